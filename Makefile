@@ -1,0 +1,61 @@
+# `make run` sets everything up and runs the main job; `make test` sets everything up and tests it.
+# A second call re-uses the environment while the lock file and the native sources are unchanged.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= all
+BIN := $(abspath $(VENV))/bin
+LOCK := envs/requirements-lock.txt
+PACKAGES := $(VENV)/.packages.stamp
+INSTALL := $(VENV)/.install.stamp
+NATIVE := $(shell find csrc -type f 2>/dev/null)
+export PATH := $(BIN):$(PATH)
+
+.PHONY: env run test check unit bench docs lock clean
+
+env: $(INSTALL)
+
+$(PACKAGES): $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else \
+	  f"milan: error: Python {sys.version.split()[0]} found, 3.11 to 3.13 needed; set PYTHON=python3.12")'
+	@mkdir -p $(dir $(VENV)/.) && df -Pk $(VENV) | awk 'NR==2 && $$4 < 10485760 \
+	  {print "milan: error: less than 10 GB free here, the environment needs about 7"; exit 1}'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(LOCK)
+	@touch $@
+
+$(INSTALL): $(PACKAGES) pyproject.toml $(NATIVE)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+run: env
+	snakemake --cores $(CORES)
+
+check: env
+	ruff format --check .
+	ruff check .
+	mypy
+	snakefmt --check Snakefile workflow
+	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'csrc/*.cu' 'csrc/*.cuh' | xargs -r clang-format --dry-run --Werror
+	snakemake --lint > /dev/null
+
+unit: env
+	OMP_NUM_THREADS=1 pytest -m "not slow and not gpu and not network and not workflow"
+
+test: env check
+	OMP_NUM_THREADS=1 pytest -m "not slow and not gpu and not network"
+
+bench: env
+	milan bench core
+
+docs: env
+	python -m tools.docs
+
+lock:
+	uv pip compile pyproject.toml --extra test --extra build --universal --python-version 3.11 \
+	  --constraint envs/torch-pins.txt --generate-hashes --no-annotate --quiet \
+	  --custom-compile-command "make lock" -o $(LOCK)
+
+clean:
+	rm -rf build results logs .snakemake

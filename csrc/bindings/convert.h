@@ -1,0 +1,33 @@
+// Python arrays to views and back. Shapes are checked in milan_core/ops; the checks here only keep
+// memory safe.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <memory>
+
+#include "milan/array.h"
+
+namespace milan {
+
+/// Activations (images, units, height, width) or (images, units) of anything with DLPack, read in
+/// place, and whatever keeps the memory alive.
+struct BorrowedActivations {
+  Activations view;
+  std::shared_ptr<void> owner;
+};
+
+/// Throws UserError for other devices and types, with the fix.
+BorrowedActivations borrow_activations(const pybind11::object& array, int64_t units,
+                                       int64_t pixels);
+
+/// A C-contiguous array of exactly T; pybind11 copies when it must.
+template <class T>
+using Dense = pybind11::array_t<T, pybind11::array::c_style | pybind11::array::forcecast>;
+
+void bind_scan(pybind11::module_& m);
+void bind_mask(pybind11::module_& m);
+void bind_beam(pybind11::module_& m);
+
+}  // namespace milan

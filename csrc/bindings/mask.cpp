@@ -1,0 +1,70 @@
+#include "milan/mask.h"
+
+#include "bindings/convert.h"
+#include "milan/bitset.h"
+#include "milan/error.h"
+#include "milan/pool.h"
+
+namespace py = pybind11;
+
+namespace milan {
+namespace {
+
+py::array_t<uint8_t> make_masks(const Dense<float>& maps, const Dense<float>& levels, int height,
+                                int width, bool clamp, int threads) {
+  if (maps.ndim() != 3 || levels.size() != maps.shape(0) || height < 1 || width < 1) {
+    throw UserError("masks: expected maps (M, h, w) and levels (M,)");
+  }
+  py::array_t<uint8_t> out({maps.shape(0), py::ssize_t{height}, py::ssize_t{(width + 7) / 8}});
+  uint8_t* packed = out.mutable_data();
+  const py::gil_scoped_release release;
+  masks(maps.data(), levels.data(), maps.shape(0), static_cast<int>(maps.shape(1)),
+        static_cast<int>(maps.shape(2)), height, width, clamp ? Border::kClamp : Border::kZeros,
+        threads, packed);
+  return out;
+}
+
+py::tuple overlaps(const Dense<uint8_t>& a, const Dense<uint8_t>& b, const Dense<int64_t>& pick_a,
+                   const Dense<int64_t>& pick_b) {
+  const auto inside = [](const Dense<int64_t>& pick, py::ssize_t rows) {
+    for (py::ssize_t i = 0; i < pick.size(); ++i) {
+      if (pick.data()[i] < 0 || pick.data()[i] >= rows) return false;
+    }
+    return true;
+  };
+  if (a.ndim() != 2 || b.ndim() != 2 || a.shape(1) != b.shape(1) ||
+      pick_a.size() != pick_b.size() || !inside(pick_a, a.shape(0)) ||
+      !inside(pick_b, b.shape(0))) {
+    throw UserError("overlap: expected masks (N, bytes) and row numbers inside them");
+  }
+  py::array_t<int64_t> both(pick_a.size()), either(pick_a.size());
+  int64_t *to_both = both.mutable_data(), *to_either = either.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    overlap(a.data(), b.data(), a.shape(1), pick_a.data(), pick_b.data(), pick_a.size(), to_both,
+            to_either);
+  }
+  return py::make_tuple(both, either);
+}
+
+py::array_t<float> weights(const Dense<uint8_t>& packed, int width, int grid_h, int grid_w) {
+  if (packed.ndim() != 3 || packed.shape(2) != (width + 7) / 8 || grid_h < 1 || grid_w < 1) {
+    throw UserError("area_weights: expected packed masks (M, H, ceil(width / 8))");
+  }
+  py::array_t<float> out({packed.shape(0), py::ssize_t{grid_h}, py::ssize_t{grid_w}});
+  float* to = out.mutable_data();
+  const py::gil_scoped_release release;
+  area_weights(packed.data(), packed.shape(0), static_cast<int>(packed.shape(1)), width, grid_h,
+               grid_w, to);
+  return out;
+}
+
+}  // namespace
+
+void bind_mask(py::module_& m) {
+  m.def("masks", &make_masks);
+  m.def("overlap", &overlaps);
+  m.def("area_weights", &weights);
+}
+
+}  // namespace milan

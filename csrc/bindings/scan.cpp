@@ -1,0 +1,146 @@
+#include "milan/scan.h"
+
+#include <algorithm>
+
+#include "bindings/convert.h"
+#include "milan/error.h"
+
+namespace py = pybind11;
+
+namespace milan {
+namespace {
+
+template <class T>
+py::array_t<T> to_numpy(const std::vector<T>& values) {
+  return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+void update(ScanState& state, const py::object& activations, const Dense<int64_t>& ids,
+            int threads) {
+  const BorrowedActivations batch =
+      borrow_activations(activations, state.rules().units, state.rules().pixels);
+  if (ids.ndim() != 1 || ids.shape(0) != batch.view.images) {
+    throw UserError("ScanState.update: one image id for each image is needed");
+  }
+  const py::gil_scoped_release release;
+  state.update(batch.view, ids.data(), threads);
+}
+
+py::array_t<uint64_t> keys(const ScanState& state) {
+  const TopK& topk = state.topk();
+  py::array_t<uint64_t> out({state.rules().units, topk.k()});
+  uint64_t* key = out.mutable_data();
+  for (int64_t unit = 0; unit < state.rules().units; ++unit) {
+    for (const int64_t place : topk.order(unit)) *key++ = topk.key(unit, place);
+  }
+  return out;
+}
+
+py::array_t<float> maps(const ScanState& state) {
+  const TopK& topk = state.topk();
+  py::array_t<float> out({state.rules().units, topk.k(), topk.map_size()});
+  float* to = out.mutable_data();
+  for (int64_t unit = 0; unit < state.rules().units; ++unit) {
+    for (const int64_t place : topk.order(unit)) {
+      to = std::copy_n(topk.map(unit, place), topk.map_size(), to);
+    }
+  }
+  return out;
+}
+
+py::array_t<float> levels(ScanState& state, double quantile) {
+  py::array_t<float> level(state.rules().units);
+  state.levels(quantile, level.mutable_data());
+  return level;
+}
+
+py::dict counters(ScanState& state) {
+  const Counters& counted = state.counters();
+  py::dict out;
+  out["zeros"] = to_numpy(counted.zeros);
+  out["negatives"] = to_numpy(counted.negatives);
+  out["nan"] = to_numpy(counted.nan);
+  return out;
+}
+
+py::dict save(ScanState& state) {
+  py::dict out = counters(state);
+  const Histograms& histograms = state.histograms();
+  std::vector<uint32_t> number, bins;
+  std::vector<uint64_t> counts;
+  for (int64_t unit = 0; unit < state.rules().units; ++unit) {
+    const std::vector<Cell> cells = histograms.cells(unit);
+    number.push_back(static_cast<uint32_t>(cells.size()));
+    for (auto cell = cells.rbegin(); cell != cells.rend(); ++cell) {
+      bins.push_back(cell->bin);
+      counts.push_back(cell->count);
+    }
+  }
+  out["cells"] = to_numpy(number);
+  out["bins"] = to_numpy(bins);
+  out["counts"] = to_numpy(counts);
+  out["keys"] = keys(state);
+  out["maps"] = maps(state);
+  return out;
+}
+
+template <class T>
+Dense<T> member(const py::dict& arrays, const char* name, int64_t size) {
+  auto array = py::cast<Dense<T>>(arrays[name]);
+  if (array.size() != size) throw UserError(std::string("scan state: wrong size of ") + name);
+  return array;
+}
+
+/// `ScanState.from_arrays` has checked the contents; sizes are checked again to keep memory safe.
+void load(ScanState& state, const py::dict& arrays, uint64_t images, int mantissa_bits) {
+  const int64_t units = state.rules().units, k = state.rules().k;
+  const auto number = member<uint32_t>(arrays, "cells", units);
+  int64_t total = 0;
+  for (int64_t unit = 0; unit < units; ++unit) total += number.at(unit);
+  const auto bins = member<uint32_t>(arrays, "bins", total);
+  const auto counts = member<uint64_t>(arrays, "counts", total);
+  const auto key = member<uint64_t>(arrays, "keys", units * k);
+  TopK& topk = state.topk_to_restore();
+  const auto map = member<float>(arrays, "maps", units * k * topk.map_size());
+  const auto column = [&](const char* name) {
+    const auto array = member<uint64_t>(arrays, name, units);
+    return std::vector<uint64_t>(array.data(), array.data() + units);
+  };
+  int64_t at = 0;
+  for (int64_t unit = 0; unit < units; ++unit) {
+    std::vector<Cell> cells;
+    for (const int64_t end = at + number.at(unit); at < end; ++at) {
+      cells.push_back({bins.data()[at], counts.data()[at]});
+    }
+    state.histograms_to_restore().add(unit, cells);
+    for (int64_t place = unit * k; place < (unit + 1) * k; ++place) {
+      bool entered;
+      float* to = topk.offer(unit, key.data()[place], &entered);
+      if (to != nullptr) std::copy_n(map.data() + place * topk.map_size(), topk.map_size(), to);
+    }
+  }
+  state.restore(images, mantissa_bits, {column("nan"), column("zeros"), column("negatives")});
+}
+
+}  // namespace
+
+void bind_scan(py::module_& m) {
+  py::class_<ScanState>(m, "ScanState")
+      .def(py::init([](int64_t units, int64_t pixels, int64_t k, uint64_t rank, int mode, int bits,
+                       bool keep_maps) {
+        return std::make_unique<ScanState>(
+            ScanRules{units, pixels, k, rank, static_cast<Mode>(mode), bits, keep_maps});
+      }))
+      .def_property_readonly("images", &ScanState::images)
+      .def_property_readonly("mantissa_bits", &ScanState::mantissa_bits)
+      .def("update", &update)
+      .def("merge", &ScanState::merge)
+      .def("keys", &keys)
+      .def("maps", &maps)
+      .def("levels", &levels)
+      .def("counters", &counters)
+      .def("export", &save)
+      .def("load", &load);
+}
+
+}  // namespace milan

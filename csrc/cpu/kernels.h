@@ -1,0 +1,59 @@
+// The table of inner loops that exist once for every instruction set.
+//
+// Plain structs and pointers only: the files compiled for one instruction set must not instantiate
+// shared inline code, or the linker could keep their copy of it for older processors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace milan {
+
+/// One image, a run of units. Values are (bits & keep) ^ flip of what is in memory.
+struct ScanBlock {
+  const void* values;    // first value of the first unit
+  int64_t unit_stride;   // elements between units
+  int64_t pixel_stride;  // elements between pixels of a unit
+  int64_t pixels;
+  int64_t units;
+  uint32_t keep_bits, flip_bits;
+  const float* floors;  // [units] values below are only counted
+  float* buffers;       // [units, capacity] survivors; kSlack floats beyond a plane must be free
+  size_t capacity;
+  // in/out
+  uint32_t* fill;       // [units] survivors in each buffer; NaN survives always
+  uint64_t* zeros;      // [units]
+  uint64_t* negatives;  // [units]
+  // out
+  float* maxima;  // [units] NaN left out; -infinity when nothing else
+};
+
+/// Floats that a kernel may write beyond the last survivor of a unit.
+constexpr int kSlack = 64;
+
+/// Codes that `bin_values` gives instead of a bin; above every bin.
+constexpr uint32_t kNanBin = 0xFFFFFFFFu;
+constexpr uint32_t kZeroBin = 0xFFFFFFFEu;
+
+struct Kernels {
+  const char* name;
+  /// Units whose pixels are adjacent (NCHW); by Dtype.
+  void (*scan_planes[3])(const ScanBlock&);
+  /// Pixels whose units are adjacent (NHWC); by Dtype.
+  void (*scan_pixels[3])(const ScanBlock&);
+  /// Replaces n floats by their bins, kNanBin or kZeroBin, in place.
+  void (*bin_values)(float* values, size_t n, int shift);
+  /// out[i] = row[index[i]] * before[i] + row[index[i] + 1] * after[i]; n is a multiple of 16.
+  void (*stretch_row)(const float* row, const int32_t* index, const float* before,
+                      const float* after, int n, float* out);
+  /// One packed row of (upper * before + lower * after > level); the rows hold a multiple of 16
+  /// floats, `out` gets ceil(width / 8) bytes.
+  void (*threshold_row)(const float* upper, const float* lower, float before, float after,
+                        float level, int width, uint8_t* out);
+};
+
+extern const Kernels kScalarKernels;
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx512Kernels;
+
+}  // namespace milan

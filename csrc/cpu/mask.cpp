@@ -1,0 +1,128 @@
+#include "milan/mask.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "cpu/float_environment.h"
+#include "cpu/kernels.h"
+#include "cpu/threads.h"
+#include "milan/isa.h"
+
+namespace milan {
+namespace {
+
+constexpr int kPad = 16;  // rows hold a multiple of the widest vector
+
+/// Where each output pixel lies on one axis of the map: between `first` and the next source pixel.
+struct Axis {
+  std::vector<int32_t> first;  // plus 1: index into a row with one leading zero
+  std::vector<float> before, after;
+};
+
+Axis make_axis(int source, int target, Border border) {
+  Axis axis;
+  const auto padded = static_cast<size_t>((target + kPad - 1) / kPad * kPad);
+  axis.first.assign(padded, 0);
+  axis.before.assign(padded, 0.0f);
+  axis.after.assign(padded, 0.0f);
+  const double scale = static_cast<double>(target) / source;
+  const auto offset = static_cast<float>(0.5 * scale - 0.5);
+  const auto step = static_cast<float>(2.0 / (scale * std::max(1, source - 1)));
+  const auto last = static_cast<float>(source - 1);
+  for (int t = 0; t < target; ++t) {
+    const float grid = (static_cast<float>(t) - offset) * step - 1.0f;
+    float where = ((grid + 1.0f) / 2.0f) * last;
+    if (border == Border::kClamp) where = std::min(std::max(where, 0.0f), last);
+    const float floor = std::floor(where);
+    const int first = static_cast<int>(floor);
+    axis.first[t] = first + 1;
+    axis.after[t] = first + 1 < source ? where - floor : 0.0f;
+    axis.before[t] = first >= 0 && first < source ? 1.0f - (where - floor) : 0.0f;
+  }
+  return axis;
+}
+
+/// Makes the masks of one worker, with its scratch rows.
+class Painter {
+ public:
+  Painter(int h, int w, int height, int width, Border border)
+      : h_(h),
+        w_(w),
+        height_(height),
+        width_(width),
+        y_(make_axis(h, height, border)),
+        x_(make_axis(w, width, border)),
+        stride_(static_cast<int>(x_.first.size())),
+        framed_(static_cast<size_t>(w) + 3, 0.0f),
+        wide_(static_cast<size_t>(h + 3) * stride_, 0.0f),
+        ready_(static_cast<size_t>(h) + 3) {}
+
+  void paint(const float* map, float level, uint8_t* out) {
+    const Kernels& kernel = kernels();
+    const int row_bytes = (width_ + 7) / 8;
+    // Rows whose largest value is safely below the level cannot have a pixel on: a blend exceeds
+    // its terms by rounding only. At level 0 that is certain too, without a margin.
+    const float safe = level >= 1e-30f ? level * 0.999f : level == 0.0f ? 0.0f : -1.0f;
+    std::fill(ready_.begin(), ready_.end(), char{0});
+    ready_[0] = ready_[h_ + 1] = ready_[h_ + 2] = 1;  // rows of zeros around the map
+    peaks_.assign(static_cast<size_t>(h_) + 3, 0.0f);
+    for (int y = 0; y < h_; ++y) {
+      float peak = 0.0f;
+      bool odd = false;  // NaN and infinities go the full way
+      for (int x = 0; x < w_; ++x) {
+        const float v = map[y * w_ + x];
+        peak = std::max(peak, v);
+        odd |= !(std::fabs(v) <= 3.0e38f);
+      }
+      peaks_[y + 1] = odd ? INFINITY : peak;
+    }
+    for (int y = 0; y < height_; ++y, out += row_bytes) {
+      const int row = y_.first[y];
+      if (peaks_[row] <= safe && peaks_[row + 1] <= safe) {
+        std::memset(out, 0, static_cast<size_t>(row_bytes));
+        continue;
+      }
+      prepare(kernel, map, row);
+      prepare(kernel, map, row + 1);
+      const float* upper = &wide_[static_cast<size_t>(row) * stride_];
+      kernel.threshold_row(upper, upper + stride_, y_.before[y], y_.after[y], level, width_, out);
+    }
+  }
+
+ private:
+  /// Stretch one source row, once, when the first output row needs it.
+  void prepare(const Kernels& kernel, const float* map, int row) {
+    if (ready_[row]) return;
+    ready_[row] = 1;
+    std::copy_n(map + static_cast<int64_t>(row - 1) * w_, w_, framed_.begin() + 1);
+    kernel.stretch_row(framed_.data(), x_.first.data(), x_.before.data(), x_.after.data(), stride_,
+                       &wide_[static_cast<size_t>(row) * stride_]);
+  }
+
+  int h_, w_, height_, width_;
+  Axis y_, x_;
+  int stride_;
+  std::vector<float> framed_;  // [w + 3] one source row between zeros
+  std::vector<float> wide_;    // [h + 3, stride] source rows at the output's width
+  std::vector<char> ready_;    // [h + 3]
+  std::vector<float> peaks_;   // [h + 3] largest value of each source row, at least 0
+};
+
+}  // namespace
+
+void masks(const float* maps, const float* levels, int64_t count, int h, int w, int height,
+           int width, Border border, int threads, uint8_t* packed) {
+  const int64_t map_size = static_cast<int64_t>(h) * w;
+  const int64_t mask_bytes = static_cast<int64_t>(height) * ((width + 7) / 8);
+  split(count, 1, threads, [&](int64_t first, int64_t last) {
+    const FloatEnvironment environment;
+    Painter painter(h, w, height, width, border);
+    for (int64_t i = first; i < last; ++i) {
+      painter.paint(maps + i * map_size, levels[i], packed + i * mask_bytes);
+    }
+  });
+}
+
+}  // namespace milan

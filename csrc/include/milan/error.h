@@ -1,0 +1,13 @@
+// A mistake of the caller: becomes milan_core.errors.UserError in Python. Anything else is a bug.
+#pragma once
+
+#include <stdexcept>
+
+namespace milan {
+
+class UserError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace milan

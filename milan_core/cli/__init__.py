@@ -1,0 +1,89 @@
+"""The `milan` command: `milan <stage> <verb>`.
+
+Each stage is one small module that parses, calls and writes. Mistakes of the user end with one line
+and exit code 2; anything else is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TextIO
+
+from milan_core import __version__
+from milan_core.errors import UserError
+
+STAGES = (
+    "assets",
+    "datasets",
+    "models",
+    "exemplars",
+    "annotations",
+    "features",
+    "captioner",
+    "describe",
+    "generalization",
+    "report",
+    "config",
+    "doctor",
+    "bench",
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, assembled from the stage modules (none of which imports torch)."""
+    parser = argparse.ArgumentParser(
+        prog="milan",
+        description="English descriptions of the units of vision models.",
+        epilog="milan <stage> --help lists the verbs of a stage.",
+    )
+    parser.add_argument("--version", action="version", version=f"milan {__version__}")
+    parser.add_argument("--log", type=Path, help="send progress and warnings to this file")
+    stages = parser.add_subparsers(dest="stage", metavar="<stage>", required=True)
+    for name in STAGES:
+        import_module(f"milan_core.cli.{name}").register(stages)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = build_parser().parse_args(argv)
+    terminal = _redirect_errors(arguments.log) if arguments.log else None
+    try:
+        return int(arguments.run(arguments) or 0)
+    except UserError as error:
+        return _fail(str(error), terminal)
+    except PermissionError as error:
+        message = f"no permission for {error.filename}; choose a folder you may write to"
+        return _fail(message, terminal)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _fail("interrupted", terminal, code=130)
+    except Exception:
+        if terminal:
+            traceback.print_exc(file=terminal)
+        raise
+
+
+def _redirect_errors(path: Path) -> TextIO:
+    """Send standard error to a log file; returns the terminal for the one line a user must see."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.fdopen(os.dup(2), "w")
+    with path.open("w") as log:
+        os.dup2(log.fileno(), 2)
+    return terminal
+
+
+def _fail(message: str, terminal: TextIO | None, code: int = 2) -> int:
+    line = "milan: error: " + " ".join(message.split())
+    print(line, file=sys.stderr)
+    if terminal:
+        print(line, file=terminal, flush=True)
+    return code

@@ -1,0 +1,56 @@
+"""`milan captioner`: train p(d|E) and p(d) on the annotated units of a split."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
+
+
+def register(subparsers: Any) -> None:
+    """Add the stage."""
+    verbs = stage(subparsers, "captioner", "captioner and language model")
+    parser = verb(
+        verbs,
+        "train",
+        "train both models; a killed run goes on where it was",
+        "milan captioner train --split @split.json --features a/features.safetensors"
+        " --annotations a/annotations.csv --seed 0 --out results/captioners/mine/seed0/config.json",
+        _train,
+    )
+    parser.add_argument("--split", type=json_value, required=True, help="name, train, test_share")
+    parser.add_argument("--settings", type=json_value, default={})
+    parser.add_argument("--encoder", type=json_value, required=True, help="kept for `describe run`")
+    parser.add_argument("--pooling", type=json_value, default={})
+    parser.add_argument("--features", nargs="+", type=Path, required=True)
+    parser.add_argument("--annotations", nargs="+", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="config.json of the captioner")
+    add_compute(parser)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    start_torch(arguments)
+    from milan_core.describe.splits import train_on_split
+    from milan_core.runtime import provenance
+
+    folder = arguments.out.parent
+    inputs = [*arguments.features, *arguments.annotations]
+    options = {"split": arguments.split, "settings": arguments.settings}
+    with provenance.step(
+        "captioner_train", folder, inputs=inputs, options=options, seed=arguments.seed
+    ) as record:
+        record.update(
+            train_on_split(
+                arguments.split,
+                arguments.features,
+                arguments.annotations,
+                arguments.settings,
+                seed=arguments.seed,
+                device=arguments.device,
+                out=folder,
+                encoder={"spec": arguments.encoder, "pooling": arguments.pooling},
+            )
+        )

@@ -1,0 +1,73 @@
+"""What the stage modules share: argument types, help with examples, threads."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from milan_core.errors import UserError
+
+Run = Callable[[argparse.Namespace], int | None]
+
+
+def stage(subparsers: Any, name: str, summary: str) -> Any:
+    """Add a stage; returns where its verbs are registered."""
+    parser = subparsers.add_parser(name, help=summary, description=summary)
+    return parser.add_subparsers(dest="verb", metavar="<verb>", required=True)
+
+
+def verb(verbs: Any, name: str, summary: str, example: str, run: Run) -> argparse.ArgumentParser:
+    """Add a verb with its example; returns the parser to add arguments to."""
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser  # type: ignore[no-any-return]
+
+
+def add_compute(parser: argparse.ArgumentParser) -> None:
+    """Arguments of verbs that run networks."""
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to run")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+
+
+def start_torch(arguments: argparse.Namespace) -> None:
+    """Apply --threads and refuse a device that is not there."""
+    import torch
+
+    torch.set_num_threads(max(1, arguments.threads))
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "device cuda was asked for, but torch finds no CUDA device; "
+            "use device: cpu, or run on a machine with a GPU and its driver"
+        )
+
+
+def json_value(text: str) -> Any:
+    """An argument that is JSON, or `@file` with JSON in it."""
+    try:
+        return json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
+    except (OSError, json.JSONDecodeError) as error:
+        message = f"not valid JSON: {error}"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def shard(text: str) -> tuple[int, int]:
+    """`i-of-n`, 1 <= i <= n, as (i - 1, n)."""
+    parts = text.split("-of-")
+    if len(parts) == 2 and all(p.isdigit() for p in parts) and 1 <= int(parts[0]) <= int(parts[1]):
+        return int(parts[0]) - 1, int(parts[1])
+    message = f"expected i-of-n with 1 <= i <= n, got {text!r}"
+    raise argparse.ArgumentTypeError(message)
+
+
+def folder_of(path: Path) -> Path:
+    """A data set is named by its folder or by its manifest."""
+    return path.parent if path.suffix else path

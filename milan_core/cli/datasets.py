@@ -1,0 +1,41 @@
+"""`milan datasets`: images as one array with a manifest."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from milan_core.cli.common import folder_of, json_value, stage, verb
+
+
+def register(subparsers: Any) -> None:
+    """Add the stage."""
+    verbs = stage(subparsers, "datasets", "data sets: composed, drawn or read from a folder")
+    parser = verb(
+        verbs,
+        "build",
+        "compose or read a data set",
+        'milan datasets build --name mine --spec \'{"kind": "folder", "options": {"path": "pics"}}\''
+        " --out resources/datasets/mine/manifest.json",
+        _build,
+    )
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--spec", type=json_value, required=True)
+    parser.add_argument("--assets", nargs="*", type=Path, default=[], help="asset.json files")
+    parser.add_argument("--out", type=Path, required=True, help="manifest.json or its folder")
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    from milan_core.data.build import build_dataset
+    from milan_core.runtime import provenance
+
+    given = arguments.spec
+    spec = {"kind": given.get("kind"), **given.get("options", {})}
+    assets = {folder_of(path).name: folder_of(path) for path in arguments.assets}
+    folder = folder_of(arguments.out)
+    with provenance.step(
+        "datasets_build", folder, inputs=arguments.assets, options=given, seed=given.get("seed", 0)
+    ) as record:
+        dataset = build_dataset(arguments.name, spec, assets, folder, seed=given.get("seed", 0))
+        record["fingerprint"] = dataset.fingerprint

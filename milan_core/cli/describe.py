@@ -1,0 +1,104 @@
+"""`milan describe`: from features, or from a network of the user's own, to descriptions."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
+
+
+def register(subparsers: Any) -> None:
+    """Add the stage."""
+    verbs = stage(subparsers, "describe", "describe units in English")
+    _register_units(verbs)
+    _register_table(verbs)
+    _register_run(verbs)
+
+
+def _register_units(verbs: Any) -> None:
+    parser = verb(
+        verbs,
+        "units",
+        "describe the units of one network with one captioner, baselines beside",
+        "milan describe units --model mine --captioner results/captioners/all/seed0"
+        " --features features.safetensors --out descriptions.csv",
+        _units,
+    )
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--captioner", type=Path, required=True, help="its folder or config.json")
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--options", type=json_value, default={})
+    parser.add_argument("--out", type=Path, required=True, help="descriptions.csv")
+    add_compute(parser)
+
+
+def _register_table(verbs: Any) -> None:
+    parser = verb(
+        verbs,
+        "table",
+        "the published table of one network, within-network descriptions beside",
+        "milan describe table --descriptions a.csv --within b.csv --out descriptions.csv",
+        _table,
+    )
+    parser.add_argument("--descriptions", type=Path, required=True)
+    parser.add_argument("--within", nargs="*", type=Path, default=[])
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def _register_run(verbs: Any) -> None:
+    parser = verb(
+        verbs,
+        "run",
+        "the whole line for one network, without a config file",
+        "milan describe run --model my_net.py:build --weights w.pt --images pics --layers 'conv*'"
+        " --out my_net",
+        _run,
+    )
+    parser.add_argument("--model", required=True, metavar="FACTORY", help="module:callable or file.py:callable")
+    parser.add_argument("--weights", help="safetensors or state dict of the network")
+    parser.add_argument("--images", required=True, type=Path, help="folder of images")
+    parser.add_argument("--layers", required=True, nargs="+", metavar="GLOB")
+    parser.add_argument("--captioner", default="auto", help="auto, a folder, or a milan-*.pth file")
+    parser.add_argument("--size", type=int, default=224, help="side of the network's input")
+    parser.add_argument("--mean", type=float, nargs=3, default=[0.485, 0.456, 0.406])
+    parser.add_argument("--std", type=float, nargs=3, default=[0.229, 0.224, 0.225])
+    parser.add_argument("--k", type=int, default=15)
+    parser.add_argument("--quantile", type=float, default=0.99)
+    parser.add_argument("--out", required=True, type=Path)
+    add_compute(parser)
+
+
+def _units(arguments: argparse.Namespace) -> None:
+    start_torch(arguments)
+    from milan_core.describe.stage import describe_units
+    from milan_core.runtime import provenance
+
+    folder = arguments.out.parent
+    inputs = [arguments.captioner, arguments.features]
+    with provenance.step("describe_units", folder, inputs=inputs, options=arguments.options):
+        describe_units(
+            arguments.model,
+            arguments.captioner,
+            arguments.features,
+            arguments.options,
+            device=arguments.device,
+            out=folder,
+        )
+
+
+def _table(arguments: argparse.Namespace) -> None:
+    from milan_core.describe.tables import publish_table
+    from milan_core.runtime import provenance
+
+    inputs = [arguments.descriptions, *arguments.within]
+    with provenance.step("describe_table", arguments.out.parent, inputs=inputs):
+        publish_table(arguments.descriptions, arguments.within, arguments.out)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    start_torch(arguments)
+    from milan_core.cli.line import describe_model
+
+    describe_model(arguments)

@@ -1,0 +1,68 @@
+"""`milan doctor`: what this installation can do and what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import Any
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("doctor", help="versions, native core, devices, caches, gaps")
+    parser.set_defaults(run=_run)
+    parser.add_argument("--resources", type=Path, default=Path("resources"))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    missing = [*_packages(), *_core(), *_devices()]
+    _assets(arguments.resources)
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    print(f"disk        {free:.0f} GB free here")
+    for line in missing:
+        print(f"missing     {line}")
+    return 1 if missing else 0
+
+
+def _packages() -> list[str]:
+    from milan_core.runtime.provenance import versions
+
+    found = versions()
+    print("versions    " + ", ".join(f"{name} {value}" for name, value in found.items()))
+    needed = ["torch", "torchvision", "transformers", "snakemake", "spacy", "sacrebleu", "skimage"]
+    return [
+        f"package {name}; run `make env`" for name in needed if not importlib.util.find_spec(name)
+    ]
+
+
+def _core() -> list[str]:
+    from milan_core import ops
+
+    facts = ops.facts()
+    if not facts["native"]:
+        print("native core absent: the NumPy reference is used, about 100 times slower")
+        return ["native core; run `pip install .` with a C++ compiler on the PATH"]
+    cuda = "with CUDA" if facts["built_with_cuda"] else "without CUDA"
+    print(f"native core {facts['version']}, {cuda}, instruction set {facts['isa']}")
+    return []
+
+
+def _devices() -> list[str]:
+    if not importlib.util.find_spec("torch"):
+        return []
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = ", ".join(torch.cuda.get_device_name(index) for index in range(count))
+    print(f"devices     CPU with {torch.get_num_threads()} threads; CUDA: {names or 'none'}")
+    return []
+
+
+def _assets(resources: Path) -> None:
+    from milan_core.assets.registry import load_registry
+
+    for name in load_registry():
+        state = "present" if (resources / "assets" / name / "asset.json").is_file() else "not fetched"
+        print(f"asset       {name}: {state}")

@@ -1,0 +1,102 @@
+"""`milan exemplars`: the images and regions that activate each unit most."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from milan_core.cli.common import add_compute, folder_of, json_value, shard, stage, start_torch, verb
+from milan_core.errors import UserError
+
+
+def register(subparsers: Any) -> None:
+    """Add the stage."""
+    verbs = stage(subparsers, "exemplars", "mine exemplars: scan, merge, export")
+    parser = verb(
+        verbs,
+        "scan",
+        "one shard of the probe set through one network, all layers in one pass",
+        "milan exemplars scan --model @model.json --dataset resources/datasets/mine --shard 1-of-4"
+        " --out shard.safetensors",
+        _scan,
+    )
+    parser.add_argument("--model", type=json_value, required=True)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--options", type=json_value, default={})
+    parser.add_argument("--shard", type=shard, default=(0, 1), metavar="I-of-N")
+    parser.add_argument("--out", type=Path, required=True)
+    add_compute(parser)
+    parser = verb(
+        verbs,
+        "merge",
+        "merge the shards of one network",
+        "milan exemplars merge --shards a.safetensors b.safetensors --out exemplars.safetensors",
+        _merge,
+    )
+    parser.add_argument("--shards", nargs="+", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser = verb(
+        verbs,
+        "export",
+        "write the published per-layer files: images.npy, masks.npy, ids.csv, activations.csv ...",
+        "milan exemplars export --exemplars exemplars.safetensors --dataset DIR --out legacy",
+        _export,
+    )
+    parser.add_argument("--exemplars", type=Path, required=True)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=224, help="side of images and masks")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def _scan(arguments: argparse.Namespace) -> None:
+    start_torch(arguments)
+    from milan_core.data.store import open_dataset
+    from milan_core.exemplars.mine import mine
+    from milan_core.models.zoo import load_model
+    from milan_core.runtime import provenance
+
+    name = arguments.out.name.removesuffix(".safetensors") + ".provenance.json"
+    options = {"model": arguments.model, **arguments.options}
+    with provenance.step(
+        "exemplars_scan", arguments.out.parent, inputs=[arguments.dataset], options=options, filename=name
+    ):
+        spec = {k: v for k, v in arguments.model.items() if k not in ("name", "batch_size")}
+        loaded = load_model(spec)
+        found = mine(
+            loaded.module,
+            open_dataset(folder_of(arguments.dataset)),
+            loaded.layers,
+            batch_size=arguments.model.get("batch_size", 64),
+            device=arguments.device,
+            shard=arguments.shard,
+            input=loaded.input,
+            post_relu=loaded.post_relu,
+            threads=arguments.threads,
+            require_k=True,
+            progress=True,
+            name=arguments.model.get("name", ""),
+            **arguments.options,
+        )
+        found.save(arguments.out)
+
+
+def _merge(arguments: argparse.Namespace) -> None:
+    from milan_core.exemplars.store import load_exemplars, merge
+    from milan_core.runtime import provenance
+
+    with provenance.step("exemplars_merge", arguments.out.parent, inputs=arguments.shards):
+        merged = merge([load_exemplars(path) for path in arguments.shards])
+        if not merged.complete:
+            message = f"{len(arguments.shards)} shards do not cover the data set; give all of them"
+            raise UserError(message)
+        merged.save(arguments.out)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from milan_core.data.store import open_dataset
+    from milan_core.exemplars.legacy import export_legacy
+    from milan_core.exemplars.store import load_exemplars
+
+    dataset = open_dataset(folder_of(arguments.dataset))
+    export_legacy(load_exemplars(arguments.exemplars), dataset.images, arguments.out, arguments.size)

@@ -1,0 +1,63 @@
+"""`milan generalization`: score trials, then one table of all."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from milan_core.cli.common import json_value, stage, verb
+
+
+def register(subparsers: Any) -> None:
+    """Add the stage."""
+    verbs = stage(subparsers, "generalization", "scores of descriptions, baselines beside")
+    parser = verb(
+        verbs,
+        "score",
+        "score one trial of one split",
+        "milan generalization score --descriptions d.csv --annotations a.csv --truth t.csv ...",
+        _score,
+    )
+    for name in ("descriptions", "beams", "baselines", "annotations", "truth", "units"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--learnt", nargs="+", type=Path, required=True, help="training annotations")
+    parser.add_argument("--bertscore", nargs="*", type=Path, default=[], help="asset.json of the encoder")
+    parser.add_argument("--options", type=json_value, default={})
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="scores.csv")
+    parser = verb(
+        verbs,
+        "table",
+        "one table over all trials",
+        "milan generalization table --trials @trials.json --files scores.csv ... --out table.csv",
+        _table,
+    )
+    parser.add_argument("--trials", type=json_value, required=True, help="[[split, seed, train, test]]")
+    parser.add_argument("--files", nargs="+", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="generalization/table.csv")
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    from milan_core.experiments.stage import score_trial
+    from milan_core.runtime import provenance
+
+    inputs = [arguments.descriptions, arguments.annotations, arguments.truth, *arguments.learnt]
+    with provenance.step(
+        "generalization_score",
+        arguments.out.parent,
+        inputs=inputs,
+        options=arguments.options,
+        seed=arguments.seed,
+    ):
+        score_trial(arguments)
+
+
+def _table(arguments: argparse.Namespace) -> None:
+    from milan_core.experiments.stage import write_tables
+    from milan_core.runtime import provenance
+
+    with provenance.step(
+        "generalization_table", arguments.out.parent, inputs=arguments.files, options=arguments.trials
+    ):
+        write_tables(arguments.trials, arguments.files, arguments.out.parent)

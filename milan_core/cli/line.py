@@ -1,0 +1,136 @@
+"""The whole line for one network of the user's: mine, encode, describe, browse."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from milan_core.errors import UserError
+
+if TYPE_CHECKING:
+    from milan_core.describe.captioner import Captioner
+
+PUBLISHED = Path("resources/captioners")
+TRAINED = Path("results/captioners/all/seed0")
+
+
+def find_captioner(choice: str) -> Path:
+    """The captioner of `--captioner`: `auto` takes published weights, else one trained here."""
+    if choice != "auto":
+        return Path(choice)
+    published = sorted(PUBLISHED.glob("milan-*.pth"))
+    if published:
+        return published[0]
+    if (TRAINED / "config.json").is_file():
+        return TRAINED
+    message = (
+        f"no captioner here: neither {PUBLISHED}/milan-*.pth nor {TRAINED}; run `make run` in this "
+        "folder to train one, place the published weights there, or give --captioner PATH"
+    )
+    raise UserError(message)
+
+
+def describe_model(arguments: argparse.Namespace) -> None:
+    """Run the line and write descriptions.csv, exemplars.safetensors and index.html to --out."""
+    from milan_core.runtime import provenance
+    from milan_core.runtime.lock import folder_lock
+
+    path = find_captioner(arguments.captioner)
+    out: Path = arguments.out
+    options = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in vars(arguments).items()
+        if key not in ("run", "log")
+    }
+    with folder_lock(out), provenance.step("describe_run", out, inputs=[path], options=options):
+        _run(arguments, path, out)
+
+
+def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
+    from milan_core.data.build import build_dataset
+    from milan_core.describe.checkpoint import load_captioner
+    from milan_core.exemplars.mine import mine
+    from milan_core.models.zoo import load_model
+
+    captioner = load_captioner(path).to(arguments.device)
+    encoder = _encoder(captioner, path, arguments.device)
+    spec = {"kind": "folder", "path": str(arguments.images), "size": arguments.size}
+    loaded = load_model(_model_spec(arguments))
+    dataset = build_dataset("images", spec, {}, out / "dataset", 0)
+    found = mine(
+        loaded.module,
+        dataset,
+        loaded.layers,
+        k=arguments.k,
+        quantile=arguments.quantile,
+        device=arguments.device,
+        input=loaded.input,
+        threads=arguments.threads,
+        require_k=True,
+        progress=True,
+        name=arguments.model,
+    )
+    found.save(out / "exemplars.safetensors")
+    _describe(captioner, encoder, found, dataset, out)
+    _page(arguments, out)
+
+
+def _model_spec(arguments: argparse.Namespace) -> dict[str, Any]:
+    weights = (
+        {"source": "file", "path": arguments.weights}
+        if arguments.weights
+        else {"source": "factory"}
+    )
+    view = {"size": arguments.size, "mean": arguments.mean, "std": arguments.std}
+    return {
+        "factory": arguments.model,
+        "weights": weights,
+        "input": view,
+        "layers": list(arguments.layers),
+    }
+
+
+def _encoder(captioner: Captioner, path: Path, device: str) -> Any:
+    """The encoder that the captioner was trained with, its weights checked by their digest."""
+    from milan_core.features.pool import load_encoder
+
+    meta = captioner.meta
+    if "encoder" not in meta:
+        message = (
+            f"{path} does not say which encoder made its features, so it cannot describe images "
+            "directly; use a captioner trained by this workflow"
+        )
+        raise UserError(message)
+    encoder = load_encoder(meta["encoder"]["spec"], device)
+    if encoder.hash != meta["encoder_hash"]:
+        message = (
+            f"the encoder's weights at {meta['encoder']['spec']['model']['weights'].get('path')} "
+            f"give digest {encoder.hash}, the captioner {path} was trained with "
+            f"{meta['encoder_hash']}; restore those weights or train the captioner again"
+        )
+        raise UserError(message)
+    return encoder
+
+
+def _describe(captioner: Captioner, encoder: Any, found: Any, dataset: Any, out: Path) -> None:
+    import numpy as np
+
+    from milan_core.describe.stage import HEADER, decode, description_rows
+    from milan_core.runtime.files import write_csv
+
+    options = captioner.meta["encoder"]["pooling"]
+    size = dataset.images.shape[1]
+    pooled = encoder.features(dataset.images, found, mask_size=size, **options)
+    features = np.concatenate([pooled[layer] for layer in found.layers]).astype(np.float16)
+    keys = [(layer, unit) for layer, count in found.units.items() for unit in range(count)]
+    rows = description_rows(keys, decode(captioner, features, {}))
+    write_csv(out / "descriptions.csv", HEADER[:6], rows)
+
+
+def _page(arguments: argparse.Namespace, out: Path) -> None:
+    from milan_core.report.pages import build_report
+    from milan_core.report.run import single_run
+
+    build_report(single_run(arguments.model, out), out / "report")
+    print(f"descriptions: {out / 'descriptions.csv'}\npage: {out / 'report/index.html'}")

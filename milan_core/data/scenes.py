@@ -1,0 +1,164 @@
+"""Compose scenes: a surface, small objects, perhaps a portrait, the main object, perhaps a word.
+
+Everything is pasted in this order; the instance map follows the painter, so each pixel belongs to
+what is visible there. Scene i depends on (spec, seed, i) only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from milan_core.data.bank import Art, Bank, Piece
+from milan_core.data.lexicon import Lexicon
+from milan_core.data.specs import PERSON, SceneSpec, write_spec
+from milan_core.data.store import Dataset, Scene, finish_folder, new_array, start_folder
+from milan_core.errors import UserError, unknown
+from milan_core.runtime.seeding import generator
+
+MARGIN = 4  # pixels (of 64) that a thing may stick out of the image
+
+
+def paste(image: np.ndarray, instances: np.ndarray, piece: Piece, x: int, y: int, i: int) -> None:
+    """Blend `piece` into `image` in place, its top left at (x, y); mark opaque pixels with `i`.
+
+    Integer arithmetic, so that every machine gives the same bytes.
+    """
+    height, width = piece.pixels.shape[:2]
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + width, image.shape[1]), min(y + height, image.shape[0])
+    if right <= left or bottom <= top:
+        return
+    part = piece.pixels[top - y : bottom - y, left - x : right - x].astype(np.uint16)
+    alpha = part[..., 3:]
+    under = image[top:bottom, left:right]
+    under[...] = (under * (255 - alpha) + part[..., :3] * alpha + 127) // 255
+    instances[top:bottom, left:right][alpha[..., 0] > 127] = i
+
+
+class Composer:
+    """One scene after another from a bank."""
+
+    def __init__(self, bank: Bank) -> None:
+        self.bank, self.spec, self.lexicon = bank, bank.spec, bank.art.lexicon
+        self.all_objects = list(self.lexicon.objects)
+        self.mains = list(self.spec.objects) or self.all_objects
+        self.surfaces = list(self.spec.surfaces) or list(self.lexicon.surfaces)
+        self.classes = self.mains if self.spec.label == "object" else self.surfaces
+
+    def _put(
+        self,
+        canvas: tuple[np.ndarray, np.ndarray, Scene],
+        piece: Piece,
+        thing: dict[str, str],
+        rng: np.random.Generator,
+    ) -> None:
+        image, instances, scene = canvas
+        margin = round(MARGIN * self.bank.scale)
+        height, width = piece.pixels.shape[:2]
+        x = int(rng.integers(-margin, max(1, self.spec.size - width + margin + 1)))
+        y = int(rng.integers(-margin, max(1, self.spec.size - height + margin + 1)))
+        paste(image, instances, piece, x, y, len(scene))
+        scene.append({**thing, "colour": piece.colour})
+
+    def _object(self, kind: str, name: str) -> dict[str, str]:
+        return {"kind": kind, "name": name, "group": self.lexicon.objects[name].group}
+
+    def _word(self, label: str, rng: np.random.Generator) -> str:
+        if self.spec.text == "label":
+            return label
+        pool = self.all_objects
+        if self.spec.text == "wrong":
+            pool = [name for name in self.classes if name != label]
+        return pool[int(rng.integers(len(pool)))]
+
+    def compose(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Scene, str, str]:
+        """One scene: image uint8 (S, S, 3), instances uint8 (S, S), things, main name, label."""
+        spec, bank = self.spec, self.bank
+        main = self.mains[int(rng.integers(len(self.mains)))]
+        ground = self.surfaces[int(rng.integers(len(self.surfaces)))]
+        label = main if spec.label == "object" else ground
+        piece = bank.surface(ground, rng)
+        scene: Scene = [{"kind": "background", "name": ground, "group": "background"}]
+        scene[0]["colour"] = piece.colour
+        canvas = (piece.pixels.copy(), np.zeros((spec.size, spec.size), np.uint8), scene)
+        face = {"kind": "face", "name": "face", "group": PERSON}
+        for _ in range(int(rng.integers(spec.distractors + 1))):
+            name = self.all_objects[int(rng.integers(len(self.all_objects)))]
+            self._put(
+                canvas, bank.sprite(name, spec.small_size, rng), self._object("object", name), rng
+            )
+        if rng.random() < spec.p_face and main != PERSON:
+            self._put(canvas, bank.face(rng), face, rng)
+        if main == PERSON:
+            self._put(canvas, bank.face(rng), face, rng)
+        else:
+            sprite = bank.sprite(main, spec.main_size, rng)
+            self._put(canvas, sprite, self._object("main", main), rng)
+        if rng.random() < spec.p_text:
+            word = self._word(label, rng)
+            text = {"kind": "text", "name": word, "group": "text"}
+            self._put(canvas, bank.word(word, rng), text, rng)
+        return self._noisy(canvas[0], rng), canvas[1], scene, main, label
+
+    def _noisy(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.spec.noise == 0:
+            return image
+        noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(self.spec.noise)
+        return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+
+
+def check_names(spec: SceneSpec, lexicon: Lexicon) -> None:
+    """Refuse objects and surfaces that the lexicon does not know."""
+    for key, known in (("objects", [*lexicon.objects, PERSON]), ("surfaces", lexicon.surfaces)):
+        for name in getattr(spec, key):
+            if name not in known:
+                raise unknown(key.removesuffix("s"), name, known, where=f"the spec's {key}")
+
+
+def build_world(name: str, kind: str, spec: SceneSpec, art: Art, out: Path, seed: int) -> Dataset:
+    """Compose `spec.count` scenes into the dataset folder `out`."""
+    check_names(spec, art.lexicon)
+    bank = Bank(art, spec, seed)
+    if not bank.faces and (spec.p_face > 0 or PERSON in spec.objects):
+        msg = f"dataset {name!r}: there are no portraits to draw from; set p_face to 0"
+        raise UserError(msg)
+    composer = Composer(bank)
+    start_folder(out)
+    shape = (spec.count, spec.size, spec.size)
+    scenes: list[Scene] = []
+    names: list[str] = []
+    labels = np.empty(spec.count, np.int64)
+    number = {label: i for i, label in enumerate(composer.classes)}
+    with (
+        new_array(out / "images.npy", (*shape, 3), np.uint8) as images,
+        new_array(out / "instances.npy", shape, np.uint8) as instances,
+    ):
+        for i in range(spec.count):
+            rng = generator(seed, "scene", i)
+            images[i], instances[i], scene, main, label = composer.compose(rng)
+            scenes.append(scene)
+            names.append(f"{main} on {scene[0]['name']}")
+            labels[i] = number[label]
+    return finish_folder(
+        out,
+        name=name,
+        kind=kind,
+        spec={"kind": kind, "options": write_spec(spec)},
+        seed=seed,
+        classes=composer.classes,
+        labels=labels,
+        names=names,
+        credits=art.credits,
+        scenes=scenes,
+        notes={"portraits": bank.faces if spec.portraits != "all" else len(bank.faces)},
+    )
+
+
+def pick_style(spec: SceneSpec, styles: Sequence[str]) -> str:
+    """The style of the spec, or the first one when it names none."""
+    if spec.style and spec.style not in styles:
+        raise unknown("style", spec.style, styles, where="the dataset spec")
+    return spec.style or styles[0]

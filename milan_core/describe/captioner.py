@@ -1,0 +1,304 @@
+"""The captioner: exemplar features in, descriptions out.
+
+captioner = load_captioner("resources/captioner")
+out = captioner.decode(features)            # float32 (units, k, F)
+out.captions, out.scores, out.beam_captions
+captioner.score(["a dog"] * len(features), features)
+captioner.language_model.logp(["a dog"])
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from milan_core.describe.decoder import Decoder
+from milan_core.describe.descriptions import Descriptions, join_units
+from milan_core.describe.language_model import LanguageModel, counted_lengths
+from milan_core.describe.rerank import beam_prior, best_beam
+from milan_core.describe.search import beam_search, follow
+from milan_core.describe.stepping import Stepper
+from milan_core.errors import UserError, unknown
+from milan_core.runtime.seeding import torch_generator
+from milan_core.text.vocabulary import Tokenizer
+
+STRATEGIES = ("rerank", "beam", "greedy", "sample")
+"""How the words of a description are chosen."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A checked request: what `decode` was asked to do."""
+
+    strategy: str
+    mi: bool
+    temperature: float
+    beam_size: int
+    length: int
+    legacy: bool
+    details: bool
+    seed: int
+
+
+class Captioner(nn.Module):
+    """Decoder p(d|E), optional language model p(d), and the tokeniser they share."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        language_model: LanguageModel | None,
+        tokenizer: Tokenizer,
+        *,
+        max_unit_batch: int = 64,
+    ) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.language_model = language_model
+        self.tokenizer = tokenizer
+        self.max_unit_batch = max_unit_batch
+        self.meta: dict[str, Any] = {}
+        """How the captioner came to be; filled by whoever loads or trains it."""
+
+    @torch.inference_mode()
+    def decode(
+        self,
+        features: Any,
+        strategy: str | None = None,
+        mi: bool | None = None,
+        temperature: float = 0.2,
+        beam_size: int = 50,
+        length: int = 15,
+        legacy: bool = False,
+        *,
+        clamp_beam: bool = False,
+        details: bool = False,
+        seed: int = 0,
+    ) -> Descriptions:
+        """Describe every unit.
+
+        Args:
+            features: (units, k, F), any float type; may be memory-mapped.
+            strategy: "rerank" (beam search, then weighted mutual information), "beam", "greedy" or
+                "sample"; None takes rerank where there is a language model, else beam.
+            mi: subtract the prior word by word during the search. None means yes for beam, greedy
+                and sample on a captioner with a language model, as published.
+            temperature: lambda, the weight of the prior.
+            beam_size: hypotheses per unit.
+            length: longest description in tokens, the stop counted.
+            legacy: in rerank, count one language-model token past the stop, as published.
+            clamp_beam: narrow a beam wider than the vocabulary instead of refusing it.
+            details: keep the scores of all words and the attention weights (greedy and sample).
+            seed: of the draws of "sample".
+
+        Raises:
+            UserError: the strategy is unknown or needs a language model that is not there, `mi`
+                is given with rerank, the beam is too wide, or the features do not fit.
+        """
+        if clamp_beam:
+            beam_size = min(beam_size, self.tokenizer.vocabulary.size)
+        strategy = strategy or ("rerank" if self.language_model is not None else "beam")
+        if mi is None:
+            mi = self.language_model is not None and strategy != "rerank"
+        plan = _Plan(strategy, mi, temperature, beam_size, length, legacy, details, seed)
+        self._check_plan(plan)
+        self._check_features(features)
+        with self._evaluating():
+            if strategy in ("rerank", "beam"):
+                return self._decode_beams(features, plan)
+            return self._decode_paths(features, plan)
+
+    @torch.inference_mode()
+    def score(
+        self,
+        captions: Sequence[str],
+        features: Any,
+        mi: bool = False,
+        temperature: float = 0.2,
+    ) -> np.ndarray:
+        """Forced decoding: log p(caption|E) through the stop token, float32 (len(captions),).
+
+        Args:
+            captions: one per unit, or any number for a single unit.
+            features: (units, k, F).
+            mi: subtract `temperature` * log p(caption).
+            temperature: lambda, the weight of the prior.
+        """
+        self._check_features(features)
+        if mi:
+            self._need_language_model("mi=True")
+        captions = list(captions)
+        if len(features) not in (1, len(captions)):
+            message = (
+                f"got {len(captions)} captions for {len(features)} units; give one caption per "
+                "unit, or the features of one unit"
+            )
+            raise UserError(message)
+        if not captions:
+            return np.zeros(0, np.float32)
+        tokens = torch.from_numpy(self.tokenizer.encode(captions)).to(self._device)
+        with self._evaluating():
+            result = self._forced(tokens, features)
+            if mi and self.language_model is not None:
+                result = result - temperature * self.language_model.sequence_logp(tokens[:, 1:])
+        return result.cpu().numpy()
+
+    @property
+    def _device(self) -> torch.device:
+        return self.decoder.output.weight.device
+
+    @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Evaluation mode inside the block, every module's own mode after it."""
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+    def _need_language_model(self, what: str) -> None:
+        if self.language_model is None:
+            message = (
+                f"{what} needs a language model, and this captioner has none; "
+                'use strategy="beam" or "greedy" with mi=False, or train with a language model'
+            )
+            raise UserError(message)
+
+    def _check_plan(self, plan: _Plan) -> None:
+        if plan.strategy not in STRATEGIES:
+            raise unknown("strategy", plan.strategy, STRATEGIES)
+        if plan.strategy == "rerank":
+            self._need_language_model('strategy="rerank"')
+            if plan.mi:
+                message = (
+                    'mi=True cannot be combined with strategy="rerank", which already weighs whole '
+                    'descriptions by the prior; use mi=None, or strategy="beam"'
+                )
+                raise UserError(message)
+        if plan.mi:
+            self._need_language_model("mi=True")
+        for name, value in (("beam_size", plan.beam_size), ("length", plan.length)):
+            if value < 1:
+                message = f"{name} is {value}; give at least 1"
+                raise UserError(message)
+        size = self.tokenizer.vocabulary.size
+        if plan.strategy in ("rerank", "beam") and plan.beam_size > size:
+            message = (
+                f"beam_size is {plan.beam_size}, the vocabulary has {size} ids; give at most {size}"
+            )
+            raise UserError(message)
+
+    def _check_features(self, features: Any) -> None:
+        shape, size = tuple(np.shape(features)), self.decoder.feature_size
+        if len(shape) != 3 or shape[1] < 1 or shape[2] != size:
+            message = f"features have shape {shape}; this captioner reads (units, k, {size})"
+            raise UserError(message)
+
+    def _chunks(self, features: Any, rows: int) -> Iterator[Tensor]:
+        """The features as float32 blocks of units on the captioner's device."""
+        for start in range(0, len(features), rows):
+            block = features[start : start + rows]
+            if not isinstance(block, Tensor):
+                block = torch.from_numpy(np.ascontiguousarray(block, dtype=np.float32))
+            block = block.to(self._device, torch.float32)
+            if not torch.isfinite(block).all():
+                bad = start + int((~torch.isfinite(block)).flatten(1).any(1).nonzero()[0, 0])
+                message = f"the features of unit {bad} are not finite; check its exemplars"
+                raise UserError(message)
+            yield block
+
+    def _stepper(self, features: Tensor, plan: _Plan) -> Stepper:
+        prior = self.language_model if plan.mi else None
+        return Stepper(self.decoder, features, prior, plan.temperature)
+
+    def _decode_beams(self, features: Any, plan: _Plan) -> Descriptions:
+        words = self.tokenizer.vocabulary
+        parts = [
+            beam_search(
+                self._stepper(block, plan),
+                *(len(block), words.start, words.stop, plan.beam_size, plan.length),
+            )
+            for block in self._chunks(features, self.max_unit_batch)
+        ]
+        tokens = join_units([part.tokens for part in parts], (0, plan.beam_size, 0), words.stop)
+        scores = join_units([part.scores for part in parts], (0, plan.beam_size))
+        prior = None
+        if self.language_model is not None:
+            legacy = plan.legacy and plan.strategy == "rerank"
+            prior = beam_prior(self.language_model, tokens, legacy=legacy).cpu().numpy()
+        beam_scores = scores.cpu().numpy()
+        beam_logp = beam_scores
+        if plan.mi and prior is not None:
+            beam_logp = beam_scores + np.float32(plan.temperature) * prior
+        best, chosen = np.zeros(len(tokens), np.int64), beam_scores[:, 0]
+        if plan.strategy == "rerank" and prior is not None:
+            best, chosen = best_beam(beam_logp, prior, plan.temperature)
+        beam_tokens = tokens.cpu().numpy()
+        units = np.arange(len(best))
+        beam_captions = self.tokenizer.decode(beam_tokens)
+        return Descriptions(
+            captions=[texts[index] for texts, index in zip(beam_captions, best, strict=True)],
+            tokens=beam_tokens[units, best],
+            scores=chosen,
+            logp=beam_logp[units, best],
+            logp_lm=None if prior is None else prior[units, best],
+            beam_captions=beam_captions,
+            beam_tokens=beam_tokens,
+            beam_scores=beam_scores,
+            beam_logp=beam_logp,
+            beam_logp_lm=prior,
+        )
+
+    def _decode_paths(self, features: Any, plan: _Plan) -> Descriptions:
+        words = self.tokenizer.vocabulary
+        sampler = torch_generator(plan.seed, "sample") if plan.strategy == "sample" else None
+        parts = [
+            follow(
+                self._stepper(block, plan),
+                *(len(block), words.start, words.stop, plan.length),
+                sampler=sampler,
+                details=plan.details,
+            )
+            for block in self._chunks(features, self.max_unit_batch)
+        ]
+        tokens = join_units([part.tokens for part in parts], (0, plan.length), words.stop)
+        prior = None
+        if self.language_model is not None:
+            prior = beam_prior(self.language_model, tokens.unsqueeze(1))[:, 0].cpu().numpy()
+
+        def gather(take: Callable[[Any], Tensor], *shape: int) -> np.ndarray:
+            return join_units([take(part) for part in parts], shape).cpu().numpy()
+
+        return Descriptions(
+            captions=self.tokenizer.decode(tokens),
+            tokens=tokens.cpu().numpy(),
+            scores=gather(lambda part: part.scores, 0),
+            logp=gather(lambda part: part.logp, 0),
+            logp_lm=prior,
+            predictions=gather(lambda part: part.predictions, 0, 0, 0) if plan.details else None,
+            attentions=gather(lambda part: part.attentions, 0, 0, 0) if plan.details else None,
+        )
+
+    def _forced(self, tokens: Tensor, features: Any) -> Tensor:
+        """Sum of log p(w|E) over words and stop of every row of ids (N, T), start first: (N,)."""
+        rows, result = 4 * self.max_unit_batch, []
+        blocks = self._chunks(features, rows)
+        only = next(blocks) if len(features) == 1 else None
+        for chunk in tokens.split(rows):
+            block = next(blocks) if only is None else only.expand(len(chunk), -1, -1)
+            hidden, _ = self.decoder(block, chunk[:, :-1])
+            targets = chunk[:, 1:]
+            logp = functional.log_softmax(self.decoder.output(hidden), dim=-1)
+            terms = logp.gather(2, targets.unsqueeze(2)).squeeze(2)
+            lengths = counted_lengths(targets, self.tokenizer.vocabulary.stop)
+            counted = torch.arange(targets.shape[1], device=tokens.device) < lengths.unsqueeze(1)
+            result.append(torch.where(counted, terms, 0.0).sum(dim=1))
+        return torch.cat(result)

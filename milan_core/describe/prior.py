@@ -1,0 +1,46 @@
+"""Descriptions by the language model alone: the baseline that looks at no image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from milan_core.describe.captioner import Captioner
+from milan_core.describe.language_model import LanguageModel, LanguageState
+from milan_core.describe.search import beam_search
+from milan_core.describe.stepping import Scores
+
+
+class _PriorStepper:
+    """The stepping interface over log p(w) instead of log p(w|E), for one unit."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self._state: LanguageState | None = None
+        self.device = model.output.weight.device
+
+    def advance(self, tokens: Tensor) -> Scores:
+        """Read the last token of every hypothesis (1, B)."""
+        logp, self._state = self._model.step(tokens.flatten(), self._state)
+        logp = logp.view(*tokens.shape, -1)
+        return Scores(logp, logp, logp[..., :0])
+
+    def select(self, parents: Tensor) -> None:
+        """Keep the hypotheses `parents` (1, B')."""
+        assert self._state is not None
+        h, c = self._state
+        self._state = (h[:, parents[0]], c[:, parents[0]])
+
+
+@torch.inference_mode()
+def most_likely_text(captioner: Captioner, beam_size: int, length: int) -> tuple[str, float]:
+    """The text with the highest log p(d) that a beam search finds, and that log p(d)."""
+    model = captioner.language_model
+    if model is None:
+        message = "a captioner without a language model has no prior to describe with"
+        raise ValueError(message)
+    model.eval()
+    vocabulary = captioner.tokenizer.vocabulary
+    stepper = _PriorStepper(model)
+    beams = beam_search(stepper, 1, vocabulary.start, vocabulary.stop, beam_size, length)  # type: ignore[arg-type]
+    return captioner.tokenizer.decode(beams.tokens[0, :1].numpy())[0], float(beams.scores[0, 0])

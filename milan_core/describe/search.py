@@ -1,0 +1,174 @@
+"""Choosing the words: greedy, sampled, and beam search (Hernandez et al. 2022, section 3.4).
+
+The contract of the beam search, batched over units:
+
+* Step 0 expands the start token once; step t expands every beam and keeps the best B of all B * V.
+* A beam whose last token is the stop can only be continued by another stop at no cost, so its score
+  is frozen.
+* The search ends when every beam has stopped, or after `length` tokens. Beams that have not stopped
+  by then stay as they are. Scores are plain sums: no length normalisation, no penalty.
+* Equal scores: the lower `beam * V + token` wins, so that the result is the same everywhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from milan_core.describe.stepping import Stepper
+
+_DEAD = float("-inf")
+
+
+class Beams(NamedTuple):
+    """The best hypotheses of every unit, best first."""
+
+    tokens: Tensor  # int64 [U, B, n], without the start token; after a stop only stops
+    scores: Tensor  # float32 [U, B]
+
+
+class Paths(NamedTuple):
+    """One hypothesis per unit, step by step."""
+
+    tokens: Tensor  # int64 [U, n]
+    scores: Tensor  # float32 [U] sum of the chosen scores over all n steps
+    logp: Tensor  # float32 [U] sum of log p(w|E) through the first stop
+    predictions: Tensor | None  # float32 [U, n, V] scores of every word at every step
+    attentions: Tensor | None  # float32 [U, n, k]
+
+
+@functools.cache
+def _native_topk() -> Callable[..., Any] | None:
+    """The compiled step of the search, or None where it is not built or switched off."""
+    if importlib.util.find_spec("milan_core._core") is None:
+        return None
+    from milan_core.ops import beam_topk
+    from milan_core.ops.backend import native
+
+    return None if native() is None else beam_topk
+
+
+def best_continuations(
+    scores: Tensor,  # [U, B]
+    steps: Tensor,  # [U, B, V]
+    finished: Tensor,  # bool [U, B]
+    stop: int,
+    count: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The `count` best of all (beam, token) pairs: scores, beams and tokens, each (U, count)."""
+    size = steps.shape[-1]
+    # A beam no wider than the vocabulary always has enough live continuations for the native step.
+    if steps.device.type == "cpu" and count <= size and (native := _native_topk()) is not None:
+        beams, tokens, values = native(scores, steps, finished, stop, count)
+        return torch.from_numpy(values), torch.from_numpy(beams), torch.from_numpy(tokens)
+    steps = steps.masked_fill(finished.unsqueeze(2), _DEAD)
+    steps[..., stop].masked_fill_(finished, 0.0)
+    values, flat = top_stable((scores.unsqueeze(2) + steps).flatten(1), count)
+    return values, flat // size, flat % size
+
+
+def top_stable(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest of every row (R, n), largest first, ties by lower index.
+
+    `torch.topk` leaves ties undefined, in order and in membership; rows with a tie at the last kept
+    value are rare and are sorted in full.
+    """
+    top, index = torch.topk(values, count, dim=1)
+    last = top[:, -1:]
+    doubtful = (values == last).sum(dim=1) > (top == last).sum(dim=1)
+    index = index.sort(dim=1).values
+    if doubtful.any():
+        full = torch.sort(values[doubtful], dim=1, descending=True, stable=True).indices
+        index[doubtful] = full[:, :count].sort(dim=1).values
+    top, order = torch.sort(values.gather(1, index), dim=1, descending=True, stable=True)
+    return top, index.gather(1, order)
+
+
+def beam_search(
+    stepper: Stepper, units: int, start: int, stop: int, size: int, length: int
+) -> Beams:
+    """The `size` best descriptions of every unit, by the contract in the module's docstring.
+
+    A beam wider than the vocabulary is filled with dead beams (score -inf) until enough hypotheses
+    exist, so that a wide enough beam is an exhaustive search.
+    """
+    first = stepper.advance(torch.full((units, 1), start, device=stepper.device)).score[:, 0]
+    scores, tokens = top_stable(first, min(size, first.shape[1]))
+    missing = size - tokens.shape[1]
+    if missing > 0:
+        scores = torch.cat([scores, scores.new_full((units, missing), _DEAD)], dim=1)
+        tokens = torch.cat([tokens, tokens.new_full((units, missing), stop)], dim=1)
+    stepper.select(torch.zeros_like(tokens))
+    history = tokens.unsqueeze(2)
+    for _ in range(length - 1):
+        last = history[..., -1]
+        finished = last == stop
+        if finished.all():
+            break
+        steps = stepper.advance(last).score
+        scores, parents, tokens = best_continuations(scores, steps, finished, stop, size)
+        stepper.select(parents)
+        kept = history.gather(1, parents.unsqueeze(2).expand(-1, -1, history.shape[2]))
+        history = torch.cat([kept, tokens.unsqueeze(2)], dim=2)
+    return Beams(history, scores)
+
+
+def follow(
+    stepper: Stepper,
+    units: int,
+    start: int,
+    stop: int,
+    length: int,
+    *,
+    sampler: torch.Generator | None = None,
+    details: bool = False,
+    early: bool = False,
+) -> Paths:
+    """One word per step: the best one, or one drawn in proportion to exp(score).
+
+    Args:
+        stepper: fresh, one hypothesis per unit.
+        units: how many.
+        start: id read first.
+        stop: id after which `logp` no longer grows.
+        length: steps at most.
+        sampler: draw words with this generator; None takes the best word (ties: lower id).
+        details: also return the scores of every word and the attention weights.
+        early: end when every unit has stopped; otherwise all `length` steps are made and enter
+            `scores`, as in the published code.
+    """
+    last = torch.full((units, 1), start, device=stepper.device)
+    alive = torch.ones((units, 1), dtype=torch.bool, device=stepper.device)
+    tokens, chosen, logp, predictions, attentions = [], [], [], [], []
+    for _ in range(length):
+        step = stepper.advance(last)
+        last = _choose(step.score[:, 0], sampler)
+        chosen.append(step.score[:, 0].gather(1, last))
+        logp.append(step.logp[:, 0].gather(1, last) * alive)
+        tokens.append(last)
+        if details:
+            predictions.append(step.score[:, 0])
+            attentions.append(step.attention[:, 0])
+        alive = alive & (last != stop)
+        if early and not alive.any():
+            break
+    return Paths(
+        torch.cat(tokens, 1),
+        torch.cat(chosen, 1).sum(1),
+        torch.cat(logp, 1).sum(1),
+        torch.stack(predictions, 1) if details else None,
+        torch.stack(attentions, 1) if details else None,
+    )
+
+
+def _choose(scores: Tensor, sampler: torch.Generator | None) -> Tensor:
+    """One token per row of scores (U, V): (U, 1)."""
+    if sampler is None:
+        return scores.argmax(dim=1, keepdim=True)
+    drawn = torch.multinomial(torch.softmax(scores, dim=1).cpu(), 1, generator=sampler)
+    return drawn.to(scores.device)

@@ -1,0 +1,117 @@
+"""Trains a captioner: first the language model, then the decoder.
+
+Hernandez et al. 2022, section 3.2 and the published training code: AdamW, teacher forcing, the
+mean negative log-likelihood of the words, for the decoder also the doubly stochastic attention
+penalty of Xu et al. 2015 (equation 14), early stopping on held-out units. `pairs` splits, `tasks`
+fits one epoch, `fitting` stops and resumes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from milan_core.describe.captioner import Captioner
+from milan_core.describe.checkpoint import save_captioner
+from milan_core.describe.fitting import Row, StateFile, fit
+from milan_core.describe.pairs import build_corpus
+from milan_core.describe.settings import CaptionerSettings
+from milan_core.describe.tasks import DecoderTask, LanguageTask
+from milan_core.errors import UserError
+from milan_core.runtime.files import canonical_json, write_csv
+from milan_core.text.vocabulary import Tokenizer
+
+HISTORY, STATE = "history.csv", "training-state.safetensors"
+_COLUMNS = ("phase", "epoch", "train_loss", "val_loss", "bleu", "best")
+_BLOCK = 256
+
+
+def train_captioner(
+    features: np.ndarray,
+    annotations: Sequence[Sequence[str]],
+    settings: CaptionerSettings,
+    seed: int,
+    out: Path | str,
+    *,
+    device: str = "cpu",
+) -> Captioner:
+    """Train on the given units and write the captioner and `history.csv` to `out`.
+
+    A run that was killed continues from the state file in `out` and gives the same bytes.
+
+    Args:
+        features: float16 or float32 (N, k, F), may be memory-mapped.
+        annotations: the texts of every unit; units without any take no part.
+        settings: sizes and training options.
+        seed: of the hold-out, the initial weights, the order of the batches and the dropout.
+        out: folder, made if missing.
+        device: where to train; only "cpu" promises equal bytes for equal seeds.
+    """
+    out = Path(out)
+    _check(features, annotations)
+    corpus = build_corpus(annotations, settings.hold_out, seed)
+    tokenizer = Tokenizer(corpus.vocabulary)
+    fingerprint = _fingerprint(features, annotations, settings, seed)
+    state = StateFile(out / STATE, fingerprint, settings.checkpoint_seconds)
+    limits = {"max_epochs": settings.max_epochs, "patience": settings.patience}
+    history: list[Row] = []
+    language_model = None
+    with torch.random.fork_rng(devices=[]):
+        if settings.language_model:
+            language_task = LanguageTask(corpus, tokenizer, settings, seed, device)
+            history += fit(language_task, state, **limits)
+            language_model = language_task.model
+        decoder_task = DecoderTask(corpus, tokenizer, features, settings, seed, device)
+        history += fit(decoder_task, state, **limits)
+    captioner = Captioner(
+        decoder_task.model, language_model, tokenizer, max_unit_batch=settings.max_unit_batch
+    ).eval()
+    captioner.meta = {
+        "source": "trained",
+        "seed": seed,
+        "settings": settings.to_dict(),
+        "inputs": fingerprint,
+        "held_out_units": corpus.held_out_units.tolist(),
+    }
+    save_captioner(captioner, out, captioner.meta)
+    write_csv(out / HISTORY, _COLUMNS, [[row[name] for name in _COLUMNS] for row in history])
+    state.remove()
+    return captioner
+
+
+def _check(features: np.ndarray, annotations: Sequence[Sequence[str]]) -> None:
+    if features.ndim != 3 or features.dtype not in (np.float16, np.float32):
+        message = (
+            f"features are {features.dtype} {features.shape}; training reads float16 or float32 "
+            "(units, k, F)"
+        )
+        raise UserError(message)
+    if len(features) != len(annotations):
+        message = f"got features of {len(features)} units and annotations of {len(annotations)}"
+        raise UserError(message)
+    for start in range(0, len(features), _BLOCK):
+        bad = ~np.isfinite(features[start : start + _BLOCK]).all(axis=(1, 2))
+        if bad.any():
+            message = f"the features of unit {start + int(bad.argmax())} are not finite"
+            raise UserError(message)
+
+
+def _fingerprint(
+    features: np.ndarray,
+    annotations: Sequence[Sequence[str]],
+    settings: CaptionerSettings,
+    seed: int,
+) -> str:
+    """SHA-256 of everything that decides the trained bytes."""
+    decisive = settings.to_dict()
+    del decisive["checkpoint_seconds"], decisive["max_unit_batch"]
+    texts = [list(unit) for unit in annotations]
+    head = [seed, decisive, texts, features.dtype.str, list(features.shape)]
+    digest = hashlib.sha256(canonical_json(head).encode())
+    for start in range(0, len(features), _BLOCK):
+        digest.update(np.ascontiguousarray(features[start : start + _BLOCK]).data)
+    return digest.hexdigest()

@@ -1,0 +1,29 @@
+"""Errors that a user can cause and mend.
+
+`UserError` is printed by the command line as one line and ends the process with exit code 2; every
+other exception is a bug of ours and shows a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave us: says what, where, got, expected and the fix."""
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names that look most like `name`, best first."""
+    return difflib.get_close_matches(name, list(known), n=count, cutoff=0.4)
+
+
+def unknown(what: str, name: str, known: Iterable[str], where: str = "") -> UserError:
+    """A `UserError` for a name that is not known, with the nearest known names."""
+    names = sorted(known)
+    close = nearest(name, names)
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
+    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    place = f" in {where}" if where else ""
+    return UserError(f"unknown {what} {name!r}{place}; {hint + ' ' if hint else ''}known: {shown}")

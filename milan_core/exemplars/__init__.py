@@ -1,0 +1,1 @@
+"""Exemplars of units: mining, shard states, the stored set, and the published file layout."""

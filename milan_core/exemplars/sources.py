@@ -1,0 +1,180 @@
+"""Images for mining, whatever form they come in, as full batches with dataset ids."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, RandomSampler
+
+from milan_core.errors import UserError
+from milan_core.models.inputs import InputSpec, prepare
+
+Batch = tuple[torch.Tensor, np.ndarray]  # ([batch_size, ...], ids of the first rows)
+
+
+class ImageSource:
+    """N inputs of a model, with ids 0..N-1.
+
+    `rows(ids)` gives the inputs of some ids; a source that can only be read in order has
+    `stream()` instead, which gives all inputs in batches of any size.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        fingerprint: str,
+        rows: Callable[[np.ndarray], torch.Tensor] | None = None,
+        stream: Callable[[], Iterator[torch.Tensor]] | None = None,
+        stored: np.ndarray | None = None,
+    ) -> None:
+        if total < 1:
+            msg = "there are no images to mine"
+            raise UserError(msg)
+        self.total = total
+        self.fingerprint = fingerprint
+        self.stored = stored  # uint8 (N, H, W, 3), when the images came as bytes
+        self._rows = rows
+        self._stream = stream
+
+    def batches(self, shard: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+        """Batches of exactly `batch_size` inputs: (inputs, ids).
+
+        The last one is filled up with copies, whose rows have no id: a convolution may choose
+        another algorithm for another batch size, and its rounding must not depend on where a
+        shard happens to end. An empty shard gives one batch without ids, from image 0, so that
+        every shard knows the shapes of all layers.
+        """
+        own = np.arange(shard[0], self.total, shard[1])
+        if self._rows is not None:
+            for begin in range(0, max(len(own), 1), batch_size):
+                ids = own[begin : begin + batch_size]
+                rows = self._rows(ids if len(ids) else np.zeros(1, np.int64))
+                yield _filled(rows, batch_size), ids
+            return
+        yield from self._streamed(shard, batch_size)
+
+    def _streamed(self, shard: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+        assert self._stream is not None
+        held: list[torch.Tensor] = []
+        ids: list[int] = []
+        first: torch.Tensor | None = None
+        position = 0
+        for batch in self._stream():
+            first = batch[:1] if first is None else first
+            for row in range(len(batch)):
+                if (position + row) % shard[1] == shard[0]:
+                    held.append(batch[row])
+                    ids.append(position + row)
+                if len(ids) == batch_size:
+                    yield torch.stack(held), np.array(ids)
+                    held, ids = [], []
+            position += len(batch)
+        if position != self.total:
+            msg = f"the DataLoader gave {position} images, but its dataset has {self.total}"
+            raise UserError(msg + "; use drop_last=False and a sampler that gives each image once")
+        assert first is not None
+        if ids or shard[0] >= self.total:
+            rows = torch.stack(held) if held else first
+            yield _filled(rows, batch_size), np.array(ids, dtype=np.int64)
+
+
+def _filled(rows: torch.Tensor, batch_size: int) -> torch.Tensor:
+    missing = batch_size - len(rows)
+    return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing else rows
+
+
+def open_source(images: Any, spec: InputSpec | None = None) -> ImageSource:
+    """An `ImageSource` from any of the accepted forms.
+
+    - our own `Dataset`, or a uint8 array (N, H, W, 3): normalised by `spec`, which is then needed;
+    - a tensor (N, 3, H, W), normalised already;
+    - a torch `Dataset` whose items are a normalised tensor, or a tuple that starts with one;
+    - a torch `DataLoader` over such a dataset, not shuffled: its order gives the image ids.
+    """
+    stored = images if isinstance(images, np.ndarray) else getattr(images, "images", None)
+    if isinstance(stored, np.ndarray):
+        return _from_bytes(stored, getattr(images, "fingerprint", None), spec)
+    if isinstance(images, torch.Tensor):
+        return _from_tensor(images)
+    if isinstance(images, DataLoader):
+        return _from_loader(images)
+    if hasattr(images, "__getitem__") and hasattr(images, "__len__"):
+        name = f"{type(images).__name__}:{len(images)}"
+        return ImageSource(len(images), name, rows=lambda ids: _items(images, ids))
+    msg = (
+        f"images are {type(images).__name__}; expected a tensor (N, 3, H, W), a torch Dataset with "
+        "a length, a DataLoader, or a uint8 array (N, H, W, 3) with an InputSpec"
+    )
+    raise UserError(msg)
+
+
+def _from_bytes(stored: np.ndarray, fingerprint: str | None, spec: InputSpec | None) -> ImageSource:
+    if spec is None:
+        msg = "stored images need the network's input: give input=InputSpec(size, mean, std)"
+        raise UserError(msg)
+    kind = f"{stored.dtype} {stored.shape}"
+    parts = (stored[i : i + 256] for i in range(0, len(stored), 256))
+    found = fingerprint or _fingerprint(kind, parts)
+    return ImageSource(
+        len(stored), found, rows=lambda ids: prepare(stored[_as_slice(ids)], spec), stored=stored
+    )
+
+
+def _from_tensor(images: torch.Tensor) -> ImageSource:
+    if not images.is_floating_point() or images.ndim < 2:
+        msg = (
+            f"images are a {images.dtype} tensor of shape {tuple(images.shape)}; expected "
+            "normalised floats (N, 3, H, W), or a uint8 NumPy array (N, H, W, 3) with "
+            "input=InputSpec(...)"
+        )
+        raise UserError(msg)
+    kind = f"{images.dtype} {tuple(images.shape)}"
+    parts = (images[i : i + 64].detach().cpu() for i in range(0, len(images), 64))
+    found = _fingerprint(kind, (p.contiguous().view(torch.uint8).numpy() for p in parts))
+    return ImageSource(len(images), found, rows=lambda ids: images[_as_slice(ids)])
+
+
+def _from_loader(loader: DataLoader) -> ImageSource:
+    if isinstance(loader.sampler, RandomSampler):
+        msg = "the DataLoader shuffles, so its order cannot give image ids; use shuffle=False"
+        raise UserError(msg)
+    try:
+        total = len(loader.dataset)  # type: ignore[arg-type]
+    except TypeError:
+        msg = "the DataLoader's dataset has no length; mining needs to know the number of images"
+        raise UserError(msg) from None
+    name = f"{type(loader.dataset).__name__}:{total}"
+    return ImageSource(total, name, stream=lambda: (_first(batch) for batch in loader))
+
+
+def _items(dataset: Any, ids: np.ndarray) -> torch.Tensor:
+    return torch.stack([_first(dataset[int(i)]) for i in ids])
+
+
+def _first(item: Any) -> torch.Tensor:
+    tensor = item[0] if isinstance(item, tuple | list) else item
+    if not isinstance(tensor, torch.Tensor):
+        msg = (
+            f"the dataset gives {type(tensor).__name__} items; expected tensors (3, H, W), or "
+            "tuples that start with one: add a transform"
+        )
+        raise UserError(msg)
+    return tensor
+
+
+def _as_slice(ids: np.ndarray) -> slice:
+    """The rows `ids` of a shard, which are evenly spaced, without the copy that a list costs."""
+    step = int(ids[1] - ids[0]) if len(ids) > 1 else 1
+    return slice(int(ids[0]), int(ids[-1]) + 1, step)
+
+
+def _fingerprint(kind: str, parts: Iterable[np.ndarray]) -> str:
+    """Digest of an array given in pieces, so that a memory map is never read as a whole."""
+    digest = hashlib.sha256(kind.encode())
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()[:16]

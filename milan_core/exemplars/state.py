@@ -1,0 +1,156 @@
+"""The state of a scan over (a shard of) a dataset, and how shards become one result.
+
+Shard (i, n) holds the images i, i + n, i + 2n, ... Merging is associative and commutative, and what
+it gives is a function of the images alone: any sharding yields the same bytes. No torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from milan_core.errors import UserError
+from milan_core.ops import ScanState
+from milan_core.runtime.files import load_tensors, save_tensors
+
+SHARD_KIND = "milan-exemplar-shard"
+SHARD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a scan was made of. Everything but `have` must agree before two states are merged."""
+
+    model: str  # name for people
+    model_hash: str
+    dataset: str  # fingerprint
+    images: int  # in the whole dataset, all shards
+    layers: tuple[str, ...]
+    k: int
+    quantile: float
+    mode: str = "top"
+    post_relu: tuple[str, ...] = ()
+    vit_spatialise: str = "fixed"
+    input: str = ""  # canonical JSON of the InputSpec; empty for ready-made tensors
+    of: int = 1  # number of shards
+    have: tuple[int, ...] = (0,)  # the shards in this state, rising
+
+    @property
+    def complete(self) -> bool:
+        """Whether all shards are in."""
+        return len(self.have) == self.of
+
+    @property
+    def seen(self) -> int:
+        """Images in the shards of this state."""
+        return sum(len(range(i, self.images, self.of)) for i in self.have)
+
+    def to_meta(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_meta(cls, meta: dict[str, Any]) -> Header:
+        """The inverse of `to_meta`."""
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in meta.items()
+        }
+        return cls(**values)
+
+    def provenance(self) -> dict[str, Any]:
+        """The facts that do not depend on how the work was cut into shards."""
+        return {k: v for k, v in self.to_meta().items() if k not in ("of", "have")}
+
+
+@dataclass
+class MiningState:
+    """One `ScanState` a layer, with the header that says what they were made of."""
+
+    header: Header
+    layers: dict[str, ScanState]
+
+    def save(self, path: Path | str) -> None:
+        """Write the state as one file (kind milan-exemplar-shard)."""
+        arrays, metas = {}, []
+        for index, name in enumerate(self.header.layers):
+            parts, meta = self.layers[name].to_arrays()
+            arrays.update({f"{index}.{part}": array for part, array in parts.items()})
+            metas.append(meta)
+        save_tensors(
+            path,
+            SHARD_KIND,
+            SHARD_VERSION,
+            arrays,
+            {"header": self.header.to_meta(), "scan": metas},
+        )
+
+    @classmethod
+    def load(cls, path: Path | str) -> MiningState:
+        """Read a state; a damaged or foreign file is refused with a sentence."""
+        arrays, meta = load_tensors(path, SHARD_KIND, (SHARD_VERSION,))
+        header = Header.from_meta(meta["header"])
+        layers = {}
+        for index, name in enumerate(header.layers):
+            prefix = f"{index}."
+            parts = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            layers[name] = ScanState.from_arrays(parts, meta["scan"][index])
+            if layers[name].images != header.seen:
+                msg = (
+                    f"{path}: layer {name!r} has seen {layers[name].images} images, expected "
+                    f"{header.seen}; run its stage again"
+                )
+                raise UserError(msg)
+        return cls(header, layers)
+
+
+def merge_states(states: Sequence[MiningState]) -> MiningState:
+    """The state of all shards in `states`; the result may still be partial."""
+    if not states:
+        msg = "nothing to merge: no shards were given"
+        raise UserError(msg)
+    first, *rest = states
+    for other in rest:
+        _check_same(first.header, other.header)
+    have = [shard for state in states for shard in state.header.have]
+    if twice := sorted({shard for shard in have if have.count(shard) > 1}):
+        msg = f"shard {_list(twice)} of {first.header.of} is given more than once; give each once"
+        raise UserError(msg)
+    layers = {}
+    for name in first.header.layers:
+        merged = ScanState.from_arrays(*first.layers[name].to_arrays())
+        for other in rest:
+            merged.merge(other.layers[name])
+        layers[name] = merged
+    return MiningState(replace(first.header, have=tuple(sorted(have))), layers)
+
+
+def merge_shards(states: Sequence[MiningState]) -> MiningState:
+    """The state of the whole dataset; refuses when a shard is missing, double or foreign."""
+    merged = merge_states(states)
+    header = merged.header
+    if not header.complete:
+        missing = sorted(set(range(header.of)) - set(header.have))
+        msg = (
+            f"shard {_list(missing)} of {header.of} is missing; mine it and merge again "
+            f"(got {_list(header.have)})"
+        )
+        raise UserError(msg)
+    return merged
+
+
+def _check_same(first: Header, other: Header) -> None:
+    a, b = first.to_meta(), other.to_meta()
+    for key in a:
+        if key != "have" and a[key] != b[key]:
+            what = "number of shards" if key == "of" else key
+            msg = (
+                f"the shards do not belong together: {what} is {a[key]!r} in one and {b[key]!r} in "
+                "another; mine all shards with the same model, dataset and settings"
+            )
+            raise UserError(msg)
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,245 @@
+"""The exemplars of a model: which images drive each unit most, how much, and where in the image.
+
+What is kept is the activation map of every exemplar, in exact float32, because masks of any size,
+level and border follow from it: h * w * 4 bytes an exemplar, hence at most 7 KB for maps up to
+41 x 41, and 4.7 KB on average over the five layers of a ResNet-18 at 224 px (the published layout
+takes 200 KB). Only early, large layers exceed that (56 x 56: 12.5 KB). No torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core import ops
+from milan_core.errors import UserError, unknown
+from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
+from milan_core.runtime.files import load_tensors, save_tensors
+
+KIND = "milan-exemplars"
+VERSION = 1
+COUNTS = ("values", "zeros", "negatives", "nan")
+
+
+@dataclass
+class LayerExemplars:
+    """The exemplars of one layer: U units, k ranks, maps of h x w."""
+
+    ids: np.ndarray  # int64 [U, k], best first; -1 where fewer than k images exist
+    activations: np.ndarray  # float32 [U, k], spatial maximum, descending
+    levels: np.ndarray  # float32 [U], quantile of the unit's own activations
+    resolved: np.ndarray  # bool [U]; False: the level is only known to be below this value
+    maps: np.ndarray | None = None  # float32 [U, k, h, w]
+    packed: np.ndarray | None = None  # uint8 [U, k, S, ceil(S/8)], instead of maps (legacy import)
+    size: int = 0  # S of `packed`
+    counts: dict[str, np.ndarray] = field(default_factory=dict)  # uint64 [U] each
+
+    def masks(self, size: int, levels: Any, border: str, units: Any) -> np.ndarray:
+        """Packed masks uint8 [len(units), k, size, ceil(size/8)]; empty slots have empty masks."""
+        units = np.arange(len(self.ids)) if units is None else np.atleast_1d(np.asarray(units))
+        if self.maps is None:
+            return self._stored_masks(size, levels, units)
+        level = self.levels if levels is None else np.asarray(levels, dtype=np.float32)
+        level = np.broadcast_to(level, self.levels.shape)[units]
+        # An empty slot has a map of zeros, which would be above a negative level.
+        per_slot = np.where(self.ids[units] < 0, np.float32(np.inf), level[:, None])
+        maps = self.maps[units]
+        packed = ops.masks(
+            maps.reshape(-1, *maps.shape[2:]), per_slot.reshape(-1).astype(np.float32), size, border
+        )
+        return packed.reshape(*maps.shape[:2], *packed.shape[1:])
+
+    def _stored_masks(self, size: int, levels: Any, units: np.ndarray) -> np.ndarray:
+        if self.packed is None:
+            msg = "these exemplars were stored without maps; mine them again to make masks"
+            raise UserError(msg)
+        if size != self.size or levels is not None:
+            msg = (
+                f"these exemplars were imported with masks of {self.size} px at their own level; "
+                f"ask for size={self.size} without levels, or mine them again"
+            )
+            raise UserError(msg)
+        return self.packed[units]
+
+
+class ExemplarSet:
+    """The exemplars of all mined layers of a model; see `milan_core.exemplars.mine.mine`.
+
+    A set from one shard is partial: it can be saved, loaded and merged, but has no levels and no
+    masks yet, because those need the whole dataset.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, LayerExemplars],
+        meta: Mapping[str, Any] | None = None,
+        state: MiningState | None = None,
+    ) -> None:
+        self._layers = dict(layers)
+        self.meta = dict(meta or {})  # provenance: model, dataset, k, quantile, ...
+        self.images: np.ndarray | None = None  # uint8 (N, H, W, 3) if mined from bytes; not saved
+        self._state = state  # only while partial
+
+    @classmethod
+    def from_state(cls, state: MiningState) -> ExemplarSet:
+        """The result of a scan; partial when the state lacks shards."""
+        layers = {}
+        for name in state.header.layers:
+            scan = state.layers[name]
+            ids, activations, maps = scan.topk()
+            levels, resolved = scan.levels()
+            counts = {part: scan.counts()[part] for part in COUNTS}
+            layers[name] = LayerExemplars(
+                ids, activations, levels, resolved, maps=maps, counts=counts
+            )
+        partial = None if state.header.complete else state
+        return cls(layers, state.header.provenance(), partial)
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the mined layers, in the order asked for."""
+        return list(self._layers)
+
+    @property
+    def units(self) -> dict[str, int]:
+        """Number of units of each layer."""
+        return {name: len(layer.ids) for name, layer in self._layers.items()}
+
+    @property
+    def k(self) -> int:
+        """Exemplars a unit."""
+        return next(iter(self._layers.values())).ids.shape[1]
+
+    @property
+    def complete(self) -> bool:
+        """False for a shard that still has to be merged with others."""
+        return self._state is None
+
+    def layer(self, name: str) -> LayerExemplars:
+        """All arrays of a layer."""
+        if name not in self._layers:
+            raise unknown("layer", name, self._layers, where="these exemplars")
+        return self._layers[name]
+
+    def ids(self, layer: str) -> np.ndarray:
+        """int64 [U, k]: image ids, best first; ties: lower id first; -1 where images ran out."""
+        return self.layer(layer).ids
+
+    def activations(self, layer: str) -> np.ndarray:
+        """float32 [U, k]: spatial maximum in each exemplar, descending; -inf at id -1."""
+        return self.layer(layer).activations
+
+    def levels(self, layer: str) -> np.ndarray:
+        """float32 [U]: the quantile of the unit's own activations over the whole dataset."""
+        self._needs_all("levels")
+        return self.layer(layer).levels
+
+    def resolved(self, layer: str) -> np.ndarray:
+        """Bool [U]: whether the level is exact to 2^-10; if not, it is only an upper bound."""
+        self._needs_all("levels")
+        return self.layer(layer).resolved
+
+    def counts(self, layer: str) -> dict[str, np.ndarray]:
+        """uint64 [U] each: activations seen (values), zeros, negatives, nan."""
+        return self.layer(layer).counts
+
+    def masks(
+        self,
+        layer: str,
+        size: int = 224,
+        levels: Any = None,
+        border: str = "zeros",
+        units: Any = None,
+    ) -> np.ndarray:
+        """Bool [U, k, size, size]: where the up-sampled map is above the unit's level (spec 2.4).
+
+        `levels` (one number or one a unit) overrides the stored ones; `units` selects some units.
+        """
+        packed = self.packed_masks(layer, size, levels, border, units)
+        return ops.unpack_masks(packed, size)
+
+    def packed_masks(
+        self,
+        layer: str,
+        size: int = 224,
+        levels: Any = None,
+        border: str = "zeros",
+        units: Any = None,
+    ) -> np.ndarray:
+        """As `masks`, eight pixels a byte: uint8 [U, k, size, ceil(size / 8)]."""
+        self._needs_all("masks")
+        return self.layer(layer).masks(size, levels, border, units)
+
+    def save(self, path: Path | str) -> None:
+        """Write one file: exemplars.safetensors, or the shard's state while partial."""
+        if self._state is not None:
+            self._state.save(path)
+            return
+        arrays, layers = {}, []
+        for index, (name, layer) in enumerate(self._layers.items()):
+            parts = {
+                "ids": layer.ids,
+                "activations": layer.activations,
+                "levels": layer.levels,
+                "resolved": layer.resolved,
+                "maps": layer.maps,
+                "packed": layer.packed,
+                **{f"count.{part}": array for part, array in layer.counts.items()},
+            }
+            arrays.update({f"{index}.{k}": v for k, v in parts.items() if v is not None})
+            layers.append({"name": name, "size": layer.size})
+        save_tensors(path, KIND, VERSION, arrays, {"layers": layers, "meta": self.meta})
+
+    def export_legacy(self, folder: Path | str, images: Any = None, size: int = 224) -> None:
+        """Write the published layout (spec 2.5): see `milan_core.exemplars.legacy`.
+
+        `images` (uint8, or a dataset) may be left out when the set was mined from such images in
+        this process; without any, images.npy is not written.
+        """
+        from milan_core.exemplars.legacy import export_legacy
+
+        export_legacy(self, self.images if images is None else images, folder, size=size)
+
+    def _needs_all(self, what: str) -> None:
+        if self._state is not None:
+            header = self._state.header
+            msg = (
+                f"{what} need the whole dataset, and this is shard "
+                f"{', '.join(map(str, header.have))} of {header.of}; merge all shards first"
+            )
+            raise UserError(msg)
+
+
+def load_exemplars(path: Path | str) -> ExemplarSet:
+    """Read a file of `ExemplarSet.save`, whole or shard."""
+    try:
+        arrays, meta = load_tensors(path, KIND, (VERSION,))
+    except UserError as error:
+        if f"holds {SHARD_KIND!r}" in str(error):
+            return ExemplarSet.from_state(MiningState.load(path))
+        raise
+    layers = {}
+    for index, facts in enumerate(meta["layers"]):
+        prefix = f"{index}."
+        parts = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        names = [key for key in parts if key.startswith("count.")]
+        counts = {key.removeprefix("count."): parts.pop(key) for key in names}
+        layers[facts["name"]] = LayerExemplars(**parts, counts=counts, size=facts["size"])
+    return ExemplarSet(layers, meta["meta"])
+
+
+def merge(sets: Sequence[ExemplarSet]) -> ExemplarSet:
+    """Join sets that were mined from shards; associative and commutative.
+
+    The result is whole, and byte for byte the one of an unsharded run, once all shards are in.
+    """
+    if len(sets) == 1:
+        return sets[0]
+    if any(part._state is None for part in sets):
+        msg = "one of the sets to merge is whole already; merge takes sets mined with shard=(i, n)"
+        raise UserError(msg)
+    return ExemplarSet.from_state(merge_states([p._state for p in sets if p._state is not None]))

@@ -1,0 +1,170 @@
+"""The stage `generalization`: files of one trial to scores, and scores of all trials to tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from milan_core.errors import UserError
+from milan_core.experiments import figures, pmi, tables
+from milan_core.experiments.bootstrap import Bootstrap
+from milan_core.experiments.scores import Scorer, Training, score_split, write_scores
+from milan_core.experiments.units import (
+    Truth,
+    UnitKey,
+    check_same_units,
+    join,
+    read_annotations,
+    read_descriptions,
+    read_truth,
+    unit_key,
+)
+from milan_core.runtime.files import read_csv
+from milan_core.text.bertscore import BertScorer
+from milan_core.text.metrics import WordInformation
+
+TEST = "test"
+WITHIN, HELD_OUT = "within-network", "leave-one-network-out"
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+class TrialFiles(Protocol):
+    """What `score_trial` reads: files of one captioner's descriptions of one network."""
+
+    descriptions: Path
+    beams: Path
+    baselines: Path
+    annotations: Path
+    truth: Path
+    units: Path
+    learnt: Sequence[Path]
+    bertscore: Sequence[Path]
+    options: Mapping[str, Any]
+    seed: int
+    out: Path
+
+
+def score_trial(trial: TrialFiles) -> None:
+    """Score the test side of one trial: writes `trial.out` and `lambda.csv` beside it."""
+    options = trial.options
+    material = join(
+        read_annotations(trial.annotations),
+        read_truth(trial.truth),
+        list(read_descriptions(trial.descriptions, TEST)),
+    )
+    described = read_descriptions(trial.descriptions)
+    check_same_units(described, read_truth(trial.truth), f"{trial.descriptions}", f"{trial.truth}")
+    predictions = {key: described[key] for key in material.units}
+    others = {
+        name: _restrict(table, described, material.units, f"{trial.baselines} ({name})")
+        for name, table in read_baselines(trial.baselines).items()
+    }
+    training = read_training(trial.units, trial.learnt)
+    bert = None
+    if trial.bertscore:
+        folder = encoder_folder(trial.bertscore[0])
+        bert = BertScorer(folder, int(options.get("bertscore_layer", 5)))
+    bootstrap = Bootstrap(trial.seed, int(options.get("bootstrap", 2000)))
+    rows = score_split(
+        predictions, material, training, others=others, bert=bert, bootstrap=bootstrap
+    )
+    beams = pmi.read_beams(trial.beams)
+    check_same_units(beams.units, described, f"{trial.beams}", f"{trial.descriptions}")
+    scorer = Scorer(material, WordInformation(training.captions), bert)
+    lambdas = [float(weight) for weight in options.get("lambdas", pmi.LAMBDAS)]
+    sweep = pmi.sweep(beams.select(material.units), material, scorer, lambdas, bootstrap)
+    pmi.write_sweep(trial.out.parent / "lambda.csv", sweep)
+    write_scores(trial.out, rows)
+
+
+def _restrict(
+    table: Mapping[UnitKey, str],
+    described: Mapping[UnitKey, str],
+    units: Sequence[UnitKey],
+    what: str,
+) -> dict[UnitKey, str]:
+    check_same_units(table, described, what, "the descriptions")
+    return {key: table[key] for key in units}
+
+
+def read_baselines(path: Path) -> dict[str, dict[UnitKey, str]]:
+    """Descriptions by method and unit of a table with the column `method`."""
+    found: dict[str, dict[UnitKey, str]] = defaultdict(dict)
+    for row in read_csv(path, ("method", "layer", "unit", "description")):
+        found[row["method"]][unit_key(row, path)] = row["description"]
+    return dict(found)
+
+
+def read_training(units: Path, learnt: Sequence[Path]) -> Training:
+    """Captions and truth of a captioner's training units.
+
+    `units` is its units.csv (model, layer, unit, side); the files of `learnt` are
+    `.../{model}/annotations/annotations.csv`, with `truth.csv` beside where it is known.
+    """
+    sources = {path.parent.parent.name: path for path in learnt}
+    wanted: dict[str, list[UnitKey]] = defaultdict(list)
+    for row in read_csv(units, ("model", "layer", "unit", "side")):
+        if row["side"] != TEST:
+            wanted[row["model"]].append(unit_key(row, units))
+    captions: list[str] = []
+    truth: list[Truth] = []
+    for model, keys in wanted.items():
+        if model not in sources:
+            message = f"{units} was trained on {model!r}, whose annotations were not given"
+            raise UserError(message)
+        annotations = read_annotations(sources[model])
+        captions += [text for key in keys for text in annotations.get(key, {}).values()]
+        known = sources[model].with_name("truth.csv")
+        if known.is_file():
+            by_unit = read_truth(known)
+            truth += [by_unit[key] for key in keys if key in by_unit]
+    if not captions:
+        message = f"{units} and the training annotations have no unit in common"
+        raise UserError(message)
+    return Training(captions, truth)
+
+
+def encoder_folder(asset: Path) -> Path:
+    """The folder below an asset (its folder or asset.json) that holds a transformers encoder."""
+    root = asset if asset.is_dir() else asset.parent
+    for config in sorted(root.rglob("config.json")):
+        if any((config.parent / name).is_file() for name in _WEIGHTS):
+            return config.parent
+    message = (
+        f"BERTScore: no transformers model below {root} (config.json beside {_WEIGHTS[0]}); "
+        "fetch the asset again, or set generalization.bertscore to null"
+    )
+    raise UserError(message)
+
+
+def write_tables(
+    trials: Sequence[tuple[str, int, Sequence[str], str]], files: Sequence[Path], folder: Path
+) -> None:
+    """Join all trials: tables and figures in `folder` and in its sibling `baselines`.
+
+    `trials` are (split, seed, training networks, test network); `files` are their scores.csv in the
+    same order, then (optionally) their lambda.csv.
+    """
+    count = len(trials)
+    if len(files) not in (count, 2 * count):
+        message = f"{count} trials need {count} score files (and as many sweeps), got {len(files)}"
+        raise UserError(message)
+    entries = [
+        tables.SplitScores(
+            WITHIN if test in train else HELD_OUT, "+".join(train), test, int(seed), Path(path)
+        )
+        for (_, seed, train, test), path in zip(trials, files[:count], strict=True)
+    ]
+    tables.write_generalization(entries, folder)
+    held_out = [entry for entry in entries if entry.experiment == HELD_OUT]
+    baselines = folder.parent / "baselines"
+    tables.write_baselines(held_out or entries, baselines)
+    rows = read_csv(baselines / "table.csv")
+    figures.write_figure(baselines / "accuracy.svg", figures.accuracy_figure(rows))
+    sweeps = [(str(t[0]), int(t[1]), Path(p)) for t, p in zip(trials, files[count:], strict=False)]
+    if sweeps:
+        tables.write_lambda(sweeps, folder / "lambda.csv")
+        svg = figures.lambda_figure(read_csv(folder / "lambda.csv"))
+        figures.write_figure(folder / "lambda.svg", svg)

@@ -1,0 +1,55 @@
+"""The feature file of one network: what the captioner reads, and two controls beside it.
+
+One row per unit, layers in mining order, units ascending. `exact` pools each exemplar under its own
+mask; `shuffled` under the mask of another unit's exemplar; `whole` over the whole image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core.errors import UserError
+from milan_core.runtime.files import load_tensors, save_tensors
+
+KIND, VERSION = "milan-features", 1
+MASKINGS = ("exact", "shuffled", "whole")
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features of all units of one network.
+
+    Attributes:
+        arrays: masking name to float16 [U, k, F].
+        layers: (layer name, number of units) in row order; the sum of the numbers is U.
+        meta: encoder hash, data set fingerprint, pooling options.
+    """
+
+    arrays: dict[str, np.ndarray]
+    layers: list[tuple[str, int]]
+    meta: dict[str, Any]
+
+    @property
+    def rows(self) -> list[tuple[str, int]]:
+        """(layer, unit) of every row."""
+        return [(layer, unit) for layer, count in self.layers for unit in range(count)]
+
+    def save(self, path: Path) -> None:
+        """Write the table."""
+        meta = {**self.meta, "layers": [list(item) for item in self.layers]}
+        save_tensors(path, KIND, VERSION, self.arrays, meta)
+
+
+def load_features(path: Path) -> FeatureTable:
+    """Read a feature file, refusing one whose rows do not match its layers."""
+    arrays, meta = load_tensors(path, KIND, (VERSION,))
+    layers = [(str(name), int(count)) for name, count in meta.pop("layers")]
+    expected = sum(count for _, count in layers)
+    for name, array in arrays.items():
+        if array.shape[0] != expected:
+            raise UserError(f"{path}: {name} has {array.shape[0]} rows, its layers have {expected}")
+    return FeatureTable(arrays, layers, meta)

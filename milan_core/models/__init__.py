@@ -1,0 +1,1 @@
+"""Target networks: loading, tracing, input preparation, and the small networks trained here."""

@@ -1,0 +1,218 @@
+"""Layer outputs of one forward pass, given to a callback as they come.
+
+The reference ran one pass per layer (spec 6.3). Here all wanted layers are hooked at once, the pass
+stops after the last of them, and no hook survives the `with` block, whatever happens inside it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from milan_core.errors import UserError, unknown
+
+OnOutput = Callable[[str, torch.Tensor], None]
+
+
+class _StopForward(BaseException):
+    """Ends a forward pass early; not an `Exception`, so that no model can swallow it."""
+
+
+class _HookFailed(BaseException):
+    """Carries an error of the callback through the model to `Trace.__call__`, unchanged."""
+
+
+def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]:
+    """Module names for names or glob patterns, in the order given, without repetition.
+
+    Patterns match part by part: ``layer*`` gives layer1..4 but not layer1.0; ``layer1.*.conv?``
+    goes deeper; ``**`` stands for any number of parts.
+    """
+    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    if not patterns:
+        msg = "no layers were given; expected module names or patterns such as 'layer*'"
+        raise UserError(msg)
+    names = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        parts = pattern.split(".")
+        matches = (
+            [pattern] if pattern in names else [n for n in names if _matches(n.split("."), parts)]
+        )
+        if not matches:
+            raise unknown("layer", pattern, names, where=type(model).__name__)
+        found.update(dict.fromkeys(matches))
+    return list(found)
+
+
+def _matches(name: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not name
+    if pattern[0] == "**":
+        return any(_matches(name[skip:], pattern[1:]) for skip in range(len(name) + 1))
+    return (
+        bool(name) and fnmatch.fnmatchcase(name[0], pattern[0]) and _matches(name[1:], pattern[1:])
+    )
+
+
+def first_tensor(output: Any, layer: str) -> torch.Tensor:
+    """The first tensor of a module's output: itself, or inside a tuple, list or mapping."""
+    if isinstance(output, torch.Tensor):
+        return output
+    parts: Iterable[Any] = ()
+    if isinstance(output, Mapping):
+        parts = output.values()
+    elif isinstance(output, list | tuple):
+        parts = output
+    for part in parts:
+        if isinstance(part, torch.Tensor):
+            return part
+    msg = (
+        f"layer {layer!r} gives {type(output).__name__}, which holds no tensor; "
+        "choose a layer whose output is a tensor, or a tuple or mapping that starts with one"
+    )
+    raise UserError(msg)
+
+
+class Trace:
+    """Hooks on layers of a model for the length of a `with` block.
+
+    >>> with Trace(model, ["conv1", "layer4"], on_output) as trace:
+    ...     trace(batch)  # calls on_output("conv1", tensor), then on_output("layer4", tensor)
+
+    `on_output` sees each tensor at the moment its layer returns, before a later in-place operation
+    can change it: what is recorded is the layer's own output, and the aliasing of spec 2.6 cannot
+    happen by accident. Where the published data has post-ReLU values of a layer followed by an
+    in-place ReLU, name it in `post_relu`: the callback then gets relu of a copy. A callback that
+    keeps a tensor beyond its return must copy it.
+
+    Inside the block the model is in eval mode; each submodule's own mode comes back at the end.
+
+    Args:
+        model: any module.
+        layers: names or patterns for `resolve_layers`.
+        on_output: called with (layer name, first tensor of its output).
+        post_relu: names or patterns among `layers`.
+        stop: end each forward after the last wanted layer. The first forward always runs to its
+            end, because only then is it known that no wanted layer runs a second time.
+
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: str | Iterable[str],
+        on_output: OnOutput,
+        *,
+        post_relu: str | Iterable[str] = (),
+        stop: bool = True,
+    ) -> None:
+        self.model = model
+        self.layers = resolve_layers(model, layers)
+        rectified = [post_relu] if isinstance(post_relu, str) else list(post_relu)
+        self.rectified = set(resolve_layers(model, rectified) if rectified else ())
+        self._on_output = on_output
+        self._stop = stop
+        self._checked = False  # one forward ran to its end without a layer running twice
+        self._seen: set[str] = set()
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+        self._modes: dict[nn.Module, bool] = {}
+
+    def __enter__(self) -> Self:
+        self._modes = {module: module.training for module in self.model.modules()}
+        try:
+            self.model.eval()
+            for name in self.layers:
+                hook = self._hook_for(name)
+                self._handles.append(self.model.get_submodule(name).register_forward_hook(hook))
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        for module, training in self._modes.items():
+            module.training = training
+        self._modes.clear()
+
+    def __call__(self, *inputs: torch.Tensor) -> Any:
+        """Run one forward; returns the model's output, or None when the pass was stopped early."""
+        if not self._handles:
+            msg = "call the trace inside its `with` block"
+            raise RuntimeError(msg)
+        self._seen.clear()
+        try:
+            output = self.model(*inputs)
+        except _StopForward:
+            return None
+        except _HookFailed as failure:
+            raise failure.args[0] from None
+        except Exception as error:
+            shapes = " and ".join(str(tuple(value.shape)) for value in inputs)
+            first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            msg = (
+                f"{type(self.model).__name__} cannot run on input of shape {shapes}: {first_line}; "
+                "check the input size of this model (`input.size`)"
+            )
+            raise UserError(msg) from error
+        self._checked = True
+        if silent := [name for name in self.layers if name not in self._seen]:
+            msg = (
+                f"layer {', '.join(map(repr, silent))} did not run in the forward pass of "
+                f"{type(self.model).__name__}; choose layers that its forward calls"
+            )
+            raise UserError(msg)
+        return output
+
+    def _hook_for(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            try:
+                self._receive(name, output)
+            except Exception as error:
+                raise _HookFailed(error) from error
+            if self._stop and self._checked and len(self._seen) == len(self.layers):
+                raise _StopForward
+
+        return hook
+
+    def _receive(self, name: str, output: Any) -> None:
+        if name in self._seen:
+            msg = (
+                f"layer {name!r} runs more than once in one forward pass, so its activation is "
+                "ambiguous; choose a layer that runs once, for example the block that holds it"
+            )
+            raise UserError(msg)
+        self._seen.add(name)
+        tensor = first_tensor(output, name)
+        self._on_output(name, torch.relu(tensor) if name in self.rectified else tensor)
+
+
+def layer_outputs(
+    model: nn.Module,
+    layers: str | Iterable[str],
+    batch: torch.Tensor,
+    *,
+    post_relu: str | Iterable[str] = (),
+) -> dict[str, torch.Tensor]:
+    """Copies of the outputs of `layers` for one batch, without gradients."""
+    kept: dict[str, torch.Tensor] = {}
+
+    def keep(name: str, tensor: torch.Tensor) -> None:
+        kept[name] = tensor.detach().clone()
+
+    with torch.no_grad(), Trace(model, layers, keep, post_relu=post_relu) as trace:
+        trace(batch)
+        return {name: kept[name] for name in trace.layers}

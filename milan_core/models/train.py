@@ -1,0 +1,251 @@
+"""Training the embedded target networks: seeded, resumable, the same bytes every time.
+
+AdamW with a one-cycle schedule. The result is the network after the last epoch, by definition: the
+schedule ends at a learning rate near zero, so there is no "best" epoch to go back to, and no
+held-out data is spent on choosing one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from milan_core.errors import UserError
+from milan_core.models.inputs import InputSpec, prepare
+from milan_core.models.weights import save_weights
+from milan_core.models.zoo import LoadedModel, load_model
+from milan_core.runtime.files import atomic_path, canonical_json, text_hash, write_csv
+from milan_core.runtime.seeding import generator, seed_torch
+
+CHECKPOINT = "checkpoint.pt"
+WEIGHTS = "weights.safetensors"
+
+
+class LabelledImages(Protocol):
+    """What training needs of a dataset (`milan_core.data.Dataset` has it)."""
+
+    images: np.ndarray  # uint8 (N, H, W, 3)
+    labels: np.ndarray  # int (N,)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the content."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of `train_classifier`; the defaults are those of the embedded networks."""
+
+    epochs: int = 5
+    batch_size: int = 128
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    flip: bool = False  # mirror each image with probability 1/2
+    bf16: bool = False  # faster on some machines; the bytes then depend on the machine more
+    device: str = "cpu"
+
+    @classmethod
+    def from_mapping(cls, value: Mapping[str, Any] | TrainSettings) -> TrainSettings:
+        """Settings from a config section; unknown keys and impossible values are refused."""
+        if isinstance(value, cls):
+            return value
+        assert isinstance(value, Mapping)
+        try:
+            settings = replace(cls(), **value)
+        except TypeError:
+            known = ", ".join(asdict(cls()))
+            msg = f"training settings: unknown key among {sorted(value)}; known: {known}"
+            raise UserError(msg) from None
+        if settings.epochs < 1 or settings.batch_size < 1 or settings.learning_rate <= 0:
+            msg = "training settings: epochs, batch_size and learning_rate must be positive"
+            raise UserError(msg)
+        return settings
+
+
+def train_classifier(
+    spec: Mapping[str, Any],
+    train: LabelledImages,
+    settings: TrainSettings | Mapping[str, Any],
+    seed: int,
+    out: Path | str,
+) -> nn.Module:
+    """Train the network of a zoo spec on a labelled dataset.
+
+    Writes into `out`: ``weights.safetensors`` (kind milan-weights), ``training.csv`` (epoch, loss,
+    seconds) and, after every epoch, ``checkpoint.pt``. A killed run resumes from its checkpoint and
+    ends with the same bytes as one that was not killed; a checkpoint of another spec, dataset, seed
+    or setting is refused. Bytes are equal for equal torch version, machine type and thread count.
+
+    Returns:
+        The trained network in eval mode.
+
+    """
+    settings = TrainSettings.from_mapping(settings)
+    out = Path(out)
+    if len(train.labels) == 0 or int(np.min(train.labels)) < 0:
+        msg = (
+            "the training set has no images"
+            if len(train.labels) == 0
+            else ("the training set has images without a label; train on a labelled dataset")
+        )
+        raise UserError(msg)
+    identity = _identity(spec, train, settings, seed)
+    with torch.random.fork_rng(devices=[]), _deterministic():
+        seed_torch(seed, "initial weights")
+        loaded = load_model(spec)
+        run = _Run(loaded, settings, len(train.labels))
+        history = run.resume(out / CHECKPOINT, identity)
+        for epoch in range(len(history), settings.epochs):
+            history.append(run.epoch(train, epoch, seed))
+            run.save(out / CHECKPOINT, identity, history)
+    meta = {"spec": dict(spec), "settings": asdict(settings), "seed": seed}
+    save_weights(loaded.module, out / WEIGHTS, {**meta, "dataset": train.fingerprint})
+    rows = [(epoch + 1, loss, round(seconds, 3)) for epoch, (loss, seconds) in enumerate(history)]
+    write_csv(out / "training.csv", ("epoch", "loss", "seconds"), rows)
+    return loaded.module.eval()
+
+
+def _identity(
+    spec: Mapping[str, Any], train: LabelledImages, settings: TrainSettings, seed: int
+) -> str:
+    facts = [dict(spec), train.fingerprint, asdict(settings), seed]
+    return text_hash(canonical_json(facts), digits=32)
+
+
+@contextlib.contextmanager
+def _deterministic() -> Iterator[None]:
+    """Use torch's deterministic algorithms inside a block; the caller's setting comes back."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+class _Run:
+    """Network, optimiser and schedule of one training run."""
+
+    def __init__(self, loaded: LoadedModel, settings: TrainSettings, images: int) -> None:
+        self.settings = settings
+        self.input = loaded.input
+        self.module = loaded.module.to(settings.device)
+        self.module.to(memory_format=torch.channels_last)
+        self.optimizer = torch.optim.AdamW(
+            self.module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        steps = settings.epochs * -(-images // settings.batch_size)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, settings.learning_rate, total_steps=steps
+        )
+
+    def epoch(self, train: LabelledImages, epoch: int, seed: int) -> tuple[float, float]:
+        """One pass over the data; returns (mean loss, seconds)."""
+        start = time.perf_counter()
+        # All randomness in an epoch follows from (seed, epoch): resuming needs no generator state.
+        seed_torch(seed, "dropout", epoch)
+        order = generator(seed, "order", epoch).permutation(len(train.labels))
+        mirrored = generator(seed, "flip", epoch).random(len(order)) < 0.5
+        self.module.train()
+        total = 0.0
+        for begin in range(0, len(order), self.settings.batch_size):
+            rows = order[begin : begin + self.settings.batch_size]
+            batch = train.images[rows]
+            if self.settings.flip:
+                flip = mirrored[rows][:, None, None, None]
+                batch = np.where(flip, batch[:, :, ::-1], batch)
+            total += self._step(batch, train.labels[rows]) * len(rows)
+        return total / len(order), time.perf_counter() - start
+
+    def _step(self, images: np.ndarray, labels: np.ndarray) -> float:
+        device = self.settings.device
+        x = prepare(images, self.input, device)
+        target = torch.from_numpy(np.asarray(labels, dtype=np.int64)).to(device)
+        kind = torch.device(device).type
+        with torch.autocast(kind, torch.bfloat16, enabled=self.settings.bf16):
+            loss = F.cross_entropy(self.module(x), target)
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            msg = f"training diverged: the loss is {value}; lower learning_rate"
+            raise UserError(msg)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        return value
+
+    def save(self, path: Path, identity: str, history: list[tuple[float, float]]) -> None:
+        """Write everything needed to go on after this epoch."""
+        state = {
+            "identity": identity,
+            "history": history,
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        with atomic_path(path) as temporary:
+            torch.save(state, temporary)
+
+    def resume(self, path: Path, identity: str) -> list[tuple[float, float]]:
+        """Load a checkpoint if there is one; returns (loss, seconds) of the epochs done."""
+        if not path.is_file():
+            return []
+        try:
+            state = torch.load(path, map_location=self.settings.device, weights_only=True)
+            found = state["identity"]
+        except Exception as error:
+            msg = f"checkpoint {path} is damaged ({type(error).__name__}); delete it and run again"
+            raise UserError(msg) from error
+        if found != identity:
+            msg = (
+                f"checkpoint {path} belongs to another training run (other spec, dataset, settings "
+                "or seed); delete it or choose another output folder"
+            )
+            raise UserError(msg)
+        self.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        return [(loss, seconds) for loss, seconds in state["history"]]
+
+
+def evaluate(
+    model: LoadedModel | nn.Module,
+    dataset: LabelledImages,
+    *,
+    input: InputSpec | None = None,
+    batch_size: int = 256,
+    device: str = "cpu",
+) -> float:
+    """Share of `dataset` whose largest logit is at its label.
+
+    `input` is needed when `model` is a bare module; a `LoadedModel` brings its own.
+    """
+    module = model.module if isinstance(model, LoadedModel) else model
+    spec = input or (model.input if isinstance(model, LoadedModel) else InputSpec())
+    if len(dataset.labels) == 0:
+        msg = "the evaluation set has no images"
+        raise UserError(msg)
+    modes = {part: part.training for part in module.modules()}
+    module.to(device).eval()
+    right = 0
+    try:
+        with torch.inference_mode():
+            for begin in range(0, len(dataset.labels), batch_size):
+                batch = prepare(dataset.images[begin : begin + batch_size], spec, device)
+                guess = module(batch).argmax(1).cpu().numpy()
+                right += int((guess == dataset.labels[begin : begin + batch_size]).sum())
+    finally:
+        for part, training in modes.items():
+            part.training = training
+    return right / len(dataset.labels)

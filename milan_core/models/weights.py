@@ -1,0 +1,132 @@
+"""Reading weight files without running code from them, and saying what is wrong with them."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from milan_core.errors import UserError
+from milan_core.runtime.files import load_tensors, save_tensors
+
+WEIGHTS_KIND = "milan-weights"
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_SHOWN = 3  # how many keys an error message lists
+
+
+def save_weights(module: nn.Module, path: Path | str, meta: Any = None) -> None:
+    """Write a module's state dictionary (kind milan-weights); equal weights give equal bytes."""
+    arrays = {
+        name: tensor.detach().cpu().contiguous().numpy()
+        for name, tensor in module.state_dict().items()
+    }
+    save_tensors(path, WEIGHTS_KIND, 1, arrays, meta)
+
+
+def load_weights(module: nn.Module, path: Path | str) -> None:
+    """Load a .safetensors, .pth or .pt state dictionary into `module`; every key must fit."""
+    state = read_state_dict(path)
+    own = module.state_dict()
+    for key, tensor in state.items():  # some writers turn a scalar () into a row of one (1,)
+        if key in own and tensor.numel() == own[key].numel() == 1:
+            state[key] = tensor.reshape(own[key].shape)
+    problems = {
+        "missing": [key for key in own if key not in state],
+        "unexpected": [key for key in state if key not in own],
+        "of another shape": [
+            f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
+            for key in own
+            if key in state and state[key].shape != own[key].shape
+        ],
+    }
+    # BatchNorm counters are absent from old checkpoints and play no part in inference.
+    problems["missing"] = [k for k in problems["missing"] if not k.endswith("num_batches_tracked")]
+    said = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
+    if said:
+        msg = (
+            f"weights {path} do not fit {type(module).__name__}: keys {'; '.join(said)}; "
+            "check the factory and its kwargs (number of classes, widths)"
+        )
+        raise UserError(msg)
+    module.load_state_dict(state, strict=False)
+
+
+def _some(keys: list[str]) -> str:
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return ", ".join(keys[:_SHOWN]) + more
+
+
+def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
+    """The state dictionary in a file, taken out of common wrappers; nothing in it is executed."""
+    path = Path(path)
+    if not path.is_file():
+        msg = (
+            f"weights not found: {path}; place a state dictionary there (.safetensors, .pth, .pt) "
+            "or set `weights: {source: none}` for random weights"
+        )
+        raise UserError(msg)
+    value = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    return _unwrap(value, path)
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file
+
+    try:
+        with safe_open(path, framework="pt") as handle:
+            ours = "milan" in (handle.metadata() or {})
+        if not ours:
+            return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+    arrays, _ = load_tensors(path, WEIGHTS_KIND)
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if zipfile.is_zipfile(path):
+            msg = (
+                f"weights {path} hold pickled Python objects, which this package never executes; "
+                "save the state dictionary alone: torch.save(model.state_dict(), path)"
+            )
+            raise UserError(msg) from None
+        raise _damaged(path, error) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return UserError(
+        f"weights {path} are damaged or not a weight file ({first_line}); fetch or train them again"
+    )
+
+
+def _unwrap(value: Any, path: Path) -> dict[str, torch.Tensor]:
+    for key in _WRAPPERS:
+        if isinstance(value, Mapping) and isinstance(value.get(key), Mapping):
+            value = value[key]
+            break
+    if not isinstance(value, Mapping) or not value:
+        msg = f"weights {path} hold {type(value).__name__}; expected a state dictionary"
+        raise UserError(msg)
+    state = {str(key): tensor for key, tensor in value.items()}
+    if wrong := [key for key, tensor in state.items() if not isinstance(tensor, torch.Tensor)]:
+        msg = (
+            f"weights {path} hold values that are not tensors ({_some(wrong)}); expected a state "
+            f"dictionary, bare or under one of {', '.join(_WRAPPERS)}"
+        )
+        raise UserError(msg)
+    if all(key.startswith("module.") for key in state):  # saved from DataParallel
+        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    return state

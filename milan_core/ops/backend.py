@@ -1,0 +1,44 @@
+"""Finds the native extension, or says once why the NumPy reference stands in for it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from types import ModuleType
+
+
+@functools.cache
+def native() -> ModuleType | None:
+    """The extension module `milan_core._core`, or None when it is missing or switched off.
+
+    `MILAN_OPS=reference` switches it off; results are the same, only slower.
+    """
+    if os.environ.get("MILAN_OPS") == "reference":
+        return None
+    try:
+        from milan_core import _core
+    except ImportError as error:
+        warnings.warn(
+            f"the native core is not available ({error}); the NumPy reference is used, with equal "
+            "results and 50 to 500 times slower. `pip install .` in the repository builds it.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return None
+    return _core
+
+
+def facts() -> dict[str, object]:
+    """What `milan doctor` shows: version, instruction set, CUDA support and devices."""
+    core = native()
+    if core is None:
+        return {"native": False, "built_with_cuda": False, "cuda_devices": 0, "isa": "numpy"}
+    return {
+        "native": True,
+        "version": core.__version__,
+        "isa": core.isa(),
+        "cpu_features": core.cpu_features(),
+        "built_with_cuda": core.built_with_cuda,
+        "cuda_devices": core.cuda_device_count(),
+    }

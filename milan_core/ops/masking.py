@@ -1,0 +1,140 @@
+"""Masks of exemplar maps: up-sampling, threshold, packed rows, areas, overlaps, grid weights.
+
+A packed mask is uint8 (height, ceil(width / 8)): one bit a pixel, the lowest bit leftmost, the
+unused bits of a row 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from milan_core.errors import UserError
+from milan_core.ops import reference
+from milan_core.ops.backend import native
+
+Array = np.ndarray
+
+BORDERS = ("zeros", "clamp")
+_COMBINE = {
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "andnot": lambda a, b: np.bitwise_and(a, np.bitwise_not(b)),
+}
+
+
+def masks(
+    maps: Any,
+    levels: Any,
+    size: int | tuple[int, int],
+    border: str = "zeros",
+    threads: int = 1,
+) -> Array:
+    """Packed masks uint8 (M, H, ceil(W / 8)) of the up-sampled `maps` (M, h, w) above `levels` (M,).
+
+    Bilinear on the NetDissect grid in float32; a pixel is on when its value is strictly above the
+    level. Border "zeros" blends the edge with zero as the published method does; "clamp" repeats it.
+    """
+    maps, levels = np.asarray(maps), np.asarray(levels)
+    height, width = (size, size) if isinstance(size, int) else size
+    if maps.ndim != 3 or maps.dtype != np.float32 or 0 in maps.shape[1:]:
+        raise UserError(f"masks: maps must be float32 (M, h, w), got {maps.dtype} {maps.shape}")
+    if levels.shape != maps.shape[:1] or levels.dtype != np.float32:
+        raise UserError(
+            f"masks: levels must be float32 {maps.shape[:1]}, got {levels.dtype} {levels.shape}"
+        )
+    if border not in BORDERS:
+        raise UserError(f"masks: border must be one of {', '.join(BORDERS)}, got {border!r}")
+    if not (0 < height < 2**15 and 0 < width < 2**15):
+        raise UserError(f"masks: size must be in 1..32767, got {size!r}")
+    core = native()
+    if core is None:
+        return reference.masks(maps, levels, height, width, border)
+    return core.masks(maps, levels, height, width, border == "clamp", max(1, int(threads)))
+
+
+def pack_masks(bits: Any) -> Array:
+    """Packed rows uint8 (..., H, ceil(W / 8)) of boolean masks (..., H, W)."""
+    return reference.pack(np.asarray(bits))
+
+
+def unpack_masks(packed: Any, width: int) -> Array:
+    """Boolean masks (..., H, width) of packed rows (..., H, ceil(width / 8))."""
+    return reference.unpack(_packed(packed, "unpack_masks", width), width)
+
+
+def mask_areas(packed: Any) -> Array:
+    """int64 (...): pixels that are on in each packed mask (..., H, row bytes)."""
+    packed = _packed(packed, "mask_areas")
+    return mask_overlap(packed, packed)[0]
+
+
+def mask_overlap(a: Any, b: Any) -> tuple[Array, Array]:
+    """(pixels in both, pixels in either), int64, of packed masks with broadcast leading axes.
+
+    `mask_overlap(a[:, None], b[None])` compares every pair without copying a mask.
+    """
+    a, b = _packed(a, "mask_overlap"), _packed(b, "mask_overlap")
+    if a.shape[-2:] != b.shape[-2:]:
+        raise UserError(f"mask_overlap: mask sizes differ: {a.shape[-2:]} and {b.shape[-2:]}")
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    rows_a, index_a = _rows(a, lead)
+    rows_b, index_b = _rows(b, lead)
+    core = native()
+    if core is None:
+        both, either = reference.overlap(rows_a[index_a], rows_b[index_b])
+    else:
+        both, either = core.overlap(rows_a, rows_b, index_a, index_b)
+    return both.reshape(lead), either.reshape(lead)
+
+
+def mask_combine(a: Any, b: Any, how: str = "and") -> Array:
+    """Packed masks of `a` and `b` joined pixel by pixel: "and", "or" or "andnot"."""
+    if how not in _COMBINE:
+        raise UserError(f"mask_combine: how must be one of {', '.join(_COMBINE)}, got {how!r}")
+    return _COMBINE[how](_packed(a, "mask_combine"), _packed(b, "mask_combine"))
+
+
+def area_weights(masks: Any, h: int, w: int, width: int | None = None) -> Array:
+    """float32 (M, h, w): share of each cell of an h x w grid that each mask covers.
+
+    `masks` is boolean (M, H, W), or packed uint8 (M, H, row bytes) with `width` W (default: all the
+    bits of a row). Partly covered pixels count by their exact share.
+    """
+    masks = np.asarray(masks)
+    if masks.ndim != 3 or masks.dtype not in (np.bool_, np.uint8):
+        raise UserError(
+            f"area_weights: masks must be bool or packed uint8 (M, H, W), got {masks.dtype} "
+            f"{masks.shape}"
+        )
+    if masks.dtype == np.bool_:
+        width, masks = masks.shape[2], pack_masks(masks)
+    width = masks.shape[2] * 8 if width is None else int(width)
+    packed = _packed(masks, "area_weights", width)
+    if not (0 < h < 2**15 and 0 < w < 2**15):
+        raise UserError(f"area_weights: the grid must be in 1..32767, got {(h, w)}")
+    core = native()
+    if core is None:
+        return reference.area_weights(reference.unpack(packed, width), h, w)
+    return core.area_weights(np.ascontiguousarray(packed), width, h, w)
+
+
+def _packed(masks: Any, where: str, width: int | None = None) -> Array:
+    masks = np.asarray(masks)
+    if masks.ndim < 2 or masks.dtype != np.uint8 or 0 in masks.shape[-2:]:
+        raise UserError(
+            f"{where}: packed masks are uint8 (..., H, row bytes), got {masks.dtype} {masks.shape}"
+        )
+    if width is not None and (width + 7) // 8 != masks.shape[-1]:
+        raise UserError(
+            f"{where}: rows of {masks.shape[-1]} bytes cannot be masks of width {width}"
+        )
+    return masks
+
+
+def _rows(masks: Array, lead: tuple[int, ...]) -> tuple[Array, Array]:
+    """(the distinct masks as byte rows, which of them stands at each place of `lead`)."""
+    flat = np.ascontiguousarray(masks).reshape(-1, masks.shape[-2] * masks.shape[-1])
+    index = np.arange(len(flat), dtype=np.int64).reshape(masks.shape[:-2])
+    return flat, np.ascontiguousarray(np.broadcast_to(index, lead)).reshape(-1)

@@ -1,0 +1,257 @@
+"""The statistics of one layer over a data set, collected in one read of its activations.
+
+    state = ScanState(units=512, map_shape=(7, 7), k=15, quantile=0.99, total_images=50_000)
+    for activations, image_ids in batches:  # (B, 512, 7, 7)
+        state.update(activations, image_ids)
+    ids, values, maps = state.topk()
+    level, resolved = state.levels()
+
+`total_images` is the size of the whole data set over all shards: it makes the discarded values
+certain not to matter. States of shards are joined by `merge`, in any order, with equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from milan_core.errors import UserError
+from milan_core.ops import reference
+from milan_core.ops.backend import native
+from milan_core.ops.spec import ScanSpec
+
+Array = np.ndarray
+
+_KINDS = {
+    "nan": np.uint64,
+    "zeros": np.uint64,
+    "negatives": np.uint64,
+    "cells": np.uint32,
+    "bins": np.uint32,
+    "counts": np.uint64,
+    "keys": np.uint64,
+    "maps": np.float32,
+}
+
+
+class ScanState:
+    """Top-k images with their maps, quantile levels and counts of every unit of one layer.
+
+    Args:
+        units: channels of the layer.
+        map_shape: (height, width) of its maps; (1, 1) for vectors.
+        k: images kept for each unit.
+        quantile: one or several quantiles that `levels` may be asked for, and any above the least.
+        total_images: images in the whole data set, all shards together.
+        mode: "top" ranks by the largest value; "bottom" negates the activations first and
+            "magnitude" takes their absolute value, and all results speak of the changed values.
+        bits: mantissa bits of a histogram bin: levels are within 2**-bits of the true value
+            (relative to at least the smallest normal float), exact for bfloat16 when bits >= 7 and
+            for float16 when bits >= 10.
+        keep_maps: keep a copy of the maps of the top images.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        map_shape: tuple[int, int],
+        k: int,
+        quantile: Any,
+        total_images: int,
+        *,
+        mode: str = "top",
+        bits: int = 10,
+        keep_maps: bool = True,
+    ):
+        spec = ScanSpec.ensure(units, map_shape, k, quantile, total_images, mode, bits, keep_maps)
+        self.spec = spec
+        core = native()
+        self._impl: Any = (
+            core.ScanState(*_native_arguments(spec)) if core else reference.ScanReference(spec)
+        )
+
+    @property
+    def images(self) -> int:
+        """Images seen so far."""
+        return int(self._impl.images)
+
+    def update(self, activations: Any, image_ids: Any, threads: int = 1) -> None:
+        """Add a batch: (B, units, h, w) in any strides, or (B, units); float32, bfloat16, float16.
+
+        `image_ids` are the indices of the images in the data set, below 2**32, each given once.
+        CPU arrays are read in place through DLPack; a strided view costs one pass more only when
+        neither its pixels nor its units are adjacent in memory.
+        """
+        ids = np.asarray(image_ids)
+        shape = tuple(activations.shape)
+        height, width = self.spec.map_shape
+        expected = (len(ids), self.spec.units, height, width) if ids.ndim == 1 else ()
+        if ids.ndim != 1 or ids.dtype.kind not in "iu":
+            raise UserError(f"ScanState.update: image_ids must be a row of integers, got {ids!r}")
+        if shape != expected and not (shape == expected[:2] and self.spec.pixels == 1):
+            raise UserError(
+                f"ScanState.update: activations must be (images, units, height, width) = "
+                f"{expected}, got {shape}"
+            )
+        if len(ids) and not (0 <= int(ids.min()) and int(ids.max()) < 2**32):
+            raise UserError("ScanState.update: image_ids must be in 0..2**32-1")
+        self._check_total(self.images + len(ids))
+        if len(ids):
+            self._impl.update(activations, ids.astype(np.int64), max(1, int(threads)))
+
+    def merge(self, other: ScanState) -> None:
+        """Take in the state of other images; `other` is unchanged."""
+        difference = self.spec.difference(other.spec)
+        if difference:
+            raise UserError(f"ScanState.merge: the states cannot be merged: {difference}")
+        self._check_total(self.images + other.images)
+        mine, theirs = self._impl.keys(), other._impl.keys()
+        shared = [u for u in range(self.spec.units) if _shares(mine[u], theirs[u])]
+        if shared:
+            raise UserError(
+                f"ScanState.merge: both states hold the same image for unit {shared[0]}; "
+                "every image may be in one shard only"
+            )
+        if not isinstance(other._impl, type(self._impl)):
+            other = ScanState.from_arrays(*other.to_arrays())
+        self._impl.merge(other._impl)
+
+    def topk(self) -> tuple[Array, Array, Array | None]:
+        """(ids int64 [U, k], values float32 [U, k], maps float32 [U, k, h, w] or None).
+
+        Best first, ties by lower id. With fewer than k images the rest has id -1, value -inf and a
+        map of zeros. Images whose values are all NaN never enter.
+        """
+        keys = self._impl.keys()
+        empty = keys == 0
+        ids = (~keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        values = reference.from_ordered((keys >> np.uint64(32)).astype(np.uint32))
+        ids[empty], values[empty] = -1, -np.inf
+        if not self.spec.keep_maps:
+            return ids, values, None
+        shape = (self.spec.units, self.spec.k, *self.spec.map_shape)
+        return ids, values, self._impl.maps().reshape(shape)
+
+    def levels(self, q: float | None = None) -> tuple[Array, Array]:
+        """(level float32 [U], resolved bool [U]): the r-th largest value, r = n - ceil(q n) + 1.
+
+        Without `q` the smallest quantile of the constructor. Dead and sparse units have level exactly
+        0. A unit is not resolved (NaN) only when it has no value that is not NaN.
+        """
+        q = self.spec.quantiles[0] if q is None else float(q)
+        if not self.spec.quantiles[0] <= q <= 1:
+            raise UserError(
+                f"ScanState.levels: this state answers quantiles from {self.spec.quantiles[0]} "
+                f"to 1, got {q}; name the quantile when the scan starts"
+            )
+        level = self._impl.levels(q)
+        return level, ~np.isnan(level)
+
+    def counts(self) -> dict[str, Array]:
+        """uint64 [U] each: values (without NaN), zeros, negatives, nan."""
+        arrays = self._impl.counters()
+        values = np.uint64(self.images * self.spec.pixels) - arrays["nan"]
+        return {"values": values, **arrays}
+
+    def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """(arrays, JSON metadata): a pure function of the set of images seen, byte for byte.
+
+        nan, zeros, negatives: uint64 [U]. cells: uint32 [U], how many of `bins` (uint32) and `counts`
+        (uint64) belong to each unit: its histogram from the bin of the wanted level upwards.
+        keys: uint64 [U, k], ordered(value) << 32 | ~id, falling. maps: float32 [U, k, h * w].
+        """
+        meta = {
+            **self.spec.to_meta(),
+            "images": self.images,
+            "mantissa_bits": int(self._impl.mantissa_bits),
+        }
+        return self._impl.export(), meta
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> ScanState:
+        """The state of `to_arrays`; anything inconsistent is refused with a sentence."""
+        spec = ScanSpec.from_meta(meta)
+        images, mantissa = meta.get("images"), meta.get("mantissa_bits")
+        if not isinstance(images, int) or not isinstance(mantissa, int) or not 0 <= mantissa <= 23:
+            raise UserError("scan state: the header lacks images or mantissa_bits")
+        checked = _checked(arrays, spec, images)
+        state = cls(
+            spec.units,
+            spec.map_shape,
+            spec.k,
+            spec.quantiles,
+            spec.total_images,
+            mode=spec.mode,
+            bits=spec.bits,
+            keep_maps=spec.keep_maps,
+        )
+        state._check_total(images)
+        state._impl.load(checked, images, mantissa)
+        return state
+
+    def _check_total(self, images: int) -> None:
+        if not 0 <= images <= self.spec.total_images:
+            raise UserError(
+                f"ScanState: {images} images, but the scan was made for "
+                f"total_images={self.spec.total_images}; its levels would be wrong"
+            )
+
+
+def _native_arguments(spec: ScanSpec) -> tuple[Any, ...]:
+    return (
+        spec.units,
+        spec.pixels,
+        spec.k,
+        spec.rank,
+        spec.mode_code,
+        spec.bits,
+        spec.keep_maps,
+    )
+
+
+def _shares(a: Array, b: Array) -> bool:
+    return bool(np.intersect1d(a[a > 0], b[b > 0]).size)
+
+
+def _checked(arrays: Mapping[str, Array], spec: ScanSpec, images: int) -> dict[str, Array]:
+    """Copies of the arrays of a stored state in the right form, or a `UserError`."""
+    units, pixels = spec.units, spec.pixels if spec.keep_maps else 0
+    shapes: dict[str, tuple[int, ...]] = {
+        "keys": (units, spec.k),
+        "maps": (units, spec.k, pixels),
+        **dict.fromkeys(("nan", "zeros", "negatives", "cells"), (units,)),
+    }
+    out = {}
+    for name, kind in _KINDS.items():
+        array = arrays.get(name)
+        if array is None:
+            raise UserError(f"scan state: array {name!r} is missing")
+        if array.dtype != kind or (name in shapes and array.shape != shapes[name]):
+            raise UserError(
+                f"scan state: array {name!r} is {array.dtype} {array.shape}, expected "
+                f"{np.dtype(kind)} {shapes.get(name, '(cells,)')}"
+            )
+        out[name] = np.ascontiguousarray(array)
+    total = int(out["cells"].sum(dtype=np.uint64))
+    if out["bins"].shape != (total,) or out["counts"].shape != (total,):
+        raise UserError(f"scan state: {total} cells announced, got {out['bins'].shape}")
+    unit = np.repeat(np.arange(units), out["cells"])
+    rising = (np.diff(out["bins"].astype(np.int64)) > 0) | (np.diff(unit) > 0)
+    if not rising.all() or (out["bins"] >= 1 << (9 + spec.bits)).any():
+        raise UserError("scan state: histogram cells are out of order or off the grid")
+    values = images * spec.pixels
+    parts = [out[name].astype(object) for name in ("nan", "zeros", "negatives")]
+    if any((part > values).any() for part in parts) or (sum(parts) > values).any():
+        raise UserError("scan state: more values counted than images hold")
+    recorded = np.zeros(units, object)
+    np.add.at(recorded, unit, out["counts"].astype(object))
+    if (recorded + parts[0] + parts[1] > values).any() or (out["counts"] == 0).any():
+        raise UserError("scan state: histogram counts do not fit the number of values")
+    keys = out["keys"]
+    if ((keys[:, 1:] >= keys[:, :-1]) & (keys[:, 1:] > 0)).any():
+        raise UserError("scan state: top-k keys are not in falling order")
+    if (keys > 0).sum(1).max(initial=0) > images:
+        raise UserError("scan state: more top images than images seen")
+    return out

@@ -1,0 +1,117 @@
+"""What a scan was asked to collect: checked once, shared by the native and the NumPy backend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from milan_core.errors import UserError
+
+MODES = ("top", "bottom", "magnitude")
+
+
+def rank_from_top(quantile: float, count: int) -> int:
+    """Which largest value is the `quantile` of `count` values: n - ceil(q n) + 1, in 1..n."""
+    return count - max(1, math.ceil(quantile * count)) + 1 if count else 1
+
+
+@dataclass(frozen=True)
+class ScanSpec:
+    """Size and rules of one scan; two states can be merged exactly when these agree."""
+
+    units: int
+    map_shape: tuple[int, int]
+    k: int
+    quantiles: tuple[float, ...]
+    total_images: int
+    mode: str = "top"
+    bits: int = 10
+    keep_maps: bool = True
+
+    @classmethod
+    def ensure(
+        cls,
+        units: int,
+        map_shape: Sequence[int],
+        k: int,
+        quantile: float | Sequence[float],
+        total_images: int,
+        mode: str = "top",
+        bits: int = 10,
+        keep_maps: bool = True,
+    ) -> ScanSpec:
+        """A checked spec; `quantile` may be one number or several."""
+        many = (quantile,) if isinstance(quantile, int | float) else tuple(quantile)
+        if len(map_shape) != 2:
+            raise UserError(f"ScanState: map_shape must be (height, width), got {map_shape!r}")
+        height, width = (int(side) for side in map_shape)
+        for name, value in (("units", units), ("k", k), ("height", height), ("width", width)):
+            if not 0 < int(value) < 2**31:
+                raise UserError(f"ScanState: {name} must be in 1..2**31-1, got {value}")
+        if not 0 < int(total_images) <= 2**32:
+            raise UserError(f"ScanState: total_images must be in 1..2**32, got {total_images}")
+        if not many or not all(0.0 < float(q) <= 1.0 for q in many):
+            raise UserError(f"ScanState: quantiles must be in (0, 1], got {quantile!r}")
+        if mode not in MODES:
+            raise UserError(f"ScanState: mode must be one of {', '.join(MODES)}, got {mode!r}")
+        if not 4 <= int(bits) <= 16:
+            raise UserError(f"ScanState: bits must be in 4..16, got {bits}")
+        return cls(
+            int(units),
+            (height, width),
+            int(k),
+            tuple(sorted({float(q) for q in many})),
+            int(total_images),
+            mode,
+            int(bits),
+            bool(keep_maps),
+        )
+
+    @property
+    def pixels(self) -> int:
+        """Values of one unit in one image."""
+        return self.map_shape[0] * self.map_shape[1]
+
+    @property
+    def rank(self) -> int:
+        """How many of the largest values can matter for the smallest quantile, over all shards."""
+        return rank_from_top(self.quantiles[0], self.total_images * self.pixels)
+
+    @property
+    def mode_code(self) -> int:
+        """The mode as the native code numbers it."""
+        return MODES.index(self.mode)
+
+    def to_meta(self) -> dict[str, Any]:
+        """JSON form."""
+        meta = asdict(self)
+        return {**meta, "map_shape": list(self.map_shape), "quantiles": list(self.quantiles)}
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any]) -> ScanSpec:
+        """The spec of `to_meta`; a missing or impossible entry is a `UserError`."""
+        try:
+            return cls.ensure(
+                meta["units"],
+                meta["map_shape"],
+                meta["k"],
+                meta["quantiles"],
+                meta["total_images"],
+                meta["mode"],
+                meta["bits"],
+                meta["keep_maps"],
+            )
+        except KeyError as error:
+            raise UserError(f"scan state: the header lacks {error.args[0]!r}") from None
+        except (TypeError, ValueError) as error:
+            raise UserError(f"scan state: the header is damaged ({error})") from None
+
+    def difference(self, other: ScanSpec) -> str | None:
+        """The first field in which two specs differ, in words, or None."""
+        for field in fields(self):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            if mine != theirs:
+                return f"{field.name} differs: {mine!r} and {theirs!r}"
+        return None

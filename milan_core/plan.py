@@ -1,0 +1,227 @@
+"""What a configuration asks for: splits, files, and which sources belong to which stage.
+
+Pure planning, no arrays: Snakemake parses through this module, so it must load in milliseconds.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from milan_core.config import Config, ModelSpec
+from milan_core.errors import UserError, unknown
+from milan_core.runtime.files import canonical_json
+
+PACKAGE = Path(__file__).resolve().parent
+
+# Sources of each stage besides `COMMON`: a change in one of them re-runs the stage. A test walks the
+# imports of every stage and fails when one leads outside its list.
+COMMON = ["errors.py", "runtime/*.py"]
+DATA = ["data/*.py", "data/*.yaml"]
+NATIVE = ["ops/*.py", "../csrc/**/*"]
+NETWORKS = ["models/*.py", "data/images.py", "data/store.py"]
+STAGE_SOURCES: dict[str, list[str]] = {
+    "assets": ["assets/*", "cli/assets.py"],
+    "datasets": [*DATA, "cli/datasets.py"],
+    "targets": [*NETWORKS, "cli/models.py"],
+    "exemplars": [*NETWORKS, *NATIVE, "exemplars/*.py", "cli/exemplars.py"],
+    "annotations": [*DATA, *NATIVE, "exemplars/store.py", "cli/annotations.py"],
+    "features": [
+        *NETWORKS,
+        *NATIVE,
+        "features/*.py",
+        "exemplars/store.py",
+        "cli/features.py",
+    ],
+    "captioner": ["describe/*.py", "text/vocabulary.py", *NATIVE, "cli/captioner.py"],
+    "describe": ["describe/*.py", "text/vocabulary.py", *NATIVE, "cli/describe.py"],
+    "generalization": ["text/*.py", "experiments/*.py", "cli/generalization.py"],
+    "report": [*NATIVE, *DATA, "exemplars/store.py", "report/*.py", "report/templates/*", "cli/report.py"],
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Units a captioner learns from, and the network whose units it then describes.
+
+    `within` keeps the share `test_share` of the single network's units for the test; otherwise whole
+    networks are kept apart.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    test: str | None
+    within: bool = False
+
+
+def described(config: Config) -> list[str]:
+    """Networks that have annotations to be scored against."""
+    return [name for name in config.models if name in config.corpus]
+
+
+def primary_split(config: Config, model: str) -> str:
+    """The split whose captioner never saw `model`."""
+    return f"without_{model}" if model in config.corpus else "all"
+
+
+def splits(config: Config) -> dict[str, Split]:
+    """All splits of a configuration by name."""
+    found = {"all": Split("all", tuple(config.corpus), None)}
+    for model in described(config):
+        rest = tuple(name for name in config.corpus if name != model)
+        found[f"without_{model}"] = Split(f"without_{model}", rest, model)
+        found[f"within_{model}"] = Split(f"within_{model}", (model,), model, within=True)
+    return found
+
+
+def seeds(config: Config, split: str) -> list[int]:
+    """Trials of one split; `all` serves users and needs one."""
+    general = config.generalization
+    if split == "all":
+        return general.seeds[:1]
+    return sorted({*general.seeds, *general.more_seeds.get(split, [])})
+
+
+def trials(config: Config) -> list[tuple[str, int]]:
+    """Every scored (split, seed)."""
+    return [
+        (name, seed)
+        for name, split in splits(config).items()
+        if split.test is not None
+        for seed in seeds(config, name)
+    ]
+
+
+def needed_models(config: Config) -> list[str]:
+    """Networks whose units must be mined: those described and those learnt from."""
+    return sorted({*config.models, *config.corpus})
+
+
+def probe_datasets(config: Config) -> list[str]:
+    """Data sets whose images the feature encoder reads."""
+    return sorted({config.model_zoo[name].dataset for name in needed_models(config)})
+
+
+def check_files(config: Config) -> None:
+    """Refuse a configuration whose own files are not there, before any job starts."""
+    for name in [*needed_models(config), config.encoder.model]:
+        spec = config.model_zoo[name]
+        if spec.weights.source == "file" and not Path(str(spec.weights.path)).is_file():
+            message = (
+                f"config: model_zoo.{name}.weights.path: no file {spec.weights.path!r}; "
+                "place the weights there (safetensors or a state dict) or correct the path"
+            )
+            raise UserError(message)
+        options = config.dataset_zoo[spec.dataset].options
+        if "path" in options and not Path(options["path"]).exists():
+            message = (
+                f"config: dataset_zoo.{spec.dataset}.options.path: no folder {options['path']!r}; "
+                "place the images there or correct the path"
+            )
+            raise UserError(message)
+
+
+def weights_file(config: Config, model: str, results: str, resources: str) -> str | None:
+    """The weights file that a job must wait for; None when the factory brings its own."""
+    weights = config.model_zoo[model].weights
+    if weights.source == "train":
+        return f"{results}/{model}/target/weights.safetensors"
+    if weights.source == "asset":
+        return f"{resources}/assets/{weights.asset}/asset.json"
+    return weights.path if weights.source == "file" else None
+
+
+def model_params(config: Config, model: str, results: str, resources: str) -> str:
+    """The canonical JSON of what loading one network needs, with the weights resolved to a path."""
+    spec = config.model_zoo[model]
+    weights = spec.weights
+    resolved: dict[str, Any] = {"source": "factory" if weights.source == "factory" else "file"}
+    if weights.source == "train":
+        resolved["path"] = f"{results}/{model}/target/weights.safetensors"
+    elif weights.source == "asset":
+        resolved["path"] = f"{resources}/assets/{weights.asset}/{weights.path}"
+    elif weights.source == "file":
+        resolved["path"] = weights.path
+    body = spec.model_dump(include={"factory", "kwargs", "input", "layers", "post_relu", "batch_size"})
+    return canonical_json({"name": model, **body, "weights": resolved})
+
+
+def training_params(spec: ModelSpec) -> str:
+    """The canonical JSON of what training one target network needs."""
+    return canonical_json(spec.model_dump(include={"factory", "kwargs", "input", "weights"}))
+
+
+def captioner_params(config: Config, split: str) -> str:
+    """The canonical JSON of the captioner settings of a split: the section, then its overrides.
+
+    An override applies to the split of that name, or to all whose name begins with it and "_".
+    """
+    section = config.captioner.model_dump(exclude={"splits"})
+    for key in sorted(config.captioner.splits, key=len):
+        if split == key or split.startswith(f"{key}_"):
+            override = config.captioner.splits[key]
+            for name in override:
+                if name not in section:
+                    raise unknown("key", name, section, f"config: captioner.splits.{key}")
+            section.update(override)
+    return canonical_json(section)
+
+
+@functools.cache
+def code_version(stage: str) -> str:
+    """Twelve hexadecimal digits over the sources of a stage: its identity for re-runs."""
+    digest = hashlib.sha256()
+    for path in stage_files(stage):
+        digest.update(path.relative_to(PACKAGE.parent).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def stage_files(stage: str) -> list[Path]:
+    """The source files of a stage, sorted; sources beside the package count only in a checkout."""
+    found: set[Path] = set()
+    for pattern in [*COMMON, *STAGE_SOURCES[stage]]:
+        root, rest = (PACKAGE.parent, pattern[3:]) if pattern.startswith("../") else (PACKAGE, pattern)
+        found.update(path for path in root.glob(rest) if path.is_file() and path.suffix != ".pyc")
+    return sorted(found)
+
+
+def report_params(config: Config, results: str, resources: str) -> str:
+    """The canonical JSON of what the report shows: networks, their data sets, assets and notice."""
+    models = {}
+    for name in config.models:
+        spec = config.model_zoo[name]
+        models[name] = {
+            "dataset": spec.dataset,
+            "annotated": name in config.corpus,
+            "trained": spec.weights.source == "train",
+            "factory": spec.factory,
+            "split": primary_split(config, name),
+            "is_encoder": name == config.encoder.model,
+        }
+    assets = used_assets(config)
+    return canonical_json(
+        {
+            "results": results,
+            "resources": resources,
+            "models": models,
+            "assets": assets,
+            "notice": config.notice,
+            "k": config.exemplars.k,
+            "lambda": config.describe.temperature,
+        }
+    )
+
+
+def used_assets(config: Config) -> list[str]:
+    """Names of the assets that the configured networks, data sets and scores read."""
+    models = [config.model_zoo[name] for name in [*needed_models(config), config.encoder.model]]
+    names = {model.weights.asset for model in models}
+    for model in models:
+        for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):
+            names.update(config.dataset_zoo[dataset].assets)
+    names.add(config.generalization.bertscore)
+    return sorted(name for name in names if name)

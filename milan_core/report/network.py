@@ -1,0 +1,148 @@
+"""One network of the report: its units, facts and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core.errors import UserError
+from milan_core.exemplars.store import ExemplarSet
+from milan_core.report import sheets
+from milan_core.report.units import CORRECT, UnitView, number, read_units, safe_name
+from milan_core.runtime.files import read_csv, write_bytes
+
+CHUNK = 64  # units whose masks are in memory at once
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """Counts of one layer."""
+
+    name: str
+    units: int
+    specific: int
+    named: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the pages show of one network."""
+
+    name: str
+    units: list[UnitView]
+    k: int
+    columns: int
+    dataset: str
+    is_encoder: bool
+    judged: bool  # its true concepts are known
+    accuracy: list[tuple[str, float]]
+    idle: frozenset[str] = field(default_factory=frozenset)  # anchors of units that never activate
+
+    @property
+    def slug(self) -> str:
+        """Its name in file names."""
+        return safe_name(self.name)
+
+    @property
+    def page(self) -> str:
+        """File name of its page."""
+        return f"{self.slug}.html"
+
+    def sheet(self, unit: UnitView) -> str:
+        """Where a unit's sheet lies below the folder `slug`."""
+        return f"{safe_name(unit.layer)}/{unit.unit}.webp"
+
+    @property
+    def width(self) -> int:
+        """Width of a sheet in pixels."""
+        return sheets.sheet_size(self.k, self.columns)[0]
+
+    @property
+    def height(self) -> int:
+        """Height of a sheet in pixels."""
+        return sheets.sheet_size(self.k, self.columns)[1]
+
+    @property
+    def layers(self) -> list[LayerFacts]:
+        """Counts per layer, in order of appearance."""
+        groups: dict[str, list[UnitView]] = {}
+        for unit in self.units:
+            groups.setdefault(unit.layer, []).append(unit)
+        return [
+            LayerFacts(
+                name,
+                len(units),
+                sum(unit.specific for unit in units),
+                sum(unit.verdict == CORRECT for unit in units),
+            )
+            for name, units in groups.items()
+        ]
+
+    @property
+    def specific(self) -> int:
+        """Units with a specific concept."""
+        return sum(unit.specific for unit in self.units)
+
+    @property
+    def named(self) -> int:
+        """Units whose description names their specific concept."""
+        return sum(unit.verdict == CORRECT for unit in self.units)
+
+    @property
+    def distinct(self) -> int:
+        """Different descriptions."""
+        return len({unit.description for unit in self.units})
+
+
+def load_network(
+    name: str, paths: Mapping[str, Any], exemplars: ExemplarSet, columns: int
+) -> Network:
+    """Join the tables and exemplars of one network; refuses descriptions of other units."""
+    units = read_units(name, paths)
+    known = {layer: len(exemplars.ids(layer)) for layer in exemplars.layers}
+    for unit in units:
+        if unit.unit >= known.get(unit.layer, 0):
+            message = (
+                f"report: {name!r} has a description of layer {unit.layer!r} unit {unit.unit}, "
+                "which its exemplars lack; they come from different runs, so describe it again"
+            )
+            raise UserError(message)
+    idle = frozenset(
+        unit.anchor for unit in units if not exemplars.activations(unit.layer)[unit.unit, 0] > 0
+    )
+    accuracy = [
+        (row["dataset"], number(row["accuracy"]))
+        for row in (read_csv(paths["accuracy"]) if paths.get("accuracy") else [])
+    ]
+    first = exemplars.layers[0]
+    return Network(
+        name=name,
+        units=units,
+        k=exemplars.ids(first).shape[1],
+        columns=columns,
+        dataset=Path(paths["dataset"]).name,
+        is_encoder=bool(paths.get("is_encoder")),
+        judged=bool(paths.get("truth")),
+        accuracy=accuracy,
+        idle=idle,
+    )
+
+
+def write_sheets(network: Network, exemplars: ExemplarSet, images: np.ndarray, out: Path) -> None:
+    """Write the sheet of every unit below `out / network.slug`; images uint8 [N, H, W, 3]."""
+    thumbnails = sheets.Thumbnails(images)
+    by_layer: dict[str, list[UnitView]] = {}
+    for unit in network.units:
+        by_layer.setdefault(unit.layer, []).append(unit)
+    for layer, units in by_layer.items():
+        ids = exemplars.ids(layer)
+        for start in range(0, len(units), CHUNK):
+            part = units[start : start + CHUNK]
+            masks = exemplars.masks(layer, sheets.TILE, units=[unit.unit for unit in part])
+            for unit, mask in zip(part, masks, strict=True):
+                data = sheets.unit_sheet(thumbnails, ids[unit.unit], mask, network.columns)
+                write_bytes(out / network.slug / network.sheet(unit), data)

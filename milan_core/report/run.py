@@ -1,0 +1,81 @@
+"""What the report reads: the paths of one run, gathered from the layout of `results/`.
+
+The run is a plain dictionary, so that pages can be made of any folder of files:
+
+    title, notice       str; the notice is printed on every page
+    lambda              float, the weight that the descriptions were chosen with
+    models              {name: {
+        exemplars       path of exemplars.safetensors
+        dataset         folder of the probe images
+        descriptions    path: layer, unit, description, logp, logp_lm, score
+                        [, description_within, score_within, side_within]
+        annotations     path or None: layer, unit, summary, annotator
+        truth           path or None: layer, unit, concept, tier, coverage, support, specific,
+                        accept
+        accuracy        path or None: dataset, accuracy, images (of the network itself)
+        factory         str, where the network comes from
+        is_encoder      bool, the captioner's encoder is this same network
+    }}
+    tables              {generalization, baselines, lambda: path or None}
+    figures             {accuracy, lambda: path of an SVG or None}
+    provenance          list of paths of provenance files
+    assets              list of paths of asset.json
+    columns             int, exemplars side by side (optional, default 5)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+TITLE = "Descriptions of neurons"
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def collect_run(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The run dictionary of a workflow's results.
+
+    `settings` has results, resources (roots), models ({name: {dataset, annotated, factory,
+    is_encoder}}), assets (names), notice and lambda.
+    """
+    results, resources = Path(settings["results"]), Path(settings["resources"])
+    models = {}
+    for name, facts in settings["models"].items():
+        folder = results / name
+        annotations = folder / "annotations"
+        models[name] = {
+            "exemplars": folder / "exemplars" / "exemplars.safetensors",
+            "dataset": resources / "datasets" / facts["dataset"],
+            "descriptions": folder / "descriptions.csv",
+            "annotations": _existing(annotations / "annotations.csv"),
+            "truth": _existing(annotations / "truth.csv"),
+            "accuracy": _existing(folder / "target" / "accuracy.csv"),
+            "factory": facts.get("factory", ""),
+            "is_encoder": bool(facts.get("is_encoder")),
+        }
+    general, baselines = results / "generalization", results / "baselines"
+    return {
+        "title": settings.get("title", TITLE),
+        "notice": settings.get("notice", ""),
+        "lambda": float(settings.get("lambda", 0.2)),
+        "models": models,
+        "tables": {
+            "generalization": _existing(general / "table.csv"),
+            "baselines": _existing(baselines / "table.csv"),
+            "lambda": _existing(general / "lambda.csv"),
+        },
+        "figures": {
+            "accuracy": _existing(baselines / "accuracy.svg"),
+            "lambda": _existing(general / "lambda.svg"),
+        },
+        "provenance": sorted(results.rglob("*provenance.json")),
+        "assets": [
+            path
+            for name in settings.get("assets", [])
+            if (path := _existing(resources / "assets" / name / "asset.json"))
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Files, seeds, logs and provenance: what every stage needs and no science."""

@@ -1,0 +1,181 @@
+"""Atomic writes, canonical JSON, hashes and the versioned tensor file.
+
+Every artefact is written under a temporary name in its own folder and renamed, so that a killed job
+leaves either the old file or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core.errors import UserError
+
+
+def canonical_json(value: Any) -> str:
+    """`value` as JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def text_hash(text: str, digits: int = 12) -> str:
+    """The first `digits` hexadecimal digits of the SHA-256 of `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def file_sha256(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends without error."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise _cannot_write(path, error) from error
+    temporary = path.parent / f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        yield temporary
+        temporary.replace(path)
+    except PermissionError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}; give a folder you may write to "
+        "(--out, or `pathvars` in the config)"
+    )
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` (UTF-8) to `path` atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write `value` as readable JSON with sorted keys."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str, what: str = "file") -> Any:
+    """Read a JSON file, or say in one sentence why it cannot be read."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{what} not found: {path}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{what} {path} is not valid JSON: {error}") from None
+
+
+def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file with a header; floats are written with `repr`, so they read back exactly."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def read_csv(path: Path | str, required: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Read a CSV file with a header into dictionaries; refuse it when a required column is missing."""
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            missing = [name for name in required if name not in (reader.fieldnames or [])]
+            if missing:
+                raise UserError(
+                    f"{path}: missing column {', '.join(missing)}; got {reader.fieldnames}"
+                )
+            return list(reader)
+    except FileNotFoundError:
+        raise UserError(f"table not found: {path}") from None
+
+
+def write_npy(path: Path | str, array: np.ndarray) -> None:
+    """Write one array as .npy, atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        np.save(handle, array, allow_pickle=False)
+
+
+def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
+    """Read one .npy array; with `mmap` the pages are read only when touched."""
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"array not found: {path}; run the stage that writes it") from None
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path} is not a readable .npy array: {error}") from None
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(memoryview(array).cast("B") if array.size else b"")
+    return digest.hexdigest()
+
+
+def save_tensors(
+    path: Path | str, kind: str, version: int, arrays: Mapping[str, np.ndarray], meta: Any = None
+) -> None:
+    """Write arrays and JSON metadata as one safetensors file with kind, version and checksum."""
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    header = {"kind": kind, "version": version, "sha256": _digest(arrays), "meta": meta or {}}
+    write_bytes(path, save(arrays, metadata={"milan": canonical_json(header)}))
+
+
+def load_tensors(
+    path: Path | str, kind: str, versions: Sequence[int] = (1,)
+) -> tuple[dict[str, np.ndarray], Any]:
+    """Read a file of `save_tensors`: (arrays, meta). Refuses other kinds, versions and damage."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{kind} file not found: {path}")
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            raw = (handle.metadata() or {}).get("milan")
+            arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is damaged or not a {kind} file ({error}); delete it and run its stage again"
+        ) from None
+    if raw is None:
+        raise UserError(f"{path} was not written by MILAN-workflow; expected a {kind} file")
+    header = json.loads(raw)
+    if header["kind"] != kind:
+        raise UserError(f"{path} holds {header['kind']!r}, expected {kind!r}")
+    if header["version"] not in versions:
+        raise UserError(
+            f"{path}: {kind} format version {header['version']}, this release reads "
+            f"{', '.join(map(str, versions))}; run its stage again"
+        )
+    if _digest(arrays) != header["sha256"]:
+        raise UserError(f"{path}: checksum differs, the file is damaged; run its stage again")
+    return arrays, header["meta"]

@@ -1,0 +1,1 @@
+"""Words: the tokeniser and vocabulary of the captioner, and measures over descriptions."""

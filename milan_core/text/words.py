@@ -1,0 +1,91 @@
+"""Words in descriptions: tokens, plurals, and whether a description names a concept.
+
+Matching is by whole words ("texture" is not "text", "surface" is not "face"), with English plurals,
+which is the fixed behaviour of `spec/milan.md` 9.3 (the published code searched substrings).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+_WORD = re.compile(r"[a-z0-9]+")
+_POSSESSIVE = re.compile(r"['’](?:s\b)?")
+_CONSONANT_Y = re.compile(r"[^aeiou]y$")
+
+IRREGULAR_PLURALS: dict[str, str] = {
+    "calf": "calves",
+    "child": "children",
+    "die": "dice",
+    "foot": "feet",
+    "goose": "geese",
+    "half": "halves",
+    "knife": "knives",
+    "leaf": "leaves",
+    "life": "lives",
+    "loaf": "loaves",
+    "man": "men",
+    "mouse": "mice",
+    "ox": "oxen",
+    "person": "people",
+    "scarf": "scarves",
+    "shelf": "shelves",
+    "tooth": "teeth",
+    "wolf": "wolves",
+    "woman": "women",
+}
+
+
+def tokens(text: str) -> list[str]:
+    """The lower-case words of `text`; punctuation, hyphens and possessive endings separate words.
+
+    >>> tokens("The dog's brick-wall texture.")
+    ['the', 'dog', 'brick', 'wall', 'texture']
+    """
+    return _WORD.findall(_POSSESSIVE.sub(" ", text.lower()))
+
+
+@lru_cache(maxsize=65536)
+def plurals(word: str) -> frozenset[str]:
+    """The English plural spellings of a lower-case noun (the noun itself is not among them)."""
+    forms = {word + "s"}
+    if word.endswith(("s", "x", "z", "ch", "sh", "o")):
+        forms.add(word + "es")
+    if _CONSONANT_Y.search(word):
+        forms.add(word[:-1] + "ies")
+    if word in IRREGULAR_PLURALS:
+        forms.add(IRREGULAR_PLURALS[word])
+    for singular, plural in IRREGULAR_PLURALS.items():
+        if word.endswith(singular) and singular in ("man", "woman", "person"):
+            forms.add(word[: -len(singular)] + plural)  # fireman, salesperson
+    return frozenset(forms)
+
+
+def same_word(left: str, right: str) -> bool:
+    """Whether two lower-case words are equal or one is a plural of the other."""
+    return left == right or left in plurals(right) or right in plurals(left)
+
+
+def split_accept(cell: str) -> tuple[str, ...]:
+    """The accepted words of a truth table's `accept` cell: separated by `;`, empty ones dropped."""
+    return tuple(word.strip() for word in cell.split(";") if word.strip())
+
+
+def names_concept(description: str, accept_words: Iterable[str]) -> bool:
+    """Whether `description` contains one of `accept_words` as whole words.
+
+    An accepted entry may be several words ("brick wall"): they must follow each other.
+    Every word may stand in the singular or the plural.
+    """
+    words = tokens(description)
+    for entry in accept_words:
+        wanted = tokens(entry)
+        width = len(wanted)
+        if not width:
+            continue
+        for start in range(len(words) - width + 1):
+            found = words[start : start + width]
+            if all(same_word(a, b) for a, b in zip(found, wanted, strict=True)):
+                return True
+    return False

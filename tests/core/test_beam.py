@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from milan_core import ops
+from milan_core.errors import UserError
+from milan_core.ops import reference
+
+F = np.float32
+
+
+def test_first_step_and_ties():
+    beam, token, score = ops.beam_topk(
+        np.zeros((1, 1), F), np.array([[[-1, -3, -1, -2]]], F), np.zeros((1, 1), bool), 0, 3
+    )
+    assert beam.tolist() == [[0, 0, 0]]
+    assert token.tolist() == [[0, 2, 3]]
+    assert score.tolist() == [[-1, -1, -2]]
+
+
+def test_finished_beams_are_frozen():
+    scores = np.array([[-1.0, -2.0]], F)
+    step = np.full((1, 2, 3), -0.5, F)
+    beam, token, score = ops.beam_topk(scores, step, np.array([[True, False]]), 2, 3)
+    assert list(zip(beam[0].tolist(), token[0].tolist(), score[0].tolist(), strict=True)) == [
+        (0, 2, -1.0),
+        (1, 0, -2.5),
+        (1, 1, -2.5),
+    ]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_equal_to_the_reference(data):
+    rows, beams, words = (data.draw(st.integers(1, top)) for top in (4, 6, 40))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    scores = rng.integers(-4, 1, (rows, beams)).astype(F)
+    step = rng.choice(np.array([-3, -2, -1, -0.0, 0, -np.inf, np.nan], F), (rows, beams, words))
+    finished = rng.random((rows, beams)) < 0.4
+    stop = data.draw(st.integers(0, words - 1))
+    live = (~finished).sum(1)
+    width = data.draw(st.integers(1, int((live * words + beams - live).min())))
+    want = reference.beam_topk(scores, step, finished, stop, width)
+    for threads in (1, 2):
+        got = ops.beam_topk(scores, step, finished, stop, width, threads=threads)
+        for mine, theirs in zip(got, want, strict=True):
+            assert mine.dtype == theirs.dtype
+            np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"width": 5}, "width 5 must be in 1..4"),
+        ({"stop": 4}, "stop in 0..3"),
+        ({"scores": np.zeros((2, 1), F)}, "expected scores"),
+        ({"step_logp": np.zeros((1, 1, 4))}, "must be float32"),
+    ],
+)
+def test_wrong_arguments_are_refused(change, words):
+    arguments = {
+        "scores": np.zeros((1, 1), F),
+        "step_logp": np.zeros((1, 1, 4), F),
+        "finished": np.zeros((1, 1), bool),
+        "stop": 0,
+        "width": 2,
+    }
+    with pytest.raises(UserError, match=words):
+        ops.beam_topk(**{**arguments, **change})

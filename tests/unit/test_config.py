@@ -1,0 +1,73 @@
+"""The configuration: schema in step with the code, and one sentence per mistake."""
+
+import pytest
+import yaml
+
+from milan_core import plan
+from milan_core.cli.config import load, merge, schema_text
+from milan_core.config import parse_config
+from milan_core.errors import UserError
+
+
+@pytest.fixture
+def default(root):
+    return load([root / "config/config.yaml"])
+
+
+def test_schema_is_in_step(root):
+    assert (root / "workflow/schemas/config.schema.yaml").read_text() == schema_text()
+
+
+def test_every_key_has_a_description(root):
+    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
+    sections = [schema, *schema["$defs"].values()]
+    for section in sections:
+        for name, key in section.get("properties", {}).items():
+            assert key.get("description"), (section["title"], name)
+
+
+@pytest.mark.parametrize("overlay", ["quick", "full"])
+def test_shipped_configurations_are_valid(root, overlay):
+    parse_config(load([root / "config/config.yaml", root / f"config/{overlay}.yaml"]))
+
+
+def test_quick_stands_alone(root):
+    parse_config(load([root / "config/quick.yaml"]))
+
+
+def test_merge_adds_dictionaries_and_replaces_lists():
+    merged = merge({"a": {"x": 1}, "b": [1, 2]}, {"a": {"y": 2}, "b": [3]})
+    assert merged == {"a": {"x": 1, "y": 2}, "b": [3]}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"models": ["resnet_mni"]}, "did you mean 'resnet_mini'"),
+        ({"exemplars": {"kk": 3}}, "unknown key"),
+        ({"captioner": {"hiden": 3}}, "did you mean hidden"),
+        ({"exemplars": {"k": 0}}, "exemplars.k"),
+        ({"encoder": {"model": "nope"}}, "encoder.model"),
+        ({"model_zoo": {"resnet_mini": {"dataset": "stiker"}}}, "unknown data set 'stiker'"),
+        ({"corpus": ["resnet_mini"], "models": ["resnet_mini"]}, "other than the one described"),
+    ],
+)
+def test_mistakes(default, change, words):
+    with pytest.raises(UserError, match=words) as caught:
+        parse_config(merge(default, change))
+    assert "\n" not in str(caught.value)
+
+
+def test_captioner_overrides_apply_by_prefix(default):
+    change = {"captioner": {"splits": {"within": {"hidden": 7}, "within_resnet_mini": {"hidden": 8}}}}
+    config = parse_config(merge(default, change))
+    assert '"hidden":8' in plan.captioner_params(config, "within_resnet_mini")
+    assert '"hidden":7' in plan.captioner_params(config, "within_alexnet_mini")
+    assert '"hidden":256' in plan.captioner_params(config, "all")
+
+
+def test_splits_never_mix_networks(default):
+    config = parse_config(default)
+    for name, split in plan.splits(config).items():
+        if split.test and not split.within:
+            assert split.test not in split.train, name

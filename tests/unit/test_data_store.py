@@ -1,0 +1,112 @@
+"""A dataset folder opens only when it is whole, and is known by its content."""
+
+import json
+
+import numpy as np
+import pytest
+
+from milan_core.data import build_dataset, open_dataset
+from milan_core.errors import UserError
+
+SPEC = {"kind": "shapes", "count": 6}
+
+
+@pytest.fixture
+def built(tmp_path):
+    return build_dataset("tiny", SPEC, {}, tmp_path / "tiny", 5)
+
+
+def test_contents(built):
+    again = open_dataset(built.folder)
+    again.verify()
+    assert len(again) == 6
+    assert again.images.shape == (6, 64, 64, 3)
+    assert (again.images.dtype, again.labels.dtype) == (np.uint8, np.int64)
+    assert again.instances.shape == (6, 64, 64)
+    assert again.world
+    assert isinstance(again.images, np.memmap)
+    assert len(again.scenes) == len(again.names) == 6
+    assert again.classes[again.labels[0]] == again.names[0].split(" on ")[0]
+    assert again.manifest["seed"] == 5
+    assert again.manifest["spec"]["options"]["p_text"] == 0.15
+    assert "tiny" in repr(again)
+
+
+def test_fingerprint_is_the_content(built, tmp_path):
+    other = build_dataset("other name", SPEC, {}, tmp_path / "other", 5)
+    assert other.fingerprint == built.fingerprint
+    assert len(built.fingerprint) == 64
+    assert build_dataset("tiny", SPEC, {}, tmp_path / "seed", 6).fingerprint != built.fingerprint
+
+
+def test_damage_is_named(built):
+    images = np.load(built.folder / "images.npy")
+    images[3, 2, 1, 0] ^= 1
+    np.save(built.folder / "images.npy", images)
+    with pytest.raises(UserError, match=r"images\.npy is missing or differs"):
+        open_dataset(built.folder).verify()
+
+
+def test_other_shapes_are_refused(built):
+    np.save(built.folder / "labels.npy", np.zeros(5, np.int64))
+    with pytest.raises(
+        UserError, match=r"labels\.npy is int64 \(5,\), the manifest says int64 \(6,\)"
+    ):
+        open_dataset(built.folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"version": 2}, "format version 2, this release reads 1"), ({"format": "x"}, "not describe")],
+)
+def test_other_formats_are_refused(built, change, message):
+    path = built.folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(UserError, match=message):
+        open_dataset(built.folder)
+
+
+def test_no_dataset(tmp_path):
+    with pytest.raises(UserError, match="is not a dataset"):
+        open_dataset(tmp_path)
+
+
+def test_failed_build_leaves_nothing_that_opens(built, monkeypatch):
+    def fail(*_args):
+        raise RuntimeError
+
+    monkeypatch.setattr("milan_core.data.scenes.paste", fail)
+    with pytest.raises(RuntimeError):
+        build_dataset("tiny", SPEC, {}, built.folder, 5)
+    with pytest.raises(UserError, match="is not a dataset"):
+        open_dataset(built.folder)
+    assert not list(built.folder.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"kind": "shape"}, "did you mean 'shapes'"),
+        ({"kind": "shapes", "cuont": 3}, "did you mean 'count'"),
+        ({"kind": "shapes", "options": {"count": "3"}}, "count must be a int"),
+        ({"kind": "shapes", "count": True}, "count must be a int"),
+        ({"kind": "shapes", "count": 0}, "count must be at least 1"),
+        ({"kind": "shapes", "p_text": 1.5}, "p_text must be between 0 and 1"),
+        ({"kind": "shapes", "main_size": [40, 20]}, "main_size must be"),
+        ({"kind": "shapes", "objects": ["cirle"]}, "did you mean 'circle'"),
+        ({"kind": "shapes", "surfaces": ["dot"]}, "did you mean 'dots'"),
+        ({"kind": "shapes", "objects": ["star", "star"]}, "without repetition"),
+        ({"kind": "shapes", "style": "google"}, "unknown style"),
+        ({"kind": "shapes", "text": "wrong", "objects": ["star"]}, "several object classes"),
+        ({"kind": "stickers"}, "needs the assets emojis and miniworld, got none"),
+        ({"kind": "folder"}, "needs `path`"),
+    ],
+)
+def test_bad_specs(spec, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        build_dataset("mine", spec, {}, tmp_path / "out", 0)
+
+
+def test_options_may_be_nested(built, tmp_path):
+    spec = {"kind": "shapes", "options": {"count": 6}, "assets": [], "seed": 5}
+    assert build_dataset("n", spec, {}, tmp_path / "n", 5).fingerprint == built.fingerprint

@@ -1,0 +1,194 @@
+"""What users do with a captioner: strategies, scores, errors, modes (specification 1.3)."""
+
+import numpy as np
+import pytest
+import torch
+
+from milan_core.describe.captioner import Captioner
+from milan_core.describe.decoder import Decoder
+from milan_core.describe.language_model import LanguageModel
+from milan_core.describe.rerank import best_beam, sweep
+from milan_core.errors import UserError
+from milan_core.text.vocabulary import Tokenizer, Vocabulary
+
+WORDS = ("a", "dog", "cat", "red", "-", ",", "on", "grass")
+F = 6
+
+
+def make(language_model=True, chunk=64):
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(Vocabulary(WORDS))
+    decoder = Decoder(F, tokenizer.vocabulary.size, embedding=4, hidden=8)
+    prior = LanguageModel(tokenizer, embedding=4, hidden=8) if language_model else None
+    captioner = Captioner(decoder, prior, tokenizer, max_unit_batch=chunk)
+    with torch.no_grad():
+        # Sharper than fresh weights, and with a liking for the stop, so that lengths differ.
+        decoder.output.weight.mul_(8)
+        decoder.output.bias[tokenizer.vocabulary.stop] += 2
+    return captioner
+
+
+@pytest.fixture(scope="module")
+def captioner():
+    return make().eval()
+
+
+@pytest.fixture(scope="module")
+def features():
+    return np.random.default_rng(0).normal(size=(7, 5, F)).astype(np.float32)
+
+
+def test_rerank_with_zero_temperature_is_the_best_beam(captioner, features):
+    plain = captioner.decode(features, strategy="beam", mi=False, beam_size=6)
+    reranked = captioner.decode(features, temperature=0.0, beam_size=6)
+    assert reranked.captions == plain.captions
+    np.testing.assert_array_equal(reranked.tokens, plain.tokens)
+    np.testing.assert_array_equal(reranked.beam_scores, plain.beam_scores)
+    np.testing.assert_array_equal(plain.scores, plain.beam_scores[:, 0])
+
+
+@pytest.mark.parametrize("temperature", [0.2, 1.0])
+def test_rerank_is_the_brute_force_argmax(captioner, features, temperature):
+    out = captioner.decode(features, temperature=temperature, beam_size=10)
+    words = captioner.tokenizer.vocabulary
+    for unit in range(len(features)):
+        best = -np.inf
+        for tokens, logp in zip(out.beam_tokens[unit], out.beam_logp[unit], strict=True):
+            row = tokens.tolist()
+            row = row[: row.index(words.stop) + 1] if words.stop in row else row
+            prior = captioner.language_model.sequence_logp(torch.tensor([row])).item()
+            if logp - temperature * prior > best:
+                best, winner = logp - temperature * prior, tokens
+        assert out.scores[unit] == pytest.approx(best, abs=1e-4)
+        np.testing.assert_array_equal(out.tokens[unit], winner)
+    np.testing.assert_allclose(out.logp - temperature * out.logp_lm, out.scores, atol=1e-4)
+
+
+def test_logp_of_beams_is_the_forced_score(captioner, features):
+    for mi in (False, True):
+        out = captioner.decode(features[:1], strategy="beam", mi=mi, beam_size=8)
+        words = captioner.tokenizer.vocabulary
+        for tokens, logp in zip(out.beam_tokens[0], out.beam_logp[0], strict=True):
+            row = torch.tensor([[words.start, *tokens.tolist()]])
+            with torch.no_grad():
+                forced = captioner._forced(row, features[:1])
+            assert forced.item() == pytest.approx(logp, abs=1e-4)
+
+
+def test_mi_subtracts_the_prior_word_by_word(captioner, features):
+    out = captioner.decode(features, strategy="beam", beam_size=8, temperature=0.3)
+    expected = out.beam_logp - np.float32(0.3) * out.beam_logp_lm
+    np.testing.assert_allclose(out.beam_scores, expected, atol=1e-5)
+    off = captioner.decode(features, strategy="beam", beam_size=8, temperature=0.3, mi=False)
+    np.testing.assert_array_equal(off.beam_scores, off.beam_logp)
+    assert not np.allclose(off.beam_scores, out.beam_scores)
+
+
+def test_sweep_equals_single_runs(captioner, features):
+    out = captioner.decode(features, beam_size=10)
+    found = sweep(out.beam_logp, out.beam_logp_lm, [0.0, 0.2, 0.8])
+    for temperature, index in found.items():
+        single = captioner.decode(features, beam_size=10, temperature=temperature)
+        chosen = out.beam_tokens[np.arange(len(index)), index]
+        np.testing.assert_array_equal(chosen, single.tokens)
+
+
+def test_ties_in_reranking_go_to_the_earlier_beam():
+    index, score = best_beam(np.float32([[-1, -1, -2]]), np.float32([[-3, -3, 0]]), 0.5)
+    assert (index.tolist(), score.tolist()) == ([0], [0.5])
+
+
+def test_score(captioner, features):
+    texts = ["a red dog", "grass", "a cat on grass", "zzz", "dog", "", "cat"]
+    plain = captioner.score(texts, features)
+    assert plain.dtype == np.float32
+    with_prior = captioner.score(texts, features, mi=True, temperature=0.4)
+    prior = captioner.language_model.logp(texts)
+    np.testing.assert_allclose(with_prior, plain - 0.4 * prior, atol=1e-5)
+    broadcast = captioner.score(texts, features[:1])
+    repeated = captioner.score(texts, np.repeat(features[:1], 7, axis=0))
+    np.testing.assert_allclose(broadcast, repeated, atol=1e-6)
+    assert captioner.score([], features[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("strategy", ["rerank", "beam", "greedy"])
+def test_batches_order_of_exemplars_and_type_change_nothing(features, captioner, strategy):
+    whole = captioner.decode(features, strategy, beam_size=8)
+    chunked = make(chunk=3).decode(features, strategy, beam_size=8)
+    shuffled = captioner.decode(torch.from_numpy(features[:, ::-1].copy()), strategy, beam_size=8)
+    for other in (chunked, shuffled):
+        assert other.captions == whole.captions
+        np.testing.assert_array_equal(other.tokens, whole.tokens)
+        np.testing.assert_allclose(other.scores, whole.scores, atol=1e-5)
+
+
+def test_sampling_is_seeded(captioner, features):
+    one = captioner.decode(features, "sample", seed=1)
+    assert captioner.decode(features, "sample", seed=1).captions == one.captions
+    assert captioner.decode(features, "sample", seed=2).captions != one.captions
+
+
+def test_modes_and_gradients_are_restored(features):
+    captioner = make()
+    captioner.train()
+    captioner.language_model.eval()
+    captioner.decode(features, beam_size=4)
+    with pytest.raises(UserError):
+        captioner.decode(features, beam_size=4, strategy="rerank", mi=True)
+    assert captioner.training
+    assert captioner.decoder.training
+    assert not captioner.language_model.training
+    assert torch.is_grad_enabled()
+
+
+def test_no_units_and_dead_units(captioner):
+    empty = captioner.decode(np.zeros((0, 5, F), np.float32), beam_size=4)
+    assert empty.captions == []
+    assert empty.beam_tokens.shape[:2] == (0, 4)
+    assert captioner.decode(np.zeros((0, 5, F), np.float32), "greedy").captions == []
+    dead = captioner.decode(np.zeros((2, 5, F), np.float16), beam_size=4)
+    assert np.isfinite(dead.scores).all()
+
+
+def test_without_a_language_model(features):
+    captioner = make(language_model=False)
+    out = captioner.decode(features, beam_size=4)
+    assert out.logp_lm is None
+    assert out.beam_logp_lm is None
+    np.testing.assert_array_equal(out.scores, out.beam_scores[:, 0])
+    for request in ({"strategy": "rerank"}, {"strategy": "greedy", "mi": True}):
+        with pytest.raises(UserError, match="needs a language model"):
+            captioner.decode(features, **request)
+    with pytest.raises(UserError, match="needs a language model"):
+        captioner.score(["a"], features[:1], mi=True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({"strategy": "rerankk"}, "did you mean 'rerank'"),
+        ({"strategy": "rerank", "mi": True}, "already weighs"),
+        ({"beam_size": 13}, "vocabulary has 12 ids"),
+        ({"beam_size": 0}, "beam_size is 0"),
+        ({"length": 0}, "length is 0"),
+    ],
+)
+def test_refused_requests(captioner, features, request_, sentence):
+    with pytest.raises(UserError, match=sentence):
+        captioner.decode(features, **{"beam_size": 4, **request_})
+
+
+def test_refused_features(captioner, features):
+    with pytest.raises(UserError, match=r"reads \(units, k, 6\)"):
+        captioner.decode(features[..., :3], beam_size=4)
+    broken = features.copy()
+    broken[5, 0, 0] = np.nan
+    with pytest.raises(UserError, match="unit 5 are not finite"):
+        captioner.decode(broken, beam_size=4)
+    with pytest.raises(UserError, match="3 captions for 7 units"):
+        captioner.score(["a", "b", "c"], features)
+
+
+def test_wide_beams_can_be_clamped(captioner, features):
+    out = captioner.decode(features, beam_size=50, clamp_beam=True)
+    assert out.beam_scores.shape == (7, 12)

@@ -1,0 +1,181 @@
+"""Encoding images once and pooling their maps under masks."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from milan_core.errors import UserError
+from milan_core.exemplars.mine import mine
+from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.features.encoder import EncodedMaps, Encoder, pool_exemplars
+from milan_core.models.inputs import InputSpec, prepare
+from milan_core.models.zoo import LoadedModel
+
+SPEC = InputSpec(16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+BYTES = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+
+
+def encoder(batch_size=8):
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 3, stride=4, padding=1), nn.ReLU()
+    )
+    return Encoder(LoadedModel(module, SPEC, ["1", "3"], []), batch_size=batch_size)
+
+
+def target():
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Conv2d(3, 5, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(5, 7, 3)
+    )
+
+
+@pytest.fixture(scope="module")
+def exemplars():
+    model = target()
+    with torch.no_grad():
+        model[0].bias[1] = -100  # a dead unit
+    return mine(model, BYTES, ["1", "3"], k=3, quantile=0.9, input=SPEC)
+
+
+@pytest.fixture(scope="module")
+def maps():
+    return encoder().encode_maps(BYTES)
+
+
+def test_encode_maps(maps):
+    enc = encoder()
+    assert [(m.dtype, m.shape) for m in maps] == [
+        (np.float16, (20, 4, 16, 16)),
+        (np.float16, (20, 6, 4, 4)),
+    ]
+    with torch.no_grad():
+        expected = enc.model.module(prepare(BYTES, SPEC)).numpy()
+    np.testing.assert_allclose(maps[1], expected, atol=1e-3)
+    some = enc.encode_maps(BYTES, np.array([7, 2]))
+    np.testing.assert_allclose(some[0], maps[0][[7, 2]], atol=1e-3)
+
+
+@pytest.mark.parametrize("masking", ["exact", "whole"])
+def test_pooling_follows_its_definition(exemplars, maps, masking):
+    size, layer = 32, "3"
+    got = pool_exemplars(maps, np.arange(20), exemplars, size, layer, masking=masking)
+    masks = exemplars.masks(layer, size)
+    masks = masks if masking == "exact" else np.ones_like(masks)
+    assert got.shape == (7, 3, 4 + 6 + 1)
+    for unit, rank in np.ndindex(7, 3):
+        image, mask = exemplars.ids(layer)[unit, rank], masks[unit, rank].astype(float)
+        expected = []
+        for level in maps:
+            side = level.shape[2]
+            cells = mask.reshape(side, size // side, side, size // side).mean((1, 3))
+            weights = cells / max(cells.sum(), 1e-9)
+            expected.append((level[image].astype(float) * weights).sum((1, 2)))
+        expected = np.append(np.concatenate(expected), mask.mean())
+        np.testing.assert_allclose(got[unit, rank], expected, atol=1e-4)
+
+
+def test_dead_units_give_zeros(exemplars, maps):
+    got = pool_exemplars(maps, np.arange(20), exemplars, 32, "1")
+    assert (got[1] == 0).all()
+    assert (np.abs(got).sum((1, 2)) > 0).sum() == 4
+    assert np.isfinite(got).all()
+
+
+def test_all_layers_and_no_area(exemplars, maps):
+    got = pool_exemplars(maps, np.arange(20), exemplars, 32, append_area=False)
+    with_area = pool_exemplars(maps, np.arange(20), exemplars, 32)
+    assert got.shape == (5 + 7, 3, 10)
+    np.testing.assert_array_equal(with_area[..., :-1], got)
+
+
+def test_shuffled_masks_come_from_another_unit(exemplars, maps):
+    def areas(masking, seed=0):
+        return pool_exemplars(maps, np.arange(20), exemplars, 32, "3", masking=masking, seed=seed)[
+            ..., -1
+        ]
+
+    exact, shuffled = areas("exact"), areas("shuffled")
+    assert sorted(map(tuple, exact)) == sorted(map(tuple, shuffled))
+    assert not (exact == shuffled).all(1).any()
+    np.testing.assert_array_equal(shuffled, areas("shuffled"))
+    assert not np.array_equal(shuffled, areas("shuffled", seed=1))
+
+
+def test_empty_slots_give_zeros(maps):
+    ids = np.array([[3, -1]])
+    layer = LayerExemplars(
+        ids, np.array([[1, -np.inf]], np.float32), np.zeros(1, np.float32), np.ones(1, bool),
+        maps=np.ones((1, 2, 4, 4), np.float32),
+    )  # fmt: skip
+    for masking in ("exact", "shuffled", "whole"):
+        got = pool_exemplars(maps, np.arange(20), ExemplarSet({"a": layer}), 32, masking=masking)
+        assert (got[0, 1] == 0).all()
+
+
+def test_each_distinct_image_is_encoded_once(exemplars):
+    enc, seen = encoder(), []
+    enc.model.module.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    features = enc.features(BYTES, exemplars, mask_size=32)
+    used = np.unique(np.concatenate([exemplars.ids(name).ravel() for name in exemplars.layers]))
+    assert sum(seen) == len(used)
+    whole = pool_exemplars(enc.encode_maps(BYTES), np.arange(20), exemplars, 32, "1")
+    np.testing.assert_allclose(features["1"], whole, atol=1e-3)
+
+
+def test_encode_dataset_is_written_once(tmp_path, exemplars):
+    data = SimpleNamespace(images=BYTES, fingerprint="f")
+    enc = encoder()
+    first = enc.encode_dataset(data, tmp_path, ids=np.array([5, 2, 5, -1]))
+    assert first.ids.tolist() == [2, 5]
+    assert first.index[[2, 5, 0]].tolist() == [0, 1, -1]
+    assert isinstance(first.maps[0], np.memmap)
+    time = (tmp_path / "level0.npy").stat().st_mtime_ns
+    enc.encode_dataset(data, tmp_path, ids=np.array([2, 5]))
+    assert (tmp_path / "level0.npy").stat().st_mtime_ns == time
+    assert len(enc.encode_dataset(data, tmp_path).ids) == 20
+    loaded = EncodedMaps.load(tmp_path)
+    got = pool_exemplars(loaded.maps, loaded.index, exemplars, 32)
+    expected = pool_exemplars(enc.encode_maps(BYTES), np.arange(20), exemplars, 32)
+    np.testing.assert_array_equal(got, expected)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "encoded.json",
+        "ids.npy",
+        "level0.npy",
+        "level1.npy",
+    ]
+
+
+def test_hash_depends_on_weights_layers_and_input():
+    enc = encoder()
+    same, other = encoder(), encoder()
+    with torch.no_grad():
+        other.model.module[0].bias[0] += 1
+    assert enc.hash == same.hash != other.hash
+    assert Encoder(enc.model, ["1"]).hash != enc.hash
+
+
+def test_mistakes_get_a_sentence(exemplars, maps):
+    with pytest.raises(UserError, match="was not encoded"):
+        pool_exemplars(maps, np.full(20, -1), exemplars, 32)
+    with pytest.raises(UserError, match="is not among the 2 images"):
+        pool_exemplars(maps, np.arange(2), exemplars, 32)
+    with pytest.raises(UserError, match="did you mean 'exact'"):
+        pool_exemplars(maps, np.arange(20), exemplars, masking="exakt")
+    with pytest.raises(UserError, match="no layers"):
+        Encoder(LoadedModel(nn.Identity(), SPEC, [], []))
+    with pytest.raises(UserError, match="no images to encode"):
+        encoder().encode_maps(BYTES[:0])
+
+
+def test_lite0_gives_369_features(exemplars):
+    spec = {
+        "factory": "milan_core.models.efficientnet_lite:efficientnet_lite0",
+        "layers": ["_blocks.2", "_blocks.4", "_blocks.10", "_blocks.14"],
+        "input": {"size": 128, "mean": [0.5] * 3, "std": [0.5] * 3},
+    }
+    features = Encoder.from_spec(spec).features(BYTES, exemplars, mask_size=64)
+    assert features["1"].shape == (5, 3, 369)

@@ -1,0 +1,130 @@
+"""Specs, factories and weight files, right and wrong."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from milan_core.errors import UserError
+from milan_core.models.weights import load_weights, save_weights
+from milan_core.models.zoo import load_model, model_hash, resolve_factory
+
+MINI = {
+    "factory": "milan_core.models.minis:resnet_mini",
+    "kwargs": {"classes": 3, "widths": [4, 6, 8]},
+    "layers": ["blocks.*"],
+    "input": {"size": 32, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+}
+
+
+def test_load_model():
+    loaded = load_model(MINI)
+    assert loaded.layers == [f"blocks.{i}" for i in range(6)]
+    assert loaded.input.size == 32
+    assert not loaded.module.training
+    assert load_model({"factory": "torch.nn:Identity"}).layers == []
+
+
+def test_factory_from_a_file(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(
+        "from torch import nn\ndef make(width=2):\n    return nn.Linear(width, width)\n"
+    )
+    assert load_model({"factory": f"{path}:make", "kwargs": {"width": 5}}).module.in_features == 5
+    path.write_text("import nothing_of_this_name\n")
+    with pytest.raises(UserError, match=r"cannot be run: ModuleNotFoundError"):
+        resolve_factory(f"{path}:make")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"factory": "milan_core.models.minis"}, "is not of the form"),
+        ({"factory": "milan_core.models.minis:resnet_mni"}, "did you mean 'resnet_mini'"),
+        ({"factory": "no_such_package:net"}, "cannot be imported"),
+        ({"factory": "milan_core.models.mini:net"}, "did you mean .*milan_core.models.minis"),
+        ({"factory": "no/such/file.py:net"}, "factory file not found"),
+        ({"factory": "milan_core.models.minis:RESNET_WIDTHS"}, "not a callable"),
+        ({"factory": "builtins:dict", "kwargs": {}}, "expected torch.nn.Module"),
+        ({"kwargs": {"klasses": 3}}, "does not accept kwargs"),
+        ({"layrs": []}, "did you mean 'layers'"),
+        ({"factory": ""}, "no `factory`"),
+        ({"weights": {"source": "fille"}}, "did you mean 'file'"),
+        ({"weights": {"source": "file"}}, "no path"),
+        ({"weights": {"source": "file", "path": "nowhere.pth"}}, "place a state dictionary there"),
+        ({"input": {"size": 0}}, "positive number of pixels"),
+        ({"input": {"mean": [1, 2]}}, "three numbers"),
+        ({"input": {"std": [1, 0, 1]}}, "positive numbers"),
+        ({"input": {"sise": 3}}, "unknown key sise"),
+        ({"layers": ["block.0"]}, "did you mean 'blocks.0'"),
+    ],
+)
+def test_wrong_specs_get_a_sentence(change, sentence):
+    with pytest.raises(UserError, match=sentence) as caught:
+        load_model({**MINI, **change})
+    assert "\n" not in str(caught.value)
+
+
+def trained(seed=1):
+    torch.manual_seed(seed)
+    return load_model(MINI).module
+
+
+@pytest.mark.parametrize("form", ["ours", "safetensors", "pth", "wrapped", "parallel"])
+def test_weight_files_of_every_form(tmp_path, form):
+    source, target = trained(1), trained(2)
+    path = tmp_path / ("w.pth" if form in ("pth", "wrapped", "parallel") else "w.safetensors")
+    state = source.state_dict()
+    if form == "ours":
+        save_weights(source, path)
+    elif form == "safetensors":
+        save_file(state, path)
+    else:
+        state = {f"module.{k}": v for k, v in state.items()} if form == "parallel" else state
+        torch.save({"epoch": 3, "state_dict": state} if form == "wrapped" else state, path)
+    assert model_hash(source) != model_hash(target)
+    load_weights(target, path)
+    assert model_hash(source) == model_hash(target)
+
+
+def test_weights_that_do_not_fit(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_weights(trained(), path)
+    other = load_model({**MINI, "kwargs": {"classes": 4, "widths": [4, 6, 8]}}).module
+    with pytest.raises(UserError, match=r"2 of another shape \(fc.weight \(3, 8\) instead of"):
+        load_weights(other, path)
+    with pytest.raises(UserError, match=r"missing \(weight, bias\); .*unexpected .* and \d+ more"):
+        load_weights(nn.Linear(2, 2), path)
+
+
+def test_damaged_weights(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_weights(trained(), path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UserError, match="damaged"):
+        load_weights(trained(), path)
+    broken = tmp_path / "w.pth"
+    broken.write_bytes(b"not a weight file")
+    with pytest.raises(UserError, match="damaged"):
+        load_weights(trained(), broken)
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_pickled_code_is_never_executed(tmp_path, capsys):
+    path = tmp_path / "w.pth"
+    torch.save(Evil(), path)
+    with pytest.raises(UserError, match="pickled Python objects"):
+        load_weights(trained(), path)
+    assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"epoch": 3}, {}])
+def test_files_without_a_state_dictionary(tmp_path, value):
+    path = tmp_path / "w.pth"
+    torch.save(value, path)
+    with pytest.raises(UserError, match="expected a state"):
+        load_weights(trained(), path)

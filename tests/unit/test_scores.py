@@ -1,0 +1,219 @@
+"""Scores of a split: exact figures of a hand-made world, baselines, intervals, refusals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from milan_core.errors import UserError
+from milan_core.experiments import baselines, scores
+from milan_core.experiments.bootstrap import Bootstrap
+from milan_core.experiments.units import (
+    Material,
+    Truth,
+    join,
+    read_annotations,
+    read_descriptions,
+    read_truth,
+)
+from milan_core.runtime.files import write_csv
+
+UNITS = (("conv1", 0), ("conv1", 1), ("conv2", 0), ("conv2", 1))
+CONCEPTS = ("dog", "cat", "text", "blur")
+TEXTS = ["dogs on grass", "a red dog", "words", "blue"]
+
+
+def truth_of(concept: str) -> Truth:
+    accept = {"text": ("text", "word"), "dog": ("dog", "puppy")}.get(concept, (concept,))
+    tier = {"text": "text", "blur": "none"}.get(concept, "object")
+    return Truth(concept, tier, 0.9, 12, concept != "blur", accept)
+
+
+@pytest.fixture
+def material() -> Material:
+    references = tuple((c, f"the {c}", f"{c} and sky") for c in CONCEPTS)
+    return Material(UNITS, references, tuple(map(truth_of, CONCEPTS)))
+
+
+class LengthBert:
+    """Stands in for BERTScore: F is 1 when prediction and some reference have equal lengths."""
+
+    def score(
+        self, predictions: Sequence[str], references: Sequence[Sequence[str]], idf_from: object
+    ) -> np.ndarray:
+        assert idf_from
+        hits = [
+            float(any(len(p) == len(r) for r in refs))
+            for p, refs in zip(predictions, references, strict=True)
+        ]
+        return np.stack([hits] * 3, axis=1)
+
+
+def run(material: Material, **options: object) -> dict[tuple[str, str], scores.Score]:
+    training = scores.Training(["dog", "a dog", "cat", "dog"], [truth_of("dog"), truth_of("cat")])
+    predictions = dict(zip(UNITS, TEXTS, strict=True))
+    rows = scores.score_split(predictions, material, training, **options)
+    assert len({(row.method, row.metric) for row in rows}) == len(rows)
+    return {(row.method, row.metric): row for row in rows}
+
+
+def test_accuracy_over_specific_units_by_tier_and_layer(material: Material) -> None:
+    found = run(material)
+    whole = found["pmi", "concept_accuracy"]
+    assert (whole.value, whole.n) == (pytest.approx(2 / 3), 3)
+    assert 0 <= whole.low <= whole.value <= whole.high <= 1
+    assert found["pmi", "concept_accuracy:tier=object"].value == 0.5
+    assert found["pmi", "concept_accuracy:tier=text"].value == 1.0
+    assert found["pmi", "concept_accuracy:layer=conv1"].value == 0.5
+    assert found["pmi", "concept_accuracy:layer=conv2"].n == 1
+    assert ("pmi", "concept_accuracy:tier=none") not in found
+
+
+def test_baselines_stand_beside_on_the_same_units(material: Material) -> None:
+    found = run(material)
+    assert found["constant", "concept_accuracy"].value == pytest.approx(1 / 3)
+    assert found["most_frequent", "concept_accuracy"].value == pytest.approx(1 / 3)
+    assert found["constant_concept", "concept_accuracy"].value == pytest.approx(1 / 3)
+    assert found["annotators", "concept_accuracy"].value == 1.0
+    assert 0 < found["shuffled_prediction", "concept_accuracy"].value < 2 / 3
+    lead = found["constant", "concept_accuracy:lead-of-pmi"]
+    assert lead.value == pytest.approx(1 / 3)
+    assert lead.low <= lead.value <= lead.high
+    assert found["constant", "distinct"].value == 1
+    assert found["shuffled_prediction", "distinct"].value == found["pmi", "distinct"].value == 4
+
+
+def test_bertscore_rows_and_other_tables(material: Material) -> None:
+    plain = {"plain": dict.fromkeys(UNITS, "dog")}
+    found = run(material, bert=LengthBert(), others=plain)
+    assert found["pmi", "bert_score-f"].value == 0.25  # "blue" is as long as "blur"
+    assert found["plain", "bert_score-f"].value == 0.5  # three letters: dog and cat
+    assert found["plain", "bert_score-f:lead-of-pmi"].value == pytest.approx(-0.25)
+    assert ("annotators", "bert_score-f:lead-of-pmi") not in found  # it has fewer references
+    assert ("pmi", "bert_score-f") not in run(material)
+
+
+def test_scores_are_reproducible_and_depend_on_the_seed(material: Material) -> None:
+    assert repr(run(material, bootstrap=Bootstrap(3))) == repr(
+        run(material, bootstrap=Bootstrap(3))
+    )
+    assert repr(run(material, bootstrap=Bootstrap(3))) != repr(
+        run(material, bootstrap=Bootstrap(4))
+    )
+
+
+def test_scores_survive_a_round_trip(material: Material, tmp_path: Path) -> None:
+    rows = list(run(material).values())
+    scores.write_scores(tmp_path / "scores.csv", rows)
+    assert repr(scores.read_scores(tmp_path / "scores.csv")) == repr(rows)
+    header = (tmp_path / "scores.csv").read_text().splitlines()[0]
+    assert header == "method,metric,value,low,high,n"
+
+
+def test_descriptions_of_another_model_are_refused(material: Material) -> None:
+    training = scores.Training(["dog"])
+    with pytest.raises(UserError, match=r"1 \(such as layer 'conv9' unit 7\) are only in"):
+        scores.score_split(
+            {**dict(zip(UNITS, TEXTS, strict=True)), ("conv9", 7): "x"}, material, training
+        )
+    with pytest.raises(UserError, match="different models or runs"):
+        scores.score_split({UNITS[0]: "dog"}, material, training)
+    annotations = {UNITS[0]: {"A": "dog"}}
+    with pytest.raises(UserError, match="the annotations and the truth table"):
+        join(annotations, {UNITS[1]: truth_of("dog")})
+    with pytest.raises(UserError, match="have no annotation"):
+        join(annotations, {UNITS[0]: truth_of("dog")}, [UNITS[2]])
+
+
+def test_constants() -> None:
+    captions = ["Red dog.", "red dog", "blue dog", "cat"]
+    assert baselines.most_frequent(captions) == "red dog"
+    assert baselines.agreement_constant(captions) == "red dog"
+    assert baselines.agreement_constant(["dog", "a dog", "the dog"]) == "dog"
+    truth = [truth_of("cat"), truth_of("cat"), truth_of("dog"), truth_of("blur")]
+    assert baselines.accuracy_constant(captions, truth) == "cat"
+    for function in (baselines.most_frequent, baselines.agreement_constant):
+        with pytest.raises(ValueError, match="training caption"):
+            function([". ", ""])
+
+
+def test_agreement_constant_maximises_the_mean_of_rouge_1() -> None:
+    from milan_core.text.metrics import RougeScorer
+
+    captions = ["a red dog", "dog on grass", "red grass", "dog", "a cat", "a dog on red grass"]
+    best = baselines.agreement_constant(captions)
+    means = {
+        text: RougeScorer().score([text], [captions])["rouge-1-f"]
+        for text in dict.fromkeys(captions)
+    }
+    assert means[best] == pytest.approx(max(means.values()), abs=1e-6)
+
+
+def test_annotator_rounds_leave_one_out(material: Material) -> None:
+    rounds = baselines.annotator_rounds(material)
+    assert len(rounds) == 3
+    said, others = rounds[1]
+    assert said[0] == "the dog"
+    assert others[0] == ("dog", "dog and sky")
+    single = Material(UNITS[:1], (("dog",),), (truth_of("dog"),))
+    assert baselines.annotator_rounds(single) == []
+
+
+def test_permutations_deal_every_description_once() -> None:
+    orders = baselines.permutations(50, seed=1)
+    assert orders.shape == (20, 50)
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    np.testing.assert_array_equal(orders, baselines.permutations(50, seed=1))
+
+
+def test_interval_covers_a_known_mean() -> None:
+    values = np.array([0.0] * 50 + [1.0] * 50)
+    bootstrap = Bootstrap(seed=0)
+    low, high = bootstrap.interval(values, "x")
+    assert low == pytest.approx(0.40, abs=0.02)  # normal approximation: .5 -+ 1.96 * .05
+    assert high == pytest.approx(0.60, abs=0.02)
+    assert bootstrap.interval(values, "x") == (low, high)
+    assert bootstrap.interval(np.append(values, math.nan), "x") == (low, high)
+    assert all(math.isnan(end) for end in bootstrap.interval(np.array([1.0])))
+    assert bootstrap.paired(values, values) == (0.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="one shape"):
+        bootstrap.paired(values, values[1:])
+
+
+def test_tables_are_read_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    write_csv(
+        path,
+        ["layer", "unit", "description", "side"],
+        [["c", 0, "dog", "train"], ["c", 1, "", "test"]],
+    )
+    assert read_descriptions(path, "test") == {("c", 1): ""}
+    with pytest.raises(UserError, match="no description of side 'none'"):
+        read_descriptions(path, "none")
+    write_csv(path, ["layer", "unit", "description"], [["c", 0, "a"], ["c", 0, "b"]])
+    with pytest.raises(UserError, match="layer 'c' unit 0 appears twice"):
+        read_descriptions(path)
+    write_csv(path, ["layer", "unit", "description"], [["c", "zero", "a"]])
+    with pytest.raises(UserError, match="'zero' of layer 'c' is not a whole number"):
+        read_descriptions(path)
+
+    write_csv(
+        path, ["layer", "unit", "summary", "annotator"], [["c", 0, "a", "A"], ["c", 0, "b", "B"]]
+    )
+    assert read_annotations(path) == {("c", 0): {"A": "a", "B": "b"}}
+    write_csv(
+        path, ["layer", "unit", "summary", "annotator"], [["c", 0, "a", "A"], ["c", 0, "b", "A"]]
+    )
+    with pytest.raises(UserError, match="twice"):
+        read_annotations(path)
+
+    columns = ["layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept"]
+    write_csv(path, columns, [["c", 0, "dog", "object", 0.75, 9, 1, "dog;puppy"]])
+    assert read_truth(path) == {("c", 0): Truth("dog", "object", 0.75, 9, True, ("dog", "puppy"))}
+    write_csv(path, columns, [["c", 0, "dog", "object", "much", 9, 1, "dog"]])
+    with pytest.raises(UserError, match="layer 'c' unit 0"):
+        read_truth(path)

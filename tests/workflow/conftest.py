@@ -1,0 +1,86 @@
+"""One quick run of the whole workflow in a copy of the repository, killed once on the way."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PARTS = ["Snakefile", "workflow", "config", "milan_core", "csrc", "envs"]
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+QUICK = ["--configfile", "config/quick.yaml"]
+
+
+def snakemake(folder: Path, *arguments: str, timeout: int = 600) -> subprocess.CompletedProcess:
+    """Run Snakemake in a copy of the repository; output and errors come back together."""
+    return subprocess.run(
+        [SNAKEMAKE, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user who activated the virtual environment."""
+    path = f"{SNAKEMAKE.parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "COLUMNS": "200"}
+
+
+def copy_repository(root: Path, target: Path) -> Path:
+    """The parts that a run needs, without build products."""
+    skip = shutil.ignore_patterns("__pycache__", "*.so", "*.pyc")
+    for part in PARTS:
+        source = root / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=skip)
+        else:
+            shutil.copy2(source, target / part)
+    return target
+
+
+@pytest.fixture(scope="session")
+def checkout(root, tmp_path_factory) -> Path:
+    """A copy of the repository to plan runs in."""
+    return copy_repository(root, tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="session")
+def quick_run(root, tmp_path_factory) -> Path:
+    """A finished quick run that was killed in the middle and started again."""
+    folder = copy_repository(root, tmp_path_factory.mktemp("quick"))
+    _run_and_kill(folder)
+    unlocked = snakemake(folder, *QUICK, "--unlock")
+    assert unlocked.returncode == 0, unlocked.stdout
+    finished = snakemake(folder, *QUICK, "--cores", "2", "--rerun-incomplete", timeout=900)
+    assert finished.returncode == 0, finished.stdout[-6000:]
+    (folder / "run.log").write_text(finished.stdout)
+    return folder
+
+
+def _run_and_kill(folder: Path) -> None:
+    """Start the run and kill it, and all its jobs, while the targets are being trained."""
+    process = subprocess.Popen(
+        [SNAKEMAKE, *QUICK, "--cores", "2"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    results = folder / "results/quick"
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(results.glob("*/target/weights.safetensors")):
+            break
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

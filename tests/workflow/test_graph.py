@@ -1,0 +1,75 @@
+"""The graph of each configuration, planned but not run."""
+
+import pytest
+
+from .conftest import QUICK, snakemake
+from .plans import job_counts
+
+pytestmark = pytest.mark.workflow
+
+
+def test_default_graph(checkout):
+    plan = snakemake(checkout, "-n")
+    assert plan.returncode == 0, plan.stdout
+    counts = job_counts(plan.stdout)
+    # four networks; one split without and one within each, `all`, and two further trials
+    assert counts["exemplars_scan"] == counts["exemplars_merge"] == 4
+    assert counts["targets_train"] == 3
+    assert counts["captioner_train"] == 4 + 4 + 1 + 2
+    assert counts["generalization_score"] == 4 + 4 + 2
+    assert counts["features_encode"] == 1, "the probe images are encoded once, not per network"
+
+
+def test_both_entry_points_plan_the_same_jobs(checkout):
+    forwarded = job_counts(snakemake(checkout, "-n", *QUICK).stdout)
+    direct = job_counts(snakemake(checkout, "-n", *QUICK, "-s", "workflow/Snakefile").stdout)
+    assert forwarded == direct
+    assert sum(forwarded.values()) > 20
+
+
+@pytest.mark.parametrize("target", ["exemplars", "describe", "generalization", "baselines", "report"])
+def test_targets(checkout, target):
+    plan = snakemake(checkout, "-n", *QUICK, target)
+    assert plan.returncode == 0, plan.stdout
+    assert target in job_counts(plan.stdout)
+
+
+def test_full_configuration_has_three_trials_everywhere(checkout):
+    counts = job_counts(snakemake(checkout, "-n", "--configfile", "config/full.yaml").stdout)
+    assert counts["generalization_score"] == 8 * 3
+    assert counts["captioner_train"] == 8 * 3 + 1
+
+
+def test_shards_are_jobs(checkout, tmp_path):
+    overlay = tmp_path / "shards.yaml"
+    overlay.write_text("exemplars: {shards: 7}\n")
+    counts = job_counts(snakemake(checkout, "-n", "--configfile", str(overlay), "exemplars").stdout)
+    assert counts["exemplars_scan"] == 4 * 7
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        ("models: [resnet_mni]", ["unknown model 'resnet_mni'", "did you mean", "resnet_mini"]),
+        ("exemplars: {treshold: 1}", ["exemplars.treshold", "unknown key"]),
+        ("exemplars: {quantile: 2}", ["exemplars.quantile", "less than 1", "got 2"]),
+        (
+            "models: [m]\nmodel_zoo: {m: {factory: a:b, layers: [x], dataset: stickers_probe,"
+            " weights: {source: file, path: w.pt}}}",
+            ["no file 'w.pt'", "place the weights there"],
+        ),
+        (
+            "models: [m]\nmodel_zoo: {m: {factory: a:b, layers: [x], dataset: d}}\n"
+            "dataset_zoo: {d: {kind: folder, options: {path: nowhere}}}",
+            ["no folder 'nowhere'"],
+        ),
+    ],
+)
+def test_mistakes_in_the_configuration_are_sentences(checkout, tmp_path, overlay, words):
+    path = tmp_path / "overlay.yaml"
+    path.write_text(overlay)
+    plan = snakemake(checkout, "-n", "--configfile", str(path))
+    assert plan.returncode != 0
+    assert "Traceback" not in plan.stdout
+    for word in words:
+        assert word in plan.stdout

@@ -1,0 +1,145 @@
+"""The quick run: what it writes, that it is idle afterwards, and what a change re-runs."""
+
+import csv
+import json
+import os
+from html.parser import HTMLParser
+
+import pytest
+
+from .conftest import QUICK, snakemake
+from .plans import job_counts
+
+pytestmark = pytest.mark.workflow
+NOTHING = "Nothing to be done"
+MODELS = ["shapes_resnet", "shapes_alexnet"]
+
+
+def rows(path):
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_a_killed_run_is_finished_by_the_next_one(quick_run):
+    assert "steps (100%) done" in (quick_run / "run.log").read_text()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_unit_is_described(quick_run, model):
+    table = rows(quick_run / f"results/quick/{model}/descriptions.csv")
+    columns = ["layer", "unit", "description", "logp", "logp_lm", "score"]
+    assert list(table[0])[:6] == columns
+    assert len({(row["layer"], row["unit"]) for row in table}) == len(table) >= 60
+    assert all(row["description"] for row in table)
+    for row in table:
+        expected = float(row["logp"]) - 0.2 * float(row["logp_lm"])
+        assert float(row["score"]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_tables_have_their_columns(quick_run):
+    table = rows(quick_run / "results/quick/generalization/table.csv")
+    columns = ["experiment", "train", "test", "trial", "metric", "value"]
+    assert list(table[0])[:6] == columns
+    assert {row["experiment"] for row in table} == {"leave-one-network-out", "within-network"}
+    baselines = rows(quick_run / "results/quick/baselines/table.csv")
+    assert list(baselines[0])[:5] == ["model", "method", "trial", "metric", "value"]
+    methods = {row["method"] for row in baselines}
+    assert {"pmi", "constant", "most_frequent", "shuffled_prediction"} <= methods
+    assert {"shuffled_masks", "whole_image", "prior_only"} <= methods
+
+
+def test_captioner_never_saw_the_network_it_describes(quick_run):
+    for model in MODELS:
+        units = rows(quick_run / f"results/quick/captioners/without_{model}/seed0/units.csv")
+        assert model not in {row["model"] for row in units}
+        described = rows(quick_run / f"results/quick/{model}/describe/without_{model}/seed0/descriptions.csv")
+        assert {row["side"] for row in described} == {"test"}
+
+
+def test_every_step_leaves_its_provenance(quick_run):
+    found = list((quick_run / "results/quick").rglob("*provenance.json"))
+    steps = {json.loads(path.read_text())["step"] for path in found}
+    assert {"targets_train", "exemplars_merge", "features_pool", "captioner_train"} <= steps
+    for path in found:
+        record = json.loads(path.read_text())
+        assert record["versions"]["torch"]
+        assert record["wall_seconds"] >= 0
+
+
+class _Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [value for name, value in attrs if name in ("src", "href") and value]
+
+
+def test_report_opens_from_disk(quick_run):
+    index = quick_run / "results/quick/report/index.html"
+    pages = list(index.parent.rglob("*.html"))
+    assert index in pages
+    assert len(pages) > len(MODELS)
+    for page in pages:
+        parser = _Links()
+        parser.feed(page.read_text())
+        for link in parser.found:
+            assert not link.startswith(("http", "//")), (page, link)
+            if not link.startswith(("#", "data:", "mailto:")):
+                assert (page.parent / link.split("#")[0]).exists(), (page, link)
+
+
+def test_second_run_is_idle(quick_run):
+    again = snakemake(quick_run, *QUICK, "--cores", "2")
+    assert again.returncode == 0
+    assert NOTHING in again.stdout
+
+
+def test_touching_every_source_changes_nothing(quick_run):
+    for folder in ("milan_core", "workflow", "csrc", "config"):
+        for path in (quick_run / folder).rglob("*"):
+            os.utime(path)
+    plan = snakemake(quick_run, "-n", *QUICK)
+    assert NOTHING in plan.stdout, plan.stdout[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("source", "first", "untouched"),
+    [
+        ("milan_core/describe/stage.py", "captioner_train", "features_pool"),
+        ("milan_core/cli/describe.py", "describe_units", "captioner_train"),
+        ("milan_core/experiments/scores.py", "generalization_score", "describe_units"),
+        ("milan_core/features/pyramid.py", "features_pool", "exemplars_merge"),
+        ("milan_core/report/pages.py", "report_pages", "generalization_table"),
+    ],
+)
+def test_editing_a_stage_reruns_it_and_what_follows(quick_run, source, first, untouched):
+    path = quick_run / source
+    before = path.read_text()
+    path.write_text(before + "\n# edited\n")
+    try:
+        counts = job_counts(snakemake(quick_run, "-n", *QUICK).stdout)
+    finally:
+        path.write_text(before)
+    assert counts[first] > 0
+    assert counts["report_pages"] == 1
+    assert untouched not in counts
+
+
+def test_forcing_a_rule_reruns_it_and_what_follows(quick_run):
+    counts = job_counts(snakemake(quick_run, "-n", *QUICK, "-R", "describe_units").stdout)
+    assert counts["describe_units"] == 4
+    assert counts["generalization_table"] == counts["report_pages"] == 1
+    assert "captioner_train" not in counts
+
+
+def test_order_of_keys_does_not_matter(quick_run):
+    path = quick_run / "config/quick.yaml"
+    before = path.read_text()
+    text = "exemplars: {k: 15, quantile: 0.99, shards: 2}"
+    assert text in before
+    path.write_text(before.replace(text, "exemplars: {shards: 2, quantile: 0.99, k: 15}"))
+    try:
+        assert NOTHING in snakemake(quick_run, "-n", *QUICK).stdout
+    finally:
+        path.write_text(before)

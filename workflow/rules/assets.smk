@@ -1,0 +1,14 @@
+rule assets_fetch:
+    output:
+        "<resources>/assets/{asset}/asset.json",
+    log:
+        "<logs>/assets/{asset}.log",
+    retries: 2
+    localrule: True
+    conda:
+        "../../envs/milan.yaml"
+    params:
+        spec=lookup("asset_zoo/{asset}", within=config, default=None),
+        code=plan.code_version("assets"),
+    shell:
+        "milan --log {log} assets fetch --name {wildcards.asset} --spec {params.spec:q} --out {output}"

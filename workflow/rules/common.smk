@@ -1,0 +1,48 @@
+import json
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+
+def repository_root():
+    """The folder that holds the package, whichever Snakefile was called; None when installed only."""
+    for folder in Path(workflow.current_basedir).parents:
+        if (folder / "milan_core" / "plan.py").is_file():
+            return str(folder)
+    return None
+
+
+if repository_root() and repository_root() not in sys.path:
+    sys.path.insert(0, repository_root())
+
+from milan_core import plan
+from milan_core.config import parse_config
+from milan_core.errors import UserError
+from milan_core.runtime.files import canonical_json
+
+try:
+    CONFIG = parse_config(config)
+    plan.check_files(CONFIG)
+    SPLITS = plan.splits(CONFIG)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+TRIALS = plan.trials(CONFIG)
+ROOTS = {
+    "results": "results",
+    "resources": "resources",
+    "logs": "logs",
+    "benchmarks": "benchmarks",
+    **CONFIG.pathvars,
+}
+RESULTS, RESOURCES = ROOTS["results"], ROOTS["resources"]
+
+
+wildcard_constraints:
+    model="|".join(map(re.escape, CONFIG.model_zoo)),
+    dataset="|".join(map(re.escape, CONFIG.dataset_zoo)),
+    asset="[a-z0-9_]+",
+    split="|".join(map(re.escape, SPLITS)),
+    seed=r"\d+",

@@ -1,0 +1,77 @@
+rule exemplars_scan:
+    input:
+        weights=model_weights,
+        dataset=probe_manifest,
+    output:
+        "<results>/{model}/exemplars/shards/{part}-of-{parts}.safetensors",
+    log:
+        "<logs>/{model}/exemplars/{part}-of-{parts}.log",
+    benchmark:
+        "<benchmarks>/{model}/exemplars/{part}-of-{parts}.tsv"
+    wildcard_constraints:
+        part=r"\d+",
+        parts=r"\d+",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+        runtime="4h",
+    params:
+        model=model_spec,
+        options=options("exemplars", exclude={"shards"}),
+        device=CONFIG.device,
+        code=plan.code_version("exemplars"),
+    shell:
+        "milan --log {log} exemplars scan --model {params.model:q} --dataset {input.dataset}"
+        " --options {params.options:q} --shard {wildcards.part}-of-{wildcards.parts}"
+        " --device {params.device} --threads {threads} --out {output}"
+
+
+rule exemplars_merge:
+    input:
+        shard_files,
+    output:
+        "<results>/{model}/exemplars/exemplars.safetensors",
+    log:
+        "<logs>/{model}/exemplars/merge.log",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        mem="8GB",
+    params:
+        code=plan.code_version("exemplars"),
+    shell:
+        "milan --log {log} exemplars merge --shards {input} --out {output}"
+
+
+rule annotations_write:
+    input:
+        exemplars="<results>/{model}/exemplars/exemplars.safetensors",
+        dataset=probe_manifest,
+    output:
+        annotations="<results>/{model}/annotations/annotations.csv",
+        truth="<results>/{model}/annotations/truth.csv",
+    log:
+        "<logs>/{model}/annotations.log",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+    params:
+        seed=CONFIG.seed,
+        code=plan.code_version("annotations"),
+    shell:
+        "milan --log {log} annotations write --model {wildcards.model} --exemplars {input.exemplars}"
+        " --dataset {input.dataset} --seed {params.seed} --out {output.annotations}"
+
+
+rule exemplars:
+    input:
+        collect(
+            "<results>/{model}/exemplars/exemplars.safetensors", model=CONFIG.models
+        ),
+    localrule: True

@@ -1,0 +1,153 @@
+# What the rules wait for and what their commands are given.
+
+
+def manifest(dataset):
+    """The marker of a finished data set: every job that reads the images waits for it."""
+    return f"{RESOURCES}/datasets/{dataset}/manifest.json"
+
+
+def gpus(wildcards):
+    """One GPU for jobs that run networks, or unset: some executors take 0 for a request."""
+    return 1 if CONFIG.device == "cuda" else None
+
+
+def model_spec(wildcards):
+    """Canonical JSON of the network, so that the order of keys in YAML does not matter."""
+    return plan.model_params(CONFIG, wildcards.model, RESULTS, RESOURCES)
+
+
+def model_weights(wildcards):
+    """The weights file to wait for; empty when the factory brings its own."""
+    return plan.weights_file(CONFIG, wildcards.model, RESULTS, RESOURCES) or []
+
+
+def probe_manifest(wildcards):
+    """The probe data set of the network."""
+    return manifest(CONFIG.model_zoo[wildcards.model].dataset)
+
+
+def options(section, **kwargs):
+    """Canonical JSON of one section of the configuration, or of a part of it."""
+    return canonical_json(getattr(CONFIG, section).model_dump(**kwargs))
+
+
+def dataset_assets(wildcards):
+    """The assets that a data set is composed of."""
+    names = CONFIG.dataset_zoo[wildcards.dataset].assets
+    return [f"{RESOURCES}/assets/{name}/asset.json" for name in names]
+
+
+def dataset_spec(wildcards):
+    """Canonical JSON of the data set."""
+    return canonical_json(CONFIG.dataset_zoo[wildcards.dataset].model_dump())
+
+
+def training_spec(wildcards):
+    """Canonical JSON of the training of one target network."""
+    return plan.training_params(CONFIG.model_zoo[wildcards.model])
+
+
+def training_manifests(wildcards):
+    """The data set that a target learns from, then those its accuracy is reported on."""
+    weights = CONFIG.model_zoo[wildcards.model].weights
+    return [manifest(name) for name in [weights.dataset, *weights.tests]]
+
+
+def shard_files(wildcards):
+    """The shards of one network: the merge refuses a set that is not complete."""
+    count = CONFIG.exemplars.shards
+    folder = f"{RESULTS}/{wildcards.model}/exemplars/shards"
+    return [f"{folder}/{index}-of-{count}.safetensors" for index in range(1, count + 1)]
+
+
+def encoder_spec(wildcards):
+    """Canonical JSON of the encoder: its network with the pyramid's layers."""
+    model = plan.model_params(CONFIG, CONFIG.encoder.model, RESULTS, RESOURCES)
+    section = CONFIG.encoder.model_dump(include={"layers"})
+    return canonical_json({"model": json.loads(model), **section})
+
+
+def encoder_weights(wildcards):
+    """The encoder's weights file."""
+    return plan.weights_file(CONFIG, CONFIG.encoder.model, RESULTS, RESOURCES) or []
+
+
+def probe_maps(wildcards):
+    """The encoder's maps of the network's probe images."""
+    return f"{RESULTS}/encoder/{CONFIG.model_zoo[wildcards.model].dataset}/encoded.json"
+
+
+def split_inputs(kind):
+    """An input function: one file of every network that the split learns from."""
+
+    def files(wildcards):
+        return [f"{RESULTS}/{name}/{kind}" for name in SPLITS[wildcards.split].train]
+
+    return files
+
+
+def split_spec(wildcards):
+    """Canonical JSON of the split."""
+    split = SPLITS[wildcards.split]
+    test = CONFIG.generalization.within_test if split.within else 0.0
+    return canonical_json(
+        {"name": split.name, "train": list(split.train), "test_share": test, "seed": CONFIG.seed}
+    )
+
+
+def captioner_settings(wildcards):
+    """Canonical JSON of the training settings of the split."""
+    return plan.captioner_params(CONFIG, wildcards.split)
+
+
+def published(kind):
+    """An input function: a file of the trial that is published for the network."""
+
+    def path(wildcards):
+        split = plan.primary_split(CONFIG, wildcards.model)
+        seed = plan.seeds(CONFIG, split)[0]
+        return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/{kind}"
+
+    return path
+
+
+def within(wildcards):
+    """The within-network descriptions of a network that has annotations."""
+    if wildcards.model not in plan.described(CONFIG):
+        return []
+    split = f"within_{wildcards.model}"
+    seed = plan.seeds(CONFIG, split)[0]
+    return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/descriptions.csv"
+
+
+def split_model(kind):
+    """An input function: a file of the network that the split is tested on."""
+
+    def path(wildcards):
+        return f"{RESULTS}/{SPLITS[wildcards.split].test}/{kind}"
+
+    return path
+
+
+def trial_file(kind):
+    """An input function: a file of one trial of the split on its test network."""
+
+    def path(wildcards):
+        folder = f"{RESULTS}/{SPLITS[wildcards.split].test}/describe/{wildcards.split}"
+        return f"{folder}/seed{wildcards.seed}/{kind}"
+
+    return path
+
+
+def bertscore_asset(wildcards):
+    """The text encoder of BERTScore, when the configuration names one."""
+    name = CONFIG.generalization.bertscore
+    return f"{RESOURCES}/assets/{name}/asset.json" if name else []
+
+
+def train_annotations(wildcards):
+    """Annotations of the networks that the split learns from."""
+    return [
+        f"{RESULTS}/{name}/annotations/annotations.csv"
+        for name in SPLITS[wildcards.split].train
+    ]

@@ -1,0 +1,38 @@
+rule report_pages:
+    input:
+        exemplars=collect(
+            "<results>/{model}/exemplars/exemplars.safetensors", model=CONFIG.models
+        ),
+        descriptions=collect("<results>/{model}/descriptions.csv", model=CONFIG.models),
+        annotations=collect(
+            "<results>/{model}/annotations/truth.csv", model=plan.described(CONFIG)
+        ),
+        tables=rules.generalization.input,
+        captioners="<results>/captioners/all/seed0/config.json",
+    output:
+        report(
+            directory("<results>/report"),
+            caption="../report/pages.rst",
+            category="report",
+            htmlindex="index.html",
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+    params:
+        run=plan.report_params(CONFIG, RESULTS, RESOURCES),
+        code=plan.code_version("report"),
+    shell:
+        "milan --log {log} report pages --run {params.run:q} --out {output}"
+
+
+rule report:
+    input:
+        "<results>/report",
+    localrule: True

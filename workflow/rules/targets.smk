@@ -1,0 +1,49 @@
+rule datasets_build:
+    input:
+        assets=dataset_assets,
+    output:
+        "<resources>/datasets/{dataset}/manifest.json",
+    log:
+        "<logs>/datasets/{dataset}.log",
+    benchmark:
+        "<benchmarks>/datasets/{dataset}.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+    params:
+        spec=dataset_spec,
+        code=plan.code_version("datasets"),
+    shell:
+        "milan --log {log} datasets build --name {wildcards.dataset} --spec {params.spec:q}"
+        " --assets {input.assets} --out {output}"
+
+
+rule targets_train:
+    input:
+        training_manifests,
+    output:
+        weights="<results>/{model}/target/weights.safetensors",
+        history="<results>/{model}/target/training.csv",
+        accuracy="<results>/{model}/target/accuracy.csv",
+    log:
+        "<logs>/{model}/target.log",
+    benchmark:
+        "<benchmarks>/{model}/target.tsv"
+    priority: 10
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="4GB",
+    params:
+        spec=training_spec,
+        seed=CONFIG.seed,
+        device=CONFIG.device,
+        code=plan.code_version("targets"),
+    shell:
+        "milan --log {log} models train --model {params.spec:q} --name {wildcards.model} --datasets {input}"
+        " --seed {params.seed} --device {params.device} --threads {threads}"
+        " --out {output.weights}"
