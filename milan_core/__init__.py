@@ -28,13 +28,13 @@ _LAZY = {
     "pool_pyramid": "milan_core.features.pyramid",
     "UserError": "milan_core.errors",
 }
-__all__ = ["__version__", *_LAZY]  # noqa: PLE0604
+__all__ = ["__version__", *_LAZY]
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'milan_core' has no attribute {name!r}")  # noqa: EM102
+    raise AttributeError(f"module 'milan_core' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,7 @@
 """The typed configuration: keys, types, defaults, descriptions and cross-checks in one place.
 
-`workflow/schemas/config.schema.yaml` is generated from these classes (`milan config schema`), and a
-test compares the two. Catalogues are dictionaries (`model_zoo`, `dataset_zoo`, `asset_zoo`), choices
+`milan config schema` generates `workflow/schemas/config.schema.yaml` from these classes, and a test
+compares the two. Catalogues are dictionaries (`model_zoo`, `dataset_zoo`, `asset_zoo`), choices
 are lists (`models`, `corpus`): Snakemake merges dictionaries of several config files and replaces
 lists, so an overlay adds entries and chooses anew.
 """
@@ -61,7 +61,7 @@ class Weights(Section):
 
     source: Literal["train", "asset", "file", "factory"] = Field(
         "factory",
-        description="train here, a file of an asset, a file of yours, or whatever the factory loads",
+        description="train here, a file of an asset, a file of yours, or what the factory loads",
     )
     asset: Name | None = Field(None, description="asset: name of the asset")
     path: str | None = Field(None, description="asset, file: path of the weights file")
@@ -137,11 +137,15 @@ class GeneralizationSpec(Section):
 
     seeds: list[int] = Field([0], min_length=1, description="Trials of every split")
     more_seeds: dict[str, list[int]] = Field({}, description="Further trials of single splits")
-    within_test: float = Field(0.2, gt=0, lt=1, description="Share of units tested within a network")
+    within_test: float = Field(
+        0.2, gt=0, lt=1, description="Share of units tested within a network"
+    )
     lambdas: list[float] = Field(
         [0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0], description="Values compared on the same beams"
     )
-    bertscore: Name | None = Field(None, description="Asset with the text encoder; null leaves it out")
+    bertscore: Name | None = Field(
+        None, description="Asset with the text encoder; null leaves it out"
+    )
     bertscore_layer: int = Field(5, ge=0, description="Layer of the text encoder")
     bootstrap: int = Field(1000, ge=100, description="Resamples of the units for intervals")
 
@@ -162,7 +166,9 @@ class Config(Section):
     describe: DescribeSpec = Field(DescribeSpec(), description="Decoding")
     generalization: GeneralizationSpec = Field(GeneralizationSpec(), description="Scores")
     notice: str = Field("", description="One line printed on every page: what this run is")
-    pathvars: dict[str, str] = Field({}, description="Roots of results, resources, logs, benchmarks")
+    pathvars: dict[str, str] = Field(
+        {}, description="Roots of results, resources, logs, benchmarks"
+    )
 
 
 def parse_config(raw: dict[str, Any]) -> Config:

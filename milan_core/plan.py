@@ -1,12 +1,10 @@
-"""What a configuration asks for: splits, files, and which sources belong to which stage.
+"""What a configuration asks for: splits, trials, and the parameters of each job.
 
 Pure planning, no arrays: Snakemake parses through this module, so it must load in milliseconds.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,40 +13,13 @@ from milan_core.config import Config, ModelSpec
 from milan_core.errors import UserError, unknown
 from milan_core.runtime.files import canonical_json
 
-PACKAGE = Path(__file__).resolve().parent
-
-# Sources of each stage besides `COMMON`: a change in one of them re-runs the stage. A test walks the
-# imports of every stage and fails when one leads outside its list.
-COMMON = ["errors.py", "runtime/*.py"]
-DATA = ["data/*.py", "data/*.yaml"]
-NATIVE = ["ops/*.py", "../csrc/**/*"]
-NETWORKS = ["models/*.py", "data/images.py", "data/store.py"]
-STAGE_SOURCES: dict[str, list[str]] = {
-    "assets": ["assets/*", "cli/assets.py"],
-    "datasets": [*DATA, "cli/datasets.py"],
-    "targets": [*NETWORKS, "cli/models.py"],
-    "exemplars": [*NETWORKS, *NATIVE, "exemplars/*.py", "cli/exemplars.py"],
-    "annotations": [*DATA, *NATIVE, "exemplars/store.py", "cli/annotations.py"],
-    "features": [
-        *NETWORKS,
-        *NATIVE,
-        "features/*.py",
-        "exemplars/store.py",
-        "cli/features.py",
-    ],
-    "captioner": ["describe/*.py", "text/vocabulary.py", *NATIVE, "cli/captioner.py"],
-    "describe": ["describe/*.py", "text/vocabulary.py", *NATIVE, "cli/describe.py"],
-    "generalization": ["text/*.py", "experiments/*.py", "cli/generalization.py"],
-    "report": [*NATIVE, *DATA, "exemplars/store.py", "report/*.py", "report/templates/*", "cli/report.py"],
-}
-
 
 @dataclass(frozen=True)
 class Split:
     """Units a captioner learns from, and the network whose units it then describes.
 
-    `within` keeps the share `test_share` of the single network's units for the test; otherwise whole
-    networks are kept apart.
+    `within` keeps a share of the single network's units for the test; otherwise whole networks are
+    kept apart.
     """
 
     name: str
@@ -145,7 +116,9 @@ def model_params(config: Config, model: str, results: str, resources: str) -> st
         resolved["path"] = f"{resources}/assets/{weights.asset}/{weights.path}"
     elif weights.source == "file":
         resolved["path"] = weights.path
-    body = spec.model_dump(include={"factory", "kwargs", "input", "layers", "post_relu", "batch_size"})
+    body = spec.model_dump(
+        include={"factory", "kwargs", "input", "layers", "post_relu", "batch_size"}
+    )
     return canonical_json({"name": model, **body, "weights": resolved})
 
 
@@ -168,25 +141,6 @@ def captioner_params(config: Config, split: str) -> str:
                     raise unknown("key", name, section, f"config: captioner.splits.{key}")
             section.update(override)
     return canonical_json(section)
-
-
-@functools.cache
-def code_version(stage: str) -> str:
-    """Twelve hexadecimal digits over the sources of a stage: its identity for re-runs."""
-    digest = hashlib.sha256()
-    for path in stage_files(stage):
-        digest.update(path.relative_to(PACKAGE.parent).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def stage_files(stage: str) -> list[Path]:
-    """The source files of a stage, sorted; sources beside the package count only in a checkout."""
-    found: set[Path] = set()
-    for pattern in [*COMMON, *STAGE_SOURCES[stage]]:
-        root, rest = (PACKAGE.parent, pattern[3:]) if pattern.startswith("../") else (PACKAGE, pattern)
-        found.update(path for path in root.glob(rest) if path.is_file() and path.suffix != ".pyc")
-    return sorted(found)
 
 
 def report_params(config: Config, results: str, resources: str) -> str:

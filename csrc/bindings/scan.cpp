@@ -114,8 +114,7 @@ void load(ScanState& state, const py::dict& arrays, uint64_t images, int mantiss
     }
     state.histograms_to_restore().add(unit, cells);
     for (int64_t place = unit * k; place < (unit + 1) * k; ++place) {
-      bool entered;
-      float* to = topk.offer(unit, key.data()[place], &entered);
+      float* to = topk.offer(unit, key.data()[place]);
       if (to != nullptr) std::copy_n(map.data() + place * topk.map_size(), topk.map_size(), to);
     }
   }

@@ -8,7 +8,6 @@
 #include "cpu/float_environment.h"
 #include "cpu/kernels.h"
 #include "cpu/threads.h"
-#include "milan/isa.h"
 
 namespace milan {
 namespace {
@@ -16,20 +15,6 @@ namespace {
 /// Bytes of planes handled before their maxima are looked at: they are still in the L2 cache when
 /// a map has to be copied.
 constexpr int64_t kBlockBytes = 256 << 10;
-
-float element(const Activations& batch, int64_t at) {
-  const char* p = static_cast<const char*>(batch.data) + at * dtype_size(batch.dtype);
-  // The scalar kernels' conversions, through one-value loads.
-  if (batch.dtype == Dtype::kFloat32) {
-    float x;
-    std::memcpy(&x, p, sizeof x);
-    return x;
-  }
-  uint16_t half;
-  std::memcpy(&half, p, sizeof half);
-  return batch.dtype == Dtype::kBfloat16 ? bits_float(static_cast<uint32_t>(half) << 16)
-                                         : half_to_float(half);
-}
 
 /// One image as tightly packed planes, for strides that no kernel reads.
 void pack(const Activations& batch, int64_t image, int64_t first, int64_t last, char* out) {
@@ -55,6 +40,60 @@ int64_t pixel_stride(const Activations& batch) {
   return 0;
 }
 
+float widen(float x) { return x; }
+float widen(Bfloat16 x) { return bits_float(static_cast<uint32_t>(x.bits) << 16); }
+float widen(Float16 x) { return half_to_float(x.bits); }
+
+/// One value, changed by the mode; the memory may be unaligned.
+template <class T>
+float value_at(const Activations& image, int64_t at, uint32_t keep, uint32_t flip) {
+  T raw;
+  std::memcpy(&raw, static_cast<const T*>(image.data) + at, sizeof raw);
+  return bits_float((float_bits(widen(raw)) & keep) ^ flip);
+}
+
+/// Copy the maps of some units of one image. Where units are adjacent in memory, a few pixels of
+/// all the units are copied at a time, so that a cache line is fetched once for all of them.
+template <class T>
+void copy_maps(const Activations& image, const std::vector<MapCopy>& copies, uint32_t keep,
+               uint32_t flip) {
+  const int64_t strip = image.column_stride == 1 ? image.width : 16;
+  for (int64_t y = 0; y < image.height; ++y) {
+    for (int64_t start = 0; start < image.width; start += strip) {
+      const int64_t end = std::min(image.width, start + strip);
+      for (const MapCopy& copy : copies) {
+        const int64_t row = copy.unit * image.unit_stride + y * image.row_stride;
+        float* to = copy.map + y * image.width;
+        for (int64_t x = start; x < end; ++x) {
+          to[x] = value_at<T>(image, row + x * image.column_stride, keep, flip);
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+bool all_nan(const Activations& image, int64_t unit) {
+  for (int64_t y = 0; y < image.height; ++y) {
+    for (int64_t x = 0; x < image.width; ++x) {
+      const int64_t at =
+          unit * image.unit_stride + y * image.row_stride + x * image.column_stride;
+      if (!std::isnan(value_at<T>(image, at, ~0u, 0))) return false;
+    }
+  }
+  return true;
+}
+
+/// Calls work with a value of the C++ type of `dtype`.
+template <class Work>
+auto with_type(Dtype dtype, Work work) {
+  switch (dtype) {
+    case Dtype::kFloat32: return work(float{});
+    case Dtype::kBfloat16: return work(Bfloat16{});
+    default: return work(Float16{});
+  }
+}
+
 }  // namespace
 
 void ScanState::update(const Activations& batch, const int64_t* ids, int threads) {
@@ -68,18 +107,18 @@ void ScanState::update(const Activations& batch, const int64_t* ids, int threads
 
 void ScanState::update_units(const Activations& batch, const int64_t* ids, int64_t first,
                              int64_t last) {
-  const Kernels& kernel = kernels();
   const int64_t size = dtype_size(batch.dtype), stride = pixel_stride(batch);
   const bool one_pixel = rules_.pixels == 1;
   const bool pixel_major = stride != 0 && batch.unit_stride == 1 && (one_pixel || stride != 1);
   const bool planes = !pixel_major && (one_pixel || stride == 1);
   const bool packed = !pixel_major && !planes;
-  const auto scan = (pixel_major ? kernel.scan_pixels : kernel.scan_planes)[int(batch.dtype)];
+  const auto scan = (pixel_major ? kernels_.scan_pixels : kernels_.scan_planes)[int(batch.dtype)];
   const int64_t plane_bytes = rules_.pixels * size;
   const int64_t step = pixel_major ? last - first : std::max<int64_t>(1, kBlockBytes / plane_bytes);
   std::vector<char> scratch(packed ? static_cast<size_t>(std::min(step, last - first) * plane_bytes)
                                    : 0);
   std::vector<float> maxima(static_cast<size_t>(std::min(step, last - first)));
+  std::vector<MapCopy> copies;
   for (int64_t image = 0; image < batch.images; ++image) {
     Activations one = batch;
     one.data = static_cast<const char*>(batch.data) + image * batch.image_stride * size;
@@ -107,43 +146,35 @@ void ScanState::update_units(const Activations& batch, const int64_t* ids, int64
       block.negatives = &counters_.negatives[unit];
       block.maxima = maxima.data();
       scan(block);
-      after_image(one, ids[image], unit, end, maxima.data());
+      after_image(one, ids[image], unit, end, maxima.data(), &copies);
     }
   }
 }
 
 void ScanState::after_image(const Activations& image, int64_t id, int64_t first, int64_t last,
-                            const float* maxima) {
+                            const float* maxima, std::vector<MapCopy>* copies) {
   const size_t room = capacity_ - static_cast<size_t>(rules_.pixels) - kSlack;
   const float* thresholds = topk_.thresholds();
+  copies->clear();
   for (int64_t unit = first; unit < last; ++unit) {
     const float maximum = maxima[unit - first];
     if (__builtin_expect((fill_[unit] > room) | (maximum >= thresholds[unit]), 0)) {
       if (fill_[unit] > room) flush(unit);
-      if (maximum >= thresholds[unit]) offer(image, id, unit, maximum);
+      if (maximum < thresholds[unit]) continue;
+      // Minus infinity is either a value of the plane or what is left when all of it is NaN.
+      if (maximum == -INFINITY && with_type(image.dtype, [&](auto type) {
+            return all_nan<decltype(type)>(image, unit);
+          })) {
+        continue;
+      }
+      float* map = topk_.offer(unit, topk_key(maximum, static_cast<uint32_t>(id)));
+      if (map != nullptr) copies->push_back({unit, map});
     }
   }
-}
-
-void ScanState::offer(const Activations& image, int64_t id, int64_t unit, float maximum) {
-  const auto value = [&](int64_t y, int64_t x) {
-    const float raw =
-        element(image, unit * image.unit_stride + y * image.row_stride + x * image.column_stride);
-    return bits_float((float_bits(raw) & keep_bits_) ^ flip_bits_);
-  };
-  if (maximum == -INFINITY) {  // either a value of the plane, or all of it is NaN
-    bool any = false;
-    for (int64_t y = 0; y < image.height; ++y) {
-      for (int64_t x = 0; x < image.width; ++x) any |= !std::isnan(value(y, x));
-    }
-    if (!any) return;
-  }
-  bool entered;
-  float* map = topk_.offer(unit, topk_key(maximum, static_cast<uint32_t>(id)), &entered);
-  if (map == nullptr) return;
-  for (int64_t y = 0; y < image.height; ++y) {
-    for (int64_t x = 0; x < image.width; ++x) *map++ = value(y, x);
-  }
+  if (copies->empty()) return;
+  with_type(image.dtype, [&](auto type) {
+    copy_maps<decltype(type)>(image, *copies, keep_bits_, flip_bits_);
+  });
 }
 
 void ScanState::flush(int64_t unit) {
@@ -151,7 +182,7 @@ void ScanState::flush(int64_t unit) {
   if (n == 0) return;
   fill_[unit] = 0;
   float* buffer = buffers_.as<float>() + static_cast<size_t>(unit) * capacity_;
-  kernels().bin_values(buffer, n, histograms_.shift());
+  kernels_.bin_values(buffer, n, histograms_.shift());
   counters_.nan[unit] += histograms_.record(unit, reinterpret_cast<const uint32_t*>(buffer), n);
   if (histograms_.due(unit)) histograms_.raise(unit, counters_.zeros[unit]);
   floors_[unit] = histograms_.floor(unit);

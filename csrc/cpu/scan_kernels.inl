@@ -10,6 +10,9 @@ namespace {
 
 constexpr int kGroup = 4;  // vectors looked at before one branch on "any survivor"
 
+/// Bytes that reading runs ahead; the hardware alone stops at page bounds.
+constexpr int64_t kAhead = 2048;
+
 /// What one plane leaves behind.
 struct PlaneSums {
   Simd::Float best;
@@ -37,6 +40,7 @@ PlaneSums scan_small(const PlaneReader<T>& read, const T* p, int last, Simd::Flo
 #pragma GCC unroll 4
   for (int j = 0; j < kVectors; ++j) {
     const bool full = j + 1 < kVectors;
+    __builtin_prefetch(p + j * Simd::kLanes + kAhead / sizeof(T));
     v[j] = full ? read.at(p + j * Simd::kLanes) : read.tail(p + j * Simd::kLanes, last);
     typename Simd::Mask zero = Simd::zero(v[j]), negative = Simd::negative(v[j]);
     live[j] = Simd::not_less(v[j], floor);
@@ -77,6 +81,7 @@ PlaneSums scan_large(const PlaneReader<T>& read, const T* p, int64_t n, Simd::Fl
     uint32_t any = 0;
 #pragma GCC unroll 4
     for (int j = 0; j < kGroup; ++j) {
+      __builtin_prefetch(p + i + j * kLanes + kAhead / sizeof(T));
       v[j] = read.at(p + i + j * kLanes);
       best[j] = Simd::max(v[j], best[j]);
       live[j] = Simd::not_less(v[j], floor);
@@ -153,6 +158,8 @@ void scan_pixels(const milan::ScanBlock& block) {
   float best[kChunk];
   uint32_t zeros[kChunk], negatives[kChunk], listed_unit[kChunk * kRows + milan::kSlack];
   float floors[kChunk], listed[kChunk * kRows + milan::kSlack];
+  const int64_t row_bytes = block.pixel_stride * static_cast<int64_t>(sizeof(T));
+  const int64_t ahead = (kAhead / (kRows * row_bytes) + 1) * kRows * block.pixel_stride;
   for (int64_t chunk = 0; chunk < block.units; chunk += kChunk) {
     const int units = block.units - chunk < kChunk ? static_cast<int>(block.units - chunk) : kChunk;
     for (int u = 0; u < kChunk; ++u) {
@@ -172,6 +179,7 @@ void scan_pixels(const milan::ScanBlock& block) {
         Simd::Int zero = Simd::load_int(zeros + u), negative = Simd::load_int(negatives + u);
         const T* p = origin + pixel * block.pixel_stride + u;
         for (int row = 0; row < rows; ++row, p += block.pixel_stride) {
+          __builtin_prefetch(p + ahead);
           const Simd::Float v = left == kLanes ? read.at(p) : read.tail(p, left);
           top = Simd::max(v, top);
           zero = Simd::add(zero, Simd::zero(v));

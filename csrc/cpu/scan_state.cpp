@@ -20,6 +20,7 @@ size_t buffer_capacity(int64_t pixels) {
 
 ScanState::ScanState(const ScanRules& rules)
     : rules_(rules),
+      kernels_(kernels()),
       keep_bits_(rules.mode == Mode::kMagnitude ? 0x7FFFFFFFu : 0xFFFFFFFFu),
       flip_bits_(rules.mode == Mode::kBottom ? 0x80000000u : 0u),
       histograms_(rules.units, rules.bits, rules.rank),
@@ -64,8 +65,7 @@ void ScanState::merge(ScanState& other) {
     counters_.negatives[unit] += other.counters_.negatives[unit];
     histograms_.add(unit, other.histograms_.cells(unit));
     for (int64_t place = 0; place < rules_.k; ++place) {
-      bool entered;
-      float* map = topk_.offer(unit, other.topk_.key(unit, place), &entered);
+      float* map = topk_.offer(unit, other.topk_.key(unit, place));
       if (map != nullptr) std::copy_n(other.topk_.map(unit, place), topk_.map_size(), map);
     }
   }

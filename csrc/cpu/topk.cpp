@@ -16,11 +16,10 @@ TopK::TopK(int64_t units, int64_t k, int64_t map_size)
       thresholds_(static_cast<size_t>(units), -INFINITY),
       maps_(static_cast<size_t>(units * k * map_size) * sizeof(float)) {}
 
-float* TopK::offer(int64_t unit, uint64_t key, bool* entered) {
+float* TopK::offer(int64_t unit, uint64_t key) {
   uint64_t* keys = &keys_[unit * k_];
   const int64_t place = weakest_[unit];
-  *entered = key > keys[place];
-  if (!*entered) return nullptr;
+  if (key <= keys[place]) return nullptr;
   keys[place] = key;
   const int64_t weakest = std::min_element(keys, keys + k_) - keys;
   weakest_[unit] = weakest;

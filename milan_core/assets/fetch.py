@@ -26,6 +26,7 @@ FORMAT = "milan-asset"
 VERSION = 1
 DOWNLOADS = Path("resources/downloads")
 PIP_SECONDS = 3600
+MARK = ".milan-asset"  # Snakemake deletes asset.json before a rerun; this still says whose it is
 
 
 def _places(cache: Path | None) -> Iterator[Path]:
@@ -156,7 +157,8 @@ def _is_current(spec: AssetSpec, out: Path) -> bool:
 def _replace_folder(new: Path, out: Path) -> None:
     """Put the finished folder `new` in the place of `out`, which must be ours or empty."""
     if out.exists():
-        if not out.is_dir() or (any(out.iterdir()) and not (out / "asset.json").is_file()):
+        ours = out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))
+        if not ours:
             msg = f"{out} exists and is not an asset folder; give another --out"
             raise UserError(msg)
         shutil.rmtree(out)
@@ -181,6 +183,7 @@ def fetch_asset(spec: AssetSpec, out: Path | str, cache: Path | str | None = Non
             folder = Path(temporary) / "asset"
             folder.mkdir()
             files = extract(archive, folder, spec.keep, spec.drop, max_bytes=spec.max_bytes)
+            (folder / MARK).touch()
             write_json(folder / "asset.json", _record(spec, folder, files))
             _replace_folder(folder, out)
     return out

@@ -36,7 +36,11 @@ def _write(arguments: argparse.Namespace) -> None:
     folder = arguments.out.parent
     inputs = [arguments.exemplars, arguments.dataset]
     with provenance.step(
-        "annotations_write", folder, inputs=inputs, options={"model": arguments.model}, seed=arguments.seed
+        "annotations_write",
+        folder,
+        inputs=inputs,
+        options={"model": arguments.model},
+        seed=arguments.seed,
     ) as record:
         record.update(
             annotate_network(

@@ -29,7 +29,7 @@ def verb(verbs: Any, name: str, summary: str, example: str, run: Run) -> argpars
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
-    return parser  # type: ignore[no-any-return]
+    return parser
 
 
 def add_compute(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ def register(subparsers: Any) -> None:
         verbs,
         "build",
         "compose or read a data set",
-        'milan datasets build --name mine --spec \'{"kind": "folder", "options": {"path": "pics"}}\''
+        'milan datasets build --name a --spec \'{"kind": "folder", "options": {"path": "pics"}}\''
         " --out resources/datasets/mine/manifest.json",
         _build,
     )

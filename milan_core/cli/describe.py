@@ -56,7 +56,9 @@ def _register_run(verbs: Any) -> None:
         " --out my_net",
         _run,
     )
-    parser.add_argument("--model", required=True, metavar="FACTORY", help="module:callable or file.py:callable")
+    parser.add_argument(
+        "--model", required=True, metavar="FACTORY", help="module:callable or file.py:callable"
+    )
     parser.add_argument("--weights", help="safetensors or state dict of the network")
     parser.add_argument("--images", required=True, type=Path, help="folder of images")
     parser.add_argument("--layers", required=True, nargs="+", metavar="GLOB")

@@ -64,5 +64,7 @@ def _assets(resources: Path) -> None:
     from milan_core.assets.registry import load_registry
 
     for name in load_registry():
-        state = "present" if (resources / "assets" / name / "asset.json").is_file() else "not fetched"
+        state = (
+            "present" if (resources / "assets" / name / "asset.json").is_file() else "not fetched"
+        )
         print(f"asset       {name}: {state}")

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import add_compute, folder_of, json_value, shard, stage, start_torch, verb
+from milan_core.cli.common import (
+    add_compute,
+    folder_of,
+    json_value,
+    shard,
+    stage,
+    start_torch,
+    verb,
+)
 from milan_core.errors import UserError
 
 
@@ -59,7 +68,11 @@ def _scan(arguments: argparse.Namespace) -> None:
     name = arguments.out.name.removesuffix(".safetensors") + ".provenance.json"
     options = {"model": arguments.model, **arguments.options}
     with provenance.step(
-        "exemplars_scan", arguments.out.parent, inputs=[arguments.dataset], options=options, filename=name
+        "exemplars_scan",
+        arguments.out.parent,
+        inputs=[arguments.dataset],
+        options=options,
+        filename=name,
     ):
         spec = {k: v for k, v in arguments.model.items() if k not in ("name", "batch_size")}
         loaded = load_model(spec)
@@ -74,7 +87,7 @@ def _scan(arguments: argparse.Namespace) -> None:
             post_relu=loaded.post_relu,
             threads=arguments.threads,
             require_k=True,
-            progress=True,
+            progress=sys.stderr.isatty(),
             name=arguments.model.get("name", ""),
             **arguments.options,
         )
@@ -99,4 +112,6 @@ def _export(arguments: argparse.Namespace) -> None:
     from milan_core.exemplars.store import load_exemplars
 
     dataset = open_dataset(folder_of(arguments.dataset))
-    export_legacy(load_exemplars(arguments.exemplars), dataset.images, arguments.out, arguments.size)
+    export_legacy(
+        load_exemplars(arguments.exemplars), dataset.images, arguments.out, arguments.size
+    )

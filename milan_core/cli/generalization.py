@@ -21,8 +21,12 @@ def register(subparsers: Any) -> None:
     )
     for name in ("descriptions", "beams", "baselines", "annotations", "truth", "units"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--learnt", nargs="+", type=Path, required=True, help="training annotations")
-    parser.add_argument("--bertscore", nargs="*", type=Path, default=[], help="asset.json of the encoder")
+    parser.add_argument(
+        "--learnt", nargs="+", type=Path, required=True, help="training annotations"
+    )
+    parser.add_argument(
+        "--bertscore", nargs="*", type=Path, default=[], help="asset.json of the encoder"
+    )
     parser.add_argument("--options", type=json_value, default={})
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="scores.csv")
@@ -33,7 +37,9 @@ def register(subparsers: Any) -> None:
         "milan generalization table --trials @trials.json --files scores.csv ... --out table.csv",
         _table,
     )
-    parser.add_argument("--trials", type=json_value, required=True, help="[[split, seed, train, test]]")
+    parser.add_argument(
+        "--trials", type=json_value, required=True, help="[[split, seed, train, test]]"
+    )
     parser.add_argument("--files", nargs="+", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="generalization/table.csv")
 
@@ -58,6 +64,9 @@ def _table(arguments: argparse.Namespace) -> None:
     from milan_core.runtime import provenance
 
     with provenance.step(
-        "generalization_table", arguments.out.parent, inputs=arguments.files, options=arguments.trials
+        "generalization_table",
+        arguments.out.parent,
+        inputs=arguments.files,
+        options=arguments.trials,
     ):
         write_tables(arguments.trials, arguments.files, arguments.out.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
         input=loaded.input,
         threads=arguments.threads,
         require_k=True,
-        progress=True,
+        progress=sys.stderr.isatty(),
         name=arguments.model,
     )
     found.save(out / "exemplars.safetensors")
@@ -130,7 +131,27 @@ def _describe(captioner: Captioner, encoder: Any, found: Any, dataset: Any, out:
 
 def _page(arguments: argparse.Namespace, out: Path) -> None:
     from milan_core.report.pages import build_report
-    from milan_core.report.run import single_run
 
-    build_report(single_run(arguments.model, out), out / "report")
+    name = Path(arguments.model.rpartition(":")[0]).stem
+    model = {
+        "exemplars": out / "exemplars.safetensors",
+        "dataset": out / "dataset",
+        "descriptions": out / "descriptions.csv",
+        "annotations": None,
+        "truth": None,
+        "accuracy": None,
+        "factory": arguments.model,
+        "is_encoder": False,
+    }
+    run = {
+        "title": f"Units of {name}",
+        "notice": f"Captioner {arguments.captioner}; there are no references to score against.",
+        "lambda": 0.2,
+        "models": {name: model},
+        "tables": dict.fromkeys(("generalization", "baselines", "lambda")),
+        "figures": dict.fromkeys(("accuracy", "lambda")),
+        "provenance": [],
+        "assets": [],
+    }
+    build_report(run, out / "report")
     print(f"descriptions: {out / 'descriptions.csv'}\npage: {out / 'report/index.html'}")

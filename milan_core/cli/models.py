@@ -42,15 +42,19 @@ def register(subparsers: Any) -> None:
 def _train(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
     from milan_core.data.store import open_dataset
-    from milan_core.models.train import evaluate, train_classifier
     from milan_core.models.inputs import InputSpec
+    from milan_core.models.train import evaluate, train_classifier
     from milan_core.runtime import provenance
     from milan_core.runtime.files import write_csv
 
     folder = arguments.out.parent
     train, *tests = [open_dataset(folder_of(path)) for path in arguments.datasets]
     with provenance.step(
-        "targets_train", folder, inputs=arguments.datasets, options=arguments.model, seed=arguments.seed
+        "targets_train",
+        folder,
+        inputs=arguments.datasets,
+        options=arguments.model,
+        seed=arguments.seed,
     ) as record:
         spec = {key: arguments.model[key] for key in ("factory", "kwargs", "input")}
         settings = {
@@ -63,7 +67,11 @@ def _train(arguments: argparse.Namespace) -> None:
         )
         view = InputSpec.from_mapping(spec["input"])
         scores = [
-            (test.name, evaluate(module, test, input=view, device=arguments.device), len(test.labels))
+            (
+                test.name,
+                evaluate(module, test, input=view, device=arguments.device),
+                len(test.labels),
+            )
             for test in tests
         ]
         write_csv(folder / "accuracy.csv", ("dataset", "accuracy", "images"), scores)

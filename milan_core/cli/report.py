@@ -24,7 +24,7 @@ def register(subparsers: Any) -> None:
 
 
 def _pages(arguments: argparse.Namespace) -> None:
-    from milan_core.report.run import collect_run
     from milan_core.report.pages import build_report
+    from milan_core.report.run import collect_run
 
     build_report(collect_run(arguments.settings), arguments.out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,8 +39,22 @@ def paste(image: np.ndarray, instances: np.ndarray, piece: Piece, x: int, y: int
     instances[top:bottom, left:right][alpha[..., 0] > 127] = i
 
 
+class Composed(NamedTuple):
+    """One scene, size S."""
+
+    image: np.ndarray  # uint8 [S, S, 3]
+    instances: np.ndarray  # uint8 [S, S]
+    scene: Scene
+    main: str  # object, or "person"
+    label: str  # class
+
+
 class Composer:
-    """One scene after another from a bank."""
+    """Scenes by number from a bank.
+
+    The word comes last and noise has its own generator: specs that differ only in them (or in style
+    or blur) give twin scenes.
+    """
 
     def __init__(self, bank: Bank) -> None:
         self.bank, self.spec, self.lexicon = bank, bank.spec, bank.art.lexicon
@@ -49,19 +64,14 @@ class Composer:
         self.classes = self.mains if self.spec.label == "object" else self.surfaces
 
     def _put(
-        self,
-        canvas: tuple[np.ndarray, np.ndarray, Scene],
-        piece: Piece,
-        thing: dict[str, str],
-        rng: np.random.Generator,
+        self, canvas: Composed, piece: Piece, thing: dict[str, str], rng: np.random.Generator
     ) -> None:
-        image, instances, scene = canvas
         margin = round(MARGIN * self.bank.scale)
         height, width = piece.pixels.shape[:2]
         x = int(rng.integers(-margin, max(1, self.spec.size - width + margin + 1)))
         y = int(rng.integers(-margin, max(1, self.spec.size - height + margin + 1)))
-        paste(image, instances, piece, x, y, len(scene))
-        scene.append({**thing, "colour": piece.colour})
+        paste(canvas.image, canvas.instances, piece, x, y, len(canvas.scene))
+        canvas.scene.append({**thing, "colour": piece.colour})
 
     def _object(self, kind: str, name: str) -> dict[str, str]:
         return {"kind": kind, "name": name, "group": self.lexicon.objects[name].group}
@@ -74,38 +84,44 @@ class Composer:
             pool = [name for name in self.classes if name != label]
         return pool[int(rng.integers(len(pool)))]
 
-    def compose(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Scene, str, str]:
-        """One scene: image uint8 (S, S, 3), instances uint8 (S, S), things, main name, label."""
-        spec, bank = self.spec, self.bank
+    def _start(self, rng: np.random.Generator) -> Composed:
+        """An empty scene: the surface, and what the main thing will be."""
         main = self.mains[int(rng.integers(len(self.mains)))]
         ground = self.surfaces[int(rng.integers(len(self.surfaces)))]
-        label = main if spec.label == "object" else ground
-        piece = bank.surface(ground, rng)
-        scene: Scene = [{"kind": "background", "name": ground, "group": "background"}]
-        scene[0]["colour"] = piece.colour
-        canvas = (piece.pixels.copy(), np.zeros((spec.size, spec.size), np.uint8), scene)
+        label = main if self.spec.label == "object" else ground
+        piece = self.bank.surface(ground, rng)
+        thing = {"kind": "background", "name": ground, "group": "background"}
+        instances = np.zeros((self.spec.size, self.spec.size), np.uint8)
+        scene = [{**thing, "colour": piece.colour}]
+        return Composed(piece.pixels.copy(), instances, scene, main, label)
+
+    def compose(self, number: int) -> Composed:
+        """Scene `number`, the same whatever was composed before."""
+        spec, bank = self.spec, self.bank
+        rng = generator(bank.seed, "scene", number)
+        canvas = self._start(rng)
         face = {"kind": "face", "name": "face", "group": PERSON}
         for _ in range(int(rng.integers(spec.distractors + 1))):
             name = self.all_objects[int(rng.integers(len(self.all_objects)))]
-            self._put(
-                canvas, bank.sprite(name, spec.small_size, rng), self._object("object", name), rng
-            )
-        if rng.random() < spec.p_face and main != PERSON:
+            sprite = bank.sprite(name, spec.small_size, rng)
+            self._put(canvas, sprite, self._object("object", name), rng)
+        if rng.random() < spec.p_face and canvas.main != PERSON:
             self._put(canvas, bank.face(rng), face, rng)
-        if main == PERSON:
+        if canvas.main == PERSON:
             self._put(canvas, bank.face(rng), face, rng)
         else:
-            sprite = bank.sprite(main, spec.main_size, rng)
-            self._put(canvas, sprite, self._object("main", main), rng)
+            sprite = bank.sprite(canvas.main, spec.main_size, rng)
+            self._put(canvas, sprite, self._object("main", canvas.main), rng)
         if rng.random() < spec.p_text:
-            word = self._word(label, rng)
+            word = self._word(canvas.label, rng)
             text = {"kind": "text", "name": word, "group": "text"}
             self._put(canvas, bank.word(word, rng), text, rng)
-        return self._noisy(canvas[0], rng), canvas[1], scene, main, label
+        return canvas._replace(image=self._noisy(canvas.image, number))
 
-    def _noisy(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _noisy(self, image: np.ndarray, number: int) -> np.ndarray:
         if self.spec.noise == 0:
             return image
+        rng = generator(self.bank.seed, "noise", number)
         noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(self.spec.noise)
         return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
 
@@ -137,11 +153,11 @@ def build_world(name: str, kind: str, spec: SceneSpec, art: Art, out: Path, seed
         new_array(out / "instances.npy", shape, np.uint8) as instances,
     ):
         for i in range(spec.count):
-            rng = generator(seed, "scene", i)
-            images[i], instances[i], scene, main, label = composer.compose(rng)
-            scenes.append(scene)
-            names.append(f"{main} on {scene[0]['name']}")
-            labels[i] = number[label]
+            made = composer.compose(i)
+            images[i], instances[i] = made.image, made.instances
+            scenes.append(made.scene)
+            names.append(f"{made.main} on {made.scene[0]['name']}")
+            labels[i] = number[made.label]
     return finish_folder(
         out,
         name=name,
@@ -153,7 +169,7 @@ def build_world(name: str, kind: str, spec: SceneSpec, art: Art, out: Path, seed
         names=names,
         credits=art.credits,
         scenes=scenes,
-        notes={"portraits": bank.faces if spec.portraits != "all" else len(bank.faces)},
+        notes={"portraits": bank.faces},
     )
 
 

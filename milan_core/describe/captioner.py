@@ -24,7 +24,7 @@ from milan_core.describe.descriptions import Descriptions, join_units
 from milan_core.describe.language_model import LanguageModel, counted_lengths
 from milan_core.describe.rerank import beam_prior, best_beam
 from milan_core.describe.search import beam_search, follow
-from milan_core.describe.stepping import Stepper
+from milan_core.describe.stepping import Stepper, default_unit_batch
 from milan_core.errors import UserError, unknown
 from milan_core.runtime.seeding import torch_generator
 from milan_core.text.vocabulary import Tokenizer
@@ -56,7 +56,7 @@ class Captioner(nn.Module):
         language_model: LanguageModel | None,
         tokenizer: Tokenizer,
         *,
-        max_unit_batch: int = 64,
+        max_unit_batch: int | None = None,
     ) -> None:
         super().__init__()
         self.decoder = decoder
@@ -150,6 +150,11 @@ class Captioner(nn.Module):
         return result.cpu().numpy()
 
     @property
+    def unit_batch(self) -> int:
+        """Units decoded at once."""
+        return self.max_unit_batch or default_unit_batch(self._device)
+
+    @property
     def _device(self) -> torch.device:
         return self.decoder.output.weight.device
 
@@ -226,7 +231,7 @@ class Captioner(nn.Module):
                 self._stepper(block, plan),
                 *(len(block), words.start, words.stop, plan.beam_size, plan.length),
             )
-            for block in self._chunks(features, self.max_unit_batch)
+            for block in self._chunks(features, self.unit_batch)
         ]
         tokens = join_units([part.tokens for part in parts], (0, plan.beam_size, 0), words.stop)
         scores = join_units([part.scores for part in parts], (0, plan.beam_size))
@@ -267,7 +272,7 @@ class Captioner(nn.Module):
                 sampler=sampler,
                 details=plan.details,
             )
-            for block in self._chunks(features, self.max_unit_batch)
+            for block in self._chunks(features, self.unit_batch)
         ]
         tokens = join_units([part.tokens for part in parts], (0, plan.length), words.stop)
         prior = None
@@ -289,7 +294,7 @@ class Captioner(nn.Module):
 
     def _forced(self, tokens: Tensor, features: Any) -> Tensor:
         """Sum of log p(w|E) over words and stop of every row of ids (N, T), start first: (N,)."""
-        rows, result = 4 * self.max_unit_batch, []
+        rows, result = 4 * self.unit_batch, []
         blocks = self._chunks(features, rows)
         only = next(blocks) if len(features) == 1 else None
         for chunk in tokens.split(rows):

@@ -103,19 +103,34 @@ def beam_search(
     if missing > 0:
         scores = torch.cat([scores, scores.new_full((units, missing), _DEAD)], dim=1)
         tokens = torch.cat([tokens, tokens.new_full((units, missing), stop)], dim=1)
-    stepper.select(torch.zeros_like(tokens))
     history = tokens.unsqueeze(2)
+    parents = torch.zeros_like(tokens)
     for _ in range(length - 1):
         last = history[..., -1]
         finished = last == stop
         if finished.all():
             break
-        steps = stepper.advance(last).score
-        scores, parents, tokens = best_continuations(scores, steps, finished, stop, size)
-        stepper.select(parents)
-        kept = history.gather(1, parents.unsqueeze(2).expand(-1, -1, history.shape[2]))
+        live, slots = _live_first(finished)
+        stepper.select(parents.gather(1, live))
+        found = stepper.advance(last.gather(1, live)).score
+        steps = found.new_zeros(units, size, found.shape[2])
+        steps.scatter_(1, live.unsqueeze(2).expand_as(found), found)
+        scores, beams, tokens = best_continuations(scores, steps, finished, stop, size)
+        parents = slots.gather(1, beams)
+        kept = history.gather(1, beams.unsqueeze(2).expand(-1, -1, history.shape[2]))
         history = torch.cat([kept, tokens.unsqueeze(2)], dim=2)
     return Beams(history, scores)
+
+
+def _live_first(finished: Tensor) -> tuple[Tensor, Tensor]:
+    """Which beams (U, L) to go on with, and the place in them of every unfinished beam (U, B).
+
+    L is the most unfinished beams any unit has; units with fewer are filled with finished beams.
+    """
+    order = torch.argsort(finished, dim=1, stable=True)
+    slots = torch.argsort(order, dim=1)
+    count = int((~finished).sum(dim=1).max())
+    return order[:, :count], slots.clamp(max=count - 1)
 
 
 def follow(

@@ -54,8 +54,8 @@ class CaptionerSettings:
     standardise: bool = True
     """Scale every feature to mean 0 and deviation 1 over the training units; the released
     captioners take raw features (False)."""
-    max_unit_batch: int = 64
-    """Units decoded at once; bounds memory, changes no result."""
+    max_unit_batch: int | None = None
+    """Units decoded at once; None suits the device. Bounds memory, changes no result."""
     checkpoint_seconds: float = 20.0
     """Least time between two writes of the resumable training state; changes no result."""
 

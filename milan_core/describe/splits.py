@@ -26,6 +26,7 @@ class AnnotatedUnits:
         features: float16 [N, k, F].
         captions: the annotations of each unit, in file order.
         encoder: hash of the encoder that made the features.
+
     """
 
     units: list[Unit]
@@ -70,7 +71,7 @@ def load_units(names: list[str], features: list[Path], annotations: list[Path]) 
 
 
 def tested_rows(units: int, name: str, share: float, seed: int) -> np.ndarray:
-    """bool [units]: those kept for the test, the same for every trial of a split (spec 5.1)."""
+    """Bool [units]: those kept for the test, the same for every trial of a split (spec 5.1)."""
     chosen = np.zeros(units, bool)
     count = round(share * units)
     chosen[generator(seed, "test units", name).permutation(units)[:count]] = True
@@ -90,12 +91,12 @@ def train_on_split(
 ) -> dict[str, Any]:
     """Train captioner and language model on the training side of a split and save both.
 
-    Args:
-        split: `name`, `train` (networks, in the order of the files), `test_share` and `seed`.
-        encoder: how to make features for a new network; kept in the captioner's folder.
+    `split` has `name`, `train` (networks, in the order of the files), `test_share` and `seed`.
+    `encoder` says how to make features for a new network and is kept in the captioner's folder.
 
     Returns:
         Entries for the provenance record.
+
     """
     from milan_core.describe.checkpoint import save_captioner
     from milan_core.describe.settings import CaptionerSettings

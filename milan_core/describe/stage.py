@@ -47,7 +47,7 @@ def describe_units(
 
 
 def decode(captioner: Captioner, features: np.ndarray, options: dict[str, Any]) -> Descriptions:
-    """Decode with the options of the configuration; a beam wider than the vocabulary is narrowed."""
+    """Decode with the options of the configuration; too wide a beam is narrowed."""
     strategy = options.get("strategy", "rerank")
     return captioner.decode(
         features,

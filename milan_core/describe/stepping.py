@@ -15,6 +15,11 @@ from milan_core.describe.decoder import Decoder, State
 from milan_core.describe.language_model import LanguageModel, LanguageState
 
 
+def default_unit_batch(device: torch.device) -> int:
+    """Units to decode at once: few enough for a processor's cache, many enough to fill a GPU."""
+    return 16 if device.type == "cpu" else 256
+
+
 class Scores(NamedTuple):
     """Scores of every next word."""
 

@@ -155,7 +155,8 @@ class DecoderTask:
     def _describe(self) -> list[str]:
         """Greedy descriptions of the held-out units, without mutual information."""
         words, texts = self._corpus.vocabulary, []
-        for units in _split(self._corpus.held_out_units, self._settings.max_unit_batch):
+        # One hypothesis per unit, so a block of units is as large as a training batch.
+        for units in _split(self._corpus.held_out_units, self._settings.batch):
             stepper = Stepper(self.model, self._block(units))
             length = self._settings.length
             paths = follow(stepper, len(units), words.start, words.stop, length, early=True)

@@ -9,6 +9,7 @@ fits one epoch, `fitting` stops and resumes.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from milan_core.describe.tasks import DecoderTask, LanguageTask
 from milan_core.errors import UserError
 from milan_core.runtime.files import canonical_json, write_csv
 from milan_core.text.vocabulary import Tokenizer
+
+_LOG = logging.getLogger(__name__)
 
 HISTORY, STATE = "history.csv", "training-state.safetensors"
 _COLUMNS = ("phase", "epoch", "train_loss", "val_loss", "bleu", "best")
@@ -66,7 +69,9 @@ def train_captioner(
             history += fit(language_task, state, **limits)
             language_model = language_task.model
         decoder_task = DecoderTask(corpus, tokenizer, features, settings, seed, device)
-        history += fit(decoder_task, state, **limits)
+        decoder_rows = fit(decoder_task, state, **limits)
+    _warn_of_early_stop(decoder_rows)
+    history += decoder_rows
     captioner = Captioner(
         decoder_task.model, language_model, tokenizer, max_unit_batch=settings.max_unit_batch
     ).eval()
@@ -81,6 +86,22 @@ def train_captioner(
     write_csv(out / HISTORY, _COLUMNS, [[row[name] for name in _COLUMNS] for row in history])
     state.remove()
     return captioner
+
+
+def _warn_of_early_stop(rows: Sequence[Row]) -> None:
+    """Say so when BLEU chose an epoch whose loss shows that it had hardly learnt.
+
+    Corpus BLEU is 0 for descriptions shorter than four words, however right they are, and above 0
+    by chance for an untrained decoder that repeats frequent words.
+    """
+    best = [row for row in rows if row["best"]][-1]
+    lowest = min(row["val_loss"] for row in rows)
+    if best["val_loss"] > 1.1 * lowest:
+        _LOG.warning(
+            "the decoder's best BLEU (%.2f) was in epoch %d with a held-out loss of %.3f, but the "
+            "loss fell to %.3f: for short descriptions set captioner.stop_on to loss",
+            *(best["bleu"], best["epoch"], best["val_loss"], lowest),
+        )
 
 
 def _check(features: np.ndarray, annotations: Sequence[Sequence[str]]) -> None:

@@ -24,7 +24,7 @@ from milan_core.runtime.files import atomic_path, read_npy, write_npy, write_tex
 
 
 def export_legacy(
-    exemplars: ExemplarSet, images: Any, folder: Path | str, *, size: int = 224
+    exemplars: ExemplarSet, images: Any, folder: Path | str, size: int = 224
 ) -> None:
     """Write every layer of `exemplars` under `folder`.
 

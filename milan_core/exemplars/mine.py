@@ -49,8 +49,10 @@ def mine(
         layers: module names or patterns (`milan_core.models.trace.resolve_layers`).
         k: exemplars a unit.
         quantile: the level above which a position belongs to the mask.
-        batch_size: images in each forward. Ids and levels of one machine do not depend on it as
-            far as the network's own rounding does not; the last batch is filled up for that.
+        batch_size: images in each forward; the last batch is filled up. For one batch size the
+            result is the same to the byte for any shards. Another batch size may change the
+            rounding of the network itself (about 1e-6 of an activation, one near-tie in 13,000
+            exemplars of EfficientNet-Lite0), never that of the statistics.
         device: where the network runs; statistics are collected on the CPU.
         shard: (i, n): only images i, i + n, ...; the result then waits for `merge`.
         input: how stored uint8 images are normalised; not used for ready-made tensors.

@@ -96,9 +96,10 @@ def lambda_figure(rows: Sequence[Mapping[str, Any]], chosen: float = 0.2) -> str
             axis.set_xlabel("λ")
         if len(lines) > 1:
             handles, labels = axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower center", ncols=min(len(lines), 4))
+            figure.legend(handles, labels, loc="outside lower center", ncols=max(len(panels), 2))
 
-    return _render(draw, "lambda", (2.35 * max(len(panels), 1), 2.6))
+    height = 2.3 + 0.2 * -(-len(lines) // max(len(panels), 2))
+    return _render(draw, "lambda", (2.35 * max(len(panels), 2), height))
 
 
 def _line_styles(splits: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from milan_core.models.zoo import LoadedModel
 
 Masking = Literal["exact", "shuffled", "whole"]
-MASKINGS = ("exact", "shuffled", "whole")
+MASKINGS: tuple[Masking, ...] = ("exact", "shuffled", "whole")
 _FLOAT16_MAX = 65504.0
 _SLOTS = 2048  # exemplars pooled together: bounds the memory of their weights
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from milan_core.errors import UserError
-from milan_core.features.encoder import EncodedMaps, Encoder, pool_exemplars
-from milan_core.features.store import MASKINGS, FeatureTable
+from milan_core.features.encoder import MASKINGS, EncodedMaps, Encoder, Masking, pool_exemplars
+from milan_core.features.store import FeatureTable
 from milan_core.runtime.files import read_json
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ MARKER = "encoded.json"
 
 def load_encoder(spec: dict[str, Any], device: str = "cpu") -> Encoder:
     """The encoder of `{"model": network, "layers": [...]}`, as the workflow writes it."""
-    model = {key: value for key, value in spec["model"].items() if key not in ("name", "batch_size")}
+    model = {
+        key: value for key, value in spec["model"].items() if key not in ("name", "batch_size")
+    }
     return Encoder.from_spec(
         {**model, "layers": spec["layers"]},
         batch_size=spec["model"].get("batch_size", 64),
@@ -35,7 +37,7 @@ def pool_network(
     dataset: Dataset,
     *,
     append_area: bool = True,
-    maskings: tuple[str, ...] = MASKINGS,
+    maskings: tuple[Masking, ...] = MASKINGS,
     seed: int = 0,
 ) -> FeatureTable:
     """Pool the encoded maps in `folder` for every unit of a network.
@@ -61,15 +63,20 @@ def pool_maps(
     encoder_hash: str,
     exemplars: ExemplarSet,
     dataset: Dataset,
-    maskings: tuple[str, ...],
+    maskings: tuple[Masking, ...],
     options: dict[str, Any],
 ) -> FeatureTable:
     """Pool maps that are at hand: float16 [U, k, F] per masking."""
     size = dataset.images.shape[1]
     index = encoded.index
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         masking: pool_exemplars(
-            encoded.maps, index, exemplars, size, masking=masking, **options  # type: ignore[arg-type]
+            encoded.maps,
+            index,
+            exemplars,
+            size,
+            masking=masking,
+            **options,
         ).astype(np.float16)
         for masking in maskings
     }

@@ -6,6 +6,7 @@ mask; `shuffled` under the mask of another unit's exemplar; `whole` over the who
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from milan_core.errors import UserError
 from milan_core.runtime.files import load_tensors, save_tensors
 
 KIND, VERSION = "milan-features", 1
-MASKINGS = ("exact", "shuffled", "whole")
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,10 @@ class FeatureTable:
         arrays: masking name to float16 [U, k, F].
         layers: (layer name, number of units) in row order; the sum of the numbers is U.
         meta: encoder hash, data set fingerprint, pooling options.
+
     """
 
-    arrays: dict[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray]
     layers: list[tuple[str, int]]
     meta: dict[str, Any]
 

@@ -6,8 +6,9 @@ stops after the last of them, and no hook survives the `with` block, whatever ha
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -79,6 +80,32 @@ def first_tensor(output: Any, layer: str) -> torch.Tensor:
     raise UserError(msg)
 
 
+@contextlib.contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model in eval mode inside a block; each submodule's own mode comes back after it."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def forward(model: nn.Module, *inputs: torch.Tensor) -> Any:
+    """Call the model; when it raises, say with which input, in one sentence."""
+    try:
+        return model(*inputs)
+    except Exception as error:
+        shapes = " and ".join(str(tuple(value.shape)) for value in inputs)
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        msg = (
+            f"{type(model).__name__} cannot run on input of shape {shapes}: {first_line}; "
+            "check the input size of this model (`input.size`)"
+        )
+        raise UserError(msg) from error
+
+
 class Trace:
     """Hooks on layers of a model for the length of a `with` block.
 
@@ -121,18 +148,18 @@ class Trace:
         self._checked = False  # one forward ran to its end without a layer running twice
         self._seen: set[str] = set()
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
-        self._modes: dict[nn.Module, bool] = {}
+        self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._modes = {module: module.training for module in self.model.modules()}
-        try:
-            self.model.eval()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(eval_mode(self.model))
+            stack.callback(self._handles.clear)
             for name in self.layers:
                 hook = self._hook_for(name)
-                self._handles.append(self.model.get_submodule(name).register_forward_hook(hook))
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+                handle = self.model.get_submodule(name).register_forward_hook(hook)
+                stack.callback(handle.remove)
+                self._handles.append(handle)
+            self._cleanup = stack.pop_all()
         return self
 
     def __exit__(
@@ -141,12 +168,7 @@ class Trace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        for module, training in self._modes.items():
-            module.training = training
-        self._modes.clear()
+        self._cleanup.close()
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """Run one forward; returns the model's output, or None when the pass was stopped early."""
@@ -155,19 +177,11 @@ class Trace:
             raise RuntimeError(msg)
         self._seen.clear()
         try:
-            output = self.model(*inputs)
+            output = forward(self.model, *inputs)
         except _StopForward:
             return None
         except _HookFailed as failure:
             raise failure.args[0] from None
-        except Exception as error:
-            shapes = " and ".join(str(tuple(value.shape)) for value in inputs)
-            first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            msg = (
-                f"{type(self.model).__name__} cannot run on input of shape {shapes}: {first_line}; "
-                "check the input size of this model (`input.size`)"
-            )
-            raise UserError(msg) from error
         self._checked = True
         if silent := [name for name in self.layers if name not in self._seen]:
             msg = (

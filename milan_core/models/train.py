@@ -21,6 +21,7 @@ from torch import nn
 
 from milan_core.errors import UserError
 from milan_core.models.inputs import InputSpec, prepare
+from milan_core.models.trace import eval_mode, forward
 from milan_core.models.weights import save_weights
 from milan_core.models.zoo import LoadedModel, load_model
 from milan_core.runtime.files import atomic_path, canonical_json, text_hash, write_csv
@@ -236,16 +237,11 @@ def evaluate(
     if len(dataset.labels) == 0:
         msg = "the evaluation set has no images"
         raise UserError(msg)
-    modes = {part: part.training for part in module.modules()}
-    module.to(device).eval()
+    module.to(device)
     right = 0
-    try:
-        with torch.inference_mode():
-            for begin in range(0, len(dataset.labels), batch_size):
-                batch = prepare(dataset.images[begin : begin + batch_size], spec, device)
-                guess = module(batch).argmax(1).cpu().numpy()
-                right += int((guess == dataset.labels[begin : begin + batch_size]).sum())
-    finally:
-        for part, training in modes.items():
-            part.training = training
+    with eval_mode(module), torch.inference_mode():
+        for begin in range(0, len(dataset.labels), batch_size):
+            batch = prepare(dataset.images[begin : begin + batch_size], spec, device)
+            guess = forward(module, batch).argmax(1).cpu().numpy()
+            right += int((guess == dataset.labels[begin : begin + batch_size]).sum())
     return right / len(dataset.labels)

@@ -6,6 +6,7 @@ unused bits of a row 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from milan_core.ops.backend import native
 Array = np.ndarray
 
 BORDERS = ("zeros", "clamp")
-_COMBINE = {
+_COMBINE: dict[str, Callable[[Array, Array], Array]] = {
     "and": np.bitwise_and,
     "or": np.bitwise_or,
     "andnot": lambda a, b: np.bitwise_and(a, np.bitwise_not(b)),
@@ -31,10 +32,11 @@ def masks(
     border: str = "zeros",
     threads: int = 1,
 ) -> Array:
-    """Packed masks uint8 (M, H, ceil(W / 8)) of the up-sampled `maps` (M, h, w) above `levels` (M,).
+    """Packed masks uint8 (M, H, ceil(W / 8)): up-sampled `maps` (M, h, w) above `levels` (M,).
 
     Bilinear on the NetDissect grid in float32; a pixel is on when its value is strictly above the
-    level. Border "zeros" blends the edge with zero as the published method does; "clamp" repeats it.
+    level. Border "zeros" blends the edge with zero as the published method does; "clamp" repeats
+    it.
     """
     maps, levels = np.asarray(maps), np.asarray(levels)
     height, width = (size, size) if isinstance(size, int) else size

@@ -1,9 +1,9 @@
 """The plain NumPy meaning of every native operation.
 
-Slow and short on purpose: tests compare the native code with it byte for byte, and it stands in when
-the extension is missing. Objects: `ScanReference` (the statistics of one scan), `exact_levels`,
-`masks`, `area_weights`, `beam_topk`, `overlap`, and the number tricks they rest on, `ordered` and
-`from_ordered`.
+Slow and short on purpose: tests compare the native code with it byte for byte, and it stands in
+when the extension is missing. Objects: `ScanReference` (the statistics of one scan),
+`exact_levels`, `masks`, `area_weights`, `beam_topk`, `overlap`, and the number tricks they rest
+on, `ordered` and `from_ordered`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def widen(activations: Any) -> tuple[Array, str]:
 
 
 def exact_levels(values: Array, quantile: float) -> Array:
-    """Exact order-statistic level of each row of `values` (units, n), NaN left out; NaN if empty."""
+    """Exact order-statistic level of each row of `values` (units, n), without NaN; NaN if empty."""
     out = np.full(len(values), np.nan, np.float32)
     for unit, row in enumerate(np.asarray(values, np.float32)):
         kept = row[~np.isnan(row)]
@@ -69,7 +69,7 @@ class ScanReference:
     """Running top-k and tail histogram of one scan, always in canonical form.
 
     The histogram is one sorted list of (unit << 32 | bin) with counts, from the bin of the
-    rank-th largest value seen so far upwards: the wanted level can only be higher. Zeros are counted
+    rank-th largest value so far upwards: the wanted level can only be higher. Zeros are counted
     apart and are not in it: a dead unit's level is exactly 0. Everything kept is a function of the
     set of images seen, so any order of updates and merges gives equal states.
     """
@@ -195,7 +195,7 @@ class ScanReference:
         if not seen:
             return float("nan")
         rank = rank_from_top(quantile, seen)
-        largest = float(from_ordered(self._keys[unit, 0] >> np.uint64(32)))
+        largest = float(from_ordered(self._keys[unit, :1] >> np.uint64(32))[0])
         if rank == 1:
             return largest
         bins, above = self._walk(unit)
@@ -212,16 +212,17 @@ class ScanReference:
             return float("inf")
         if where == _NEGATIVE_INFINITY >> int(self.shift):
             return float("-inf")
-        low, high = (float(edge) for edge in self.bin_edges(where))
+        low, high = self.bin_edges(where)
         if 0 < self.mantissa_bits <= self.spec.bits:
             return low if where >= self.zero_bin else high
         high = min(high, largest)
         return float(np.float32(high - (high - low) * ((rank - 0.5) / count)))
 
-    def bin_edges(self, where: int) -> tuple[Array, Array]:
+    def bin_edges(self, where: int) -> tuple[float, float]:
         """Smallest and largest float32 of a bin."""
-        first = np.uint32(where) << self.shift
-        return from_ordered(first), from_ordered(first | np.uint32((1 << int(self.shift)) - 1))
+        first = where << int(self.shift)
+        edges = from_ordered(np.array([first, first + (1 << int(self.shift)) - 1], np.uint32))
+        return float(edges[0]), float(edges[1])
 
     def export(self) -> dict[str, Array]:
         """The canonical arrays of the state; `ScanState.to_arrays` documents them."""

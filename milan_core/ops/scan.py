@@ -51,6 +51,7 @@ class ScanState:
             (relative to at least the smallest normal float), exact for bfloat16 when bits >= 7 and
             for float16 when bits >= 10.
         keep_maps: keep a copy of the maps of the top images.
+
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class ScanState:
                 f"ScanState.update: activations must be (images, units, height, width) = "
                 f"{expected}, got {shape}"
             )
-        if len(ids) and not (0 <= int(ids.min()) and int(ids.max()) < 2**32):
+        if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < 2**32):
             raise UserError("ScanState.update: image_ids must be in 0..2**32-1")
         self._check_total(self.images + len(ids))
         if len(ids):
@@ -137,8 +138,8 @@ class ScanState:
     def levels(self, q: float | None = None) -> tuple[Array, Array]:
         """(level float32 [U], resolved bool [U]): the r-th largest value, r = n - ceil(q n) + 1.
 
-        Without `q` the smallest quantile of the constructor. Dead and sparse units have level exactly
-        0. A unit is not resolved (NaN) only when it has no value that is not NaN.
+        Without `q` the smallest quantile of the constructor. Dead and sparse units have level
+        exactly 0. A unit is not resolved (NaN) only when it has no value that is not NaN.
         """
         q = self.spec.quantiles[0] if q is None else float(q)
         if not self.spec.quantiles[0] <= q <= 1:
@@ -158,8 +159,8 @@ class ScanState:
     def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """(arrays, JSON metadata): a pure function of the set of images seen, byte for byte.
 
-        nan, zeros, negatives: uint64 [U]. cells: uint32 [U], how many of `bins` (uint32) and `counts`
-        (uint64) belong to each unit: its histogram from the bin of the wanted level upwards.
+        nan, zeros, negatives: uint64 [U]. cells: uint32 [U], how many of `bins` (uint32) and
+        `counts` (uint64) belong to each unit: its histogram from the bin of the wanted level up.
         keys: uint64 [U, k], ordered(value) << 32 | ~id, falling. maps: float32 [U, k, h * w].
         """
         meta = {
@@ -243,7 +244,7 @@ def _checked(arrays: Mapping[str, Array], spec: ScanSpec, images: int) -> dict[s
         raise UserError("scan state: histogram cells are out of order or off the grid")
     values = images * spec.pixels
     parts = [out[name].astype(object) for name in ("nan", "zeros", "negatives")]
-    if any((part > values).any() for part in parts) or (sum(parts) > values).any():
+    if any((part > values).any() for part in [*parts, parts[0] + parts[1] + parts[2]]):
         raise UserError("scan state: more values counted than images hold")
     recorded = np.zeros(units, object)
     np.add.at(recorded, unit, out["counts"].astype(object))

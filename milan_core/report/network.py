@@ -40,6 +40,7 @@ class Network:
     is_encoder: bool
     judged: bool  # its true concepts are known
     accuracy: list[tuple[str, float]]
+    quantile: float | None = None  # of a unit's activations, above which its mask lies
     idle: frozenset[str] = field(default_factory=frozenset)  # anchors of units that never activate
 
     @property
@@ -128,6 +129,7 @@ def load_network(
         is_encoder=bool(paths.get("is_encoder")),
         judged=bool(paths.get("truth")),
         accuracy=accuracy,
+        quantile=exemplars.meta.get("quantile"),
         idle=idle,
     )
 

@@ -34,7 +34,8 @@ def overview(run: Mapping[str, Any], shown: Sequence[Network]) -> dict[str, Any]
     figures = run.get("figures", {})
     return {
         "picks": draw_units(shown),
-        "sentences": sentences(run, baselines, general, lambdas),
+        "sentences": sentences(run, shown, baselines, general, lambdas),
+        "held_out": wording.HELD_OUT in general.values(0),
         "scores": score_blocks(baselines),
         "generalization": generalization_rows(general),
         "lambdas": lambdas,
@@ -65,13 +66,19 @@ def draw_units(shown: Sequence[Network], count: int = PICKS) -> list[tuple[Netwo
 
 def sentences(
     run: Mapping[str, Any],
+    shown: Sequence[Network],
     baselines: Table,
     general: Table,
     lambdas: Mapping[str, Sequence[Mapping[str, float]]],
 ) -> list[str]:
     """The generated reading of the tables."""
     models = baselines.values(0)
-    found = [wording.accuracy_sentence(model, baselines) for model in models]
+    held_out = wording.HELD_OUT in general.values(0)
+    found = [wording.accuracy_sentence(model, baselines, held_out) for model in models]
+    found += [
+        wording.diversity_sentence(network.name, [unit.description for unit in network.units])
+        for network in shown
+    ]
     found.append(wording.mask_sentence(models, baselines))
     found += [
         wording.lambda_sentence(split, rows, run.get("lambda", 0.2))

@@ -62,7 +62,7 @@ def _environment() -> Any:
     environment.filters |= {
         "percent": wording.percent,
         "signed": lambda value: wording.signed(value).lstrip("+±"),
-        "plain": lambda value: "–" if math.isnan(value) else f"{value:.2f}",
+        "plain": wording.plainly,
         "cell": lambda value: "" if math.isnan(value) else f"{value:.6g}",
         "interval": _interval,
         "duration": duration,

@@ -36,6 +36,19 @@ def _existing(path: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def _network(folder: Path, dataset: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "exemplars": folder / "exemplars" / "exemplars.safetensors",
+        "dataset": dataset,
+        "descriptions": folder / "descriptions.csv",
+        "annotations": _existing(folder / "annotations" / "annotations.csv"),
+        "truth": _existing(folder / "annotations" / "truth.csv"),
+        "accuracy": _existing(folder / "target" / "accuracy.csv"),
+        "factory": facts.get("factory", ""),
+        "is_encoder": bool(facts.get("is_encoder")),
+    }
+
+
 def collect_run(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The run dictionary of a workflow's results.
 
@@ -43,20 +56,10 @@ def collect_run(settings: Mapping[str, Any]) -> dict[str, Any]:
     is_encoder}}), assets (names), notice and lambda.
     """
     results, resources = Path(settings["results"]), Path(settings["resources"])
-    models = {}
-    for name, facts in settings["models"].items():
-        folder = results / name
-        annotations = folder / "annotations"
-        models[name] = {
-            "exemplars": folder / "exemplars" / "exemplars.safetensors",
-            "dataset": resources / "datasets" / facts["dataset"],
-            "descriptions": folder / "descriptions.csv",
-            "annotations": _existing(annotations / "annotations.csv"),
-            "truth": _existing(annotations / "truth.csv"),
-            "accuracy": _existing(folder / "target" / "accuracy.csv"),
-            "factory": facts.get("factory", ""),
-            "is_encoder": bool(facts.get("is_encoder")),
-        }
+    models = {
+        name: _network(results / name, resources / "datasets" / facts["dataset"], facts)
+        for name, facts in settings["models"].items()
+    }
     general, baselines = results / "generalization", results / "baselines"
     return {
         "title": settings.get("title", TITLE),

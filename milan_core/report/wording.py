@@ -7,6 +7,7 @@ the interval of a difference lies.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from milan_core.report.results import (
@@ -27,6 +28,7 @@ NO_EVIDENCE = (
     "shuffled_prediction",
     "shuffled_masks",
 )
+SAW = "learnt from other units of this network"
 HELD_OUT, WITHIN = "leave-one-network-out", "within-network"
 
 
@@ -55,6 +57,11 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{'+' if rounded > 0 else '−' if rounded < 0 else '±'}{abs(rounded):.{digits}f}"
 
 
+def plainly(value: float, digits: int = 1) -> str:
+    """A number, or a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
 def direction(figure: Figure) -> str:
     """Where a difference lies: above, below, or open when its interval holds zero."""
     if not figure.known or math.isnan(figure.low):
@@ -62,14 +69,14 @@ def direction(figure: Figure) -> str:
     return "above" if figure.low > 0 else "below" if figure.high < 0 else "open"
 
 
-def accuracy_sentence(model: str, table: Table) -> str | None:
+def accuracy_sentence(model: str, table: Table, held_out: bool = True) -> str | None:
     """How often descriptions name the concept, against the best baseline that lacks evidence."""
     ours = table.get(model, MAIN, ACCURACY)
     if not ours.known:
         return None
     text = (
         f"{model}: {share(ours)} of {ours.n} units with a specific concept get a description that "
-        "names it, from a captioner that never saw this network."
+        f"names it, from a captioner that {'never saw this network' if held_out else SAW}."
     )
     rivals = [name for name in NO_EVIDENCE if table.get(model, name, ACCURACY).known]
     if not rivals:
@@ -86,6 +93,21 @@ def accuracy_sentence(model: str, table: Table) -> str | None:
         f"{text} The best baseline without that evidence, “{METHOD_NAMES[best]}”, reaches "
         f"{percent(theirs.value)}, {verdict}{gap}."
     )
+
+
+def diversity_sentence(model: str, descriptions: Sequence[str]) -> str | None:
+    """How many different things are said, and how often the most frequent one."""
+    if not descriptions:
+        return None
+    counts = Counter(descriptions)
+    text, times = min(counts.items(), key=lambda item: (-item[1], item[0]))
+    size = len(descriptions)
+    said = f"{model}: {len(counts)} different descriptions for {size} units"
+    if counts[""]:
+        said += f"; for {counts['']} of them the captioner says nothing"
+    if times > 1 and text:
+        said += f"; the most frequent, “{text}”, is said of {percent(times / size)} of them"
+    return said + "."
 
 
 def mask_sentence(models: Sequence[str], table: Table) -> str | None:
@@ -133,7 +155,7 @@ def lambda_sentence(split: str, rows: Sequence[Mapping[str, float]], chosen: flo
         f"{split}: with λ = {chosen:g} instead of 0 the accuracy goes from "
         f"{percent(plain[ACCURACY])} to {percent(ours[ACCURACY])} ({verdict}), distinct "
         f"descriptions from {plain['distinct']:.0f} to {ours['distinct']:.0f}, information from "
-        f"{plain['mean_information']:.1f} to {ours['mean_information']:.1f} bits per word"
+        f"{plainly(plain['mean_information'])} to {plainly(ours['mean_information'])} bits per word"
     )
     if best["lambda"] == chosen:
         return f"{text}; no other λ tried is more accurate."

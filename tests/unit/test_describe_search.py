@@ -87,8 +87,9 @@ def test_finished_beams_are_frozen():
     long = beam_search(stepper, 2, START, STOP, 8, 9)
     kept = 0
     for unit in range(2):
-        later = {cut(row): score for row, score in zip(long.tokens[unit], long.scores[unit])}
-        for row, score in zip(short.tokens[unit], short.scores[unit]):
+        pairs = zip(long.tokens[unit], long.scores[unit], strict=True)
+        later = {cut(row): score for row, score in pairs}
+        for row, score in zip(short.tokens[unit], short.scores[unit], strict=True):
             if STOP in row and cut(row) in later:
                 assert later[cut(row)] == score
                 kept += 1
@@ -146,8 +147,9 @@ def test_continuations_obey_the_contract(native, monkeypatch):
                 continue
             cost = 0.0 if finished[unit, beam] else steps[unit, beam, token].item()
             candidates.append((-(scores[unit, beam].item() + cost), beam * 6 + token))
-        best = sorted(candidates)[:4]
-        assert [(-v.item(), (b * 6 + t).item()) for v, b, t in zip(values[unit], beams[unit], tokens[unit])] == best
+        flat = (beams[unit] * 6 + tokens[unit]).tolist()
+        found = list(zip((-values[unit]).tolist(), flat, strict=True))
+        assert found == sorted(candidates)[:4]
 
 
 def test_greedy_takes_the_best_word_and_sums_every_step():

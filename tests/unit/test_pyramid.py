@@ -54,7 +54,9 @@ def test_empty_mask_gives_zeros_and_full_mask_the_mean(golden, resize):
     torch.testing.assert_close(found[1], arrays["features_unmasked"][1], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("height", "width", "h", "w"), [(56, 56, 7, 14), (23, 37, 7, 9), (3, 4, 7, 9)])
+@pytest.mark.parametrize(
+    ("height", "width", "h", "w"), [(56, 56, 7, 14), (23, 37, 7, 9), (3, 4, 7, 9)]
+)
 def test_area_is_the_exact_share_of_every_cell(height, width, h, w):
     masks = torch.rand(3, 1, height, width)
     maps = torch.randn(3, 5, h, w)

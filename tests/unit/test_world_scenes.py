@@ -95,6 +95,18 @@ def test_word_rules(tmp_path):
     assert not any(words(build(tmp_path / "n", p_text=0.0)))
 
 
+def test_words_are_all_that_differs(tmp_path):
+    options = {"objects": ["star", "ring"], "noise": 10.0}
+    none = build(tmp_path / "n", p_text=0.0, **options)
+    wrong = build(tmp_path / "w", p_text=1.0, text="wrong", **options)
+    assert none.labels.tolist() == wrong.labels.tolist()
+    for i, scene in enumerate(wrong.scenes):
+        assert scene[:-1] == none.scenes[i]
+        outside = wrong.instances[i] != len(scene) - 1
+        assert (none.instances[i] == wrong.instances[i])[outside].all()
+    assert (none.images == wrong.images).mean() > 0.8
+
+
 def test_person_as_a_class(tmp_path):
     found = build(tmp_path, objects=["person", "star"], p_face=0.0, distractors=0, p_text=0.0)
     for label, scene in zip(found.labels, found.scenes, strict=True):
@@ -112,10 +124,10 @@ def test_scenes_do_not_depend_on_others(tmp_path):
     many, few = build(tmp_path / "1", count=30), build(tmp_path / "2", count=10)
     assert (many.images[:10] == few.images).all()
     bank = Bank(ShapeArt(SceneSpec()), SceneSpec(), 3)
-    image, things, scene, *_ = Composer(bank).compose(generator(3, "scene", 29))
-    assert (image == many.images[29]).all()
-    assert (things == many.instances[29]).all()
-    assert scene == many.scenes[29]
+    made = Composer(bank).compose(29)
+    assert (made.image == many.images[29]).all()
+    assert (made.instances == many.instances[29]).all()
+    assert made.scene == many.scenes[29]
 
 
 def test_noise_changes_pixels_only(tmp_path):

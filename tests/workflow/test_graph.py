@@ -27,7 +27,9 @@ def test_both_entry_points_plan_the_same_jobs(checkout):
     assert sum(forwarded.values()) > 20
 
 
-@pytest.mark.parametrize("target", ["exemplars", "describe", "generalization", "baselines", "report"])
+@pytest.mark.parametrize(
+    "target", ["exemplars", "describe", "generalization", "baselines", "report"]
+)
 def test_targets(checkout, target):
     plan = snakemake(checkout, "-n", *QUICK, target)
     assert plan.returncode == 0, plan.stdout

@@ -52,7 +52,9 @@ def test_captioner_never_saw_the_network_it_describes(quick_run):
     for model in MODELS:
         units = rows(quick_run / f"results/quick/captioners/without_{model}/seed0/units.csv")
         assert model not in {row["model"] for row in units}
-        described = rows(quick_run / f"results/quick/{model}/describe/without_{model}/seed0/descriptions.csv")
+        described = rows(
+            quick_run / f"results/quick/{model}/describe/without_{model}/seed0/descriptions.csv"
+        )
         assert {row["side"] for row in described} == {"test"}
 
 

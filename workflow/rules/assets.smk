@@ -9,6 +9,6 @@ rule assets_fetch:
         "../../envs/milan.yaml"
     params:
         spec=lookup("asset_zoo/{asset}", within=config, default=None),
-        code=plan.code_version("assets"),
+        code=code_version("assets"),
     shell:
         "milan --log {log} assets fetch --name {wildcards.asset} --spec {params.spec:q} --out {output}"

@@ -21,6 +21,7 @@ from milan_core import plan
 from milan_core.config import parse_config
 from milan_core.errors import UserError
 from milan_core.runtime.files import canonical_json
+from milan_core.sources import code_version
 
 try:
     CONFIG = parse_config(config)

@@ -22,7 +22,7 @@ rule describe_units:
     params:
         options=options("describe"),
         device=CONFIG.device,
-        code=plan.code_version("describe"),
+        code=code_version("describe"),
     shell:
         "milan --log {log} describe units --model {wildcards.model} --captioner {input.captioner}"
         " --features {input.features} --options {params.options:q} --device {params.device}"
@@ -47,7 +47,7 @@ rule describe_table:
     conda:
         "../../envs/milan.yaml"
     params:
-        code=plan.code_version("describe"),
+        code=code_version("describe"),
     shell:
         "milan --log {log} describe table --descriptions {input.descriptions} --within {input.within}"
         " --out {output}"

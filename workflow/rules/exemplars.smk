@@ -22,7 +22,7 @@ rule exemplars_scan:
         model=model_spec,
         options=options("exemplars", exclude={"shards"}),
         device=CONFIG.device,
-        code=plan.code_version("exemplars"),
+        code=code_version("exemplars"),
     shell:
         "milan --log {log} exemplars scan --model {params.model:q} --dataset {input.dataset}"
         " --options {params.options:q} --shard {wildcards.part}-of-{wildcards.parts}"
@@ -42,7 +42,7 @@ rule exemplars_merge:
     resources:
         mem="8GB",
     params:
-        code=plan.code_version("exemplars"),
+        code=code_version("exemplars"),
     shell:
         "milan --log {log} exemplars merge --shards {input} --out {output}"
 
@@ -63,7 +63,7 @@ rule annotations_write:
         mem="4GB",
     params:
         seed=CONFIG.seed,
-        code=plan.code_version("annotations"),
+        code=code_version("annotations"),
     shell:
         "milan --log {log} annotations write --model {wildcards.model} --exemplars {input.exemplars}"
         " --dataset {input.dataset} --seed {params.seed} --out {output.annotations}"

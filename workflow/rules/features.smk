@@ -19,7 +19,7 @@ rule features_encode:
     params:
         encoder=encoder_spec,
         device=CONFIG.device,
-        code=plan.code_version("features"),
+        code=code_version("features"),
     shell:
         "milan --log {log} features encode --encoder {params.encoder:q} --dataset {input.dataset}"
         " --device {params.device} --threads {threads} --out {output}"
@@ -42,7 +42,7 @@ rule features_pool:
     params:
         options=options("encoder", include={"append_area"}),
         seed=CONFIG.seed,
-        code=plan.code_version("features"),
+        code=code_version("features"),
     shell:
         "milan --log {log} features pool --maps {input.maps} --exemplars {input.exemplars}"
         " --dataset {input.dataset} --options {params.options:q} --seed {params.seed}"

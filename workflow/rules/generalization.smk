@@ -5,7 +5,8 @@ rule generalization_score:
         baselines=trial_file("baselines.csv"),
         annotations=split_model("annotations/annotations.csv"),
         truth=split_model("annotations/truth.csv"),
-        learnt=train_annotations,
+        learnt=train_files("annotations.csv"),
+        concepts=train_files("truth.csv"),
         units="<results>/captioners/{split}/seed{seed}/units.csv",
         bertscore=bertscore_asset,
     output:
@@ -25,7 +26,7 @@ rule generalization_score:
             "generalization", include={"lambdas", "bertscore_layer", "bootstrap"}
         ),
         seed=CONFIG.seed,
-        code=plan.code_version("generalization"),
+        code=code_version("generalization"),
     shell:
         "milan --log {log} generalization score --descriptions {input.descriptions} --beams {input.beams}"
         " --baselines {input.baselines} --annotations {input.annotations} --truth {input.truth}"
@@ -52,12 +53,15 @@ rule generalization_table:
         ),
         pmi="<results>/generalization/lambda.csv",
         figure="<results>/generalization/lambda.svg",
+        summary="<results>/generalization/summary.csv",
         baselines=report(
             "<results>/baselines/table.csv",
             caption="../report/baselines.rst",
             category="baselines",
             labels={"kind": "table"},
         ),
+        baselines_summary="<results>/baselines/summary.csv",
+        accuracy="<results>/baselines/accuracy.svg",
     log:
         "<logs>/generalization/table.log",
     conda:
@@ -70,7 +74,7 @@ rule generalization_table:
                 for split, seed in TRIALS
             ]
         ),
-        code=plan.code_version("generalization"),
+        code=code_version("generalization"),
     shell:
         "milan --log {log} generalization table --trials {params.trials:q} --files {input}"
         " --out {output.generalization}"

@@ -91,7 +91,12 @@ def split_spec(wildcards):
     split = SPLITS[wildcards.split]
     test = CONFIG.generalization.within_test if split.within else 0.0
     return canonical_json(
-        {"name": split.name, "train": list(split.train), "test_share": test, "seed": CONFIG.seed}
+        {
+            "name": split.name,
+            "train": list(split.train),
+            "test_share": test,
+            "seed": CONFIG.seed,
+        }
     )
 
 
@@ -145,9 +150,11 @@ def bertscore_asset(wildcards):
     return f"{RESOURCES}/assets/{name}/asset.json" if name else []
 
 
-def train_annotations(wildcards):
-    """Annotations of the networks that the split learns from."""
-    return [
-        f"{RESULTS}/{name}/annotations/annotations.csv"
-        for name in SPLITS[wildcards.split].train
-    ]
+def train_files(kind):
+    """An input function: annotations or concepts of the networks that the split learns from."""
+
+    def files(wildcards):
+        names = SPLITS[wildcards.split].train
+        return [f"{RESULTS}/{name}/annotations/{kind}" for name in names]
+
+    return files

@@ -27,7 +27,7 @@ rule report_pages:
         mem="4GB",
     params:
         run=plan.report_params(CONFIG, RESULTS, RESOURCES),
-        code=plan.code_version("report"),
+        code=code_version("report"),
     shell:
         "milan --log {log} report pages --run {params.run:q} --out {output}"
 

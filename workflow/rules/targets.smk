@@ -14,7 +14,7 @@ rule datasets_build:
         mem="4GB",
     params:
         spec=dataset_spec,
-        code=plan.code_version("datasets"),
+        code=code_version("datasets"),
     shell:
         "milan --log {log} datasets build --name {wildcards.dataset} --spec {params.spec:q}"
         " --assets {input.assets} --out {output}"
@@ -42,7 +42,7 @@ rule targets_train:
         spec=training_spec,
         seed=CONFIG.seed,
         device=CONFIG.device,
-        code=plan.code_version("targets"),
+        code=code_version("targets"),
     shell:
         "milan --log {log} models train --model {params.spec:q} --name {wildcards.model} --datasets {input}"
         " --seed {params.seed} --device {params.device} --threads {threads}"

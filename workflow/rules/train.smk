@@ -24,7 +24,7 @@ rule captioner_train:
         encoder=encoder_spec,
         pooling=options("encoder", include={"append_area"}),
         device=CONFIG.device,
-        code=plan.code_version("captioner"),
+        code=code_version("captioner"),
     shell:
         "milan --log {log} captioner train --split {params.split:q} --settings {params.settings:q}"
         " --encoder {params.encoder:q} --pooling {params.pooling:q}"

@@ -19,6 +19,7 @@
 
 #include "milan/array.h"
 #include "milan/histogram.h"
+#include "milan/isa.h"
 #include "milan/topk.h"
 
 namespace milan {
@@ -35,6 +36,12 @@ struct ScanRules {
 
 struct Counters {
   std::vector<uint64_t> nan, zeros, negatives;  // [units]
+};
+
+/// A map that has entered a unit's top and is still to be copied.
+struct MapCopy {
+  int64_t unit;
+  float* map;
 };
 
 class ScanState {
@@ -66,13 +73,13 @@ class ScanState {
  private:
   void update_units(const Activations& batch, const int64_t* ids, int64_t first, int64_t last);
   void after_image(const Activations& image, int64_t id, int64_t first, int64_t last,
-                   const float* maxima);
-  void offer(const Activations& image, int64_t id, int64_t unit, float maximum);
+                   const float* maxima, std::vector<MapCopy>* copies);
   void flush(int64_t unit);
   void settle();
   float level_of(int64_t unit, double quantile) const;
 
   ScanRules rules_;
+  const Kernels& kernels_;
   uint64_t images_ = 0;
   int mantissa_bits_ = 0;
   uint32_t keep_bits_, flip_bits_;

@@ -22,9 +22,8 @@ class TopK {
   /// A maximum below this cannot enter; equal ones may.
   const float* thresholds() const { return thresholds_.data(); }
 
-  /// Where to copy the map of an image that enters (null when maps are not kept), or, with
-  /// `entered` false, nothing to do.
-  float* offer(int64_t unit, uint64_t key, bool* entered);
+  /// Where to copy the map of an image that enters; null when it does not, or when maps are not kept.
+  float* offer(int64_t unit, uint64_t key);
 
   /// Places of a unit, best first.
   std::vector<int64_t> order(int64_t unit) const;

@@ -1,0 +1,1 @@
+"""Speed of the native core against its targets: `python -m benchmarks.core`."""

@@ -1,0 +1,218 @@
+"""A network in a file of the user's, outside the repository: by the workflow and by one command."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import QUICK, environment, snakemake
+
+pytestmark = pytest.mark.workflow
+
+NETWORK = """
+from torch import nn
+
+def build(classes=4):
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 5, stride=2), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes),
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder with a network, its weights and 24 images."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "my_net.py").write_text(NETWORK)
+    code = (
+        "import runpy, torch; torch.manual_seed(1);"
+        "net = runpy.run_path('my_net.py')['build']();"
+        "torch.save(net.state_dict(), 'weights.pt')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    (folder / "images").mkdir()
+    generator = np.random.default_rng(0)
+    for index in range(24):
+        pixels = generator.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(pixels).resize((90, 70), Image.Resampling.BILINEAR)
+        picture.save(folder / "images" / f"{index:02}.png")
+    return folder
+
+
+def milan(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "milan_core", *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run_arguments(own, out, **changes):
+    options = {
+        "--model": f"{own}/my_net.py:build",
+        "--weights": f"{own}/weights.pt",
+        "--images": f"{own}/images",
+        "--layers": "2",
+        "--captioner": "results/quick/captioners/all/seed0",
+        "--size": "64",
+        "--out": str(out),
+    }
+    options.update({f"--{key}": str(value) for key, value in changes.items()})
+    return ["describe", "run", *[word for pair in options.items() for word in pair]]
+
+
+def described(path):
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_by_one_command(quick_run, own, tmp_path):
+    result = milan(quick_run, *run_arguments(own, tmp_path / "out"))
+    assert result.returncode == 0, result.stderr
+    rows = described(tmp_path / "out/descriptions.csv")
+    assert [(row["layer"], row["unit"]) for row in rows] == [("2", str(u)) for u in range(8)]
+    assert (tmp_path / "out/report/index.html").is_file()
+
+
+def test_by_the_workflow(quick_run, own):
+    overlay = own / "own.yaml"
+    overlay.write_text(f"""
+models: [my_net]
+model_zoo:
+  my_net:
+    factory: {own}/my_net.py:build
+    weights: {{source: file, path: {own}/weights.pt}}
+    input: {{size: 64}}
+    layers: ["0", "2"]
+    dataset: my_images
+dataset_zoo:
+  my_images: {{kind: folder, options: {{path: {own}/images, size: 64}}}}
+""")
+    result = snakemake(quick_run, "--cores", "2", *QUICK, str(overlay), "describe")
+    assert result.returncode == 0, result.stdout[-3000:]
+    rows = described(quick_run / "results/quick/my_net/descriptions.csv")
+    assert len(rows) == 6 + 8
+    example = (quick_run / "config/examples/own_model.yaml").read_text()
+    for key in ("model_zoo:", "factory:", "weights: {source: file", "kind: folder"):
+        assert key in example
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "nowhere.module:build"}, ["nowhere"]),
+        ({"model": "my_net.py:build"}, ["my_net.py"]),
+        ({"layers": "convolution1"}, ["convolution1", "layer"]),
+        ({"weights": "nowhere.pt"}, ["nowhere.pt"]),
+        ({"images": "nowhere"}, ["nowhere"]),
+        ({"k": "25"}, ["fewer images than k", "24", "25"]),
+        ({"captioner": "nowhere"}, ["captioner", "nowhere"]),
+        ({"out": "/proc/forbidden"}, ["/proc/forbidden"]),
+    ],
+)
+def test_mistakes_are_one_line(quick_run, own, tmp_path, changes, words):
+    result = milan(quick_run, *run_arguments(own, tmp_path / "out", **changes))
+    assert result.returncode == 2, result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert lines[-1].startswith("milan: error: ")
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in lines[-1]
+
+
+def test_misspelt_layer_lists_the_nearest(quick_run, own, tmp_path):
+    arguments = run_arguments(
+        own, tmp_path / "out", model="torchvision.models:resnet18", layers="layre4", weights=""
+    )
+    del arguments[arguments.index("--weights") : arguments.index("--weights") + 2]
+    result = milan(quick_run, *arguments)
+    assert result.returncode == 2
+    assert "layer4" in result.stderr
+
+
+def test_wrong_input_size(quick_run, own, tmp_path):
+    text = "from torch import nn\n\n\ndef build():\n"
+    text += (
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 30 * 30, 2))\n"
+    )
+    (own / "fixed.py").write_text(text)
+    changes = {"model": f"{own}/fixed.py:build", "layers": "2", "weights": ""}
+    arguments = run_arguments(own, tmp_path / "out", **changes)
+    del arguments[arguments.index("--weights") : arguments.index("--weights") + 2]
+    result = milan(quick_run, *arguments)
+    assert result.returncode == 2, result.stderr
+    assert "64" in result.stderr.splitlines()[-1]
+
+
+def test_nan_activations(quick_run, own, tmp_path):
+    (own / "nan.py").write_text(
+        "from torch import nn\n\n\nclass Log(nn.Module):\n"
+        "    def forward(self, x):\n        return x.log()\n\n\n"
+        "def build():\n    return nn.Sequential(nn.Conv2d(3, 4, 3), Log())\n"
+    )
+    changes = {"model": f"{own}/nan.py:build", "layers": "1", "weights": ""}
+    arguments = run_arguments(own, tmp_path / "out", **changes)
+    del arguments[arguments.index("--weights") : arguments.index("--weights") + 2]
+    result = milan(quick_run, *arguments)
+    assert result.returncode == 2, result.stderr
+    assert "NaN" in result.stderr.splitlines()[-1]
+
+
+def test_empty_folder_and_unreadable_image(quick_run, own, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = milan(quick_run, *run_arguments(own, tmp_path / "a", images=tmp_path / "empty"))
+    assert result.returncode == 2
+    assert "empty" in result.stderr.splitlines()[-1]
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/broken.png").write_bytes(b"not an image")
+    result = milan(quick_run, *run_arguments(own, tmp_path / "b", images=tmp_path / "bad"))
+    assert result.returncode == 2
+    assert "broken.png" in result.stderr.splitlines()[-1]
+
+
+def test_corrupt_captioner(quick_run, own, tmp_path):
+    import shutil
+
+    shutil.copytree(quick_run / "results/quick/captioners/all/seed0", tmp_path / "damaged")
+    weights = tmp_path / "damaged/weights.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-100] ^= 0xFF
+    weights.write_bytes(bytes(data))
+    result = milan(quick_run, *run_arguments(own, tmp_path / "c", captioner=tmp_path / "damaged"))
+    assert result.returncode == 2
+    assert "damaged" in result.stderr.splitlines()[-1]
+
+
+def test_auto_without_a_captioner(own, tmp_path):
+    result = milan(tmp_path, *run_arguments(own, tmp_path / "d", captioner="auto"))
+    assert result.returncode == 2
+    assert "make run" in result.stderr.splitlines()[-1]
+
+
+def test_second_run_in_the_same_folder_waits_its_turn(quick_run, own, tmp_path):
+    from milan_core.runtime.lock import folder_lock
+
+    with folder_lock(tmp_path / "busy"):
+        result = milan(quick_run, *run_arguments(own, tmp_path / "busy"))
+    assert result.returncode == 2
+    assert "another run is writing" in result.stderr
+
+
+def test_second_workflow_in_the_same_folder(quick_run):
+    lock = quick_run / ".snakemake/locks"
+    lock.mkdir(exist_ok=True)
+    marker = lock / "0.output.lock"
+    marker.write_text("results/quick/report\n")
+    try:
+        result = snakemake(quick_run, "--cores", "2", *QUICK, "-R", "report_pages")
+    finally:
+        marker.unlink()
+    assert result.returncode != 0
+    assert "Directory cannot be locked" in result.stdout
