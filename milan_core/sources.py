@@ -36,8 +36,12 @@ BESIDE = {
     "report": ["milan_core/report/templates/*"],
     "ops": ["csrc/**/*"],
 }
-# Recorded with every artefact, but not part of any result: a change must not re-run the world.
-NEUTRAL = {"milan_core.runtime.provenance", "milan_core.runtime.lock"}
+# Not part of any result of the workflow: recorded beside artefacts, or for interactive use only.
+NEUTRAL = {
+    "milan_core.runtime.provenance",
+    "milan_core.runtime.lock",
+    "milan_core.describe.encoding",
+}
 
 
 @functools.cache

@@ -5,12 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from milan_core.errors import UserError
-
-if TYPE_CHECKING:
-    from milan_core.describe.captioner import Captioner
 
 PUBLISHED = Path("resources/captioners")
 TRAINED = Path("results/captioners/all/seed0")
@@ -51,11 +48,14 @@ def describe_model(arguments: argparse.Namespace) -> None:
 def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     from milan_core.data.build import build_dataset
     from milan_core.describe.checkpoint import load_captioner
+    from milan_core.describe.encoding import describe_exemplars, encoder_of
+    from milan_core.describe.stage import COLUMNS
     from milan_core.exemplars.mine import mine
     from milan_core.models.zoo import load_model
+    from milan_core.runtime.files import write_csv
 
     captioner = load_captioner(path).to(arguments.device)
-    encoder = _encoder(captioner, path, arguments.device)
+    encoder_of(captioner, arguments.device)  # a wrong encoder is said before the long work
     spec = {"kind": "folder", "path": str(arguments.images), "size": arguments.size}
     loaded = load_model(_model_spec(arguments))
     dataset = build_dataset("images", spec, {}, out / "dataset", 0)
@@ -73,7 +73,8 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
         name=arguments.model,
     )
     found.save(out / "exemplars.safetensors")
-    _describe(captioner, encoder, found, dataset, out)
+    rows = describe_exemplars(captioner, found, dataset.images, device=arguments.device)
+    write_csv(out / "descriptions.csv", COLUMNS, [tuple(row.values()) for row in rows])
     _page(arguments, out)
 
 
@@ -90,43 +91,6 @@ def _model_spec(arguments: argparse.Namespace) -> dict[str, Any]:
         "input": view,
         "layers": list(arguments.layers),
     }
-
-
-def _encoder(captioner: Captioner, path: Path, device: str) -> Any:
-    """The encoder that the captioner was trained with, its weights checked by their digest."""
-    from milan_core.features.pool import load_encoder
-
-    meta = captioner.meta
-    if "encoder" not in meta:
-        message = (
-            f"{path} does not say which encoder made its features, so it cannot describe images "
-            "directly; use a captioner trained by this workflow"
-        )
-        raise UserError(message)
-    encoder = load_encoder(meta["encoder"]["spec"], device)
-    if encoder.hash != meta["encoder_hash"]:
-        message = (
-            f"the encoder's weights at {meta['encoder']['spec']['model']['weights'].get('path')} "
-            f"give digest {encoder.hash}, the captioner {path} was trained with "
-            f"{meta['encoder_hash']}; restore those weights or train the captioner again"
-        )
-        raise UserError(message)
-    return encoder
-
-
-def _describe(captioner: Captioner, encoder: Any, found: Any, dataset: Any, out: Path) -> None:
-    import numpy as np
-
-    from milan_core.describe.stage import HEADER, decode, description_rows
-    from milan_core.runtime.files import write_csv
-
-    options = captioner.meta["encoder"]["pooling"]
-    size = dataset.images.shape[1]
-    pooled = encoder.features(dataset.images, found, mask_size=size, **options)
-    features = np.concatenate([pooled[layer] for layer in found.layers]).astype(np.float16)
-    keys = [(layer, unit) for layer, count in found.units.items() for unit in range(count)]
-    rows = description_rows(keys, decode(captioner, features, {}))
-    write_csv(out / "descriptions.csv", HEADER[:6], rows)
 
 
 def _page(arguments: argparse.Namespace, out: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from milan_core.describe.stepping import Stepper, default_unit_batch
 from milan_core.errors import UserError, unknown
 from milan_core.runtime.seeding import torch_generator
 from milan_core.text.vocabulary import Tokenizer
+
+if TYPE_CHECKING:
+    from milan_core.exemplars.store import ExemplarSet
 
 STRATEGIES = ("rerank", "beam", "greedy", "sample")
 """How the words of a description are chosen."""
@@ -113,6 +116,14 @@ class Captioner(nn.Module):
             if strategy in ("rerank", "beam"):
                 return self._decode_beams(features, plan)
             return self._decode_paths(features, plan)
+
+    def describe(
+        self, result: ExemplarSet, layer: str | None = None, images: np.ndarray | None = None
+    ) -> list[dict[str, Any]]:
+        """A table of descriptions of mined exemplars; see `milan_core.describe.encoding`."""
+        from milan_core.describe.encoding import describe_exemplars
+
+        return describe_exemplars(self, result, images, layer, device=str(self._device))
 
     @torch.inference_mode()
     def score(

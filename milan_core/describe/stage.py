@@ -14,7 +14,8 @@ from milan_core.runtime.files import read_csv, save_tensors, write_csv
 if TYPE_CHECKING:
     from milan_core.describe.captioner import Captioner, Descriptions
 
-HEADER = ("layer", "unit", "description", "logp", "logp_lm", "score", "side")
+COLUMNS = ("layer", "unit", "description", "logp", "logp_lm", "score")
+HEADER = (*COLUMNS, "side")
 BASELINE_HEADER = ("method", "layer", "unit", "description", "logp", "logp_lm", "score")
 BEAMS_KIND, BEAMS_VERSION = "milan-beams", 1
 _CONTROLS = {"shuffled_masks": "shuffled", "whole_image": "whole"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from milan_core.describe.stage import COLUMNS
 from milan_core.errors import UserError
 from milan_core.runtime.files import read_csv, write_csv
 
-COLUMNS = ("layer", "unit", "description", "logp", "logp_lm", "score")
 WITHIN = ("description_within", "score_within", "side_within")
 
 

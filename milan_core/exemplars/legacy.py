@@ -23,9 +23,7 @@ from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.runtime.files import atomic_path, read_npy, write_npy, write_text
 
 
-def export_legacy(
-    exemplars: ExemplarSet, images: Any, folder: Path | str, size: int = 224
-) -> None:
+def export_legacy(exemplars: ExemplarSet, images: Any, folder: Path | str, size: int = 224) -> None:
     """Write every layer of `exemplars` under `folder`.
 
     Args:

@@ -132,9 +132,9 @@ def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = np.asarray(arrays[name], order="C")
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data.cast("B") if array.size else b"")
+        digest.update(array.reshape(-1).data.cast("B") if array.size else b"")
     return digest.hexdigest()
 
 
@@ -144,7 +144,7 @@ def save_tensors(
     """Write arrays and JSON metadata as one safetensors file with kind, version and checksum."""
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     header = {"kind": kind, "version": version, "sha256": _digest(arrays), "meta": meta or {}}
     write_bytes(path, save(arrays, metadata={"milan": canonical_json(header)}))
 

@@ -108,8 +108,8 @@ def test_touching_every_source_changes_nothing(quick_run):
 @pytest.mark.parametrize(
     ("source", "first", "untouched"),
     [
-        ("milan_core/describe/stage.py", "captioner_train", "features_pool"),
-        ("milan_core/cli/describe.py", "describe_units", "captioner_train"),
+        ("milan_core/describe/train.py", "captioner_train", "features_pool"),
+        ("milan_core/describe/stage.py", "describe_units", "captioner_train"),
         ("milan_core/experiments/scores.py", "generalization_score", "describe_units"),
         ("milan_core/features/pyramid.py", "features_pool", "exemplars_merge"),
         ("milan_core/report/pages.py", "report_pages", "generalization_table"),
