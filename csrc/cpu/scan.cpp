@@ -76,8 +76,7 @@ template <class T>
 bool all_nan(const Activations& image, int64_t unit) {
   for (int64_t y = 0; y < image.height; ++y) {
     for (int64_t x = 0; x < image.width; ++x) {
-      const int64_t at =
-          unit * image.unit_stride + y * image.row_stride + x * image.column_stride;
+      const int64_t at = unit * image.unit_stride + y * image.row_stride + x * image.column_stride;
       if (!std::isnan(value_at<T>(image, at, ~0u, 0))) return false;
     }
   }
@@ -88,9 +87,12 @@ bool all_nan(const Activations& image, int64_t unit) {
 template <class Work>
 auto with_type(Dtype dtype, Work work) {
   switch (dtype) {
-    case Dtype::kFloat32: return work(float{});
-    case Dtype::kBfloat16: return work(Bfloat16{});
-    default: return work(Float16{});
+    case Dtype::kFloat32:
+      return work(float{});
+    case Dtype::kBfloat16:
+      return work(Bfloat16{});
+    default:
+      return work(Float16{});
   }
 }
 
@@ -162,9 +164,8 @@ void ScanState::after_image(const Activations& image, int64_t id, int64_t first,
       if (fill_[unit] > room) flush(unit);
       if (maximum < thresholds[unit]) continue;
       // Minus infinity is either a value of the plane or what is left when all of it is NaN.
-      if (maximum == -INFINITY && with_type(image.dtype, [&](auto type) {
-            return all_nan<decltype(type)>(image, unit);
-          })) {
+      if (maximum == -INFINITY &&
+          with_type(image.dtype, [&](auto type) { return all_nan<decltype(type)>(image, unit); })) {
         continue;
       }
       float* map = topk_.offer(unit, topk_key(maximum, static_cast<uint32_t>(id)));
@@ -172,9 +173,8 @@ void ScanState::after_image(const Activations& image, int64_t id, int64_t first,
     }
   }
   if (copies->empty()) return;
-  with_type(image.dtype, [&](auto type) {
-    copy_maps<decltype(type)>(image, *copies, keep_bits_, flip_bits_);
-  });
+  with_type(image.dtype,
+            [&](auto type) { copy_maps<decltype(type)>(image, *copies, keep_bits_, flip_bits_); });
 }
 
 void ScanState::flush(int64_t unit) {

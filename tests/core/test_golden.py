@@ -1,7 +1,6 @@
 """Against what the published implementation computed (tests/data/golden/exemplars)."""
 
 import numpy as np
-import pytest
 import torch
 from core.support import level_error
 
@@ -57,29 +56,8 @@ def check_exemplars(state, ids, activations, levels, masks, units):
     assert (ops.unpack_masks(packed, 56).reshape(masks.shape) == masks).mean() >= 0.999
 
 
-def test_winners(root):
-    """The first two units of each layer, on the images that win for any of them."""
-    folder = root / "tests/data/golden/exemplars"
-    with np.load(folder / "winners.npz") as data:
-        golden = {name: data[name] for name in data}
-    states, _ = scan_layers(network(folder), golden["images"], golden["image_ids"], 256)
-    for layer, state in states.items():
-        masks = np.unpackbits(golden[f"masks_{layer}"], axis=-1, count=56).astype(bool)
-        check_exemplars(
-            state,
-            golden[f"ids_{layer}"],
-            golden[f"activations_{layer}"],
-            golden[f"levels_{layer}"],
-            masks,
-            2,
-        )
-
-
 def test_whole_set(root):
-    places = (root / "tests/data/golden/exemplars", root.parent / "shared/golden/exemplars")
-    folder = next((place for place in places if (place / "images.npz").is_file()), None)
-    if folder is None:
-        pytest.skip("the whole golden set is not beside the repository; test_winners has a part")
+    folder = root / "tests/data/golden/exemplars"
     with np.load(folder / "images.npz") as data:
         images = data["images"]
     states, seen = scan_layers(network(folder), images, np.arange(len(images)), len(images))

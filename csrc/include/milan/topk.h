@@ -22,7 +22,8 @@ class TopK {
   /// A maximum below this cannot enter; equal ones may.
   const float* thresholds() const { return thresholds_.data(); }
 
-  /// Where to copy the map of an image that enters; null when it does not, or when maps are not kept.
+  /// Where to copy the map of an image that enters; null when it does not, or when maps are not
+  /// kept.
   float* offer(int64_t unit, uint64_t key);
 
   /// Places of a unit, best first.
