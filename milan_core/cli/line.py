@@ -10,7 +10,7 @@ from typing import Any
 from milan_core.errors import UserError
 
 PUBLISHED = Path("resources/captioners")
-TRAINED = Path("results/captioners/all/seed0")
+TRAINED = Path("results/captioners/all")
 
 
 def find_captioner(choice: str) -> Path:
@@ -20,10 +20,11 @@ def find_captioner(choice: str) -> Path:
     published = sorted(PUBLISHED.glob("milan-*.pth"))
     if published:
         return published[0]
-    if (TRAINED / "config.json").is_file():
-        return TRAINED
+    trained = sorted(TRAINED.glob("seed*/config.json"))
+    if trained:
+        return trained[0].parent
     message = (
-        f"no captioner here: neither {PUBLISHED}/milan-*.pth nor {TRAINED}; run `make run` in this "
+        f"no captioner here: neither {PUBLISHED}/milan-*.pth nor {TRAINED}/seed*; run `make run` in this "
         "folder to train one, place the published weights there, or give --captioner PATH"
     )
     raise UserError(message)

@@ -216,3 +216,39 @@ def test_second_workflow_in_the_same_folder(quick_run):
         marker.unlink()
     assert result.returncode != 0
     assert "Directory cannot be locked" in result.stdout
+
+
+PYTHON = """
+import json, runpy
+import numpy as np
+import milan_core as milan
+from milan_core.models.inputs import InputSpec
+
+network = runpy.run_path('{own}/my_net.py')['build']()
+images = np.random.default_rng(0).integers(0, 255, (20, 64, 64, 3), dtype=np.uint8)
+view = InputSpec(size=64, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+parts = [
+    milan.mine(network, images, layers=['0', '2'], k=5, input=view, shard=(i, 2)) for i in range(2)
+]
+result = milan.merge(parts)
+whole = milan.mine(network, images, layers=['0', '2'], k=5, input=view)
+assert (result.ids('2') == whole.ids('2')).all()
+assert result.masks('2', size=64).shape == (8, 5, 64, 64)
+captioner = milan.load_captioner('results/quick/captioners/all/seed0')
+rows = captioner.describe(whole, layer='2')
+assert [row['unit'] for row in rows] == list(range(8))
+print(json.dumps(rows[0]))
+"""
+
+
+def test_from_python(quick_run, own):
+    result = subprocess.run(
+        [sys.executable, "-c", PYTHON.format(own=own)],
+        cwd=quick_run,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert '"description": ' in result.stdout

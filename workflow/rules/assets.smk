@@ -8,7 +8,7 @@ rule assets_fetch:
     conda:
         "../../envs/milan.yaml"
     params:
-        spec=lookup("asset_zoo/{asset}", within=config, default=None),
+        spec=asset_spec,
         code=code_version("assets"),
     shell:
         "milan --log {log} assets fetch --name {wildcards.asset} --spec {params.spec:q} --out {output}"

@@ -31,6 +31,12 @@ def options(section, **kwargs):
     return canonical_json(getattr(CONFIG, section).model_dump(**kwargs))
 
 
+def asset_spec(wildcards):
+    """Canonical JSON of an asset of the user's own; null for a built-in one."""
+    own = CONFIG.asset_zoo.get(wildcards.asset)
+    return canonical_json(own.model_dump() if own else None)
+
+
 def dataset_assets(wildcards):
     """The assets that a data set is composed of."""
     names = CONFIG.dataset_zoo[wildcards.dataset].assets
@@ -158,3 +164,9 @@ def train_files(kind):
         return [f"{RESULTS}/{name}/annotations/{kind}" for name in names]
 
     return files
+
+
+def whole_corpus_captioner(wildcards):
+    """The captioner for networks of the user's own; the report waits so that it is there."""
+    seed = plan.seeds(CONFIG, "all")[0]
+    return f"{RESULTS}/captioners/all/seed{seed}/config.json"

@@ -8,7 +8,7 @@ rule report_pages:
             "<results>/{model}/annotations/truth.csv", model=plan.described(CONFIG)
         ),
         tables=rules.generalization.input,
-        captioners="<results>/captioners/all/seed0/config.json",
+        captioner=whole_corpus_captioner,
     output:
         report(
             directory("<results>/report"),
