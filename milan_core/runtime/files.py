@@ -44,7 +44,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+    except OSError as error:
         raise _cannot_write(path, error) from error
     temporary = path.parent / f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
     try:
@@ -129,8 +129,9 @@ def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
         raise UserError(f"{path} is not a readable .npy array: {error}") from None
 
 
-def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> str:
+    told = {key: header[key] for key in ("kind", "version", "meta")}
+    digest = hashlib.sha256(canonical_json(told).encode())
     for name in sorted(arrays):
         array = np.asarray(arrays[name], order="C")
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
@@ -145,7 +146,8 @@ def save_tensors(
     from safetensors.numpy import save
 
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    header = {"kind": kind, "version": version, "sha256": _digest(arrays), "meta": meta or {}}
+    header = {"kind": kind, "version": version, "meta": meta or {}}
+    header["sha256"] = _digest(arrays, header)
     write_bytes(path, save(arrays, metadata={"milan": canonical_json(header)}))
 
 
@@ -168,7 +170,13 @@ def load_tensors(
         ) from None
     if raw is None:
         raise UserError(f"{path} was not written by MILAN-workflow; expected a {kind} file")
-    header = json.loads(raw)
+    try:
+        header = json.loads(raw)
+        damaged = _digest(arrays, header) != header["sha256"]
+    except (ValueError, KeyError, TypeError):
+        damaged = True
+    if damaged:
+        raise UserError(f"{path}: checksum differs, the file is damaged; run its stage again")
     if header["kind"] != kind:
         raise UserError(f"{path} holds {header['kind']!r}, expected {kind!r}")
     if header["version"] not in versions:
@@ -176,6 +184,4 @@ def load_tensors(
             f"{path}: {kind} format version {header['version']}, this release reads "
             f"{', '.join(map(str, versions))}; run its stage again"
         )
-    if _digest(arrays) != header["sha256"]:
-        raise UserError(f"{path}: checksum differs, the file is damaged; run its stage again")
     return arrays, header["meta"]

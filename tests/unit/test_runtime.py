@@ -1,0 +1,139 @@
+"""Files, seeds, locks and provenance."""
+
+import json
+
+import numpy as np
+import pytest
+
+from milan_core.assets.registry import AssetSpec
+from milan_core.config import Asset
+from milan_core.errors import UserError, unknown
+from milan_core.runtime import files, provenance, seeding
+from milan_core.runtime.lock import folder_lock
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+
+    def fail():
+        with files.atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_permission_is_a_sentence():
+    with pytest.raises(UserError, match="cannot write /proc/nowhere"):
+        files.write_json("/proc/nowhere/a.json", {})
+
+
+def test_canonical_json_ignores_the_order_of_keys():
+    assert files.canonical_json({"b": 1, "a": [1.5, "é"]}) == '{"a":[1.5,"é"],"b":1}'
+
+
+def test_csv_round_trip_is_exact(tmp_path):
+    value = 0.1 + 0.2
+    files.write_csv(tmp_path / "t.csv", ["name", "value"], [['a, "b"', value]])
+    (row,) = files.read_csv(tmp_path / "t.csv", ["value"])
+    assert (row["name"], float(row["value"])) == ('a, "b"', value)
+    with pytest.raises(UserError, match="missing column other"):
+        files.read_csv(tmp_path / "t.csv", ["other"])
+
+
+ARRAYS = {
+    "a": np.arange(6, dtype=np.int64).reshape(2, 3),
+    "s": np.float32(2.5),
+    "e": np.zeros((0, 3)),
+}
+
+
+def test_tensor_files_keep_shapes_types_and_meta(tmp_path):
+    files.save_tensors(tmp_path / "t", "kind", 1, ARRAYS, {"x": [1]})
+    arrays, meta = files.load_tensors(tmp_path / "t", "kind")
+    assert meta == {"x": [1]}
+    for name, array in ARRAYS.items():
+        assert arrays[name].shape == np.shape(array)
+        assert arrays[name].dtype == np.asarray(array).dtype
+        assert np.array_equal(arrays[name], array)
+
+
+def test_tensor_files_are_byte_equal_for_equal_content(tmp_path):
+    for name, arrays in (("a", ARRAYS), ("b", dict(reversed(ARRAYS.items())))):
+        files.save_tensors(tmp_path / name, "kind", 1, arrays, {})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "versions", "words"),
+    [("other", (1,), "holds 'kind', expected 'other'"), ("kind", (2, 3), "format version 1")],
+)
+def test_tensor_files_of_other_kinds_are_refused(tmp_path, kind, versions, words):
+    files.save_tensors(tmp_path / "t", "kind", 1, ARRAYS)
+    with pytest.raises(UserError, match=words):
+        files.load_tensors(tmp_path / "t", kind, versions)
+
+
+def test_every_damaged_byte_is_noticed(tmp_path):
+    path = tmp_path / "t"
+    files.save_tensors(path, "kind", 1, ARRAYS, {"x": 1})
+    good = path.read_bytes()
+    for position in range(8, len(good), 7):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
+        with pytest.raises(UserError):
+            files.load_tensors(path, "kind")
+    path.write_bytes(good[: len(good) // 2])
+    with pytest.raises(UserError, match="damaged"):
+        files.load_tensors(path, "kind")
+
+
+def test_seeds_depend_on_seed_and_every_name():
+    draws = {
+        tuple(seeding.generator(seed, *names).integers(0, 2**32, 3))
+        for seed, names in [(0, ("a",)), (1, ("a",)), (0, ("b",)), (0, ("a", "b")), (0, ("ab",))]
+    }
+    assert len(draws) == 5
+    assert seeding.derive(0, "a") == seeding.derive(0, "a") < 2**63
+
+
+def test_second_writer_is_refused(tmp_path):
+    with (
+        folder_lock(tmp_path / "out"),
+        pytest.raises(UserError, match="another run is writing"),
+        folder_lock(tmp_path / "out"),
+    ):
+        pass
+    with folder_lock(tmp_path / "out"):
+        pass
+
+
+def test_provenance_records_what_made_a_folder(tmp_path):
+    source = tmp_path / "in.txt"
+    source.write_text("x")
+    with provenance.step("stage", tmp_path, inputs=[source], options={"k": 1}, seed=3) as record:
+        record["fingerprint"] = "abc"
+    found = json.loads((tmp_path / "provenance.json").read_text())
+    assert found["inputs"][str(source)] == files.file_sha256(source)
+    assert (found["step"], found["seed"], found["fingerprint"]) == ("stage", 3, "abc")
+    assert found["config_hash"] == files.text_hash(files.canonical_json({"k": 1}))
+    assert found["peak_memory_mb"] > 1
+
+
+def test_a_failed_step_leaves_no_provenance(tmp_path):
+    with pytest.raises(RuntimeError), provenance.step("stage", tmp_path):
+        raise RuntimeError
+    assert not (tmp_path / "provenance.json").exists()
+
+
+def test_unknown_names_the_nearest():
+    text = str(unknown("layer", "layre4", ["layer4", "conv1"], "ResNet"))
+    assert text.startswith("unknown layer 'layre4' in ResNet; did you mean 'layer4'?")
+
+
+def test_assets_of_the_users_own_fit_the_fetcher():
+    asset = Asset(package="p", version="1", sha256="0" * 64, keep=["a/*"], licence="x", credit="y")
+    assert AssetSpec(name="mine", **asset.model_dump()).requirement == "p==1"
