@@ -118,14 +118,13 @@ class CaptionerSpec(Section):
     stop_on: Literal["bleu", "loss"] = Field("bleu", description="What early stopping watches")
     standardise: bool = Field(True, description="Standardise features by the training units")
     splits: dict[str, Any] = Field(
-        {}, description="Settings of this section for single splits, by split name or prefix"
+        {}, description="Settings of this section for splits, by name, or for all `within` ones"
     )
 
 
 class DescribeSpec(Section):
     """Decoding (paper section 3.4): beam search, then re-ranking by weighted PMI."""
 
-    strategy: Literal["rerank", "beam", "greedy"] = Field("rerank", description="How to decode")
     temperature: float = Field(0.2, ge=0, description="lambda of log p(d|E) - lambda log p(d)")
     beam_size: int = Field(50, ge=1, description="Beams")
     length: int = Field(15, ge=1, description="Longest description in tokens, stop included")
@@ -225,11 +224,30 @@ def _check_names(config: Config) -> None:
                 f"config: corpus: {name!r} is probed with {kind!r} images, which have no ground "
                 "truth for the programmatic annotators; take it out of corpus"
             )
-    if not set(config.corpus) - {config.models[0]}:
-        raise UserError(
-            "config: corpus: needs an annotated network other than the one described, "
-            f"got {list(config.corpus)}"
-        )
+    for key in ("models", "corpus"):
+        names = getattr(config, key)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(f"config: {key}: {', '.join(twice)} is listed twice; list it once")
+    for name in config.models:
+        if not set(config.corpus) - {name}:
+            raise UserError(
+                f"config: corpus: {name!r} needs annotated networks other than itself to be "
+                f"described by, got {list(config.corpus)}"
+            )
+    _check_seeds(config)
+
+
+def _check_seeds(config: Config) -> None:
+    """Two worlds of one kind with one seed would share scenes: tests would be training images."""
+    seen: dict[tuple[str, int], str] = {}
+    for name, spec in config.dataset_zoo.items():
+        if spec.kind in ("stickers", "shapes"):
+            other = seen.setdefault((spec.kind, spec.seed), name)
+            if other != name:
+                raise UserError(
+                    f"config: dataset_zoo: {other!r} and {name!r} have the same seed {spec.seed} "
+                    "and would share scenes; give each its own"
+                )
 
 
 def _check_weights(where: str, weights: Weights) -> None:

@@ -11,7 +11,10 @@ from typing import Any
 
 from milan_core.config import Config, ModelSpec
 from milan_core.errors import UserError, unknown
-from milan_core.runtime.files import canonical_json
+from milan_core.runtime.files import canonical_json, file_sha256, text_hash
+from milan_core.sources import closure, file_of
+
+KINDS = ("within", "without")
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,25 @@ def probe_datasets(config: Config) -> list[str]:
     return sorted({config.model_zoo[name].dataset for name in needed_models(config)})
 
 
-def check_files(config: Config) -> None:
-    """Refuse a configuration whose own files are not there, before any job starts."""
+def check_plan(config: Config) -> None:
+    """Refuse names of splits that do not exist, and files of the user's that are not there."""
+    known = splits(config)
+    for key, names, allowed in (
+        ("captioner.splits", config.captioner.splits, [*KINDS, *_all_splits(config)]),
+        ("generalization.more_seeds", config.generalization.more_seeds, _all_splits(config)),
+    ):
+        for name in names:
+            if name not in allowed and name not in known:
+                raise unknown("split", name, allowed, f"config: {key}")
+    _check_files(config)
+
+
+def _all_splits(config: Config) -> list[str]:
+    """Splits that some choice of `models` would have: overlays may choose fewer."""
+    return ["all", *(f"{kind}_{name}" for name in config.model_zoo for kind in KINDS)]
+
+
+def _check_files(config: Config) -> None:
     for name in [*needed_models(config), config.encoder.model]:
         spec = config.model_zoo[name]
         if spec.weights.source == "file" and not Path(str(spec.weights.path)).is_file():
@@ -130,11 +150,11 @@ def training_params(spec: ModelSpec) -> str:
 def captioner_params(config: Config, split: str) -> str:
     """The canonical JSON of the captioner settings of a split: the section, then its overrides.
 
-    An override applies to the split of that name, or to all whose name begins with it and "_".
+    `within` and `without` stand for all splits of that kind; other keys name one split.
     """
     section = config.captioner.model_dump(exclude={"splits"})
     for key in sorted(config.captioner.splits, key=len):
-        if split == key or split.startswith(f"{key}_"):
+        if split == key or (key in KINDS and split.startswith(f"{key}_")):
             override = config.captioner.splits[key]
             for name in override:
                 if name not in section:
@@ -166,6 +186,12 @@ def report_params(config: Config, results: str, resources: str) -> str:
             "notice": config.notice,
             "k": config.exemplars.k,
             "lambda": config.describe.temperature,
+            "folders": [
+                *needed_models(config),
+                "encoder",
+                *(f"captioners/{split}" for split in splits(config)),
+                *(f"generalization/{split}" for split, _ in trials(config)),
+            ],
         }
     )
 
@@ -179,3 +205,24 @@ def used_assets(config: Config) -> list[str]:
             names.update(config.dataset_zoo[dataset].assets)
     names.add(config.generalization.bertscore)
     return sorted(name for name in names if name)
+
+
+def factory_version(config: Config, model: str) -> str:
+    """A digest of the source of a network: its module here, or the file of the user's."""
+    place = config.model_zoo[model].factory.rpartition(":")[0]
+    if place.endswith(".py"):
+        path = Path(place).expanduser()
+        return file_sha256(path)[:12] if path.is_file() else ""
+    if place.startswith("milan_core."):
+        return text_hash("".join(file_sha256(file_of(name)) for name in sorted(closure([place]))))
+    return ""
+
+
+def images_version(config: Config, dataset: str) -> str:
+    """A digest of names, sizes and times of the user's images, so that new ones are noticed."""
+    path = Path(str(config.dataset_zoo[dataset].options.get("path", ""))).expanduser()
+    if config.dataset_zoo[dataset].kind not in ("folder", "arrays") or not path.exists():
+        return ""
+    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    facts = [(str(item), item.stat().st_size, item.stat().st_mtime_ns) for item in files]
+    return text_hash(canonical_json(facts))

@@ -7,6 +7,7 @@ and exit code 2; anything else is a bug and shows its traceback.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import traceback
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = build_parser().parse_args(argv)
     terminal = _redirect_errors(arguments.log) if arguments.log else None
+    logging.basicConfig(format="milan: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         return int(arguments.run(arguments) or 0)
     except UserError as error:

@@ -1,12 +1,18 @@
-"""`milan annotations`: programmatic annotators of worlds whose ground truth is known."""
+"""`milan annotations`: references for the captioner, written by programs or by people."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import folder_of, stage, verb
+from milan_core.errors import UserError
+from milan_core.sources import code_version
+
+SET_HELP = "folder of the published format, or its zip"
 
 
 def register(subparsers: Any) -> None:
@@ -25,6 +31,125 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="annotations.csv")
+    _register_published(verbs)
+    _register_export(verbs)
+    _register_crowd(verbs)
+
+
+def _register_published(verbs: Any) -> None:
+    parser = verb(
+        verbs,
+        "inspect",
+        "what a MILANNOTATIONS set or group holds; checks every file's shape",
+        "milan annotations inspect --key base --root resources/milannotations",
+        _inspect,
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--set", type=Path, help=SET_HELP)
+    which.add_argument("--key", help="a published set or group, or a folder below --root")
+    parser.add_argument("--root", type=Path, default=Path(), help="folder above all sets")
+    parser.add_argument("--count", type=int, default=3, help="with --set; 0: any number")
+    parser.add_argument("--pack", action="store_true", help="write bit-packed copies of the masks")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser = verb(
+        verbs,
+        "merge",
+        "add the images that could not be published, from your own copy of ImageNet",
+        "milan annotations merge --set milannotations/alexnet/imagenet --images imagenet/val",
+        _merge,
+    )
+    parser.add_argument("--set", type=Path, required=True, help=SET_HELP)
+    parser.add_argument(
+        "--images", type=Path, required=True, help="class folders, or the folder above val/"
+    )
+    parser.add_argument(
+        "--transform",
+        choices=["crop", "squash"],
+        default="crop",
+        help="crop: as the masks were made; squash: as the published merge did",
+    )
+    parser.add_argument(
+        "--expect", type=int, default=50_000, help="images that the ids count; 0: any number"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="images decoded at once")
+
+
+def _register_export(verbs: Any) -> None:
+    parser = verb(
+        verbs,
+        "export",
+        "write exemplars and texts in the published format; ImageNet's images are left out",
+        "milan annotations export --key mynet/photos --exemplars exemplars.safetensors"
+        " --dataset DIR --texts descriptions.csv --out mynet-photos.zip",
+        _export,
+    )
+    parser.add_argument("--key", required=True, help="<network>/<data set>; decides on images")
+    parser.add_argument("--exemplars", type=Path, required=True)
+    parser.add_argument("--dataset", type=Path, required=True)
+    _add_texts(parser)
+    parser.add_argument("--images", choices=["auto", "include", "leave-out"], default="auto")
+    parser.add_argument("--size", type=int, default=224, help="side of images and masks")
+    parser.add_argument("--extras", action="store_true", help="also write activations.csv")
+    parser.add_argument("--out", type=Path, required=True, help="a folder, or a file x.zip")
+    parser = verb(
+        verbs,
+        "pictures",
+        "one PNG an exemplar, darkened outside the mask; with texts also a catalogue data.json",
+        "milan annotations pictures --set milannotations/biggan/places365 --out pictures",
+        _pictures,
+    )
+    parser.add_argument("--set", type=Path, required=True, help=SET_HELP)
+    _add_texts(parser, required=False)
+    parser.add_argument("--key", default="", help="<network>/<data set>, for data.json")
+    parser.add_argument("--base-url", default="", help="address that will serve --out")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def _register_crowd(verbs: Any) -> None:
+    parser = verb(
+        verbs,
+        "clean",
+        "raw crowd answers to annotations.csv: rejected out, spelling, boilerplate",
+        "milan annotations clean --results batch.csv --out annotations.csv",
+        _clean,
+    )
+    parser.add_argument("--results", type=Path, required=True, help="the platform's CSV")
+    parser.add_argument("--rules", type=Path, help="YAML instead of our lists")
+    parser.add_argument("--words", type=Path, help="`word count` lines; turns spelling on")
+    parser.add_argument("--workers", type=Path, help="YAML {worker id: [phrases to remove]}")
+    parser.add_argument("--legacy", action="store_true", help="layer and unit from the image URL")
+    parser.add_argument("--out", type=Path, required=True, help="annotations.csv")
+    parser = verb(
+        verbs,
+        "hits",
+        "one task a unit for a crowd platform: layer, unit, image_url_1 ...",
+        "milan annotations hits --set mynet-photos --base-url https://example.org/pictures"
+        " --out hits.csv",
+        _hits,
+    )
+    parser.add_argument("--set", type=Path, required=True, help=SET_HELP)
+    parser.add_argument("--base-url", required=True, help="address that serves the pictures")
+    parser.add_argument("--limit", type=int, help="only the first units")
+    parser.add_argument("--check", action="store_true", help="every file:// address must open")
+    parser.add_argument("--out", type=Path, required=True, help="CSV")
+    parser = verb(
+        verbs,
+        "qualification",
+        "the test before the tasks: YAML to question and answer XML and a mock-up page",
+        "milan annotations qualification --test test.yaml --out qualification",
+        _qualification,
+    )
+    parser.add_argument("--test", type=Path, required=True, help="YAML")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def _add_texts(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    parser.add_argument(
+        "--texts", type=Path, required=required, help="annotations.csv or descriptions.csv"
+    )
+    parser.add_argument(
+        "--column", default="description", help="of --texts: description (default) or summary"
+    )
 
 
 def _write(arguments: argparse.Namespace) -> None:
@@ -41,6 +166,7 @@ def _write(arguments: argparse.Namespace) -> None:
         inputs=inputs,
         options={"model": arguments.model},
         seed=arguments.seed,
+        code=code_version("annotations"),
     ) as record:
         record.update(
             annotate_network(
@@ -51,3 +177,119 @@ def _write(arguments: argparse.Namespace) -> None:
                 folder,
             )
         )
+
+
+def _inspect(arguments: argparse.Namespace) -> None:
+    from milan_core.annotations.facts import facts_text, set_facts
+    from milan_core.annotations.released import open_set, open_sets
+
+    if arguments.set:
+        opened = {"": open_set(arguments.set, arguments.count or None)}
+    else:
+        opened = open_sets(arguments.key, arguments.root)
+    facts = []
+    for key, found in opened.items():
+        if arguments.pack:
+            found.pack()
+        facts.append(set_facts(found, key))
+    print(json.dumps(facts, indent=1) if arguments.json else "\n".join(map(facts_text, facts)))
+
+
+def _merge(arguments: argparse.Namespace) -> None:
+    from milan_core.annotations.merge import merge_images
+    from milan_core.annotations.released import open_set
+
+    results = merge_images(
+        open_set(arguments.set, None),
+        arguments.images,
+        arguments.transform,
+        expected=arguments.expect or None,
+        threads=arguments.threads,
+    )
+    for layer, what in results.items():
+        print(f"{layer}: images {what}")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from milan_core.annotations.export import export_set, share_images, zip_set
+    from milan_core.annotations.records import read_annotations
+    from milan_core.data.store import open_dataset
+    from milan_core.exemplars.store import load_exemplars
+
+    dataset = open_dataset(folder_of(arguments.dataset))
+    shared = share_images(arguments.key, arguments.images, dataset.classes)
+    exemplars = load_exemplars(arguments.exemplars)
+    texts = read_annotations(arguments.texts, arguments.column)
+    out: Path = arguments.out
+    options = {"size": arguments.size, "extras": arguments.extras}
+    options["images"] = dataset.images if shared else None
+    if out.suffix.lower() != ".zip":
+        export_set(exemplars, texts, out, **options)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+            export_set(exemplars, texts, folder, **options)
+            zip_set(folder, out, images=shared)
+    print(f"{out}: {len(texts)} texts, {'with' if shared else 'without'} images")
+
+
+def _pictures(arguments: argparse.Namespace) -> None:
+    from milan_core.annotations.catalog import write_catalog
+    from milan_core.annotations.pictures import write_pictures
+    from milan_core.annotations.records import by_unit, read_annotations
+    from milan_core.annotations.released import open_set
+
+    found = open_set(arguments.set, None)
+    if not arguments.texts:
+        print(f"{arguments.out}: {write_pictures(found, arguments.out)} new pictures")
+        return
+    texts = by_unit(read_annotations(arguments.texts, arguments.column))
+    first = {unit: found_texts[0] for unit, found_texts in texts.items()}
+    key, base_url = arguments.key, arguments.base_url
+    count = write_catalog(found, first, arguments.out, key=key, base_url=base_url)
+    print(f"{arguments.out / 'data.json'}: {count} units")
+
+
+def _clean(arguments: argparse.Namespace) -> None:
+    from milan_core.annotations.cleaning import CleaningRules, clean, read_worker_rules
+    from milan_core.annotations.records import write_annotations
+    from milan_core.annotations.spelling import FrequencySpeller
+
+    found = clean(
+        arguments.results,
+        CleaningRules.load(arguments.rules) if arguments.rules else None,
+        FrequencySpeller.load(arguments.words) if arguments.words else None,
+        read_worker_rules(arguments.workers) if arguments.workers else None,
+        legacy=arguments.legacy,
+    )
+    if not found.annotations:
+        message = f"{arguments.results}: none of {found.answers} answers is left to write"
+        raise UserError(message)
+    write_annotations(arguments.out, found.annotations)
+    print(
+        f"{arguments.out}: {len(found.annotations)} of {found.answers} answers "
+        f"({found.rejected} rejected, {found.empty} empty, {found.changed} changed, "
+        f"{found.corrections.total()} words corrected, "
+        f"{found.worker_rules.total()} changed for their worker)"
+    )
+
+
+def _hits(arguments: argparse.Namespace) -> None:
+    from milan_core.annotations.crowd import file_exists, hit_rows, write_hits
+    from milan_core.annotations.released import open_set
+
+    found = open_set(arguments.set, None)
+    counts = {layer.ids.shape[1] for layer in found.layers.values()}
+    if len(counts) != 1:
+        message = f"{arguments.set}: layers have {sorted(counts)} exemplars, tasks need one number"
+        raise UserError(message)
+    rows = hit_rows(found.units, arguments.base_url, counts.pop(), arguments.limit)
+    write_hits(arguments.out, rows, file_exists if arguments.check else None)
+    print(f"{arguments.out}: {len(rows)} tasks")
+
+
+def _qualification(arguments: argparse.Namespace) -> None:
+    from milan_core.annotations.qualification import read_qualification, write_qualification
+
+    write_qualification(read_qualification(arguments.test), arguments.out)
+    print(f"{arguments.out / 'mockup.html'}: look at it before you upload questions.xml")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
+from milan_core.sources import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -40,7 +41,12 @@ def _train(arguments: argparse.Namespace) -> None:
     inputs = [*arguments.features, *arguments.annotations]
     options = {"split": arguments.split, "settings": arguments.settings}
     with provenance.step(
-        "captioner_train", folder, inputs=inputs, options=options, seed=arguments.seed
+        "captioner_train",
+        folder,
+        inputs=inputs,
+        options=options,
+        seed=arguments.seed,
+        code=code_version("captioner"),
     ) as record:
         record.update(
             train_on_split(
@@ -52,5 +58,6 @@ def _train(arguments: argparse.Namespace) -> None:
                 device=arguments.device,
                 out=folder,
                 encoder={"spec": arguments.encoder, "pooling": arguments.pooling},
+                code=code_version("captioner"),
             )
         )

@@ -71,3 +71,9 @@ def shard(text: str) -> tuple[int, int]:
 def folder_of(path: Path) -> Path:
     """A data set is named by its folder or by its manifest."""
     return path.parent if path.suffix else path
+
+
+def weights_of(model: dict[str, Any]) -> list[Path]:
+    """The weights file of a network as the workflow names it, for the record."""
+    path = (model.get("weights") or {}).get("path")
+    return [Path(path)] if path else []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import folder_of, json_value, stage, verb
+from milan_core.sources import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -35,7 +36,12 @@ def _build(arguments: argparse.Namespace) -> None:
     assets = {folder_of(path).name: folder_of(path) for path in arguments.assets}
     folder = folder_of(arguments.out)
     with provenance.step(
-        "datasets_build", folder, inputs=arguments.assets, options=given, seed=given.get("seed", 0)
+        "datasets_build",
+        folder,
+        inputs=arguments.assets,
+        options=given,
+        seed=given.get("seed", 0),
+        code=code_version("datasets"),
     ) as record:
         dataset = build_dataset(arguments.name, spec, assets, folder, seed=given.get("seed", 0))
         record["fingerprint"] = dataset.fingerprint

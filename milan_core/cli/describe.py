@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
+from milan_core.sources import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -62,7 +63,7 @@ def _register_run(verbs: Any) -> None:
     parser.add_argument("--weights", help="safetensors or state dict of the network")
     parser.add_argument("--images", required=True, type=Path, help="folder of images")
     parser.add_argument("--layers", required=True, nargs="+", metavar="GLOB")
-    parser.add_argument("--captioner", default="auto", help="auto, a folder, or a milan-*.pth file")
+    parser.add_argument("--captioner", default="auto", help="auto, or a folder")
     parser.add_argument("--size", type=int, default=224, help="side of the network's input")
     parser.add_argument("--mean", type=float, nargs=3, default=[0.485, 0.456, 0.406])
     parser.add_argument("--std", type=float, nargs=3, default=[0.229, 0.224, 0.225])
@@ -78,8 +79,15 @@ def _units(arguments: argparse.Namespace) -> None:
     from milan_core.runtime import provenance
 
     folder = arguments.out.parent
-    inputs = [arguments.captioner, arguments.features]
-    with provenance.step("describe_units", folder, inputs=inputs, options=arguments.options):
+    around = [arguments.captioner.with_name(n) for n in ("weights.safetensors", "units.csv")]
+    inputs = [arguments.captioner, *around, arguments.features]
+    with provenance.step(
+        "describe_units",
+        folder,
+        inputs=inputs,
+        options=arguments.options,
+        code=code_version("describe"),
+    ):
         describe_units(
             arguments.model,
             arguments.captioner,
@@ -95,7 +103,9 @@ def _table(arguments: argparse.Namespace) -> None:
     from milan_core.runtime import provenance
 
     inputs = [arguments.descriptions, *arguments.within]
-    with provenance.step("describe_table", arguments.out.parent, inputs=inputs):
+    with provenance.step(
+        "describe_table", arguments.out.parent, inputs=inputs, code=code_version("describe")
+    ):
         publish_table(arguments.descriptions, arguments.within, arguments.out)
 
 

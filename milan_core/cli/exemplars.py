@@ -15,8 +15,10 @@ from milan_core.cli.common import (
     stage,
     start_torch,
     verb,
+    weights_of,
 )
 from milan_core.errors import UserError
+from milan_core.sources import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -70,9 +72,10 @@ def _scan(arguments: argparse.Namespace) -> None:
     with provenance.step(
         "exemplars_scan",
         arguments.out.parent,
-        inputs=[arguments.dataset],
+        inputs=[arguments.dataset, *weights_of(arguments.model)],
         options=options,
         filename=name,
+        code=code_version("exemplars"),
     ):
         spec = {k: v for k, v in arguments.model.items() if k not in ("name", "batch_size")}
         loaded = load_model(spec)
@@ -98,7 +101,12 @@ def _merge(arguments: argparse.Namespace) -> None:
     from milan_core.exemplars.store import load_exemplars, merge
     from milan_core.runtime import provenance
 
-    with provenance.step("exemplars_merge", arguments.out.parent, inputs=arguments.shards):
+    with provenance.step(
+        "exemplars_merge",
+        arguments.out.parent,
+        inputs=arguments.shards,
+        code=code_version("exemplars"),
+    ):
         merged = merge([load_exemplars(path) for path in arguments.shards])
         if not merged.complete:
             message = f"{len(arguments.shards)} shards do not cover the data set; give all of them"

@@ -6,7 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import add_compute, folder_of, json_value, stage, start_torch, verb
+from milan_core.cli.common import (
+    add_compute,
+    folder_of,
+    json_value,
+    stage,
+    start_torch,
+    verb,
+    weights_of,
+)
+from milan_core.sources import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -48,7 +57,11 @@ def _encode(arguments: argparse.Namespace) -> None:
 
     folder = folder_of(arguments.out)
     with provenance.step(
-        "features_encode", folder, inputs=[arguments.dataset], options=arguments.encoder
+        "features_encode",
+        folder,
+        inputs=[arguments.dataset, *weights_of(arguments.encoder["model"])],
+        options=arguments.encoder,
+        code=code_version("features"),
     ):
         encoder = load_encoder(arguments.encoder, device=arguments.device)
         encoder.encode_dataset(open_dataset(folder_of(arguments.dataset)), folder)
@@ -68,6 +81,7 @@ def _pool(arguments: argparse.Namespace) -> None:
         inputs=inputs,
         options=arguments.options,
         seed=arguments.seed,
+        code=code_version("features"),
     ):
         table = pool_network(
             folder_of(arguments.maps),

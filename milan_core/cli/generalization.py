@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import json_value, stage, verb
+from milan_core.sources import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -48,13 +49,19 @@ def _score(arguments: argparse.Namespace) -> None:
     from milan_core.experiments.stage import score_trial
     from milan_core.runtime import provenance
 
-    inputs = [arguments.descriptions, arguments.annotations, arguments.truth, *arguments.learnt]
+    names = ("descriptions", "beams", "baselines", "annotations", "truth", "units")
+    inputs = [
+        *(getattr(arguments, name) for name in names),
+        *arguments.learnt,
+        *arguments.bertscore,
+    ]
     with provenance.step(
         "generalization_score",
         arguments.out.parent,
         inputs=inputs,
         options=arguments.options,
         seed=arguments.seed,
+        code=code_version("generalization"),
     ):
         score_trial(arguments)
 
@@ -68,5 +75,6 @@ def _table(arguments: argparse.Namespace) -> None:
         arguments.out.parent,
         inputs=arguments.files,
         options=arguments.trials,
+        code=code_version("generalization"),
     ):
         write_tables(arguments.trials, arguments.files, arguments.out.parent)

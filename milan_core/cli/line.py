@@ -9,23 +9,22 @@ from typing import Any
 
 from milan_core.errors import UserError
 
-PUBLISHED = Path("resources/captioners")
 TRAINED = Path("results/captioners/all")
 
 
 def find_captioner(choice: str) -> Path:
-    """The captioner of `--captioner`: `auto` takes published weights, else one trained here."""
+    """The captioner of `--captioner`; `auto` takes the one that a run trained here.
+
+    Published captioners load, but their encoders are not built in yet, so `auto` cannot use them.
+    """
     if choice != "auto":
         return Path(choice)
-    published = sorted(PUBLISHED.glob("milan-*.pth"))
-    if published:
-        return published[0]
     trained = sorted(TRAINED.glob("seed*/config.json"))
     if trained:
         return trained[0].parent
     message = (
-        f"no captioner here: neither {PUBLISHED}/milan-*.pth nor {TRAINED}/seed*; run `make run` in this "
-        "folder to train one, place the published weights there, or give --captioner PATH"
+        f"no captioner here: no {TRAINED}/seed*; run `make run` in this folder to train one, or "
+        "give --captioner PATH"
     )
     raise UserError(message)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, folder_of, json_value, stage, start_torch, verb
+from milan_core.sources import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -55,6 +56,7 @@ def _train(arguments: argparse.Namespace) -> None:
         inputs=arguments.datasets,
         options=arguments.model,
         seed=arguments.seed,
+        code=code_version("targets"),
     ) as record:
         spec = {key: arguments.model[key] for key in ("factory", "kwargs", "input")}
         settings = {
@@ -63,7 +65,12 @@ def _train(arguments: argparse.Namespace) -> None:
             if key in arguments.model["weights"]
         }
         module = train_classifier(
-            spec, train, {**settings, "device": arguments.device}, arguments.seed, folder
+            spec,
+            train,
+            {**settings, "device": arguments.device},
+            arguments.seed,
+            folder,
+            code=code_version("targets"),
         )
         view = InputSpec.from_mapping(spec["input"])
         scores = [

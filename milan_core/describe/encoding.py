@@ -22,7 +22,7 @@ def encoder_of(captioner: Captioner, device: str = "cpu") -> Encoder:
     from milan_core.features.pool import load_encoder
 
     meta = captioner.meta
-    if "encoder" not in meta:
+    if "spec" not in meta.get("encoder", {}):
         message = (
             "this captioner does not say which encoder made its features, so it cannot describe "
             "images directly; use one trained by this workflow, or give features to decode()"

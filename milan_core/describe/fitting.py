@@ -7,6 +7,7 @@ with the same bytes as one that was left alone.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from tqdm import tqdm
 
 from milan_core.errors import UserError
 from milan_core.runtime.files import load_tensors, save_tensors
+
+_log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 """One line of the history: phase, epoch, train_loss, val_loss, bleu, best."""
@@ -71,11 +74,9 @@ class StateFile:
     def _read(self) -> None:
         arrays, meta = load_tensors(self.path, STATE_KIND, (STATE_FORMAT,))
         if meta["fingerprint"] != self._fingerprint:
-            message = (
-                f"{self.path} is the unfinished training of other features, annotations, settings "
-                "or seed; delete it to start afresh, or give another output folder"
-            )
-            raise UserError(message)
+            # An edited configuration or code must not stop a run, nor be mixed with what was.
+            _log.warning("%s is of another training: starting afresh", self.path)
+            return
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         for name, rows in meta["finished"].items():
             self._finished[name] = (_under(tensors, f"finished.{name}."), rows)

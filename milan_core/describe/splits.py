@@ -88,6 +88,7 @@ def train_on_split(
     device: str,
     out: Path,
     encoder: dict[str, Any],
+    code: str = "",
 ) -> dict[str, Any]:
     """Train captioner and language model on the training side of a split and save both.
 
@@ -112,6 +113,7 @@ def train_on_split(
         seed,
         out,
         device=device,
+        code=code,
     )
     sides = np.where(held, "test", "train")
     table = [(*unit, side) for unit, side in zip(found.units, sides, strict=True)]

@@ -41,6 +41,7 @@ def train_captioner(
     out: Path | str,
     *,
     device: str = "cpu",
+    code: str = "",
 ) -> Captioner:
     """Train on the given units and write the captioner and `history.csv` to `out`.
 
@@ -52,13 +53,14 @@ def train_captioner(
         settings: sizes and training options.
         seed: of the hold-out, the initial weights, the order of the batches and the dropout.
         out: folder, made if missing.
+        code: version of the training sources; a state that other sources left is not resumed.
         device: where to train; only "cpu" promises equal bytes for equal seeds.
     """
     out = Path(out)
     _check(features, annotations)
     corpus = build_corpus(annotations, settings.hold_out, seed)
     tokenizer = Tokenizer(corpus.vocabulary)
-    fingerprint = _fingerprint(features, annotations, settings, seed)
+    fingerprint = _fingerprint(features, annotations, settings, seed, code)
     state = StateFile(out / STATE, fingerprint, settings.checkpoint_seconds)
     limits = {"max_epochs": settings.max_epochs, "patience": settings.patience}
     history: list[Row] = []
@@ -126,12 +128,13 @@ def _fingerprint(
     annotations: Sequence[Sequence[str]],
     settings: CaptionerSettings,
     seed: int,
+    code: str,
 ) -> str:
     """SHA-256 of everything that decides the trained bytes."""
     decisive = settings.to_dict()
     del decisive["checkpoint_seconds"], decisive["max_unit_batch"]
     texts = [list(unit) for unit in annotations]
-    head = [seed, decisive, texts, features.dtype.str, list(features.shape)]
+    head = [seed, code, decisive, texts, features.dtype.str, list(features.shape)]
     digest = hashlib.sha256(canonical_json(head).encode())
     for start in range(0, len(features), _BLOCK):
         digest.update(np.ascontiguousarray(features[start : start + _BLOCK]).data)

@@ -70,10 +70,19 @@ def accuracy_constant(captions: Sequence[str], truth: Sequence[Truth]) -> str:
     return min(counts, key=lambda text: (-hits(text), -counts[text], text))
 
 
-def permutations(units: int, seed: int, count: int = 20) -> np.ndarray:
-    """Orders in which descriptions are dealt to other units: int64 [count, units]."""
-    random = generator(seed, "shuffled_prediction", units)
-    return np.stack([random.permutation(units) for _ in range(count)])
+def permutations(layers: Sequence[str], seed: int, count: int = 20) -> np.ndarray:
+    """Orders in which descriptions are dealt to other units of their layer: int64 [count, units].
+
+    Within a layer, so that what is typical of the layer is kept: the harder baseline.
+    """
+    random = generator(seed, "shuffled_prediction", len(layers))
+    names = np.array(layers)
+    orders = np.tile(np.arange(len(layers)), (count, 1))
+    for order in orders:
+        for name in dict.fromkeys(layers):
+            rows = np.flatnonzero(names == name)
+            order[rows] = random.permutation(rows)
+    return orders
 
 
 def annotator_rounds(

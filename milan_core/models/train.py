@@ -8,6 +8,7 @@ held-out data is spent on choosing one.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +27,8 @@ from milan_core.models.weights import save_weights
 from milan_core.models.zoo import LoadedModel, load_model
 from milan_core.runtime.files import atomic_path, canonical_json, text_hash, write_csv
 from milan_core.runtime.seeding import generator, seed_torch
+
+_log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
@@ -79,13 +82,16 @@ def train_classifier(
     settings: TrainSettings | Mapping[str, Any],
     seed: int,
     out: Path | str,
+    code: str = "",
 ) -> nn.Module:
     """Train the network of a zoo spec on a labelled dataset.
 
     Writes into `out`: ``weights.safetensors`` (kind milan-weights), ``training.csv`` (epoch, loss,
     seconds) and, after every epoch, ``checkpoint.pt``. A killed run resumes from its checkpoint and
-    ends with the same bytes as one that was not killed; a checkpoint of another spec, dataset, seed
-    or setting is refused. Bytes are equal for equal torch version, machine type and thread count.
+    ends with the same bytes as one that was not killed. A checkpoint of another spec, dataset,
+    seed, setting or `code` (a version of the training sources) is not used, with a line in the log;
+    none is left when the training has ended. Bytes are equal for equal torch version, machine type
+    and thread count.
 
     Returns:
         The trained network in eval mode.
@@ -100,7 +106,7 @@ def train_classifier(
             else ("the training set has images without a label; train on a labelled dataset")
         )
         raise UserError(msg)
-    identity = _identity(spec, train, settings, seed)
+    identity = _identity(spec, train, settings, seed, code)
     with torch.random.fork_rng(devices=[]), _deterministic():
         seed_torch(seed, "initial weights")
         loaded = load_model(spec)
@@ -113,13 +119,14 @@ def train_classifier(
     save_weights(loaded.module, out / WEIGHTS, {**meta, "dataset": train.fingerprint})
     rows = [(epoch + 1, loss, round(seconds, 3)) for epoch, (loss, seconds) in enumerate(history)]
     write_csv(out / "training.csv", ("epoch", "loss", "seconds"), rows)
+    (out / CHECKPOINT).unlink(missing_ok=True)
     return loaded.module.eval()
 
 
 def _identity(
-    spec: Mapping[str, Any], train: LabelledImages, settings: TrainSettings, seed: int
+    spec: Mapping[str, Any], train: LabelledImages, settings: TrainSettings, seed: int, code: str
 ) -> str:
-    facts = [dict(spec), train.fingerprint, asdict(settings), seed]
+    facts = [dict(spec), train.fingerprint, asdict(settings), seed, code]
     return text_hash(canonical_json(facts), digits=32)
 
 
@@ -128,14 +135,15 @@ def _deterministic() -> Iterator[None]:
     """Use torch's deterministic algorithms inside a block; the caller's setting comes back."""
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    checks: Any = torch.utils.deterministic
+    fill = checks.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Filling every new tensor finds reads of unset memory; here it costs a quarter of the time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    checks.fill_uninitialized_memory = False
     try:
         yield
     finally:
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        checks.fill_uninitialized_memory = fill
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
 
 
@@ -213,11 +221,8 @@ class _Run:
             msg = f"checkpoint {path} is damaged ({type(error).__name__}); delete it and run again"
             raise UserError(msg) from error
         if found != identity:
-            msg = (
-                f"checkpoint {path} belongs to another training run (other spec, dataset, settings "
-                "or seed); delete it or choose another output folder"
-            )
-            raise UserError(msg)
+            _log.warning("%s belongs to another training run: starting afresh", path)
+            return []
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])

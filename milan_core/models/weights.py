@@ -68,7 +68,7 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
     if not path.is_file():
         msg = (
             f"weights not found: {path}; place a state dictionary there (.safetensors, .pth, .pt) "
-            "or set `weights: {source: none}` for random weights"
+            "or leave `weights` out when the factory loads them"
         )
         raise UserError(msg)
     value = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)

@@ -75,6 +75,9 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
     except TypeError as error:
         msg = f"factory {spec['factory']} does not accept kwargs {kwargs}: {error}"
         raise UserError(msg) from error
+    except Exception as error:
+        msg = f"factory {spec['factory']} failed: {type(error).__name__}: {error}"
+        raise UserError(msg) from error
     if not isinstance(module, nn.Module):
         msg = (
             f"factory {spec['factory']} returned {type(module).__name__}; expected torch.nn.Module"

@@ -11,10 +11,12 @@ from milan_core.report.units import number
 from milan_core.runtime.files import read_csv
 
 MAIN, ACCURACY, BERT_F = "pmi", "concept_accuracy", "bert_score-f"
+FEWER = "pmi_two_references"
 LEAD = ":lead-of-pmi"
 SHOWN = (ACCURACY, BERT_F, "bleu", "rouge-l-f", "distinct", "mean_information")
 METHOD_NAMES = {
     MAIN: "MILAN: log p(d|E) − λ log p(d)",
+    FEWER: "MILAN, against two annotators at a time",
     "greedy": "greedy p(d|E), same captioner",
     "whole_image": "same captioner, masks left out",
     "shuffled_masks": "same captioner, masks of other images",
@@ -23,7 +25,7 @@ METHOD_NAMES = {
     "constant": "constant: agrees best in training",
     "constant_concept": "constant: most often right in training",
     "most_frequent": "constant: most frequent annotation",
-    "annotators": "each annotator against the others (ceiling)",
+    "annotators": "each annotator against the other two",
 }
 
 

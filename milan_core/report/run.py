@@ -75,7 +75,11 @@ def collect_run(settings: Mapping[str, Any]) -> dict[str, Any]:
             "accuracy": _existing(baselines / "accuracy.svg"),
             "lambda": _existing(general / "lambda.svg"),
         },
-        "provenance": sorted(results.rglob("*provenance.json")),
+        "provenance": sorted(
+            path
+            for folder in settings.get("folders", [])
+            for path in (results / folder).rglob("*provenance.json")
+        ),
         "assets": [
             path
             for name in settings.get("assets", [])

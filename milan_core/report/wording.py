@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from milan_core.report.results import (
     ACCURACY,
     BERT_F,
+    FEWER,
     LEAD,
     MAIN,
     METHOD_NAMES,
@@ -193,15 +194,17 @@ def bert_sentence(models: Sequence[str], table: Table) -> str | None:
 def ceiling_sentence(models: Sequence[str], table: Table) -> str | None:
     """What agreement is possible: each annotator against the others."""
     said = [
-        f"{model} {table.get(model, MAIN, BERT_F).value:.2f} against {ceiling.value:.2f}"
+        f"{model} {ours.value:.2f} against {theirs.value:.2f}"
         for model in models
-        if (ceiling := table.get(model, "annotators", BERT_F)).known
+        if (theirs := table.get(model, "annotators", BERT_F)).known
+        and (ours := table.get(model, FEWER, BERT_F)).known
     ]
     if not said:
         return None
     return (
-        "The programmatic annotators agree with each other only so far, which bounds every text "
-        f"score: BERTScore F of the descriptions against that of an annotator is {', '.join(said)}."
+        "For comparison with the agreement of the programmatic annotators: BERTScore F of the "
+        "descriptions against two annotators, and of the third annotator against the same two, is "
+        f"{', '.join(said)}."
     )
 
 
@@ -223,4 +226,16 @@ def within_sentence(models: Sequence[str], table: Table) -> str | None:
     return (
         "Within-network captioners (tested on units they did not learn from) against captioners "
         f"that never saw the network: {'; '.join(said)}."
+    )
+
+
+def probe_sentence(probes: Mapping[str, str]) -> str | None:
+    """What is held out when several networks were shown the same images, and what is not."""
+    shared = [name for name in probes if list(probes.values()).count(probes[name]) > 1]
+    if not shared:
+        return None
+    return (
+        f"{', '.join(shared)} are probed with the same images: a captioner that never saw a "
+        "network has seen many of its exemplar images under the masks of other networks. What is "
+        "held out is the network, not the images."
     )

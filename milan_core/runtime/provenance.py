@@ -17,7 +17,6 @@ from typing import Any
 from milan_core.runtime.files import canonical_json, file_sha256, text_hash, write_json
 
 FORMAT = 1
-_SMALL = 1 << 20  # larger inputs carry their own checksum in a manifest beside them
 _PACKAGES = (
     "milan-workflow",
     "numpy",
@@ -79,6 +78,4 @@ def step(
 def _input_hash(path: Path) -> str | None:
     if not path.is_file():
         return None
-    if path.stat().st_size > _SMALL:
-        return f"size:{path.stat().st_size}"
     return file_sha256(path)

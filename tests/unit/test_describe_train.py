@@ -138,7 +138,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(world, settings, tmp_path, monke
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
-def test_a_foreign_state_is_refused(world, settings, tmp_path, monkeypatch):
+def test_a_foreign_state_is_not_resumed(world, settings, tmp_path, monkeypatch, caplog):
     features, texts = world
 
     def killed(*_):
@@ -147,18 +147,29 @@ def test_a_foreign_state_is_refused(world, settings, tmp_path, monkeypatch):
     monkeypatch.setattr(fitting.StateFile, "finish", killed)
     with pytest.raises(KeyboardInterrupt):
         train_captioner(features, texts, settings, 0, tmp_path)
+    state = (tmp_path / STATE).read_bytes()
     monkeypatch.undo()
     changed = features.copy()
     changed[0, 0, 0] += 1
     wider = dataclasses.replace(settings, hidden=17)
-    for request in (
-        (features, texts, settings, 1),
-        (changed, texts, settings, 0),
-        (features, [*texts[:-1], ["x"]], settings, 0),
-        (features, texts, wider, 0),
+    for number, (request, code) in enumerate(
+        (
+            ((features, texts, settings, 1), ""),
+            ((changed, texts, settings, 0), ""),
+            ((features, [*texts[:-1], ["x"]], settings, 0), ""),
+            ((features, texts, wider, 0), ""),
+            ((features, texts, settings, 0), "newer sources"),
+        )
     ):
-        with pytest.raises(UserError, match="unfinished training of other"):
-            train_captioner(*request, tmp_path)
+        afresh, edited = tmp_path / f"afresh{number}", tmp_path / f"edited{number}"
+        edited.mkdir()
+        (edited / STATE).write_bytes(state)
+        caplog.clear()
+        train_captioner(*request, afresh, code=code)
+        train_captioner(*request, edited, code=code)
+        assert "starting afresh" in caplog.text
+        for name in ("weights.safetensors", "history.csv"):
+            assert (edited / name).read_bytes() == (afresh / name).read_bytes()
     (tmp_path / STATE).write_bytes(b"junk")
     with pytest.raises(UserError, match="damaged"):
         train_captioner(features, texts, settings, 0, tmp_path)

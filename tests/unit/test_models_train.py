@@ -77,11 +77,38 @@ def test_killed_run_ends_with_the_same_bytes(tmp_path, monkeypatch):
     assert weights_of(tmp_path / "killed") == weights_of(tmp_path / "whole")
     train_classifier(SPEC, data, SETTINGS, 6, tmp_path / "other seed")
     assert weights_of(tmp_path / "other seed") != weights_of(tmp_path / "whole")
-    with pytest.raises(UserError, match="another training run"):
-        train_classifier(SPEC, data, SETTINGS, 6, tmp_path / "killed")
+    assert not list(tmp_path.glob("*/checkpoint.pt")), "a finished training leaves no checkpoint"
     (tmp_path / "killed" / "checkpoint.pt").write_bytes(b"half")
     with pytest.raises(UserError, match="damaged"):
         train_classifier(SPEC, data, SETTINGS, 5, tmp_path / "killed")
+
+
+@pytest.mark.parametrize("change", [{"seed": 6}, {"code": "newer sources"}])
+def test_checkpoint_of_another_training_is_not_resumed(tmp_path, monkeypatch, caplog, change):
+    """An edited setting or edited code starts afresh: no stop, and no mixture of two trainings."""
+    data, given = colours(), {"seed": 5, "code": "", **change}
+    train_classifier(SPEC, data, SETTINGS, **given, out=tmp_path / "afresh")
+    original, done = training._Run.epoch, []
+
+    def killed(self, train, epoch, seed):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return original(self, train, epoch, seed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Run, "epoch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(SPEC, data, SETTINGS, 5, tmp_path / "edited")
+
+    def counted(self, train, epoch, seed):
+        done.append(epoch)
+        return original(self, train, epoch, seed)
+
+    monkeypatch.setattr(training._Run, "epoch", counted)
+    train_classifier(SPEC, data, SETTINGS, **given, out=tmp_path / "edited")
+    assert done == list(range(SETTINGS["epochs"])), "every epoch is trained again"
+    assert "starting afresh" in caplog.text
+    assert weights_of(tmp_path / "edited") == weights_of(tmp_path / "afresh")
 
 
 @pytest.mark.parametrize(

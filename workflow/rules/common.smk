@@ -25,12 +25,15 @@ from milan_core.sources import code_version
 
 try:
     CONFIG = parse_config(config)
-    plan.check_files(CONFIG)
+    plan.check_plan(CONFIG)
     SPLITS = plan.splits(CONFIG)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 TRIALS = plan.trials(CONFIG)
+TRAINED = [
+    name for name in CONFIG.models if CONFIG.model_zoo[name].weights.source == "train"
+]
 ROOTS = {
     "results": "results",
     "resources": "resources",

@@ -22,6 +22,7 @@ rule exemplars_scan:
         model=model_spec,
         options=options("exemplars", exclude={"shards"}),
         device=CONFIG.device,
+        network=network_source,
         code=code_version("exemplars"),
     shell:
         "milan --log {log} exemplars scan --model {params.model:q} --dataset {input.dataset}"

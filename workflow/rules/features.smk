@@ -19,6 +19,7 @@ rule features_encode:
     params:
         encoder=encoder_spec,
         device=CONFIG.device,
+        network=plan.factory_version(CONFIG, CONFIG.encoder.model),
         code=code_version("features"),
     shell:
         "milan --log {log} features encode --encoder {params.encoder:q} --dataset {input.dataset}"

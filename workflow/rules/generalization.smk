@@ -82,11 +82,21 @@ rule generalization_table:
 
 rule generalization:
     input:
-        "<results>/generalization/table.csv" if TRIALS else [],
+        collect(
+            "<results>/generalization/{file}",
+            file=(
+                ["table.csv", "summary.csv", "lambda.csv", "lambda.svg"]
+                if TRIALS
+                else []
+            ),
+        ),
     localrule: True
 
 
 rule baselines:
     input:
-        "<results>/baselines/table.csv" if TRIALS else [],
+        collect(
+            "<results>/baselines/{file}",
+            file=["table.csv", "summary.csv", "accuracy.svg"] if TRIALS else [],
+        ),
     localrule: True

@@ -16,6 +16,16 @@ def model_spec(wildcards):
     return plan.model_params(CONFIG, wildcards.model, RESULTS, RESOURCES)
 
 
+def network_source(wildcards):
+    """A digest of the network's source: an edited architecture must be trained and mined again."""
+    return plan.factory_version(CONFIG, wildcards.model)
+
+
+def user_images(wildcards):
+    """A digest of the user's image files, which are too many to be inputs."""
+    return plan.images_version(CONFIG, wildcards.dataset)
+
+
 def model_weights(wildcards):
     """The weights file to wait for; empty when the factory brings its own."""
     return plan.weights_file(CONFIG, wildcards.model, RESULTS, RESOURCES) or []

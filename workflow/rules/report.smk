@@ -7,7 +7,12 @@ rule report_pages:
         annotations=collect(
             "<results>/{model}/annotations/truth.csv", model=plan.described(CONFIG)
         ),
-        tables=rules.generalization.input,
+        references=collect(
+            "<results>/{model}/annotations/annotations.csv",
+            model=plan.described(CONFIG),
+        ),
+        accuracy=collect("<results>/{model}/target/accuracy.csv", model=TRAINED),
+        tables=[rules.generalization.input, rules.baselines.input],
         captioner=whole_corpus_captioner,
     output:
         report(

@@ -14,6 +14,7 @@ rule datasets_build:
         mem="4GB",
     params:
         spec=dataset_spec,
+        images=user_images,
         code=code_version("datasets"),
     shell:
         "milan --log {log} datasets build --name {wildcards.dataset} --spec {params.spec:q}"
@@ -42,6 +43,7 @@ rule targets_train:
         spec=training_spec,
         seed=CONFIG.seed,
         device=CONFIG.device,
+        network=network_source,
         code=code_version("targets"),
     shell:
         "milan --log {log} models train --model {params.spec:q} --name {wildcards.model} --datasets {input}"

@@ -1,0 +1,177 @@
+"""Add the images that could not be published: images.npy of each layer from the user's own copy.
+
+The ids of the published ImageNet sets count the validation images in the order of class folders
+(spec 2.1, 3.3). The masks were made on the probe transform, so that is what images get by default;
+the published merge squashed them instead, which moves every mask of an image that is not square
+(spec 6.2-5), and is kept as `squash` for comparison.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from milan_core.annotations.layers import LayerFolder
+from milan_core.annotations.mapped import npy_pieces
+from milan_core.annotations.released import AnnotationSet
+from milan_core.data.images import UNREADABLE, resize_crop
+from milan_core.errors import UserError
+from milan_core.runtime.files import read_json, write_json
+
+IMAGENET_IMAGES = 50_000  # of the validation set
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+RECORD, KIND, VERSION = "images.json", "milan-merged-images", 1
+CHUNK = 64  # images a thread decodes before the results are written
+
+Transform = Callable[[Image.Image, int], np.ndarray]
+
+
+def _crop(image: Image.Image, size: int) -> np.ndarray:
+    """Resize 256, centre crop 224, or the same proportion for another `size`."""
+    return resize_crop(image, round(size * 256 / 224), size)
+
+
+def _squash(image: Image.Image, size: int) -> np.ndarray:
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+
+
+TRANSFORMS: dict[str, Transform] = {"crop": _crop, "squash": _squash}
+
+
+def list_images(root: Path | str) -> list[Path]:
+    """The images that ids count: class folders sorted, files sorted within (torchvision's order).
+
+    `root` is the folder of class folders, or the one above it where that has a `val` folder; both
+    layouts are in use (spec 6.2-8).
+    """
+    root = Path(root)
+    if not root.is_dir():
+        msg = f"image folder not found: {root}"
+        raise UserError(msg)
+    root = root / "val" if (root / "val").is_dir() else root
+    classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    found = []
+    for name in classes:
+        for folder, _, files in sorted(os.walk(root / name, followlinks=True)):
+            found += [
+                Path(folder, file) for file in sorted(files) if file.lower().endswith(EXTENSIONS)
+            ]
+    if not found:
+        msg = (
+            f"no class folders with images in {root}; ids count the images in the order of class "
+            "folders (n01440764/..., n01443537/...), so sort the images into those first"
+        )
+        raise UserError(msg)
+    return found
+
+
+def merge_images(
+    found: AnnotationSet,
+    root: Path | str,
+    transform: str = "crop",
+    *,
+    expected: int | None = IMAGENET_IMAGES,
+    threads: int = 1,
+) -> dict[str, str]:
+    """Write images.npy, uint8 (U, k, 3, S, S), into every layer's folder that has none.
+
+    A layer is written whole or not at all, and one that is there is kept, so a merge that was
+    stopped goes on where it was. Open the set again to see the images.
+
+    Args:
+        found: the set.
+        root: see `list_images`.
+        transform: `crop` (Resize 256 and CenterCrop 224, as the masks) or `squash`.
+        expected: how many images the ids count; another number under `root` is refused, because
+            every id would mean another image. None: any number that is above all ids.
+        threads: images decoded at once.
+
+    Returns:
+        per layer `written` or `kept`.
+
+    """
+    if transform not in TRANSFORMS:
+        msg = f"transform must be {' or '.join(TRANSFORMS)}, got {transform!r}"
+        raise UserError(msg)
+    paths = list_images(root)
+    _check_ids(found, root, len(paths), expected)
+    return {
+        name: _merge_layer(layer, paths, transform, threads) for name, layer in found.layers.items()
+    }
+
+
+def _check_ids(found: AnnotationSet, root: Path | str, count: int, expected: int | None) -> None:
+    if expected is not None and count != expected:
+        msg = (
+            f"{root} holds {count} images in class folders, the ids count {expected}; give the "
+            "validation set the exemplars were taken from"
+        )
+        raise UserError(msg)
+    for layer in found.layers.values():
+        if (last := int(layer.ids.max())) >= count:
+            msg = f"{layer.folder}: id {last} in ids.csv, but {root} has {count} images"
+            raise UserError(msg)
+
+
+def _merge_layer(layer: LayerFolder, paths: list[Path], transform: str, threads: int) -> str:
+    record = layer.folder / RECORD
+    if layer.has_images:
+        _check_record(record, transform)
+        return "kept"
+    facts = {"format": KIND, "version": VERSION, "transform": transform, "of": len(paths)}
+    write_json(record, facts)
+    _write_images(layer, paths, TRANSFORMS[transform], threads)
+    return "written"
+
+
+def _check_record(record: Path, transform: str) -> None:
+    """Published images have no record; merged ones must be those asked for."""
+    if not record.is_file():
+        return
+    facts = read_json(record, "record of merged images")
+    if facts.get("format") != KIND or facts.get("version") != VERSION:
+        msg = f"{record} is not a {KIND} record of version {VERSION}; delete it and images.npy"
+        raise UserError(msg)
+    if facts["transform"] != transform:
+        msg = (
+            f"{record.parent}/images.npy was merged with transform {facts['transform']!r}, asked "
+            f"for {transform!r}; delete it to merge again"
+        )
+        raise UserError(msg)
+
+
+def _write_images(layer: LayerFolder, paths: list[Path], form: Transform, threads: int) -> None:
+    """Each distinct image is decoded once and goes to all its places; empty slots stay black."""
+    flat = layer.ids.reshape(-1)
+    order = np.argsort(flat, kind="stable")
+    distinct, starts = np.unique(flat[order], return_index=True)
+    places = np.split(order, starts[1:])
+    wanted = [(int(i), where) for i, where in zip(distinct, places, strict=True) if i >= 0]
+    shape, k = (*layer.ids.shape, 3, layer.size, layer.size), layer.ids.shape[1]
+    with npy_pieces(layer.folder / "images.npy", shape, np.uint8) as put:
+        images = _load([paths[image] for image, _ in wanted], form, layer.size, threads)
+        for (_, where), pixels in zip(wanted, images, strict=True):
+            for place in where.tolist():
+                put((place // k, place % k), pixels.transpose(2, 0, 1))
+
+
+def _load(paths: list[Path], form: Transform, size: int, threads: int) -> Iterator[np.ndarray]:
+    """Images uint8 (S, S, 3) in the order of `paths`, `threads` at once."""
+
+    def one(path: Path) -> np.ndarray:
+        try:
+            with Image.open(path) as image:
+                # Stored orientation tags are ignored, as they were when the masks were made.
+                return form(image.convert("RGB"), size)
+        except UNREADABLE as error:
+            msg = f"cannot read image {path}: {error}; replace it, its id must keep its place"
+            raise UserError(msg) from None
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for start in range(0, len(paths), CHUNK):
+            yield from pool.map(one, paths[start : start + CHUNK])

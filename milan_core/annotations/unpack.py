@@ -1,0 +1,101 @@
+"""Unpack a published zip without trusting it: only the known files, or nothing at all."""
+
+from __future__ import annotations
+
+import glob
+import re
+import shutil
+import uuid
+import zipfile
+import zlib
+from pathlib import Path
+
+from milan_core.assets.archive import extract, open_members
+from milan_core.errors import UserError
+
+MAX_BYTES = 32 << 30  # twice the largest published set
+MAX_MEMBERS = 100_000
+LAYER_FILES = ("masks.npy", "ids.csv", "images.npy", "units.npy", "activations.csv", "levels.npy")
+TABLE = "annotations.csv"
+DAMAGE = (RuntimeError, NotImplementedError, zlib.error, OSError)  # encrypted, unknown method, ...
+
+
+def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
+    """Unpack `archive` to `folder`, which appears whole or not at all; returns `folder`.
+
+    The set may stand at the top of the archive or below folders. A `folder` that is there already
+    is left alone.
+
+    Raises:
+        UserError: for an archive that is damaged or encrypted, leaves its folder, holds links or
+            no annotations.csv, or unpacks to more than `max_bytes`; for a `folder` whose
+            annotations differ from those of the archive.
+
+    """
+    if not archive.is_file():
+        msg = f"archive not found: {archive}"
+        raise UserError(msg)
+    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        names = _names(archive)
+        top = _top(archive, names)
+        if folder.is_dir():
+            _check_same(archive, top, folder)
+            return folder
+        _check_size(archive, max_bytes)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        extract(archive, temporary, _patterns(top, names), max_bytes=max_bytes)
+        (temporary / top).rename(folder)
+    except DAMAGE as error:
+        msg = f"{archive} cannot be unpacked to {folder}: {error}"
+        raise UserError(msg) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _names(archive: Path) -> list[str]:
+    names = []
+    with open_members(archive) as members:
+        for member in members:
+            names.append(member.name)
+            if len(names) > MAX_MEMBERS:
+                msg = f"{archive}: refused, more than {MAX_MEMBERS} members"
+                raise UserError(msg)
+    return names
+
+
+def _top(archive: Path, names: list[str]) -> str:
+    """The folder of the set inside the archive: "" or a path that ends with "/"."""
+    tables = [name for name in names if name == TABLE or name.endswith(f"/{TABLE}")]
+    if len(tables) != 1:
+        found = ", ".join(sorted(tables)[:5]) or "none"
+        msg = f"{archive}: expected one {TABLE}, found {found}; give the zip of one annotation set"
+        raise UserError(msg)
+    return tables[0].removesuffix(TABLE)
+
+
+def _patterns(top: str, names: list[str]) -> list[str]:
+    """What to unpack; `extract` wants every pattern to fit something."""
+    files = {name: re.compile(rf"{re.escape(top)}[^/]+/{re.escape(name)}") for name in LAYER_FILES}
+    present = [file for file, form in files.items() if any(map(form.fullmatch, names))]
+    return [glob.escape(top) + part for part in (TABLE, *(f"*/{file}" for file in present))]
+
+
+def _check_size(archive: Path, max_bytes: int) -> None:
+    """A first look, before anything is written; `extract` counts, because headers may lie."""
+    with zipfile.ZipFile(archive) as opened:
+        declared = sum(info.file_size for info in opened.infolist())
+    if declared > max_bytes:
+        msg = f"{archive}: refused, unpacks to {declared} bytes, more than the allowed {max_bytes}"
+        raise UserError(msg)
+
+
+def _check_same(archive: Path, top: str, folder: Path) -> None:
+    table = folder / TABLE
+    stored = table.read_bytes() if table.is_file() else b""
+    with zipfile.ZipFile(archive) as opened, opened.open(top + TABLE) as handle:
+        same = handle.read(len(stored) + 1) == stored
+    if not same:
+        msg = f"{folder} is there already and is not what {archive} holds; delete it, or give it"
+        raise UserError(msg)
