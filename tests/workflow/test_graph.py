@@ -31,7 +31,7 @@ def test_both_entry_points_plan_the_same_jobs(checkout):
     "target", ["exemplars", "describe", "generalization", "baselines", "report"]
 )
 def test_targets(checkout, target):
-    plan = snakemake(checkout, "-n", *QUICK, target)
+    plan = snakemake(checkout, target, "-n", *QUICK)
     assert plan.returncode == 0, plan.stdout
     assert target in job_counts(plan.stdout)
 
@@ -45,7 +45,7 @@ def test_full_configuration_has_three_trials_everywhere(checkout):
 def test_shards_are_jobs(checkout, tmp_path):
     overlay = tmp_path / "shards.yaml"
     overlay.write_text("exemplars: {shards: 7}\n")
-    counts = job_counts(snakemake(checkout, "-n", "--configfile", str(overlay), "exemplars").stdout)
+    counts = job_counts(snakemake(checkout, "exemplars", "-n", "--configfile", str(overlay)).stdout)
     assert counts["exemplars_scan"] == 4 * 7
 
 

@@ -95,7 +95,7 @@ model_zoo:
 dataset_zoo:
   my_images: {{kind: folder, options: {{path: {own}/images, size: 64}}}}
 """)
-    result = snakemake(quick_run, "--cores", "2", *QUICK, str(overlay), "describe")
+    result = snakemake(quick_run, "describe", "--cores", "2", *QUICK, str(overlay))
     assert result.returncode == 0, result.stdout[-3000:]
     rows = described(quick_run / "results/quick/my_net/descriptions.csv")
     assert len(rows) == 6 + 8
