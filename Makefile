@@ -50,7 +50,7 @@ bench: env
 	milan bench core
 
 docs: env
-	python -m tools.docs
+	milan config schema --out workflow/schemas/config.schema.yaml
 
 lock:
 	uv pip compile pyproject.toml --extra test --extra build --universal --python-version 3.11 \
