@@ -18,7 +18,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / ".milan.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+    except OSError as error:
         message = f"cannot write to {folder}: {error.strerror}; give a folder you may write to"
         raise UserError(message) from None
     try:

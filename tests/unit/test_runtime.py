@@ -1,6 +1,7 @@
 """Files, seeds, locks and provenance."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,6 +46,7 @@ def test_csv_round_trip_is_exact(tmp_path):
         files.read_csv(tmp_path / "t.csv", ["other"])
 
 
+NOWHERE = Path("/proc/nowhere")
 ARRAYS = {
     "a": np.arange(6, dtype=np.int64).reshape(2, 3),
     "s": np.float32(2.5),
@@ -108,6 +110,11 @@ def test_second_writer_is_refused(tmp_path):
     ):
         pass
     with folder_lock(tmp_path / "out"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence():
+    with pytest.raises(UserError, match="cannot write to /proc/nowhere"), folder_lock(NOWHERE):
         pass
 
 

@@ -47,14 +47,14 @@ def milan(folder, *arguments):
     return subprocess.run(
         [sys.executable, "-m", "milan_core", *arguments],
         cwd=folder,
-        env=environment(),
+        env=environment(folder),
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def run_arguments(own, out, **changes):
+def run_arguments(own, folder, **changes):
     options = {
         "--model": f"{own}/my_net.py:build",
         "--weights": f"{own}/weights.pt",
@@ -62,7 +62,7 @@ def run_arguments(own, out, **changes):
         "--layers": "2",
         "--captioner": "results/quick/captioners/all/seed0",
         "--size": "64",
-        "--out": str(out),
+        "--out": str(folder),
     }
     options.update({f"--{key}": str(value) for key, value in changes.items()})
     return ["describe", "run", *[word for pair in options.items() for word in pair]]
@@ -245,7 +245,7 @@ def test_from_python(quick_run, own):
     result = subprocess.run(
         [sys.executable, "-c", PYTHON.format(own=own)],
         cwd=quick_run,
-        env=environment(),
+        env=environment(quick_run),
         capture_output=True,
         text=True,
         check=False,
