@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from milan_core.experiments.scores import FEWER
 from milan_core.runtime.files import write_text
 
 INK, RULE = "#1f2933", "#c3cad3"
@@ -128,7 +129,8 @@ def accuracy_figure(rows: Sequence[Mapping[str, Any]], metric: str = "concept_ac
     """
     found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for row in rows:
-        if row["metric"] == metric and row["value"] != "":
+        # Naming the concept does not depend on how many references there are.
+        if row["metric"] == metric and row["value"] != "" and row["method"] != FEWER:
             found.setdefault(str(row["model"]), {}).setdefault(str(row["method"]), []).append(row)
     present = list(dict.fromkeys(name for panel in found.values() for name in panel))
     methods = [name for name in METHODS if name in present]

@@ -11,7 +11,7 @@ import pytest
 from milan_core.report import sheets, wording
 from milan_core.report.overview import inline_svg
 from milan_core.report.pages import duration
-from milan_core.report.results import Figure, Table, average
+from milan_core.report.results import Figure, Table, average, lambda_rows
 from milan_core.runtime.files import write_csv
 
 COLUMNS = ("model", "method", "metric", "value", "low", "high", "n")
@@ -141,6 +141,14 @@ def test_trials_are_averaged(tmp_path: Path) -> None:
     figure = found.get("m", "pmi", "bleu")
     assert (figure.value, figure.trials, figure.n) == (15.0, 2, 9)
     assert math.isnan(figure.low)
+
+
+def test_lambda_survives_the_mean_over_trials(tmp_path: Path) -> None:
+    """Three trials at 0.2: their floating-point mean is not 0.2, and the chosen row was lost."""
+    rows = [("s", trial, weight, trial) for trial in (0, 1, 2) for weight in (0.2, 0.7)]
+    write_csv(tmp_path / "l.csv", ("split", "trial", "lambda", "bleu"), rows)
+    found = lambda_rows(tmp_path / "l.csv")["s"]
+    assert [(row["lambda"], row["bleu"]) for row in found] == [(0.2, 1.0), (0.7, 1.0)]
 
 
 def test_inline_svg_gets_own_ids_and_page_colours(tmp_path: Path) -> None:
