@@ -186,6 +186,7 @@ def report_params(config: Config, results: str, resources: str) -> str:
             "notice": config.notice,
             "k": config.exemplars.k,
             "lambda": config.describe.temperature,
+            "scored": bool(trials(config)),
             "folders": [
                 *needed_models(config),
                 "encoder",

@@ -86,7 +86,7 @@ def sentences(
         if _held_out(split) or not any(map(_held_out, lambdas))
     ]
     found.append(wording.within_sentence(models, general))
-    probes = {name: str(run["models"][name]["dataset"]) for name in models}
+    probes = {name: str(run["models"][name]["dataset"]) for name in models if name in run["models"]}
     found.append(wording.probe_sentence(probes) if held_out else None)
     found.append(wording.bert_sentence(models, baselines))
     found.append(wording.ceiling_sentence(models, baselines))

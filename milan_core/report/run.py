@@ -61,19 +61,24 @@ def collect_run(settings: Mapping[str, Any]) -> dict[str, Any]:
         for name, facts in settings["models"].items()
     }
     general, baselines = results / "generalization", results / "baselines"
+
+    def scored(path: Path) -> Path | None:
+        # Tables of another choice of networks may lie there when this one has none to score.
+        return _existing(path) if settings.get("scored", True) else None
+
     return {
         "title": settings.get("title", TITLE),
         "notice": settings.get("notice", ""),
         "lambda": float(settings.get("lambda", 0.2)),
         "models": models,
         "tables": {
-            "generalization": _existing(general / "table.csv"),
-            "baselines": _existing(baselines / "table.csv"),
-            "lambda": _existing(general / "lambda.csv"),
+            "generalization": scored(general / "table.csv"),
+            "baselines": scored(baselines / "table.csv"),
+            "lambda": scored(general / "lambda.csv"),
         },
         "figures": {
-            "accuracy": _existing(baselines / "accuracy.svg"),
-            "lambda": _existing(general / "lambda.svg"),
+            "accuracy": scored(baselines / "accuracy.svg"),
+            "lambda": scored(general / "lambda.svg"),
         },
         "provenance": sorted(
             path

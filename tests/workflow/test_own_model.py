@@ -95,11 +95,18 @@ model_zoo:
 dataset_zoo:
   my_images: {{kind: folder, options: {{path: {own}/images, size: 64}}}}
 """)
-    result = snakemake(quick_run, "describe", "--cores", "2", *QUICK, str(overlay))
+    report = quick_run / "results/quick/report"
+    # the target `all`, beside the tables of the networks that were scored before
+    result = snakemake(quick_run, "--cores", "2", *QUICK, str(overlay))
     assert result.returncode == 0, result.stdout[-3000:]
+    assert (report / "my_net.html").is_file()
+    assert "shapes_resnet" not in (report / "index.html").read_text()
     rows = described(quick_run / "results/quick/my_net/descriptions.csv")
     assert len(rows) == 6 + 8
     example = (quick_run / "config/examples/own_model.yaml").read_text()
+    again = snakemake(quick_run, "--cores", "2", *QUICK)
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert (report / "shapes_resnet.html").is_file()
     for key in ("model_zoo:", "factory:", "weights: {source: file", "kind: folder"):
         assert key in example
 
