@@ -57,10 +57,8 @@ def weights_of(folder):
     return (folder / "weights.safetensors").read_bytes()
 
 
-def test_killed_run_ends_with_the_same_bytes(tmp_path, monkeypatch):
-    data, state = colours(), torch.get_rng_state()
-    train_classifier(SPEC, data, SETTINGS, 5, tmp_path / "whole")
-    assert torch.equal(torch.get_rng_state(), state), "the caller's generator is left alone"
+def train_until_killed(monkeypatch, data, folder):
+    """Train with seed 5 and interrupt it in its third epoch: two are in the checkpoint."""
     original = training._Run.epoch
 
     def killed(self, train, epoch, seed):
@@ -71,7 +69,14 @@ def test_killed_run_ends_with_the_same_bytes(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(training._Run, "epoch", killed)
         with pytest.raises(KeyboardInterrupt):
-            train_classifier(SPEC, data, SETTINGS, 5, tmp_path / "killed")
+            train_classifier(SPEC, data, SETTINGS, 5, folder)
+
+
+def test_killed_run_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    data, state = colours(), torch.get_rng_state()
+    train_classifier(SPEC, data, SETTINGS, 5, tmp_path / "whole")
+    assert torch.equal(torch.get_rng_state(), state), "the caller's generator is left alone"
+    train_until_killed(monkeypatch, data, tmp_path / "killed")
     assert not (tmp_path / "killed" / "weights.safetensors").exists()
     train_classifier(SPEC, data, SETTINGS, 5, tmp_path / "killed")
     assert weights_of(tmp_path / "killed") == weights_of(tmp_path / "whole")
@@ -90,15 +95,7 @@ def test_checkpoint_of_another_training_is_not_resumed(tmp_path, monkeypatch, ca
     train_classifier(SPEC, data, SETTINGS, **given, out=tmp_path / "afresh")
     original, done = training._Run.epoch, []
 
-    def killed(self, train, epoch, seed):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        return original(self, train, epoch, seed)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training._Run, "epoch", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train_classifier(SPEC, data, SETTINGS, 5, tmp_path / "edited")
+    train_until_killed(monkeypatch, data, tmp_path / "edited")
 
     def counted(self, train, epoch, seed):
         done.append(epoch)
