@@ -1,0 +1,65 @@
+"""What one section of the configuration needs of another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from milan_core.config.zoo import Weights
+from milan_core.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from milan_core.config import Config
+
+
+def check_names(config: Config) -> None:
+    """Refuse names that do not exist and choices that cannot go together; raises `UserError`."""
+    for key in ("models", "corpus"):
+        for name in getattr(config, key):
+            if name not in config.model_zoo:
+                raise unknown("model", name, config.model_zoo, f"config: {key}")
+    if config.encoder.model not in config.model_zoo:
+        raise unknown("model", config.encoder.model, config.model_zoo, "config: encoder.model")
+    for name, model in config.model_zoo.items():
+        where = f"config: model_zoo.{name}"
+        for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):
+            if dataset not in config.dataset_zoo:
+                raise unknown("data set", dataset, config.dataset_zoo, where)
+        _check_weights(where, model.weights)
+    for name in config.corpus:
+        kind = config.dataset_zoo[config.model_zoo[name].dataset].kind
+        if kind not in ("stickers", "shapes"):
+            raise UserError(
+                f"config: corpus: {name!r} is probed with {kind!r} images, which have no ground "
+                "truth for the programmatic annotators; take it out of corpus"
+            )
+    for key in ("models", "corpus"):
+        names = getattr(config, key)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(f"config: {key}: {', '.join(twice)} is listed twice; list it once")
+    for name in config.models:
+        if not set(config.corpus) - {name}:
+            raise UserError(
+                f"config: corpus: {name!r} needs annotated networks other than itself to be "
+                f"described by, got {list(config.corpus)}"
+            )
+    _check_seeds(config)
+
+
+def _check_seeds(config: Config) -> None:
+    """Two worlds of one kind with one seed would share scenes: tests would be training images."""
+    seen: dict[tuple[str, int], str] = {}
+    for name, spec in config.dataset_zoo.items():
+        if spec.kind in ("stickers", "shapes"):
+            other = seen.setdefault((spec.kind, spec.seed), name)
+            if other != name:
+                raise UserError(
+                    f"config: dataset_zoo: {other!r} and {name!r} have the same seed {spec.seed} "
+                    "and would share scenes; give each its own"
+                )
+
+
+def _check_weights(where: str, weights: Weights) -> None:
+    needed = {"train": ["dataset"], "asset": ["asset", "path"], "file": ["path"], "factory": []}
+    for key in needed[weights.source]:
+        if getattr(weights, key) is None:
+            raise UserError(f"{where}.weights: source {weights.source!r} needs the key {key!r}")

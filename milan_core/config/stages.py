@@ -1,0 +1,73 @@
+"""Sections of the configuration: settings of the stages from mining to scores."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from milan_core.config.zoo import Name, Section
+
+
+class Exemplars(Section):
+    """Mining of the top-activating images and regions (paper section 3.1)."""
+
+    k: int = Field(15, ge=1, description="Exemplars per unit")
+    quantile: float = Field(0.99, gt=0, lt=1, description="Quantile of the unit's own activations")
+    shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
+
+
+class EncoderSpec(Section):
+    """The frozen network whose masked features the captioner reads (paper section 3.2)."""
+
+    model: Name = Field(description="Entry of model_zoo")
+    layers: list[str] = Field(min_length=1, description="Layers of the pyramid")
+    append_area: bool = Field(True, description="Add the mask's area as one more feature")
+
+
+class CaptionerSpec(Section):
+    """Captioner p(d|E) and language model p(d): sizes and training (spec 4.3 to 4.5)."""
+
+    embedding: int = Field(128, ge=1, description="Captioner: word vector length")
+    hidden: int = Field(512, ge=1, description="Captioner: LSTM state length")
+    dropout: float = Field(0.5, ge=0, lt=1, description="Dropout of both models")
+    lm_embedding: int = Field(128, ge=1, description="Language model: word vector length")
+    lm_hidden: int = Field(512, ge=1, description="Language model: LSTM state length")
+    batch: int = Field(64, ge=1, description="Captioner: captions per step")
+    lm_batch: int = Field(128, ge=1, description="Language model: captions per step")
+    lr: float = Field(1e-3, gt=0, description="AdamW learning rate")
+    weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay")
+    max_epochs: int = Field(100, ge=1, description="Longest training")
+    patience: int = Field(4, ge=0, description="Stop after more than this many epochs without gain")
+    hold_out: float = Field(0.1, gt=0, lt=1, description="Share of units kept for early stopping")
+    stop_on: Literal["bleu", "loss"] = Field("bleu", description="What early stopping watches")
+    standardise: bool = Field(True, description="Standardise features by the training units")
+    splits: dict[str, Any] = Field(
+        {}, description="Settings of this section for splits, by name, or for all `within` ones"
+    )
+
+
+class DescribeSpec(Section):
+    """Decoding (paper section 3.4): beam search, then re-ranking by weighted PMI."""
+
+    temperature: float = Field(0.2, ge=0, description="lambda of log p(d|E) - lambda log p(d)")
+    beam_size: int = Field(50, ge=1, description="Beams")
+    length: int = Field(15, ge=1, description="Longest description in tokens, stop included")
+
+
+class GeneralizationSpec(Section):
+    """Which captioners are trained and how their descriptions are scored."""
+
+    seeds: list[int] = Field([0], min_length=1, description="Trials of every split")
+    more_seeds: dict[str, list[int]] = Field({}, description="Further trials of single splits")
+    within_test: float = Field(
+        0.2, gt=0, lt=1, description="Share of units tested within a network"
+    )
+    lambdas: list[float] = Field(
+        [0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0], description="Values compared on the same beams"
+    )
+    bertscore: Name | None = Field(
+        None, description="Asset with the text encoder; null leaves it out"
+    )
+    bertscore_layer: int = Field(5, ge=0, description="Layer of the text encoder")
+    bootstrap: int = Field(1000, ge=100, description="Resamples of the units for intervals")
