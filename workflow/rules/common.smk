@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 def repository_root():
     """The folder that holds the package, whichever Snakefile was called; None when installed only."""
     for folder in Path(workflow.current_basedir).parents:
-        if (folder / "milan_core" / "plan.py").is_file():
+        if (folder / "milan_core" / "plan" / "__init__.py").is_file():
             return str(folder)
     return None
 
