@@ -1,22 +1,14 @@
-"""Figures of the result tables, as SVG whose bytes depend on the numbers only.
-
-Text stays text (searchable, read by screen readers) and two placeholder colours mark ink and rules,
-so that a page can inline a figure and colour it for a light or a dark screen (`report.pages`).
-"""
+"""Figures of the result tables, drawn in the shared style of `runtime.drawing`."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from milan_core.experiments.scores import FEWER
-from milan_core.runtime.files import write_text
+from milan_core.runtime.drawing import INK, PALETTE, render
 
-INK, RULE = "#1f2933", "#c3cad3"
-PALETTE = ("#2f6fb0", "#c2592b", "#3a8a5f", "#8a5aa8", "#9a7a1c", "#b04a72")
 LAMBDA_PANELS = (
     ("concept_accuracy", "concept accuracy"),
     ("distinct", "distinct descriptions"),
@@ -35,42 +27,6 @@ METHODS = (  # top to bottom; others follow
     "constant",
     "most_frequent",
 )
-_STYLE = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.edgecolor": RULE,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 9,
-    "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": RULE,
-    "grid.linewidth": 0.4,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "text.color": INK,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-}
-
-
-def _render(draw: Any, name: str, size: tuple[float, float]) -> str:
-    """SVG text of a figure that `draw(figure)` fills; same input, same bytes."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": f"milan-{name}"}):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
 
 
 def lambda_figure(rows: Sequence[Mapping[str, Any]], chosen: float = 0.2) -> str:
@@ -100,7 +56,7 @@ def lambda_figure(rows: Sequence[Mapping[str, Any]], chosen: float = 0.2) -> str
             figure.legend(handles, labels, loc="outside lower center", ncols=max(len(panels), 2))
 
     height = 2.3 + 0.2 * -(-len(lines) // max(len(panels), 2))
-    return _render(draw, "lambda", (2.35 * max(len(panels), 2), height))
+    return render(draw, "lambda", (2.35 * max(len(panels), 2), height))
 
 
 def _line_styles(splits: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -147,7 +103,7 @@ def accuracy_figure(rows: Sequence[Mapping[str, Any]], metric: str = "concept_ac
             axis.set_xlim(0, None)
         axes[0].invert_yaxis()
 
-    return _render(draw, metric, (1.6 + 2.1 * max(len(found), 1), 0.6 + 0.22 * len(methods)))
+    return render(draw, metric, (1.6 + 2.1 * max(len(found), 1), 0.6 + 0.22 * len(methods)))
 
 
 def _dot(axis: Any, place: int, rows: Sequence[Mapping[str, Any]], colour: str) -> None:
@@ -155,8 +111,3 @@ def _dot(axis: Any, place: int, rows: Sequence[Mapping[str, Any]], colour: str) 
     if not math.isnan(low):
         axis.plot([low, high], [place, place], color=colour, lw=1.4)
     axis.plot([value], [place], marker="o", ms=4, color=colour)
-
-
-def write_figure(path: Path | str, svg: str) -> None:
-    """Write SVG text atomically."""
-    write_text(path, svg)

@@ -21,6 +21,7 @@ from milan_core.experiments.units import (
     read_truth,
     unit_key,
 )
+from milan_core.runtime.drawing import write_figure
 from milan_core.runtime.files import read_csv
 from milan_core.text.bertscore import BertScorer
 from milan_core.text.metrics import WordInformation
@@ -162,9 +163,9 @@ def write_tables(
     baselines = folder.parent / "baselines"
     tables.write_baselines(held_out or entries, baselines)
     rows = read_csv(baselines / "table.csv")
-    figures.write_figure(baselines / "accuracy.svg", figures.accuracy_figure(rows))
+    write_figure(baselines / "accuracy.svg", figures.accuracy_figure(rows))
     sweeps = [(str(t[0]), int(t[1]), Path(p)) for t, p in zip(trials, files[count:], strict=False)]
     if sweeps:
         tables.write_lambda(sweeps, folder / "lambda.csv")
         svg = figures.lambda_figure(read_csv(folder / "lambda.csv"))
-        figures.write_figure(folder / "lambda.svg", svg)
+        write_figure(folder / "lambda.svg", svg)

@@ -11,6 +11,7 @@ from typing import Any
 
 from milan_core.config import Config, ModelSpec
 from milan_core.errors import UserError, unknown
+from milan_core.plan.sections import experiments
 from milan_core.runtime.files import canonical_json, file_sha256, text_hash
 from milan_core.sources import closure, file_of
 
@@ -187,7 +188,9 @@ def report_params(config: Config, results: str, resources: str) -> str:
             "k": config.exemplars.k,
             "lambda": config.describe.temperature,
             "scored": bool(trials(config)),
+            "sections": [f"{name}/section.json" for name in experiments(config)],
             "folders": [
+                *experiments(config),
                 *needed_models(config),
                 "encoder",
                 *(f"captioners/{split}" for split in splits(config)),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from milan_core.report import wording
+from milan_core.report.drawings import inline_svg
 from milan_core.report.network import Network
 from milan_core.report.results import (
     METHOD_NAMES,
@@ -22,7 +22,6 @@ from milan_core.runtime.files import read_json
 from milan_core.runtime.seeding import generator
 
 PICKS = 6
-INK, RULE = "#1f2933", "#c3cad3"  # placeholder colours of the SVG figures
 
 
 def overview(run: Mapping[str, Any], shown: Sequence[Network]) -> dict[str, Any]:
@@ -123,24 +122,6 @@ def generalization_rows(table: Table) -> list[dict[str, Any]]:
                     facts = {"experiment": experiment, "train": train, "test": test}
                     rows.append({**facts, "trials": trials, "figures": figures})
     return rows
-
-
-def inline_svg(path: Path | None, name: str) -> Any:
-    """An SVG file as markup for a page: own ids, colours that follow the page, no metadata."""
-    from markupsafe import Markup
-
-    if path is None:
-        return None
-    text = Path(path).read_text(encoding="utf-8")
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
-    text = text.replace("xlink:href", "href")
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'href="#', f'href="#{name}-', text)
-    text = re.sub(r"url\(#", f"url(#{name}-", text)
-    text = text.replace(INK, "var(--ink)").replace(RULE, "var(--rule)")
-    return Markup(text)
 
 
 def run_facts(paths: Sequence[Path]) -> dict[str, Any]:

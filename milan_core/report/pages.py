@@ -18,6 +18,7 @@ from milan_core.exemplars.store import load_exemplars
 from milan_core.report import overview, wording
 from milan_core.report.network import load_network, write_sheets
 from milan_core.report.results import METHOD_NAMES
+from milan_core.report.sections import load_sections
 from milan_core.report.sheets import COLUMNS
 from milan_core.runtime.files import write_bytes, write_text
 
@@ -37,11 +38,15 @@ def build_report(run: Mapping[str, Any], out: Path | str) -> Path:
         write_sheets(network, exemplars, open_dataset(paths["dataset"]).images, out)
         shown.append(network)
     environment = _environment()
-    shared = {"run": run, "networks": shown, "names": METHOD_NAMES}
+    sections = load_sections(run.get("sections", []), out)
+    shared = {"run": run, "networks": shown, "sections": sections, "names": METHOD_NAMES}
     for network in shown:
         page = environment.get_template("network.html")
         text = page.render(**shared, network=network, page=network.page)
         write_text(out / network.page, text)
+    for section in sections:
+        page = environment.get_template("section.html")
+        write_text(out / section.page, page.render(**shared, section=section, page=section.page))
     text = environment.get_template("index.html").render(
         **shared, page="", **overview.overview(run, shown)
     )

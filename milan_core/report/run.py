@@ -20,6 +20,7 @@ The run is a plain dictionary, so that pages can be made of any folder of files:
     figures             {accuracy, lambda: path of an SVG or None}
     provenance          list of paths of provenance files
     assets              list of paths of asset.json
+    sections            list of paths of section.json, one per experiment (optional)
     columns             int, exemplars side by side (optional, default 5)
 """
 
@@ -80,6 +81,7 @@ def collect_run(settings: Mapping[str, Any]) -> dict[str, Any]:
             "accuracy": scored(baselines / "accuracy.svg"),
             "lambda": scored(general / "lambda.svg"),
         },
+        "sections": [results / name for name in settings.get("sections", [])],
         "provenance": sorted(
             path
             for folder in settings.get("folders", [])

@@ -19,6 +19,7 @@ from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.experiments import figures, pmi, scores, tables
 from milan_core.report.pages import build_report
 from milan_core.report.run import collect_run
+from milan_core.runtime.drawing import write_figure
 from milan_core.runtime.files import read_csv, write_csv, write_json
 
 UNITS = [("conv.1", 0), ("conv.1", 1), ("conv.2", 0)]
@@ -96,9 +97,9 @@ def write_tables(results: Path) -> None:
     path = results / "generalization/lambda.csv"
     tables.write_lambda([("without_net_a", 0, results / "sweep.csv")], path)
     svg = figures.lambda_figure(read_csv(path))
-    figures.write_figure(results / "generalization/lambda.svg", svg)
+    write_figure(results / "generalization/lambda.svg", svg)
     svg = figures.accuracy_figure(read_csv(results / "baselines/table.csv"))
-    figures.write_figure(results / "baselines/accuracy.svg", svg)
+    write_figure(results / "baselines/accuracy.svg", svg)
 
 
 @pytest.fixture(scope="module")

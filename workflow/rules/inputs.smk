@@ -180,3 +180,8 @@ def whole_corpus_captioner(wildcards):
     """The captioner for networks of the user's own; the report waits so that it is there."""
     seed = plan.seeds(CONFIG, "all")[0]
     return f"{RESULTS}/captioners/all/seed{seed}/config.json"
+
+
+def experiment_sections(wildcards):
+    """What the experiments of this run tell the report."""
+    return [f"{RESULTS}/{name}/section.json" for name in plan.experiments(CONFIG)]

@@ -13,6 +13,7 @@ rule report_pages:
         ),
         accuracy=collect("<results>/{model}/target/accuracy.csv", model=TRAINED),
         tables=[rules.generalization.input, rules.baselines.input],
+        sections=experiment_sections,
         captioner=whole_corpus_captioner,
     output:
         report(

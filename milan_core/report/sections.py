@@ -1,0 +1,83 @@
+"""Pages of the experiments, made of the `section.json` that each of them wrote."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from milan_core.experiments.sections import Column, Link, Picture, Section, Table, read_section
+from milan_core.report.drawings import inline_svg
+from milan_core.report.units import number, safe_name
+from milan_core.runtime.files import read_csv
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A section with everything that its page shows."""
+
+    section: Section
+    page: str
+    items: list[dict[str, Any]]
+
+
+def load_sections(paths: Iterable[Path | str], out: Path) -> list[Page]:
+    """The pages of all sections in their order; links are relative to the report folder `out`."""
+    found = [(Path(path), read_section(path)) for path in paths]
+    found.sort(key=lambda pair: (pair[1].order, pair[1].name))
+    return [
+        Page(
+            section,
+            f"{safe_name(section.name)}.html",
+            [
+                _item(path.parent, item, section.name, place, out)
+                for place, item in enumerate(section.items)
+            ],
+        )
+        for path, section in found
+    ]
+
+
+def _item(
+    folder: Path, item: Table | Picture | Link, name: str, place: int, out: Path
+) -> dict[str, Any]:
+    shown: dict[str, Any] = {"kind": item.kind, "caption": item.caption}
+    if isinstance(item, Picture):
+        return {**shown, "svg": inline_svg(folder / item.path, f"{safe_name(name)}-{place}")}
+    if isinstance(item, Link):
+        return {**shown, "href": Path(os.path.relpath(folder / item.path, out)).as_posix()}
+    needed = {column.name for column in item.columns}
+    rows = read_csv(folder / item.path, sorted(needed))
+    return {
+        **shown,
+        "folded": item.folded,
+        "columns": item.columns,
+        "rows": [[cell(row, column) for column in item.columns] for row in rows],
+    }
+
+
+def cell(row: Mapping[str, str], column: Column) -> tuple[str, str]:
+    """The text of one cell and its interval, empty when there is none."""
+    text = row[column.name]
+    if column.style == "text":
+        return text, ""
+    value = number(text)
+    if math.isnan(value):
+        return DASH, ""
+    ends = [number(row.get(name)) for name in (column.low, column.high) if name]
+    if len(ends) < 2 or any(map(math.isnan, ends)):
+        return _number(value, column), ""
+    return _number(value, column), f"[{DASH.join(_number(end, column) for end in ends)}]"
+
+
+def _number(value: float, column: Column) -> str:
+    if column.style == "integer":
+        return f"{value:.0f}"
+    if column.style == "percent":
+        return f"{100 * value:.1f}%"
+    return f"{value:.{column.digits}f}"
