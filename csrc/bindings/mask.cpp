@@ -47,15 +47,52 @@ py::tuple overlaps(const Dense<uint8_t>& a, const Dense<uint8_t>& b, const Dense
   return py::make_tuple(both, either);
 }
 
-py::array_t<float> weights(const Dense<uint8_t>& packed, int width, int grid_h, int grid_w) {
+py::array_t<float> weights(const Dense<uint8_t>& packed, int width, int grid_h, int grid_w,
+                           bool points) {
   if (packed.ndim() != 3 || packed.shape(2) != (width + 7) / 8 || grid_h < 1 || grid_w < 1) {
-    throw UserError("area_weights: expected packed masks (M, H, ceil(width / 8))");
+    throw UserError("cell weights: expected packed masks (M, H, ceil(width / 8))");
   }
   py::array_t<float> out({packed.shape(0), py::ssize_t{grid_h}, py::ssize_t{grid_w}});
   float* to = out.mutable_data();
   const py::gil_scoped_release release;
-  area_weights(packed.data(), packed.shape(0), static_cast<int>(packed.shape(1)), width, grid_h,
-               grid_w, to);
+  const auto make = points ? point_weights : area_weights;
+  make(packed.data(), packed.shape(0), static_cast<int>(packed.shape(1)), width, grid_h, grid_w,
+       to);
+  return out;
+}
+
+/// Feature maps are used in place, whatever they are mapped from: other types are refused, not
+/// converted.
+FeatureMaps feature_maps(const py::array& maps) {
+  const auto name = py::cast<std::string>(maps.dtype().attr("str"));
+  if (maps.ndim() != 4 || (name != "<f4" && name != "<f2") ||
+      !(maps.flags() & py::array::c_style)) {
+    throw UserError("pool_masks: maps must be float32 or float16 (n, C, h, w) without gaps");
+  }
+  return {maps.data(),
+          name == "<f4" ? Dtype::kFloat32 : Dtype::kFloat16,
+          maps.shape(0),
+          maps.shape(1),
+          static_cast<int>(maps.shape(2)),
+          static_cast<int>(maps.shape(3))};
+}
+
+py::array_t<float> pool(const py::array& maps, const Dense<int64_t>& rows,
+                        const Dense<uint8_t>& packed, int width, bool points, int threads) {
+  const FeatureMaps features = feature_maps(maps);
+  bool inside = rows.ndim() == 1;
+  for (py::ssize_t i = 0; inside && i < rows.size(); ++i) {
+    inside = rows.data()[i] >= -1 && rows.data()[i] < features.images;
+  }
+  if (!inside || packed.ndim() != 3 || packed.shape(0) != rows.size() ||
+      packed.shape(2) != (width + 7) / 8) {
+    throw UserError("pool_masks: expected rows (M,) of the maps and masks (M, H, row bytes)");
+  }
+  py::array_t<float> out({rows.size(), static_cast<py::ssize_t>(features.channels)});
+  float* to = out.mutable_data();
+  const py::gil_scoped_release release;
+  pool_masks(features, rows.data(), packed.data(), rows.size(), static_cast<int>(packed.shape(1)),
+             width, points ? CellWeights::kPoints : CellWeights::kArea, threads, to);
   return out;
 }
 
@@ -64,7 +101,8 @@ py::array_t<float> weights(const Dense<uint8_t>& packed, int width, int grid_h, 
 void bind_mask(py::module_& m) {
   m.def("masks", &make_masks);
   m.def("overlap", &overlaps);
-  m.def("area_weights", &weights);
+  m.def("cell_weights", &weights);
+  m.def("pool_masks", &pool);
 }
 
 }  // namespace milan

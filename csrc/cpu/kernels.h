@@ -50,6 +50,8 @@ struct Kernels {
   /// floats, `out` gets ceil(width / 8) bytes.
   void (*threshold_row)(const float* upper, const float* lower, float before, float after,
                         float level, int width, uint8_t* out);
+  /// n float16 numbers as float32; `out` has room for kSlack more.
+  void (*widen_halves)(const uint16_t* halves, int64_t n, float* out);
 };
 
 extern const Kernels kScalarKernels;

@@ -13,6 +13,7 @@ const Kernels kAvx512Kernels = {
     bin_values,
     stretch_row,
     threshold_row,
+    widen_halves,
 };
 
 }  // namespace milan

@@ -215,4 +215,12 @@ void bin_values(float* values, size_t n, int shift) {
   for (size_t i = 0; i < n; i += Simd::kLanes) Simd::bin(values + i, shift);
 }
 
+void widen_halves(const uint16_t* halves, int64_t n, float* out) {
+  const auto* p = reinterpret_cast<const milan::Float16*>(halves);
+  for (int64_t i = 0; i < n; i += Simd::kLanes) {
+    const int left = n - i < Simd::kLanes ? static_cast<int>(n - i) : Simd::kLanes;
+    Simd::store(out + i, left == Simd::kLanes ? Simd::load(p + i) : Simd::load_first(p + i, left));
+  }
+}
+
 }  // namespace

@@ -9,7 +9,6 @@ a cell, which loses small regions on coarse maps (spec 6.2-26).
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 Masking = Literal["exact", "shuffled", "whole"]
 MASKINGS: tuple[Masking, ...] = ("exact", "shuffled", "whole")
 _FLOAT16_MAX = 65504.0
-_SLOTS = 2048  # exemplars pooled together: bounds the memory of their weights
 
 
 @dataclass
@@ -287,24 +285,8 @@ def _pool(
     maps: Sequence[np.ndarray], rows: np.ndarray, packed: np.ndarray, size: int, append_area: bool
 ) -> np.ndarray:
     """float32 (slots, F): each slot's map row under its mask (packed, (slots, size, bytes))."""
-    channels = [level.shape[1] for level in maps]
-    out = np.zeros((len(rows), sum(channels) + append_area), np.float32)
-    order = np.argsort(rows, kind="stable")  # the slots of an image side by side
-    order = order[rows[order] >= 0]
-    for begin in range(0, len(order), _SLOTS):
-        slots = order[begin : begin + _SLOTS]
-        edges = np.flatnonzero(np.diff(rows[slots], prepend=-1, append=-1))
-        column = 0
-        for level in maps:
-            _, count, height, width = level.shape
-            weights = ops.area_weights(packed[slots], height, width, width=size)
-            weights = weights.reshape(len(slots), -1)
-            total = weights.sum(1, keepdims=True)
-            weights /= np.where(total > 0, total, 1)
-            for first, last in itertools.pairwise(edges):
-                features = level[rows[slots[first]]].reshape(count, -1).astype(np.float32)
-                out[slots[first:last], column : column + count] = weights[first:last] @ features.T
-            column += count
-        if append_area:
-            out[slots, column] = ops.mask_areas(packed[slots]) / size**2
-    return out
+    parts = [ops.pool_masks(level, rows, packed, width=size) for level in maps]
+    if append_area:
+        area = ops.mask_areas(packed) / size**2
+        parts.append(np.where(rows < 0, 0, area)[:, None].astype(np.float32))
+    return np.concatenate(parts, 1)

@@ -14,6 +14,7 @@ from milan_core.ops.masking import (
     mask_overlap,
     masks,
     pack_masks,
+    pool_masks,
     unpack_masks,
 )
 from milan_core.ops.reference import exact_levels
@@ -30,5 +31,6 @@ __all__ = [
     "mask_overlap",
     "masks",
     "pack_masks",
+    "pool_masks",
     "unpack_masks",
 ]

@@ -1,4 +1,4 @@
-"""Masks of exemplar maps: up-sampling, threshold, packed rows, areas, overlaps, grid weights.
+"""Masks of exemplar maps: up-sampling, threshold, packed rows, areas, overlaps, pooling.
 
 A packed mask is uint8 (height, ceil(width / 8)): one bit a pixel, the lowest bit leftmost, the
 unused bits of a row 0.
@@ -18,6 +18,7 @@ from milan_core.ops.backend import native
 Array = np.ndarray
 
 BORDERS = ("zeros", "clamp")
+POOLINGS = ("area", "points")
 _COMBINE: dict[str, Callable[[Array, Array], Array]] = {
     "and": np.bitwise_and,
     "or": np.bitwise_or,
@@ -119,7 +120,55 @@ def area_weights(masks: Any, h: int, w: int, width: int | None = None) -> Array:
     core = native()
     if core is None:
         return reference.area_weights(reference.unpack(packed, width), h, w)
-    return core.area_weights(np.ascontiguousarray(packed), width, h, w)
+    return core.cell_weights(np.ascontiguousarray(packed), width, h, w, False)
+
+
+def pool_masks(
+    maps: Any, rows: Any, masks: Any, width: int, how: str = "area", threads: int = 1
+) -> Array:
+    """float32 (M, C): the mean of a feature map under each mask, all masks of an image together.
+
+    Args:
+        maps: float32 or float16 (n, C, h, w), used in place when it has no gaps, so that a memory
+            map is read once and never copied.
+        rows: int (M,), which map each mask belongs to; -1 for none.
+        masks: packed uint8 (M, H, row bytes) of `width` pixels.
+        width: pixels in a row of a mask.
+        how: "area" weights each cell of the map by the exact area that the mask covers there;
+            "points" samples the mask at the centre of each cell, as the published method did.
+        threads: they share the images; the result does not depend on them.
+
+    Returns:
+        Weighted means, summed in double and rounded once; zeros where a mask is empty or row is -1.
+
+    """
+    maps, rows = np.asarray(maps), np.asarray(rows)
+    packed = _packed(masks, "pool_masks", width)
+    if maps.ndim != 4 or maps.dtype not in (np.float32, np.float16) or 0 in maps.shape[1:]:
+        raise UserError(
+            f"pool_masks: maps must be float32 or float16 (n, C, h, w), got {maps.dtype} "
+            f"{maps.shape}"
+        )
+    if rows.dtype.kind not in "iu" or packed.ndim != 3 or rows.shape != packed.shape[:1]:
+        raise UserError(
+            f"pool_masks: expected one row number for each mask (M, H, row bytes), got "
+            f"{rows.dtype} {rows.shape} and {packed.shape}"
+        )
+    if rows.size and not -1 <= int(rows.min()) <= int(rows.max()) < len(maps):
+        raise UserError(f"pool_masks: rows must be in -1..{len(maps) - 1}, the rows of the maps")
+    if how not in POOLINGS:
+        raise UserError(f"pool_masks: how must be one of {', '.join(POOLINGS)}, got {how!r}")
+    core = native()
+    if core is None:
+        return reference.pool_masks(maps, rows, reference.unpack(packed, width), how)
+    return core.pool_masks(
+        np.ascontiguousarray(maps),
+        rows.astype(np.int64),
+        np.ascontiguousarray(packed),
+        int(width),
+        how == "points",
+        max(1, int(threads)),
+    )
 
 
 def _packed(masks: Any, where: str, width: int | None = None) -> Array:

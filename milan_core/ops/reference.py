@@ -2,8 +2,8 @@
 
 Slow and short on purpose: tests compare the native code with it byte for byte, and it stands in
 when the extension is missing. Objects: `ScanReference` (the statistics of one scan),
-`exact_levels`, `masks`, `area_weights`, `beam_topk`, `overlap`, and the number tricks they rest
-on, `ordered` and `from_ordered`.
+`exact_levels`, `masks`, `area_weights`, `point_weights`, `pool_masks`, `beam_topk`, `overlap`, and
+the number tricks they rest on, `ordered` and `from_ordered`.
 """
 
 from __future__ import annotations
@@ -305,6 +305,54 @@ def area_weights(bits: Array, h: int, w: int) -> Array:
     rows, columns = _cover(h, bits.shape[1]), _cover(w, bits.shape[2])
     covered = np.einsum("ih,mhw,jw->mij", rows, bits.astype(np.int64), columns)
     return (covered / float(bits.shape[1] * bits.shape[2])).astype(np.float32)
+
+
+def point_weights(bits: Array, h: int, w: int) -> Array:
+    """float32 (M, h, w): the masks (M, H, W) sampled bilinearly at the centre of each cell.
+
+    Half-pixel centres and a clamped border, as `torch.nn.functional.interpolate` without
+    antialiasing: the published method (spec 4.1), which skips most pixels of a fine mask.
+    """
+    top, bottom, down = _centres(bits.shape[1], h)
+    left, right, along = _centres(bits.shape[2], w)
+    one, values = np.float32(1), bits.astype(np.float32)
+    upper = (one - along) * values[:, top][:, :, left] + along * values[:, top][:, :, right]
+    lower = (one - along) * values[:, bottom][:, :, left] + along * values[:, bottom][:, :, right]
+    return (one - down)[:, None] * upper + down[:, None] * lower
+
+
+def _centres(pixels: int, cells: int) -> tuple[Array, Array, Array]:
+    """(pixel before, pixel after, float32 weight of the latter) at the centre of each cell."""
+    scale = np.float32(pixels) / np.float32(cells)
+    where = (np.arange(cells, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+    where = np.maximum(where, np.float32(0))
+    first = np.minimum(where.astype(np.int64), pixels - 1)
+    return first, np.minimum(first + 1, pixels - 1), where - first.astype(np.float32)
+
+
+def pool_masks(maps: Array, rows: Array, bits: Array, how: str) -> Array:
+    """float32 (M, C): weighted mean of maps[rows] (n, C, h, w) under the masks (M, H, W).
+
+    Products and sums in double, cell by cell in rising order, cells of weight 0 left out.
+    """
+    height, width = maps.shape[2:]
+    out = np.zeros((len(rows), maps.shape[1]), np.float32)
+    for slot, row in enumerate(rows):
+        if how == "area":
+            cover = _cover(height, bits.shape[1]) @ bits[slot].astype(np.int64)
+            weights = (cover @ _cover(width, bits.shape[2]).T).ravel().astype(float)
+        else:
+            weights = point_weights(bits[slot : slot + 1], height, width).ravel().astype(float)
+        cells = np.flatnonzero(weights)
+        if row < 0 or not len(cells):
+            continue
+        features = maps[row].reshape(maps.shape[1], -1).astype(float)
+        total, sums = 0.0, np.zeros(maps.shape[1])
+        for cell in cells:
+            sums += weights[cell] * features[:, cell]
+            total += weights[cell]
+        out[slot] = sums / total
+    return out
 
 
 def _cover(cells: int, pixels: int) -> Array:
