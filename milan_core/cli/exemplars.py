@@ -64,7 +64,7 @@ def _scan(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
     from milan_core.data.store import open_dataset
     from milan_core.exemplars.mine import mine
-    from milan_core.models.zoo import load_model
+    from milan_core.models.zoo import load_network
     from milan_core.runtime import provenance
 
     name = arguments.out.name.removesuffix(".safetensors") + ".provenance.json"
@@ -77,8 +77,7 @@ def _scan(arguments: argparse.Namespace) -> None:
         filename=name,
         code=code_version("exemplars"),
     ):
-        spec = {k: v for k, v in arguments.model.items() if k not in ("name", "batch_size")}
-        loaded = load_model(spec)
+        loaded = load_network(arguments.model)
         found = mine(
             loaded.module,
             open_dataset(folder_of(arguments.dataset)),
@@ -88,6 +87,7 @@ def _scan(arguments: argparse.Namespace) -> None:
             shard=arguments.shard,
             input=loaded.input,
             post_relu=loaded.post_relu,
+            layout=loaded.layout,
             threads=arguments.threads,
             require_k=True,
             progress=sys.stderr.isatty(),

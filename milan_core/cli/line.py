@@ -67,6 +67,8 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
         quantile=arguments.quantile,
         device=arguments.device,
         input=loaded.input,
+        post_relu=loaded.post_relu,
+        layout=loaded.layout,
         threads=arguments.threads,
         require_k=True,
         progress=sys.stderr.isatty(),

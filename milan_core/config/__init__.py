@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, ValidationError
 
 from milan_core.config.checks import check_names
+from milan_core.config.networks import with_networks
 from milan_core.config.stages import (
     CaptionerSpec,
     DescribeSpec,
@@ -23,10 +24,12 @@ from milan_core.config.stages import (
 from milan_core.config.zoo import (
     Asset,
     DatasetSpec,
+    Direction,
     InputSpec,
     ModelSpec,
     Name,
     Section,
+    Tokens,
     Weights,
 )
 from milan_core.errors import UserError, nearest
@@ -37,12 +40,14 @@ __all__ = [
     "Config",
     "DatasetSpec",
     "DescribeSpec",
+    "Direction",
     "EncoderSpec",
     "Exemplars",
     "GeneralizationSpec",
     "InputSpec",
     "ModelSpec",
     "Section",
+    "Tokens",
     "Weights",
     "parse_config",
     "schema",
@@ -76,7 +81,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
     Raises `UserError` with one line per mistake.
     """
     try:
-        config = Config.model_validate(raw)
+        config = Config.model_validate(with_networks(raw))
     except ValidationError as error:
         raise UserError("; ".join(_sentence(item) for item in error.errors())) from None
     check_names(config)

@@ -25,6 +25,8 @@ def check_names(config: Config) -> None:
             if dataset not in config.dataset_zoo:
                 raise unknown("data set", dataset, config.dataset_zoo, where)
         _check_weights(where, model.weights)
+        if not model.layers and not model.directions:
+            raise UserError(f"{where}: neither layers nor directions are given; list some layers")
     for name in config.corpus:
         kind = config.dataset_zoo[config.model_zoo[name].dataset].kind
         if kind not in ("stickers", "shapes"):
@@ -59,7 +61,9 @@ def _check_seeds(config: Config) -> None:
 
 
 def _check_weights(where: str, weights: Weights) -> None:
-    needed = {"train": ["dataset"], "asset": ["asset", "path"], "file": ["path"], "factory": []}
-    for key in needed[weights.source]:
+    needed = {"train": ["dataset"], "asset": ["asset", "path"], "file": ["path"]}
+    for key in needed.get(weights.source, []):
         if getattr(weights, key) is None:
             raise UserError(f"{where}.weights: source {weights.source!r} needs the key {key!r}")
+    if weights.source == "download" and not weights.filename:
+        raise UserError(f"{where}.weights: source 'download' needs the key 'url' or 'file'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from milan_core.exemplars.sources import Batch, open_source
 from milan_core.exemplars.state import Header, MiningState
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.models.inputs import InputSpec
-from milan_core.models.layouts import VitSpatialise, as_maps
+from milan_core.models.layouts import Layout, VitSpatialise
 from milan_core.models.trace import Trace
 from milan_core.models.zoo import model_hash
 from milan_core.ops import ScanState
@@ -34,7 +35,8 @@ def mine(
     shard: tuple[int, int] | None = None,
     input: InputSpec | None = None,
     post_relu: str | Iterable[str] = (),
-    vit_spatialise: VitSpatialise = "fixed",
+    vit_spatialise: VitSpatialise | None = None,
+    layout: Layout | None = None,
     threads: int = 1,
     mode: str = "top",
     require_k: bool = False,
@@ -57,7 +59,8 @@ def mine(
         shard: (i, n): only images i, i + n, ...; the result then waits for `merge`.
         input: how stored uint8 images are normalised; not used for ready-made tensors.
         post_relu: layers recorded after a ReLU (spec 2.6).
-        vit_spatialise: which token of a transformer is the class token (spec 2.7).
+        vit_spatialise: which token of a transformer is the class token (spec 2.7); over `layout`.
+        layout: how outputs become maps; `load_network` gives it.
         threads: of the statistics kernel; torch's own threads are torch's setting.
         mode: "top", "bottom" or "magnitude" (`milan_core.ops.ScanState`).
         require_k: refuse a dataset with fewer than k images, instead of leaving ids of -1.
@@ -70,10 +73,12 @@ def mine(
         msg = f"fewer images than k: the dataset has {source.total}, and k is {k}; lower k"
         raise UserError(msg)
     index, of = _checked_shard(shard)
+    layout = layout or Layout()
+    layout = replace(layout, spatialise=vit_spatialise) if vit_spatialise else layout
     trace_options = {"layers": layers, "post_relu": post_relu}
     scan_options = {"k": k, "quantile": quantile, "mode": mode, "total_images": source.total}
     with _on_device(model, device):
-        scan = _Scan(model, trace_options, scan_options, vit_spatialise, threads)
+        scan = _Scan(model, trace_options, scan_options, layout, threads)
         count = -(-len(range(index, source.total, of)) // batch_size)
         scan.run(_shown(source.batches((index, of), batch_size), count, progress), device)
         weights = model_hash(model)
@@ -87,7 +92,8 @@ def mine(
         quantile=quantile,
         mode=mode,
         post_relu=tuple(sorted(scan.trace.rectified)),
-        vit_spatialise=vit_spatialise,
+        vit_spatialise=layout.spatialise,
+        layout=canonical_json(layout.to_mapping()),
         input=canonical_json(input.to_mapping()) if input else "",
         of=of,
         have=(index,),
@@ -105,13 +111,13 @@ class _Scan:
         model: nn.Module,
         trace_options: dict[str, Any],
         scan_options: dict[str, Any],
-        vit_spatialise: VitSpatialise,
+        layout: Layout,
         threads: int,
     ) -> None:
         self.trace = Trace(model, on_output=self._receive, **trace_options)
         self.states: dict[str, ScanState] = {}
         self._scan_options = scan_options
-        self._vit_spatialise = vit_spatialise
+        self._layout = layout
         self._threads = threads
         self._ids = np.zeros(0, np.int64)  # of the batch that is under way
 
@@ -125,7 +131,7 @@ class _Scan:
                 self.trace(inputs)
 
     def _receive(self, layer: str, output: torch.Tensor) -> None:
-        maps, _ = as_maps(output, layer=layer, vit_spatialise=self._vit_spatialise)
+        maps, _ = self._layout.maps(output, layer)
         maps = maps[: len(self._ids)].cpu()  # the rows that fill up the last batch have no id
         if maps.dtype not in (torch.float32, torch.float16, torch.bfloat16):
             maps = maps.float()

@@ -33,6 +33,7 @@ class Header:
     mode: str = "top"
     post_relu: tuple[str, ...] = ()
     vit_spatialise: str = "fixed"
+    layout: str = "{}"  # canonical JSON of what the layout of outputs adds
     input: str = ""  # canonical JSON of the InputSpec; empty for ready-made tensors
     of: int = 1  # number of shards
     have: tuple[int, ...] = (0,)  # the shards in this state, rising

@@ -98,7 +98,10 @@ class Encoder:
             from milan_core.models.zoo import model_hash
 
             facts = [model_hash(self.model.module), self.layers, self.model.input.to_mapping()]
-            self._hash = text_hash(canonical_json([*facts, self.model.post_relu]), digits=16)
+            facts.append(self.model.post_relu)
+            if layout := self.model.layout.to_mapping():
+                facts.append(layout)
+            self._hash = text_hash(canonical_json(facts), digits=16)
         return self._hash
 
     def encode_maps(self, images: np.ndarray, ids: np.ndarray | None = None) -> list[np.ndarray]:
@@ -177,13 +180,12 @@ class Encoder:
         import torch
 
         from milan_core.models.inputs import prepare
-        from milan_core.models.layouts import as_maps
         from milan_core.models.trace import Trace
 
         found: dict[str, np.ndarray] = {}
 
         def keep(name: str, tensor: torch.Tensor) -> None:
-            maps, _ = as_maps(tensor, layer=name)
+            maps, _ = self.model.layout.maps(tensor, name)
             # A rare value beyond float16 is kept as the largest one rather than as infinity.
             found[name] = maps.float().clamp(-_FLOAT16_MAX, _FLOAT16_MAX).half().cpu().numpy()
 

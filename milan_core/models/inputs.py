@@ -10,26 +10,35 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from milan_core.errors import UserError
+from milan_core.errors import UserError, unknown
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # spec 2.1
 IMAGENET_STD = (0.229, 0.224, 0.225)
+KINDS = ("images", "latents")
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a network expects: `size` in pixels (None: as stored), mean and std of [0, 1] RGB."""
+    """What a network expects: `size` in pixels (None: as stored), mean and std of [0, 1] RGB.
+
+    `kind` is "latents" for a generator: its input are the latent codes of a data set, and `size`
+    is that of the images it draws.
+    """
 
     size: int | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    kind: str = "images"
 
     @classmethod
     def from_mapping(cls, value: Mapping[str, Any]) -> InputSpec:
         """Read the `input` section of a model's spec; missing keys take the defaults."""
-        if extra := sorted(set(value) - {"size", "mean", "std"}):
-            msg = f"input: unknown key {', '.join(extra)}; known: mean, size, std"
+        if extra := sorted(set(value) - {"size", "mean", "std", "kind"}):
+            msg = f"input: unknown key {', '.join(extra)}; known: kind, mean, size, std"
             raise UserError(msg)
+        kind = str(value.get("kind", "images"))
+        if kind not in KINDS:
+            raise unknown("kind of input", kind, KINDS)
         size = value.get("size")
         if size is not None and (not isinstance(size, int) or size < 1):
             msg = f"input: size is {size!r}; expected a positive number of pixels"
@@ -39,11 +48,12 @@ class InputSpec:
         if min(std) <= 0:
             msg = f"input: std is {list(std)}; expected three positive numbers"
             raise UserError(msg)
-        return cls(size, mean, std)
+        return cls(size, mean, std, kind)
 
     def to_mapping(self) -> dict[str, Any]:
         """The inverse of `from_mapping`; plain values for JSON."""
-        return {"size": self.size, "mean": list(self.mean), "std": list(self.std)}
+        values = {"size": self.size, "mean": list(self.mean), "std": list(self.std)}
+        return values if self.kind == "images" else {**values, "kind": self.kind}
 
 
 def _three(name: str, value: Sequence[float]) -> tuple[float, float, float]:

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from milan_core.errors import UserError, unknown
+from milan_core.models.hooks import HookPoint
 
 OnOutput = Callable[[str, torch.Tensor], None]
 
@@ -32,7 +33,8 @@ def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]
     """Module names for names or glob patterns, in the order given, without repetition.
 
     Patterns match part by part: ``layer*`` gives layer1..4 but not layer1.0; ``layer1.*.conv?``
-    goes deeper; ``**`` stands for any number of parts.
+    goes deeper; ``**`` stands for any number of parts. Marks such as ``@input`` choose another
+    tensor of the module (`milan_core.models.hooks`) and stay at the names.
     """
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
     if not patterns:
@@ -41,13 +43,14 @@ def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]
     names = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
     found: dict[str, None] = {}
     for pattern in patterns:
-        parts = pattern.split(".")
-        matches = (
-            [pattern] if pattern in names else [n for n in names if _matches(n.split("."), parts)]
-        )
+        point = HookPoint.parse(pattern)
+        parts = point.module.split(".")
+        matches = [n for n in names if _matches(n.split("."), parts)]
+        if point.module in names:
+            matches = [point.module]
         if not matches:
-            raise unknown("layer", pattern, names, where=type(model).__name__)
-        found.update(dict.fromkeys(matches))
+            raise unknown("layer", point.module, names, where=type(model).__name__)
+        found.update(dict.fromkeys(name + point.marks for name in matches))
     return list(found)
 
 
@@ -95,7 +98,9 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
 def forward(model: nn.Module, *inputs: torch.Tensor) -> Any:
     """Call the model; when it raises, say with which input, in one sentence."""
     try:
-        return model(*inputs)
+        return model(*(_as_model(model, value) for value in inputs))
+    except UserError:
+        raise
     except Exception as error:
         shapes = " and ".join(str(tuple(value.shape)) for value in inputs)
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -104,6 +109,14 @@ def forward(model: nn.Module, *inputs: torch.Tensor) -> Any:
             "check the input size of this model (`input.size`)"
         )
         raise UserError(msg) from error
+
+
+def _as_model(model: nn.Module, value: torch.Tensor) -> torch.Tensor:
+    """Inputs in the precision of a network in half or double precision."""
+    first = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if first is None or not value.is_floating_point() or first.element_size() == 1:
+        return value
+    return value.to(first.dtype)
 
 
 class Trace:
@@ -142,11 +155,14 @@ class Trace:
         self.model = model
         self.layers = resolve_layers(model, layers)
         rectified = [post_relu] if isinstance(post_relu, str) else list(post_relu)
+        self.points = {name: HookPoint.parse(name) for name in self.layers}
         self.rectified = set(resolve_layers(model, rectified) if rectified else ())
+        self.rectified.update(name for name, point in self.points.items() if point.relu)
         self._on_output = on_output
         self._stop = stop
         self._checked = False  # one forward ran to its end without a layer running twice
         self._seen: set[str] = set()
+        self._runs: dict[str, int] = {}
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._cleanup = contextlib.ExitStack()
 
@@ -155,8 +171,7 @@ class Trace:
             stack.enter_context(eval_mode(self.model))
             stack.callback(self._handles.clear)
             for name in self.layers:
-                hook = self._hook_for(name)
-                handle = self.model.get_submodule(name).register_forward_hook(hook)
+                handle = self._register(name)
                 stack.callback(handle.remove)
                 self._handles.append(handle)
             self._cleanup = stack.pop_all()
@@ -176,6 +191,7 @@ class Trace:
             msg = "call the trace inside its `with` block"
             raise RuntimeError(msg)
         self._seen.clear()
+        self._runs.clear()
         try:
             output = forward(self.model, *inputs)
         except _StopForward:
@@ -191,26 +207,42 @@ class Trace:
             raise UserError(msg)
         return output
 
-    def _hook_for(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            try:
-                self._receive(name, output)
-            except Exception as error:
-                raise _HookFailed(error) from error
-            if self._stop and self._checked and len(self._seen) == len(self.layers):
-                raise _StopForward
+    def _register(self, name: str) -> torch.utils.hooks.RemovableHandle:
+        module = self.model.get_submodule(self.points[name].module)
+        if self.points[name].side == "input":
 
-        return hook
+            def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+                self._received(name, [*args, *kwargs.values()])
 
-    def _receive(self, name: str, output: Any) -> None:
+            return module.register_forward_pre_hook(before, with_kwargs=True)
+
+        def after(module: nn.Module, inputs: Any, output: Any) -> None:
+            self._received(name, output)
+
+        return module.register_forward_hook(after)
+
+    def _received(self, name: str, value: Any) -> None:
+        """Pass a hooked value on; errors leave the network unchanged by what it might catch."""
+        try:
+            self._receive(name, value)
+        except Exception as error:
+            raise _HookFailed(error) from error
+        if self._stop and self._checked and len(self._seen) == len(self.layers):
+            raise _StopForward
+
+    def _receive(self, name: str, value: Any) -> None:
+        self._runs[name] = self._runs.get(name, 0) + 1
+        call = self.points[name].call
+        if call is not None and self._runs[name] != call:
+            return
         if name in self._seen:
             msg = (
                 f"layer {name!r} runs more than once in one forward pass, so its activation is "
-                "ambiguous; choose a layer that runs once, for example the block that holds it"
+                f"ambiguous; name one run ('{name}@call1'), or choose the block that holds it"
             )
             raise UserError(msg)
         self._seen.add(name)
-        tensor = first_tensor(output, name)
+        tensor = first_tensor(value, name)
         self._on_output(name, torch.relu(tensor) if name in self.rectified else tensor)
 
 

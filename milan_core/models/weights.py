@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from milan_core.errors import UserError
+from milan_core.models.mapping import COUNTER, mapped
 from milan_core.runtime.files import load_tensors, save_tensors
 
 WEIGHTS_KIND = "milan-weights"
@@ -29,9 +30,15 @@ def save_weights(module: nn.Module, path: Path | str, meta: Any = None) -> None:
     save_tensors(path, WEIGHTS_KIND, 1, arrays, meta)
 
 
-def load_weights(module: nn.Module, path: Path | str) -> None:
-    """Load a .safetensors, .pth or .pt state dictionary into `module`; every key must fit."""
-    state = read_state_dict(path)
+def load_weights(
+    module: nn.Module, path: Path | str, mapping: Mapping[str, Any] | None = None
+) -> None:
+    """Load a .safetensors, .pth, .pt or .bin state dictionary into `module`; every key must fit.
+
+    `mapping` (keys, drop, match, convert) says how the stored tensors get the module's names, see
+    `milan_core.models.mapping`.
+    """
+    state = mapped(read_state_dict(path), module, mapping or {}, str(path))
     own = module.state_dict()
     for key, tensor in state.items():  # some writers turn a scalar () into a row of one (1,)
         if key in own and tensor.numel() == own[key].numel() == 1:
@@ -46,12 +53,13 @@ def load_weights(module: nn.Module, path: Path | str) -> None:
         ],
     }
     # BatchNorm counters are absent from old checkpoints and play no part in inference.
-    problems["missing"] = [k for k in problems["missing"] if not k.endswith("num_batches_tracked")]
+    problems["missing"] = [k for k in problems["missing"] if not k.endswith(COUNTER)]
     said = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
     if said:
         msg = (
             f"weights {path} do not fit {type(module).__name__}: keys {'; '.join(said)}; "
-            "check the factory and its kwargs (number of classes, widths)"
+            "check the factory and its kwargs (number of classes, widths), or map the names with "
+            "`weights: {keys: {pattern: replacement}, drop: [...]}`"
         )
         raise UserError(msg)
     module.load_state_dict(state, strict=False)

@@ -1,37 +1,48 @@
-"""Any network from a few lines of configuration.
+"""Any network from a few lines of configuration, or by its name.
 
 A spec is a mapping::
 
-    factory: torchvision.models:resnet18     # or path/to/file.py:callable
+    factory: torchvision.models:resnet18     # see `milan_core.models.factories` for other forms
     kwargs: {}
-    weights: {source: file, path: resnet18.safetensors}   # source: none | factory | file
+    weights: {source: file, path: resnet18.safetensors}
     layers: [conv1, "layer*"]
     input: {size: 224, mean: [...], std: [...]}
     post_relu: []                            # layers recorded after a ReLU (spec 2.6)
+    directions: {}                           # matrices whose rows are units
+    tokens: {class_tokens: 1}                # how tokens lie on the image
+
+or `{extends: resnet18_imagenet, ...}` over a built-in network (`milan_core/config/networks.yaml`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
-from milan_core.errors import UserError, nearest, unknown
+from milan_core.config.networks import extended, network_entry
+from milan_core.errors import UserError, unknown
+from milan_core.models.directions import attach_directions
+from milan_core.models.factories import build, resolve_factory
 from milan_core.models.inputs import InputSpec
+from milan_core.models.layouts import Layout
 from milan_core.models.trace import resolve_layers
 from milan_core.models.weights import load_weights
 
-SPEC_KEYS = ("factory", "kwargs", "weights", "layers", "input", "post_relu")
-WEIGHT_SOURCES = ("none", "factory", "file")
+__all__ = ["LoadedModel", "build", "load_model", "load_network", "model_hash", "resolve_factory"]
+
+SPEC_KEYS = (
+    *("factory", "kwargs", "trust", "weights", "layers", "input", "post_relu"),
+    *("directions", "units", "tokens", "channels_last"),
+)
+BESIDE_KEYS = ("name", "extends", "dataset", "batch_size")  # about a run, not about the network
+WEIGHT_SOURCES = ("none", "random", "factory", "file", "download")
+WEIGHTS_FOLDER = Path("resources/weights")
 
 
 @dataclass(frozen=True)
@@ -42,48 +53,84 @@ class LoadedModel:
     input: InputSpec
     layers: list[str]
     post_relu: list[str]
+    layout: Layout = field(default_factory=Layout)
+
+
+def load_network(spec: str | Mapping[str, Any], **changes: Any) -> LoadedModel:
+    """Load a network by name, or from any entry of `model_zoo`; `changes` are laid over it.
+
+    >>> load_network("resnet101_imagenet").layers
+    ['conv1', 'layer1', 'layer2', 'layer3', 'layer4']
+    >>> load_network("resnet18_imagenet", weights={"source": "random"}, layers=["layer4"])
+
+    Published weights are read from `resources/weights`, or from `weights={"path": FILE}`.
+    """
+    base = network_entry(spec) if isinstance(spec, str) else extended(spec)
+    merged = extended({**changes, "extends": "base"}, {"base": base})
+    return load_model({key: value for key, value in merged.items() if key not in BESIDE_KEYS})
 
 
 def load_model(spec: Mapping[str, Any]) -> LoadedModel:
-    """Build the network of a spec, load its weights and resolve its layers."""
+    """Build the network of a complete spec, load its weights and resolve its layers."""
     _check_keys(spec)
-    module = build(spec)
     weights = dict(spec.get("weights") or {})
     source = weights.get("source", "none")
     if source not in WEIGHT_SOURCES:
         raise unknown("weights source", str(source), WEIGHT_SOURCES)
-    if source == "file":
-        if not weights.get("path"):
-            msg = "weights: source is 'file' but no path is given; add `path:` with a weight file"
-            raise UserError(msg)
-        load_weights(module, weights["path"])
+    path = _weights_path(weights)
+    module = _build_random(spec, int(weights.get("seed", 0))) if source == "random" else build(spec)
+    if path is not None:
+        _check_digest(path, str(weights.get("sha256") or ""))
+        load_weights(module, path, weights)
+    directions = dict(spec.get("directions") or {})
+    layout = Layout.from_spec(spec)
+    attach_directions(module, directions, layout)
+    layers = [*(spec.get("layers") or ()), *directions]
     post_relu = list(spec.get("post_relu") or ())
     return LoadedModel(
         module=module.eval(),
         input=InputSpec.from_mapping(spec.get("input") or {}),
-        layers=resolve_layers(module, spec["layers"]) if spec.get("layers") else [],
+        layers=resolve_layers(module, layers) if layers else [],
         post_relu=resolve_layers(module, post_relu) if post_relu else [],
+        layout=layout,
     )
 
 
-def build(spec: Mapping[str, Any]) -> nn.Module:
-    """Call the factory of a spec; random weights come from torch's global generator."""
-    factory = resolve_factory(str(spec["factory"]))
-    kwargs = dict(spec.get("kwargs") or {})
-    try:
-        module = factory(**kwargs)
-    except TypeError as error:
-        msg = f"factory {spec['factory']} does not accept kwargs {kwargs}: {error}"
-        raise UserError(msg) from error
-    except Exception as error:
-        msg = f"factory {spec['factory']} failed: {type(error).__name__}: {error}"
-        raise UserError(msg) from error
-    if not isinstance(module, nn.Module):
+def _build_random(spec: Mapping[str, Any], seed: int) -> nn.Module:
+    """The same random weights in every process."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(spec)
+
+
+def _weights_path(weights: Mapping[str, Any]) -> Path | None:
+    """The file to read, or None where the factory or chance makes the weights."""
+    source, path = weights.get("source", "none"), weights.get("path")
+    if source == "file" and not path:
+        msg = "weights: source is 'file' but no path is given; add `path:` with a weight file"
+        raise UserError(msg)
+    if source in ("file", "download") and path:
+        return Path(path)
+    if source != "download":
+        return None
+    name = weights.get("file") or str(weights.get("url") or "").rpartition("/")[2]
+    found = WEIGHTS_FOLDER / str(name)
+    if not found.is_file():
+        origin = weights.get("url") or weights.get("obtain") or "no address is known"
+        msg = f"weights not found: {found}; get them ({origin}) and place them there"
+        raise UserError(msg)
+    return found
+
+
+def _check_digest(path: Path, expected: str) -> None:
+    from milan_core.runtime.files import file_sha256
+
+    if expected and path.is_file() and not file_sha256(path).startswith(expected):
         msg = (
-            f"factory {spec['factory']} returned {type(module).__name__}; expected torch.nn.Module"
+            f"weights {path} are not the published file: SHA-256 {file_sha256(path)[:16]}..., "
+            f"expected {expected}...; fetch it again"
         )
         raise UserError(msg)
-    return module
 
 
 def _check_keys(spec: Mapping[str, Any]) -> None:
@@ -93,68 +140,6 @@ def _check_keys(spec: Mapping[str, Any]) -> None:
     if not spec.get("factory"):
         msg = "a model's spec has no `factory`; give package.module:callable or file.py:callable"
         raise UserError(msg)
-
-
-def resolve_factory(factory: str) -> Callable[..., Any]:
-    """The callable named by ``package.module:callable`` or ``path/to/file.py:callable``."""
-    place, separator, attribute = factory.rpartition(":")
-    if not separator or not place or not attribute:
-        msg = (
-            f"factory {factory!r} is not of the form package.module:callable or "
-            "path/to/file.py:callable; example: torchvision.models:resnet18"
-        )
-        raise UserError(msg)
-    module = _module_from_file(Path(place)) if place.endswith(".py") else _import(place)
-    found: Any = module
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise unknown("callable", attribute, _public_callables(module), where=place)
-        found = getattr(found, part)
-    if not callable(found):
-        msg = f"factory {factory}: {attribute} is {type(found).__name__}, not a callable"
-        raise UserError(msg)
-    return found
-
-
-def _public_callables(module: ModuleType) -> list[str]:
-    return [n for n in dir(module) if not n.startswith("_") and callable(getattr(module, n))]
-
-
-def _import(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        missing = getattr(error, "name", None) or name
-        if name != missing and not name.startswith(f"{missing}."):
-            msg = f"factory module {name} cannot be imported: it needs {missing} ({error})"
-            raise UserError(msg) from error
-        close = nearest(name, [key for key in sys.modules if key.count(".") == name.count(".")])
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        msg = (
-            f"factory module {name!r} cannot be imported ({error}); install its package in this "
-            f"environment or give path/to/file.py:callable{hint}"
-        )
-        raise UserError(msg) from error
-
-
-def _module_from_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        msg = f"factory file not found: {path} (looked in {Path.cwd()})"
-        raise UserError(msg)
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    name = f"milan_factory_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses in the file look themselves up here
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        msg = f"factory file {path} cannot be run: {type(error).__name__}: {error}"
-        raise UserError(msg) from error
-    return module
 
 
 def model_hash(module: nn.Module, digits: int = 16) -> str:

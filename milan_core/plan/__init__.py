@@ -107,6 +107,7 @@ def _check_files(config: Config) -> None:
                 "place the weights there (safetensors or a state dict) or correct the path"
             )
             raise UserError(message)
+        _check_download(config, name)
         options = config.dataset_zoo[spec.dataset].options
         if "path" in options and not Path(options["path"]).exists():
             message = (
@@ -116,6 +117,19 @@ def _check_files(config: Config) -> None:
             raise UserError(message)
 
 
+def _check_download(config: Config, model: str) -> None:
+    """Published weights are placed by hand: say which file is missing and where it comes from."""
+    weights = config.model_zoo[model].weights
+    path = Path(config.pathvars.get("resources", "resources")) / "weights" / weights.filename
+    if weights.source == "download" and not path.is_file():
+        origin = weights.url or weights.obtain or "no address is known"
+        message = (
+            f"config: model_zoo.{model}.weights: {path} is not there; get it ({origin}) and place "
+            "it there, or set `weights: {source: random}` to try the workflow without it"
+        )
+        raise UserError(message)
+
+
 def weights_file(config: Config, model: str, results: str, resources: str) -> str | None:
     """The weights file that a job must wait for; None when the factory brings its own."""
     weights = config.model_zoo[model].weights
@@ -123,29 +137,41 @@ def weights_file(config: Config, model: str, results: str, resources: str) -> st
         return f"{results}/{model}/target/weights.safetensors"
     if weights.source == "asset":
         return f"{resources}/assets/{weights.asset}/asset.json"
+    if weights.source == "download":
+        return f"{resources}/weights/{weights.filename}"
     return weights.path if weights.source == "file" else None
+
+
+LOADING = {"trust", "directions", "units", "tokens", "channels_last"}
+"""Keys that say more about how a network is read; left out where they say nothing."""
 
 
 def model_params(config: Config, model: str, results: str, resources: str) -> str:
     """The canonical JSON of what loading one network needs, with the weights resolved to a path."""
     spec = config.model_zoo[model]
     weights = spec.weights
-    resolved: dict[str, Any] = {"source": "factory" if weights.source == "factory" else "file"}
-    if weights.source == "train":
-        resolved["path"] = f"{results}/{model}/target/weights.safetensors"
+    resolved: dict[str, Any] = {"source": "file"}
+    if weights.source in ("factory", "random"):
+        resolved = weights.model_dump(include={"source", "seed"}, exclude_defaults=True)
+        resolved["source"] = weights.source
     elif weights.source == "asset":
         resolved["path"] = f"{resources}/assets/{weights.asset}/{weights.path}"
-    elif weights.source == "file":
-        resolved["path"] = weights.path
+    else:
+        resolved["path"] = weights_file(config, model, results, resources)
+    reading = {"keys", "drop", "match", "convert", "sha256"}
+    resolved |= weights.model_dump(include=reading, exclude_defaults=True)
     body = spec.model_dump(
         include={"factory", "kwargs", "input", "layers", "post_relu", "batch_size"}
     )
+    body |= spec.model_dump(include=LOADING, exclude_defaults=True)
     return canonical_json({"name": model, **body, "weights": resolved})
 
 
 def training_params(spec: ModelSpec) -> str:
     """The canonical JSON of what training one target network needs."""
-    return canonical_json(spec.model_dump(include={"factory", "kwargs", "input", "weights"}))
+    body = spec.model_dump(include={"factory", "kwargs", "input"})
+    keys = {"source", "dataset", "tests", "epochs", "batch_size", "learning_rate"}
+    return canonical_json({**body, "weights": spec.weights.model_dump(include=keys)})
 
 
 def captioner_params(config: Config, split: str) -> str:

@@ -1,0 +1,1 @@
+"""Networks that no pinned library has under a callable of its own: one small file per family."""
