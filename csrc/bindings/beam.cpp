@@ -8,21 +8,24 @@ namespace py = pybind11;
 namespace milan {
 namespace {
 
-py::tuple step(const Dense<float>& scores, const Dense<float>& logp, const Dense<bool>& finished,
-               int64_t stop, int64_t width, int threads) {
-  if (logp.ndim() != 3 || scores.size() != logp.shape(0) * logp.shape(1) ||
-      finished.size() != scores.size() || stop < 0 || stop >= logp.shape(2) || width < 1) {
-    throw UserError("beam_topk: expected scores (N, B), step_logp (N, B, V), finished (N, B)");
+py::tuple step(const Dense<float>& scores, const Dense<float>& costs, const Dense<int64_t>& place,
+               int64_t stop, int64_t width, bool normalise, int threads) {
+  if (costs.ndim() != 2 || scores.ndim() != 2 || place.size() != scores.size() || stop < 0 ||
+      stop >= costs.shape(1) || width < 1) {
+    throw UserError("beam_topk: expected scores (N, B), costs (R, V), place (N, B)");
   }
-  const py::ssize_t rows = logp.shape(0);
-  py::array_t<int64_t> beam({rows, py::ssize_t{width}}), token({rows, py::ssize_t{width}});
-  py::array_t<float> score({rows, py::ssize_t{width}});
+  for (py::ssize_t i = 0; i < place.size(); ++i) {
+    if (place.data()[i] >= costs.shape(0)) throw UserError("beam_topk: place is outside the rows");
+  }
+  const py::ssize_t units = scores.shape(0);
+  py::array_t<int64_t> beam({units, py::ssize_t{width}}), token({units, py::ssize_t{width}});
+  py::array_t<float> score({units, py::ssize_t{width}});
   int64_t *to_beam = beam.mutable_data(), *to_token = token.mutable_data();
   float* to_score = score.mutable_data();
   {
     const py::gil_scoped_release release;
-    beam_topk(scores.data(), logp.data(), finished.data(), rows, logp.shape(1), logp.shape(2), stop,
-              width, threads, to_beam, to_token, to_score);
+    beam_topk(scores.data(), costs.data(), place.data(), units, scores.shape(1), costs.shape(1),
+              stop, width, normalise, threads, to_beam, to_token, to_score);
   }
   return py::make_tuple(beam, token, score);
 }

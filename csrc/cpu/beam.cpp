@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <vector>
 
@@ -9,8 +10,19 @@
 #include "cpu/threads.h"
 #include "milan/number.h"
 
+// The two loops over the vocabulary, compiled for several instruction sets and chosen at load time.
+// Sums run in sixteen lanes whatever the vector width, so every version gives the same bytes.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__ELF__)
+#define MILAN_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
+#else
+#define MILAN_CLONES
+#endif
+
 namespace milan {
 namespace {
+
+constexpr int64_t kLanes = 16;
+constexpr int64_t kBlock = 64;
 
 /// The largest `width` keys offered; kept as a bag that is cut down when it is twice too full.
 class Best {
@@ -43,36 +55,103 @@ class Best {
   float threshold_ = -INFINITY;
 };
 
+/// exp(x) for x <= 0 to two units in the last place; what is below exp(-87) stays there.
+inline float exp_negative(float x) {
+  x = x < -87.0f ? -87.0f : x;
+  const float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to a whole number
+  int32_t power;
+  std::memcpy(&power, &shifted, sizeof power);
+  const float whole = shifted - 12582912.0f;
+  const float r = (x - whole * 0.693359375f) - whole * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  const int32_t bits = (power - 0x4B400000 + 127) * (1 << 23);
+  float scale;
+  std::memcpy(&scale, &bits, sizeof scale);
+  return p * scale;
+}
+
+/// log sum exp of `count` logits.
+MILAN_CLONES float log_sum_exp(const float* logits, int64_t count) {
+  float top[kLanes], sum[kLanes];
+  const int64_t whole = count / kLanes * kLanes;
+  std::fill_n(top, kLanes, logits[0]);
+  for (int64_t at = 0; at < whole; at += kLanes) {
+    for (int64_t i = 0; i < kLanes; ++i) {
+      top[i] = logits[at + i] > top[i] ? logits[at + i] : top[i];
+    }
+  }
+  float largest = *std::max_element(top, top + kLanes);
+  for (int64_t at = whole; at < count; ++at) largest = std::max(largest, logits[at]);
+  std::fill_n(sum, kLanes, 0.0f);
+  for (int64_t at = 0; at < whole; at += kLanes) {
+    for (int64_t i = 0; i < kLanes; ++i) sum[i] += exp_negative(logits[at + i] - largest);
+  }
+  double total = 0;
+  for (int64_t i = 0; i < kLanes; ++i) total += sum[i];
+  for (int64_t at = whole; at < count; ++at) total += exp_negative(logits[at] - largest);
+  return static_cast<float>(largest + std::log(total));
+}
+
+/// Offers every candidate of one unfinished beam, `first` being its first index.
+MILAN_CLONES void scan(const float* costs, int64_t words, float start, float norm, uint32_t first,
+                       Best& best) {
+  for (int64_t at = 0; at < words; at += kBlock) {
+    const int64_t count = std::min(kBlock, words - at);
+    float values[kBlock];
+    const float threshold = best.threshold();
+    int hopeful = 0;
+    // Not "value >= threshold": NaN must get in while there is room.
+    if (count == kBlock) {
+      for (int64_t i = 0; i < kBlock; ++i) values[i] = start + (costs[at + i] - norm);
+      for (int64_t i = 0; i < kBlock; ++i) hopeful |= !(values[i] < threshold);
+    } else {
+      for (int64_t i = 0; i < count; ++i) values[i] = start + (costs[at + i] - norm);
+      hopeful = 1;
+    }
+    if (!hopeful) continue;
+    for (int64_t i = 0; i < count; ++i) {
+      if (!(values[i] < best.threshold())) {
+        best.offer(values[i], first + static_cast<uint32_t>(at + i));
+      }
+    }
+  }
+}
+
 }  // namespace
 
-void beam_topk(const float* scores, const float* step, const bool* finished, int64_t rows,
-               int64_t beams, int64_t words, int64_t stop, int64_t width, int threads,
-               int64_t* beam, int64_t* token, float* score) {
-  split(rows, 1, threads, [&](int64_t first, int64_t last) {
+void beam_topk(const float* scores, const float* step, const int64_t* place, int64_t units,
+               int64_t beams, int64_t words, int64_t stop, int64_t width, bool normalise,
+               int threads, int64_t* beam, int64_t* token, float* score) {
+  split(units, 1, threads, [&](int64_t first, int64_t last) {
     const FloatEnvironment environment;
-    for (int64_t row = first; row < last; ++row) {
+    std::vector<float> norms(static_cast<size_t>(beams));
+    for (int64_t unit = first; unit < last; ++unit) {
       Best best(static_cast<size_t>(width));
       for (int64_t b = 0; b < beams; ++b) {
-        const int64_t at = row * beams + b;
-        const float start = scores[at];
-        if (finished[at]) {
-          best.offer(start, static_cast<uint32_t>(b * words + stop));
+        const int64_t at = unit * beams + b;
+        const auto index = static_cast<uint32_t>(b * words);
+        if (place[at] < 0) {
+          best.offer(scores[at], index + static_cast<uint32_t>(stop));
           continue;
         }
-        const float* costs = step + at * words;
-        for (int64_t w = 0; w < words; ++w) {
-          const float value = start + costs[w];
-          // Not "value >= threshold": NaN must get in while there is room.
-          if (!(value < best.threshold())) best.offer(value, static_cast<uint32_t>(b * words + w));
-        }
+        const float* costs = step + place[at] * words;
+        norms[b] = normalise ? log_sum_exp(costs, words) : 0.0f;
+        scan(costs, words, scores[at], norms[b], index, best);
       }
       const std::vector<uint64_t>& keys = best.sorted();
       for (int64_t i = 0; i < width; ++i) {
-        const int64_t index = static_cast<uint32_t>(~keys[i]), at = row * beams + index / words;
-        beam[row * width + i] = index / words;
-        token[row * width + i] = index % words;
-        score[row * width + i] =
-            finished[at] ? scores[at] : scores[at] + step[at * words + index % words];
+        const int64_t index = static_cast<uint32_t>(~keys[i]), b = index / words;
+        const int64_t at = unit * beams + b, word = index % words;
+        beam[unit * width + i] = b;
+        token[unit * width + i] = word;
+        score[unit * width + i] =
+            place[at] < 0 ? scores[at] : scores[at] + (step[place[at] * words + word] - norms[b]);
       }
     }
   });

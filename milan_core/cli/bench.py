@@ -15,14 +15,18 @@ from milan_core.errors import UserError
 def register(subparsers: Any) -> None:
     """Add the stage."""
     verbs = stage(subparsers, "bench", "benchmarks, as ratios measured in one run")
-    summary = "kernels against their targets"
-    parser = verb(verbs, "core", summary, "milan bench core", _core)
-    parser.add_argument("--quick", action="store_true", help="fewer images and repetitions")
+    for name, summary in (
+        ("core", "kernels against their targets"),
+        ("decoding", "descriptions of units against a plain implementation"),
+    ):
+        parser = verb(verbs, name, summary, f"milan bench {name}", _bench)
+        parser.add_argument("--quick", action="store_true", help="less work, fewer repetitions")
 
 
-def _core(arguments: argparse.Namespace) -> int:
+def _bench(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("benchmarks") is None:
         message = "benchmarks/ is not importable here; run this command in the folder of a checkout"
         raise UserError(message)
-    command = [sys.executable, "-m", "benchmarks.core", *(["--quick"] if arguments.quick else [])]
+    command = [sys.executable, "-m", f"benchmarks.{arguments.verb}"]
+    command += ["--quick"] if arguments.quick else []
     return subprocess.run(command, check=False).returncode

@@ -35,18 +35,10 @@ class Exemplars(NamedTuple):
 
 
 class State(NamedTuple):
-    """The LSTM state of every hypothesis."""
+    """The LSTM state before the first word."""
 
-    h: Tensor  # [U, B, H]
-    c: Tensor  # [U, B, H]
-
-
-class Step(NamedTuple):
-    """What one step gives."""
-
-    logp: Tensor  # [U, B, V] log-probability of every next word
-    state: State
-    attention: Tensor  # [U, B, k] weights over the exemplars
+    h: Tensor  # [U, 1, H]
+    c: Tensor  # [U, 1, H]
 
 
 class Decoder(nn.Module):
@@ -124,18 +116,27 @@ class Decoder(nn.Module):
         bias = self.lstm.bias_ih + self.lstm.bias_hh
         return functional.linear(vectors, self.lstm.weight_ih[:, :split], bias)
 
-    def step(
+    def attend(
         self,
         exemplars: Exemplars,
-        state: State,
-        word_inputs: Tensor,  # [U, B, 4H] rows of `word_inputs()` of the words just read
+        units: Tensor,  # [R] ascending, the unit of every hypothesis
+        h: Tensor,  # [R, H]
         weights: HiddenWeights,
-    ) -> Step:
-        """Read one word per hypothesis; features and keys are never copied per hypothesis."""
-        gates, attention = attend(exemplars.features, exemplars.keys, state.h, word_inputs, weights)
-        h, c = lstm_update(gates, state.c)
-        logp = functional.log_softmax(self.output(self.dropout(h)), dim=-1)
-        return Step(logp, State(h, c), attention)
+    ) -> tuple[Tensor, Tensor]:
+        """What the next step takes from the state before its word.
+
+        The LSTM's gates without their word part (R, 4H), and the attention weights (R, k). Features
+        and keys are never copied per hypothesis.
+        """
+        return attend(exemplars.features, exemplars.keys, units, h, weights)
+
+    def update(self, gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """New h and c (R, H) from complete gates (R, 4H)."""
+        return lstm_update(gates, c)
+
+    def logits(self, h: Tensor) -> Tensor:
+        """Logits of the next word (R, V)."""
+        return self.output(self.dropout(h))
 
     def forward(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Teacher forcing: hidden states (N, T, H) and attention weights (N, T, k).

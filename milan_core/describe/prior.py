@@ -19,17 +19,13 @@ class _PriorStepper:
         self._state: LanguageState | None = None
         self.device = model.output.weight.device
 
-    def advance(self, tokens: Tensor) -> Scores:
-        """Read the last token of every hypothesis (1, B)."""
-        logp, self._state = self._model.step(tokens.flatten(), self._state)
-        logp = logp.view(*tokens.shape, -1)
-        return Scores(logp, logp, logp[..., :0])
-
-    def select(self, parents: Tensor) -> None:
-        """Keep the hypotheses `parents` (1, B')."""
-        assert self._state is not None
-        h, c = self._state
-        self._state = (h[:, parents[0]], c[:, parents[0]])
+    def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
+        """Read one token (R,) after each of the hypotheses `parents` (R,)."""
+        if self._state is not None and parents is not None:
+            h, c = self._state
+            self._state = (h[:, parents], c[:, parents])
+        outputs, self._state = self._model(tokens.unsqueeze(1), self._state)
+        return Scores(self._model.output(outputs[:, 0]))
 
 
 @torch.inference_mode()
@@ -42,5 +38,5 @@ def most_likely_text(captioner: Captioner, beam_size: int, length: int) -> tuple
     model.eval()
     vocabulary = captioner.tokenizer.vocabulary
     stepper = _PriorStepper(model)
-    beams = beam_search(stepper, 1, vocabulary.start, vocabulary.stop, beam_size, length)  # type: ignore[arg-type]
+    beams = beam_search(stepper, 1, vocabulary.start, vocabulary.stop, beam_size, length)
     return captioner.tokenizer.decode(beams.tokens[0, :1].numpy())[0], float(beams.scores[0, 0])

@@ -30,29 +30,42 @@ class HiddenWeights(NamedTuple):
 def attend(
     features: Tensor,  # [U, k, F]
     keys: Tensor,  # [U, k, A]
-    h: Tensor,  # [U, B, H]
-    word_inputs: Tensor,  # [U, B, 4H]
+    units: Tensor,  # [R] ascending, the unit of every hypothesis
+    h: Tensor,  # [R, H]
     weights: HiddenWeights,
 ) -> tuple[Tensor, Tensor]:
-    """The LSTM's gates before their non-linearities (U, B, 4H), and attention weights (U, B, k)."""
+    """The LSTM's gates without their word part (R, 4H), and the attention weights (R, k)."""
     width, size = keys.shape[-1], features.shape[-1]
     query, gate, gates = torch.split(
-        h @ weights.recurrent.t(), [width, size, word_inputs.shape[-1]], dim=-1
+        h @ weights.recurrent.t(), [width, size, 4 * h.shape[-1]], dim=-1
     )
-    attention = torch.softmax(_energies(keys, query, weights.energy), dim=-1)
-    context = torch.bmm(attention, features)
-    gated = context.mul_(torch.sigmoid(gate + weights.gate_bias))
-    return (gated @ weights.context.t()).add_(gates).add_(word_inputs), attention
+    attention = torch.softmax(_energies(keys, units, query, weights.energy), dim=-1)
+    gated = torch.sigmoid(gate + weights.gate_bias).mul_(_contexts(attention, features, units))
+    return torch.addmm(gates, gated, weights.context.t()), attention
 
 
-def _energies(keys: Tensor, query: Tensor, energy: Tensor) -> Tensor:
-    """w_a . tanh(key + query) for every unit, hypothesis and exemplar: (U, B, k)."""
-    units = max(1, _ATTENTION_BLOCK // (query[0].numel() * keys.shape[1]))
+def _energies(keys: Tensor, units: Tensor, query: Tensor, energy: Tensor) -> Tensor:
+    """w_a . tanh(key + query) for every hypothesis and exemplar: (R, k)."""
+    rows = max(1, _ATTENTION_BLOCK // keys[0].numel())
     blocks = [
-        (key.unsqueeze(1) + q.unsqueeze(2)).tanh_() @ energy
-        for key, q in zip(keys.split(units), query.split(units), strict=True)
+        keys[unit].add_(q.unsqueeze(1)).tanh_() @ energy
+        for unit, q in zip(units.split(rows), query.split(rows), strict=True)
     ]
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+
+
+def _contexts(attention: Tensor, features: Tensor, units: Tensor) -> Tensor:
+    """Attention-weighted sums of the features of every hypothesis' unit: (R, F)."""
+    counts = torch.bincount(units, minlength=len(features))
+    widest = int(counts.max())
+    if len(units) == widest * len(features):  # as many for every unit
+        return torch.bmm(attention.view(len(features), widest, -1), features).flatten(0, 1)
+    first = counts.cumsum(0) - counts
+    place = torch.arange(len(units), device=units.device) - first[units] + units * widest
+    table = attention.new_zeros(len(features) * widest, attention.shape[1])
+    table[place] = attention
+    contexts = torch.bmm(table.view(len(features), widest, -1), features)
+    return contexts.flatten(0, 1)[place]
 
 
 def lstm_update(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from milan_core.describe.stepping import Stepper
+from milan_core.describe.stepping import NextWords, Scores
 
 _DEAD = float("-inf")
 
@@ -55,18 +55,23 @@ def _native_topk() -> Callable[..., Any] | None:
 
 def best_continuations(
     scores: Tensor,  # [U, B]
-    steps: Tensor,  # [U, B, V]
+    found: Scores,  # of the unfinished beams, in order
     finished: Tensor,  # bool [U, B]
     stop: int,
     count: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The `count` best of all (beam, token) pairs: scores, beams and tokens, each (U, count)."""
-    size = steps.shape[-1]
+    size = found.logits.shape[-1]
     # A beam no wider than the vocabulary always has enough live continuations for the native step.
-    if steps.device.type == "cpu" and count <= size and (native := _native_topk()) is not None:
-        beams, tokens, values = native(scores, steps, finished, stop, count)
+    if scores.device.type == "cpu" and count <= size and (native := _native_topk()) is not None:
+        plain = found.prior is None
+        costs = found.logits if plain else found.score
+        beams, tokens, values = native(
+            scores, costs, finished, stop, count, torch.get_num_threads(), normalise=plain
+        )
         return torch.from_numpy(values), torch.from_numpy(beams), torch.from_numpy(tokens)
-    steps = steps.masked_fill(finished.unsqueeze(2), _DEAD)
+    steps = scores.new_full((*finished.shape, size), _DEAD)
+    steps[~finished] = found.score
     steps[..., stop].masked_fill_(finished, 0.0)
     values, flat = top_stable((scores.unsqueeze(2) + steps).flatten(1), count)
     return values, flat // size, flat % size
@@ -90,51 +95,39 @@ def top_stable(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def beam_search(
-    stepper: Stepper, units: int, start: int, stop: int, size: int, length: int
+    stepper: NextWords, units: int, start: int, stop: int, size: int, length: int
 ) -> Beams:
     """The `size` best descriptions of every unit, by the contract in the module's docstring.
 
     A beam wider than the vocabulary is filled with dead beams (score -inf) until enough hypotheses
     exist, so that a wide enough beam is an exhaustive search.
     """
-    first = stepper.advance(torch.full((units, 1), start, device=stepper.device)).score[:, 0]
+    first = stepper.advance(torch.full((units,), start, device=stepper.device)).score
     scores, tokens = top_stable(first, min(size, first.shape[1]))
     missing = size - tokens.shape[1]
     if missing > 0:
         scores = torch.cat([scores, scores.new_full((units, missing), _DEAD)], dim=1)
         tokens = torch.cat([tokens, tokens.new_full((units, missing), stop)], dim=1)
     history = tokens.unsqueeze(2)
-    parents = torch.zeros_like(tokens)
+    # The stepper's row of every beam's parent; meaningless where the beam has finished.
+    parents = torch.arange(units, device=tokens.device).unsqueeze(1).expand_as(tokens)
     for _ in range(length - 1):
         last = history[..., -1]
         finished = last == stop
         if finished.all():
             break
-        live, slots = _live_first(finished)
-        stepper.select(parents.gather(1, live))
-        found = stepper.advance(last.gather(1, live)).score
-        steps = found.new_zeros(units, size, found.shape[2])
-        steps.scatter_(1, live.unsqueeze(2).expand_as(found), found)
-        scores, beams, tokens = best_continuations(scores, steps, finished, stop, size)
-        parents = slots.gather(1, beams)
+        live = ~finished
+        rows = live.flatten().cumsum(0).view_as(live) - 1
+        found = stepper.advance(last[live], parents[live])
+        scores, beams, tokens = best_continuations(scores, found, finished, stop, size)
+        parents = rows.gather(1, beams)
         kept = history.gather(1, beams.unsqueeze(2).expand(-1, -1, history.shape[2]))
         history = torch.cat([kept, tokens.unsqueeze(2)], dim=2)
     return Beams(history, scores)
 
 
-def _live_first(finished: Tensor) -> tuple[Tensor, Tensor]:
-    """Which beams (U, L) to go on with, and the place in them of every unfinished beam (U, B).
-
-    L is the most unfinished beams any unit has; units with fewer are filled with finished beams.
-    """
-    order = torch.argsort(finished, dim=1, stable=True)
-    slots = torch.argsort(order, dim=1)
-    count = int((~finished).sum(dim=1).max())
-    return order[:, :count], slots.clamp(max=count - 1)
-
-
 def follow(
-    stepper: Stepper,
+    stepper: NextWords,
     units: int,
     start: int,
     stop: int,
@@ -157,33 +150,33 @@ def follow(
         early: end when every unit has stopped; otherwise all `length` steps are made and enter
             `scores`, as in the published code.
     """
-    last = torch.full((units, 1), start, device=stepper.device)
-    alive = torch.ones((units, 1), dtype=torch.bool, device=stepper.device)
+    last = torch.full((units,), start, device=stepper.device)
+    alive = torch.ones(units, dtype=torch.bool, device=stepper.device)
     tokens, chosen, logp, predictions, attentions = [], [], [], [], []
     for _ in range(length):
         step = stepper.advance(last)
-        last = _choose(step.score[:, 0], sampler)
-        chosen.append(step.score[:, 0].gather(1, last))
-        logp.append(step.logp[:, 0].gather(1, last) * alive)
+        last = _choose(step.score, sampler)
+        chosen.append(step.score.gather(1, last.unsqueeze(1))[:, 0])
+        logp.append(step.logp.gather(1, last.unsqueeze(1))[:, 0] * alive)
         tokens.append(last)
         if details:
-            predictions.append(step.score[:, 0])
-            attentions.append(step.attention[:, 0])
+            predictions.append(step.score)
+            attentions.append(step.attention)
         alive = alive & (last != stop)
         if early and not alive.any():
             break
     return Paths(
-        torch.cat(tokens, 1),
-        torch.cat(chosen, 1).sum(1),
-        torch.cat(logp, 1).sum(1),
+        torch.stack(tokens, 1),
+        torch.stack(chosen, 1).sum(1),
+        torch.stack(logp, 1).sum(1),
         torch.stack(predictions, 1) if details else None,
         torch.stack(attentions, 1) if details else None,
     )
 
 
 def _choose(scores: Tensor, sampler: torch.Generator | None) -> Tensor:
-    """One token per row of scores (U, V): (U, 1)."""
+    """One token per row of scores (U, V): (U,)."""
     if sampler is None:
-        return scores.argmax(dim=1, keepdim=True)
+        return scores.argmax(dim=1)
     drawn = torch.multinomial(torch.softmax(scores, dim=1).cpu(), 1, generator=sampler)
-    return drawn.to(scores.device)
+    return drawn[:, 0].to(scores.device)

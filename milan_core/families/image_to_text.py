@@ -162,7 +162,7 @@ class ImageToText:
         """
         parts = self._parts
         stepper = TextDecoder(parts, states)
-        found = beam_search(stepper, len(states), parts.start, parts.stop, beams, length)  # type: ignore[arg-type]
+        found = beam_search(stepper, len(states), parts.start, parts.stop, beams, length)
         rows = zip(found.scores.tolist(), found.tokens.tolist(), strict=True)
         return [
             (rank, -score, self._text(ids))

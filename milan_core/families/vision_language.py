@@ -85,15 +85,15 @@ class TextDecoder:
     def __init__(self, parts: Architecture, states: Tensor) -> None:
         self._parts = parts
         self._states = states  # [U, P, D]
-        self._rows = 1  # hypotheses per image
+        self._images = torch.arange(len(states), device=states.device)  # [R] of every hypothesis
         self._cache: Any = None
         self.device = states.device
 
     def read(self, tokens: Tensor) -> Tensor:
-        """Logits (rows, T, V) after each of the tokens (rows, T); rows run over images first."""
+        """Logits (rows, T, V) after each of the tokens (rows, T)."""
         out = self._parts.decoder(
             input_ids=tokens,
-            encoder_hidden_states=self._states.repeat_interleave(self._rows, dim=0),
+            encoder_hidden_states=self._states[self._images],
             past_key_values=self._cache,
             use_cache=True,
             **self._parts.options,
@@ -101,24 +101,23 @@ class TextDecoder:
         self._cache = out.past_key_values
         return out.logits
 
-    def advance(self, tokens: Tensor) -> Scores:
-        """Read the last token of every hypothesis (U, B): log p of all next words."""
-        logits = self.read(tokens.reshape(-1, 1))[:, -1].float()
-        logp = torch.log_softmax(logits, dim=-1).view(*tokens.shape, -1)
-        return Scores(logp, logp, logp[..., :0])
+    def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
+        """See `milan_core.describe.stepping.NextWords.advance`; images are the units."""
+        if parents is not None:
+            self._select(parents)
+        return Scores(self.read(tokens.unsqueeze(1))[:, -1].float())
 
-    def select(self, parents: Tensor) -> None:
-        """Go on with the hypotheses `parents` (U, B'), places among those read last."""
-        firsts = self._rows * torch.arange(len(parents), device=parents.device)
-        index = (firsts.unsqueeze(1) + parents).flatten()
-        self._cache.self_attention_cache.reorder_cache(index)
-        if parents.shape[1] != self._rows:  # else the image's part is already in place
-            self._cache.cross_attention_cache.reorder_cache(index)
-        self._rows = parents.shape[1]
+    def _select(self, rows: Tensor) -> None:
+        """Go on with these rows of the last call."""
+        images = self._images[rows]
+        self._cache.self_attention_cache.reorder_cache(rows)
+        if not torch.equal(images, self._images):  # else the image's part is already in place
+            self._cache.cross_attention_cache.reorder_cache(rows)
+        self._images = images
 
     def copies(self, rows: int) -> TextDecoder:
         """A decoder that goes on with `rows` equal hypotheses of every image; this one stays."""
         twin = copy.copy(self)
         twin._cache = copy.deepcopy(self._cache)
-        twin.select(torch.zeros((len(self._states), rows), dtype=torch.int64, device=self.device))
+        twin._select(torch.arange(len(self._images), device=self.device).repeat_interleave(rows))
         return twin

@@ -14,37 +14,64 @@ Array = np.ndarray
 
 
 def beam_topk(
-    scores: Any, step_logp: Any, finished: Any, stop: int, width: int, threads: int = 1
+    scores: Any,
+    costs: Any,
+    finished: Any,
+    stop: int,
+    width: int,
+    threads: int = 1,
+    *,
+    normalise: bool = False,
 ) -> tuple[Array, Array, Array]:
     """(beam int64, token int64, score float32), each (N, width), best first.
 
-    `scores` float32 (N, B) are the beams so far, `step_logp` float32 (N, B, V) the costs of the
-    next word, `finished` bool (N, B). A finished beam goes on with `stop` only, at cost 0. Equal
-    scores: the lower beam * V + token wins. NaN is worse than everything. B = 1 is the first step.
+    `scores` float32 (N, B) are the beams so far, `finished` bool (N, B). A finished beam goes on
+    with `stop` only, at cost 0. Equal scores: the lower beam * V + token wins. NaN is worse than
+    everything. B = 1 is the first step.
+
+    `costs` float32 (R, V) are the costs of the next word of the R unfinished beams, in order, or
+    (N, B, V) those of all beams. With `normalise` they are logits, and their log-softmax (computed
+    on the way, to 1e-6) is the cost.
     """
-    scores, logp, done = np.asarray(scores), np.asarray(step_logp), np.asarray(finished)
-    for name, array, kind in (("scores", scores, "f4"), ("step_logp", logp, "f4")):
-        if array.dtype != np.dtype(kind):
+    scores, costs, done = np.asarray(scores), np.asarray(costs), np.asarray(finished)
+    for name, array in (("scores", scores), ("costs", costs)):
+        if array.dtype != np.dtype("f4"):
             raise UserError(f"beam_topk: {name} must be float32, got {array.dtype}")
-    if logp.ndim != 3 or scores.shape != logp.shape[:2] or done.shape != logp.shape[:2]:
-        raise UserError(
-            "beam_topk: expected scores (N, B), step_logp (N, B, V), finished (N, B), got "
-            f"{scores.shape}, {logp.shape}, {done.shape}"
-        )
-    number, beams, words = logp.shape
+    place = _places(scores, costs, done)
+    words = costs.shape[-1]
+    beams = scores.shape[1]
     if done.dtype != np.bool_ or not 0 <= stop < max(1, words) or beams * words >= 2**32:
         raise UserError(
             f"beam_topk: finished must be bool ({done.dtype}), stop in 0..{words - 1} ({stop}), "
             "and beams * words below 2**32"
         )
     live = beams - done.sum(1)
-    fewest = int((live * words + (beams - live)).min()) if number else width
+    fewest = int((live * words + (beams - live)).min()) if len(scores) else width
     if not 0 < width <= fewest:
         raise UserError(
             f"beam_topk: width {width} must be in 1..{fewest}, the number of continuations; use a "
             "narrower beam or a larger vocabulary"
         )
+    costs = costs.reshape(-1, words)
     core = native()
     if core is None:
-        return reference.beam_topk(scores, logp, done, stop, width)
-    return core.beam_topk(scores, logp, done, int(stop), int(width), max(1, int(threads)))
+        return reference.beam_topk(scores, costs, place, stop, width, normalise)
+    threads = max(1, int(threads))
+    return core.beam_topk(scores, costs, place, int(stop), int(width), normalise, threads)
+
+
+def _places(scores: Array, costs: Array, finished: Array) -> Array:
+    """The row of `costs`, its leading dimensions joined, of every beam; -1 for finished ones."""
+    live = ~finished if finished.dtype == np.bool_ else finished
+    whole = costs.ndim == 3 and costs.shape[:2] == scores.shape
+    ragged = costs.ndim == 2 and len(costs) == np.count_nonzero(live)
+    if scores.ndim != 2 or finished.shape != scores.shape or not (whole or ragged):
+        raise UserError(
+            "beam_topk: expected scores (N, B), costs (N, B, V) or (unfinished, V), finished "
+            f"(N, B), got {scores.shape}, {costs.shape}, {finished.shape}"
+        )
+    if whole:
+        rows = np.arange(scores.size, dtype=np.int64).reshape(scores.shape)
+    else:
+        rows = np.cumsum(live, dtype=np.int64).reshape(scores.shape) - 1
+    return np.where(finished, -1, rows)

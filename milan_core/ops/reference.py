@@ -363,11 +363,22 @@ def _cover(cells: int, pixels: int) -> Array:
 
 
 def beam_topk(
-    scores: Array, step_logp: Array, finished: Array, stop: int, width: int
+    scores: Array, costs: Array, place: Array, stop: int, width: int, normalise: bool = False
 ) -> tuple[Array, Array, Array]:
-    """The `width` best continuations of each row: (beam, token, score), each (N, width)."""
-    number, _, words = step_logp.shape
-    total = scores[:, :, None] + step_logp
+    """The `width` best continuations of each unit: (beam, token, score), each (N, width).
+
+    `place` int64 (N, B) is the row of `costs` (R, V) of every beam, -1 for a finished one.
+    """
+    number, words = len(scores), costs.shape[-1]
+    if normalise:
+        exact = costs.astype(np.float64)
+        top = exact.max(1, keepdims=True) if len(exact) else exact
+        norm = np.log(np.exp(exact - top).sum(1, keepdims=True)) + top
+        costs = costs - norm.astype(np.float32)
+    finished = place < 0
+    step = np.zeros((*place.shape, words), np.float32)
+    step[~finished] = costs[place[~finished]]
+    total = scores[:, :, None] + step
     allowed = np.broadcast_to(~finished[:, :, None], total.shape).copy()
     allowed[:, :, stop] = True
     total[:, :, stop] = np.where(finished, scores, total[:, :, stop])

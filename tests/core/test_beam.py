@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,12 +43,37 @@ def test_equal_to_the_reference(data):
     stop = data.draw(st.integers(0, words - 1))
     live = (~finished).sum(1)
     width = data.draw(st.integers(1, int((live * words + beams - live).min())))
-    want = reference.beam_topk(scores, step, finished, stop, width)
-    for threads in (1, 2):
-        got = ops.beam_topk(scores, step, finished, stop, width, threads=threads)
+    place = np.where(finished, -1, np.arange(rows * beams).reshape(rows, beams))
+    want = reference.beam_topk(scores, step.reshape(-1, words), place, stop, width)
+    for threads, costs in itertools.product((1, 2), (step, step[~finished])):
+        got = ops.beam_topk(scores, costs, finished, stop, width, threads=threads)
         for mine, theirs in zip(got, want, strict=True):
             assert mine.dtype == theirs.dtype
             np.testing.assert_array_equal(mine, theirs)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_normalising_is_a_log_softmax(data):
+    rows, beams = (data.draw(st.integers(1, top)) for top in (3, 5))
+    words = data.draw(st.integers(2, 200))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    scores = -rng.random((rows, beams), F)
+    spread = data.draw(st.sampled_from([1e-3, 1.0, 30.0, 1e4]))
+    logits = (spread * rng.normal(size=(rows, beams, words))).astype(F)
+    finished = rng.random((rows, beams)) < 0.3
+    exact = logits.astype(float)
+    top = exact.max(-1, keepdims=True)
+    logp = exact - top - np.log(np.exp(exact - top).sum(-1, keepdims=True))
+    width = min(words, 8) if not finished.all(1).any() else 1
+    args = (finished, 0, width)
+    beam, token, score = ops.beam_topk(scores, logits, *args, normalise=True)
+    wanted = ops.beam_topk(scores, logp.astype(F), *args)
+    np.testing.assert_allclose(score, wanted[2], rtol=3e-6, atol=3e-6)
+    chosen = logp[np.arange(rows)[:, None], beam, token]
+    chosen[np.take_along_axis(finished, beam, 1)] = 0
+    found = np.take_along_axis(scores, beam, 1) + chosen
+    np.testing.assert_allclose(score, found, rtol=3e-6, atol=3e-6)
 
 
 @pytest.mark.parametrize(
@@ -55,13 +82,13 @@ def test_equal_to_the_reference(data):
         ({"width": 5}, "width 5 must be in 1..4"),
         ({"stop": 4}, "stop in 0..3"),
         ({"scores": np.zeros((2, 1), F)}, "expected scores"),
-        ({"step_logp": np.zeros((1, 1, 4))}, "must be float32"),
+        ({"costs": np.zeros((1, 1, 4))}, "must be float32"),
     ],
 )
 def test_wrong_arguments_are_refused(change, words):
     arguments = {
         "scores": np.zeros((1, 1), F),
-        "step_logp": np.zeros((1, 1, 4), F),
+        "costs": np.zeros((1, 1, 4), F),
         "finished": np.zeros((1, 1), bool),
         "stop": 0,
         "width": 2,

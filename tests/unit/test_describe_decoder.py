@@ -9,6 +9,7 @@ import torch
 from milan_core.describe.decoder import Decoder
 from milan_core.describe.language_model import LanguageModel, counted_lengths
 from milan_core.describe.recurrence import run_sequence
+from milan_core.describe.rerank import beam_prior
 from milan_core.describe.stepping import Stepper
 from milan_core.text.vocabulary import Tokenizer, Vocabulary
 
@@ -76,21 +77,32 @@ def test_stepping_equals_teacher_forcing(decoder, features):
     logp = torch.log_softmax(decoder.output(hidden), -1)
     stepper = Stepper(decoder, features)
     for t in range(6):
-        step = stepper.advance(tokens[:, t : t + 1])
-        torch.testing.assert_close(step.logp[:, 0], logp[:, t], atol=1e-6, rtol=0)
-        torch.testing.assert_close(step.attention[:, 0], attention[:, t], atol=1e-6, rtol=0)
+        step = stepper.advance(tokens[:, t])
+        torch.testing.assert_close(step.logp, logp[:, t], atol=1e-6, rtol=0)
+        torch.testing.assert_close(step.attention, attention[:, t], atol=1e-6, rtol=0)
 
 
-def test_many_hypotheses_equal_many_units(decoder, features):
-    tokens = torch.randint(0, V, (3, 5))
-    many = Stepper(decoder, features)
-    many.advance(torch.zeros(3, 1, dtype=torch.long))
-    many.select(torch.zeros(3, 5, dtype=torch.long))
-    found = many.advance(tokens)
-    single = Stepper(decoder, features.repeat_interleave(5, 0))
-    single.advance(torch.zeros(15, 1, dtype=torch.long))
-    expected = single.advance(tokens.reshape(15, 1))
-    torch.testing.assert_close(found.logp.flatten(0, 1), expected.logp[:, 0], atol=1e-6, rtol=0)
+@pytest.mark.parametrize("counts", [(5, 5, 5), (4, 0, 2), (1, 3, 0)])
+def test_many_hypotheses_equal_many_units(decoder, features, language_model, counts):
+    """Whatever their number per unit, and whichever of them have a parent in common."""
+    units = torch.repeat_interleave(torch.arange(3), torch.tensor(counts))
+    first, second = torch.randint(0, V, (2, len(units)))
+    parents = torch.randint(0, 2, (len(units),)).cumsum(0).clamp(max=len(units) - 1)
+    parents = parents[units[parents] == units]
+    many = Stepper(decoder, features, language_model, 0.3)
+    many.advance(torch.zeros(3, dtype=torch.long))
+    found = [many.advance(first, units), many.advance(second[: len(parents)], parents)]
+    single = Stepper(decoder, features[units], language_model, 0.3)
+    single.advance(torch.zeros(len(units), dtype=torch.long))
+    expected = [single.advance(first)]
+    single = Stepper(decoder, features[units[parents]], language_model, 0.3)
+    single.advance(torch.zeros(len(parents), dtype=torch.long))
+    single.advance(first[parents])
+    expected.append(single.advance(second[: len(parents)]))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours.score, theirs.score, atol=1e-6, rtol=0)
+        torch.testing.assert_close(ours.logp, theirs.logp, atol=1e-6, rtol=0)
+        torch.testing.assert_close(ours.attention, theirs.attention, atol=1e-6, rtol=0)
 
 
 def test_attention_sums_to_one_and_exemplar_order_is_irrelevant(decoder, features):
@@ -135,9 +147,9 @@ def test_hand_written_derivative():
 
 
 def test_attention_blocks_change_nothing(decoder, features, monkeypatch):
-    whole = Stepper(decoder, features).advance(torch.zeros(3, 1, dtype=torch.long))
+    whole = Stepper(decoder, features).advance(torch.zeros(3, dtype=torch.long))
     monkeypatch.setattr("milan_core.describe.recurrence._ATTENTION_BLOCK", 1)
-    blocks = Stepper(decoder, features).advance(torch.zeros(3, 1, dtype=torch.long))
+    blocks = Stepper(decoder, features).advance(torch.zeros(3, dtype=torch.long))
     torch.testing.assert_close(blocks.logp, whole.logp, atol=1e-6, rtol=0)
 
 
@@ -172,3 +184,21 @@ def test_language_model_chunks_and_mode(language_model, monkeypatch):
     np.testing.assert_allclose(language_model.logp(texts), whole, atol=1e-6)
     assert language_model.training
     assert language_model.logp([]).shape == (0,)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_prior_of_beams_reads_every_beginning_once(language_model, legacy, monkeypatch):
+    stop = language_model.tokenizer.vocabulary.stop
+    tokens = torch.randint(0, 4, (6, 5, 7), generator=torch.Generator().manual_seed(0))
+    tokens[torch.rand(6, 5, 7, generator=torch.Generator().manual_seed(1)) < 0.15] = stop
+    ended = (tokens == stop).cumsum(-1) > 0
+    tokens[ended] = stop
+    expected = language_model.sequence_logp(tokens.flatten(0, 1), legacy=legacy).view(6, 5)
+    read = []
+    language_model.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0])))
+    found = beam_prior(language_model, tokens, legacy=legacy)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    assert read[0] == 1
+    assert sum(read) < 6 * 5 * 7
+    monkeypatch.setattr("milan_core.describe.rerank._CELLS_PER_CHUNK", 1)
+    torch.testing.assert_close(beam_prior(language_model, tokens, legacy=legacy), found)

@@ -21,16 +21,18 @@ class MarkovStepper:
         generator = torch.Generator().manual_seed(seed)
         logits = torch.randn(units, words, words, words, generator=generator)
         self.table = torch.log_softmax(logits.round() if ties else logits, -1)
-        self.before = torch.full((units, 1), START)
+        self.restart()
 
-    def advance(self, tokens):
-        units = torch.arange(len(tokens)).unsqueeze(1)
-        logp = self.table[units, self.before, tokens]
+    def restart(self):
+        self.units = torch.arange(len(self.table))
+        self.before = torch.full((len(self.table),), START)
+
+    def advance(self, tokens, parents=None):
+        if parents is not None:
+            self.units, self.before = self.units[parents], self.before[parents]
+        logp = self.table[self.units, self.before, tokens]
         self.before = tokens
-        return Scores(logp, logp, logp[..., :2])
-
-    def select(self, parents):
-        self.before = self.before.gather(1, parents)
+        return Scores(logp, logp[..., :2])
 
     def score(self, unit, tokens):
         before, last, total = START, START, 0.0
@@ -83,7 +85,7 @@ def test_scores_are_true_and_never_rise():
 def test_finished_beams_are_frozen():
     stepper = MarkovStepper(2, 9, seed=1)
     short = beam_search(stepper, 2, START, STOP, 8, 2)
-    stepper.before = torch.full((2, 1), START)
+    stepper.restart()
     long = beam_search(stepper, 2, START, STOP, 8, 9)
     kept = 0
     for unit in range(2):
@@ -111,7 +113,8 @@ def test_a_unit_does_not_depend_on_its_batch():
     stepper = MarkovStepper(4, 7)
     together = beam_search(stepper, 4, START, STOP, 5, 6)
     alone = MarkovStepper(4, 7)
-    alone.table, alone.before = alone.table[2:3], alone.before[:1]
+    alone.table = alone.table[2:3]
+    alone.restart()
     single = beam_search(alone, 1, START, STOP, 5, 6)
     assert together.tokens[2, :, : single.tokens.shape[2]].equal(single.tokens[0])
     assert together.scores[2].equal(single.scores[0])
@@ -139,7 +142,9 @@ def test_continuations_obey_the_contract(native, monkeypatch):
     scores = -torch.randint(0, 3, (50, 4), generator=generator).float()
     steps = -torch.randint(0, 3, (50, 4, 6), generator=generator).float()
     finished = torch.rand(50, 4, generator=generator) < 0.4
-    values, beams, tokens = best_continuations(scores, steps, finished, STOP, 4)
+    found = Scores(steps[~finished], prior=steps[:0])
+    found.score = found.logits  # whole numbers, so that there are ties
+    values, beams, tokens = best_continuations(scores, found, finished, STOP, 4)
     for unit in range(50):
         candidates = []
         for beam, token in itertools.product(range(4), range(6)):
@@ -174,7 +179,7 @@ def test_samples_follow_the_distribution():
     stepper = MarkovStepper(1, 5)
     probabilities = stepper.table[0, START, START].exp()
     stepper.table = stepper.table.expand(4000, -1, -1, -1)
-    stepper.before = torch.full((4000, 1), START)
+    stepper.restart()
     generator = torch.Generator().manual_seed(0)
     paths = follow(stepper, 4000, START, STOP, 1, sampler=generator)
     shares = torch.bincount(paths.tokens[:, 0], minlength=5) / 4000
