@@ -29,5 +29,6 @@ using Dense = pybind11::array_t<T, pybind11::array::c_style | pybind11::array::f
 void bind_scan(pybind11::module_& m);
 void bind_mask(pybind11::module_& m);
 void bind_beam(pybind11::module_& m);
+void bind_formulas(pybind11::module_& m);
 
 }  // namespace milan

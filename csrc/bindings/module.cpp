@@ -28,4 +28,5 @@ PYBIND11_MODULE(_core, m) {
   milan::bind_scan(m);
   milan::bind_mask(m);
   milan::bind_beam(m);
+  milan::bind_formulas(m);
 }

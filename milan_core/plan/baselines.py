@@ -1,0 +1,40 @@
+"""What Table 2 asks for: which trials are compared, and the parameters of the labelling jobs."""
+
+from __future__ import annotations
+
+from milan_core.config import Config
+from milan_core.plan import splits, trials
+from milan_core.runtime.files import canonical_json
+
+
+def compared(config: Config) -> list[tuple[str, int]]:
+    """The (split, seed) of the table: networks held out, or within networks when none is."""
+    known, every = splits(config), trials(config)
+    held_out = [trial for trial in every if not known[trial[0]].within]
+    return held_out or every
+
+
+def labelled(config: Config) -> list[str]:
+    """Networks that other methods label."""
+    known = splits(config)
+    if not (config.baselines.methods or config.baselines.published):
+        return []
+    return list(dict.fromkeys(str(known[split].test) for split, _ in compared(config)))
+
+
+def label_dataset(config: Config, model: str) -> str:
+    """The data set whose images the labels of a network are drawn from."""
+    return config.baselines.dataset or config.model_zoo[model].dataset
+
+
+def concept_params(config: Config) -> str:
+    """The canonical JSON of what making concept masks needs."""
+    return canonical_json(config.baselines.concepts.model_dump())
+
+
+def label_params(config: Config, model: str) -> str:
+    """The canonical JSON of what labelling one network needs."""
+    section = config.baselines
+    chosen = {name: getattr(section, name).model_dump() for name in section.methods}
+    published = dict(section.published.get(model, {}))
+    return canonical_json({"methods": chosen, "published": published})
