@@ -27,6 +27,14 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     "captioner": ("captioner", ["describe.splits"]),
     "describe": ("describe", ["describe.stage", "describe.tables"]),
     "generalization": ("generalization", ["experiments.stage"]),
+    "labels": (
+        "baselines",
+        ["labels.stage", "labels.segmentation", "models.zoo", "data.store"],
+    ),
+    "baselines": (
+        "baselines",
+        ["experiments.comparison", "experiments.table2", "experiments.table2_section"],
+    ),
     "report": ("report", ["report.pages", "report.run"]),
 }
 # Files that code reads beside itself, by the package that reads them.

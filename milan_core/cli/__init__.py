@@ -29,6 +29,7 @@ STAGES = (
     "captioner",
     "describe",
     "generalization",
+    "baselines",
     "report",
     "config",
     "doctor",

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
+from milan_core.config.baselines import BaselinesSpec
 from milan_core.config.checks import check_names
 from milan_core.config.networks import with_networks
 from milan_core.config.stages import (
@@ -36,6 +37,7 @@ from milan_core.errors import UserError, nearest
 
 __all__ = [
     "Asset",
+    "BaselinesSpec",
     "CaptionerSpec",
     "Config",
     "DatasetSpec",
@@ -69,6 +71,7 @@ class Config(Section):
     captioner: CaptionerSpec = Field(CaptionerSpec(), description="Captioner and language model")
     describe: DescribeSpec = Field(DescribeSpec(), description="Decoding")
     generalization: GeneralizationSpec = Field(GeneralizationSpec(), description="Scores")
+    baselines: BaselinesSpec = Field(BaselinesSpec(), description="Other methods (Table 2)")
     notice: str = Field("", description="One line printed on every page: what this run is")
     pathvars: dict[str, str] = Field(
         {}, description="Roots of results, resources, logs, benchmarks"

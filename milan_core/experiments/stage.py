@@ -143,7 +143,7 @@ def encoder_folder(asset: Path) -> Path:
 def write_tables(
     trials: Sequence[tuple[str, int, Sequence[str], str]], files: Sequence[Path], folder: Path
 ) -> None:
-    """Join all trials: tables and figures in `folder` and in its sibling `baselines`.
+    """Join all trials: tables and figures in `folder`.
 
     `trials` are (split, seed, training networks, test network); `files` are their scores.csv in the
     same order, then (optionally) their lambda.csv.
@@ -159,11 +159,6 @@ def write_tables(
         for (_, seed, train, test), path in zip(trials, files[:count], strict=True)
     ]
     tables.write_generalization(entries, folder)
-    held_out = [entry for entry in entries if entry.experiment == HELD_OUT]
-    baselines = folder.parent / "baselines"
-    tables.write_baselines(held_out or entries, baselines)
-    rows = read_csv(baselines / "table.csv")
-    write_figure(baselines / "accuracy.svg", figures.accuracy_figure(rows))
     sweeps = [(str(t[0]), int(t[1]), Path(p)) for t, p in zip(trials, files[count:], strict=False)]
     if sweeps:
         tables.write_lambda(sweeps, folder / "lambda.csv")

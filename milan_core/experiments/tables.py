@@ -36,6 +36,7 @@ class SplitScores:
     test: str
     trial: int
     path: Path
+    more: tuple[Path, ...] = ()  # scores of further methods in the same trial
 
 
 def _read(entry: SplitScores) -> list[Score]:
@@ -91,7 +92,8 @@ def write_baselines(entries: Sequence[SplitScores], folder: Path) -> None:
     """Write `table.csv` and `summary.csv` of every method; column `model` is the test network."""
     table, keyed = [], []
     for entry in entries:
-        for row in _read(entry):
+        further = [row for path in entry.more for row in read_scores(path)]
+        for row in [*_read(entry), *further]:
             table.append([entry.test, row.method, entry.trial, *_figures(row)])
             keyed.append(((entry.test, row.method, row.metric), row.value))
     write_csv(folder / "table.csv", BASELINES, table)

@@ -120,7 +120,7 @@ class ClipReranker:
             message = f"got {len(beams)} beams for {len(units)} units; give one beam per unit"
             raise UserError(message)
         distinct = list(dict.fromkeys(text for beam in beams for text in beam))
-        embedded = self._texts(distinct)
+        embedded = self.embed_texts(distinct)
         place = {text: index for index, text in enumerate(distinct)}
         result = []
         for index, (unit, beam) in enumerate(zip(units, beams, strict=True)):
@@ -142,13 +142,14 @@ class ClipReranker:
             unmasked[order],
         )
 
-    def _texts(self, texts: list[str]) -> Tensor:
+    @torch.inference_mode()
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Unit-length embeddings of texts: float32 (texts, D). What CLIP cannot read is cut off."""
         model = self._model
         parts = [torch.zeros((0, model.config.projection_dim), device=model.device)]
         for start in range(0, len(texts), self._text_batch):
             ids = self._tokenizer(
-                texts[start : start + self._text_batch],
+                list(texts[start : start + self._text_batch]),
                 padding=True,
                 truncation=True,
                 max_length=model.config.text_config.max_position_embeddings,
@@ -159,6 +160,16 @@ class ClipReranker:
             ).pooler_output
             parts.append(_unit_length(model.text_projection(pooled)))
         return torch.cat(parts)
+
+    @torch.inference_mode()
+    def embed_images(self, images: np.ndarray) -> Tensor:
+        """Unit-length embeddings of whole images uint8 (k, H, W, 3): float32 (k, D)."""
+        model = self._model
+        size = model.config.vision_config.image_size
+        pixels = clip_pixels(
+            images, size, self._mean, self._std, legacy=self._legacy, device=model.device
+        )
+        return self._encoded(pixels.to(model.dtype))
 
     def _images(self, unit: Exemplars) -> tuple[Tensor, Tensor]:
         """What texts are compared with, masked and not: float32 (D,) each.

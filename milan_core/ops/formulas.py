@@ -5,8 +5,8 @@
     both = concept_overlaps(units, concepts, count)         # int64 [U, C], pixels
     found = compose(units, concepts, count, beam=5, length=3)
 
-A mask is a row of 64-bit words (`mask_words`). Only masks with a pixel are kept: a scene shows a few
-of the concepts, a unit is on in a few of the images.
+A mask is a row of 64-bit words (`mask_words`). Only masks with a pixel are kept: a scene shows a
+few of the concepts, a unit is on in a few of the images.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ LONGEST = 8  # parts of a formula
 
 @dataclass(frozen=True)
 class Formulas:
-    """The best formula of each unit: its first concept, joined by `joins[1]` with the second, ..."""
+    """The best formula of each unit: a first concept, joined with others from left to right."""
 
     joins: Array
-    """int8 [U, length]: OR (also of the first concept), AND, AND_NOT; NONE after the last part."""
+    """int8 [U, length]: OR (and the first), AND, AND_NOT; NONE after the last."""
     concepts: Array
     """int64 [U, length]: -1 after the last part; all -1 for a unit that shares no pixel."""
     both: Array
@@ -97,8 +97,9 @@ def compose(
 
     Beam search as of Compositional Explanations: the `beam` best single concepts; then rounds that
     extend each formula of the beam by OR, AND or AND NOT with any concept that shares a pixel with
-    the unit (as published; AND NOT would gain from the others too). Formulas that differ only in the order of their parts count once, an extension that
-    changes no pixel does not count, and of equally good formulas the one tried first stays.
+    the unit (as published; AND NOT would gain from the others too). Formulas that differ only in
+    the order of their parts count once, an extension that changes no pixel does not count, and of
+    equally good formulas the one tried first stays.
     """
     _check(units, concepts, count)
     if beam < 1 or not 1 <= length <= LONGEST:

@@ -38,3 +38,17 @@ def label_params(config: Config, model: str) -> str:
     chosen = {name: getattr(section, name).model_dump() for name in section.methods}
     published = dict(section.published.get(model, {}))
     return canonical_json({"methods": chosen, "published": published})
+
+
+def about(config: Config) -> str:
+    """The canonical JSON of what the table's text must say of the labels."""
+    models = labelled(config)
+    sources = sorted({label_dataset(config, model) for model in models})
+    probes = {config.model_zoo[model].dataset for model in models}
+    return canonical_json(
+        {
+            "methods": list(config.baselines.methods),
+            "labels": ", ".join(sources),
+            "same_images": bool(probes & set(sources)),
+        }
+    )

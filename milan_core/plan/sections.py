@@ -7,4 +7,5 @@ from milan_core.config import Config
 
 def experiments(config: Config) -> list[str]:
     """Folders below `<results>` in which an experiment of this run leaves its `section.json`."""
-    return []
+    scored = any(name in config.corpus for name in config.models)
+    return ["baselines"] if scored else []

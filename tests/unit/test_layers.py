@@ -11,7 +11,7 @@ from milan_core import sources
 LAYERS = [
     {"cli", "__main__"},
     {"report", "experiments"},
-    {"describe", "families"},
+    {"describe", "families", "labels"},
     {"features"},
     {"exemplars"},
     {"annotations", "data", "models", "text", "assets"},

@@ -18,6 +18,7 @@ if repository_root() and repository_root() not in sys.path:
     sys.path.insert(0, repository_root())
 
 from milan_core import plan
+from milan_core.plan import baselines as baseline_plan
 from milan_core.config import parse_config
 from milan_core.errors import UserError
 from milan_core.runtime.files import canonical_json

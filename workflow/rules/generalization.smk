@@ -54,14 +54,6 @@ rule generalization_table:
         pmi="<results>/generalization/lambda.csv",
         figure="<results>/generalization/lambda.svg",
         summary="<results>/generalization/summary.csv",
-        baselines=report(
-            "<results>/baselines/table.csv",
-            caption="../report/baselines.rst",
-            category="baselines",
-            labels={"kind": "table"},
-        ),
-        baselines_summary="<results>/baselines/summary.csv",
-        accuracy="<results>/baselines/accuracy.svg",
     log:
         "<logs>/generalization/table.log",
     conda:
@@ -89,14 +81,5 @@ rule generalization:
                 if TRIALS
                 else []
             ),
-        ),
-    localrule: True
-
-
-rule baselines:
-    input:
-        collect(
-            "<results>/baselines/{file}",
-            file=["table.csv", "summary.csv", "accuracy.svg"] if TRIALS else [],
         ),
     localrule: True

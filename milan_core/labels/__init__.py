@@ -1,0 +1,1 @@
+"""Descriptions of units by other methods: labels from concept masks, lists of words, neighbours."""
