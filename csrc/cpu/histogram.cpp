@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "cpu/kernels.h"
+#include "cpu/sorted_tail.h"
 
 namespace milan {
 namespace {
@@ -13,14 +14,25 @@ namespace {
 /// Bytes of blocks that are mapped at a time.
 constexpr size_t kMapped = size_t{2} << 20;
 
+constexpr int kExactBits = 23;
+
+/// Recordings between two walks: enough of them to be worth one, few enough to keep them bounded.
+uint64_t patience(uint64_t rank, int bits) {
+  const int least = bits == kExactBits ? 12 : bits;
+  return std::max<uint64_t>(rank / 4, uint64_t{1} << least);
+}
+
 }  // namespace
 
 Histograms::Histograms(int64_t units, int bits, uint64_t rank)
     : bits_(bits),
       rank_(rank),
-      patience_(std::max<uint64_t>(rank / 4, uint64_t{1} << bits)),
+      patience_(patience(rank, bits)),
       units_(static_cast<size_t>(units)),
-      blocks_(static_cast<size_t>(units) * kOctaves, nullptr) {}
+      exact_(bits == kExactBits ? std::make_unique<SortedTail>(units) : nullptr),
+      blocks_(exact_ ? 0 : static_cast<size_t>(units) * kOctaves, nullptr) {}
+
+Histograms::~Histograms() = default;
 
 float Histograms::floor(int64_t unit) const {
   const uint32_t base = units_[unit].base;
@@ -32,6 +44,7 @@ float Histograms::floor(int64_t unit) const {
 }
 
 uint64_t Histograms::record(int64_t unit, const uint32_t* bins, size_t n) {
+  if (exact_) return record_exactly(unit, bins, n);
   make_room(unit, n);
   uint32_t* const* block_of = blocks(unit);
   const uint32_t base = units_[unit].base, mask = (1u << bits_) - 1;
@@ -53,9 +66,25 @@ uint64_t Histograms::record(int64_t unit, const uint32_t* bins, size_t n) {
   return nans;
 }
 
+uint64_t Histograms::record_exactly(int64_t unit, const uint32_t* codes, size_t n) {
+  uint64_t nans = 0, kept = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const bool value = codes[i] <= kPositiveInfinityOrdered && codes[i] >= units_[unit].base;
+    nans += codes[i] == kNanBin;
+    kept += value;
+    if (value) exact_->record(unit, codes[i]);
+  }
+  units_[unit].recent += kept;
+  return nans;
+}
+
 void Histograms::raise(int64_t unit, uint64_t zeros) {
   Unit& state = units_[unit];
   state.recent = 0;
+  if (exact_) {
+    state.base = exact_->raise(unit, state.base, rank_, zeros);
+    return;
+  }
   uint64_t above = 0;
   const auto reached = [&](uint32_t bin, uint64_t count) {
     above += count;
@@ -98,6 +127,10 @@ void Histograms::add(int64_t unit, const std::vector<Cell>& cells) {
   const uint32_t mask = (1u << bits_) - 1;
   for (const Cell& cell : cells) {
     if (cell.bin < units_[unit].base) continue;
+    if (exact_) {
+      exact_->add(unit, cell);
+      continue;
+    }
     make_room(unit, cell.count);
     if (cell.count > UINT32_MAX) {
       units_[unit].wide[cell.bin] += cell.count;
@@ -109,6 +142,7 @@ void Histograms::add(int64_t unit, const std::vector<Cell>& cells) {
 }
 
 std::vector<Cell> Histograms::cells(int64_t unit) const {
+  if (exact_) return exact_->cells(unit);
   const Unit& state = units_[unit];
   std::vector<Cell> filled;
   auto wide = state.wide.rbegin();

@@ -20,6 +20,9 @@ bool can_run(const Kernels& set) {
            __builtin_cpu_supports("bmi2");
   }
 #endif
+#if defined(MILAN_ARM64)
+  if (&set == &kNeonKernels) return true;  // part of every 64-bit ARM processor
+#endif
   return &set == &kScalarKernels;
 }
 
@@ -29,6 +32,9 @@ const std::vector<const Kernels*>& available() {
 #if defined(MILAN_X86)
     if (can_run(kAvx2Kernels)) found.push_back(&kAvx2Kernels);
     if (can_run(kAvx512Kernels)) found.push_back(&kAvx512Kernels);
+#endif
+#if defined(MILAN_ARM64)
+    found.push_back(&kNeonKernels);
 #endif
     return found;
   }();

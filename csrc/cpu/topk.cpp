@@ -21,7 +21,9 @@ float* TopK::offer(int64_t unit, uint64_t key) {
   const int64_t place = weakest_[unit];
   if (key <= keys[place]) return nullptr;
   keys[place] = key;
-  const int64_t weakest = std::min_element(keys, keys + k_) - keys;
+  // Empty places are taken one after another: no search until all are filled.
+  const bool empty_left = place + 1 < k_ && keys[place + 1] == 0;
+  const int64_t weakest = empty_left ? place + 1 : std::min_element(keys, keys + k_) - keys;
   weakest_[unit] = weakest;
   if (keys[weakest] != 0) thresholds_[unit] = key_value(keys[weakest]);
   return map_size_ > 0 ? maps_.as<float>() + (unit * k_ + place) * map_size_ : nullptr;

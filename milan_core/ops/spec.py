@@ -10,6 +10,8 @@ from typing import Any
 from milan_core.errors import UserError
 
 MODES = ("top", "bottom", "magnitude")
+EXACT_BITS = 23  # every float32 is a bin of its own
+EXACT_BYTES = 8 << 30  # largest memory that exact levels may take
 
 
 def rank_from_top(quantile: float, count: int) -> int:
@@ -56,9 +58,11 @@ class ScanSpec:
             raise UserError(f"ScanState: quantiles must be in (0, 1], got {quantile!r}")
         if mode not in MODES:
             raise UserError(f"ScanState: mode must be one of {', '.join(MODES)}, got {mode!r}")
-        if not 4 <= int(bits) <= 16:
-            raise UserError(f"ScanState: bits must be in 4..16, got {bits}")
-        return cls(
+        if not (1 <= int(bits) <= 16 or int(bits) == EXACT_BITS):
+            raise UserError(
+                f"ScanState: bits must be in 1..16, or {EXACT_BITS} for exact levels, got {bits}"
+            )
+        spec = cls(
             int(units),
             (height, width),
             int(k),
@@ -68,6 +72,18 @@ class ScanSpec:
             int(bits),
             bool(keep_maps),
         )
+        spec.check_memory()
+        return spec
+
+    def check_memory(self) -> None:
+        """Refuse exact levels that could need more than `EXACT_BYTES`."""
+        need = 20 * self.units * self.rank if self.bits == EXACT_BITS else 0
+        if need > EXACT_BYTES:
+            raise UserError(
+                f"ScanState: exact levels keep up to {self.rank} values for each of {self.units} "
+                f"units, {need / 2**30:.1f} GiB, more than {EXACT_BYTES >> 30} GiB; use fewer bits "
+                "(10: within 0.1 %), fewer images, or a higher quantile"
+            )
 
     @property
     def pixels(self) -> int:

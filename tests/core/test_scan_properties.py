@@ -182,3 +182,35 @@ def test_reference_stands_in(monkeypatch):
         backend.native.cache_clear()
     assert state.topk()[0].tolist() == [[0]]
     assert os.environ.get("MILAN_OPS") is None
+
+
+@RELAXED
+@given(
+    values=tensors(FINITE | SPECIAL | BROKEN),
+    q=st.sampled_from([0.2, 0.9, 0.99, 1.0]),
+    mode=st.sampled_from(["top", "bottom", "magnitude"]),
+    cut=st.integers(0, 9),
+)
+def test_exact_levels_are_exact(isa, values, q, mode, cut):
+    spec = {"k": 2, "quantile": q, "mode": mode, "bits": 23, "total": len(values)}
+    whole = scan(ops.ScanState, values, dict(spec), batches=[2])
+    assert_same(whole, scan(reference_state, values, dict(spec)))
+    parts = [p for p in np.split(np.arange(len(values)), [min(cut, len(values))]) if len(p)]
+    shards = [scan(ops.ScanState, values[p], dict(spec), ids=p) for p in parts]
+    for other in shards[1:]:
+        shards[0].merge(ops.ScanState.from_arrays(*other.to_arrays()))
+    assert_same(shards[0], whole)
+    changed = {"top": values, "bottom": -values, "magnitude": np.abs(values)}[mode]
+    exact = ops.exact_levels(changed.transpose(1, 0, 2, 3).reshape(values.shape[1], -1), q)
+    np.testing.assert_array_equal(whole.levels()[0], exact)
+
+
+def test_exact_levels_keep_a_bounded_number_of_values():
+    rng = np.random.default_rng(0)
+    state = ops.ScanState(2, (16, 16), 1, 0.99, 400, bits=23)
+    for first in range(0, 400, 20):
+        state.update(rng.normal(size=(20, 2, 16, 16)).astype(np.float32), range(first, first + 20))
+    cells = state.to_arrays()[0]["cells"]
+    assert (cells <= 400 * 256 - int(np.ceil(0.99 * 400 * 256)) + 1).all()
+    with pytest.raises(UserError, match="GiB"):
+        ops.ScanState(4096, (112, 112), 15, 0.99, 50_000, bits=23)

@@ -148,7 +148,7 @@ def test_images_far_apart_in_memory(isa):
         ({"quantile": ()}, "quantiles must be in"),
         ({"k": 0}, "k must be in"),
         ({"mode": "up"}, "mode must be one of"),
-        ({"bits": 3}, "bits must be in"),
+        ({"bits": 17}, "bits must be in"),
         ({"total_images": 0}, "total_images must be in"),
         ({"map_shape": (3,)}, "map_shape"),
     ],

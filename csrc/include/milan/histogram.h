@@ -6,9 +6,13 @@
 // a function of the set of values seen, whatever the order, the batches and the shards: merging is
 // associative and commutative, byte for byte.
 //
-// The grid covers all floats. Its counts live in blocks of one octave, made when an octave is first
-// met and used again once the floor has passed it, so that a unit holds a handful of them. Counts
-// are 32-bit there; before one could overflow, a unit's counts move to a 64-bit list of its own.
+// With 23 bits every float32 is a bin of its own, so levels are exact; the values from the base up
+// are then kept in sorted lists (cpu/sorted_tail.h), whose length is bounded by the rank.
+//
+// Otherwise the grid covers all floats. Its counts live in blocks of one octave, made when an
+// octave is first met and used again once the floor has passed it, so that a unit holds a handful
+// of them. Counts are 32-bit there; before one could overflow, a unit's counts move to a 64-bit
+// list of its own.
 //
 // Different units may be used by different threads at a time.
 #pragma once
@@ -31,9 +35,12 @@ struct Cell {
   uint64_t count;
 };
 
+class SortedTail;
+
 class Histograms {
  public:
   Histograms(int64_t units, int bits, uint64_t rank);
+  ~Histograms();
 
   int shift() const { return 23 - bits_; }
   uint32_t zero_bin() const { return kZeroOrdered >> shift(); }
@@ -69,6 +76,7 @@ class Histograms {
 
   uint32_t** blocks(int64_t unit) { return &blocks_[unit * kOctaves]; }
   uint32_t* const* blocks(int64_t unit) const { return &blocks_[unit * kOctaves]; }
+  uint64_t record_exactly(int64_t unit, const uint32_t* codes, size_t n);
   uint32_t* block(int64_t unit, uint32_t octave);
   void release_below(int64_t unit);
   void make_room(int64_t unit, uint64_t count);
@@ -76,9 +84,10 @@ class Histograms {
   int bits_;
   uint64_t rank_, patience_;
   std::vector<Unit> units_;
-  std::vector<uint32_t*> blocks_;  // [units, kOctaves]
-  std::mutex lock_;                // of the blocks that are not in use
-  std::vector<uint32_t*> free_;    // zeroed
+  std::unique_ptr<SortedTail> exact_;  // instead of the blocks, with 23 bits
+  std::vector<uint32_t*> blocks_;      // [units, kOctaves]
+  std::mutex lock_;                    // of the blocks that are not in use
+  std::vector<uint32_t*> free_;        // zeroed
   std::vector<std::unique_ptr<PageArray>> pages_;
 };
 

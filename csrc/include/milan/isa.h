@@ -9,8 +9,8 @@ namespace milan {
 struct Kernels;  // cpu/kernels.h
 
 /// The kernels in use: the best that this processor runs, or the one that the environment variable
-/// MILAN_ISA (scalar, avx2, avx512) names. Read at every call, so that tests can compare them.
-/// Throws UserError when the named set is unknown or cannot run here.
+/// MILAN_ISA (scalar, avx2, avx512, neon) names. Read at every call, so that tests can compare
+/// them. Throws UserError when the named set is unknown or cannot run here.
 const Kernels& kernels();
 
 /// Name of the instruction set in use.
