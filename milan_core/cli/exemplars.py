@@ -83,6 +83,8 @@ def _scan(arguments: argparse.Namespace) -> None:
             open_dataset(folder_of(arguments.dataset)),
             loaded.layers,
             batch_size=arguments.model.get("batch_size", 64),
+            dtype=arguments.model.get("dtype", "float32"),
+            compiled=arguments.model.get("compile", False),
             device=arguments.device,
             shard=arguments.shard,
             input=loaded.input,

@@ -19,6 +19,11 @@ def check_names(config: Config) -> None:
                 raise unknown("model", name, config.model_zoo, f"config: {key}")
     if config.encoder.model not in config.model_zoo:
         raise unknown("model", config.encoder.model, config.model_zoo, "config: encoder.model")
+    if config.model_zoo[config.encoder.model].dtype != "float32":
+        raise UserError(
+            f"config: encoder.model: {config.encoder.model!r} has dtype bfloat16, in which only "
+            "mining runs; add a second entry of it in float32"
+        )
     for name, model in config.model_zoo.items():
         where = f"config: model_zoo.{name}"
         for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):

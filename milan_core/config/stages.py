@@ -15,6 +15,16 @@ class Exemplars(Section):
     k: int = Field(15, ge=1, description="Exemplars per unit")
     quantile: float = Field(0.99, gt=0, lt=1, description="Quantile of the unit's own activations")
     shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
+    levels: Literal["binned", "exact"] = Field(
+        "binned", description="binned: within 0.1 %, a few KB a unit; exact: keeps the values above"
+    )
+    sample: int = Field(
+        1024, ge=0, description="Images for the distribution of values and for bands; 0: neither"
+    )
+    bands: int = Field(
+        0, ge=0, description="Bands of the images' activations to draw images from; 0: none"
+    )
+    band_size: int = Field(3, ge=1, description="Images drawn evenly from each band")
 
 
 class EncoderSpec(Section):

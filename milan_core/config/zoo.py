@@ -141,3 +141,7 @@ class ModelSpec(Section):
     channels_last: bool = Field(False, description="Four-dimensional outputs are (b, h, w, C)")
     dataset: Name = Field(description="Probe data set: the images that the units are shown")
     batch_size: int = Field(64, ge=1, description="Images per forward pass")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Numbers that the network computes in while it is mined"
+    )
+    compile: bool = Field(False, description="Mine through torch.compile: needs a C++ compiler")

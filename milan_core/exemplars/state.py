@@ -7,7 +7,7 @@ it gives is a function of the images alone: any sharding yields the same bytes. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from milan_core.ops import ScanState
 from milan_core.runtime.files import load_tensors, save_tensors
 
 SHARD_KIND = "milan-exemplar-shard"
-SHARD_VERSION = 1
+SHARD_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Header:
     vit_spatialise: str = "fixed"
     layout: str = "{}"  # canonical JSON of what the layout of outputs adds
     input: str = ""  # canonical JSON of the InputSpec; empty for ready-made tensors
+    dtype: str = "float32"  # of the network
+    levels: str = "binned"
+    sample: int = 0  # images read whole
+    bands: int = 0
+    band_size: int = 0
     of: int = 1  # number of shards
     have: tuple[int, ...] = (0,)  # the shards in this state, rising
 
@@ -71,39 +76,45 @@ class MiningState:
 
     header: Header
     layers: dict[str, ScanState]
+    samples: dict[str, ScanState] = field(default_factory=dict)  # see `exemplars.sample`
 
     def save(self, path: Path | str) -> None:
         """Write the state as one file (kind milan-exemplar-shard)."""
-        arrays, metas = {}, []
-        for index, name in enumerate(self.header.layers):
-            parts, meta = self.layers[name].to_arrays()
-            arrays.update({f"{index}.{part}": array for part, array in parts.items()})
-            metas.append(meta)
-        save_tensors(
-            path,
-            SHARD_KIND,
-            SHARD_VERSION,
-            arrays,
-            {"header": self.header.to_meta(), "scan": metas},
-        )
+        arrays: dict[str, Any] = {}
+        metas: dict[str, list[dict[str, Any]]] = {"scan": [], "sample": []}
+        for kind, states in (("scan", self.layers), ("sample", self.samples)):
+            for index, name in enumerate(self.header.layers if states else ()):
+                parts, meta = states[name].to_arrays()
+                arrays.update({f"{kind}.{index}.{part}": array for part, array in parts.items()})
+                metas[kind].append(meta)
+        meta = {"header": self.header.to_meta(), **metas}
+        save_tensors(path, SHARD_KIND, SHARD_VERSION, arrays, meta)
 
     @classmethod
     def load(cls, path: Path | str) -> MiningState:
         """Read a state; a damaged or foreign file is refused with a sentence."""
         arrays, meta = load_tensors(path, SHARD_KIND, (SHARD_VERSION,))
-        header = Header.from_meta(meta["header"])
-        layers = {}
-        for index, name in enumerate(header.layers):
-            prefix = f"{index}."
-            parts = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-            layers[name] = ScanState.from_arrays(parts, meta["scan"][index])
-            if layers[name].images != header.seen:
+        try:
+            header = Header.from_meta(meta["header"])
+            kinds = ("scan", "sample") if header.sample else ("scan",)
+            states = {
+                kind: {
+                    name: ScanState.from_arrays(_below(arrays, f"{kind}.{i}."), meta[kind][i])
+                    for i, name in enumerate(header.layers)
+                }
+                for kind in kinds
+            }
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            msg = f"{path}: the header is damaged ({error!r}); run its stage again"
+            raise UserError(msg) from None
+        for name, state in states["scan"].items():
+            if state.images != header.seen:
                 msg = (
-                    f"{path}: layer {name!r} has seen {layers[name].images} images, expected "
+                    f"{path}: layer {name!r} has seen {state.images} images, expected "
                     f"{header.seen}; run its stage again"
                 )
                 raise UserError(msg)
-        return cls(header, layers)
+        return cls(header, states["scan"], states.get("sample", {}))
 
 
 def merge_states(states: Sequence[MiningState]) -> MiningState:
@@ -118,13 +129,25 @@ def merge_states(states: Sequence[MiningState]) -> MiningState:
     if twice := sorted({shard for shard in have if have.count(shard) > 1}):
         msg = f"shard {_list(twice)} of {first.header.of} is given more than once; give each once"
         raise UserError(msg)
+    layers = _joined([state.layers for state in states])
+    samples = _joined([state.samples for state in states])
+    return MiningState(replace(first.header, have=tuple(sorted(have))), layers, samples)
+
+
+def _joined(shards: Sequence[dict[str, ScanState]]) -> dict[str, ScanState]:
+    """The merged state of each layer; the shards stay as they are."""
+    first, *rest = shards
     layers = {}
-    for name in first.header.layers:
-        merged = ScanState.from_arrays(*first.layers[name].to_arrays())
+    for name, state in first.items():
+        merged = ScanState.from_arrays(*state.to_arrays())
         for other in rest:
-            merged.merge(other.layers[name])
+            merged.merge(other[name])
         layers[name] = merged
-    return MiningState(replace(first.header, have=tuple(sorted(have))), layers)
+    return layers
+
+
+def _below(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def merge_shards(states: Sequence[MiningState]) -> MiningState:

@@ -17,11 +17,14 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.errors import UserError, unknown
+from milan_core.exemplars.sample import Distribution, draw_bands
 from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
 from milan_core.runtime.files import load_tensors, save_tensors
 
 KIND = "milan-exemplars"
-VERSION = 1
+VERSION = 2
+_READABLE = (1, VERSION)
+SPREAD = ("values", "zeros", "cells", "bins", "counts")
 COUNTS = ("values", "zeros", "negatives", "nan")
 
 
@@ -37,6 +40,9 @@ class LayerExemplars:
     packed: np.ndarray | None = None  # uint8 [U, k, S, ceil(S/8)], instead of maps (legacy import)
     size: int = 0  # S of `packed`
     counts: dict[str, np.ndarray] = field(default_factory=dict)  # uint64 [U] each
+    band_ids: np.ndarray | None = None  # int64 [U, bands, size], strongest band first; -1: none
+    band_activations: np.ndarray | None = None  # float32 [U, bands, size]
+    distribution: Distribution | None = None  # of all values, over a sample of the images
 
     def masks(self, size: int, levels: Any, border: str, units: Any) -> np.ndarray:
         """Packed masks uint8 [len(units), k, size, ceil(size/8)]; empty slots have empty masks."""
@@ -96,6 +102,12 @@ class ExemplarSet:
             layers[name] = LayerExemplars(
                 ids, activations, levels, resolved, maps=maps, counts=counts
             )
+            if sample := state.samples.get(name):
+                layers[name].distribution = Distribution.from_state(sample)
+                if state.header.bands:
+                    layers[name].band_ids, layers[name].band_activations = draw_bands(
+                        sample, state.header.bands, state.header.band_size
+                    )
         partial = None if state.header.complete else state
         return cls(layers, state.header.provenance(), partial)
 
@@ -147,6 +159,19 @@ class ExemplarSet:
         """uint64 [U] each: activations seen (values), zeros, negatives, nan."""
         return self.layer(layer).counts
 
+    def bands(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
+        """(ids int64, activations float32), both [U, bands, size], the strongest band first."""
+        self._needs_all("bands")
+        found = self.layer(layer)
+        if found.band_ids is None or found.band_activations is None:
+            msg = "these exemplars were mined without bands; set `bands` and mine them again"
+            raise UserError(msg)
+        return found.band_ids, found.band_activations
+
+    def distribution(self, layer: str) -> Distribution | None:
+        """How the values of each unit are spread, or None when mined without a sample."""
+        return self.layer(layer).distribution
+
     def masks(
         self,
         layer: str,
@@ -188,10 +213,15 @@ class ExemplarSet:
                 "resolved": layer.resolved,
                 "maps": layer.maps,
                 "packed": layer.packed,
+                "band_ids": layer.band_ids,
+                "band_activations": layer.band_activations,
                 **{f"count.{part}": array for part, array in layer.counts.items()},
             }
+            if layer.distribution is not None:
+                parts |= {f"spread.{k}": getattr(layer.distribution, k) for k in SPREAD}
             arrays.update({f"{index}.{k}": v for k, v in parts.items() if v is not None})
-            layers.append({"name": name, "size": layer.size})
+            images = layer.distribution.images if layer.distribution else 0
+            layers.append({"name": name, "size": layer.size, "sample": images})
         save_tensors(path, KIND, VERSION, arrays, {"layers": layers, "meta": self.meta})
 
     def export_legacy(self, folder: Path | str, images: Any = None, size: int = 224) -> None:
@@ -217,7 +247,7 @@ class ExemplarSet:
 def load_exemplars(path: Path | str) -> ExemplarSet:
     """Read a file of `ExemplarSet.save`, whole or shard."""
     try:
-        arrays, meta = load_tensors(path, KIND, (VERSION,))
+        arrays, meta = load_tensors(path, KIND, _READABLE)
     except UserError as error:
         if f"holds {SHARD_KIND!r}" in str(error):
             return ExemplarSet.from_state(MiningState.load(path))
@@ -226,10 +256,20 @@ def load_exemplars(path: Path | str) -> ExemplarSet:
     for index, facts in enumerate(meta["layers"]):
         prefix = f"{index}."
         parts = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-        names = [key for key in parts if key.startswith("count.")]
-        counts = {key.removeprefix("count."): parts.pop(key) for key in names}
-        layers[facts["name"]] = LayerExemplars(**parts, counts=counts, size=facts["size"])
+        counts, spread = (_taken(parts, prefix) for prefix in ("count.", "spread."))
+        layers[facts["name"]] = LayerExemplars(
+            **parts,
+            counts=counts,
+            size=facts["size"],
+            distribution=Distribution(facts["sample"], **spread) if spread else None,
+        )
     return ExemplarSet(layers, meta["meta"])
+
+
+def _taken(parts: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Move the arrays whose name starts with `prefix` into a dictionary of their own."""
+    names = [key for key in parts if key.startswith(prefix)]
+    return {key.removeprefix(prefix): parts.pop(key) for key in names}
 
 
 def merge(sets: Sequence[ExemplarSet]) -> ExemplarSet:

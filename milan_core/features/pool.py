@@ -21,9 +21,9 @@ MARKER = "encoded.json"
 
 def load_encoder(spec: dict[str, Any], device: str = "cpu") -> Encoder:
     """The encoder of `{"model": network, "layers": [...]}`, as the workflow writes it."""
-    model = {
-        key: value for key, value in spec["model"].items() if key not in ("name", "batch_size")
-    }
+    from milan_core.models.zoo import BESIDE_KEYS
+
+    model = {key: value for key, value in spec["model"].items() if key not in BESIDE_KEYS}
     return Encoder.from_spec(
         {**model, "layers": spec["layers"]},
         batch_size=spec["model"].get("batch_size", 64),

@@ -16,9 +16,11 @@ import torch
 from torch import nn
 
 from milan_core.errors import UserError, unknown
+from milan_core.models.compiled import CompiledPass
 from milan_core.models.hooks import HookPoint
 
 OnOutput = Callable[[str, torch.Tensor], None]
+Receive = Callable[[str, Any], None]
 
 
 class _StopForward(BaseException):
@@ -138,6 +140,9 @@ class Trace:
         layers: names or patterns for `resolve_layers`.
         on_output: called with (layer name, first tensor of its output).
         post_relu: names or patterns among `layers`.
+        compiled: run all forwards but the first through `torch.compile` (a string names its
+            backend); the callback then gets copies, after the pass. What lies behind the last
+            wanted layer is left out of the compiled program.
         stop: end each forward after the last wanted layer. The first forward always runs to its
             end, because only then is it known that no wanted layer runs a second time.
 
@@ -151,6 +156,7 @@ class Trace:
         *,
         post_relu: str | Iterable[str] = (),
         stop: bool = True,
+        compiled: bool | str = False,
     ) -> None:
         self.model = model
         self.layers = resolve_layers(model, layers)
@@ -160,6 +166,8 @@ class Trace:
         self.rectified.update(name for name, point in self.points.items() if point.relu)
         self._on_output = on_output
         self._stop = stop
+        self._backend = "inductor" if compiled is True else compiled or ""
+        self._compiled: CompiledPass | None = None
         self._checked = False  # one forward ran to its end without a layer running twice
         self._seen: set[str] = set()
         self._runs: dict[str, int] = {}
@@ -171,7 +179,7 @@ class Trace:
             stack.enter_context(eval_mode(self.model))
             stack.callback(self._handles.clear)
             for name in self.layers:
-                handle = self._register(name)
+                handle = self._register(name, self._received)
                 stack.callback(handle.remove)
                 self._handles.append(handle)
             self._cleanup = stack.pop_all()
@@ -192,6 +200,9 @@ class Trace:
             raise RuntimeError(msg)
         self._seen.clear()
         self._runs.clear()
+        if self._backend and self._checked:
+            self._run_compiled(inputs)
+            return None
         try:
             output = forward(self.model, *inputs)
         except _StopForward:
@@ -207,17 +218,32 @@ class Trace:
             raise UserError(msg)
         return output
 
-    def _register(self, name: str) -> torch.utils.hooks.RemovableHandle:
+    def _run_compiled(self, inputs: Sequence[torch.Tensor]) -> None:
+        if self._compiled is None:
+            for handle in self._handles:
+                handle.remove()
+            self._compiled = CompiledPass(
+                self.model, self.points, self.rectified, first_tensor, self._backend
+            )
+            self._handles[:] = [
+                self._register(name, self._compiled.receive) for name in self.layers
+            ]
+            for handle in self._handles:
+                self._cleanup.callback(handle.remove)
+        for name, tensor in zip(self.layers, self._compiled(*inputs), strict=True):
+            self._on_output(name, tensor)
+
+    def _register(self, name: str, receive: Receive) -> torch.utils.hooks.RemovableHandle:
         module = self.model.get_submodule(self.points[name].module)
         if self.points[name].side == "input":
 
             def before(module: nn.Module, args: Any, kwargs: Any) -> None:
-                self._received(name, [*args, *kwargs.values()])
+                receive(name, [*args, *kwargs.values()])
 
             return module.register_forward_pre_hook(before, with_kwargs=True)
 
         def after(module: nn.Module, inputs: Any, output: Any) -> None:
-            self._received(name, output)
+            receive(name, output)
 
         return module.register_forward_hook(after)
 

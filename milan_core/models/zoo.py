@@ -40,7 +40,8 @@ SPEC_KEYS = (
     *("factory", "kwargs", "trust", "weights", "layers", "input", "post_relu"),
     *("directions", "units", "tokens", "channels_last"),
 )
-BESIDE_KEYS = ("name", "extends", "dataset", "batch_size")  # about a run, not about the network
+# About a run, not about the network:
+BESIDE_KEYS = ("name", "extends", "dataset", "batch_size", "dtype", "compile")
 WEIGHT_SOURCES = ("none", "random", "factory", "file", "download")
 WEIGHTS_FOLDER = Path("resources/weights")
 

@@ -2,7 +2,8 @@
 
 `ScanState` collects the statistics of a layer, `masks` and its companions turn maps into packed
 masks, `beam_topk` is one step of beam search, `exact_levels` gives exact float32 quantiles of
-values held in memory, `facts` says what the native core can do here.
+values held in memory, `bin_edges` the range of a histogram bin, `facts` says what the native core
+can do here.
 """
 
 from milan_core.ops.backend import facts
@@ -17,13 +18,14 @@ from milan_core.ops.masking import (
     pool_masks,
     unpack_masks,
 )
-from milan_core.ops.reference import exact_levels
+from milan_core.ops.reference import bin_edges, exact_levels
 from milan_core.ops.scan import ScanState
 
 __all__ = [
     "ScanState",
     "area_weights",
     "beam_topk",
+    "bin_edges",
     "exact_levels",
     "facts",
     "mask_areas",

@@ -65,6 +65,13 @@ def exact_levels(values: Array, quantile: float) -> Array:
     return out
 
 
+def bin_edges(bins: Array, bits: int) -> tuple[Array, Array]:
+    """(smallest, largest) float32 of each histogram bin of `bits` mantissa bits."""
+    shift = np.uint32(23 - bits)
+    first = np.asarray(bins, np.uint32) << shift
+    return from_ordered(first), from_ordered(first | ((np.uint32(1) << shift) - np.uint32(1)))
+
+
 class ScanReference:
     """Running top-k and tail histogram of one scan, always in canonical form.
 
@@ -212,17 +219,11 @@ class ScanReference:
             return float("inf")
         if where == _NEGATIVE_INFINITY >> int(self.shift):
             return float("-inf")
-        low, high = self.bin_edges(where)
+        low, high = (float(edge[0]) for edge in bin_edges(np.array([where]), self.spec.bits))
         if 0 < self.mantissa_bits <= self.spec.bits:
             return low if where >= self.zero_bin else high
         high = min(high, largest)
         return float(np.float32(high - (high - low) * ((rank - 0.5) / count)))
-
-    def bin_edges(self, where: int) -> tuple[float, float]:
-        """Smallest and largest float32 of a bin."""
-        first = where << int(self.shift)
-        edges = from_ordered(np.array([first, first + (1 << int(self.shift)) - 1], np.uint32))
-        return float(edges[0]), float(edges[1])
 
     def export(self) -> dict[str, Array]:
         """The canonical arrays of the state; `ScanState.to_arrays` documents them."""

@@ -142,7 +142,7 @@ def weights_file(config: Config, model: str, results: str, resources: str) -> st
     return weights.path if weights.source == "file" else None
 
 
-LOADING = {"trust", "directions", "units", "tokens", "channels_last"}
+LOADING = {"trust", "directions", "units", "tokens", "channels_last", "dtype", "compile"}
 """Keys that say more about how a network is read; left out where they say nothing."""
 
 

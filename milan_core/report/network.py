@@ -12,6 +12,7 @@ import numpy as np
 from milan_core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.report import sheets
+from milan_core.report.spread import spread_svg
 from milan_core.report.units import CORRECT, UnitView, number, read_units, safe_name
 from milan_core.runtime.files import read_csv, write_bytes
 
@@ -42,6 +43,7 @@ class Network:
     accuracy: list[tuple[str, float]]
     quantile: float | None = None  # of a unit's activations, above which its mask lies
     idle: frozenset[str] = field(default_factory=frozenset)  # anchors of units that never activate
+    spreads: Mapping[str, Any] = field(default_factory=dict)  # drawings, by anchor
 
     @property
     def slug(self) -> str:
@@ -131,7 +133,18 @@ def load_network(
         accuracy=accuracy,
         quantile=exemplars.meta.get("quantile"),
         idle=idle,
+        spreads=_spreads(units, exemplars),
     )
+
+
+def _spreads(units: list[UnitView], exemplars: ExemplarSet) -> dict[str, Any]:
+    """A drawing for every unit whose layer was mined with a sample."""
+    drawings = {}
+    for unit in units:
+        if (distribution := exemplars.distribution(unit.layer)) is not None:
+            level = float(exemplars.levels(unit.layer)[unit.unit])
+            drawings[unit.anchor] = spread_svg(distribution, unit.unit, level)
+    return drawings
 
 
 def write_sheets(network: Network, exemplars: ExemplarSet, images: np.ndarray, out: Path) -> None:

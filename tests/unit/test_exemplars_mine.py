@@ -151,7 +151,7 @@ def test_post_relu_levels():
         ({"layers": "1.weight"}, "unknown layer"),
         (
             {"images": torch.full((4, 3, 16, 16), torch.nan)},
-            "layer '0': 6 of 6 units are NaN, first at image 0",
+            "layer '0': 6 of 6 units are NaN within the first",
         ),
         ({"images": torch.zeros(4, 1, 16, 16)}, r"cannot run on input of shape \(64, 1, 16, 16\)"),
         ({"images": torch.zeros(0, 3, 16, 16)}, "no images"),

@@ -155,3 +155,32 @@ def test_outputs_that_cannot_be_used_get_a_sentence(layer, sentence):
 def test_a_second_run_after_the_last_wanted_layer_is_found():
     with pytest.raises(UserError, match="more than once"):
         layer_outputs(Odd(), ["pair", "twice"], BATCH)
+
+
+@pytest.mark.parametrize("layers", [["0", "2.0"], ["3", "0"]])
+def test_compiled_passes_record_the_same(layers):
+    model, wanted, got = small_net(), [], []
+    with torch.inference_mode():
+        with Trace(model, layers, lambda *item: wanted.append(item), post_relu="0") as trace:
+            trace(BATCH)
+            trace(BATCH + 1)
+        traced = Trace(
+            model, layers, lambda *item: got.append(item), post_relu="0", compiled="aot_eager"
+        )
+        with traced as trace:
+            trace(BATCH)
+            assert trace(BATCH + 1) is None
+    assert hooks_left(model) == 0
+    assert sorted(name for name, _ in got) == sorted(name for name, _ in wanted)
+    for name in layers:
+        mine, theirs = ([t for n, t in items if n == name] for items in (got, wanted))
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(mine, theirs, strict=True))
+
+
+def test_a_failing_compiler_is_one_sentence():
+    model = small_net()
+    with Trace(model, "0", lambda *_: None, compiled="no_such_backend") as trace:
+        trace(BATCH)
+        with pytest.raises(UserError, match=r"torch\.compile failed"):
+            trace(BATCH)
+    assert hooks_left(model) == 0
