@@ -35,6 +35,10 @@ STAGES: dict[str, tuple[str, list[str]]] = {
         "baselines",
         ["experiments.comparison", "experiments.table2", "experiments.table2_section"],
     ),
+    "rerank_study": (
+        "rerank_study",
+        ["experiments.rerank_study", "experiments.rerank_report"],
+    ),
     "report": ("report", ["report.pages", "report.run"]),
 }
 # Files that code reads beside itself, by the package that reads them.

@@ -30,6 +30,7 @@ STAGES = (
     "describe",
     "generalization",
     "baselines",
+    "rerank_study",
     "report",
     "config",
     "doctor",

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from milan_core.config.baselines import BaselinesSpec
 from milan_core.config.checks import check_names
 from milan_core.config.networks import with_networks
+from milan_core.config.rerank_study import RerankStudySpec
 from milan_core.config.stages import (
     CaptionerSpec,
     DescribeSpec,
@@ -48,6 +49,7 @@ __all__ = [
     "GeneralizationSpec",
     "InputSpec",
     "ModelSpec",
+    "RerankStudySpec",
     "Section",
     "Tokens",
     "Weights",
@@ -72,6 +74,9 @@ class Config(Section):
     describe: DescribeSpec = Field(DescribeSpec(), description="Decoding")
     generalization: GeneralizationSpec = Field(GeneralizationSpec(), description="Scores")
     baselines: BaselinesSpec = Field(BaselinesSpec(), description="Other methods (Table 2)")
+    rerank_study: RerankStudySpec = Field(
+        RerankStudySpec(), description="Decoding strategies compared"
+    )
     notice: str = Field("", description="One line printed on every page: what this run is")
     pathvars: dict[str, str] = Field(
         {}, description="Roots of results, resources, logs, benchmarks"

@@ -17,6 +17,9 @@ def check_names(config: Config) -> None:
         for name in getattr(config, key):
             if name not in config.model_zoo:
                 raise unknown("model", name, config.model_zoo, f"config: {key}")
+    for name in config.rerank_study.models:
+        if name not in config.model_zoo:
+            raise unknown("model", name, config.model_zoo, "config: rerank_study.models")
     if config.encoder.model not in config.model_zoo:
         raise unknown("model", config.encoder.model, config.model_zoo, "config: encoder.model")
     if config.model_zoo[config.encoder.model].dtype != "float32":

@@ -11,6 +11,7 @@ from typing import Any
 
 from milan_core.config import Config, ModelSpec
 from milan_core.errors import UserError, unknown
+from milan_core.plan.rerank_study import studied as studied
 from milan_core.plan.sections import experiments
 from milan_core.runtime.files import canonical_json, file_sha256, text_hash
 from milan_core.sources import closure, file_of

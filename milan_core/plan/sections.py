@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from milan_core.config import Config
+from milan_core.plan.rerank_study import studied
 
 
 def experiments(config: Config) -> list[str]:
     """Folders below `<results>` in which an experiment of this run leaves its `section.json`."""
     scored = any(name in config.corpus for name in config.models)
-    return ["baselines"] if scored else []
+    asked = {"baselines": scored, "rerank_study": bool(studied(config))}
+    return [name for name, wanted in asked.items() if wanted]

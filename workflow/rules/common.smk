@@ -32,6 +32,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 TRIALS = plan.trials(CONFIG)
+STUDIED = plan.studied(CONFIG)
 TRAINED = [
     name for name in CONFIG.models if CONFIG.model_zoo[name].weights.source == "train"
 ]

@@ -185,3 +185,30 @@ def whole_corpus_captioner(wildcards):
 def experiment_sections(wildcards):
     """What the experiments of this run tell the report."""
     return [f"{RESULTS}/{name}/section.json" for name in plan.experiments(CONFIG)]
+
+
+def published_captioner(kind):
+    """An input function: a file of the captioner whose descriptions are published."""
+
+    def path(wildcards):
+        split = plan.primary_split(CONFIG, wildcards.model)
+        return f"{RESULTS}/captioners/{split}/seed{plan.seeds(CONFIG, split)[0]}/{kind}"
+
+    return path
+
+
+def published_learnt(kind):
+    """An input function: annotations or concepts that the published captioner learnt from."""
+
+    def files(wildcards):
+        names = SPLITS[plan.primary_split(CONFIG, wildcards.model)].train
+        return [f"{RESULTS}/{name}/annotations/{kind}" for name in names]
+
+    return files
+
+
+def rerank_study_options(wildcards):
+    """Canonical JSON of the study's settings, with those that it shares with the scores."""
+    study = CONFIG.rerank_study.model_dump(exclude={"models"})
+    scores = CONFIG.generalization.model_dump(include={"bertscore_layer", "bootstrap"})
+    return canonical_json({**study, **scores, "length": CONFIG.describe.length})

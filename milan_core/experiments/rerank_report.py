@@ -1,0 +1,164 @@
+"""The study of decoding strategies as one table, one figure and sentences for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from milan_core.experiments.rerank_study import COLUMNS, TIMING
+from milan_core.experiments.scores import ACCURACY, BERT_F
+from milan_core.experiments.sections import Column, Picture, Section, Table, write_section
+from milan_core.runtime.drawing import INK, PALETTE, render, write_figure
+from milan_core.runtime.files import read_csv, write_csv
+
+PANELS = (
+    (ACCURACY, "concept accuracy"),
+    ("bleu", "BLEU"),
+    (BERT_F, "BERTScore F"),
+    ("distinct", "distinct descriptions"),
+)
+_SINGLE = {"greedy": ":", "sample": "--"}
+Row = Mapping[str, Any]
+
+
+def write_study(files: Sequence[Path], chosen: float, beam: int, folder: Path) -> None:
+    """Join the networks' files: table.csv, timing.csv, study.svg and section.json in `folder`.
+
+    `chosen` and `beam` are the lambda and beam size that the run describes with.
+    """
+    rows = [row for path in files for row in read_csv(path, COLUMNS)]
+    costs = [row for path in files for row in read_csv(path.with_name("timing.csv"), TIMING)]
+    write_csv(folder / "table.csv", COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
+    write_csv(folder / "timing.csv", TIMING, [[row[name] for name in TIMING] for row in costs])
+    write_figure(folder / "study.svg", study_figure(rows, chosen))
+    section = Section(
+        name="rerank_study",
+        title="Decoding strategies",
+        order=30,
+        paragraphs=sentences(rows, chosen, beam),
+        items=_items(),
+    )
+    write_section(folder / "section.json", section)
+
+
+def study_figure(rows: Sequence[Row], chosen: float) -> str:
+    """SVG: scores against lambda, a line per beam size; one row of panels per network."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    panels = [panel for panel in PANELS if any(row[panel[0]] for row in rows)]
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(len(models), len(panels), squeeze=False)
+        for line, model in zip(axes, models, strict=True):
+            own = [row for row in rows if row["model"] == model]
+            for axis, (column, title) in zip(line, panels, strict=True):
+                _panel(axis, own, column)
+                axis.axvline(chosen, color=INK, lw=0.5, ls=":")
+                axis.set_title(title if len(models) == 1 else f"{model}: {title}")
+                axis.set_xlabel("λ")
+        handles, labels = axes[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5)
+
+    return render(draw, "rerank-study", (2.35 * max(len(panels), 2), 0.5 + 2.2 * len(models)))
+
+
+def _panel(axis: Any, rows: Sequence[Row], column: str) -> None:
+    ranked = [row for row in rows if row["strategy"] in ("beam", "rerank")]
+    lines = {f"beam {row['beams']}": row["beams"] for row in ranked}
+    groups = [(label, [r for r in ranked if r["beams"] == beams]) for label, beams in lines.items()]
+    for name in ("greedy-mi", "beam-mi"):
+        groups.append((f"{name} (per token)", [r for r in rows if r["strategy"] == name]))
+    for index, (label, group) in enumerate(groups):
+        points = sorted((float(r["lambda"]), float(r[column] or "nan")) for r in group)
+        if points:
+            style = {"color": PALETTE[index % len(PALETTE)], "lw": 1.3}
+            style |= {"ls": "-" if label.startswith("beam ") else "-."}
+            axis.plot(*zip(*points, strict=True), marker="o", ms=2.5, label=label, **style)
+    for row in rows:
+        if row["strategy"] in _SINGLE and row[column]:
+            line = _SINGLE[row["strategy"]]
+            axis.axhline(float(row[column]), color=INK, lw=0.9, ls=line, label=row["strategy"])
+
+
+def sentences(rows: Sequence[Row], chosen: float, beam: int) -> list[str]:
+    """What the numbers say about each network; the first sentence stands on the overview."""
+    found = [
+        "Every strategy describes the same units with the captioner that never saw the network. "
+        "Beam sizes are searched anew; all λ re-rank the same beams; intervals are 95 % over units."
+    ]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        own = [row for row in rows if row["model"] == model]
+        found.append(_verdict(model, own, chosen, beam))
+    return found
+
+
+def _verdict(model: str, rows: Sequence[Row], chosen: float, beam: int) -> str:
+    best = max(rows, key=lambda row: float(row[ACCURACY] or "-inf"))
+    said = f"{model}: most concepts are named by {_name(best)}, {_percent(best)}"
+    if best is not rows[0]:
+        said += f", {_gain(best)} greedy decoding ({_percent(rows[0])})"
+    widths = {int(row["beams"]) for row in rows if row["strategy"] == "rerank"}
+    width = beam if beam in widths else max(widths, default=0)
+    same = [row for row in rows if int(row["beams"]) == width]
+    ranked = [row for row in same if row["strategy"] == "rerank"]
+    plain = next((row for row in same if row["strategy"] == "beam"), None)
+    if not ranked or plain is None:
+        return f"{said}."
+    ours = min(ranked, key=lambda row: abs(float(row["lambda"]) - chosen))
+    change = float(ours["distinct"]) - float(plain["distinct"])
+    verdict = "more diverse, as the paper expects" if change > 0 else "not more diverse here"
+    return (
+        f"{said}. With {width} beams, λ {float(ours['lambda']):g} in place of 0 changes the "
+        f"accuracy from {_percent(plain)} to {_percent(ours)} and the number of distinct "
+        f"descriptions by {change:+.0f}: {verdict}."
+    )
+
+
+def _name(row: Row) -> str:
+    text = str(row["strategy"])
+    if text not in _SINGLE and text != "greedy-mi":
+        text += f" with {row['beams']} beams"
+    return text + (f" and λ {float(row['lambda']):g}" if float(row["lambda"]) else "")
+
+
+def _percent(row: Row) -> str:
+    return f"{100 * float(row[ACCURACY] or 'nan'):.1f} %"
+
+
+def _gain(row: Row) -> str:
+    gain, low, high = (float(row[name] or "nan") for name in ("gain", "gain_low", "gain_high"))
+    text = f"{100 * gain:+.1f} points (interval {100 * low:+.1f} to {100 * high:+.1f}) against"
+    return text if low > 0 or high < 0 else f"but not beyond chance: {text}"
+
+
+def _items() -> list[Table | Picture]:
+    columns = [
+        Column("model", "network"),
+        Column("strategy", "strategy"),
+        Column("beams", "beams", "integer"),
+        Column("lambda", "λ", "number", 2),
+        Column(ACCURACY, "concept accuracy", "percent", low="low", high="high"),
+        Column("gain", "gain over greedy", "number", 3, low="gain_low", high="gain_high"),
+        Column("bleu", "BLEU", "number", 1),
+        Column(BERT_F, "BERTScore F", "number", 3),
+        Column("distinct", "distinct", "integer"),
+        Column("mean_words", "words", "number", 2),
+        Column("mean_information", "bits per word", "number", 2),
+    ]
+    cost = [
+        Column("model", "network"),
+        Column("strategy", "strategy"),
+        Column("beams", "beams", "integer"),
+        Column("units", "units", "integer"),
+        Column("cpu_ms_per_unit", "CPU ms per unit", "number", 2),
+    ]
+    return [
+        Picture("study.svg", "Scores against λ; dotted: greedy, dashed: sample."),
+        Table("table.csv", "All strategies.", columns, folded=True),
+        Table(
+            "timing.csv",
+            "Cost as measured in this run on one thread; machines differ. `rerank` serves all λ.",
+            cost,
+            folded=True,
+        ),
+    ]

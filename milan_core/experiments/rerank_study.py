@@ -1,0 +1,171 @@
+"""Decoding strategies compared: strategy x lambda x beam size (specification 1.3).
+
+All strategies describe the same units with the same captioner. Cost is measured, so it goes to a
+file of its own; all else is the same for every run.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from milan_core.experiments.bootstrap import Bootstrap
+from milan_core.experiments.pmi import AGREEMENT, DIVERSITY
+from milan_core.experiments.scores import ACCURACY, Measured, Scorer, cell
+from milan_core.experiments.stage import encoder_folder, read_training
+from milan_core.experiments.units import join, read_annotations, read_truth
+from milan_core.runtime.files import write_csv
+from milan_core.text.bertscore import BertScorer
+from milan_core.text.metrics import WordInformation
+
+INTERVALS = ("low", "high", "gain", "gain_low", "gain_high")
+COLUMNS = (
+    "model",
+    "strategy",
+    "beams",
+    "lambda",
+    ACCURACY,
+    *INTERVALS,
+    *AGREEMENT,
+    *DIVERSITY,
+    "n",
+)
+TIMING = ("model", "strategy", "beams", "units", "cpu_seconds", "cpu_ms_per_unit")
+
+
+class StudyFiles(Protocol):
+    """What `measure` reads: one captioner, the features of one network, and its references."""
+
+    model: str
+    captioner: Path
+    features: Path
+    annotations: Path
+    truth: Path
+    units: Path
+    learnt: Sequence[Path]
+    bertscore: Sequence[Path]
+    options: dict[str, Any]
+    seed: int
+    device: str
+    out: Path
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Descriptions by one strategy: `rounds` of one text per unit."""
+
+    strategy: str
+    beams: int
+    weight: float
+    rounds: list[list[str]]
+
+
+class _Decoding:
+    """A captioner, the features it describes, and what each search cost."""
+
+    def __init__(self, captioner: Any, features: np.ndarray, options: dict[str, Any]) -> None:
+        self._captioner, self._features = captioner, features
+        self._length = options["length"]
+        self.costs: list[tuple[str, int, float]] = []
+
+    def run(self, name: str, strategy: str, beams: int = 1, **more: Any) -> Any:
+        """`Captioner.decode`, its CPU time noted."""
+        start = time.process_time()
+        found = self._captioner.decode(
+            self._features,
+            strategy,
+            beam_size=beams,
+            length=self._length,
+            clamp_beam=True,
+            **more,
+        )
+        self.costs.append((name, beams, time.process_time() - start))
+        return found
+
+
+def measure(files: StudyFiles) -> None:
+    """Write the rows of one network to `files.out`, and `timing.csv` beside it."""
+    from milan_core.describe.checkpoint import load_captioner
+    from milan_core.describe.stage import check_encoder
+    from milan_core.features.store import load_features
+
+    captioner = load_captioner(files.captioner.parent).to(files.device)
+    table = load_features(files.features)
+    check_encoder(captioner, table, files.captioner.parent, files.features)
+    keys = list(table.rows)
+    material = join(read_annotations(files.annotations), read_truth(files.truth), keys)
+    options = files.options
+    bert = None
+    if files.bertscore:
+        bert = BertScorer(encoder_folder(files.bertscore[0]), options["bertscore_layer"])
+    captions = read_training(files.units, files.learnt).captions
+    scorer = Scorer(material, WordInformation(captions), bert)
+    decoding = _Decoding(captioner, table.arrays["exact"], options)
+    bootstrap = Bootstrap(files.seed, options["bootstrap"])
+    rows, greedy = [], None
+    for trial in trials(decoding, options, files.seed):
+        found = scorer.measure(trial.rounds)
+        greedy = found.units[ACCURACY] if greedy is None else greedy
+        row = _row(trial, found, greedy, bootstrap)
+        rows.append([files.model, *(cell(row[name]) for name in COLUMNS[1:])])
+    write_csv(files.out, COLUMNS, rows)
+    count = len(keys)
+    costs = [
+        (files.model, name, beams, count, round(cost, 3), round(1000 * cost / count, 3))
+        for name, beams, cost in decoding.costs
+    ]
+    write_csv(files.out.with_name("timing.csv"), TIMING, costs)
+
+
+def trials(decoding: Any, options: dict[str, Any], seed: int) -> Iterator[Trial]:
+    """The strategies, greedy first: the others' gains are over it."""
+    plain = {"mi": False}
+    yield Trial("greedy", 1, 0.0, [decoding.run("greedy", "greedy", **plain).captions])
+    draws = [
+        decoding.run("sample", "sample", seed=seed + draw, **plain).captions
+        for draw in range(options["samples"])
+    ]
+    yield Trial("sample", 1, 0.0, draws)
+    for weight in options["token_lambdas"]:
+        found = decoding.run("greedy-mi", "greedy", mi=True, temperature=weight)
+        yield Trial("greedy-mi", 1, weight, [found.captions])
+    for weight in options["token_lambdas"]:
+        width = options["token_beam"]
+        found = decoding.run("beam-mi", "beam", width, mi=True, temperature=weight)
+        yield Trial("beam-mi", width, weight, [found.captions])
+    for width in options["beams"]:
+        yield from _reranked(decoding.run("rerank", "rerank", width), width, options["lambdas"])
+
+
+def _reranked(found: Any, width: int, lambdas: Sequence[float]) -> Iterator[Trial]:
+    """One search, re-ranked with every lambda; lambda 0 is the beam search itself."""
+    from milan_core.describe.rerank import sweep
+
+    chosen = sweep(found.beam_logp, found.beam_logp_lm, lambdas)
+    for weight, best in chosen.items():
+        texts = [beam[index] for beam, index in zip(found.beam_captions, best, strict=True)]
+        yield Trial("rerank" if weight else "beam", width, weight, [texts])
+
+
+def _row(trial: Trial, found: Measured, greedy: np.ndarray, bootstrap: Bootstrap) -> dict[str, Any]:
+    correct = found.units[ACCURACY]
+    judged = correct[~np.isnan(correct)]
+    values = found.corpus | {
+        name: float(array.mean()) for name, array in found.units.items() if name != ACCURACY
+    }
+    interval = (*bootstrap.interval(judged, ACCURACY), *bootstrap.paired(correct, greedy, ACCURACY))
+    return {
+        "strategy": trial.strategy,
+        "beams": trial.beams,
+        "lambda": float(trial.weight),
+        ACCURACY: float(judged.mean()) if len(judged) else math.nan,
+        **dict(zip(INTERVALS, interval, strict=True)),
+        **{name: values.get(name, math.nan) for name in (*AGREEMENT, *DIVERSITY)},
+        "n": len(judged),
+    }
