@@ -44,7 +44,7 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
     kwargs = dict(spec.get("kwargs") or {})
     given = dict(kwargs)
     if kind in HUBS:
-        source = (spec.get("weights") or {}).get("source", "factory")
+        source = (spec.get("weights") or {}).get("source", "none")
         kwargs.setdefault("pretrained", source == "factory")
     elif kind in FILES:
         kwargs["trust"] = bool(spec.get("trust", False))
@@ -74,7 +74,9 @@ def resolve_factory(factory: str) -> Callable[..., Any]:
     if not separator or not place or not attribute:
         msg = (
             f"factory {factory!r} is not of the form package.module:callable or "
-            "path/to/file.py:callable; example: torchvision.models:resnet18"
+            "path/to/file.py:callable, and names no hub or file "
+            f"({', '.join(f'{kind}:...' for kind in (*HUBS, *FILES))}); "
+            "example: torchvision.models:resnet18"
         )
         raise UserError(msg)
     module = _module_from_file(Path(place)) if place.endswith(".py") else _import(place)

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from milan_core.config.networks import network_entry, network_names
 from milan_core.errors import UserError
 from milan_core.models.inputs import IMAGENET_MEAN, IMAGENET_STD
 from milan_core.models.trace import eval_mode, first_tensor, forward
-from milan_core.models.zoo import build
+from milan_core.models.zoo import build, load_network
 
 _WITHOUT_UNITS = (
     nn.modules.batchnorm._NormBase,
@@ -51,10 +52,28 @@ class Seen:
         return self.shape[1] if len(self.shape) == 2 else self.shape[0]
 
 
-def describe_layers(factory: str, kwargs: Mapping[str, Any] | None = None, size: int = 224) -> str:
-    """A table of the layers of a network at one input size, and an entry for `model_zoo`."""
-    module = build({"factory": factory, "kwargs": dict(kwargs or {})})
-    seen = inspect_layers(module, torch.zeros(1, 3, size, size))
+def describe_layers(
+    factory: str,
+    kwargs: Mapping[str, Any] | None = None,
+    size: int = 224,
+    *,
+    trust: bool = False,
+) -> str:
+    """A table of the layers of a network at one input size, and an entry for `model_zoo`.
+
+    factory: any form of `milan_core.models.factories`, or the name of a built-in network. Hubs give
+    the architecture only: nothing is downloaded but, for `hf:`, its configuration.
+    """
+    built_in = factory in network_names()
+    if built_in:
+        network = load_network(factory, weights={"source": "none"})
+        module, size = network.module, network.input.size or size
+        latents = network.input.kind == "latents"
+        batch = torch.zeros((1, int(module.code_size) + 1) if latents else (1, 3, size, size))  # type: ignore[arg-type]
+    else:
+        module = build({"factory": factory, "kwargs": dict(kwargs or {}), "trust": trust})
+        batch = torch.zeros(1, 3, size, size)
+    seen = inspect_layers(module, batch)
     rows = [("layer", "type", "output", "units", "note")]
     for name, layer in seen.items():
         shape = "-" if layer.shape is None else " x ".join(map(str, layer.shape))
@@ -64,7 +83,8 @@ def describe_layers(factory: str, kwargs: Mapping[str, Any] | None = None, size:
         "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]).rstrip()
         for row in rows
     ]
-    return "\n".join([*table, "", _entry(factory, dict(kwargs or {}), size, suggest(seen))])
+    entry = _built_in(factory) if built_in else _entry(factory, kwargs, size, suggest(seen), trust)
+    return "\n".join([*table, "", entry])
 
 
 def inspect_layers(model: nn.Module, batch: torch.Tensor) -> dict[str, Seen]:
@@ -113,13 +133,29 @@ def suggest(seen: Mapping[str, Seen]) -> list[str]:
     return maps or [name for name, layer in seen.items() if layer.usable and layer.has_units]
 
 
-def _entry(factory: str, kwargs: Mapping[str, Any], size: int, layers: list[str]) -> str:
+def _built_in(name: str) -> str:
+    entry = network_entry(name)
+    return "\n".join(
+        [
+            "# a built-in network; keys written here replace its own",
+            "my_network:",
+            f"  extends: {name}",
+            f"  layers: {json.dumps(entry['layers'])}",
+            f"  dataset: {entry['dataset']}",
+        ]
+    )
+
+
+def _entry(
+    factory: str, kwargs: Mapping[str, Any] | None, size: int, layers: list[str], trust: bool
+) -> str:
     return "\n".join(
         [
             "# an entry for `model_zoo`; prune the layers, check mean and std",
             "my_network:",
-            f"  factory: {factory}",
-            f"  kwargs: {json.dumps(dict(kwargs))}",
+            f"  factory: {json.dumps(factory)}",
+            *(["  trust: true"] if trust else []),
+            *([f"  kwargs: {json.dumps(dict(kwargs))}"] if kwargs else []),
             "  weights: {source: factory}",
             f"  input: {{size: {size}, mean: {list(IMAGENET_MEAN)}, std: {list(IMAGENET_STD)}}}",
             f"  layers: {json.dumps(layers)}",

@@ -79,8 +79,16 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
             "or leave `weights` out when the factory loads them"
         )
         raise UserError(msg)
-    value = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    return _unwrap(value, path)
+    readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
+    return _unwrap(readers.get(path.suffix, _read_torch)(path), path)
+
+
+def _read_npz(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: torch.from_numpy(np.array(stored[name])) for name in stored.files}
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from None
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:

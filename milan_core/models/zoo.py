@@ -33,6 +33,7 @@ from milan_core.models.inputs import InputSpec
 from milan_core.models.layouts import Layout
 from milan_core.models.trace import resolve_layers
 from milan_core.models.weights import load_weights
+from milan_core.runtime.seeding import seed_torch
 
 __all__ = ["LoadedModel", "build", "load_model", "load_network", "model_hash", "resolve_factory"]
 
@@ -100,7 +101,7 @@ def load_model(spec: Mapping[str, Any]) -> LoadedModel:
 def _build_random(spec: Mapping[str, Any], seed: int) -> nn.Module:
     """The same random weights in every process."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed, "random weights")
         return build(spec)
 
 

@@ -109,6 +109,13 @@ def _check_files(config: Config) -> None:
             )
             raise UserError(message)
         _check_download(config, name)
+        for key, direction in spec.directions.items():
+            if not Path(direction.path).is_file():
+                message = (
+                    f"config: model_zoo.{name}.directions.{key}.path: no file {direction.path!r}; "
+                    "place the matrix (units, channels) there or correct the path"
+                )
+                raise UserError(message)
         options = config.dataset_zoo[spec.dataset].options
         if "path" in options and not Path(options["path"]).exists():
             message = (
@@ -239,14 +246,24 @@ def used_assets(config: Config) -> list[str]:
 
 
 def factory_version(config: Config, model: str) -> str:
-    """A digest of the source of a network: its module here, or the file of the user's."""
-    place = config.model_zoo[model].factory.rpartition(":")[0]
-    if place.endswith(".py"):
-        path = Path(place).expanduser()
-        return file_sha256(path)[:12] if path.is_file() else ""
-    if place.startswith("milan_core."):
-        return text_hash("".join(file_sha256(file_of(name)) for name in sorted(closure([place]))))
-    return ""
+    """A digest of the source of a network: its module here, or files of the user's."""
+    spec = config.model_zoo[model]
+    given = [_file_digest(direction.path) for direction in spec.directions.values()]
+    kind, _, name = spec.factory.partition(":")
+    place = spec.factory.rpartition(":")[0]
+    if kind in ("torchscript", "export"):
+        given.append(_file_digest(name))
+    elif place.endswith(".py"):
+        given.append(_file_digest(place))
+    elif place.startswith("milan_core."):
+        files = sorted(closure([place]))
+        given.append(text_hash("".join(file_sha256(file_of(module)) for module in files)))
+    return given[0] if len(given) == 1 else text_hash("".join(given)) if given else ""
+
+
+def _file_digest(path: str) -> str:
+    file = Path(path).expanduser()
+    return file_sha256(file)[:12] if file.is_file() else ""
 
 
 def images_version(config: Config, dataset: str) -> str:

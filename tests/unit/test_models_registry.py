@@ -7,6 +7,7 @@ import torch
 
 from milan_core.config.networks import extended, network_entry, network_names
 from milan_core.errors import UserError
+from milan_core.models.listing import layer_shapes, table
 from milan_core.models.trace import Trace
 from milan_core.models.zoo import load_network
 
@@ -60,23 +61,7 @@ CURRENT = {
 }
 
 
-@functools.cache
-def shapes(name):
-    """Shapes (C, h, w) of the layers, without computing a number."""
-    found = {}
-    with torch.device("meta"):
-        network = load_network(name, weights={"source": "none"})
-        size = network.input.size or 224
-        latents = network.input.kind == "latents"
-        batch = torch.zeros((2, 141) if latents else (2, 3, size, size))
-
-        def keep(layer, tensor):
-            maps, _ = network.layout.maps(tensor, layer)
-            found[layer] = tuple(maps.shape[1:])
-
-        with torch.no_grad(), Trace(network.module, network.layers, keep) as trace:
-            trace(batch)
-    return found
+shapes = functools.cache(layer_shapes)
 
 
 def test_all_networks_of_the_paper_are_there():
@@ -173,3 +158,10 @@ def test_random_weights_are_the_same_in_every_process():
     assert torch.equal(weight(1), weight(1))
     assert not torch.equal(weight(1), weight(2))
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_table_of_the_documentation(root):
+    """docs/models.md shows what `milan models list --shapes` prints."""
+    assert table(shapes) in (root / "docs/models.md").read_text(), (
+        "run `milan models list --shapes`"
+    )

@@ -1,6 +1,7 @@
 """A network in a file of the user's, outside the repository: by the workflow and by one command."""
 
 import csv
+import json
 import subprocess
 import sys
 
@@ -109,6 +110,48 @@ dataset_zoo:
     assert (report / "shapes_resnet.html").is_file()
     for key in ("model_zoo:", "factory:", "weights: {source: file", "kind: folder"):
         assert key in example
+
+
+def test_directions_of_a_dictionary(quick_run, tmp_path):
+    """A sparse autoencoder of a layer, trained and described like a layer of its own."""
+    weights = "results/quick/shapes_resnet/target/weights.safetensors"
+    entry = {
+        "factory": "milan_core.models.minis:resnet_mini",
+        "kwargs": {"classes": 12, "widths": [12, 16, 24]},
+        "weights": {"source": "file", "path": weights},
+        "input": {"size": 64, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+    }
+    (tmp_path / "model.json").write_text(json.dumps(entry))
+    trained = milan(
+        quick_run,
+        *("models", "dictionary", "--model", f"@{tmp_path}/model.json", "--layer", "blocks.4"),
+        *(
+            "--dataset",
+            "resources/quick/datasets/shapes_probe",
+            "--out",
+            f"{tmp_path}/sae.safetensors",
+        ),
+        *("--settings", '{"units": 20, "steps": 200, "positions": 20000}'),
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert "explained" in trained.stdout
+    overlay = tmp_path / "directions.yaml"
+    overlay.write_text(f"""
+models: [shapes_sae]
+model_zoo:
+  shapes_sae:
+    extends: shapes_resnet
+    weights: {{source: file, path: {weights}}}
+    layers: []
+    directions:
+      sae: {{layer: blocks.4, path: {tmp_path}/sae.safetensors, matrix: encoder,
+             bias: encoder_bias, center: center, relu: true}}
+""")
+    table = "results/quick/shapes_sae/descriptions.csv"
+    result = snakemake(quick_run, "--cores", "2", table, *QUICK, str(overlay))
+    assert result.returncode == 0, result.stdout[-3000:]
+    rows = described(quick_run / table)
+    assert [(row["layer"], row["unit"]) for row in rows] == [("sae", str(u)) for u in range(20)]
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,19 @@ class ScriptedNetwork(nn.Module):
     def __init__(self, script: torch.jit.ScriptModule) -> None:
         super().__init__()
         self._held = [script]  # in a list, so that its silent modules are no layers
-        self._order = list(_outputs(script.inlined_graph))
+        self._names = _full_names(script)
+        self._order = list(_outputs(script.inlined_graph, self._names))
         self._functions: dict[tuple[str, ...], Any] = {}
         self._taps: dict[str, Tap] = {}
         for name in sorted(self._order):
-            parent, _, last = name.rpartition(".")
+            holder: nn.Module = self
+            *parents, last = name.split(".")
+            for part in parents:  # lists of modules have no output, but stand in the names
+                if part not in dict(holder.named_children()):
+                    holder.add_module(part, Tap())
+                holder = getattr(holder, part)
             tap = self._taps[name] = Tap()
-            (self._taps[parent] if parent else self).add_module(last, tap)
+            holder.add_module(last, tap)
 
     def forward(self, images: torch.Tensor) -> Any:
         """The output of the script; hooked taps receive their tensors after it has run."""
@@ -64,7 +70,7 @@ class ScriptedNetwork(nn.Module):
         if not wanted:
             return self._held[0](images)
         if wanted not in self._functions:
-            self._functions[wanted] = _function(self._held[0].inlined_graph, wanted)
+            self._functions[wanted] = _function(self._held[0].inlined_graph, self._names, wanted)
         result, *values = self._functions[wanted](self._held[0]._c, images)
         for name, value in zip(wanted, values, strict=True):
             self._taps[name](value)
@@ -83,7 +89,41 @@ class ScriptedNetwork(nn.Module):
         return self
 
 
-def _outputs(graph: Any) -> dict[str, tuple[Any, Any]]:
+def _full_names(script: Any) -> dict[tuple[str, ...], str]:
+    """Full module names by the chain of calls that a node of the inlined graph remembers.
+
+    The chain leaves out modules that are not called, such as lists of modules: "0" may be blocks.0.
+    Where two modules have one chain, neither can be told from the other: both are left out.
+    """
+    found: dict[tuple[str, ...], set[str]] = {}
+    modules = dict(script.named_modules())
+
+    def walk(module: Any, chain: tuple[str, ...], prefix: str) -> None:
+        for node in module.graph.findAllNodes("prim::CallMethod"):
+            parts = _attributes(next(node.inputs()))
+            if node.s("name") != "forward" or not parts:
+                continue
+            name = ".".join([*([prefix] if prefix else []), *parts])
+            here = (*chain, parts[-1])
+            known = name in found.setdefault(here, set())
+            found[here].add(name)
+            if not known:
+                walk(modules[name], here, name)
+
+    walk(script, (), "")
+    return {chain: names.pop() for chain, names in found.items() if len(names) == 1}
+
+
+def _attributes(value: Any) -> list[str]:
+    """The attribute names from the module itself to a value of its graph."""
+    parts: list[str] = []
+    while value.node().kind() == "prim::GetAttr":
+        parts.insert(0, value.node().s("name"))
+        value = next(value.node().inputs())
+    return parts
+
+
+def _outputs(graph: Any, names: dict[tuple[str, ...], str]) -> dict[str, tuple[Any, Any]]:
     """Node and value of the last tensor of each module, in the order in which they are ready.
 
     A module that runs twice has no single output and is left out.
@@ -95,26 +135,25 @@ def _outputs(graph: Any) -> dict[str, tuple[Any, Any]]:
         tensors = [v for v in node.outputs() if v.type().isSubtypeOf(torch._C.TensorType.get())]
         if not tensors or node.kind() in ("prim::GetAttr", "prim::Constant"):
             continue
-        now = set(_modules(node.getModuleHierarchy()))
-        repeated |= (now - before) & set(found)
-        for name in now:
+        now = [names[chain] for chain in _chains(node.getModuleHierarchy()) if chain in names]
+        repeated |= (set(now) - before) & set(found)
+        for name in now:  # a block and its last part are ready together: the part comes first
             found.pop(name, None)
             found[name] = (node, tensors[-1])
-        before = now
-    # A block and its last part are ready together: the part comes first.
+        before = set(now)
     return {name: value for name, value in found.items() if name not in repeated}
 
 
-def _modules(hierarchy: str) -> list[str]:
-    """Names of a node's module and of those that hold it: `a(Net).b(Conv2d)` gives a and a.b."""
+def _chains(hierarchy: str) -> list[tuple[str, ...]]:
+    """Calls that led to a node, innermost first: `a(Net).b(Conv2d)` gives (a, b) and (a,)."""
     parts = [part.partition("(")[0] for part in hierarchy.split(").") if part]
     parts = [part for part in parts if part not in ("SELF", "UNKNOWN_INSTANCE")]
-    return [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+    return [tuple(parts[:end]) for end in range(len(parts), 0, -1)]
 
 
-def _function(graph: Any, wanted: tuple[str, ...]) -> Any:
+def _function(graph: Any, names: dict[tuple[str, ...], str], wanted: tuple[str, ...]) -> Any:
     """A function that returns the graph's output and those of the wanted modules."""
-    found = _outputs(graph)
+    found = _outputs(graph, names)
     for name in wanted:
         node, value = found[name]
         graph.setInsertPoint(node)

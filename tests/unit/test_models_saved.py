@@ -1,0 +1,125 @@
+"""Networks saved with their code, and networks of hubs."""
+
+import sys
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from milan_core.errors import UserError
+from milan_core.models.minis import resnet_mini
+from milan_core.models.trace import layer_outputs
+from milan_core.models.zoo import load_network, model_hash
+
+LAYERS = ["stem.0", "blocks.1", "blocks.2.body.1", "fc"]
+BATCH = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return resnet_mini(3, [4, 6, 8]).eval()
+
+
+@pytest.fixture(scope="module", params=["script", "trace", "export"])
+def saved(request, model, tmp_path_factory):
+    """(kind, factory) of the network in a file."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if request.param == "export":
+            batch = torch.export.Dim("batch", min=1, max=512)
+            program = torch.export.export(model, (BATCH,), dynamic_shapes=({0: batch},))
+            torch.export.save(program, folder / "net.pt2")
+            return "export", f"export:{folder}/net.pt2"
+        maker = torch.jit.script if request.param == "script" else None
+        module = maker(model) if maker else torch.jit.trace(model, BATCH)
+        module.save(str(folder / "net.pt"))
+    return "torchscript", f"torchscript:{folder}/net.pt"
+
+
+def test_layers_of_saved_networks(saved, model):
+    loaded = load_network({"factory": saved[1], "trust": True, "layers": LAYERS})
+    assert loaded.layers == LAYERS
+    expected = layer_outputs(model, LAYERS, BATCH)
+    for _ in range(2):  # the first pass runs to its end, the second may stop
+        got = layer_outputs(loaded.module, LAYERS, BATCH)
+        for name in LAYERS:
+            assert torch.allclose(got[name], expected[name], atol=1e-5), name
+    assert torch.allclose(loaded.module(BATCH), model(BATCH), atol=1e-5)
+    assert model_hash(loaded.module) == model_hash(
+        load_network({"factory": saved[1], "trust": True}).module
+    )
+
+
+def test_code_in_files_needs_trust(saved, tmp_path):
+    kind, factory = saved
+    with pytest.raises(UserError, match=r"holds a program .* set `trust: true`"):
+        load_network({"factory": factory})
+    with pytest.raises(UserError, match="file not found"):
+        load_network({"factory": f"{kind}:nowhere.pt", "trust": True})
+    (tmp_path / "net.pt").write_bytes(b"no program")
+    with pytest.raises(
+        UserError, match=f"not a readable {'TorchScript' if kind != 'export' else 'torch.export'}"
+    ):
+        load_network({"factory": f"{kind}:{tmp_path}/net.pt", "trust": True})
+
+
+def test_torchscript_has_outputs_only(model, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(model, BATCH).save(str(tmp_path / "net.pt"))
+    loaded = load_network({"factory": f"torchscript:{tmp_path}/net.pt", "trust": True})
+    with pytest.raises(UserError, match="no @input"):
+        layer_outputs(loaded.module, "fc@input", BATCH)
+    loaded.module.to("cpu", torch.float64)
+    assert next(loaded.module.parameters()).dtype == torch.float64
+
+
+def test_hub_names():
+    with torch.device("meta"):
+        found = load_network({"factory": "torchvision:squeezenet1_0", "layers": ["features.3"]})
+    assert found.layers == ["features.3"]
+    with pytest.raises(UserError, match="did you mean 'resnet18'"):
+        load_network({"factory": "torchvision:resnet_18"})
+
+
+def test_timm_is_optional(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(UserError, match=r"needs the package timm, .*pip install timm"):
+        load_network({"factory": "timm:resnet18"})
+
+
+def test_timm_by_name(monkeypatch):
+    timm = pytest.importorskip("timm", reason="timm is optional")
+    assert timm is not None
+    assert isinstance(load_network({"factory": "timm:resnet18"}).module, nn.Module)
+
+
+def test_huggingface(tmp_path, monkeypatch):
+    from transformers import Dinov2Config, Dinov2Model
+
+    tiny = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 4}
+    torch.manual_seed(0)
+    source = Dinov2Model(Dinov2Config(image_size=16, **tiny))
+    source.save_pretrained(tmp_path)
+    layer = "encoder.layer.0.mlp.fc1"
+    spec = {"factory": f"hf:{tmp_path}", "weights": {"source": "factory"}, "layers": [layer]}
+    batch = BATCH[:, :, :16, :16]
+    expected = layer_outputs(source, layer, batch)[layer]
+    loaded = load_network(spec)
+    assert torch.allclose(layer_outputs(loaded.module, layer, batch)[layer], expected, atol=1e-5)
+    assert loaded.layout.maps(expected, layer)[0].shape == (3, 64, 4, 4)
+    random = load_network({**spec, "weights": {"source": "random"}})
+    assert not torch.equal(layer_outputs(random.module, layer, batch)[layer], expected)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match="hf:nowhere/at-all cannot be loaded"):
+        load_network({"factory": "hf:nowhere/at-all", "weights": {"source": "factory"}})
+    with pytest.raises(UserError, match="no model class 'Dinov9'"):
+        load_network(
+            {
+                "factory": "milan_core.models.adapters.huggingface:vision_model",
+                "kwargs": {"architecture": "Dinov9", "config": {}},
+            }
+        )
