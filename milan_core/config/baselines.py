@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from milan_core.config.zoo import Name, Section
+from milan_core.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from milan_core.config import Config
 
 LabelMethod = Literal["netdissect", "compexp", "invert", "clip_dissect"]
 
@@ -71,3 +75,37 @@ class BaselinesSpec(Section):
     published: dict[Name, dict[Literal["netdissect", "compexp"], str]] = Field(
         {}, description="Result folders of the published programs, by network and method"
     )
+
+
+def check_baselines(config: Config) -> None:
+    """Refuse sources of labels that do not exist; raises `UserError`."""
+    section = config.baselines
+    if section.dataset is not None and section.dataset not in config.dataset_zoo:
+        raise unknown("data set", section.dataset, config.dataset_zoo, "config: baselines.dataset")
+    for name in section.published:
+        if name not in config.model_zoo:
+            raise unknown("model", name, config.model_zoo, "config: baselines.published")
+    if "clip_dissect" in section.methods and section.clip_dissect.path is None:
+        raise UserError(
+            "config: baselines.clip_dissect.path: no CLIP is given; name the folder of a CLIPModel "
+            "saved by transformers, or take clip_dissect out of baselines.methods"
+        )
+    from_masks = [name for name in section.methods if name != "clip_dissect"]
+    if not from_masks:
+        return
+    if section.concepts.source != "truth":
+        if section.concepts.path is None:
+            raise UserError(
+                f"config: baselines.concepts.path: source {section.concepts.source!r} needs the "
+                "folder to read"
+            )
+        return
+    for name in [model for model in config.models if model in config.corpus]:
+        dataset = section.dataset or config.model_zoo[name].dataset
+        kind = config.dataset_zoo[dataset].kind
+        if kind not in ("stickers", "shapes"):
+            raise UserError(
+                f"config: baselines.concepts.source: data set {dataset!r} of kind {kind!r} has no "
+                "ground truth; give masks by source folder or segmenter, or set baselines.methods "
+                "to []"
+            )

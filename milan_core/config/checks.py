@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from milan_core.config.baselines import check_baselines
 from milan_core.config.zoo import Weights
 from milan_core.errors import UserError, unknown
 
@@ -53,6 +54,7 @@ def check_names(config: Config) -> None:
                 f"described by, got {list(config.corpus)}"
             )
     _check_seeds(config)
+    check_baselines(config)
 
 
 def _check_seeds(config: Config) -> None:

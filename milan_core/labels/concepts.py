@@ -48,6 +48,12 @@ class ConceptMasks:
         found[self.masks.groups, self.masks.members] = True
         return found
 
+    def areas(self) -> np.ndarray:
+        """int64 [C]: pixels of each concept over all images."""
+        found = np.zeros(len(self.names), np.int64)
+        np.add.at(found, self.masks.members, self.masks.pixels())
+        return found
+
     @classmethod
     def collect(
         cls,

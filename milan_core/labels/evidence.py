@@ -57,6 +57,7 @@ class UnitMasks:
             if shape[0]
             else np.zeros(shape, np.uint64)
         )
+        self._spool.close()  # the map holds on to the file, which has no name
 
     def block(self, first: int, last: int) -> SparseMasks:
         """Units first to last - 1, in memory; groups are units, members images."""

@@ -47,12 +47,16 @@ class Label:
 class Job:
     """What the methods share for one network."""
 
-    concepts: ConceptMasks
-    presence: np.ndarray  # bool [N, C]
-    areas: np.ndarray  # int64 [C], pixels over all images
+    concepts: ConceptMasks | None
     similarity: np.ndarray | None  # float32 [N, words], of CLIP
     words: list[str]
     threads: int
+
+    @property
+    def known(self) -> ConceptMasks:
+        """The concept masks, which `label_network` has checked to be there."""
+        assert self.concepts is not None
+        return self.concepts
 
 
 Method = Callable[[LayerEvidence, Job, Mapping[str, Any]], list[Label]]
@@ -85,7 +89,7 @@ def label_network(
             loaded,
             open_source(dataset, loaded.input),
             [m["quantile"] for m in methods.values() if "quantile" in m],
-            job.concepts.size,
+            concepts.size if concepts else 1,
             out.parent,
             batch_size=batch_size,
             device=device,
@@ -114,17 +118,18 @@ def _job(
     device: str,
     threads: int,
 ) -> Job:
-    if concepts is None or concepts.dataset != dataset.fingerprint:
-        got = "none" if concepts is None else concepts.dataset
+    if concepts is not None and concepts.dataset != dataset.fingerprint:
         raise UserError(
-            f"concept masks are of the images {got}, the labels are drawn from "
+            f"concept masks are of the images {concepts.dataset}, the labels are drawn from "
             f"{dataset.fingerprint} ({dataset.name}); results of different images are not "
             "compared: make the concept masks of this data set"
         )
-    masks = concepts.masks
-    areas = np.zeros(len(concepts.names), np.int64)
-    np.add.at(areas, masks.members, np.bitwise_count(masks.bits).sum(1, dtype=np.int64))
-    similarity, words = None, list(concepts.names)
+    if concepts is None and (reading := methods.keys() - {"clip_dissect"}):
+        raise UserError(
+            f"{', '.join(sorted(reading))}: these methods need concept masks; make them with "
+            "`milan baselines concepts` and give --concepts"
+        )
+    similarity, words = None, list(concepts.names) if concepts else []
     if settings := methods.get("clip_dissect"):
         if not settings["path"]:
             raise UserError(
@@ -133,10 +138,12 @@ def _job(
             )
         if settings["concepts"]:
             words = clip_dissect.read_words(settings["concepts"])
+        if not words:
+            raise UserError("baselines.clip_dissect.concepts: no word list and no concept masks")
         similarity = clip_dissect.clip_similarity(
             settings["path"], dataset.images, words, settings["prompt"], device
         )
-    return Job(concepts, concepts.presence(), areas, similarity, words, threads)
+    return Job(concepts, similarity, words, threads)
 
 
 def _blocks(evidence: LayerEvidence, quantile: float) -> Iterator[Any]:
@@ -147,17 +154,18 @@ def _blocks(evidence: LayerEvidence, quantile: float) -> Iterator[Any]:
 
 def netdissect(evidence: LayerEvidence, job: Job, settings: Mapping[str, Any]) -> list[Label]:
     """The concept with the highest IoU; of equals the first."""
-    count = len(job.concepts.names)
+    concepts = job.known
+    areas, count = concepts.areas(), len(concepts.names)
     labels = []
     for block in _blocks(evidence, settings["quantile"]):
-        both = concept_overlaps(block, job.concepts.masks, count, job.threads)
+        both = concept_overlaps(block, concepts.masks, count, job.threads)
         pixels = np.zeros(len(both), np.int64)
-        np.add.at(pixels, block.groups, np.bitwise_count(block.bits).sum(1, dtype=np.int64))
-        iou = both / np.maximum(pixels[:, None] + job.areas - both, 1)
+        np.add.at(pixels, block.groups, block.pixels())
+        iou = both / np.maximum(pixels[:, None] + areas - both, 1)
         for own in iou:
             best = int(own.argmax())
             if own[best] > 0:
-                name, category = job.concepts.names[best], job.concepts.categories[best]
+                name, category = concepts.names[best], concepts.categories[best]
                 passes = bool(own[best] > settings["threshold"])
                 score = float(own[best])
                 labels.append(Label(concept_text(name), name, category, score, passes))
@@ -168,12 +176,12 @@ def netdissect(evidence: LayerEvidence, job: Job, settings: Mapping[str, Any]) -
 
 def compexp(evidence: LayerEvidence, job: Job, settings: Mapping[str, Any]) -> list[Label]:
     """The formula with the highest IoU."""
-    names = job.concepts.names
+    names = job.known.names
     labels = []
     for block in _blocks(evidence, settings["quantile"]):
         found = compose(
             block,
-            job.concepts.masks,
+            job.known.masks,
             len(names),
             settings["beam"],
             settings["length"],
@@ -187,9 +195,9 @@ def compexp(evidence: LayerEvidence, job: Job, settings: Mapping[str, Any]) -> l
 
 def invert(evidence: LayerEvidence, job: Job, settings: Mapping[str, Any]) -> list[Label]:
     """The formula with the highest AUC of the unit's largest activation in each image."""
-    names = job.concepts.names
+    names = job.known.names
     labels = []
-    for found in auc_labels(evidence.maxima, job.presence, **settings):
+    for found in auc_labels(evidence.maxima, job.known.presence(), **settings):
         joins = [join for join, _ in found.parts]
         label = formula_label(joins, [names[c] for _, c in found.parts])
         passes = bool(found.parts)

@@ -37,6 +37,10 @@ class SparseMasks:
         """int64 [rows]: the group of each row."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
+    def pixels(self) -> Array:
+        """int64 [rows]: pixels of each mask."""
+        return _pixels(self.bits)
+
     def select(self, first: int, last: int) -> SparseMasks:
         """Groups first to last - 1."""
         begin, end = int(self.starts[first]), int(self.starts[last])
@@ -44,7 +48,7 @@ class SparseMasks:
         return SparseMasks(starts, self.members[begin:end], np.asarray(self.bits[begin:end]))
 
 
-def _dense_concepts(concepts: SparseMasks, count: int) -> Array:
+def dense_concepts(concepts: SparseMasks, count: int) -> Array:
     """uint64 [C, images * words]."""
     images, words = len(concepts.starts) - 1, concepts.bits.shape[1]
     dense = np.zeros((count, images, words), np.uint64)
@@ -67,7 +71,7 @@ def _pixels(words: Array) -> Array:
 
 def concept_overlaps(units: SparseMasks, concepts: SparseMasks, count: int) -> Array:
     """See `milan_core.ops.formulas.concept_overlaps`."""
-    dense = _dense_concepts(concepts, count)
+    dense = dense_concepts(concepts, count)
     images = len(concepts.starts) - 1
     rows = [_pixels(dense & _dense_unit(units, u, images)) for u in range(len(units.starts) - 1)]
     return np.array(rows, np.int64).reshape(-1, count)
@@ -147,9 +151,15 @@ def compose(
     units: SparseMasks, concepts: SparseMasks, count: int, beam: int, length: int
 ) -> tuple[Array, Array, Array, Array]:
     """(joins, concepts, both, either): see `milan_core.ops.formulas.compose`."""
-    dense = _dense_concepts(concepts, count)
-    areas, images = _pixels(dense), len(concepts.starts) - 1
-    number = len(units.starts) - 1
+    images = len(concepts.starts) - 1
+    return compose_dense(units, dense_concepts(concepts, count), images, beam, length)
+
+
+def compose_dense(
+    units: SparseMasks, dense: Array, images: int, beam: int, length: int
+) -> tuple[Array, Array, Array, Array]:
+    """As `compose`, with the concepts' masks as uint64 [C, images * words]."""
+    areas, number = _pixels(dense), len(units.starts) - 1
     joins = np.full((number, length), NONE, np.int8)
     chosen = np.full((number, length), -1, np.int64)
     both, either = np.zeros(number, np.int64), np.zeros(number, np.int64)

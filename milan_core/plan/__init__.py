@@ -242,6 +242,8 @@ def used_assets(config: Config) -> list[str]:
         for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):
             names.update(config.dataset_zoo[dataset].assets)
     names.add(config.generalization.bertscore)
+    if config.baselines.methods and config.baselines.dataset:
+        names.update(config.dataset_zoo[config.baselines.dataset].assets)
     return sorted(name for name in names if name)
 
 

@@ -27,6 +27,14 @@ def label_dataset(config: Config, model: str) -> str:
     return config.baselines.dataset or config.model_zoo[model].dataset
 
 
+def needs_masks(config: Config) -> bool:
+    """Whether a method reads masks of concepts, or takes its words from their names."""
+    section = config.baselines
+    return any(
+        name != "clip_dissect" or section.clip_dissect.concepts is None for name in section.methods
+    )
+
+
 def concept_params(config: Config) -> str:
     """The canonical JSON of what making concept masks needs."""
     return canonical_json(config.baselines.concepts.model_dump())

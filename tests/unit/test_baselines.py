@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from milan_core.cli.config import load, merge
+from milan_core.config import parse_config
 from milan_core.errors import UserError
 from milan_core.experiments import comparison, table2
 from milan_core.experiments.table2_section import claims, write_table2_section
 from milan_core.features.store import FeatureTable
 from milan_core.labels import retrieval
+from milan_core.plan import baselines as plan
 from milan_core.runtime.files import read_csv, read_json, save_tensors, write_csv
 
 CONCEPTS = ("dog", "cat", "dog", "bird", "cat", "bird")
@@ -178,3 +181,43 @@ def test_claims_follow_the_intervals() -> None:
     assert "agrees with the paper" in " ".join(claims(rows, "bert_score-f", "bert"))
     rows += [row("x", "netdissect", 0.45, 0.01, 0.1), row("y", "netdissect", 0.3, 0.1, 0.3)]
     assert "here it is the other way round on x" in " ".join(claims(rows, "bert_score-f", "bert"))
+
+
+def configured(root: Path, **change: object):
+    return parse_config(merge(load([root / "config/config.yaml"]), {"baselines": change}))
+
+
+def test_plan_of_the_default(root: Path) -> None:
+    config = configured(root)
+    assert {split for split, _ in plan.compared(config)} == {f"without_{m}" for m in config.models}
+    assert plan.labelled(config) == config.models
+    assert plan.label_dataset(config, "resnet_mini") == "stickers_test"
+    assert plan.needs_masks(config)
+    about = json.loads(plan.about(config))
+    assert (about["labels"], about["same_images"]) == ("stickers_test", False)
+    assert json.loads(plan.about(configured(root, dataset=None)))["same_images"]
+    assert plan.labelled(configured(root, methods=[])) == []
+    words = {"path": "clip", "concepts": "words.txt"}
+    assert not plan.needs_masks(configured(root, methods=["clip_dissect"], clip_dissect=words))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"dataset": "stickers_tset"}, "did you mean 'stickers_test'"),
+        ({"methods": ["clip_dissect"]}, "clip_dissect.path: no CLIP is given"),
+        ({"concepts": {"source": "folder"}}, "concepts.path: source 'folder' needs the folder"),
+        ({"published": {"resnet": {"compexp": "x"}}}, "unknown model 'resnet'"),
+        ({"methods": ["milan"]}, "baselines.methods"),
+    ],
+)
+def test_mistakes(root: Path, change: dict[str, object], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        configured(root, **change)
+
+
+def test_labels_need_ground_truth_or_masks(root: Path) -> None:
+    mine = {"kind": "folder", "options": {"path": "."}}
+    change = {"dataset_zoo": {"mine": mine}, "baselines": {"dataset": "mine"}}
+    with pytest.raises(UserError, match="'mine' of kind 'folder' has no ground truth"):
+        parse_config(merge(load([root / "config/config.yaml"]), change))

@@ -17,6 +17,9 @@ def test_default_graph(checkout):
     assert counts["targets_train"] == 3
     assert counts["captioner_train"] == 4 + 4 + 1 + 2
     assert counts["generalization_score"] == 4 + 4 + 2
+    assert counts["baselines_label"] == 4
+    assert counts["baselines_concepts"] == 1
+    assert counts["baselines_score"] == 4 + 2, "held-out networks only"
     assert counts["features_encode"] == 1, "the probe images are encoded once, not per network"
 
 

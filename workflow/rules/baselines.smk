@@ -1,4 +1,78 @@
 COMPARED = baseline_plan.compared(CONFIG)
+LABELLED = baseline_plan.labelled(CONFIG)
+
+
+def label_manifest(wildcards):
+    """The images that the labels of a network are drawn from."""
+    return manifest(baseline_plan.label_dataset(CONFIG, wildcards.model))
+
+
+def label_concepts(wildcards):
+    """The concept masks of those images, when a method reads masks."""
+    dataset = baseline_plan.label_dataset(CONFIG, wildcards.model)
+    masks = f"{RESULTS}/baselines/concepts/{dataset}/concepts.safetensors"
+    return masks if baseline_plan.needs_masks(CONFIG) else []
+
+
+def trial_labels(wildcards):
+    """The labels of the network that a trial is tested on."""
+    model = SPLITS[wildcards.split].test
+    return f"{RESULTS}/{model}/labels/labels.csv" if model in LABELLED else []
+
+
+rule baselines_concepts:
+    input:
+        dataset="<resources>/datasets/{dataset}/manifest.json",
+    output:
+        "<results>/baselines/concepts/{dataset}/concepts.safetensors",
+    log:
+        "<logs>/baselines/concepts-{dataset}.log",
+    benchmark:
+        "<benchmarks>/baselines/concepts-{dataset}.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+        runtime="4h",
+    params:
+        options=baseline_plan.concept_params(CONFIG),
+        device=CONFIG.device,
+        code=code_version("labels"),
+    shell:
+        "milan --log {log} baselines concepts --dataset {input.dataset} --options {params.options:q}"
+        " --device {params.device} --threads {threads} --out {output}"
+
+
+rule baselines_label:
+    input:
+        weights=model_weights,
+        dataset=label_manifest,
+        concepts=label_concepts,
+    output:
+        "<results>/{model}/labels/labels.csv",
+    log:
+        "<logs>/{model}/labels.log",
+    benchmark:
+        "<benchmarks>/{model}/labels.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+        runtime="4h",
+    params:
+        model=model_spec,
+        options=lambda wildcards: baseline_plan.label_params(CONFIG, wildcards.model),
+        device=CONFIG.device,
+        network=network_source,
+        code=code_version("labels"),
+    shell:
+        "milan --log {log} baselines label --model {params.model:q} --dataset {input.dataset}"
+        " --concepts {input.concepts} --options {params.options:q} --device {params.device}"
+        " --threads {threads} --out {output}"
 
 
 rule baselines_score:
@@ -12,6 +86,7 @@ rule baselines_score:
         learnt=train_files("annotations.csv"),
         learnt_features=split_inputs("features/features.safetensors"),
         units="<results>/captioners/{split}/seed{seed}/units.csv",
+        labels=trial_labels,
         bertscore=bertscore_asset,
     output:
         scores="<results>/baselines/{split}/seed{seed}/scores.csv",
@@ -34,8 +109,8 @@ rule baselines_score:
         "milan --log {log} baselines score --descriptions {input.descriptions} --beams {input.beams}"
         " --baselines {input.baselines} --annotations {input.annotations} --truth {input.truth}"
         " --features {input.features} --learnt {input.learnt} --units {input.units}"
-        " --learnt-features {input.learnt_features} --bertscore {input.bertscore}"
-        " --options {params.options:q} --seed {params.seed} --out {output.scores}"
+        " --learnt-features {input.learnt_features} --labels {input.labels}"
+        " --bertscore {input.bertscore} --options {params.options:q} --seed {params.seed} --out {output.scores}"
 
 
 rule baselines_table:
