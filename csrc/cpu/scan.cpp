@@ -99,6 +99,10 @@ auto with_type(Dtype dtype, Work work) {
 }  // namespace
 
 void ScanState::update(const Activations& batch, const int64_t* ids, int threads) {
+  if (buffers_ == nullptr) {
+    const size_t floats = static_cast<size_t>(rules_.units) * capacity_;
+    buffers_ = std::make_unique<PageArray>(floats * sizeof(float));
+  }
   split(rules_.units, 16, threads, [&](int64_t first, int64_t last) {
     const FloatEnvironment environment;
     update_units(batch, ids, first, last);
@@ -141,7 +145,7 @@ void ScanState::update_units(const Activations& batch, const int64_t* ids, int64
       block.keep_bits = keep_bits_;
       block.flip_bits = flip_bits_;
       block.floors = &floors_[unit];
-      block.buffers = buffers_.as<float>() + static_cast<size_t>(unit) * capacity_;
+      block.buffers = buffers_->as<float>() + static_cast<size_t>(unit) * capacity_;
       block.capacity = capacity_;
       block.fill = &fill_[unit];
       block.zeros = &counters_.zeros[unit];
@@ -181,7 +185,7 @@ void ScanState::flush(int64_t unit) {
   const uint32_t n = fill_[unit];
   if (n == 0) return;
   fill_[unit] = 0;
-  float* buffer = buffers_.as<float>() + static_cast<size_t>(unit) * capacity_;
+  float* buffer = buffers_->as<float>() + static_cast<size_t>(unit) * capacity_;
   kernels_.bin_values(buffer, n, histograms_.shift());
   counters_.nan[unit] += histograms_.record(unit, reinterpret_cast<const uint32_t*>(buffer), n);
   if (histograms_.due(unit)) histograms_.raise(unit, counters_.zeros[unit]);

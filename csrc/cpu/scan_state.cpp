@@ -27,8 +27,7 @@ ScanState::ScanState(const ScanRules& rules)
       topk_(rules.units, rules.k, rules.keep_maps ? rules.pixels : 0),
       capacity_(buffer_capacity(rules.pixels)),
       fill_(static_cast<size_t>(rules.units), 0),
-      floors_(static_cast<size_t>(rules.units), -INFINITY),
-      buffers_(static_cast<size_t>(rules.units) * capacity_ * sizeof(float)) {
+      floors_(static_cast<size_t>(rules.units), -INFINITY) {
   const auto units = static_cast<size_t>(rules.units);
   counters_.nan.assign(units, 0);
   counters_.zeros.assign(units, 0);

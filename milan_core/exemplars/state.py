@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.errors import UserError
+from milan_core.exemplars.checks import header_values
 from milan_core.ops import ScanState
 from milan_core.runtime.files import load_tensors, save_tensors
 
@@ -59,11 +60,21 @@ class Header:
 
     @classmethod
     def from_meta(cls, meta: dict[str, Any]) -> Header:
-        """The inverse of `to_meta`."""
-        values: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in meta.items()
-        }
-        return cls(**values)
+        """The inverse of `to_meta`; whatever cannot be a header is a `UserError`."""
+        header = cls(**header_values(cls, meta))
+        if not (
+            0 < header.images <= 2**32
+            and 0 < header.of <= 2**31
+            and header.have == tuple(sorted(set(header.have)))
+            and header.have
+            and 0 <= header.have[0] <= header.have[-1] < header.of
+            and len(set(header.layers)) == len(header.layers) > 0
+            and min(header.sample, header.bands, header.band_size) >= 0
+            and header.bands * header.band_size <= max(header.sample, 1) * 1000
+        ):
+            msg = "exemplar file: its header contradicts itself; run its stage again"
+            raise UserError(msg)
+        return header
 
     def provenance(self) -> dict[str, Any]:
         """The facts that do not depend on how the work was cut into shards."""
@@ -108,6 +119,10 @@ class MiningState:
             msg = f"{path}: the header is damaged ({error!r}); run its stage again"
             raise UserError(msg) from None
         for name, state in states["scan"].items():
+            rules = state.spec
+            if (rules.k, rules.total_images, rules.mode) != (header.k, header.images, header.mode):
+                msg = f"{path}: layer {name!r} was scanned by other rules than the header says"
+                raise UserError(msg)
             if state.images != header.seen:
                 msg = (
                     f"{path}: layer {name!r} has seen {state.images} images, expected "

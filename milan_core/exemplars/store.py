@@ -17,6 +17,7 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.errors import UserError, unknown
+from milan_core.exemplars.checks import check_arrays, layer_facts
 from milan_core.exemplars.sample import Distribution, draw_bands
 from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
 from milan_core.runtime.files import load_tensors, save_tensors
@@ -253,16 +254,13 @@ def load_exemplars(path: Path | str) -> ExemplarSet:
             return ExemplarSet.from_state(MiningState.load(path))
         raise
     layers = {}
-    for index, facts in enumerate(meta["layers"]):
+    for index, (name, size, sample) in enumerate(layer_facts(meta)):
         prefix = f"{index}."
         parts = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        check_arrays(name, parts, size)
         counts, spread = (_taken(parts, prefix) for prefix in ("count.", "spread."))
-        layers[facts["name"]] = LayerExemplars(
-            **parts,
-            counts=counts,
-            size=facts["size"],
-            distribution=Distribution(facts["sample"], **spread) if spread else None,
-        )
+        distribution = Distribution(sample, **spread) if spread else None
+        layers[name] = LayerExemplars(**parts, counts=counts, size=size, distribution=distribution)
     return ExemplarSet(layers, meta["meta"])
 
 

@@ -52,6 +52,8 @@ class ScanSpec:
         for name, value in (("units", units), ("k", k), ("height", height), ("width", width)):
             if not 0 < int(value) < 2**31:
                 raise UserError(f"ScanState: {name} must be in 1..2**31-1, got {value}")
+        if height * width >= 2**31:
+            raise UserError(f"ScanState: a map of {height} x {width} has 2**31 values or more")
         if not 0 < int(total_images) <= 2**32:
             raise UserError(f"ScanState: total_images must be in 1..2**32, got {total_images}")
         if not many or not all(0.0 < float(q) <= 1.0 for q in many):
@@ -121,7 +123,7 @@ class ScanSpec:
             )
         except KeyError as error:
             raise UserError(f"scan state: the header lacks {error.args[0]!r}") from None
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise UserError(f"scan state: the header is damaged ({error})") from None
 
     def difference(self, other: ScanSpec) -> str | None:

@@ -173,7 +173,7 @@ def load_tensors(
     try:
         header = json.loads(raw)
         damaged = _digest(arrays, header) != header["sha256"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         damaged = True
     if damaged:
         raise UserError(f"{path}: checksum differs, the file is damaged; run its stage again")

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "milan/array.h"
@@ -89,7 +90,7 @@ class ScanState {
   size_t capacity_;             // floats in a unit's buffer
   std::vector<uint32_t> fill_;  // [units]
   std::vector<float> floors_;   // [units]
-  PageArray buffers_;           // [units, capacity]
+  std::unique_ptr<PageArray> buffers_;  // [units, capacity], from the first update on
 };
 
 }  // namespace milan
