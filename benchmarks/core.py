@@ -23,7 +23,8 @@ from milan_core import ops
 
 def measure(quick: bool) -> list[Row]:
     """All rows of the table."""
-    rows = kernels.scans() + kernels.against_torch() + kernels.masks()
+    rows = kernels.scans() + kernels.against_torch(3 if quick else 5)
+    rows += kernels.two_threads() + kernels.masks()
     return rows + passes.passes(64 if quick else 256, 3 if quick else 5)
 
 

@@ -66,13 +66,13 @@ def layer_facts(meta: Any) -> list[tuple[str, int, int]]:
     layers = meta.get("layers") if isinstance(meta, dict) else None
     if not isinstance(layers, list) or not layers or not isinstance(meta.get("meta"), dict):
         raise _damaged("the header lists no layers")
-    found = []
+    found: list[tuple[str, int, int]] = []
     for facts in layers:
-        entry = facts if isinstance(facts, dict) else {}
-        name, size, sample = entry.get("name"), entry.get("size"), entry.get("sample", 0)
+        entry: dict[str, Any] = facts if isinstance(facts, dict) else {}
+        name, size, sample = entry.get("name"), entry.get("size", -1), entry.get("sample", 0)
         if not (_is(name, str) and _is(size, int) and _is(sample, int)) or min(size, sample) < 0:
             raise _damaged(f"the header describes a layer as {facts!r}")
-        found.append((name, size, sample))
+        found.append((str(name), size, sample))
     if len({name for name, _, _ in found}) != len(found):
         raise _damaged("the header names a layer twice")
     return found
@@ -89,9 +89,9 @@ def check_arrays(name: str, parts: Mapping[str, np.ndarray], size: int) -> None:
         if part not in _ARRAYS and not part.startswith("count."):
             raise _damaged(f"layer {name!r} has an unknown array {part!r}")
         names = shape.split()
-        if array.dtype != kind or array.ndim != len(names) or 0 in array.shape[:2]:
-            if not (part.startswith("spread.") and array.dtype == kind and array.ndim == 1):
-                raise _damaged(f"{part} of layer {name!r} is {array.dtype} {array.shape}")
+        empty = 0 in array.shape[:2] and "cells" not in names  # a dead layer fills no cell
+        if array.dtype != kind or array.ndim != len(names) or empty:
+            raise _damaged(f"{part} of layer {name!r} is {array.dtype} {array.shape}")
         for axis, length in zip(names, array.shape, strict=True):
             if axes.setdefault(axis, length) != length:
                 raise _damaged(f"{part} of layer {name!r} has {length} {axis}, not {axes[axis]}")

@@ -87,9 +87,9 @@ class ScanState {
   Counters counters_;
   Histograms histograms_;
   TopK topk_;
-  size_t capacity_;             // floats in a unit's buffer
-  std::vector<uint32_t> fill_;  // [units]
-  std::vector<float> floors_;   // [units]
+  size_t capacity_;                     // floats in a unit's buffer
+  std::vector<uint32_t> fill_;          // [units]
+  std::vector<float> floors_;           // [units]
   std::unique_ptr<PageArray> buffers_;  // [units, capacity], from the first update on
 };
 
