@@ -30,6 +30,18 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="config.json of the captioner")
     add_compute(parser)
+    parser = verb(
+        verbs,
+        "convert",
+        "a published milan-*.pth to safetensors and JSON; nothing in it is executed",
+        "milan captioner convert --release milan-base.pth --out resources/released/milan-base",
+        _convert,
+    )
+    parser.add_argument("--release", type=Path, required=True, help="milan-*.pth")
+    parser.add_argument(
+        "--encoder-weights", type=Path, help="torchvision's, for a file without its encoder"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder")
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -61,3 +73,19 @@ def _train(arguments: argparse.Namespace) -> None:
                 code=code_version("captioner"),
             )
         )
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    from milan_core.describe.convert import convert_release
+    from milan_core.runtime import provenance
+
+    out: Path = arguments.out
+    with provenance.step("captioner_convert", out, inputs=[arguments.release]):
+        _, facts = convert_release(arguments.release, out, arguments.encoder_weights)
+    prior = "with" if facts["language_model"] else "without"
+    print(
+        f"{out}: {facts['words']} words, {facts['feature_size']} features of {facts['encoder']}, "
+        f"{prior} language model"
+    )
+    if "without_encoder" in facts:
+        print(f"without its encoder: {facts['without_encoder']}")

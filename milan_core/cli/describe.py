@@ -63,7 +63,15 @@ def _register_run(verbs: Any) -> None:
     parser.add_argument("--weights", help="safetensors or state dict of the network")
     parser.add_argument("--images", required=True, type=Path, help="folder of images")
     parser.add_argument("--layers", required=True, nargs="+", metavar="GLOB")
-    parser.add_argument("--captioner", default="auto", help="auto, or a folder")
+    parser.add_argument(
+        "--captioner", default="auto", help="auto, a folder, or a published milan-*.pth"
+    )
+    parser.add_argument(
+        "--encoder-weights", type=Path, help="of a published captioner that lacks its encoder"
+    )
+    parser.add_argument(
+        "--legacy", action="store_true", help="count one term of p(d) past the stop, as published"
+    )
     parser.add_argument("--size", type=int, default=224, help="side of the network's input")
     parser.add_argument("--mean", type=float, nargs=3, default=[0.485, 0.456, 0.406])
     parser.add_argument("--std", type=float, nargs=3, default=[0.229, 0.224, 0.225])

@@ -43,7 +43,8 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--maps", type=Path, required=True)
     parser.add_argument("--exemplars", type=Path, required=True)
     parser.add_argument("--dataset", type=Path, required=True)
-    parser.add_argument("--options", type=json_value, default={})
+    parser.add_argument("--options", type=json_value, default={}, help="append_area, resize")
+    parser.add_argument("--encoder", type=json_value, help="needed for a spatial encoder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     add_compute(parser)
@@ -64,17 +65,19 @@ def _encode(arguments: argparse.Namespace) -> None:
         code=code_version("features"),
     ):
         encoder = load_encoder(arguments.encoder, device=arguments.device)
-        encoder.encode_dataset(open_dataset(folder_of(arguments.dataset)), folder)
+        dataset = open_dataset(folder_of(arguments.dataset))
+        encoder.encode_dataset(dataset, folder, code=code_version("features"))
 
 
 def _pool(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
     from milan_core.data.store import open_dataset
     from milan_core.exemplars.store import load_exemplars
-    from milan_core.features.pool import pool_network
+    from milan_core.features.pool import load_encoder, pool_network
     from milan_core.runtime import provenance
 
     inputs = [arguments.maps, arguments.exemplars, arguments.dataset]
+    spec = arguments.encoder or {}
     with provenance.step(
         "features_pool",
         arguments.out.parent,
@@ -88,6 +91,7 @@ def _pool(arguments: argparse.Namespace) -> None:
             load_exemplars(arguments.exemplars),
             open_dataset(folder_of(arguments.dataset)),
             seed=arguments.seed,
+            encoder=load_encoder(spec, arguments.device) if spec.get("kind") == "spatial" else None,
             **arguments.options,
         )
         table.save(arguments.out)

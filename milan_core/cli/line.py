@@ -9,22 +9,28 @@ from typing import Any
 
 from milan_core.errors import UserError
 
+RELEASED = Path("resources/released")
 TRAINED = Path("results/captioners/all")
 
 
 def find_captioner(choice: str) -> Path:
-    """The captioner of `--captioner`; `auto` takes the one that a run trained here.
+    """The captioner of `--captioner`.
 
-    Published captioners load, but their encoders are not built in yet, so `auto` cannot use them.
+    `auto` takes published weights that were placed here (milan-base first, a converted folder
+    before a .pth file), else the captioner that a run trained here.
     """
     if choice != "auto":
         return Path(choice)
+    folders = [path.parent for path in RELEASED.glob("milan-*/config.json")]
+    for found in (folders, list(RELEASED.glob("milan-*.pth"))):
+        if found:
+            return min(found, key=lambda path: (path.stem != "milan-base", path.name))
     trained = sorted(TRAINED.glob("seed*/config.json"))
     if trained:
         return trained[0].parent
     message = (
-        f"no captioner here: no {TRAINED}/seed*; run `make run` in this folder to train one, or "
-        "give --captioner PATH"
+        f"no captioner here: neither {RELEASED}/milan-*.pth nor {TRAINED}/seed*; place published "
+        "weights there, run `make run` in this folder to train one, or give --captioner PATH"
     )
     raise UserError(message)
 
@@ -55,7 +61,8 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     from milan_core.runtime.files import write_csv
 
     captioner = load_captioner(path).to(arguments.device)
-    encoder_of(captioner, arguments.device)  # a wrong encoder is said before the long work
+    # A wrong encoder is said before the long work.
+    encoder = encoder_of(captioner, arguments.device, arguments.encoder_weights)
     spec = {"kind": "folder", "path": str(arguments.images), "size": arguments.size}
     loaded = load_model(_model_spec(arguments))
     dataset = build_dataset("images", spec, {}, out / "dataset", 0)
@@ -75,7 +82,8 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
         name=arguments.model,
     )
     found.save(out / "exemplars.safetensors")
-    rows = describe_exemplars(captioner, found, dataset.images, device=arguments.device)
+    options = {"legacy": True} if arguments.legacy else {}
+    rows = describe_exemplars(captioner, found, dataset.images, options=options, encoder=encoder)
     write_csv(out / "descriptions.csv", COLUMNS, [tuple(row.values()) for row in rows])
     _page(arguments, out)
 

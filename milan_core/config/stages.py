@@ -31,8 +31,15 @@ class EncoderSpec(Section):
     """The frozen network whose masked features the captioner reads (paper section 3.2)."""
 
     model: Name = Field(description="Entry of model_zoo")
-    layers: list[str] = Field(min_length=1, description="Layers of the pyramid")
-    append_area: bool = Field(True, description="Add the mask's area as one more feature")
+    layers: list[str] = Field(min_length=1, description="Layers that are read, fine to coarse")
+    kind: Literal["pyramid", "spatial"] = Field(
+        "pyramid",
+        description="pyramid: mean of each layer under the mask; spatial: cells of the last layer",
+    )
+    resize: Literal["area", "bilinear"] = Field(
+        "area", description="How a mask shrinks to a map: exact areas, or four points as published"
+    )
+    append_area: bool = Field(True, description="Pyramid: add the mask's area as one more feature")
 
 
 class CaptionerSpec(Section):
@@ -63,6 +70,7 @@ class DescribeSpec(Section):
     temperature: float = Field(0.2, ge=0, description="lambda of log p(d|E) - lambda log p(d)")
     beam_size: int = Field(50, ge=1, description="Beams")
     length: int = Field(15, ge=1, description="Longest description in tokens, stop included")
+    legacy: bool = Field(False, description="Count one term of p(d) past the stop, as published")
 
 
 class GeneralizationSpec(Section):

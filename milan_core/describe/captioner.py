@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,8 @@ class Captioner(nn.Module):
         self.max_unit_batch = max_unit_batch
         self.meta: dict[str, Any] = {}
         """How the captioner came to be; filled by whoever loads or trains it."""
+        self.origin: Path | None = None
+        """The file or folder it was loaded from."""
 
     @torch.inference_mode()
     def decode(

@@ -62,10 +62,11 @@ def load_captioner(path: Path | str) -> Captioner:
         UserError: nothing is there, or it is damaged or no captioner. Nothing in it is executed.
     """
     path = Path(path)
-    if path.is_dir():
-        return _load_folder(path)
-    if path.is_file():
-        return captioner_from_release(read_release(path))
+    if path.is_dir() or path.is_file():
+        folder = path.is_dir()
+        found = _load_folder(path) if folder else captioner_from_release(read_release(path))
+        found.origin = path
+        return found
     message = (
         f"captioner not found: {path}; give a folder with {CONFIG}, or a released milan-*.pth file"
     )

@@ -47,6 +47,13 @@ class Release:
     path: Path
     properties: Mapping[str, Any]
     state: Mapping[str, Tensor]
+    children: Any = None
+
+    @property
+    def encoder_class(self) -> str:
+        """Name of the published class of the encoder; older files do not give it."""
+        children = self.children if isinstance(self.children, Mapping) else {}
+        return str(children.get("encoder", "PyramidConvEncoder"))
 
     @property
     def is_captioner(self) -> bool:
@@ -72,7 +79,7 @@ def read_release(path: Path | str) -> Release:
     if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
         state = None
     if properties is not None and state is not None:
-        return Release(path, properties, state)
+        return Release(path, properties, state, content.get("children"))
     message = f"{path} is a torch checkpoint but not a published MILAN captioner"
     raise UserError(message)
 
@@ -92,7 +99,10 @@ def captioner_from_release(release: Release) -> Captioner:
         captioner = Captioner(decoder, language_model, tokenizer).eval()
         captioner.meta = {
             "source": "release",
-            "encoder": dict(properties["encoder"].get("properties", {})),
+            "encoder": {
+                **properties["encoder"].get("properties", {}),
+                "class": release.encoder_class,
+            },
             "defaults": {
                 name: properties.get(name)
                 for name in ("strategy", "temperature", "beam_size", "length")

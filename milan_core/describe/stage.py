@@ -57,6 +57,7 @@ def decode(captioner: Captioner, features: np.ndarray, options: dict[str, Any]) 
         temperature=options.get("temperature", 0.2),
         beam_size=options.get("beam_size", 50),
         length=options.get("length", 15),
+        legacy=options.get("legacy", False),
         clamp_beam=True,
     )
 

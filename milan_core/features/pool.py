@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from milan_core.errors import UserError
-from milan_core.features.encoder import MASKINGS, EncodedMaps, Encoder, Masking, pool_exemplars
+from milan_core.features.encoder import Encoder
+from milan_core.features.maps import MARKER, EncodedMaps
+from milan_core.features.pooling import MASKINGS, Masking, masked_layer, pool_exemplars
+from milan_core.features.spatial import spatial_features
 from milan_core.features.store import FeatureTable
 from milan_core.runtime.files import read_json
 
 if TYPE_CHECKING:
     from milan_core.data.store import Dataset
     from milan_core.exemplars.store import ExemplarSet
-
-MARKER = "encoded.json"
 
 
 def load_encoder(spec: dict[str, Any], device: str = "cpu") -> Encoder:
@@ -26,6 +27,7 @@ def load_encoder(spec: dict[str, Any], device: str = "cpu") -> Encoder:
     model = {key: value for key, value in spec["model"].items() if key not in BESIDE_KEYS}
     return Encoder.from_spec(
         {**model, "layers": spec["layers"]},
+        kind=spec.get("kind", "pyramid"),
         batch_size=spec["model"].get("batch_size", 64),
         device=device,
     )
@@ -37,14 +39,46 @@ def pool_network(
     dataset: Dataset,
     *,
     append_area: bool = True,
+    resize: str = "area",
     maskings: tuple[Masking, ...] = MASKINGS,
     seed: int = 0,
+    encoder: Encoder | None = None,
 ) -> FeatureTable:
-    """Pool the encoded maps in `folder` for every unit of a network.
+    """Features of every unit of a network, under each masking: float16 [U, k, F].
 
     Masks are made at the data set's own resolution. Refuses maps and exemplars of different images.
+
+    Args:
+        folder: maps of the data set's images (`Encoder.encode_dataset`).
+        exemplars: of the network, mined from that data set.
+        dataset: the probe images.
+        append_area: see `pooling.pool_exemplars`.
+        resize: see there.
+        maskings: which ones, see there.
+        seed: of the shuffled masks.
+        encoder: needed where it is spatial, because its maps depend on the masks.
+
     """
     meta = read_json(folder / MARKER, "encoded maps")
+    _check_images(meta, exemplars, dataset)
+    size = dataset.images.shape[1]
+    if meta.get("kind") == "spatial":
+        arrays = _spatial(meta, exemplars, dataset, maskings, seed, encoder)
+        pooling: dict[str, Any] = {"seed": seed}
+    else:
+        pooling = {"append_area": append_area, "resize": resize, "seed": seed}
+        encoded = EncodedMaps.load(folder)
+        arrays = {
+            masking: pool_exemplars(
+                encoded.maps, encoded.index, exemplars, size, masking=masking, **pooling
+            ).astype(np.float16)
+            for masking in maskings
+        }
+    facts = {"encoder": meta["encoder"], "dataset": dataset.fingerprint, "pooling": pooling}
+    return FeatureTable(arrays, list(exemplars.units.items()), facts)
+
+
+def _check_images(meta: dict[str, Any], exemplars: ExemplarSet, dataset: Dataset) -> None:
     mined = exemplars.meta.get("dataset")
     for name, fingerprint in (("encoded maps", meta["dataset"]), ("exemplars", mined)):
         if fingerprint != dataset.fingerprint:
@@ -53,32 +87,30 @@ def pool_network(
                 "run their stage again"
             )
             raise UserError(message)
-    encoded = EncodedMaps.load(folder)
-    options = {"append_area": append_area, "seed": seed}
-    return pool_maps(encoded, meta["encoder"], exemplars, dataset, maskings, options)
 
 
-def pool_maps(
-    encoded: EncodedMaps,
-    encoder_hash: str,
+def _spatial(
+    meta: dict[str, Any],
     exemplars: ExemplarSet,
     dataset: Dataset,
     maskings: tuple[Masking, ...],
-    options: dict[str, Any],
-) -> FeatureTable:
-    """Pool maps that are at hand: float16 [U, k, F] per masking."""
+    seed: int,
+    encoder: Encoder | None,
+) -> dict[str, np.ndarray]:
+    if encoder is None or encoder.hash != meta["encoder"]:
+        message = (
+            f"a spatial encoder runs on masked images, and the one with digest {meta['encoder']} "
+            "was not given; add --encoder with the spec that `features encode` had"
+        )
+        raise UserError(message)
     size = dataset.images.shape[1]
-    index = encoded.index
-    arrays: dict[str, np.ndarray] = {
-        masking: pool_exemplars(
-            encoded.maps,
-            index,
-            exemplars,
-            size,
-            masking=masking,
-            **options,
+    layers = [masked_layer(exemplars, name, size) for name in exemplars.layers]
+    return {
+        masking: np.concatenate(
+            [
+                spatial_features(encoder, dataset.images, one, size, masking=masking, seed=seed)
+                for one in layers
+            ]
         ).astype(np.float16)
         for masking in maskings
     }
-    meta = {"encoder": encoder_hash, "dataset": dataset.fingerprint, "pooling": options}
-    return FeatureTable(arrays, list(exemplars.units.items()), meta)

@@ -10,9 +10,19 @@ from torch import nn
 from milan_core.errors import UserError
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.features.encoder import EncodedMaps, Encoder, pool_exemplars
+from milan_core.features.encoder import Encoder
+from milan_core.features.maps import EncodedMaps
+from milan_core.features.pooling import (
+    MASKINGS,
+    masked_layer,
+    pool_exemplars,
+    pool_images,
+    pool_slots,
+)
+from milan_core.features.pyramid import pool_pyramid
 from milan_core.models.inputs import InputSpec, prepare
 from milan_core.models.zoo import LoadedModel
+from milan_core.ops import pack_masks
 
 SPEC = InputSpec(16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 BYTES = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
@@ -133,20 +143,66 @@ def test_encode_dataset_is_written_once(tmp_path, exemplars):
     assert first.ids.tolist() == [2, 5]
     assert first.index[[2, 5, 0]].tolist() == [0, 1, -1]
     assert isinstance(first.maps[0], np.memmap)
-    time = (tmp_path / "level0.npy").stat().st_mtime_ns
+    [level] = tmp_path.glob("*/level0.npy")
+    time = level.stat().st_mtime_ns
     enc.encode_dataset(data, tmp_path, ids=np.array([2, 5]))
-    assert (tmp_path / "level0.npy").stat().st_mtime_ns == time
+    assert level.stat().st_mtime_ns == time
     assert len(enc.encode_dataset(data, tmp_path).ids) == 20
     loaded = EncodedMaps.load(tmp_path)
     got = pool_exemplars(loaded.maps, loaded.index, exemplars, 32)
     expected = pool_exemplars(enc.encode_maps(BYTES), np.arange(20), exemplars, 32)
     np.testing.assert_array_equal(got, expected)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "encoded.json",
-        "ids.npy",
-        "level0.npy",
-        "level1.npy",
-    ]
+    files = {"encoded.json", "ids.npy", "level0.npy", "level1.npy"}
+    assert all({p.name for p in folder.iterdir()} == files for folder in tmp_path.glob("*/"))
+
+
+def test_maps_of_two_encoders_never_mix(tmp_path):
+    data = SimpleNamespace(images=BYTES, fingerprint="f")
+    one, other = encoder(), encoder()
+    with torch.no_grad():
+        other.model.module[0].bias.add_(1)
+    first = one.encode_dataset(data, tmp_path, code="a")
+    second = other.encode_dataset(data, tmp_path, code="a")
+    assert not np.array_equal(first.maps[0], second.maps[0])
+    np.testing.assert_array_equal(first.maps[0], one.encode_maps(BYTES)[0])
+    assert len(list(tmp_path.glob("*/"))) == 2
+    again = one.encode_dataset(data, tmp_path, code="a")  # nothing is encoded a second time
+    assert again.maps[0].filename == first.maps[0].filename
+    one.encode_dataset(data, tmp_path, code="b")  # other sources: the older maps go
+    assert len(list(tmp_path.glob("*/"))) == 1
+
+
+@pytest.mark.parametrize("resize", ["area", "bilinear"])
+@pytest.mark.parametrize("batch", [3, 20])
+def test_pooling_as_maps_come_is_pooling_from_the_cache(exemplars, resize, batch):
+    enc = encoder(batch)
+    layers = [masked_layer(exemplars, name, 32) for name in exemplars.layers]
+    options = {"append_area": True, "resize": resize, "seed": 3}
+    got = pool_images(enc.batches(BYTES, np.arange(20)), layers, 32, maskings=MASKINGS, **options)
+    maps = enc.encode_maps(BYTES)
+    for masking in MASKINGS:
+        expected = pool_exemplars(maps, np.arange(20), exemplars, 32, masking=masking, **options)
+        np.testing.assert_allclose(got[masking], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("grid", [(7, 7), (14, 14), (13, 5), (1, 1), (32, 32), (55, 55)])
+def test_published_point_sampling(grid):
+    rng = np.random.default_rng(1)
+    masks = rng.random((5, 32, 32)) < 0.3
+    maps = rng.normal(size=(5, 4, *grid)).astype(np.float32)
+    expected = pool_pyramid(
+        [torch.from_numpy(maps)], torch.from_numpy(masks[:, None].astype(np.float32)), "bilinear"
+    )
+    got = pool_slots([maps], np.arange(5), pack_masks(masks), 32, False, "bilinear")
+    np.testing.assert_allclose(got, expected.numpy(), atol=1e-5)
+
+
+def test_point_sampling_misses_what_area_sees():
+    mask = np.zeros((1, 224, 224), bool)
+    mask[0, 3:9, 3:9] = True
+    maps, rows = [np.ones((1, 2, 7, 7), np.float32)], np.zeros(1, int)
+    assert pool_slots(maps, rows, pack_masks(mask), 224, False, "bilinear").tolist() == [[0, 0]]
+    assert pool_slots(maps, rows, pack_masks(mask), 224, False, "area").tolist() == [[1, 1]]
 
 
 def test_hash_depends_on_weights_layers_and_input():

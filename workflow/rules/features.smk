@@ -41,10 +41,12 @@ rule features_pool:
     resources:
         mem="8GB",
     params:
-        options=options("encoder", include={"append_area"}),
+        options=options("encoder", include={"append_area", "resize"}),
+        encoder=encoder_spec,
+        device=CONFIG.device,
         seed=CONFIG.seed,
         code=code_version("features"),
     shell:
         "milan --log {log} features pool --maps {input.maps} --exemplars {input.exemplars}"
-        " --dataset {input.dataset} --options {params.options:q} --seed {params.seed}"
-        " --threads {threads} --out {output}"
+        " --dataset {input.dataset} --options {params.options:q} --encoder {params.encoder:q}"
+        " --seed {params.seed} --device {params.device} --threads {threads} --out {output}"

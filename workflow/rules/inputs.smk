@@ -79,7 +79,7 @@ def shard_files(wildcards):
 def encoder_spec(wildcards):
     """Canonical JSON of the encoder: its network with the pyramid's layers."""
     model = plan.model_params(CONFIG, CONFIG.encoder.model, RESULTS, RESOURCES)
-    section = CONFIG.encoder.model_dump(include={"layers"})
+    section = CONFIG.encoder.model_dump(include={"layers", "kind"})
     return canonical_json({"model": json.loads(model), **section})
 
 

@@ -22,7 +22,7 @@ rule captioner_train:
         split=split_spec,
         settings=captioner_settings,
         encoder=encoder_spec,
-        pooling=options("encoder", include={"append_area"}),
+        pooling=options("encoder", include={"append_area", "resize"}),
         device=CONFIG.device,
         code=code_version("captioner"),
     shell:
