@@ -59,6 +59,9 @@ class CaptionerSpec(Section):
     hold_out: float = Field(0.1, gt=0, lt=1, description="Share of units kept for early stopping")
     stop_on: Literal["bleu", "loss"] = Field("bleu", description="What early stopping watches")
     standardise: bool = Field(True, description="Standardise features by the training units")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Products in training; auto: bfloat16 on a GPU, float32 elsewhere"
+    )
     splits: dict[str, Any] = Field(
         {}, description="Settings of this section for splits, by name, or for all `within` ones"
     )

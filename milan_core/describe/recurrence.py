@@ -83,8 +83,13 @@ def run_sequence(
     word_inputs: Tensor,  # [N, T, 4H]
     weights: HiddenWeights,
 ) -> tuple[Tensor, Tensor]:
-    """Hidden states (N, T, H) and attention weights (N, T, k) of the whole sequence."""
-    return _Sequence.apply(features, keys, h, c, word_inputs, *weights)
+    """Hidden states (N, T, H) and attention weights (N, T, k) of the whole sequence.
+
+    Always in float32: 15 steps of rounding to bfloat16 would add up, and the steps write in place.
+    """
+    inputs = (features, keys, h, c, word_inputs, *weights)
+    with torch.autocast(features.device.type, enabled=False):
+        return _Sequence.apply(*(tensor.float() for tensor in inputs))
 
 
 class _Sequence(torch.autograd.Function):

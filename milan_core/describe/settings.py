@@ -7,6 +7,8 @@ from typing import Any
 
 from milan_core.errors import UserError, unknown
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+
 
 @dataclass(frozen=True)
 class CaptionerSettings:
@@ -54,6 +56,9 @@ class CaptionerSettings:
     standardise: bool = True
     """Scale every feature to mean 0 and deviation 1 over the training units; the released
     captioners take raw features (False)."""
+    precision: str = "auto"
+    """"bfloat16" runs the products outside the recurrence in bfloat16, weights and sums stay
+    float32; "auto" does so on a GPU and nowhere else."""
     max_unit_batch: int | None = None
     """Units decoded at once; None suits the device. Bounds memory, changes no result."""
     checkpoint_seconds: float = 20.0
@@ -72,8 +77,15 @@ class CaptionerSettings:
         if not 0 <= self.dropout < 1:
             message = f"captioner.dropout is {self.dropout}; give a number from 0 to below 1"
             raise UserError(message)
-        if self.stop_on not in ("bleu", "loss"):
-            raise unknown("value", self.stop_on, ["bleu", "loss"], "captioner.stop_on")
+        for name, known in (("stop_on", ("bleu", "loss")), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise unknown("value", getattr(self, name), known, f"captioner.{name}")
+
+    def precision_on(self, device: str) -> str:
+        """The precision of a training on `device`: float32 or bfloat16."""
+        if self.precision != "auto":
+            return self.precision
+        return "bfloat16" if device.startswith("cuda") else "float32"
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> CaptionerSettings:

@@ -99,14 +99,16 @@ def train_on_split(
         Entries for the provenance record.
 
     """
-    from milan_core.describe.checkpoint import save_captioner
     from milan_core.describe.settings import CaptionerSettings
     from milan_core.describe.train import train_captioner
 
     found = load_units(split["train"], features, annotations)
     held = tested_rows(len(found.units), split["name"], split["test_share"], split.get("seed", 0))
     rows = np.flatnonzero(~held)
-    captioner = train_captioner(
+    sides = np.where(held, "test", "train")
+    table = [(*unit, side) for unit, side in zip(found.units, sides, strict=True)]
+    write_csv(out / "units.csv", UNITS_HEADER, table)
+    train_captioner(
         found.features[rows],
         [found.captions[row] for row in rows],
         CaptionerSettings.from_dict(settings),
@@ -114,15 +116,6 @@ def train_on_split(
         out,
         device=device,
         code=code,
+        meta={"split": split, "encoder_hash": found.encoder, "encoder": encoder},
     )
-    sides = np.where(held, "test", "train")
-    table = [(*unit, side) for unit, side in zip(found.units, sides, strict=True)]
-    write_csv(out / "units.csv", UNITS_HEADER, table)
-    meta = {
-        **captioner.meta,
-        "split": split,
-        "encoder_hash": found.encoder,
-        "encoder": encoder,
-    }
-    save_captioner(captioner, out, meta)
     return {"training_units": len(rows), "test_units": int(held.sum())}

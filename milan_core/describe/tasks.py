@@ -55,7 +55,8 @@ class LanguageTask:
         self.model.train()
         total = _Mean()
         for _, tokens in self._corpus.train.batches(self._settings.lm_batch, order):
-            loss, words = self._loss(tokens)
+            with _autocast(self._settings, self._device):
+                loss, words = self._loss(tokens)
             _update(self.optimiser, loss)
             total.add(loss, words)
         return total.value
@@ -116,7 +117,8 @@ class DecoderTask:
         self.model.train()
         total = _Mean()
         for units, tokens in self._corpus.train.batches(self._settings.batch, order):
-            loss, words, attention = self._loss(units, tokens)
+            with _autocast(self._settings, self._device):
+                loss, words, attention = self._loss(units, tokens)
             # Every exemplar should get a total weight of 1 (Xu et al. 2015, equation 14).
             penalty = (1 - attention.sum(dim=1)).square().mean()
             _update(self.optimiser, loss + self._settings.attention_weight * penalty)
@@ -185,8 +187,14 @@ def _word_loss(
     """Mean negative log-likelihood of the targets that are not padding, and their number."""
     real = targets != pad
     # Only real positions are projected onto the vocabulary, the widest product of all.
-    loss = functional.cross_entropy(output(hidden[real]), targets[real])
+    loss = functional.cross_entropy(output(hidden[real]).float(), targets[real])
     return loss, int(real.sum())
+
+
+def _autocast(settings: CaptionerSettings, device: str) -> torch.autocast:
+    """Products in bfloat16 inside the block where the settings say so; held-out losses never."""
+    mixed = settings.precision_on(device) == "bfloat16"
+    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=mixed)
 
 
 def _update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

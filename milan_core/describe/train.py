@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,6 +43,7 @@ def train_captioner(
     *,
     device: str = "cpu",
     code: str = "",
+    meta: Mapping[str, Any] | None = None,
 ) -> Captioner:
     """Train on the given units and write the captioner and `history.csv` to `out`.
 
@@ -55,12 +57,14 @@ def train_captioner(
         out: folder, made if missing.
         code: version of the training sources; a state that other sources left is not resumed.
         device: where to train; only "cpu" promises equal bytes for equal seeds.
+        meta: further entries of the captioner's `meta`; they decide nothing.
     """
     out = Path(out)
     _check(features, annotations)
     corpus = build_corpus(annotations, settings.hold_out, seed)
     tokenizer = Tokenizer(corpus.vocabulary)
-    fingerprint = _fingerprint(features, annotations, settings, seed, code)
+    precision = settings.precision_on(device)
+    fingerprint = _fingerprint(features, annotations, settings, [seed, code, precision])
     state = StateFile(out / STATE, fingerprint, settings.checkpoint_seconds)
     limits = {"max_epochs": settings.max_epochs, "patience": settings.patience}
     history: list[Row] = []
@@ -83,9 +87,11 @@ def train_captioner(
         "settings": settings.to_dict(),
         "inputs": fingerprint,
         "held_out_units": corpus.held_out_units.tolist(),
+        "precision": precision,
+        **(meta or {}),
     }
-    save_captioner(captioner, out, captioner.meta)
     write_csv(out / HISTORY, _COLUMNS, [[row[name] for name in _COLUMNS] for row in history])
+    save_captioner(captioner, out, captioner.meta)
     state.remove()
     return captioner
 
@@ -127,14 +133,14 @@ def _fingerprint(
     features: np.ndarray,
     annotations: Sequence[Sequence[str]],
     settings: CaptionerSettings,
-    seed: int,
-    code: str,
+    facts: list[Any],
 ) -> str:
     """SHA-256 of everything that decides the trained bytes."""
     decisive = settings.to_dict()
-    del decisive["checkpoint_seconds"], decisive["max_unit_batch"]
+    for name in ("checkpoint_seconds", "max_unit_batch", "precision"):
+        del decisive[name]
     texts = [list(unit) for unit in annotations]
-    head = [seed, code, decisive, texts, features.dtype.str, list(features.shape)]
+    head = [*facts, decisive, texts, features.dtype.str, list(features.shape)]
     digest = hashlib.sha256(canonical_json(head).encode())
     for start in range(0, len(features), _BLOCK):
         digest.update(np.ascontiguousarray(features[start : start + _BLOCK]).data)

@@ -274,6 +274,27 @@ def test_standardisation_uses_the_training_units(world, settings):
     assert task.model.feature_scale.tolist() == [1.0] * F
 
 
+def test_products_in_bfloat16_learn_as_well(world, settings, tmp_path):
+    features, texts = world
+    settings = dataclasses.replace(settings, max_epochs=12, stop_on="loss", patience=12)
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        chosen = dataclasses.replace(settings, precision=precision)
+        captioner = train_captioner(features, texts, chosen, 0, tmp_path / precision)
+        assert captioner.meta["precision"] == precision
+        assert {x.dtype for x in captioner.state_dict().values()} == {torch.float32}
+        rows = history(tmp_path / precision, "decoder")
+        losses[precision] = [float(row["val_loss"]) for row in rows]
+    assert losses["float32"] != losses["bfloat16"]
+    np.testing.assert_allclose(losses["float32"], losses["bfloat16"], rtol=0.05)
+
+
+def test_precision_follows_the_device():
+    assert CaptionerSettings().precision_on("cpu") == "float32"
+    assert CaptionerSettings().precision_on("cuda:1") == "bfloat16"
+    assert CaptionerSettings(precision="float32").precision_on("cuda") == "float32"
+
+
 def test_without_a_language_model(world, settings, tmp_path):
     features, texts = world
     settings = dataclasses.replace(settings, language_model=False, max_epochs=1)
@@ -316,6 +337,7 @@ def test_what_cannot_be_trained_on(world, settings, tmp_path):
         ({"hold_out": 1.0}, "between 0 and 1"),
         ({"dropout": 1.0}, "below 1"),
         ({"stop_on": "blue"}, "did you mean 'bleu'"),
+        ({"precision": "float16"}, "or 'float32'"),
     ],
 )
 def test_refused_settings(values, sentence):
