@@ -23,6 +23,7 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     "targets": ("models", ["models.train", "models.inputs", "data.store"]),
     "exemplars": ("exemplars", ["exemplars.mine", "exemplars.store", "models.zoo", "data.store"]),
     "annotations": ("annotations", ["data.annotate", "data.store", "exemplars.store"]),
+    "annotation_sets": ("annotations", ["features.annotated", "features.pool"]),
     "features": ("features", ["features.pool", "data.store", "exemplars.store"]),
     "captioner": ("captioner", ["describe.splits"]),
     "describe": ("describe", ["describe.stage", "describe.tables"]),

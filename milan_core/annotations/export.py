@@ -17,10 +17,10 @@ from typing import Protocol
 import numpy as np
 
 from milan_core import ops
-from milan_core.annotations.groups import may_share_images
 from milan_core.annotations.mapped import npy_pieces
 from milan_core.annotations.records import Annotation, write_annotations
 from milan_core.annotations.unpack import LAYER_FILES, TABLE
+from milan_core.config.groups import may_share_images
 from milan_core.errors import UserError, unknown
 from milan_core.runtime.files import atomic_path, write_text
 

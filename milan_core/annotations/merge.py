@@ -99,13 +99,14 @@ def merge_images(
         msg = f"transform must be {' or '.join(TRANSFORMS)}, got {transform!r}"
         raise UserError(msg)
     paths = list_images(root)
-    _check_ids(found, root, len(paths), expected)
+    check_ids(found, root, len(paths), expected)
     return {
         name: _merge_layer(layer, paths, transform, threads) for name, layer in found.layers.items()
     }
 
 
-def _check_ids(found: AnnotationSet, root: Path | str, count: int, expected: int | None) -> None:
+def check_ids(found: AnnotationSet, root: Path | str, count: int, expected: int | None) -> None:
+    """Refuse images whose number says that the ids count others."""
     if expected is not None and count != expected:
         msg = (
             f"{root} holds {count} images in class folders, the ids count {expected}; give the "
@@ -121,7 +122,7 @@ def _check_ids(found: AnnotationSet, root: Path | str, count: int, expected: int
 def _merge_layer(layer: LayerFolder, paths: list[Path], transform: str, threads: int) -> str:
     record = layer.folder / RECORD
     if layer.has_images:
-        _check_record(record, transform)
+        check_record(layer, transform)
         return "kept"
     facts = {"format": KIND, "version": VERSION, "transform": transform, "of": len(paths)}
     write_json(record, facts)
@@ -129,8 +130,9 @@ def _merge_layer(layer: LayerFolder, paths: list[Path], transform: str, threads:
     return "written"
 
 
-def _check_record(record: Path, transform: str) -> None:
+def check_record(layer: LayerFolder, transform: str) -> None:
     """Published images have no record; merged ones must be those asked for."""
+    record = layer.folder / RECORD
     if not record.is_file():
         return
     facts = read_json(record, "record of merged images")
@@ -162,16 +164,18 @@ def _write_images(layer: LayerFolder, paths: list[Path], form: Transform, thread
 
 def _load(paths: list[Path], form: Transform, size: int, threads: int) -> Iterator[np.ndarray]:
     """Images uint8 (S, S, 3) in the order of `paths`, `threads` at once."""
-
-    def one(path: Path) -> np.ndarray:
-        try:
-            with Image.open(path) as image:
-                # Stored orientation tags are ignored, as they were when the masks were made.
-                return form(image.convert("RGB"), size)
-        except UNREADABLE as error:
-            msg = f"cannot read image {path}: {error}; replace it, its id must keep its place"
-            raise UserError(msg) from None
-
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for start in range(0, len(paths), CHUNK):
-            yield from pool.map(one, paths[start : start + CHUNK])
+            part = paths[start : start + CHUNK]
+            yield from pool.map(lambda path: read_image(path, form, size), part)
+
+
+def read_image(path: Path, form: Transform, size: int) -> np.ndarray:
+    """One image uint8 (S, S, 3), transformed."""
+    try:
+        with Image.open(path) as image:
+            # Stored orientation tags are ignored, as they were when the masks were made.
+            return form(image.convert("RGB"), size)
+    except UNREADABLE as error:
+        msg = f"cannot read image {path}: {error}; replace it, its id must keep its place"
+        raise UserError(msg) from None

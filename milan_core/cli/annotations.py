@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import folder_of, stage, verb
+from milan_core.cli.common import (
+    add_compute,
+    folder_of,
+    json_value,
+    stage,
+    start_torch,
+    verb,
+    weights_of,
+)
 from milan_core.errors import UserError
 from milan_core.sources import code_version
 
@@ -31,9 +40,29 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="annotations.csv")
+    _register_encode(verbs)
     _register_published(verbs)
     _register_export(verbs)
     _register_crowd(verbs)
+
+
+def _register_encode(verbs: Any) -> None:
+    parser = verb(
+        verbs,
+        "encode",
+        "features and annotations of a set, as the captioner's training reads them",
+        "milan annotations encode --spec @set.json --encoder @encoder.json"
+        " --out features.safetensors --annotations annotations.csv",
+        _encode,
+    )
+    parser.add_argument(
+        "--spec", type=json_value, required=True, help="an entry of `annotation_sets`"
+    )
+    parser.add_argument("--encoder", type=json_value, required=True)
+    parser.add_argument("--options", type=json_value, default={}, help="append_area, resize")
+    parser.add_argument("--out", type=Path, required=True, help="features.safetensors")
+    parser.add_argument("--annotations", type=Path, required=True, help="annotations.csv")
+    add_compute(parser)
 
 
 def _register_published(verbs: Any) -> None:
@@ -177,6 +206,36 @@ def _write(arguments: argparse.Namespace) -> None:
                 folder,
             )
         )
+
+
+def _encode(arguments: argparse.Namespace) -> None:
+    start_torch(arguments)
+    from milan_core.features.annotated import write_set
+    from milan_core.features.pool import load_encoder
+    from milan_core.runtime import provenance
+
+    options = {name: getattr(arguments, name) for name in ("spec", "encoder", "options")}
+    code, inputs = code_version("annotation_sets"), weights_of(arguments.encoder["model"])
+    with contextlib.ExitStack() as steps:
+        folders = {path.parent: None for path in (arguments.out, arguments.annotations)}
+        records = [
+            steps.enter_context(
+                provenance.step(
+                    "annotations_encode", folder, inputs=inputs, options=options, code=code
+                )
+            )
+            for folder in folders
+        ]
+        facts = write_set(
+            arguments.spec,
+            load_encoder(arguments.encoder, device=arguments.device),
+            arguments.options,
+            features=arguments.out,
+            annotations=arguments.annotations,
+            threads=arguments.threads,
+        )
+        for record in records:
+            record.update(facts)
 
 
 def _inspect(arguments: argparse.Namespace) -> None:

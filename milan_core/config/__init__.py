@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
+from milan_core.config.annotations import AnnotationSetSpec, expand_groups
 from milan_core.config.baselines import BaselinesSpec
 from milan_core.config.checks import check_names
 from milan_core.config.networks import with_networks
@@ -37,6 +38,7 @@ from milan_core.config.zoo import (
 from milan_core.errors import UserError, nearest
 
 __all__ = [
+    "AnnotationSetSpec",
     "Asset",
     "BaselinesSpec",
     "CaptionerSpec",
@@ -64,10 +66,16 @@ class Config(Section):
     seed: int = Field(0, description="Seed of everything that is not seeded by name")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where networks run")
     models: list[Name] = Field(min_length=1, description="Networks to describe")
-    corpus: list[Name] = Field(description="Annotated networks that captioners learn from")
+    corpus: list[Name] = Field(
+        description="Annotated networks and annotation sets (or published groups of them) that "
+        "captioners learn from"
+    )
     asset_zoo: dict[Name, Asset] = Field({}, description="Further assets, beside the built-in ones")
     dataset_zoo: dict[Name, DatasetSpec] = Field(description="Data sets by name")
     model_zoo: dict[Name, ModelSpec] = Field(description="Networks by name")
+    annotation_sets: dict[Name, AnnotationSetSpec] = Field(
+        {}, description="Sets of exemplars and texts from files, by name"
+    )
     exemplars: Exemplars = Field(Exemplars(), description="Mining")
     encoder: EncoderSpec = Field(description="Feature encoder of the captioner")
     captioner: CaptionerSpec = Field(CaptionerSpec(), description="Captioner and language model")
@@ -89,7 +97,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
     Raises `UserError` with one line per mistake.
     """
     try:
-        config = Config.model_validate(with_networks(raw))
+        config = Config.model_validate(with_networks(expand_groups(raw)))
     except ValidationError as error:
         raise UserError("; ".join(_sentence(item) for item in error.errors())) from None
     check_names(config)

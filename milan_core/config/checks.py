@@ -14,13 +14,21 @@ if TYPE_CHECKING:
 
 def check_names(config: Config) -> None:
     """Refuse names that do not exist and choices that cannot go together; raises `UserError`."""
-    for key in ("models", "corpus"):
+    for key, known in (
+        ("models", list(config.model_zoo)),
+        ("corpus", [*config.model_zoo, *config.annotation_sets]),
+    ):
         for name in getattr(config, key):
-            if name not in config.model_zoo:
-                raise unknown("model", name, config.model_zoo, f"config: {key}")
+            if name not in known:
+                raise unknown("model", name, known, f"config: {key}")
     for name in config.rerank_study.models:
         if name not in config.model_zoo:
             raise unknown("model", name, config.model_zoo, "config: rerank_study.models")
+    if both := sorted(set(config.model_zoo) & set(config.annotation_sets)):
+        raise UserError(
+            f"config: {both[0]!r} is in model_zoo and in annotation_sets; their results would have "
+            "the same place, so rename one of them"
+        )
     if config.encoder.model not in config.model_zoo:
         raise unknown("model", config.encoder.model, config.model_zoo, "config: encoder.model")
     if config.model_zoo[config.encoder.model].dtype != "float32":
@@ -36,7 +44,7 @@ def check_names(config: Config) -> None:
         _check_weights(where, model.weights)
         if not model.layers and not model.directions:
             raise UserError(f"{where}: neither layers nor directions are given; list some layers")
-    for name in config.corpus:
+    for name in (name for name in config.corpus if name in config.model_zoo):
         kind = config.dataset_zoo[config.model_zoo[name].dataset].kind
         if kind not in ("stickers", "shapes"):
             raise UserError(

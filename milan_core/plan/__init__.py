@@ -11,6 +11,7 @@ from typing import Any
 
 from milan_core.config import Config, ModelSpec
 from milan_core.errors import UserError, unknown
+from milan_core.plan.annotations import annotated_networks, annotation_sets, check_sets
 from milan_core.plan.rerank_study import studied as studied
 from milan_core.plan.sections import experiments
 from milan_core.runtime.files import canonical_json, file_sha256, text_hash
@@ -73,7 +74,7 @@ def trials(config: Config) -> list[tuple[str, int]]:
 
 def needed_models(config: Config) -> list[str]:
     """Networks whose units must be mined: those described and those learnt from."""
-    return sorted({*config.models, *config.corpus})
+    return sorted({*config.models, *annotated_networks(config)})
 
 
 def probe_datasets(config: Config) -> list[str]:
@@ -92,6 +93,7 @@ def check_plan(config: Config) -> None:
             if name not in allowed and name not in known:
                 raise unknown("split", name, allowed, f"config: {key}")
     _check_files(config)
+    check_sets(config)
 
 
 def _all_splits(config: Config) -> list[str]:
@@ -226,6 +228,7 @@ def report_params(config: Config, results: str, resources: str) -> str:
             "folders": [
                 *experiments(config),
                 *needed_models(config),
+                *annotation_sets(config),
                 "encoder",
                 *(f"captioners/{split}" for split in splits(config)),
                 *(f"generalization/{split}" for split, _ in trials(config)),

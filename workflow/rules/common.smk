@@ -19,6 +19,7 @@ if repository_root() and repository_root() not in sys.path:
 
 from milan_core import plan
 from milan_core.plan import baselines as baseline_plan
+from milan_core.plan import annotations as annotated
 from milan_core.config import parse_config
 from milan_core.errors import UserError
 from milan_core.runtime.files import canonical_json
@@ -48,6 +49,7 @@ RESULTS, RESOURCES = ROOTS["results"], ROOTS["resources"]
 
 wildcard_constraints:
     model="|".join(map(re.escape, CONFIG.model_zoo)),
+    annotation_set="|".join(map(re.escape, CONFIG.annotation_sets)) or "(?!)",
     dataset="|".join(map(re.escape, CONFIG.dataset_zoo)),
     asset="[a-z0-9_]+",
     split="|".join(map(re.escape, SPLITS)),

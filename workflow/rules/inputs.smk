@@ -166,11 +166,16 @@ def bertscore_asset(wildcards):
     return f"{RESOURCES}/assets/{name}/asset.json" if name else []
 
 
-def train_files(kind):
-    """An input function: annotations or concepts of the networks that the split learns from."""
+def train_files(kind, networks_only=False):
+    """An input function: annotations or concepts of what the split learns from.
+
+    Concepts are known of networks that were probed with a world, not of annotation sets.
+    """
 
     def files(wildcards):
         names = SPLITS[wildcards.split].train
+        if networks_only:
+            names = [name for name in names if name not in CONFIG.annotation_sets]
         return [f"{RESULTS}/{name}/annotations/{kind}" for name in names]
 
     return files

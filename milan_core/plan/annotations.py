@@ -1,0 +1,49 @@
+"""Annotation sets in the plan: which entries of `corpus` they are, and what their job needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from milan_core.config import Config
+from milan_core.errors import UserError
+from milan_core.runtime.files import canonical_json, text_hash
+
+
+def annotation_sets(config: Config) -> list[str]:
+    """Entries of `corpus` that are annotation sets."""
+    return [name for name in config.corpus if name in config.annotation_sets]
+
+
+def annotated_networks(config: Config) -> list[str]:
+    """Entries of `corpus` that are networks, whose units are mined and annotated here."""
+    return [name for name in config.corpus if name not in config.annotation_sets]
+
+
+def set_params(config: Config, name: str) -> str:
+    """The canonical JSON of one annotation set."""
+    return canonical_json(config.annotation_sets[name].model_dump())
+
+
+def set_version(config: Config, name: str) -> str:
+    """A digest of names, sizes and times of the set's files, so that changed ones are noticed."""
+    path = Path(config.annotation_sets[name].path).expanduser()
+    files = [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]
+    facts = [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
+        for file in files
+        if file.is_file() and file.suffix in (".csv", ".npy", ".zip")
+    ]
+    return text_hash(canonical_json(facts))
+
+
+def check_sets(config: Config) -> None:
+    """Refuse a set, or images for one, that are not there."""
+    for name in annotation_sets(config):
+        spec = config.annotation_sets[name]
+        for key, value in (("path", spec.path), ("images", spec.images)):
+            if value is not None and not Path(value).expanduser().exists():
+                message = (
+                    f"config: annotation_sets.{name}.{key}: nothing at {value!r}; place the files "
+                    "there or correct the path"
+                )
+                raise UserError(message)

@@ -1,0 +1,183 @@
+"""Annotation sets as training data: their features, their texts, and their place in the plan."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from milan_core import ops
+from milan_core.annotations.images import SetImages
+from milan_core.annotations.merge import merge_images
+from milan_core.annotations.released import open_set
+from milan_core.cli import main
+from milan_core.config import parse_config
+from milan_core.config.annotations import expand_groups
+from milan_core.describe.splits import load_units
+from milan_core.errors import UserError
+from milan_core.features.annotated import encode_set
+from milan_core.features.pool import load_encoder
+from milan_core.features.pooling import pool_slots
+from milan_core.features.store import load_features
+from milan_core.plan import annotations as plan
+from milan_core.plan import needed_models, splits
+
+SIZE, K, UNITS, IMAGES = 32, 4, 6, 20
+NETWORK = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 5, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(5, 7, 3))
+"""
+
+
+def write_layer(folder, rng, dead=None):
+    folder.mkdir(parents=True)
+    ids = rng.integers(0, IMAGES, (UNITS, K))
+    masks = (rng.random((UNITS, K, 1, SIZE, SIZE)) < 0.3).astype(np.uint8)
+    if dead is not None:
+        masks[dead] = 0
+    np.savetxt(folder / "ids.csv", ids, fmt="%d", delimiter=",")
+    np.save(folder / "masks.npy", masks)
+    return ids, masks[:, :, 0]
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory):
+    """A set of the published format without images, and the class folders that its ids count."""
+    root, rng = tmp_path_factory.mktemp("mini"), np.random.default_rng(0)
+    layers = {name: write_layer(root / "set" / name, rng, dead) for name, dead in
+              (("4", 2), ("0", None))}  # fmt: skip
+    np.save(root / "set/0/units.npy", np.array([10, 3, 7, 8, 1, 0]))
+    lines = ["layer,unit,summary"]
+    for unit in (8, 10, 3):
+        lines += [f"0,{unit},a red dog {unit}", f"0,{unit},dogs", f"0,{unit},red", f"0,{unit},x"]
+    lines += [f"4,{unit},{text}" for unit in range(UNITS) for text in ("sky", "blue", "the sky")]
+    lines += ["0,7,too few"]
+    (root / "set/annotations.csv").write_text("\n".join(lines) + "\n")
+    for index in range(IMAGES):
+        path = root / f"val/class{index % 2}/{index:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (50, 40 + index, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    (root / "net.py").write_text(NETWORK)
+    return root, layers
+
+
+def encoder(root, **more):
+    view = {"size": SIZE, "mean": [0.5] * 3, "std": [0.25] * 3}
+    model = {"factory": f"{root}/net.py:build", "input": view, "batch_size": 3}
+    return load_encoder({"model": model, "layers": ["0", "2"], **more})
+
+
+@pytest.mark.parametrize("resize", ["area", "bilinear"])
+def test_features_of_a_set(mini, resize):
+    root, layers = mini
+    found = open_set(root / "set")
+    images = SetImages(found, root / "val", expected=IMAGES, threads=2)
+    enc, seen = encoder(root), []
+    enc.model.module.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    table = encode_set(found, images, enc, resize=resize)
+    assert table.rows == [("0", u) for u in (10, 3, 8)] + [("4", u) for u in range(UNITS)]
+    used = [layers["0"][0][[0, 1, 3]], layers["4"][0]]
+    assert sum(seen) == len(np.unique(np.concatenate([ids.ravel() for ids in used])))
+    maps = enc.encode_maps(images[np.arange(IMAGES)])
+    for first, ids, masks in (
+        (0, used[0], layers["0"][1][[0, 1, 3]]),
+        (3, used[1], layers["4"][1]),
+    ):
+        packed = ops.pack_masks(masks.reshape(-1, SIZE, SIZE) > 0)
+        expected = pool_slots(maps, ids.ravel(), packed, SIZE, True, resize)
+        got = table.arrays["exact"][first : first + len(ids)].reshape(len(expected), -1)
+        np.testing.assert_allclose(got, expected, atol=2e-3)
+    assert (table.arrays["exact"][3 + 2] == 0).all(), "a dead unit"
+    spatial = encode_set(found, images, encoder(root, kind="spatial"))
+    assert spatial.arrays["exact"].shape == (9, K * 14 * 14, 7)
+
+
+def test_images_are_read_as_the_merge_would_write_them(mini, tmp_path):
+    root, layers = mini
+    for transform in ("crop", "squash"):
+        copy = tmp_path / transform
+        shutil.copytree(root / "set", copy)
+        fresh = SetImages(open_set(copy), root / "val", transform, expected=IMAGES)
+        ids = np.unique(layers["4"][0])
+        before = fresh[ids]
+        merge_images(open_set(copy), root / "val", transform, expected=IMAGES)
+        np.testing.assert_array_equal(SetImages(open_set(copy), None, transform)[ids], before)
+    with pytest.raises(UserError, match="was merged with transform 'squash'"):
+        SetImages(open_set(tmp_path / "squash"), None, "crop")
+    with pytest.raises(UserError, match="give the folder of the images"):
+        SetImages(open_set(root / "set"))
+    with pytest.raises(UserError, match="the ids count 50000"):
+        SetImages(open_set(root / "set"), root / "val")
+
+
+def test_the_command_writes_what_training_reads(mini, tmp_path, capsys):
+    root, _ = mini
+    spec = {"path": str(root / "set"), "images": str(root / "val"), "transform": "crop",
+            "expect": IMAGES, "annotation_count": 3}  # fmt: skip
+    model = {"name": "net", "factory": f"{root}/net.py:build", "input": {"size": SIZE}}
+    out = {"features": tmp_path / "f/features.safetensors", "texts": tmp_path / "a/annotations.csv"}
+    arguments = ["annotations", "encode", "--spec", json.dumps(spec), "--encoder"]
+    arguments += [json.dumps({"model": model, "layers": ["0"]}), "--out", str(out["features"])]
+    assert main([*arguments, "--annotations", str(out["texts"])]) == 0
+    found = load_units(["mine"], [out["features"]], [out["texts"]])
+    assert found.units[:3] == [("mine", "0", 10), ("mine", "0", 3), ("mine", "0", 8)]
+    assert found.captions[0] == ["a red dog 10", "dogs", "red"]
+    assert found.features.shape == (9, K, 6)
+    table = load_features(out["features"])
+    assert table.units == {"0": [10, 3, 8], "4": list(range(UNITS))}
+    record = json.loads((tmp_path / "f/provenance.json").read_text())
+    assert (record["units"], record["annotations"]) == (9, 27)
+    assert (tmp_path / "a/provenance.json").is_file()
+
+
+def test_a_set_without_enough_annotations(mini):
+    root, _ = mini
+    found = open_set(root / "set", 5)
+    with pytest.raises(UserError, match="no unit has as many annotations"):
+        encode_set(found, SetImages(found, root / "val", expected=None), encoder(root))
+
+
+def raw(**changes):
+    network = {"factory": "a:b", "layers": ["x"], "dataset": "d"}
+    base = {
+        "models": ["net"],
+        "corpus": ["mine"],
+        "model_zoo": {"net": network, "enc": network},
+        "dataset_zoo": {"d": {"kind": "shapes"}},
+        "encoder": {"model": "enc", "layers": ["x"]},
+        "annotation_sets": {"mine": {"path": "somewhere"}},
+    }
+    return {**base, **changes}
+
+
+def test_sets_in_the_plan():
+    config = parse_config(raw(corpus=["mine", "net"]))
+    assert plan.annotation_sets(config) == ["mine"]
+    assert plan.annotated_networks(config) == ["net"]
+    assert needed_models(config) == ["net"]
+    assert splits(config)["without_net"].train == ("mine",)
+    with pytest.raises(UserError, match=r"annotation_sets\.mine\.path: nothing at 'somewhere'"):
+        plan.check_sets(config)
+    with pytest.raises(UserError, match="did you mean 'mine'"):
+        parse_config(raw(corpus=["mien"]))
+    with pytest.raises(UserError, match="'net' is in model_zoo and in annotation_sets"):
+        parse_config(raw(annotation_sets={"net": {"path": "x"}}, corpus=["net"], models=["enc"]))
+
+
+def test_groups_stand_for_their_sets():
+    names = [f"milannotations_{a}_{d}" for a in ("alexnet", "resnet152", "biggan")
+             for d in ("imagenet", "places365")]  # fmt: skip
+    sets = {name: {"path": "x"} for name in names}
+    config = parse_config(raw(corpus=["not-alexnet-imagenet"], annotation_sets=sets))
+    assert config.corpus == names[1:]
+    assert expand_groups(raw(corpus=["base"], annotation_sets=sets))["corpus"] == names
+    both = expand_groups(raw(corpus=["alexnet", "imagenet"], annotation_sets=sets))["corpus"]
+    assert len(both) == len(set(both)) == 4
+    with pytest.raises(UserError, match="annotation_sets lacks milannotations_biggan_imagenet"):
+        parse_config(raw(corpus=["gen"]))

@@ -1,0 +1,43 @@
+# Exemplars and texts from files: sets in the format of MILANNOTATIONS.
+
+
+def annotation_set_spec(wildcards):
+    """Canonical JSON of the annotation set."""
+    return annotated.set_params(CONFIG, wildcards.annotation_set)
+
+
+def annotation_set_files(wildcards):
+    """A digest of the set's files, which lie where the user keeps them."""
+    return annotated.set_version(CONFIG, wildcards.annotation_set)
+
+
+rule annotations_encode:
+    input:
+        weights=encoder_weights,
+    output:
+        features="<results>/{annotation_set}/features/features.safetensors",
+        annotations="<results>/{annotation_set}/annotations/annotations.csv",
+    log:
+        "<logs>/{annotation_set}/encode.log",
+    benchmark:
+        "<benchmarks>/{annotation_set}/encode.tsv"
+    priority: 5
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+        runtime="12h",
+    params:
+        spec=annotation_set_spec,
+        files=annotation_set_files,
+        encoder=encoder_spec,
+        options=options("encoder", include={"append_area", "resize"}),
+        device=CONFIG.device,
+        network=plan.factory_version(CONFIG, CONFIG.encoder.model),
+        code=code_version("annotation_sets"),
+    shell:
+        "milan --log {log} annotations encode --spec {params.spec:q} --encoder {params.encoder:q}"
+        " --options {params.options:q} --device {params.device} --threads {threads}"
+        " --out {output.features} --annotations {output.annotations}"
