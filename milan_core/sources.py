@@ -26,6 +26,7 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     "annotation_sets": ("annotations", ["features.annotated", "features.pool"]),
     "features": ("features", ["features.pool", "data.store", "exemplars.store"]),
     "captioner": ("captioner", ["describe.splits"]),
+    "histories": ("captioner", ["experiments.histories"]),
     "describe": ("describe", ["describe.stage", "describe.tables"]),
     "generalization": ("generalization", ["experiments.stage"]),
     "labels": (

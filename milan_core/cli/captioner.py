@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
+from milan_core.cli.common import add_compute, folder_of, json_value, stage, start_torch, verb
 from milan_core.sources import code_version
 
 
@@ -42,6 +42,16 @@ def register(subparsers: Any) -> None:
         "--encoder-weights", type=Path, help="torchvision's, for a file without its encoder"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder")
+    parser = verb(
+        verbs,
+        "histories",
+        "losses by epoch of any number of trainings: history.svg, training.csv, section.json",
+        "milan captioner histories --history results/captioners/*/seed*/history.csv"
+        " --out results/captioners",
+        _histories,
+    )
+    parser.add_argument("--history", nargs="+", type=Path, required=True, help="history.csv files")
+    parser.add_argument("--out", type=Path, required=True, help="section.json or its folder")
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -89,3 +99,12 @@ def _convert(arguments: argparse.Namespace) -> None:
     )
     if "without_encoder" in facts:
         print(f"without its encoder: {facts['without_encoder']}")
+
+
+def _histories(arguments: argparse.Namespace) -> None:
+    from milan_core.experiments.histories import write_histories
+    from milan_core.runtime import provenance
+
+    out, code = folder_of(arguments.out), code_version("histories")
+    with provenance.step("captioner_histories", out, inputs=arguments.history, code=code):
+        write_histories(arguments.history, out)

@@ -44,7 +44,7 @@ def lambda_figure(rows: Sequence[Mapping[str, Any]], chosen: float = 0.2) -> str
     lines: dict[str, dict[float, list[Mapping[str, Any]]]] = {}
     for row in rows:
         lines.setdefault(str(row["split"]), {}).setdefault(float(row["lambda"]), []).append(row)
-    style = _line_styles(list(lines))
+    style = line_styles(list(lines))
     panels = [panel for panel in LAMBDA_PANELS if any(row.get(panel[0]) for row in rows)]
 
     def draw(figure: Any) -> None:
@@ -65,7 +65,7 @@ def lambda_figure(rows: Sequence[Mapping[str, Any]], chosen: float = 0.2) -> str
     return render(draw, "lambda", (2.35 * max(len(panels), 2), height))
 
 
-def _line_styles(splits: Sequence[str]) -> dict[str, dict[str, Any]]:
+def line_styles(splits: Sequence[str]) -> dict[str, dict[str, Any]]:
     """One colour per test network; within-network splits are dashed."""
     networks = {split: split.removeprefix("within_").removeprefix("without_") for split in splits}
     order = list(dict.fromkeys(networks.values()))

@@ -9,5 +9,5 @@ from milan_core.plan.rerank_study import studied
 def experiments(config: Config) -> list[str]:
     """Folders below `<results>` in which an experiment of this run leaves its `section.json`."""
     scored = any(name in config.corpus for name in config.models)
-    asked = {"baselines": scored, "rerank_study": bool(studied(config))}
+    asked = {"captioners": True, "baselines": scored, "rerank_study": bool(studied(config))}
     return [name for name, wanted in asked.items() if wanted]

@@ -217,3 +217,12 @@ def rerank_study_options(wildcards):
     study = CONFIG.rerank_study.model_dump(exclude={"models"})
     scores = CONFIG.generalization.model_dump(include={"bertscore_layer", "bootstrap"})
     return canonical_json({**study, **scores, "length": CONFIG.describe.length})
+
+
+def captioner_histories(wildcards):
+    """The training histories of every captioner of this run."""
+    return [
+        f"{RESULTS}/captioners/{split}/seed{seed}/history.csv"
+        for split in SPLITS
+        for seed in plan.seeds(CONFIG, split)
+    ]

@@ -30,3 +30,23 @@ rule captioner_train:
         " --encoder {params.encoder:q} --pooling {params.pooling:q}"
         " --features {input.features} --annotations {input.annotations} --seed {wildcards.seed}"
         " --device {params.device} --threads {threads} --out {output.config}"
+
+
+rule captioner_histories:
+    input:
+        captioner_histories,
+    output:
+        figure="<results>/captioners/history.svg",
+        table="<results>/captioners/training.csv",
+        section="<results>/captioners/section.json",
+    log:
+        "<logs>/captioners/histories.log",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+    params:
+        code=code_version("histories"),
+    shell:
+        "milan --log {log} captioner histories --history {input} --out {output.section}"

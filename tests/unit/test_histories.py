@@ -1,0 +1,55 @@
+"""The history plot and table of trained captioners."""
+
+import csv
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from milan_core.cli import main
+from milan_core.errors import UserError
+from milan_core.experiments.histories import history_figure, read_fits
+from milan_core.experiments.sections import read_section
+
+COLUMNS = "phase,epoch,train_loss,val_loss,bleu,best\n"
+
+
+@pytest.fixture
+def histories(tmp_path):
+    paths = []
+    for split, losses in (("all", (3, 2, 1, 2)), ("without_net", (3, 1, 1.5, 2))):
+        path = tmp_path / split / "seed0/history.csv"
+        path.parent.mkdir(parents=True)
+        text = COLUMNS + "language model,1,4.0,3.5,,True\n"
+        for epoch, loss in enumerate(losses, 1):
+            best = epoch == 1 or loss < min(losses[: epoch - 1])
+            text += f"decoder,{epoch},{loss - 0.5},{loss},{10 * epoch},{best}\n"
+        path.write_text(text)
+        paths.append(path)
+    return paths
+
+
+def test_table_figure_and_section(histories, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["captioner", "histories", "--history", *map(str, histories), "--out"]
+    assert main([*arguments, str(out / "section.json")]) == 0
+    with (out / "training.csv").open() as handle:
+        rows = [row for row in csv.DictReader(handle) if row["phase"] == "decoder"]
+    assert [(row["split"], row["best_epoch"], row["last_val_loss"]) for row in rows] == [
+        ("all", "3", "2.0"),
+        ("without_net", "2", "2.0"),
+    ]
+    section = read_section(out / "section.json")
+    assert "2 captioners" in section.paragraphs[0]
+    assert "epochs 2 to 3" in section.paragraphs[0]
+    assert "1.000 nats" in section.paragraphs[0]
+    svg = (out / "history.svg").read_text()
+    ElementTree.fromstring(svg)
+    for word in ("without_net", "language model", "decoder", "epoch"):
+        assert word in svg
+    assert history_figure(read_fits(histories)) == svg
+
+
+def test_an_empty_history_is_refused(tmp_path):
+    (tmp_path / "history.csv").write_text(COLUMNS)
+    with pytest.raises(UserError, match="has no epochs"):
+        read_fits([tmp_path / "history.csv"])
