@@ -74,7 +74,7 @@ def encoder(root, **more):
 
 
 @pytest.mark.parametrize("resize", ["area", "bilinear"])
-def test_features_of_a_set(mini, resize):
+def test_features_of_a_set(mini, resize, tmp_path):
     root, layers = mini
     found = open_set(root / "set")
     images = SetImages(found, root / "val", expected=IMAGES, threads=2)
@@ -94,6 +94,10 @@ def test_features_of_a_set(mini, resize):
         got = table.arrays["exact"][first : first + len(ids)].reshape(len(expected), -1)
         np.testing.assert_allclose(got, expected, atol=2e-3)
     assert (table.arrays["exact"][3 + 2] == 0).all(), "a dead unit"
+    copy = shutil.copytree(root / "set", tmp_path / "packed")
+    open_set(copy).pack()
+    again = encode_set(open_set(copy), images, enc, resize=resize)
+    np.testing.assert_array_equal(again.arrays["exact"], table.arrays["exact"])
     spatial = encode_set(found, images, encoder(root, kind="spatial"))
     assert spatial.arrays["exact"].shape == (9, K * 14 * 14, 7)
 
