@@ -51,7 +51,7 @@ def encode_set(
         options |= {"append_area": append_area, "resize": resize}
         batches = encoder.batches(images, used_images(layers))
         pooled = pool_images(batches, layers, size, maskings=maskings, dtype=np.float16, **options)
-        arrays |= dict(pooled)
+        arrays = {str(masking): array for masking, array in pooled.items()}
     meta = {"encoder": encoder.hash, "dataset": set_fingerprint(found), "pooling": options}
     units = {name: found.layers[name].units[chosen].tolist() for name, chosen in rows.items()}
     counts = [(name, len(chosen)) for name, chosen in rows.items()]
