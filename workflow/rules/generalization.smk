@@ -6,7 +6,7 @@ rule generalization_score:
         annotations=split_model("annotations/annotations.csv"),
         truth=split_model("annotations/truth.csv"),
         learnt=train_files("annotations.csv"),
-        concepts=train_files("truth.csv", networks_only=True),
+        concepts=train_files("truth.csv"),
         units="<results>/captioners/{split}/seed{seed}/units.csv",
         bertscore=bertscore_asset,
     output:

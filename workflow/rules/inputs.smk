@@ -166,7 +166,7 @@ def bertscore_asset(wildcards):
     return f"{RESOURCES}/assets/{name}/asset.json" if name else []
 
 
-def train_files(kind, networks_only=False):
+def train_files(kind):
     """An input function: annotations or concepts of what the split learns from.
 
     Concepts are known of networks that were probed with a world, not of annotation sets.
@@ -174,7 +174,7 @@ def train_files(kind, networks_only=False):
 
     def files(wildcards):
         names = SPLITS[wildcards.split].train
-        if networks_only:
+        if kind == "truth.csv":
             names = [name for name in names if name not in CONFIG.annotation_sets]
         return [f"{RESULTS}/{name}/annotations/{kind}" for name in names]
 
@@ -207,6 +207,8 @@ def published_learnt(kind):
 
     def files(wildcards):
         names = SPLITS[plan.primary_split(CONFIG, wildcards.model)].train
+        if kind == "truth.csv":
+            names = [name for name in names if name not in CONFIG.annotation_sets]
         return [f"{RESULTS}/{name}/annotations/{kind}" for name in names]
 
     return files
