@@ -58,7 +58,7 @@ def _register_run(verbs: Any) -> None:
         _run,
     )
     parser.add_argument(
-        "--model", required=True, metavar="FACTORY", help="module:callable or file.py:callable"
+        "--model", required=True, metavar="FACTORY", help="as in model_zoo, or a built-in network"
     )
     parser.add_argument("--weights", help="safetensors or state dict of the network")
     parser.add_argument("--images", required=True, type=Path, help="folder of images")

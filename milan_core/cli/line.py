@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from milan_core.config.networks import network_names
 from milan_core.errors import UserError
 
 RELEASED = Path("resources/released")
@@ -57,14 +58,14 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     from milan_core.describe.encoding import describe_exemplars, encoder_of
     from milan_core.describe.stage import COLUMNS
     from milan_core.exemplars.mine import mine
-    from milan_core.models.zoo import load_model
+    from milan_core.models.zoo import load_network
     from milan_core.runtime.files import write_csv
 
     captioner = load_captioner(path).to(arguments.device)
     # A wrong encoder is said before the long work.
     encoder = encoder_of(captioner, arguments.device, arguments.encoder_weights)
     spec = {"kind": "folder", "path": str(arguments.images), "size": arguments.size}
-    loaded = load_model(_model_spec(arguments))
+    loaded = load_network(_model_spec(arguments))
     dataset = build_dataset("images", spec, {}, out / "dataset", 0)
     found = mine(
         loaded.module,
@@ -94,6 +95,9 @@ def _model_spec(arguments: argparse.Namespace) -> dict[str, Any]:
         if arguments.weights
         else {"source": "factory"}
     )
+    if arguments.model in network_names():
+        own = {"weights": {"path": arguments.weights, "sha256": None}} if arguments.weights else {}
+        return {"extends": arguments.model, "layers": list(arguments.layers), **own}
     view = {"size": arguments.size, "mean": arguments.mean, "std": arguments.std}
     return {
         "factory": arguments.model,
@@ -106,7 +110,7 @@ def _model_spec(arguments: argparse.Namespace) -> dict[str, Any]:
 def _page(arguments: argparse.Namespace, out: Path) -> None:
     from milan_core.report.pages import build_report
 
-    name = Path(arguments.model.rpartition(":")[0]).stem
+    name = Path(arguments.model.rpartition(":")[0] or arguments.model).stem
     model = {
         "exemplars": out / "exemplars.safetensors",
         "dataset": out / "dataset",
