@@ -20,7 +20,8 @@ ROOT = PACKAGE.parent
 STAGES: dict[str, tuple[str, list[str]]] = {
     "assets": ("assets", ["assets.fetch", "assets.registry"]),
     "datasets": ("datasets", ["data.build"]),
-    "targets": ("models", ["models.train", "models.inputs", "data.store"]),
+    "generated": ("datasets", ["data.generate", "data.store"]),
+    "targets": ("models", ["models.learn", "data.store"]),
     "exemplars": ("exemplars", ["exemplars.mine", "exemplars.store", "models.zoo", "data.store"]),
     "annotations": ("annotations", ["data.annotate", "data.store", "exemplars.store"]),
     "annotation_sets": ("annotations", ["features.annotated", "features.pool"]),
@@ -41,6 +42,7 @@ STAGES: dict[str, tuple[str, list[str]]] = {
         "rerank_study",
         ["experiments.rerank_study", "experiments.rerank_report"],
     ),
+    "transfer": ("generalization", ["experiments.transfer", "experiments.bootstrap"]),
     "report": ("report", ["report.pages", "report.run"]),
 }
 # Files that code reads beside itself, by the package that reads them.

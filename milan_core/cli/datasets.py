@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import folder_of, json_value, stage, verb
+from milan_core.cli.common import (
+    add_compute,
+    folder_of,
+    json_value,
+    stage,
+    start_torch,
+    verb,
+    weights_of,
+)
 from milan_core.sources import code_version
 
 
@@ -25,6 +33,40 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--spec", type=json_value, required=True)
     parser.add_argument("--assets", nargs="*", type=Path, default=[], help="asset.json files")
     parser.add_argument("--out", type=Path, required=True, help="manifest.json or its folder")
+    parser = verb(
+        verbs,
+        "generate",
+        "let a generator draw the scenes of a data set",
+        "milan datasets generate --name drawn --model @generator.json --scenes resources/datasets/a"
+        " --out resources/datasets/drawn/manifest.json",
+        _generate,
+    )
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--model", type=json_value, required=True)
+    parser.add_argument("--scenes", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="manifest.json or its folder")
+    add_compute(parser)
+
+
+def _generate(arguments: argparse.Namespace) -> None:
+    start_torch(arguments)
+    from milan_core.data.generate import generate_dataset
+    from milan_core.data.store import open_dataset
+    from milan_core.runtime import provenance
+
+    folder = folder_of(arguments.out)
+    with provenance.step(
+        "datasets_generate",
+        folder,
+        inputs=[arguments.scenes, *weights_of(arguments.model)],
+        options=arguments.model,
+        code=code_version("generated"),
+    ) as record:
+        scenes = open_dataset(folder_of(arguments.scenes))
+        dataset = generate_dataset(
+            arguments.name, arguments.model, scenes, folder, arguments.device
+        )
+        record["fingerprint"] = dataset.fingerprint
 
 
 def _build(arguments: argparse.Namespace) -> None:

@@ -39,10 +39,41 @@ def register(subparsers: Any) -> None:
         _table,
     )
     parser.add_argument(
-        "--trials", type=json_value, required=True, help="[[split, seed, train, test]]"
+        "--trials",
+        type=json_value,
+        required=True,
+        help="list of {experiment, split, train, test, seed, primary}",
     )
     parser.add_argument("--files", nargs="+", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="generalization/table.csv")
+    parser = verb(
+        verbs,
+        "section",
+        "Table 3: experiments beside each other, paired on the same units",
+        "milan generalization section --trials @trials.json --scores s.csv ... --descriptions d.csv"
+        " ... --truth t.csv ... --out section.json",
+        _section,
+    )
+    parser.add_argument("--trials", type=json_value, required=True)
+    for name in ("scores", "descriptions", "truth"):
+        parser.add_argument(f"--{name}", nargs="+", type=Path, required=True)
+    parser.add_argument("--options", type=json_value, default={})
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="generalization/section.json")
+
+
+def _section(arguments: argparse.Namespace) -> None:
+    from milan_core.experiments.bootstrap import Bootstrap
+    from milan_core.experiments.transfer import write_transfer
+
+    names = ("scores", "descriptions", "truth")
+    files = zip(*(getattr(arguments, name) for name in names), strict=True)
+    trials: Any = [
+        {**facts, **dict(zip(names, paths, strict=True))}
+        for facts, paths in zip(arguments.trials, files, strict=True)
+    ]
+    bootstrap = Bootstrap(arguments.seed, int(arguments.options.get("bootstrap", 2000)))
+    write_transfer(trials, arguments.out.parent, bootstrap)
 
 
 def _score(arguments: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ def register(subparsers: Any) -> None:
     parser = verb(
         verbs,
         "train",
-        "train a classifier; a killed run goes on where it was",
+        "train a network; a killed run goes on where it was",
         "milan models train --name mini --model @model.json --datasets TRAIN TEST"
         " --out weights.safetensors",
         _train,
@@ -72,46 +72,25 @@ def _register_dictionary(verbs: Any) -> None:
 def _train(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
     from milan_core.data.store import open_dataset
-    from milan_core.models.inputs import InputSpec
-    from milan_core.models.train import evaluate, train_classifier
+    from milan_core.models.learn import learn
     from milan_core.runtime import provenance
     from milan_core.runtime.files import write_csv
 
     folder = arguments.out.parent
     train, *tests = [open_dataset(folder_of(path)) for path in arguments.datasets]
+    code = code_version("targets")
     with provenance.step(
         "targets_train",
         folder,
         inputs=arguments.datasets,
         options=arguments.model,
         seed=arguments.seed,
-        code=code_version("targets"),
+        code=code,
     ) as record:
-        spec = {key: arguments.model[key] for key in ("factory", "kwargs", "input")}
-        settings = {
-            key: arguments.model["weights"][key]
-            for key in ("epochs", "batch_size", "learning_rate")
-            if key in arguments.model["weights"]
-        }
-        module = train_classifier(
-            spec,
-            train,
-            {**settings, "device": arguments.device},
-            arguments.seed,
-            folder,
-            code=code_version("targets"),
-        )
-        view = InputSpec.from_mapping(spec["input"])
-        scores = [
-            (
-                test.name,
-                evaluate(module, test, input=view, device=arguments.device),
-                len(test.labels),
-            )
-            for test in tests
-        ]
-        write_csv(folder / "accuracy.csv", ("dataset", "accuracy", "images"), scores)
-        record["accuracy"] = {name: accuracy for name, accuracy, _ in scores}
+        facts = {"seed": arguments.seed, "device": arguments.device, "code": code}
+        figures = learn(arguments.model, train, tests, out=folder, **facts)
+        write_csv(folder / "accuracy.csv", ("dataset", "accuracy", "images"), figures)
+        record["accuracy"] = {name: accuracy for name, accuracy, _ in figures}
 
 
 def _inspect(arguments: argparse.Namespace) -> None:

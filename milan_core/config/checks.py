@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from milan_core.config import Config
 
 
+WORLDS = ("stickers", "shapes", "generated")  # kinds of data sets with a ground truth
+
+
 def check_names(config: Config) -> None:
     """Refuse names that do not exist and choices that cannot go together; raises `UserError`."""
     for key, known in (
@@ -44,13 +47,17 @@ def check_names(config: Config) -> None:
         _check_weights(where, model.weights)
         if not model.layers and not model.directions:
             raise UserError(f"{where}: neither layers nor directions are given; list some layers")
+        if model.weights.objective == "distil" and model.weights.teacher not in config.model_zoo:
+            raise unknown("model", str(model.weights.teacher), config.model_zoo, f"{where}.weights")
+    _check_generated(config)
     for name in (name for name in config.corpus if name in config.model_zoo):
         kind = config.dataset_zoo[config.model_zoo[name].dataset].kind
-        if kind not in ("stickers", "shapes"):
+        if kind not in WORLDS:
             raise UserError(
                 f"config: corpus: {name!r} is probed with {kind!r} images, which have no ground "
                 "truth for the programmatic annotators; take it out of corpus"
             )
+    _check_pairs(config)
     for key in ("models", "corpus"):
         names = getattr(config, key)
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -63,6 +70,30 @@ def check_names(config: Config) -> None:
             )
     _check_seeds(config)
     check_baselines(config)
+
+
+def _check_generated(config: Config) -> None:
+    for name, spec in config.dataset_zoo.items():
+        where = f"config: dataset_zoo.{name}"
+        if spec.kind == "generated":
+            if spec.model not in config.model_zoo:
+                raise unknown("model", str(spec.model), config.model_zoo, where)
+            if spec.scenes not in config.dataset_zoo:
+                raise unknown("data set", str(spec.scenes), config.dataset_zoo, where)
+
+
+def _check_pairs(config: Config) -> None:
+    for experiment, pairs in config.generalization.across.items():
+        where = f"config: generalization.across.{experiment}"
+        for train, test in pairs:
+            for name in (train, test):
+                if name not in config.model_zoo and (name, name) != (train, "all"):
+                    raise unknown("model", name, [*config.model_zoo, "all"], where)
+            if train == test or (train == "all" and test in config.corpus):
+                raise UserError(
+                    f"{where}: [{train}, {test}] would describe a network that was learnt from; "
+                    "within-network and leave-one-network-out experiments are part of every run"
+                )
 
 
 def _check_seeds(config: Config) -> None:

@@ -81,6 +81,10 @@ class GeneralizationSpec(Section):
 
     seeds: list[int] = Field([0], min_length=1, description="Trials of every split")
     more_seeds: dict[str, list[int]] = Field({}, description="Further trials of single splits")
+    across: dict[str, list[tuple[Name, Name]]] = Field(
+        {},
+        description="Experiments by name: pairs [learnt from, described]; `all` is the corpus",
+    )
     within_test: float = Field(
         0.2, gt=0, lt=1, description="Share of units tested within a network"
     )

@@ -30,10 +30,13 @@ class Asset(Section):
 class DatasetSpec(Section):
     """A set of images, composed or read, stored as one uint8 array with a manifest."""
 
-    kind: Literal["stickers", "shapes", "folder", "arrays"] = Field(
-        description="stickers (composed from assets), shapes (drawn), folder (your images), arrays"
+    kind: Literal["stickers", "shapes", "generated", "folder", "arrays"] = Field(
+        description="stickers (composed from assets), shapes (drawn), generated (by a network, "
+        "from the scenes of another data set), folder (your images), arrays"
     )
     assets: list[Name] = Field([], description="Assets that this kind reads")
+    model: Name | None = Field(None, description="generated: the generator, a network of model_zoo")
+    scenes: Name | None = Field(None, description="generated: the data set whose scenes are drawn")
     options: dict[str, Any] = Field({}, description="Options of the kind; see config/README.md")
     seed: int = Field(0, description="Seed of the composition; no two data sets should share one")
 
@@ -79,6 +82,18 @@ class Weights(Section):
     )
     dataset: Name | None = Field(None, description="train: data set to train on")
     tests: list[Name] = Field([], description="train: data sets to report the accuracy on")
+    objective: Literal["classify", "distil", "draw"] = Field(
+        "classify",
+        description="train: labels, the features of `teacher`, or images from scene codes",
+    )
+    teacher: Name | None = Field(None, description="train, distil: network to learn features of")
+    teacher_layer: str | None = Field(None, description="train, distil: layer of the teacher")
+    teacher_size: int | None = Field(
+        None, ge=1, description="train, distil: input size for the teacher; null: its own"
+    )
+    count: int | None = Field(
+        None, ge=1, description="train: images of the data set to learn from; null: all"
+    )
     epochs: int = Field(5, ge=1, description="train: passes over the data set")
     batch_size: int = Field(128, ge=1, description="train: images per step")
     learning_rate: float = Field(3e-3, gt=0, description="train: highest learning rate")

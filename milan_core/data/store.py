@@ -6,10 +6,11 @@
     ids.csv         id, name (or path), label (class name)
     instances.npy   uint8 (N, H, W): 0 the background surface, i the i-th thing of that scene
     scenes.json     per image a list of {kind, name, group, colour}; item 0 is the background
+    latents.npy     (N, ...): what a generator drew the images from
 
-The last two exist only for worlds (`"world": true`). The manifest is written last, so a folder
-without one is not a dataset. `Dataset.fingerprint` depends on the content only: it is the identity
-that later stages record.
+Instances and scenes exist only for worlds (`"world": true`), latents only where a generator drew.
+The manifest is written last, so a folder without one is not a dataset. `Dataset.fingerprint`
+depends on the content only: it is the identity that later stages record.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class Dataset:
         self.images = read_npy(folder / "images.npy", mmap=True)  # uint8 [N, H, W, 3]
         self.labels = read_npy(folder / "labels.npy")  # int64 [N]
         self.instances = self._instances()  # uint8 [N, H, W] or None
+        latents = folder / "latents.npy"
+        self.latents = read_npy(latents, mmap=True) if "latents.npy" in manifest["files"] else None
 
     def _instances(self) -> np.ndarray | None:
         return read_npy(self.folder / "instances.npy", mmap=True) if self.world else None
@@ -154,7 +157,7 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[np.nda
 def start_folder(out: Path) -> None:
     """Make `out` ready for building: an older manifest goes first, so no half-new folder opens."""
     out.mkdir(parents=True, exist_ok=True)
-    for file in ("manifest.json", "instances.npy", "scenes.json"):
+    for file in ("manifest.json", "instances.npy", "scenes.json", "latents.npy"):
         (out / file).unlink(missing_ok=True)
 
 
@@ -182,6 +185,8 @@ def finish_folder(
     if scenes is not None:
         write_text(out / "scenes.json", canonical_json(scenes) + "\n")
         files += ["instances.npy", "scenes.json"]
+    if (out / "latents.npy").is_file():
+        files.append("latents.npy")
     count, height, width, _ = read_npy(out / "images.npy", mmap=True).shape
     manifest = {
         "format": FORMAT,

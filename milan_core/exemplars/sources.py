@@ -91,7 +91,7 @@ def open_source(images: Any, spec: InputSpec | None = None) -> ImageSource:
     """An `ImageSource` from any of the accepted forms.
 
     - our own `Dataset`, or a uint8 array (N, H, W, 3): normalised by `spec`, which is then needed;
-    - codes of a generator (`spec.kind` is "latents"): a float array (N, D), or a data set with
+    - codes of a generator (`spec.kind` is "latents"): an array (N, ...), or a data set with
       `latents` beside the images that the generator drew from them;
     - a tensor (N, 3, H, W), normalised already;
     - a torch `Dataset` whose items are a normalised tensor, or a tuple that starts with one;
@@ -131,19 +131,20 @@ def _from_bytes(stored: np.ndarray, fingerprint: str | None, spec: InputSpec | N
 def _from_latents(images: Any) -> ImageSource:
     """Codes of a generator as its inputs; the images that it drew from them are the stored ones."""
     codes = images if isinstance(images, np.ndarray) else getattr(images, "latents", None)
-    if not isinstance(codes, np.ndarray) or codes.ndim != 2 or codes.dtype.kind != "f":
+    if not isinstance(codes, np.ndarray) or codes.ndim < 2 or codes.dtype.kind not in "fiu":
         got = "none" if codes is None else f"{codes.dtype} {codes.shape}"
         msg = (
-            f"a generator is probed with latent codes, floats (N, numbers and class); got {got}: "
-            "choose a data set of latent codes for it"
+            f"a generator is probed with latent codes, numbers (N, ...); got {got}: choose a data "
+            "set with latents for it, such as one of kind `generated`"
         )
         raise UserError(msg)
+    kind = np.float32 if codes.dtype.kind == "f" else codes.dtype
     found = getattr(images, "fingerprint", None)
     found = found or _fingerprint(f"{codes.dtype} {codes.shape}", [np.ascontiguousarray(codes)])
     return ImageSource(
         len(codes),
         found,
-        rows=lambda ids: torch.from_numpy(np.array(codes[_as_slice(ids)], np.float32)),
+        rows=lambda ids: torch.from_numpy(np.array(codes[_as_slice(ids)], kind)),
         stored=getattr(images, "images", None),
     )
 

@@ -67,7 +67,7 @@ def lambda_figure(rows: Sequence[Mapping[str, Any]], chosen: float = 0.2) -> str
 
 def line_styles(splits: Sequence[str]) -> dict[str, dict[str, Any]]:
     """One colour per test network; within-network splits are dashed."""
-    networks = {split: split.removeprefix("within_").removeprefix("without_") for split in splits}
+    networks = {split: split.partition("_")[2] for split in splits}
     order = list(dict.fromkeys(networks.values()))
     return {
         split: {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from milan_core.errors import UserError
 from milan_core.experiments import figures, pmi, tables
@@ -21,14 +21,25 @@ from milan_core.experiments.units import (
     read_truth,
     unit_key,
 )
+from milan_core.plan.splits import WITHIN
 from milan_core.runtime.drawing import write_figure
 from milan_core.runtime.files import read_csv
 from milan_core.text.bertscore import BertScorer
 from milan_core.text.metrics import WordInformation
 
 TEST = "test"
-WITHIN, HELD_OUT = "within-network", "leave-one-network-out"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+class TrialFacts(TypedDict):
+    """One trial as the plan names it; `primary`: its captioner never saw the network."""
+
+    experiment: str
+    split: str
+    train: list[str]
+    test: str
+    seed: int
+    primary: bool
 
 
 class TrialFiles(Protocol):
@@ -140,13 +151,11 @@ def encoder_folder(asset: Path) -> Path:
     raise UserError(message)
 
 
-def write_tables(
-    trials: Sequence[tuple[str, int, Sequence[str], str]], files: Sequence[Path], folder: Path
-) -> None:
+def write_tables(trials: Sequence[TrialFacts], files: Sequence[Path], folder: Path) -> None:
     """Join all trials: tables and figures in `folder`.
 
-    `trials` are (split, seed, training networks, test network); `files` are their scores.csv in the
-    same order, then (optionally) their lambda.csv.
+    `files` are the scores.csv of the trials in the same order, then (optionally) their lambda.csv.
+    The sweep over lambda shows the trials whose captioner never saw the network, and those within.
     """
     count = len(trials)
     if len(files) not in (count, 2 * count):
@@ -154,12 +163,20 @@ def write_tables(
         raise UserError(message)
     entries = [
         tables.SplitScores(
-            WITHIN if test in train else HELD_OUT, "+".join(train), test, int(seed), Path(path)
+            trial["experiment"], "+".join(trial["train"]), trial["test"], trial["seed"], Path(path)
         )
-        for (_, seed, train, test), path in zip(trials, files[:count], strict=True)
+        for trial, path in zip(trials, files[:count], strict=True)
     ]
     tables.write_generalization(entries, folder)
-    sweeps = [(str(t[0]), int(t[1]), Path(p)) for t, p in zip(trials, files[count:], strict=False)]
+    sweeps = [
+        (
+            f"{trial['split']}_{trial['test']}" if trial["split"] == "all" else trial["split"],
+            trial["seed"],
+            Path(path),
+        )
+        for trial, path in zip(trials, files[count:], strict=False)
+        if trial["primary"] or trial["experiment"] == WITHIN
+    ]
     if sweeps:
         tables.write_lambda(sweeps, folder / "lambda.csv")
         svg = figures.lambda_figure(read_csv(folder / "lambda.csv"))

@@ -17,12 +17,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from milan_core.errors import UserError
-from milan_core.models.inputs import InputSpec, prepare
-from milan_core.models.trace import eval_mode, forward
+from milan_core.models.inputs import InputSpec
+from milan_core.models.objectives import Classify, Objective
 from milan_core.models.weights import save_weights
 from milan_core.models.zoo import LoadedModel, load_model
 from milan_core.runtime.files import atomic_path, canonical_json, text_hash, write_csv
@@ -76,6 +75,50 @@ class TrainSettings:
         return settings
 
 
+def train_network(
+    spec: Mapping[str, Any],
+    train: LabelledImages,
+    settings: TrainSettings | Mapping[str, Any],
+    seed: int,
+    out: Path | str,
+    objective: Objective,
+    code: str = "",
+    meta: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """Train the network of a zoo spec on what `objective` asks of it.
+
+    Writes into `out`: ``weights.safetensors`` (kind milan-weights), ``training.csv`` (epoch, loss,
+    seconds) and, after every epoch, ``checkpoint.pt``. A killed run resumes from its checkpoint and
+    ends with the same bytes as one that was not killed. A checkpoint of another spec, dataset,
+    seed, setting, objective or `code` (a version of the training sources) is not used, with a line
+    in the log; none is left when the training has ended. Bytes are equal for equal torch version,
+    machine type and thread count. `meta` is kept beside the weights.
+
+    Returns:
+        The trained network in eval mode.
+
+    """
+    settings = TrainSettings.from_mapping(settings)
+    out = Path(out)
+    if len(train.labels) == 0:
+        raise UserError("the training set has no images")
+    identity = _identity(spec, train, settings, seed, [objective.identity, code])
+    with torch.random.fork_rng(devices=[]), _deterministic():
+        seed_torch(seed, "initial weights")
+        loaded = load_model(spec)
+        run = _Run(loaded, settings, objective, len(train.labels))
+        history = run.resume(out / CHECKPOINT, identity)
+        for epoch in range(len(history), settings.epochs):
+            history.append(run.epoch(train, epoch, seed))
+            run.save(out / CHECKPOINT, identity, history)
+    facts = {"spec": dict(spec), "settings": asdict(settings), "seed": seed, **(meta or {})}
+    save_weights(loaded.module, out / WEIGHTS, {**facts, "dataset": train.fingerprint})
+    rows = [(epoch + 1, loss, round(seconds, 3)) for epoch, (loss, seconds) in enumerate(history)]
+    write_csv(out / "training.csv", ("epoch", "loss", "seconds"), rows)
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    return loaded.module.eval()
+
+
 def train_classifier(
     spec: Mapping[str, Any],
     train: LabelledImages,
@@ -84,49 +127,20 @@ def train_classifier(
     out: Path | str,
     code: str = "",
 ) -> nn.Module:
-    """Train the network of a zoo spec on a labelled dataset.
-
-    Writes into `out`: ``weights.safetensors`` (kind milan-weights), ``training.csv`` (epoch, loss,
-    seconds) and, after every epoch, ``checkpoint.pt``. A killed run resumes from its checkpoint and
-    ends with the same bytes as one that was not killed. A checkpoint of another spec, dataset,
-    seed, setting or `code` (a version of the training sources) is not used, with a line in the log;
-    none is left when the training has ended. Bytes are equal for equal torch version, machine type
-    and thread count.
-
-    Returns:
-        The trained network in eval mode.
-
-    """
+    """`train_network` on the labels of a dataset."""
     settings = TrainSettings.from_mapping(settings)
-    out = Path(out)
-    if len(train.labels) == 0 or int(np.min(train.labels)) < 0:
-        msg = (
-            "the training set has no images"
-            if len(train.labels) == 0
-            else ("the training set has images without a label; train on a labelled dataset")
-        )
+    if len(train.labels) and int(np.min(train.labels)) < 0:
+        msg = "the training set has images without a label; train on a labelled dataset"
         raise UserError(msg)
-    identity = _identity(spec, train, settings, seed, code)
-    with torch.random.fork_rng(devices=[]), _deterministic():
-        seed_torch(seed, "initial weights")
-        loaded = load_model(spec)
-        run = _Run(loaded, settings, len(train.labels))
-        history = run.resume(out / CHECKPOINT, identity)
-        for epoch in range(len(history), settings.epochs):
-            history.append(run.epoch(train, epoch, seed))
-            run.save(out / CHECKPOINT, identity, history)
-    meta = {"spec": dict(spec), "settings": asdict(settings), "seed": seed}
-    save_weights(loaded.module, out / WEIGHTS, {**meta, "dataset": train.fingerprint})
-    rows = [(epoch + 1, loss, round(seconds, 3)) for epoch, (loss, seconds) in enumerate(history)]
-    write_csv(out / "training.csv", ("epoch", "loss", "seconds"), rows)
-    (out / CHECKPOINT).unlink(missing_ok=True)
-    return loaded.module.eval()
+    view = InputSpec.from_mapping(spec.get("input") or {})
+    objective = Classify(view, train.labels, settings.device)
+    return train_network(spec, train, settings, seed, out, objective, code)
 
 
 def _identity(
-    spec: Mapping[str, Any], train: LabelledImages, settings: TrainSettings, seed: int, code: str
+    spec: Mapping[str, Any], train: LabelledImages, settings: TrainSettings, seed: int, more: Any
 ) -> str:
-    facts = [dict(spec), train.fingerprint, asdict(settings), seed, code]
+    facts = [dict(spec), train.fingerprint, asdict(settings), seed, more]
     return text_hash(canonical_json(facts), digits=32)
 
 
@@ -150,9 +164,11 @@ def _deterministic() -> Iterator[None]:
 class _Run:
     """Network, optimiser and schedule of one training run."""
 
-    def __init__(self, loaded: LoadedModel, settings: TrainSettings, images: int) -> None:
+    def __init__(
+        self, loaded: LoadedModel, settings: TrainSettings, objective: Objective, images: int
+    ) -> None:
         self.settings = settings
-        self.input = loaded.input
+        self.objective = objective
         self.module = loaded.module.to(settings.device)
         self.module.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(
@@ -175,19 +191,16 @@ class _Run:
         for begin in range(0, len(order), self.settings.batch_size):
             rows = order[begin : begin + self.settings.batch_size]
             batch = train.images[rows]
-            if self.settings.flip:
+            if self.settings.flip and self.objective.flips:
                 flip = mirrored[rows][:, None, None, None]
                 batch = np.where(flip, batch[:, :, ::-1], batch)
-            total += self._step(batch, train.labels[rows]) * len(rows)
+            total += self._step(*self.objective.batch(rows, batch)) * len(rows)
         return total / len(order), time.perf_counter() - start
 
-    def _step(self, images: np.ndarray, labels: np.ndarray) -> float:
-        device = self.settings.device
-        x = prepare(images, self.input, device)
-        target = torch.from_numpy(np.asarray(labels, dtype=np.int64)).to(device)
-        kind = torch.device(device).type
+    def _step(self, x: torch.Tensor, target: torch.Tensor) -> float:
+        kind = torch.device(self.settings.device).type
         with torch.autocast(kind, torch.bfloat16, enabled=self.settings.bf16):
-            loss = F.cross_entropy(self.module(x), target)
+            loss = self.objective.loss(self.module(x), target)
         value = float(loss.detach())
         if not np.isfinite(value):
             msg = f"training diverged: the loss is {value}; lower learning_rate"
@@ -234,7 +247,6 @@ def evaluate(
     dataset: LabelledImages,
     *,
     input: InputSpec | None = None,
-    batch_size: int = 256,
     device: str = "cpu",
 ) -> float:
     """Share of `dataset` whose largest logit is at its label.
@@ -242,15 +254,8 @@ def evaluate(
     `input` is needed when `model` is a bare module; a `LoadedModel` brings its own.
     """
     module = model.module if isinstance(model, LoadedModel) else model
-    spec = input or (model.input if isinstance(model, LoadedModel) else InputSpec())
+    view = input or (model.input if isinstance(model, LoadedModel) else InputSpec())
     if len(dataset.labels) == 0:
-        msg = "the evaluation set has no images"
-        raise UserError(msg)
-    module.to(device)
-    right = 0
-    with eval_mode(module), torch.inference_mode():
-        for begin in range(0, len(dataset.labels), batch_size):
-            batch = prepare(dataset.images[begin : begin + batch_size], spec, device)
-            guess = forward(module, batch).argmax(1).cpu().numpy()
-            right += int((guess == dataset.labels[begin : begin + batch_size]).sum())
-    return right / len(dataset.labels)
+        raise UserError("the evaluation set has no images")
+    objective = Classify(view, dataset.labels, device)
+    return objective.accuracy(module.to(device), dataset.images, dataset.labels)

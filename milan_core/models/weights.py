@@ -30,6 +30,14 @@ def save_weights(module: nn.Module, path: Path | str, meta: Any = None) -> None:
     save_tensors(path, WEIGHTS_KIND, 1, arrays, meta)
 
 
+def read_meta(path: Path | str) -> dict[str, Any]:
+    """What `save_weights` kept beside the weights; empty for files of others."""
+    if Path(path).suffix != ".safetensors":
+        return {}
+    _, meta = load_tensors(path, WEIGHTS_KIND)
+    return meta if isinstance(meta, dict) else {}
+
+
 def load_weights(
     module: nn.Module, path: Path | str, mapping: Mapping[str, Any] | None = None
 ) -> None:

@@ -5,76 +5,45 @@ Pure planning, no arrays: Snakemake parses through this module, so it must load 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from pathlib import Path
 from typing import Any
 
-from milan_core.config import Config, ModelSpec
+from milan_core.config import Config
 from milan_core.errors import UserError, unknown
-from milan_core.plan.annotations import annotated_networks, annotation_sets, check_sets
+from milan_core.plan.annotations import annotation_sets, check_sets
 from milan_core.plan.rerank_study import studied as studied
 from milan_core.plan.sections import experiments
+from milan_core.plan.splits import (
+    KINDS,
+    Split,
+    Trial,
+    annotated,
+    described,
+    primary_split,
+    seeds,
+    splits,
+    trials,
+)
 from milan_core.runtime.files import canonical_json, file_sha256, text_hash
 from milan_core.sources import closure, file_of
 
-KINDS = ("within", "without")
-
-
-@dataclass(frozen=True)
-class Split:
-    """Units a captioner learns from, and the network whose units it then describes.
-
-    `within` keeps a share of the single network's units for the test; otherwise whole networks are
-    kept apart.
-    """
-
-    name: str
-    train: tuple[str, ...]
-    test: str | None
-    within: bool = False
-
-
-def described(config: Config) -> list[str]:
-    """Networks that have annotations to be scored against."""
-    return [name for name in config.models if name in config.corpus]
-
-
-def primary_split(config: Config, model: str) -> str:
-    """The split whose captioner never saw `model`."""
-    return f"without_{model}" if model in config.corpus else "all"
-
-
-def splits(config: Config) -> dict[str, Split]:
-    """All splits of a configuration by name."""
-    found = {"all": Split("all", tuple(config.corpus), None)}
-    for model in described(config):
-        rest = tuple(name for name in config.corpus if name != model)
-        found[f"without_{model}"] = Split(f"without_{model}", rest, model)
-        found[f"within_{model}"] = Split(f"within_{model}", (model,), model, within=True)
-    return found
-
-
-def seeds(config: Config, split: str) -> list[int]:
-    """Trials of one split; `all` serves users and needs one."""
-    general = config.generalization
-    if split == "all":
-        return general.seeds[:1]
-    return sorted({*general.seeds, *general.more_seeds.get(split, [])})
-
-
-def trials(config: Config) -> list[tuple[str, int]]:
-    """Every scored (split, seed)."""
-    return [
-        (name, seed)
-        for name, split in splits(config).items()
-        if split.test is not None
-        for seed in seeds(config, name)
-    ]
+__all__ = [
+    "Split",
+    "Trial",
+    "annotated",
+    "described",
+    "experiments",
+    "primary_split",
+    "seeds",
+    "splits",
+    "trials",
+]
 
 
 def needed_models(config: Config) -> list[str]:
     """Networks whose units must be mined: those described and those learnt from."""
-    return sorted({*config.models, *annotated_networks(config)})
+    return sorted({*config.models, *annotated(config)})
 
 
 def probe_datasets(config: Config) -> list[str]:
@@ -177,11 +146,21 @@ def model_params(config: Config, model: str, results: str, resources: str) -> st
     return canonical_json({"name": model, **body, "weights": resolved})
 
 
-def training_params(spec: ModelSpec) -> str:
-    """The canonical JSON of what training one target network needs."""
+TRAINING = {
+    "source", "dataset", "tests", "objective", "teacher_size", "count", "epochs", "batch_size",
+    "learning_rate",
+}  # fmt: skip
+
+
+def training_params(config: Config, model: str, results: str, resources: str) -> str:
+    """The canonical JSON of what training one target network needs, its teacher included."""
+    spec = config.model_zoo[model]
     body = spec.model_dump(include={"factory", "kwargs", "input"})
-    keys = {"source", "dataset", "tests", "epochs", "batch_size", "learning_rate"}
-    return canonical_json({**body, "weights": spec.weights.model_dump(include=keys)})
+    weights = spec.weights.model_dump(include=TRAINING)
+    if spec.weights.teacher:
+        teacher = json.loads(model_params(config, spec.weights.teacher, results, resources))
+        weights["teacher"] = {**teacher, "layers": [spec.weights.teacher_layer]}
+    return canonical_json({**body, "weights": weights})
 
 
 def captioner_params(config: Config, split: str) -> str:
@@ -207,7 +186,7 @@ def report_params(config: Config, results: str, resources: str) -> str:
         spec = config.model_zoo[name]
         models[name] = {
             "dataset": spec.dataset,
-            "annotated": name in config.corpus,
+            "annotated": name in annotated(config),
             "trained": spec.weights.source == "train",
             "factory": spec.factory,
             "split": primary_split(config, name),
@@ -226,12 +205,12 @@ def report_params(config: Config, results: str, resources: str) -> str:
             "scored": bool(trials(config)),
             "sections": [f"{name}/section.json" for name in experiments(config)],
             "folders": [
-                *experiments(config),
+                *(name for name in experiments(config) if name != "generalization"),
                 *needed_models(config),
                 *annotation_sets(config),
                 "encoder",
                 *(f"captioners/{split}" for split in splits(config)),
-                *(f"generalization/{split}" for split, _ in trials(config)),
+                *(f"generalization/{t.split}/{t.test}" for t in trials(config)),
             ],
         }
     )

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from milan_core.config import Config
-from milan_core.plan import splits, trials
+from milan_core.plan.splits import HELD_OUT, WITHIN, Trial, trials
 from milan_core.runtime.files import canonical_json
 
 
-def compared(config: Config) -> list[tuple[str, int]]:
-    """The (split, seed) of the table: networks held out, or within networks when none is."""
-    known, every = splits(config), trials(config)
-    held_out = [trial for trial in every if not known[trial[0]].within]
-    return held_out or every
+def compared(config: Config) -> list[Trial]:
+    """The trials of the table: networks held out, or within networks when none is."""
+    every = trials(config)
+    held_out = [trial for trial in every if trial.experiment == HELD_OUT]
+    return held_out or [trial for trial in every if trial.experiment == WITHIN]
 
 
 def labelled(config: Config) -> list[str]:
     """Networks that other methods label."""
-    known = splits(config)
     if not (config.baselines.methods or config.baselines.published):
         return []
-    return list(dict.fromkeys(str(known[split].test) for split, _ in compared(config)))
+    return list(dict.fromkeys(trial.test for trial in compared(config)))
 
 
 def label_dataset(config: Config, model: str) -> str:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from milan_core.config import Config
 from milan_core.plan.rerank_study import studied
+from milan_core.plan.splits import trials
 
 
 def experiments(config: Config) -> list[str]:
     """Folders below `<results>` in which an experiment of this run leaves its `section.json`."""
     scored = any(name in config.corpus for name in config.models)
-    asked = {"captioners": True, "baselines": scored, "rerank_study": bool(studied(config))}
+    asked = {
+        "generalization": bool(trials(config)),
+        "captioners": True,
+        "baselines": scored,
+        "rerank_study": bool(studied(config)),
+    }
     return [name for name, wanted in asked.items() if wanted]

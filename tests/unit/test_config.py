@@ -71,5 +71,5 @@ def test_captioner_overrides_apply_by_prefix(default):
 def test_splits_never_mix_networks(default):
     config = parse_config(default)
     for name, split in plan.splits(config).items():
-        if split.test and not split.within:
-            assert split.test not in split.train, name
+        if not split.within:
+            assert not set(split.tests) & set(split.train), name

@@ -10,6 +10,7 @@ import pytest
 
 from milan_core.errors import UserError
 from milan_core.experiments import stage
+from milan_core.plan.splits import HELD_OUT, WITHIN
 from milan_core.runtime.files import read_csv, save_tensors, write_csv
 
 CONCEPTS = ("dog", "cat", "dog", "bird", "cat", "bird")
@@ -61,7 +62,11 @@ def test_from_files_to_tables(trial: SimpleNamespace, tmp_path: Path) -> None:
     assert float(rows["pmi", "concept_accuracy"]["value"]) == pytest.approx(4 / 6)
     assert float(rows["prior_only", "concept_accuracy"]["value"]) == pytest.approx(2 / 6)
     assert {method for method, _ in rows} >= {"constant", "constant_concept", "annotators"}
-    trials = [("without_b", 0, ["a"], "b"), ("within_b", 0, ["b"], "b")]
+    facts = {"test": "b", "seed": 0}
+    trials = [
+        {**facts, "experiment": HELD_OUT, "split": "without_b", "train": ["a"], "primary": True},
+        {**facts, "experiment": WITHIN, "split": "within_b", "train": ["b"], "primary": False},
+    ]
     sweep = trial.out.with_name("lambda.csv")
     stage.write_tables(trials, [trial.out] * 2 + [sweep] * 2, tmp_path / "generalization")
     table = read_csv(tmp_path / "generalization/table.csv")

@@ -9,18 +9,20 @@ pytestmark = pytest.mark.workflow
 
 
 def test_default_graph(checkout):
-    plan = snakemake(checkout, "-n")
+    plan = snakemake(checkout, "generalization", "-n")
     assert plan.returncode == 0, plan.stdout
     counts = job_counts(plan.stdout)
-    # four networks; one split without and one within each, `all`, and two further trials
-    assert counts["exemplars_scan"] == counts["exemplars_merge"] == 4
-    assert counts["targets_train"] == 3
-    assert counts["captioner_train"] == 4 + 4 + 1 + 2
-    assert counts["generalization_score"] == 4 + 4 + 2
+    # six networks, four of them in the corpus: one split without each of the four and one within
+    # each of the six, four that learn from one network, `all`, and two further trials
+    assert counts["exemplars_scan"] == counts["exemplars_merge"] == 6
+    assert counts["targets_train"] == 5
+    assert counts["captioner_train"] == 4 + 6 + 4 + 1 + 2
+    assert counts["generalization_score"] == 4 + 6 + 2 + 8
+    assert counts["features_encode"] == 2, "probe images are encoded once, not per network"
+    counts = job_counts(snakemake(checkout, "baselines", "-n").stdout)
     assert counts["baselines_label"] == 4
     assert counts["baselines_concepts"] == 1
     assert counts["baselines_score"] == 4 + 2, "held-out networks only"
-    assert counts["features_encode"] == 1, "the probe images are encoded once, not per network"
 
 
 def test_both_entry_points_plan_the_same_jobs(checkout):
@@ -40,16 +42,17 @@ def test_targets(checkout, target):
 
 
 def test_full_configuration_has_three_trials_everywhere(checkout):
-    counts = job_counts(snakemake(checkout, "-n", "--configfile", "config/full.yaml").stdout)
-    assert counts["generalization_score"] == 8 * 3
-    assert counts["captioner_train"] == 8 * 3 + 1
+    full = snakemake(checkout, "generalization", "-n", "--configfile", "config/full.yaml")
+    counts = job_counts(full.stdout)
+    assert counts["generalization_score"] == (4 + 6 + 8) * 3
+    assert counts["captioner_train"] == (4 + 6 + 4 + 1) * 3
 
 
 def test_shards_are_jobs(checkout, tmp_path):
     overlay = tmp_path / "shards.yaml"
     overlay.write_text("exemplars: {shards: 7}\n")
     counts = job_counts(snakemake(checkout, "exemplars", "-n", "--configfile", str(overlay)).stdout)
-    assert counts["exemplars_scan"] == 4 * 7
+    assert counts["exemplars_scan"] == 6 * 7
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,15 @@ def test_tables_have_their_columns(quick_run):
     table = rows(quick_run / "results/quick/generalization/table.csv")
     columns = ["experiment", "train", "test", "trial", "metric", "value"]
     assert list(table[0])[:6] == columns
-    assert {row["experiment"] for row in table} == {"leave-one-network-out", "within-network"}
+    assert {row["experiment"] for row in table} == {
+        "leave-one-network-out",
+        "within-network",
+        "across architectures",
+        "from CNNs to a ViT",
+        "from classifiers to a generator",
+    }
+    paired = rows(quick_run / "results/quick/generalization/paired.csv")
+    assert len(paired) == 5, "everything but the four within-network rows"
     baselines = rows(quick_run / "results/quick/baselines/table.csv")
     assert list(baselines[0])[:5] == ["model", "method", "trial", "metric", "value"]
     methods = {row["method"] for row in baselines}
@@ -133,7 +141,8 @@ def test_editing_a_stage_reruns_it_and_what_follows(quick_run, source, first, un
 
 def test_forcing_a_rule_reruns_it_and_what_follows(quick_run):
     counts = job_counts(snakemake(quick_run, "-n", *QUICK, "-R", "describe_units").stdout)
-    assert counts["describe_units"] == 4
+    # two left out, four within, three pairs
+    assert counts["describe_units"] == 2 + 4 + 3
     assert counts["generalization_table"] == counts["report_pages"] == 1
     assert "captioner_train" not in counts
 

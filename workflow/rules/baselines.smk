@@ -89,13 +89,13 @@ rule baselines_score:
         labels=trial_labels,
         bertscore=bertscore_asset,
     output:
-        scores="<results>/baselines/{split}/seed{seed}/scores.csv",
-        units="<results>/baselines/{split}/seed{seed}/units.csv",
-        facts="<results>/baselines/{split}/seed{seed}/facts.json",
+        scores="<results>/baselines/{split}/{model}/seed{seed}/scores.csv",
+        units="<results>/baselines/{split}/{model}/seed{seed}/units.csv",
+        facts="<results>/baselines/{split}/{model}/seed{seed}/facts.json",
     log:
-        "<logs>/baselines/{split}-seed{seed}.log",
+        "<logs>/baselines/{split}-{model}-seed{seed}.log",
     benchmark:
-        "<benchmarks>/baselines/{split}-seed{seed}.tsv"
+        "<benchmarks>/baselines/{split}-{model}-seed{seed}.tsv"
     conda:
         "../../envs/milan.yaml"
     threads: 1
@@ -116,12 +116,12 @@ rule baselines_score:
 rule baselines_table:
     input:
         scores=[
-            f"<results>/generalization/{split}/seed{seed}/scores.csv"
-            for split, seed in COMPARED
+            f"<results>/generalization/{t.split}/{t.test}/seed{t.seed}/scores.csv"
+            for t in COMPARED
         ],
         methods=[
-            f"<results>/baselines/{split}/seed{seed}/scores.csv"
-            for split, seed in COMPARED
+            f"<results>/baselines/{t.split}/{t.test}/seed{t.seed}/scores.csv"
+            for t in COMPARED
         ],
     output:
         table=report(
@@ -141,10 +141,7 @@ rule baselines_table:
     threads: 1
     params:
         trials=canonical_json(
-            [
-                [split, seed, list(SPLITS[split].train), SPLITS[split].test]
-                for split, seed in COMPARED
-            ]
+            [[t.split, t.seed, list(SPLITS[t.split].train), t.test] for t in COMPARED]
         ),
         about=baseline_plan.about(CONFIG),
         seed=CONFIG.seed,

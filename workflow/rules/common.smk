@@ -47,10 +47,20 @@ ROOTS = {
 RESULTS, RESOURCES = ROOTS["results"], ROOTS["resources"]
 
 
+def one_of(names):
+    """A wildcard constraint: one of the names, or nothing that exists when there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+GENERATED = [
+    name for name, spec in CONFIG.dataset_zoo.items() if spec.kind == "generated"
+]
+
+
 wildcard_constraints:
-    model="|".join(map(re.escape, CONFIG.model_zoo)),
-    annotation_set="|".join(map(re.escape, CONFIG.annotation_sets)) or "(?!)",
-    dataset="|".join(map(re.escape, CONFIG.dataset_zoo)),
+    model=one_of(CONFIG.model_zoo),
+    annotation_set=one_of(CONFIG.annotation_sets),
+    dataset=one_of(CONFIG.dataset_zoo),
     asset="[a-z0-9_]+",
-    split="|".join(map(re.escape, SPLITS)),
+    split=one_of(SPLITS),
     seed=r"\d+",

@@ -10,12 +10,12 @@ rule generalization_score:
         units="<results>/captioners/{split}/seed{seed}/units.csv",
         bertscore=bertscore_asset,
     output:
-        scores="<results>/generalization/{split}/seed{seed}/scores.csv",
-        pmi="<results>/generalization/{split}/seed{seed}/lambda.csv",
+        scores="<results>/generalization/{split}/{model}/seed{seed}/scores.csv",
+        pmi="<results>/generalization/{split}/{model}/seed{seed}/lambda.csv",
     log:
-        "<logs>/generalization/{split}-seed{seed}.log",
+        "<logs>/generalization/{split}-{model}-seed{seed}.log",
     benchmark:
-        "<benchmarks>/generalization/{split}-seed{seed}.tsv"
+        "<benchmarks>/generalization/{split}-{model}-seed{seed}.tsv"
     conda:
         "../../envs/milan.yaml"
     threads: 1
@@ -37,12 +37,12 @@ rule generalization_score:
 rule generalization_table:
     input:
         [
-            f"<results>/generalization/{split}/seed{seed}/scores.csv"
-            for split, seed in TRIALS
+            f"<results>/generalization/{t.split}/{t.test}/seed{t.seed}/scores.csv"
+            for t in TRIALS
         ],
         [
-            f"<results>/generalization/{split}/seed{seed}/lambda.csv"
-            for split, seed in TRIALS
+            f"<results>/generalization/{t.split}/{t.test}/seed{t.seed}/lambda.csv"
+            for t in TRIALS
         ],
     output:
         generalization=report(
@@ -60,16 +60,43 @@ rule generalization_table:
         "../../envs/milan.yaml"
     threads: 1
     params:
-        trials=canonical_json(
-            [
-                [split, seed, list(SPLITS[split].train), SPLITS[split].test]
-                for split, seed in TRIALS
-            ]
-        ),
+        trials=trial_facts,
         code=code_version("generalization"),
     shell:
         "milan --log {log} generalization table --trials {params.trials:q} --files {input}"
         " --out {output.generalization}"
+
+
+rule generalization_section:
+    input:
+        scores=[
+            f"<results>/generalization/{t.split}/{t.test}/seed{t.seed}/scores.csv"
+            for t in TRIALS
+        ],
+        descriptions=[
+            f"<results>/{t.test}/describe/{t.split}/seed{t.seed}/descriptions.csv"
+            for t in TRIALS
+        ],
+        truth=[f"<results>/{t.test}/annotations/truth.csv" for t in TRIALS],
+    output:
+        section="<results>/generalization/section.json",
+        transfer="<results>/generalization/transfer.csv",
+        paired="<results>/generalization/paired.csv",
+        layers="<results>/generalization/layers.csv",
+    log:
+        "<logs>/generalization/section.log",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    params:
+        trials=trial_facts,
+        options=options("generalization", include={"bootstrap"}),
+        seed=CONFIG.seed,
+        code=code_version("transfer"),
+    shell:
+        "milan --log {log} generalization section --trials {params.trials:q} --scores {input.scores}"
+        " --descriptions {input.descriptions} --truth {input.truth} --options {params.options:q}"
+        " --seed {params.seed} --out {output.section}"
 
 
 rule generalization:
@@ -77,7 +104,13 @@ rule generalization:
         collect(
             "<results>/generalization/{file}",
             file=(
-                ["table.csv", "summary.csv", "lambda.csv", "lambda.svg"]
+                [
+                    "table.csv",
+                    "summary.csv",
+                    "lambda.csv",
+                    "lambda.svg",
+                    "section.json",
+                ]
                 if TRIALS
                 else []
             ),

@@ -60,13 +60,38 @@ def dataset_spec(wildcards):
 
 def training_spec(wildcards):
     """Canonical JSON of the training of one target network."""
-    return plan.training_params(CONFIG.model_zoo[wildcards.model])
+    return plan.training_params(CONFIG, wildcards.model, RESULTS, RESOURCES)
 
 
 def training_manifests(wildcards):
     """The data set that a target learns from, then those its accuracy is reported on."""
     weights = CONFIG.model_zoo[wildcards.model].weights
     return [manifest(name) for name in [weights.dataset, *weights.tests]]
+
+
+def teacher_weights(wildcards):
+    """The weights of the network that a target learns the features of."""
+    teacher = CONFIG.model_zoo[wildcards.model].weights.teacher
+    return (
+        plan.weights_file(CONFIG, teacher, RESULTS, RESOURCES) or [] if teacher else []
+    )
+
+
+def generator_spec(wildcards):
+    """Canonical JSON of the network that draws a data set."""
+    model = CONFIG.dataset_zoo[wildcards.dataset].model
+    return plan.model_params(CONFIG, model, RESULTS, RESOURCES)
+
+
+def generator_weights(wildcards):
+    """The weights of the network that draws a data set."""
+    model = CONFIG.dataset_zoo[wildcards.dataset].model
+    return plan.weights_file(CONFIG, model, RESULTS, RESOURCES) or []
+
+
+def generator_scenes(wildcards):
+    """The data set whose scenes are drawn."""
+    return manifest(CONFIG.dataset_zoo[wildcards.dataset].scenes)
 
 
 def shard_files(wildcards):
@@ -142,19 +167,19 @@ def within(wildcards):
 
 
 def split_model(kind):
-    """An input function: a file of the network that the split is tested on."""
+    """An input function: a file of the network that the trial is scored on."""
 
     def path(wildcards):
-        return f"{RESULTS}/{SPLITS[wildcards.split].test}/{kind}"
+        return f"{RESULTS}/{wildcards.model}/{kind}"
 
     return path
 
 
 def trial_file(kind):
-    """An input function: a file of one trial of the split on its test network."""
+    """An input function: a file of one trial of the split on one network."""
 
     def path(wildcards):
-        folder = f"{RESULTS}/{SPLITS[wildcards.split].test}/describe/{wildcards.split}"
+        folder = f"{RESULTS}/{wildcards.model}/describe/{wildcards.split}"
         return f"{folder}/seed{wildcards.seed}/{kind}"
 
     return path
@@ -228,3 +253,20 @@ def captioner_histories(wildcards):
         for split in SPLITS
         for seed in plan.seeds(CONFIG, split)
     ]
+
+
+def trial_facts(wildcards):
+    """Canonical JSON of all trials, in the order of their files."""
+    return canonical_json(
+        [
+            {
+                "experiment": trial.experiment,
+                "split": trial.split,
+                "train": list(SPLITS[trial.split].train),
+                "test": trial.test,
+                "seed": trial.seed,
+                "primary": trial.split == plan.primary_split(CONFIG, trial.test),
+            }
+            for trial in TRIALS
+        ]
+    )

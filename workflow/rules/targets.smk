@@ -7,6 +7,8 @@ rule datasets_build:
         "<logs>/datasets/{dataset}.log",
     benchmark:
         "<benchmarks>/datasets/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(name for name in CONFIG.dataset_zoo if name not in GENERATED),
     conda:
         "../../envs/milan.yaml"
     threads: 1
@@ -21,9 +23,37 @@ rule datasets_build:
         " --assets {input.assets} --out {output}"
 
 
+rule datasets_generate:
+    input:
+        scenes=generator_scenes,
+        weights=generator_weights,
+    output:
+        "<resources>/datasets/{dataset}/manifest.json",
+    log:
+        "<logs>/datasets/{dataset}.log",
+    benchmark:
+        "<benchmarks>/datasets/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(GENERATED),
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="4GB",
+    params:
+        model=generator_spec,
+        device=CONFIG.device,
+        code=code_version("generated"),
+    shell:
+        "milan --log {log} datasets generate --name {wildcards.dataset} --model {params.model:q}"
+        " --scenes {input.scenes} --device {params.device} --threads {threads} --out {output}"
+
+
 rule targets_train:
     input:
-        training_manifests,
+        datasets=training_manifests,
+        teacher=teacher_weights,
     output:
         weights="<results>/{model}/target/weights.safetensors",
         history="<results>/{model}/target/training.csv",
@@ -46,6 +76,6 @@ rule targets_train:
         network=network_source,
         code=code_version("targets"),
     shell:
-        "milan --log {log} models train --model {params.spec:q} --name {wildcards.model} --datasets {input}"
+        "milan --log {log} models train --model {params.spec:q} --name {wildcards.model} --datasets {input.datasets}"
         " --seed {params.seed} --device {params.device} --threads {threads}"
         " --out {output.weights}"

@@ -1,0 +1,133 @@
+"""Networks without classes: a transformer that learns features, a generator that draws scenes."""
+
+import numpy as np
+import pytest
+import torch
+
+from milan_core.data.build import build_dataset
+from milan_core.data.codes import GRID, scene_codes, vocabulary
+from milan_core.data.generate import generate_dataset
+from milan_core.data.store import open_dataset
+from milan_core.errors import UserError
+from milan_core.exemplars.mine import mine
+from milan_core.models.inputs import InputSpec
+from milan_core.models.learn import learn
+from milan_core.models.objectives import explained
+from milan_core.models.zoo import load_model
+
+VIEW = {"size": 64, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+TEACHER = {
+    "factory": "milan_core.models.minis:resnet_mini",
+    "kwargs": {"classes": 3, "widths": [4, 6]},
+    "input": VIEW,
+    "layers": ["blocks.3"],
+}
+SMALL = {"width": 16, "depth": 1, "heads": 2, "hidden": 12, "patch": 16}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    spec = {"kind": "shapes", "count": 150, "label": "object"}
+    folder = tmp_path_factory.mktemp("world")
+    return [build_dataset(f"w{seed}", spec, {}, folder / str(seed), seed) for seed in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def generator(world, tmp_path_factory):
+    names, colours = vocabulary(world[0])
+    kwargs = {"names": len(names), "colours": len(colours), "embedding": 8, "widths": [12, 8]}
+    weights = {"objective": "draw", "epochs": 25, "batch_size": 25, "learning_rate": 1e-2}
+    model = {
+        "factory": "milan_core.models.generator_mini:generator_mini",
+        "kwargs": kwargs,
+        "input": {"kind": "latents", "size": 64},
+        "weights": weights,
+    }
+    out = tmp_path_factory.mktemp("generator")
+    figures = learn(model, world[0], world[1:], seed=0, device="cpu", out=out)
+    weights = {"source": "file", "path": str(out / "weights.safetensors")}
+    return {**model, "weights": weights, "layers": ["stages.*"]}, figures
+
+
+def test_explained_variance():
+    target = torch.randn(5, 3, 2, 2)
+    assert explained(target, target) == pytest.approx(1)
+    mean = target.mean((0, 2, 3), keepdim=True).expand_as(target)
+    assert explained(mean, target) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(UserError, match="change its kwargs"):
+        explained(target, target[:, :2])
+
+
+def test_codes_say_what_is_at_the_centre_of_each_cell(world):
+    names, colours = vocabulary(world[0])
+    codes = scene_codes(world[0], names, colours)
+    assert codes.shape == (150, 2, GRID, GRID)
+    for image, row, column in ((0, 0, 0), (7, 8, 8), (149, 15, 3)):
+        thing = world[0].scenes[image][world[0].instances[image, 4 * row + 2, 4 * column + 2]]
+        expected = "text" if thing["kind"] == "text" else thing["name"]
+        assert names[codes[image, 0, row, column]] == expected
+        assert colours[codes[image, 1, row, column]] == thing["colour"]
+    with pytest.raises(UserError, match="unknown to the generator"):
+        scene_codes(world[0], names[1:], colours)
+
+
+def test_distilled_transformer_explains_features_of_unseen_images(world, tmp_path):
+    weights = {"objective": "distil", "teacher": TEACHER, "teacher_size": 64, "count": 100}
+    model = {
+        "factory": "milan_core.models.vit_mini:vit_mini",
+        "kwargs": {"features": 6, "grid": 4, **SMALL},
+        "input": VIEW,
+        "weights": {**weights, "epochs": 30, "batch_size": 20, "learning_rate": 1e-2},
+    }
+    ((what, share, images),) = learn(model, world[0], world[1:], seed=0, device="cpu", out=tmp_path)
+    assert (what, images) == ("w2: variance of the features explained", 150)
+    assert 0.1 < share < 1
+    wrong = {**model, "kwargs": {"features": 5, "grid": 4, **SMALL}}
+    with pytest.raises(UserError, match="change its kwargs"):
+        learn(wrong, world[0], [], seed=0, device="cpu", out=tmp_path)
+
+
+def test_generator_draws_scenes_that_it_never_saw(generator, world, tmp_path):
+    model, ((what, share, _),) = generator
+    assert what == "w2: variance of the pixels explained"
+    assert share > 0.1  # the mean colour explains nothing
+    drawn = generate_dataset("drawn", model, world[1], tmp_path / "drawn")
+    assert open_dataset(tmp_path / "drawn").fingerprint == drawn.fingerprint
+    np.testing.assert_array_equal(drawn.instances, world[1].instances)
+    assert drawn.scenes == world[1].scenes
+    spread = world[1].images.astype(float) - world[1].images.mean((0, 1, 2))
+    error = drawn.images.astype(float) - world[1].images
+    assert 1 - (error**2).sum() / (spread**2).sum() == pytest.approx(share, abs=0.01)
+
+
+def test_units_of_a_generator_are_mined_over_its_own_codes(generator, world, tmp_path):
+    model, _ = generator
+    drawn = generate_dataset("drawn", model, world[1], tmp_path / "drawn")
+    loaded = load_model(model)
+    found = mine(loaded.module, drawn, loaded.layers, k=3, input=loaded.input, batch_size=32)
+    layer = loaded.layers[-1]
+    outputs = {}
+    handle = loaded.module.stages[-1].register_forward_hook(
+        lambda _m, _i, output: outputs.setdefault("maps", output)
+    )
+    with torch.inference_mode():
+        loaded.module(torch.from_numpy(np.array(drawn.latents)))
+    handle.remove()
+    best = outputs["maps"].amax((2, 3)).argmax(0).numpy()
+    assert (found.ids(layer)[:, 0] == best).mean() > 0.9  # ties aside
+    with pytest.raises(UserError, match="got none: choose a data"):
+        mine(loaded.module, world[1], loaded.layers, k=3, input=InputSpec(64, kind="latents"))
+
+
+def test_what_does_not_fit_is_one_sentence(generator, world, tmp_path):
+    model, _ = generator
+    wrong = {**model, "kwargs": {**model["kwargs"], "names": 2}, "weights": {"objective": "draw"}}
+    with pytest.raises(UserError, match="do not fit data set 'w1'"):
+        learn(wrong, world[0], [], seed=0, device="cpu", out=tmp_path)
+    many = {**wrong, "weights": {"objective": "draw", "count": 1000}}
+    with pytest.raises(UserError, match="has 150 images"):
+        learn(many, world[0], [], seed=0, device="cpu", out=tmp_path)
+    other = tmp_path / "other.pt"
+    torch.save({}, other)
+    with pytest.raises(UserError, match="not a generator trained here"):
+        generate_dataset("d", {**model, "weights": {"path": str(other)}}, world[1], tmp_path / "d")
