@@ -16,7 +16,7 @@ def label_concepts(wildcards):
 
 def trial_labels(wildcards):
     """The labels of the network that a trial is tested on."""
-    model = SPLITS[wildcards.split].test
+    model = wildcards.model
     return f"{RESULTS}/{model}/labels/labels.csv" if model in LABELLED else []
 
 
