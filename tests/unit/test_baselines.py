@@ -189,8 +189,8 @@ def configured(root: Path, **change: object):
 
 def test_plan_of_the_default(root: Path) -> None:
     config = configured(root)
-    assert {split for split, _ in plan.compared(config)} == {f"without_{m}" for m in config.models}
-    assert plan.labelled(config) == config.models
+    assert {t.split for t in plan.compared(config)} == {f"without_{m}" for m in config.corpus}
+    assert plan.labelled(config) == config.corpus
     assert plan.label_dataset(config, "resnet_mini") == "stickers_test"
     assert plan.needs_masks(config)
     about = json.loads(plan.about(config))
