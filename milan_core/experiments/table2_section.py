@@ -195,14 +195,27 @@ def caveats(methods: Sequence[str], labels: str, same_images: bool) -> list[str]
         )
         found.append(
             f"{_listed(names)} read the masks of the ground truth that also wrote the references. "
-            "In this world their labels are a ceiling, not a rival: with real images nobody has "
-            f"such masks. They are drawn from {place}."
+            "With real images nobody has such masks, so in this world these methods are a ceiling "
+            "on what labels can know, not rivals: PMI, which reads pixels only, may well be behind "
+            "them, and where it is ahead, it is so in spite of their advantage. Their evidence is "
+            f"drawn from {place}."
+        )
+    if formulas := [NAMES[method] for method in methods if method in ("compexp", "invert")]:
+        found.append(
+            f"A formula of {_listed(formulas)} names up to several concepts, and concept accuracy "
+            "counts it as right when any of them is the unit's, a negated one too: read their "
+            "accuracy as an upper bound, and BERTScore and BLEU beside it."
         )
     if "clip_dissect" not in methods:
         found.append(
             "CLIP-Dissect is not part of this run: it needs a CLIP checkpoint, which the run does "
             "not fetch (baselines.clip_dissect.path)."
         )
+    found.append(
+        "Retrieval repeats what an annotator said of the nearest training unit. Networks that are "
+        "probed with the same images share many exemplars, so the nearest unit often shows the "
+        "same pictures: that favours retrieval over methods that have to write."
+    )
     found.append(
         "Constants, shuffled descriptions and the language model alone stand in the same table: a "
         "method that is not clearly above them has shown nothing."

@@ -151,7 +151,8 @@ def test_table2_from_files(trial: comparison.TrialFiles, tmp_path: Path) -> None
     assert "accuracy_lead" not in found[table2.ALL, "pmi"]
     write_table2_section(tmp_path / "baselines", rows, ["netdissect"], "scenes", False)
     text = " ".join(read_json(tmp_path / "baselines/section.json")["paragraphs"])
-    assert "a ceiling, not a rival" in text
+    assert "a ceiling on what labels can know, not rivals" in text
+    assert "A formula" not in text, "no method of this run writes formulas"
     assert "other scenes (scenes)" in text
     assert "CLIP-Dissect is not part of this run" in text
 
