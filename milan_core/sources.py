@@ -43,6 +43,7 @@ STAGES: dict[str, tuple[str, list[str]]] = {
         ["experiments.rerank_study", "experiments.rerank_report"],
     ),
     "transfer": ("generalization", ["experiments.transfer", "experiments.bootstrap"]),
+    "variants": ("variants", ["families.stage", "experiments.variants"]),
     "report": ("report", ["report.pages", "report.run"]),
 }
 # Files that code reads beside itself, by the package that reads them.

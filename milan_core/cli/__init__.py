@@ -31,6 +31,7 @@ STAGES = (
     "generalization",
     "baselines",
     "rerank_study",
+    "variants",
     "report",
     "config",
     "doctor",

@@ -24,6 +24,7 @@ from milan_core.config.stages import (
     Exemplars,
     GeneralizationSpec,
 )
+from milan_core.config.variants import VariantSpec
 from milan_core.config.zoo import (
     Asset,
     DatasetSpec,
@@ -54,6 +55,7 @@ __all__ = [
     "RerankStudySpec",
     "Section",
     "Tokens",
+    "VariantSpec",
     "Weights",
     "parse_config",
     "schema",
@@ -84,6 +86,9 @@ class Config(Section):
     baselines: BaselinesSpec = Field(BaselinesSpec(), description="Other methods (Table 2)")
     rerank_study: RerankStudySpec = Field(
         RerankStudySpec(), description="Decoding strategies compared"
+    )
+    variants: dict[Name, VariantSpec] = Field(
+        {}, description="Descriptions by other captioners, priors and re-rankers"
     )
     notice: str = Field("", description="One line printed on every page: what this run is")
     pathvars: dict[str, str] = Field(

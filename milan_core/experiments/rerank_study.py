@@ -112,7 +112,12 @@ def measure(files: StudyFiles) -> None:
     for trial in trials(decoding, options, files.seed):
         found = scorer.measure(trial.rounds)
         greedy = found.units[ACCURACY] if greedy is None else greedy
-        row = _row(trial, found, greedy, bootstrap)
+        row: dict[str, Any] = {
+            "strategy": trial.strategy,
+            "beams": trial.beams,
+            "lambda": float(trial.weight),
+            **measured_row(found, greedy, bootstrap),
+        }
         rows.append([files.model, *(cell(row[name]) for name in COLUMNS[1:])])
     write_csv(files.out, COLUMNS, rows)
     count = len(keys)
@@ -153,17 +158,15 @@ def _reranked(found: Any, width: int, lambdas: Sequence[float]) -> Iterator[Tria
         yield Trial("rerank" if weight else "beam", width, weight, [texts])
 
 
-def _row(trial: Trial, found: Measured, greedy: np.ndarray, bootstrap: Bootstrap) -> dict[str, Any]:
+def measured_row(found: Measured, base: np.ndarray, bootstrap: Bootstrap) -> dict[str, float]:
+    """Accuracy with its interval and its paired gain over `base`, agreement and diversity."""
     correct = found.units[ACCURACY]
     judged = correct[~np.isnan(correct)]
     values = found.corpus | {
         name: float(array.mean()) for name, array in found.units.items() if name != ACCURACY
     }
-    interval = (*bootstrap.interval(judged, ACCURACY), *bootstrap.paired(correct, greedy, ACCURACY))
+    interval = (*bootstrap.interval(judged, ACCURACY), *bootstrap.paired(correct, base, ACCURACY))
     return {
-        "strategy": trial.strategy,
-        "beams": trial.beams,
-        "lambda": float(trial.weight),
         ACCURACY: float(judged.mean()) if len(judged) else math.nan,
         **dict(zip(INTERVALS, interval, strict=True)),
         **{name: values.get(name, math.nan) for name in (*AGREEMENT, *DIVERSITY)},

@@ -12,7 +12,7 @@ from typing import Any
 from milan_core.config import Config
 from milan_core.errors import UserError, unknown
 from milan_core.plan.annotations import annotation_sets, check_sets
-from milan_core.plan.rerank_study import studied as studied
+from milan_core.plan.rerank_study import studied
 from milan_core.plan.sections import experiments
 from milan_core.plan.splits import (
     KINDS,
@@ -25,6 +25,7 @@ from milan_core.plan.splits import (
     splits,
     trials,
 )
+from milan_core.plan.variants import check_variants, scored_variants, variant_params, varied
 from milan_core.runtime.files import canonical_json, file_sha256, text_hash
 from milan_core.sources import closure, file_of
 
@@ -35,9 +36,13 @@ __all__ = [
     "described",
     "experiments",
     "primary_split",
+    "scored_variants",
     "seeds",
     "splits",
+    "studied",
     "trials",
+    "variant_params",
+    "varied",
 ]
 
 
@@ -61,6 +66,7 @@ def check_plan(config: Config) -> None:
         for name in names:
             if name not in allowed and name not in known:
                 raise unknown("split", name, allowed, f"config: {key}")
+    check_variants(config)
     _check_files(config)
     check_sets(config)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from milan_core.config import Config
 from milan_core.plan.rerank_study import studied
 from milan_core.plan.splits import trials
+from milan_core.plan.variants import scored_variants
 
 
 def experiments(config: Config) -> list[str]:
@@ -15,5 +16,6 @@ def experiments(config: Config) -> list[str]:
         "captioners": True,
         "baselines": scored,
         "rerank_study": bool(studied(config)),
+        "variants": bool(scored_variants(config)),
     }
     return [name for name, wanted in asked.items() if wanted]

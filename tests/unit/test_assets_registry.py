@@ -17,7 +17,7 @@ def kept(name, path):
 
 def test_built_in_assets():
     registry = load_registry()
-    assert set(registry) == {"emojis", "miniworld", "efficientnet_lite0", "minilm"}
+    assert set(registry) == {"emojis", "miniworld", "efficientnet_lite0", "minilm", "smollm2"}
     for name, spec in registry.items():
         assert spec.name == name
         assert spec.licence

@@ -64,3 +64,4 @@ wildcard_constraints:
     asset="[a-z0-9_]+",
     split=one_of(SPLITS),
     seed=r"\d+",
+    variant="|".join(map(re.escape, CONFIG.variants)) or "none",
