@@ -76,6 +76,8 @@ def write_comparison(trials: Sequence[Trial], seed: int, folder: Path) -> list[R
     alike = [row for row in long if row["method"] != "annotators"]
     if any(row["metric"] == BERT_F for row in alike):
         write_figure(folder / "bertscore.svg", figures.accuracy_figure(alike, BERT_F))
+    else:
+        (folder / "bertscore.svg").unlink(missing_ok=True)  # of a run that had BERTScore
     return rows
 
 

@@ -141,6 +141,8 @@ def trials_of(trial: comparison.TrialFiles, tmp_path: Path, *names: str) -> list
 
 def test_table2_from_files(trial: comparison.TrialFiles, tmp_path: Path) -> None:
     trials = trials_of(trial, tmp_path, "b", "c")
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines/bertscore.svg").touch()
     rows = table2.write_comparison(trials, 0, tmp_path / "baselines")
     found = {(row["model"], row["method"]): row for row in rows}
     assert found["b", "netdissect"]["accuracy_lead"] == pytest.approx(-2 / 6)
@@ -149,6 +151,7 @@ def test_table2_from_files(trial: comparison.TrialFiles, tmp_path: Path) -> None
     assert pooled["accuracy_lead"] == pytest.approx(-2 / 6)
     assert pooled["accuracy_lead_low"] < -2 / 6 < pooled["accuracy_lead_high"]
     assert "accuracy_lead" not in found[table2.ALL, "pmi"]
+    assert not (tmp_path / "baselines/bertscore.svg").exists(), "left by a run with BERTScore"
     write_table2_section(tmp_path / "baselines", rows, ["netdissect"], "scenes", False)
     text = " ".join(read_json(tmp_path / "baselines/section.json")["paragraphs"])
     assert "a ceiling on what labels can know, not rivals" in text

@@ -134,6 +134,11 @@ rule baselines_table:
         table2="<results>/baselines/table2.csv",
         accuracy="<results>/baselines/accuracy.svg",
         section="<results>/baselines/section.json",
+        bertscore=(
+            ["<results>/baselines/bertscore.svg"]
+            if CONFIG.generalization.bertscore
+            else []
+        ),
     log:
         "<logs>/baselines/table.log",
     conda:
