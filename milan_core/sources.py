@@ -18,6 +18,7 @@ ROOT = PACKAGE.parent
 # The modules that the commands of a stage call. `cli/<file>` belongs to the stage, but is not
 # walked: one file may serve several stages. A test compares this table with those files.
 STAGES: dict[str, tuple[str, list[str]]] = {
+    "analyze": ("analyze", ["experiments.analysis.stage", "experiments.analysis.report"]),
     "assets": ("assets", ["assets.fetch", "assets.registry"]),
     "datasets": ("datasets", ["data.build"]),
     "generated": ("datasets", ["data.generate", "data.store"]),

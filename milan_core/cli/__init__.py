@@ -28,6 +28,7 @@ STAGES = (
     "features",
     "captioner",
     "describe",
+    "analyze",
     "generalization",
     "baselines",
     "rerank_study",

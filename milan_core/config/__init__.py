@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
+from milan_core.config.analysis import AnalyzeSpec
 from milan_core.config.annotations import AnnotationSetSpec, expand_groups
 from milan_core.config.baselines import BaselinesSpec
 from milan_core.config.checks import check_names
@@ -39,6 +40,7 @@ from milan_core.config.zoo import (
 from milan_core.errors import UserError, nearest
 
 __all__ = [
+    "AnalyzeSpec",
     "AnnotationSetSpec",
     "Asset",
     "BaselinesSpec",
@@ -82,6 +84,7 @@ class Config(Section):
     encoder: EncoderSpec = Field(description="Feature encoder of the captioner")
     captioner: CaptionerSpec = Field(CaptionerSpec(), description="Captioner and language model")
     describe: DescribeSpec = Field(DescribeSpec(), description="Decoding")
+    analyze: AnalyzeSpec = Field(AnalyzeSpec(), description="Analysis by ablation")
     generalization: GeneralizationSpec = Field(GeneralizationSpec(), description="Scores")
     baselines: BaselinesSpec = Field(BaselinesSpec(), description="Other methods (Table 2)")
     rerank_study: RerankStudySpec = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from milan_core.config.analysis import check_analysis
 from milan_core.config.baselines import check_baselines
 from milan_core.config.zoo import Weights
 from milan_core.errors import UserError, unknown
@@ -70,6 +71,7 @@ def check_names(config: Config) -> None:
             )
     _check_seeds(config)
     check_baselines(config)
+    check_analysis(config)
 
 
 def _check_generated(config: Config) -> None:

@@ -26,9 +26,9 @@ from milan_core.runtime.drawing import write_figure
 from milan_core.runtime.files import read_csv
 from milan_core.text.bertscore import BertScorer
 from milan_core.text.metrics import WordInformation
+from milan_core.text.vectors import encoder_folder
 
 TEST = "test"
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 class TrialFacts(TypedDict):
@@ -136,19 +136,6 @@ def read_training(units: Path, learnt: Sequence[Path]) -> Training:
         message = f"{units} and the training annotations have no unit in common"
         raise UserError(message)
     return Training(captions, truth)
-
-
-def encoder_folder(asset: Path) -> Path:
-    """The folder below an asset (its folder or asset.json) that holds a transformers encoder."""
-    root = asset if asset.is_dir() else asset.parent
-    for config in sorted(root.rglob("config.json")):
-        if any((config.parent / name).is_file() for name in _WEIGHTS):
-            return config.parent
-    message = (
-        f"BERTScore: no transformers model below {root} (config.json beside {_WEIGHTS[0]}); "
-        "fetch the asset again, or set generalization.bertscore to null"
-    )
-    raise UserError(message)
 
 
 def write_tables(trials: Sequence[TrialFacts], files: Sequence[Path], folder: Path) -> None:

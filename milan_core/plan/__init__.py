@@ -11,6 +11,7 @@ from typing import Any
 
 from milan_core.config import Config
 from milan_core.errors import UserError, unknown
+from milan_core.plan.analysis import analyze_assets
 from milan_core.plan.annotations import annotation_sets, check_sets
 from milan_core.plan.rerank_study import studied
 from milan_core.plan.sections import experiments
@@ -232,6 +233,7 @@ def used_assets(config: Config) -> list[str]:
     names.add(config.generalization.bertscore)
     if config.baselines.methods and config.baselines.dataset:
         names.update(config.dataset_zoo[config.baselines.dataset].assets)
+    names.update(analyze_assets(config))
     return sorted(name for name in names if name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from milan_core.config import Config
+from milan_core.plan.analysis import analyzed
 from milan_core.plan.rerank_study import studied
 from milan_core.plan.splits import trials
 from milan_core.plan.variants import scored_variants
@@ -12,6 +13,7 @@ def experiments(config: Config) -> list[str]:
     """Folders below `<results>` in which an experiment of this run leaves its `section.json`."""
     scored = any(name in config.corpus for name in config.models)
     asked = {
+        "analyze": bool(analyzed(config)),
         "generalization": bool(trials(config)),
         "captioners": True,
         "baselines": scored,

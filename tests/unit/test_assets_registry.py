@@ -17,7 +17,8 @@ def kept(name, path):
 
 def test_built_in_assets():
     registry = load_registry()
-    assert set(registry) == {"emojis", "miniworld", "efficientnet_lite0", "minilm", "smollm2"}
+    names = ("emojis", "miniworld", "efficientnet_lite0", "minilm", "smollm2", "spacy_english")
+    assert set(registry) == set(names)
     for name, spec in registry.items():
         assert spec.name == name
         assert spec.licence

@@ -33,7 +33,7 @@ def test_both_entry_points_plan_the_same_jobs(checkout):
 
 
 @pytest.mark.parametrize(
-    "target", ["exemplars", "describe", "generalization", "baselines", "report"]
+    "target", ["exemplars", "describe", "generalization", "baselines", "analyze", "report"]
 )
 def test_targets(checkout, target):
     plan = snakemake(checkout, target, "-n", *QUICK)

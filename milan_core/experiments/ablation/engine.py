@@ -21,6 +21,7 @@ from milan_core.experiments.ablation.methods import Masks
 from milan_core.experiments.ablation.recording import Plan
 from milan_core.experiments.ablation.replacement import KINDS, Kind, Values, channel_axis
 from milan_core.experiments.ablation.replay import Memory
+from milan_core.models.layouts import Layout
 from milan_core.models.trace import eval_mode, resolve_layers
 
 Unit = tuple[str, int]
@@ -51,6 +52,7 @@ class AblationEngine:
         device: where the network runs.
         replacement: "zero" (the paper's), "mean" or "resample".
         seed: chooses the images that "resample" takes maps from.
+        layout: of the network's layers, where it differs from the default.
 
     """
 
@@ -65,6 +67,7 @@ class AblationEngine:
         *,
         replacement: Kind = "zero",
         seed: int = 0,
+        layout: Layout | None = None,
     ) -> None:
         if batch_size < 1:
             msg = f"batch_size is {batch_size}; expected 1 or more"
@@ -77,18 +80,23 @@ class AblationEngine:
         self._images = min(len(inputs), max(1, batch_size // _COPIES))
         self._sources = other_images(len(inputs), seed)
         self._choices: dict[tuple[str, bool], Choice] = {}
-        self._observe(resolve_layers(model, layers))
+        self._observe(resolve_layers(model, layers), layout or Layout())
         self._means = self._mean_activations() if replacement == "mean" else {}
 
-    def _observe(self, names: list[str]) -> None:
+    def _observe(self, names: list[str], layout: Layout) -> None:
         """Learn the order of the layers and their units from the first batch."""
         with eval_mode(self._model), torch.no_grad():
             batch = self._batch(np.arange(self._images))
             self._plan = Plan.of(self._model, names, batch)
             memory = Memory.of(self._model, self._plan, batch, calls=False)
         check_logits(memory.logits, self.labels)
-        self._axes = {name: channel_axis(memory.layers[name], name) for name in names}
-        self._counts = {name: memory.layers[name].shape[self._axes[name]] for name in names}
+        last = layout.channels_last
+        self._axes = {name: channel_axis(memory.layers[name], name, last) for name in names}
+        self._widths = {name: memory.layers[name].shape[self._axes[name]] for name in names}
+        self._counts = {
+            name: width if layout.units is None else min(width, layout.units)
+            for name, width in self._widths.items()
+        }
         self.units: list[Unit] = [(name, unit) for name in names for unit in self._range(name)]
         self._places = {unit: place for place, unit in enumerate(self.units)}
 
@@ -217,7 +225,7 @@ class AblationEngine:
         masks: dict[str, torch.Tensor] = {}
         for name in self._plan.layers:
             if any(name in state for state in states):
-                mask = np.zeros((len(states), self._counts[name]), dtype=bool)
+                mask = np.zeros((len(states), self._widths[name]), dtype=bool)
                 for copy, state in enumerate(states):
                     mask[copy, state.get(name, [])] = True
                 masks[name] = torch.from_numpy(mask).to(self._device)
@@ -247,7 +255,7 @@ class AblationEngine:
                 memory = Memory.of(self._model, self._plan, self._batch(rows), calls=False)
                 for name, output in memory.layers.items():
                     maps = output.double().movedim(self._axes[name], 1)
-                    total = maps.reshape(len(rows), self._counts[name], -1).mean(2).sum(0)
+                    total = maps.reshape(len(rows), self._widths[name], -1).mean(2).sum(0)
                     sums[name] = sums[name] + total if name in sums else total
                     kinds[name] = output.dtype
         return {name: (total / len(self.labels)).to(kinds[name]) for name, total in sums.items()}

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from milan_core.errors import UserError
+from milan_core.models.hooks import HookPoint
 from milan_core.models.trace import first_tensor, forward
 
 
@@ -61,8 +62,20 @@ class Plan:
         return list(found.values())
 
 
+def module_of(model: nn.Module, layer: str) -> nn.Module:
+    """The module whose output a layer is; refuses other tensors of a module.
+
+    A layer that is recorded after a ReLU (`@relu`) is ablated before it: a zero stays zero.
+    """
+    point = HookPoint.parse(layer)
+    if point.side != "output" or point.call is not None:
+        msg = f"layer {layer!r} is not the output of a module that runs once: ablate such a layer"
+        raise UserError(msg)
+    return model.get_submodule(point.module)
+
+
 def _only_call(model: nn.Module, name: str, turns: dict[nn.Module, list[Call]]) -> Call:
-    calls = turns.get(model.get_submodule(name), [])
+    calls = turns.get(module_of(model, name), [])
     if len(calls) == 1:
         return calls[0]
     said = "does not run" if not calls else f"runs {len(calls)} times"
@@ -115,7 +128,7 @@ def hooked(model: nn.Module, hooks: Mapping[str, Callable[[torch.Tensor], Any]])
     """Within the block, layer `name` gives `hooks[name](its output tensor)`; None leaves it."""
     with contextlib.ExitStack() as stack:
         for name, change in hooks.items():
-            handle = model.get_submodule(name).register_forward_hook(_changing(name, change))
+            handle = module_of(model, name).register_forward_hook(_changing(name, change))
             stack.callback(handle.remove)
         yield
 

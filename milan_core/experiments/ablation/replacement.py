@@ -13,14 +13,19 @@ Kind = Literal["zero", "mean", "resample"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def channel_axis(output: torch.Tensor, layer: str) -> int:
-    """The axis of the units: 1 for maps (b, C, h, w) and vectors (b, C), 2 for tokens (b, T, C)."""
+def channel_axis(output: torch.Tensor, layer: str, channels_last: bool = False) -> int:
+    """The axis of the units: 1 for maps (b, C, h, w) and vectors (b, C), 2 for tokens (b, T, C).
+
+    With `channels_last`, maps are (b, h, w, C).
+    """
     if output.ndim not in (2, 3, 4):
         msg = (
             f"layer {layer!r} gives a tensor of shape {tuple(output.shape)}; expected (b, C, h, w) "
             "maps, (b, T, C) tokens or (b, C) vectors; choose another layer"
         )
         raise UserError(msg)
+    if output.ndim == 4 and channels_last:
+        return 3
     return 2 if output.ndim == 3 else 1
 
 
