@@ -45,12 +45,15 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "transfer": ("generalization", ["experiments.transfer", "experiments.bootstrap"]),
     "variants": ("variants", ["families.stage", "experiments.variants"]),
+    "audit": ("audit", ["experiments.audit", "experiments.audit_section"]),
+    "edit": ("edit", ["experiments.edit", "experiments.edit_section", "experiments.edit_table"]),
     "report": ("report", ["report.pages", "report.run"]),
 }
 # Files that code reads beside itself, by the package that reads them.
 BESIDE = {
     "assets": ["milan_core/assets/*.yaml"],
     "data": ["milan_core/data/*.yaml"],
+    "experiments": ["milan_core/experiments/templates/*"],
     "report": ["milan_core/report/templates/*"],
     "ops": ["csrc/**/*"],
 }

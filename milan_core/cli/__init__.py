@@ -33,6 +33,8 @@ STAGES = (
     "baselines",
     "rerank_study",
     "variants",
+    "audit",
+    "edit",
     "report",
     "config",
     "doctor",

@@ -14,8 +14,10 @@ from pydantic import Field, ValidationError
 
 from milan_core.config.analysis import AnalyzeSpec
 from milan_core.config.annotations import AnnotationSetSpec, expand_groups
+from milan_core.config.audit import AuditSpec, check_audit
 from milan_core.config.baselines import BaselinesSpec
 from milan_core.config.checks import check_names
+from milan_core.config.edit import EditSpec, check_edit
 from milan_core.config.networks import with_networks
 from milan_core.config.rerank_study import RerankStudySpec
 from milan_core.config.stages import (
@@ -25,6 +27,7 @@ from milan_core.config.stages import (
     Exemplars,
     GeneralizationSpec,
 )
+from milan_core.config.twins import resolve_twins
 from milan_core.config.variants import VariantSpec
 from milan_core.config.zoo import (
     Asset,
@@ -43,12 +46,14 @@ __all__ = [
     "AnalyzeSpec",
     "AnnotationSetSpec",
     "Asset",
+    "AuditSpec",
     "BaselinesSpec",
     "CaptionerSpec",
     "Config",
     "DatasetSpec",
     "DescribeSpec",
     "Direction",
+    "EditSpec",
     "EncoderSpec",
     "Exemplars",
     "GeneralizationSpec",
@@ -93,6 +98,8 @@ class Config(Section):
     variants: dict[Name, VariantSpec] = Field(
         {}, description="Descriptions by other captioners, priors and re-rankers"
     )
+    audit: AuditSpec | None = Field(None, description="Units that match a query; null: no audit")
+    edit: EditSpec | None = Field(None, description="Removal of spurious units; null: no editing")
     notice: str = Field("", description="One line printed on every page: what this run is")
     pathvars: dict[str, str] = Field(
         {}, description="Roots of results, resources, logs, benchmarks"
@@ -108,7 +115,10 @@ def parse_config(raw: dict[str, Any]) -> Config:
         config = Config.model_validate(with_networks(expand_groups(raw)))
     except ValidationError as error:
         raise UserError("; ".join(_sentence(item) for item in error.errors())) from None
+    config = config.model_copy(update={"dataset_zoo": resolve_twins(config.dataset_zoo)})
     check_names(config)
+    check_audit(config)
+    check_edit(config)
     return config
 
 

@@ -102,12 +102,12 @@ def _check_seeds(config: Config) -> None:
     """Two worlds of one kind with one seed would share scenes: tests would be training images."""
     seen: dict[tuple[str, int], str] = {}
     for name, spec in config.dataset_zoo.items():
-        if spec.kind in ("stickers", "shapes"):
+        if spec.kind in ("stickers", "shapes") and spec.twin_of is None:
             other = seen.setdefault((spec.kind, spec.seed), name)
             if other != name:
                 raise UserError(
                     f"config: dataset_zoo: {other!r} and {name!r} have the same seed {spec.seed} "
-                    "and would share scenes; give each its own"
+                    "and would share scenes; give each its own, or say `twin_of`"
                 )
 
 

@@ -39,6 +39,10 @@ class DatasetSpec(Section):
     scenes: Name | None = Field(None, description="generated: the data set whose scenes are drawn")
     options: dict[str, Any] = Field({}, description="Options of the kind; see config/README.md")
     seed: int = Field(0, description="Seed of the composition; no two data sets should share one")
+    twin_of: Name | None = Field(
+        None,
+        description="The same scenes as that data set, but for the options given here",
+    )
 
 
 class InputSpec(Section):
@@ -97,7 +101,11 @@ class Weights(Section):
     epochs: int = Field(5, ge=1, description="train: passes over the data set")
     batch_size: int = Field(128, ge=1, description="train: images per step")
     learning_rate: float = Field(3e-3, gt=0, description="train: highest learning rate")
-    seed: int = Field(0, description="random: seed of the random numbers")
+    seed: int | None = Field(
+        None,
+        description="train: seed of initial weights and order, null takes the run's; random: seed "
+        "of the random numbers, null is 0",
+    )
 
     @property
     def filename(self) -> str:

@@ -13,6 +13,12 @@ from milan_core.config import Config
 from milan_core.errors import UserError, unknown
 from milan_core.plan.analysis import analyze_assets
 from milan_core.plan.annotations import annotation_sets, check_sets
+from milan_core.plan.audit import audit_params as audit_params
+from milan_core.plan.audit import audited
+from milan_core.plan.audit import has_truth as has_truth
+from milan_core.plan.edit import edit_params as edit_params
+from milan_core.plan.edit import edit_trial as edit_trial
+from milan_core.plan.edit import edited, references
 from milan_core.plan.rerank_study import studied
 from milan_core.plan.sections import experiments
 from milan_core.plan.splits import (
@@ -48,8 +54,8 @@ __all__ = [
 
 
 def needed_models(config: Config) -> list[str]:
-    """Networks whose units must be mined: those described and those learnt from."""
-    return sorted({*config.models, *annotated(config)})
+    """Networks whose units must be mined: those described, learnt from, audited or edited."""
+    return sorted({*config.models, *annotated(config), *audited(config), *edited(config)})
 
 
 def probe_datasets(config: Config) -> list[str]:
@@ -226,6 +232,7 @@ def report_params(config: Config, results: str, resources: str) -> str:
 def used_assets(config: Config) -> list[str]:
     """Names of the assets that the configured networks, data sets and scores read."""
     models = [config.model_zoo[name] for name in [*needed_models(config), config.encoder.model]]
+    models += [config.model_zoo[name] for name in references(config)]
     names = {model.weights.asset for model in models}
     for model in models:
         for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):

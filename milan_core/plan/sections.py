@@ -19,5 +19,7 @@ def experiments(config: Config) -> list[str]:
         "baselines": scored,
         "rerank_study": bool(studied(config)),
         "variants": bool(scored_variants(config)),
+        "audit": config.audit is not None,
+        "edit": config.edit is not None,
     }
     return [name for name, wanted in asked.items() if wanted]

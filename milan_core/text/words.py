@@ -7,7 +7,7 @@ which is the fixed behaviour of `spec/milan.md` 9.3 (the published code searched
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 _WORD = re.compile(r"[a-z0-9]+")
@@ -72,6 +72,23 @@ def split_accept(cell: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in cell.split(";") if word.strip())
 
 
+def phrase_spans(words: Sequence[str], phrase: str) -> list[tuple[int, int]]:
+    """Where `phrase` stands in `words`: (start, end) of every occurrence.
+
+    Its words must follow each other, each in the singular or the plural.
+    """
+    wanted = tokens(phrase)
+    width = len(wanted)
+    if not width:
+        return []
+    starts = range(len(words) - width + 1)
+    return [
+        (start, start + width)
+        for start in starts
+        if all(map(same_word, words[start : start + width], wanted))
+    ]
+
+
 def names_concept(description: str, accept_words: Iterable[str]) -> bool:
     """Whether `description` contains one of `accept_words` as whole words.
 
@@ -79,13 +96,4 @@ def names_concept(description: str, accept_words: Iterable[str]) -> bool:
     Every word may stand in the singular or the plural.
     """
     words = tokens(description)
-    for entry in accept_words:
-        wanted = tokens(entry)
-        width = len(wanted)
-        if not width:
-            continue
-        for start in range(len(words) - width + 1):
-            found = words[start : start + width]
-            if all(same_word(a, b) for a, b in zip(found, wanted, strict=True)):
-                return True
-    return False
+    return any(phrase_spans(words, entry) for entry in accept_words)

@@ -14,11 +14,12 @@ def test_default_graph(checkout):
     counts = job_counts(plan.stdout)
     # six networks, four of them in the corpus: one split without each of the four and one within
     # each of the six, four that learn from one network, `all`, and two further trials
-    assert counts["exemplars_scan"] == counts["exemplars_merge"] == 6
-    assert counts["targets_train"] == 5
+    # the twins of the audit and the edited network come on top, with two sets of probe images
+    assert counts["exemplars_scan"] == counts["exemplars_merge"] == 6 + 3
+    assert counts["targets_train"] == 5 + 3
     assert counts["captioner_train"] == 4 + 6 + 4 + 1 + 2
     assert counts["generalization_score"] == 4 + 6 + 2 + 8
-    assert counts["features_encode"] == 2, "probe images are encoded once, not per network"
+    assert counts["features_encode"] == 2 + 2, "probe images are encoded once, not per network"
     counts = job_counts(snakemake(checkout, "baselines", "-n").stdout)
     assert counts["baselines_label"] == 4
     assert counts["baselines_concepts"] == 1
@@ -33,7 +34,8 @@ def test_both_entry_points_plan_the_same_jobs(checkout):
 
 
 @pytest.mark.parametrize(
-    "target", ["exemplars", "describe", "generalization", "baselines", "analyze", "report"]
+    "target",
+    ["exemplars", "describe", "generalization", "baselines", "analyze", "audit", "edit", "report"],
 )
 def test_targets(checkout, target):
     plan = snakemake(checkout, target, "-n", *QUICK)

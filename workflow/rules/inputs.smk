@@ -55,12 +55,20 @@ def dataset_assets(wildcards):
 
 def dataset_spec(wildcards):
     """Canonical JSON of the data set."""
-    return canonical_json(CONFIG.dataset_zoo[wildcards.dataset].model_dump())
+    return canonical_json(
+        CONFIG.dataset_zoo[wildcards.dataset].model_dump(exclude={"twin_of"})
+    )
 
 
 def training_spec(wildcards):
     """Canonical JSON of the training of one target network."""
     return plan.training_params(CONFIG, wildcards.model, RESULTS, RESOURCES)
+
+
+def training_seed(wildcards):
+    """The seed of the network's training: its own, or the run's."""
+    own = CONFIG.model_zoo[wildcards.model].weights.seed
+    return CONFIG.seed if own is None else own
 
 
 def training_manifests(wildcards):

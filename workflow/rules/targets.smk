@@ -71,7 +71,7 @@ rule targets_train:
         mem="4GB",
     params:
         spec=training_spec,
-        seed=CONFIG.seed,
+        seed=training_seed,
         device=CONFIG.device,
         network=network_source,
         code=code_version("targets"),

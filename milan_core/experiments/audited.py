@@ -1,0 +1,94 @@
+"""The networks of an audit: descriptions, known concepts if any, and how they were probed.
+
+Networks can be compared only when they were shown the same images and mined alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from milan_core.errors import UserError
+from milan_core.exemplars.store import ExemplarSet, load_exemplars
+from milan_core.experiments.units import (
+    Truth,
+    UnitKey,
+    check_same_units,
+    read_descriptions,
+    read_truth,
+)
+from milan_core.text.queries import matches
+
+SAME = ("dataset", "k", "quantile", "mode")  # facts of the mining that a comparison rests on
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """One network as the audit sees it."""
+
+    name: str
+    descriptions: Mapping[UnitKey, str]
+    exemplars: ExemplarSet
+    truth: Mapping[UnitKey, Truth] | None  # None: nothing is known of its probe images
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """Number of units of each layer."""
+        return self.exemplars.units
+
+    def matched(self, query: Mapping[str, Any]) -> list[UnitKey]:
+        """Units whose description answers the query."""
+        return [key for key, text in self.descriptions.items() if matches(text, query)]
+
+    def known(self, query: Mapping[str, Any]) -> list[UnitKey] | None:
+        """Units that stand for one of the query's concepts; None where that is not known."""
+        if self.truth is None or not query["concepts"]:
+            return None
+        return [
+            key
+            for key, truth in self.truth.items()
+            if truth.specific and truth.concept in query["concepts"]
+        ]
+
+
+def load_audited(
+    name: str, descriptions: Path, exemplars: Path, truth: Path | None = None
+) -> Audited:
+    """Read the files of one network; refuses files that are not of the same units."""
+    found = Audited(
+        name,
+        read_descriptions(descriptions),
+        load_exemplars(exemplars),
+        read_truth(truth) if truth is not None else None,
+    )
+    units = [(layer, unit) for layer, count in found.layers.items() for unit in range(count)]
+    check_same_units(found.descriptions, units, f"{descriptions}", f"{exemplars}")
+    if found.truth is not None:
+        check_same_units(found.truth, units, f"{truth}", f"{exemplars}")
+    return found
+
+
+def check_comparable(networks: Sequence[Audited], what: str) -> None:
+    """Refuse networks that were probed with different images or mined in different ways."""
+    first = networks[0]
+    for other in networks[1:]:
+        for fact in SAME:
+            values = [network.exemplars.meta.get(fact) for network in (first, other)]
+            if values[0] != values[1]:
+                raise UserError(
+                    f"{what}: {first.name!r} and {other.name!r} were mined with different {fact} "
+                    f"({_short(values[0])} and {_short(values[1])}) and cannot be compared; probe "
+                    "both with one data set and one set of mining options"
+                )
+        if first.layers != other.layers:
+            raise UserError(
+                f"{what}: {first.name!r} has the layers {first.layers}, {other.name!r} has "
+                f"{other.layers}; twins need the same units"
+            )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text[:12] + "..." if len(text) > 20 else text

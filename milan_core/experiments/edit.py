@@ -1,0 +1,272 @@
+"""The stage `edit`: ablate the units that read spurious text, with controls (paper section 7).
+
+Ranking, choice of the number of units, and test use three different sets of images: the published
+numbers were read off the test curve (spec 5.5), these are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from milan_core.data.store import Dataset, open_dataset
+from milan_core.errors import UserError
+from milan_core.experiments import edit_orders as orders
+from milan_core.experiments.ablation import AblationEngine, PreparedImages
+from milan_core.experiments.audited import load_audited
+from milan_core.experiments.bootstrap import Bootstrap
+from milan_core.experiments.fine_tune import fine_tuned
+from milan_core.experiments.units import UnitKey, check_same_units
+from milan_core.models.train import evaluate
+from milan_core.models.zoo import LoadedModel, load_model
+from milan_core.runtime.files import read_csv, write_csv, write_json
+
+CURVES = ("condition", "trial", "n_ablated", "split", "accuracy", "model")
+CHOSEN = ("model", "place", "layer", "unit", "description", "concept", "accuracy", "chosen_by")
+CLEAN, CORRECT, ADVERSARIAL = TESTS = ("test-clean", "test-correct", "test-adversarial")
+VALIDATION = ("validation-clean", "validation-adversarial")
+COPIES = 8  # ablations of one batch that run together
+FORMAT = 1
+
+
+class EditFiles(Protocol):
+    """What `run_edit` reads; `datasets` are those of `options["splits"]`, in that order."""
+
+    model: Mapping[str, Any]
+    descriptions: Path
+    exemplars: Path
+    truth: Path | None
+    datasets: Sequence[Path]
+    train: Path | None
+    reference: Path | None
+    options: Mapping[str, Any]
+    seed: int
+    device: str
+    out: Path
+
+
+class Bench:
+    """One network with an ablation engine for each split."""
+
+    def __init__(self, loaded: LoadedModel, splits: Mapping[str, Dataset], batch: int, device: str):
+        self.loaded = loaded
+        self.engines = {
+            name: AblationEngine(
+                loaded.module,
+                loaded.layers,
+                PreparedImages(data.images, loaded.input),
+                data.labels,
+                batch,
+                device,
+            )
+            for name, data in splits.items()
+        }
+        self.units: list[UnitKey] = list(next(iter(self.engines.values())).units)
+
+    def keys(self, places: Sequence[int]) -> list[UnitKey]:
+        """Units at these places."""
+        return [self.units[place] for place in places]
+
+    def right(self, split: str, places: Sequence[int]) -> np.ndarray:
+        """Whether each image is classified correctly with these units ablated, float64 [images]."""
+        engine = self.engines[split]
+        return (engine.predictions(self.keys(places)) == engine.labels).astype(np.float64)
+
+
+def run_edit(files: EditFiles) -> None:
+    """Write curves.csv, units.csv and result.json of one network beside `files.out`."""
+    options, name = files.options, files.model["name"]
+    network = load_audited(name, files.descriptions, files.exemplars, files.truth)
+    spec = {key: value for key, value in files.model.items() if key not in ("name", "batch_size")}
+    splits = open_splits(options["splits"], files.datasets)
+    batch = COPIES * int(files.model.get("batch_size", 64))
+    bench = Bench(load_model(spec), splits, batch, files.device)
+    check_same_units(network.descriptions, bench.units, f"{files.descriptions}", "the network")
+    place = {key: i for i, key in enumerate(bench.units)}
+    text = [place[key] for key in network.matched(options["query"])]
+    known = network.known(options["query"])
+    accuracy = bench.engines["ranking"].single(bench.units)
+    found = orders.all_orders(
+        text,
+        None if known is None else [place[key] for key in known],
+        accuracy,
+        bench.units,
+        max(options["steps"]),
+        options["draws"],
+        files.seed,
+    )
+    curves = measure(bench, found, options["steps"])
+    folder = files.out.parent
+    chosen = {key: choose(curves, key) for key in found if key in orders.SORTED}
+    curves |= at_choice(bench, found, chosen[orders.TEXT])
+    rows = [[c, t, n, s, value, name] for (c, t, n, s), value in curves.items()]
+    write_csv(folder / "curves.csv", CURVES, rows)
+    best = bench.keys(found[orders.TEXT][0, : chosen[orders.TEXT]].tolist())
+    facts = {
+        "format": FORMAT,
+        "model": name,
+        "query": options["name"],
+        "units": len(bench.units),
+        "matched": len(text),
+        "known": None if known is None else len(known),
+        "both": None if known is None else len({place[key] for key in known} & set(text)),
+        "images": {split: len(data) for split, data in splits.items()},
+        "fine_tuned": tuned(files, bench, splits, best) if options["fine_tune"] else None,
+        "reference": reference_accuracy(files.reference, splits) if files.reference else None,
+    }
+    bootstrap = Bootstrap(files.seed, options["bootstrap"])
+    write_json(files.out, facts | results(bench, found, chosen, bootstrap))
+    _write_units(folder / "units.csv", name, network, bench, found, accuracy)
+
+
+def open_splits(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Dataset]:
+    """The data set of every split; all must have the same classes in the same order."""
+    folders = [path.parent if path.suffix else path for path in paths]
+    splits = {split: open_dataset(folder) for split, folder in zip(names, folders, strict=True)}
+    first = next(iter(splits.values()))
+    for split, data in splits.items():
+        if data.classes != first.classes:
+            raise UserError(
+                f"edit: {data.name!r} ({split}) has the classes {data.classes[:5]}..., "
+                f"{first.name!r} has {first.classes[:5]}...; all splits need the classes that the "
+                "network was trained on"
+            )
+    return splits
+
+
+Point = tuple[str, int, int, str]  # condition, draw, units ablated, split
+
+
+def measure(
+    bench: Bench, found: Mapping[str, np.ndarray], steps: Sequence[int]
+) -> dict[Point, float]:
+    """Accuracies along the orders: sorted ones on all splits, drawn ones on wrong text only."""
+    curves: dict[Point, float] = {}
+    for condition, rows in found.items():
+        own = [step for step in steps if step <= rows.shape[1]]
+        splits = (*VALIDATION, *TESTS) if condition in orders.SORTED else (ADVERSARIAL,)
+        for split in splits:
+            values = bench.engines[split].curve(rows, own)
+            for draw, line in enumerate(values):
+                for step, value in zip(own, line, strict=True):
+                    curves[condition, draw, step, split] = float(value)
+    return curves
+
+
+def choose(curves: Mapping[Point, float], condition: str) -> int:
+    """The number of units for a condition, chosen on the validation splits alone."""
+    steps = sorted({n for c, _, n, split in curves if c == condition and split == VALIDATION[0]})
+    clean, adversarial = (
+        [curves[condition, 0, step, split] for step in steps] for split in VALIDATION
+    )
+    return orders.choose_count(steps, clean, adversarial)
+
+
+def at_choice(bench: Bench, found: Mapping[str, np.ndarray], count: int) -> dict[Point, float]:
+    """Accuracies of the drawn controls on the other test splits, at the chosen number only."""
+    curves = {}
+    for condition in orders.DRAWN:
+        for split in (CLEAN, CORRECT):
+            values = bench.engines[split].curve(found[condition], [count])[:, 0]
+            for draw, value in enumerate(values):
+                curves[condition, draw, count, split] = float(value)
+    return curves
+
+
+def results(
+    bench: Bench, found: Mapping[str, np.ndarray], chosen: Mapping[str, int], bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Accuracies before and after with intervals over test images, and differences of conditions.
+
+    The drawn controls have as many units as `text-sorted`; a test image counts with the share of
+    draws that classify it correctly.
+    """
+    before = {split: bench.right(split, []) for split in TESTS}
+    after: dict[str, dict[str, np.ndarray]] = {}
+    counts = {**chosen, **dict.fromkeys(orders.DRAWN, chosen[orders.TEXT])}
+    for condition, rows in found.items():
+        after[condition] = {
+            split: np.mean(
+                [bench.right(split, row[: counts[condition]].tolist()) for row in rows], axis=0
+            )
+            for split in TESTS
+        }
+    conditions = {
+        condition: {
+            "n": counts[condition],
+            "after": {s: _mean(values[s], bootstrap, condition, s) for s in TESTS},
+            "gain": {s: _paired(values[s], before[s], bootstrap, s) for s in TESTS},
+        }
+        for condition, values in after.items()
+    }
+    ours = after[orders.TEXT][ADVERSARIAL]
+    return {
+        "before": {split: _mean(before[split], bootstrap, "before", split) for split in TESTS},
+        "conditions": conditions,
+        "text_less": {
+            condition: _paired(ours, values[ADVERSARIAL], bootstrap, ADVERSARIAL)
+            for condition, values in after.items()
+            if condition != orders.TEXT
+        },
+    }
+
+
+def tuned(
+    files: EditFiles, bench: Bench, splits: Mapping[str, Dataset], units: Sequence[UnitKey]
+) -> dict[str, dict[str, float]]:
+    """Test accuracies after training the head, without the chosen units and, as control, with."""
+    if files.train is None:
+        raise UserError("edit: fine_tune needs the network's training images (--train)")
+    train = open_dataset(files.train.parent if files.train.suffix else files.train)
+    settings = files.options["fine_tune"]
+    found = {}
+    for what, gone in (("units removed", units), ("no unit removed", [])):
+        module = fine_tuned(bench.loaded, gone, train, settings, files.seed, files.device)
+        found[what] = {
+            split: evaluate(module, splits[split], input=bench.loaded.input, device=files.device)
+            for split in TESTS
+        }
+    return found
+
+
+def reference_accuracy(path: Path, splits: Mapping[str, Dataset]) -> dict[str, float]:
+    """Accuracies of a network trained without the cue on the same test images."""
+    rows = {row["dataset"]: float(row["accuracy"]) for row in read_csv(path, ("dataset",))}
+    missing = [splits[split].name for split in TESTS if splits[split].name not in rows]
+    if missing:
+        raise UserError(f"{path}: no accuracy on {', '.join(missing)}; add them to its tests")
+    return {split: rows[splits[split].name] for split in TESTS}
+
+
+def _mean(values: np.ndarray, bootstrap: Bootstrap, *names: object) -> dict[str, float]:
+    low, high = bootstrap.interval(values, *names)
+    return {"value": float(values.mean()), "low": low, "high": high}
+
+
+def _paired(
+    ours: np.ndarray, theirs: np.ndarray, bootstrap: Bootstrap, *names: object
+) -> dict[str, float]:
+    value, low, high = bootstrap.paired(ours, theirs, *names)
+    return {"value": value, "low": low, "high": high}
+
+
+def _write_units(
+    path: Path,
+    name: str,
+    network: Any,
+    bench: Bench,
+    found: Mapping[str, np.ndarray],
+    accuracy: np.ndarray,
+) -> None:
+    """The units of the sorted orders, with the accuracy on the ranking images without each."""
+    rows = []
+    for condition in (c for c in found if c in orders.SORTED):
+        for rank, place in enumerate(found[condition][0].tolist()):
+            key = bench.units[place]
+            concept = network.truth[key].concept if network.truth else ""
+            text = network.descriptions[key]
+            rows.append([name, rank, *key, text, concept, float(accuracy[place]), condition])
+    write_csv(path, CHOSEN, rows)

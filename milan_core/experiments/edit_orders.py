@@ -1,0 +1,89 @@
+"""Which units the editing ablates, in which order: the chosen ones and the controls (section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from milan_core.experiments.units import UnitKey
+from milan_core.runtime.seeding import generator
+
+TEXT, TRUTH, ALL, RANDOM, MATCHED = (
+    "text-sorted",
+    "truth-sorted",
+    "all-sorted",
+    "random",
+    "layer-matched random",
+)
+SORTED, DRAWN = (TEXT, TRUTH, ALL), (RANDOM, MATCHED)
+CONDITIONS = (*SORTED, *DRAWN)
+
+
+def by_importance(places: Sequence[int], accuracy: np.ndarray, seed: int) -> np.ndarray:
+    """`places` by the accuracy without each, highest first: int64, least important first.
+
+    Equal accuracies are put in a random order that depends on the seed and the place alone, so that
+    early layers win no ties.
+    """
+    lots = generator(seed, "ties").permutation(len(accuracy))
+    chosen = np.asarray(places, dtype=np.int64)
+    return chosen[np.lexsort((lots[chosen], -accuracy[chosen]))]
+
+
+def random_orders(units: int, length: int, draws: int, seed: int) -> np.ndarray:
+    """Orders int64 [draws, length] of units drawn without replacement."""
+    return np.array(
+        [generator(seed, RANDOM, draw).permutation(units)[:length] for draw in range(draws)],
+        dtype=np.int64,
+    ).reshape(draws, length)
+
+
+def matched_orders(
+    order: Sequence[int], units: Sequence[UnitKey], draws: int, seed: int
+) -> np.ndarray:
+    """Orders int64 [draws, len(order)]: at each place a random unit of the layer that `order` has.
+
+    Drawn without replacement: for every n the first n have as many units of each layer as the first
+    n of `order`.
+    """
+    layers = [units[place][0] for place in order]
+    found = np.empty((draws, len(layers)), dtype=np.int64)
+    for draw in range(draws):
+        rng = generator(seed, MATCHED, draw)
+        for layer in dict.fromkeys(layers):
+            pool = [place for place, (name, _) in enumerate(units) if name == layer]
+            slots = [slot for slot, name in enumerate(layers) if name == layer]
+            found[draw, slots] = rng.permutation(pool)[: len(slots)]
+    return found
+
+
+def choose_count(steps: Sequence[int], clean: Sequence[float], adversarial: Sequence[float]) -> int:
+    """The number of units with the best mean of both accuracies; the smaller of equal ones."""
+    means = (np.asarray(clean) + np.asarray(adversarial)) / 2
+    return int(steps[int(means.argmax())])
+
+
+def all_orders(
+    text: Sequence[int],
+    truth: Sequence[int] | None,
+    accuracy: np.ndarray,
+    units: Sequence[UnitKey],
+    longest: int,
+    draws: int,
+    seed: int,
+) -> Mapping[str, np.ndarray]:
+    """Orders int64 [draws or 1, n] by condition.
+
+    `text` and `truth` are places of the units chosen by description and by ground truth (None:
+    unknown); controls are as long as the first. `accuracy` [units] is that without each unit;
+    `longest` the largest number that is ever ablated.
+    """
+    chosen = by_importance(text, accuracy, seed)[:longest]
+    found = {TEXT: chosen[None]}
+    if truth is not None:
+        found[TRUTH] = by_importance(truth, accuracy, seed)[None, :longest]
+    found[ALL] = by_importance(range(len(units)), accuracy, seed)[None, : len(chosen)]
+    found[RANDOM] = random_orders(len(units), len(chosen), draws, seed)
+    found[MATCHED] = matched_orders(chosen.tolist(), units, draws, seed)
+    return found

@@ -1,0 +1,227 @@
+"""What the editing tells the report: figure, tables and sentences that follow from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from milan_core.experiments import edit_orders as orders
+from milan_core.experiments.edit import ADVERSARIAL, CLEAN, CORRECT, CURVES, TESTS
+from milan_core.experiments.sections import Column, Link, Picture, Section, Table, write_section
+from milan_core.runtime.drawing import INK, PALETTE, render, write_figure
+from milan_core.runtime.files import read_csv
+
+Result = Mapping[str, Any]
+PAPER_GAIN, PAPER_UNITS = 0.049, 13  # figure 8: 58.8 % to 63.7 % by ablating 13 of 300 units
+STYLES = {
+    orders.TEXT: (PALETTE[0], "-"),
+    orders.TRUTH: (PALETTE[2], "-"),
+    orders.ALL: (PALETTE[4], "-"),
+    orders.RANDOM: (PALETTE[1], "--"),
+    orders.MATCHED: (PALETTE[3], "--"),
+}
+NAMES = {CLEAN: "no text", CORRECT: "correct text", ADVERSARIAL: "wrong text"}
+CAPTION = (
+    "Accuracy on test scenes against the number of ablated units, mean over networks and draws; "
+    "thin lines: single networks or draws. Dots: the number chosen on the validation scenes. The "
+    "random controls are measured along the whole curve on wrong text only."
+)
+SUMMARY_CAPTION = (
+    "Accuracy after each condition, and its gain over the network as it is. The number of units is "
+    "chosen on validation scenes by the mean of both accuracies; random controls ablate as many as "
+    "text-sorted. Intervals of one network: bootstrap over test scenes; of the mean: Student's, "
+    "over networks."
+)
+
+
+def write_edit_section(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Write curves.svg and section.json into `folder`, beside curves.csv and summary.csv."""
+    results = summary["networks"]
+    write_figure(
+        folder / "curves.svg", curves_figure(read_csv(folder / "curves.csv", CURVES), results)
+    )
+    columns = [
+        Column("model", "network"),
+        Column("condition", "condition"),
+        Column("n", "units", "number", 0),
+    ]
+    for split in TESTS:
+        columns.append(
+            Column(split, NAMES[split], "percent", low=f"{split}-low", high=f"{split}-high")
+        )
+    gain = f"{ADVERSARIAL}-gain"
+    columns.append(
+        Column(gain, "gain, wrong text", "percent", low=f"{gain}-low", high=f"{gain}-high")
+    )
+    items: list[Table | Picture | Link] = [
+        Picture("curves.svg", CAPTION),
+        Table("summary.csv", SUMMARY_CAPTION, columns),
+    ]
+    paragraphs = [text for result in results for text in sentences(result)]
+    if len(results) > 1:
+        paragraphs.insert(0, _overall(summary["over_networks"], len(results)))
+    paragraphs += [_published(results), METHOD]
+    title = "Editing: spurious text units removed"
+    write_section(folder / "section.json", Section("edit", title, 70, paragraphs, items))
+
+
+METHOD = (
+    "Units are ranked on scenes with wrong words, their number is chosen on other scenes, and the "
+    "result is measured on a third set. Ranking on wrong words tells the control `all-sorted` "
+    "which units of any kind hurt; the paper ranked on images with mostly correct text, which "
+    "does not."
+)
+
+
+def sentences(result: Result) -> list[str]:
+    """One paragraph on one network."""
+    if result["matched"] == 0:
+        return [_nothing(result)]
+    text = result["conditions"][orders.TEXT]
+    before, after = (entry[ADVERSARIAL]["value"] for entry in (result["before"], text["after"]))
+    parts = [
+        f"{result['model']}: {result['matched']} of {result['units']} units are described as "
+        f"{result['query']}"
+        + (f", {result['both']} of the {result['known']} whose known concept is that"
+           if result["known"] is not None else "")
+        + f". Without {_units(text['n'])}, accuracy on wrong text goes from {before:.1%} to "
+        f"{after:.1%} ({_interval(text['gain'][ADVERSARIAL])}), without text by "
+        f"{_interval(text['gain'][CLEAN])}, with correct text by "
+        f"{_interval(text['gain'][CORRECT])}."
+    ]  # fmt: skip
+    for condition in orders.CONDITIONS:
+        if condition in result["text_less"]:
+            lead = result["text_less"][condition]
+            parts.append(f"Against {condition}: {_interval(lead)}, {_verdict(lead)}.")
+    if tuned := result["fine_tuned"]:
+        with_, without = (tuned[key][ADVERSARIAL] for key in ("no unit removed", "units removed"))
+        parts.append(
+            f"With the head trained again: {without:.1%} on wrong text without these units, "
+            f"{with_:.1%} with all units in place."
+        )
+    if reference := result["reference"]:
+        parts.append(
+            f"The same network trained without spurious text reaches {reference[ADVERSARIAL]:.1%}."
+        )
+    return [" ".join(parts)]
+
+
+def _units(count: int) -> str:
+    return f"{count} of them" if count else "any of them (no number of units helped)"
+
+
+def _nothing(result: Result) -> str:
+    return (
+        f"{result['model']}: none of its {result['units']} units is described as "
+        f"{result['query']}, so nothing can be edited by description."
+    )
+
+
+def _interval(entry: Mapping[str, float | None]) -> str:
+    value, low, high = (entry[key] for key in ("value", "low", "high"))
+    text = f"{100 * value:+.1f} points" if value is not None else "unknown"
+    if low is None or high is None:
+        return text
+    return f"{text} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def _verdict(lead: Mapping[str, float]) -> str:
+    if lead["low"] > 0:
+        return "clearly better"
+    if lead["high"] < 0:
+        return "clearly worse"
+    return "no clear difference"
+
+
+def _overall(over: Mapping[str, Any], count: int) -> str:
+    parts = [
+        f"Over {count} networks the units chosen by their description gain "
+        f"{_interval(over[orders.TEXT]['gain'])} on wrong text (95 % interval over networks)."
+    ]
+    for condition, entry in over.items():
+        if condition != orders.TEXT:
+            parts.append(
+                f"{condition}: {_interval(entry['gain'])}; text-sorted is ahead by "
+                f"{_interval(entry['text_less'])}."
+            )
+    return " ".join(parts)
+
+
+def _published(results: Sequence[Result]) -> str:
+    gains = [r["conditions"][orders.TEXT]["gain"][ADVERSARIAL]["value"] for r in results]
+    mean = sum(gains) / len(gains)
+    text = (
+        f"The paper gained {100 * PAPER_GAIN:.1f} points by ablating {PAPER_UNITS} text units, a "
+        "number that was read off the test curve."
+    )
+    clear = [r["conditions"][orders.TEXT]["gain"][ADVERSARIAL]["low"] > 0 for r in results]
+    controls = [
+        r["text_less"][c]["low"] > 0 for r in results for c in orders.DRAWN if c in r["text_less"]
+    ]
+    if mean <= 0:
+        return f"{text} Here nothing is gained: this run does not show the effect."
+    agree = f"{text} Here {100 * mean:.1f} points are gained, clear of zero in {sum(clear)} of "
+    agree += f"{len(clear)} networks, and clearly more than by random units in {sum(controls)} of "
+    agree += f"{len(controls)} comparisons."
+    beaten = [r["text_less"][orders.ALL]["high"] < 0 for r in results]
+    if any(beaten):
+        agree += (
+            f" In {sum(beaten)} of them the best units of any kind do better than those described "
+            "as text, which the paper did not find."
+        )
+    return agree
+
+
+def curves_figure(rows: Sequence[Mapping[str, str]], results: Sequence[Result]) -> str:
+    """SVG: accuracy against ablated units, one panel per test split."""
+    lines: dict[tuple[str, str], dict[tuple[str, str], dict[int, float]]] = {}
+    for row in rows:
+        if row["split"] in TESTS:
+            panel = lines.setdefault((row["split"], row["condition"]), {})
+            line = panel.setdefault((row["model"], row["trial"]), {})
+            line[int(row["n_ablated"])] = float(row["accuracy"])
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(1, len(TESTS), sharey=True)
+        for axis, split in zip(axes, (ADVERSARIAL, CLEAN, CORRECT), strict=True):
+            for condition, (colour, dash) in STYLES.items():
+                _lines(axis, lines.get((split, condition), {}), condition, colour, dash)
+            _dots(axis, split, results)
+            axis.set_title(NAMES[split])
+            axis.set_xlabel("ablated units")
+        axes[0].set_ylabel("accuracy")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(STYLES))
+
+    return render(draw, "edit", (8.6, 3.2))
+
+
+def _lines(
+    axis: Any,
+    lines: Mapping[tuple[str, str], Mapping[int, float]],
+    condition: str,
+    colour: str,
+    dash: str,
+) -> None:
+    """Single lines thin, and their mean where all of them have a value."""
+    drawn = [line for line in lines.values() if len(line) > 1]
+    if not drawn:
+        return
+    for line in drawn:
+        if len(drawn) > 1:
+            axis.plot(list(line), list(line.values()), color=colour, ls=dash, lw=0.5, alpha=0.4)
+    shared = sorted(set.intersection(*(set(line) for line in drawn)))
+    means = [sum(line[n] for line in drawn) / len(drawn) for n in shared]
+    axis.plot(shared, means, color=colour, ls=dash, lw=1.6, label=condition)
+
+
+def _dots(axis: Any, split: str, results: Sequence[Result]) -> None:
+    for result in results:
+        for condition in (orders.TEXT, orders.TRUTH):
+            entry = result["conditions"].get(condition)
+            if entry:
+                colour = STYLES[condition][0]
+                axis.plot(
+                    entry["n"], entry["after"][split]["value"], "o", mfc=colour, mec=INK, ms=5
+                )

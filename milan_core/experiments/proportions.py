@@ -1,0 +1,69 @@
+"""Intervals and a test for counts of units: exact, or of known formula.
+
+Units of one network are treated as independent draws, which they are not quite: the intervals say
+how far a count could move had other units of the same kind been looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+LEVEL = 0.95
+
+
+def exact_interval(count: int, total: int, level: float = LEVEL) -> tuple[float, float]:
+    """Clopper-Pearson interval of the share `count / total`; (NaN, NaN) of nothing."""
+    if total == 0:
+        return math.nan, math.nan
+    from scipy.stats import binomtest
+
+    found = binomtest(count, total).proportion_ci(level, method="exact")
+    return float(found.low), float(found.high)
+
+
+def wilson_interval(count: int, total: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval of the share `count / total`."""
+    from scipy.stats import binomtest
+
+    found = binomtest(count, total).proportion_ci(level, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def difference_interval(
+    first: tuple[int, int], second: tuple[int, int], level: float = LEVEL
+) -> tuple[float, float, float]:
+    """Share of `first` less share of `second`, each (count, total), and its interval.
+
+    Newcombe's combination of two Wilson intervals (Statistics in Medicine 17, 1998, method 10): it
+    keeps its width when a count is zero, where resampling would claim certainty.
+    """
+    if first[1] == 0 or second[1] == 0:
+        return math.nan, math.nan, math.nan
+    one, two = first[0] / first[1], second[0] / second[1]
+    one_low, one_high = wilson_interval(*first, level)
+    two_low, two_high = wilson_interval(*second, level)
+    low = (one - two) - math.hypot(one - one_low, two_high - two)
+    high = (one - two) + math.hypot(one_high - one, two - two_low)
+    return one - two, low, high
+
+
+def exact_test(first: tuple[int, int], second: tuple[int, int]) -> float:
+    """Two-sided p-value of Fisher's exact test that two shares, each (count, total), are equal."""
+    from scipy.stats import fisher_exact
+
+    table = [[count, total - count] for count, total in (first, second)]
+    return float(fisher_exact(table).pvalue)
+
+
+def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
+    """Mean of independent values and Student's interval; of one value (mean, NaN, NaN)."""
+    n = len(values)
+    mean = sum(values) / n if n else math.nan
+    if n < 2:
+        return mean, math.nan, math.nan
+    from scipy.stats import t
+
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1) / n)
+    reach = float(t.ppf(0.5 + level / 2, n - 1)) * spread
+    return mean, mean - reach, mean + reach

@@ -1,0 +1,42 @@
+"""What the editing of a network waits for and is given."""
+
+from __future__ import annotations
+
+from milan_core.config import Config
+from milan_core.config.edit import EditTrial, edit_networks, edit_references
+from milan_core.config.queries import choose_queries
+from milan_core.errors import unknown
+from milan_core.runtime.files import canonical_json
+
+
+def edited(config: Config) -> list[str]:
+    """Networks that are edited."""
+    return edit_networks(config.edit)
+
+
+def references(config: Config) -> list[str]:
+    """Networks that edited ones are compared with; they are trained, not described."""
+    return edit_references(config.edit)
+
+
+def edit_trial(config: Config, model: str) -> EditTrial:
+    """The trial of one edited network."""
+    for trial in config.edit.trials if config.edit else []:
+        if trial.model == model:
+            return trial
+    raise unknown("edited network", model, edited(config), "config: edit.trials")
+
+
+def edit_params(config: Config, model: str) -> str:
+    """The canonical JSON of what one editing is asked."""
+    spec = config.edit
+    assert spec is not None
+    query = choose_queries([spec.query], spec.own_queries, "config: edit.query")[spec.query]
+    return canonical_json(
+        {
+            "query": query.model_dump(),
+            "name": spec.query,
+            "splits": edit_trial(config, model).datasets(),
+            **spec.model_dump(include={"steps", "draws", "fine_tune", "bootstrap"}),
+        }
+    )

@@ -1,0 +1,204 @@
+"""The audit from files: comparisons that are refused, the review sheet, and the recount."""
+
+import argparse
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from milan_core.data import build_dataset
+from milan_core.data.truth import write_truth
+from milan_core.errors import UserError
+from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.experiments.audit import run_audit, run_recount
+from milan_core.experiments.audit_section import write_audit_section
+from milan_core.experiments.detectors import covered, opinions
+from milan_core.runtime.files import read_csv, read_json, write_csv, write_text
+
+QUERY = {
+    "words": ["face"], "exclude": ["clock face"], "match": "words", "concepts": ["face"],
+    "detector": "face",
+}  # fmt: skip
+TEXTS = {"one": ["Faces", "A clock face", "A face", "Stars"], "two": ["Stars", "Face", "Dots", "x"]}
+TRUTH = {"one": ["face", "face", "star", "star"], "two": ["star", "star", "star", "face"]}
+
+
+def exemplars(path, dataset, quantile=0.99, units=4):
+    rng = np.random.default_rng(0)
+    layer = LayerExemplars(
+        ids=rng.integers(0, 12, (units, 3)),
+        activations=np.ones((units, 3), np.float32),
+        levels=np.full(units, 0.5, np.float32),
+        resolved=np.ones(units, bool),
+        maps=rng.random((units, 3, 8, 8), dtype=np.float32),
+    )
+    meta = {"dataset": dataset.fingerprint, "k": 3, "quantile": quantile, "mode": "top"}
+    ExemplarSet({"conv": layer}, meta).save(path)
+
+
+@pytest.fixture
+def files(tmp_path):
+    dataset = build_dataset("probe", {"kind": "shapes", "count": 12}, {}, tmp_path / "probe", 1)
+    paths = {"descriptions": [], "exemplars": [], "truth": []}
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        exemplars(folder / "exemplars.safetensors", dataset)
+        rows = [("conv", unit, text) for unit, text in enumerate(TEXTS[name])]
+        write_csv(folder / "descriptions.csv", ("layer", "unit", "description"), rows)
+        write_truth(
+            folder / "truth.csv",
+            [["conv", i, c, "face", 0.9, 3, 1, c, "", 0.0] for i, c in enumerate(TRUTH[name])],
+        )
+        for key, file in zip(paths, ("descriptions.csv", "exemplars.safetensors", "truth.csv"),
+                             strict=True):  # fmt: skip
+            paths[key].append(folder / file)
+    options = {
+        "pairs": [{"name": "pair", "original": "one", "changed": "two"}],
+        "models": [{"name": n, "dataset": "probe", "known": True} for n in ("one", "two")],
+        "queries": {"faces": QUERY},
+        "detector": True,
+    }
+    folder = tmp_path / "probe"
+    return argparse.Namespace(
+        **paths, datasets=[folder / "manifest.json", folder], options=options, seed=0,
+        out=tmp_path / "audit" / "counts.csv",
+    )  # fmt: skip
+
+
+def totals(path):
+    return {
+        (row["model"], row["source"]): int(row["matched"])
+        for row in read_csv(path)
+        if row["layer"] == "all"
+    }
+
+
+def test_counts_by_description_and_by_truth(files):
+    run_audit(files)
+    found = totals(files.out)
+    assert found["one", "description"] == 2
+    assert found["two", "description"] == 1
+    assert found["one", "truth"] == 2
+    assert found["two", "truth"] == 1
+    rows = read_csv(files.out.with_name("units.csv"))
+    assert [(row["model"], row["unit"], row["truth"]) for row in rows] == [
+        ("one", "0", "1"), ("one", "2", "0"), ("two", "1", "0"),
+    ]  # fmt: skip
+    before = {p.name: p.read_bytes() for p in files.out.parent.rglob("*") if p.is_file()}
+    run_audit(files)
+    assert before == {p.name: p.read_bytes() for p in files.out.parent.rglob("*") if p.is_file()}
+
+
+class _Questions(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "section":
+            self.found.append(dict(attrs)["data-id"])
+
+
+def questions(files):
+    page = files.out.parent / "review" / "index.html"
+    parser = _Questions()
+    parser.feed(page.read_text())
+    assert "one" not in page.read_text().split("<section", 1)[1].split("<script")[0].split()
+    return parser.found
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_a_recount_keeps_what_people_confirmed(files, suffix):
+    run_audit(files)
+    asked = questions(files)
+    assert len(asked) == len(set(asked)) == 3
+    assert all((files.out.parent / "review" / f"{name}.webp").is_file() for name in asked)
+    answers = dict.fromkeys(asked, "no")
+    answers[asked[0]] = "yes"
+    path = files.out.parent / f"review{suffix}"
+    if suffix == ".json":
+        write_text(path, json.dumps(answers))
+    else:
+        write_csv(path, ("id", "answer"), answers.items())
+    run_recount(files, files.out.with_name("units.csv"), path)
+    assert sum(totals(files.out.with_name("recount.csv")).values()) == 1
+    write_audit_section(files.out.parent, files.options, reviewed=True)
+    section = read_json(files.out.with_name("section.json"))
+    assert any("people confirmed" in text for text in section["paragraphs"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda answers: answers.pop(next(iter(answers))), "1 of 3 questions have no answer"),
+        (lambda answers: answers.update(abc="yes"), "belong to another audit"),
+        (lambda answers: answers.update(dict.fromkeys(answers, "maybe")), "expected yes or no"),
+    ],
+)
+def test_answers_that_cannot_be_counted(files, change, words):
+    run_audit(files)
+    answers = dict.fromkeys(questions(files), "yes")
+    change(answers)
+    path = files.out.parent / "review.csv"
+    write_csv(path, ("id", "answer"), answers.items())
+    with pytest.raises(UserError, match=words):
+        run_recount(files, files.out.with_name("units.csv"), path)
+
+
+def test_twins_probed_with_other_images_are_refused(files, tmp_path):
+    other = build_dataset("other", {"kind": "shapes", "count": 12}, {}, tmp_path / "other", 2)
+    exemplars(files.exemplars[1], other)
+    with pytest.raises(UserError, match="different dataset"):
+        run_audit(files)
+
+
+def test_twins_mined_with_other_options_are_refused(files, tmp_path):
+    from milan_core.data import open_dataset
+
+    exemplars(files.exemplars[1], open_dataset(tmp_path / "probe"), quantile=0.95)
+    with pytest.raises(UserError, match=r"different quantile \(0.99 and 0.95\)"):
+        run_audit(files)
+
+
+def test_descriptions_of_other_units_are_refused(files):
+    write_csv(files.descriptions[0], ("layer", "unit", "description"), [("conv", 9, "x")])
+    with pytest.raises(UserError, match="not of the same units"):
+        run_audit(files)
+
+
+def test_single_network_without_truth(files):
+    files.options |= {"pairs": [], "models": [{"name": "one", "dataset": "p", "known": False}]}
+    files.truth, files.datasets = [], files.datasets[:1]
+    files.descriptions, files.exemplars = files.descriptions[:1], files.exemplars[:1]
+    run_audit(files)
+    assert totals(files.out)["one", "description"] == 2
+    write_audit_section(files.out.parent, files.options, reviewed=False)
+    section = read_json(files.out.with_name("section.json"))
+    assert any("2 of 4 units" in text for text in section["paragraphs"])
+
+
+def test_a_box_covers_its_share_of_the_mask():
+    mask = np.zeros((8, 8), bool)
+    mask[:4, :4] = True
+    boxes = np.array([[0.0, 0.0, 0.25, 0.5], [0.5, 0.5, 1.0, 1.0]])
+    assert covered(mask, boxes) == 0.5
+    assert covered(mask, np.zeros((0, 4))) == 0.0
+    assert covered(np.zeros((8, 8), bool), boxes) == 0.0
+
+
+def test_opinions_ask_the_detector_once_per_image(files, tmp_path):
+    from milan_core.data import open_dataset
+    from milan_core.exemplars.store import load_exemplars
+
+    found = load_exemplars(files.exemplars[0])
+    images = open_dataset(tmp_path / "probe").images
+    asked = []
+
+    def everywhere(image):
+        asked.append(image.sum())
+        return np.array([[0.0, 0.0, 1.0, 1.0]])
+
+    shares = opinions(found, images, [("conv", 0), ("conv", 1)], everywhere)
+    assert shares == {("conv", 0): 1.0, ("conv", 1): 1.0}
+    assert len(asked) == len(set(found.ids("conv")[:2].ravel().tolist()))

@@ -1,0 +1,185 @@
+"""The editing on a network whose only fault is known: unit 2 sees text and votes for class 0."""
+
+import argparse
+
+import numpy as np
+import pytest
+import torch
+
+from milan_core.data import build_dataset
+from milan_core.errors import UserError
+from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.experiments.edit import ADVERSARIAL, CLEAN, CORRECT, run_edit
+from milan_core.experiments.edit_section import write_edit_section
+from milan_core.experiments.edit_table import write_edit_tables
+from milan_core.experiments.fine_tune import fine_tuned
+from milan_core.models.zoo import load_model
+from milan_core.runtime.files import read_csv, read_json, write_csv
+
+NETWORK = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 1, bias=False)  # red, green, blue, nothing, nothing
+        self.fc = nn.Linear(5, 2, bias=False)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.eye(5, 3)[:, :, None, None])
+            self.fc.weight.copy_(torch.tensor([[1., 0, 3, 0, 0], [0, 1, 0, 0, 0]]))
+
+    def forward(self, x):
+        return self.fc(self.conv(x).mean((2, 3)))
+
+def build():
+    return Net()
+"""
+SPLITS = {
+    "ranking": "rank", "validation-clean": "val", "validation-adversarial": "val_wrong",
+    "test-clean": "test", "test-correct": "test_right", "test-adversarial": "test_wrong",
+}  # fmt: skip
+# Class 0 is red, class 1 green; blue is text that says "class 0".
+TEXT = {"clean": (0, 0), "right": (1, 0), "wrong": (0, 1)}
+
+
+def dataset(folder, kind, count=40):
+    labels = np.arange(count) % 2
+    images = np.zeros((count, 4, 4, 3), np.uint8)
+    images[np.arange(count), :, :, labels] = 200
+    for label in (0, 1):
+        images[labels == label, :, :, 2] = 200 * TEXT[kind][label]
+    folder.mkdir(parents=True)
+    np.save(folder / "x.npy", images)
+    np.save(folder / "y.npy", labels)
+    options = {"path": str(folder / "x.npy"), "labels": str(folder / "y.npy")}
+    return build_dataset(folder.name, {"kind": "arrays", "options": options}, {}, folder / "d", 0)
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "net.py").write_text(NETWORK)
+    kinds = ("wrong", "clean", "wrong", "clean", "right", "wrong")
+    data = [dataset(tmp_path / n, k) for n, k in zip(SPLITS.values(), kinds, strict=True)]
+    texts = ["Red things", "Green things", "Text", "Words", "Textures"]
+    rows = [("conv", unit, text) for unit, text in enumerate(texts)]
+    write_csv(tmp_path / "descriptions.csv", ("layer", "unit", "description"), rows)
+    layer = LayerExemplars(
+        np.zeros((5, 1), np.int64), np.ones((5, 1), np.float32), np.ones(5, np.float32),
+        np.ones(5, bool), maps=np.ones((5, 1, 4, 4), np.float32),
+    )  # fmt: skip
+    ExemplarSet({"conv": layer}, {}).save(tmp_path / "exemplars.safetensors")
+    model = {
+        "name": "net", "factory": f"{tmp_path}/net.py:build", "layers": ["conv"], "batch_size": 8,
+        "input": {"size": 4, "mean": [0, 0, 0], "std": [1, 1, 1]},
+    }  # fmt: skip
+    options = {
+        "query": {"words": ["text", "word"], "exclude": [], "match": "words", "concepts": ["text"]},
+        "name": "text", "splits": SPLITS, "steps": [0, 1, 2, 48], "draws": 6, "fine_tune": None,
+        "bootstrap": 200,
+    }  # fmt: skip
+    return argparse.Namespace(
+        model=model, options=options, descriptions=tmp_path / "descriptions.csv", truth=None,
+        exemplars=tmp_path / "exemplars.safetensors", datasets=[d.folder for d in data],
+        train=None, reference=None, seed=0, device="cpu", out=tmp_path / "edit" / "result.json",
+    )  # fmt: skip
+
+
+def test_the_faulty_unit_is_found_and_removed(files):
+    run_edit(files)
+    result = read_json(files.out)
+    assert result["matched"] == 2
+    assert result["known"] is None
+    values = {split: entry["value"] for split, entry in result["before"].items()}
+    assert values == {CLEAN: 1.0, CORRECT: 1.0, ADVERSARIAL: 0.5}
+    text = result["conditions"]["text-sorted"]
+    assert text["n"] == 1
+    assert [text["after"][split]["value"] for split in (CLEAN, CORRECT, ADVERSARIAL)] == [1, 1, 1]
+    gain = text["gain"][ADVERSARIAL]
+    assert gain["value"] == 0.5
+    assert 0.3 < gain["low"] < 0.5 < gain["high"] < 0.7
+    assert result["text_less"]["all-sorted"]["value"] == 0.0
+    units = [row for row in read_csv(files.out.with_name("units.csv")) if row["place"] == "0"]
+    assert {row["unit"] for row in units} == {"2"}
+
+
+def test_curves_hold_every_condition_and_draw(files):
+    run_edit(files)
+    rows = read_csv(files.out.with_name("curves.csv"))
+    assert list(rows[0])[:5] == ["condition", "trial", "n_ablated", "split", "accuracy"]
+    table = {(r["condition"], r["trial"], r["n_ablated"], r["split"]): r["accuracy"] for r in rows}
+    assert len(table) == len(rows)
+    assert table["text-sorted", "0", "0", ADVERSARIAL] == "0.5"
+    assert table["text-sorted", "0", "1", ADVERSARIAL] == "1.0"
+    for condition in ("random", "layer-matched random"):
+        for draw in range(6):
+            assert table[condition, str(draw), "0", ADVERSARIAL] == "0.5"
+            assert (condition, str(draw), "1", CORRECT) in table
+    drawn = [float(table["random", str(draw), "1", ADVERSARIAL]) for draw in range(6)]
+    result = read_json(files.out)["conditions"]["random"]
+    assert result["after"][ADVERSARIAL]["value"] == pytest.approx(np.mean(drawn))
+
+
+def test_tables_and_section_of_two_networks(files, tmp_path):
+    run_edit(files)
+    folder = tmp_path / "results"
+    summary = write_edit_tables([files.out, files.out], folder)
+    gain = summary["over_networks"]["text-sorted"]["gain"]
+    assert gain == {"value": 0.5, "low": 0.5, "high": 0.5}
+    rows = read_csv(folder / "summary.csv")
+    assert [row["condition"] for row in rows][:2] == ["before", "text-sorted"]
+    assert float(rows[1]["test-adversarial-gain"]) == 0.5
+    write_edit_section(folder, summary)
+    text = " ".join(read_json(folder / "section.json")["paragraphs"])
+    assert "from 50.0% to 100.0%" in text
+    assert (folder / "curves.svg").read_text().startswith("<?xml")
+    assert len(read_csv(folder / "curves.csv")) == 2 * len(
+        read_csv(files.out.with_name("curves.csv"))
+    )
+
+
+def test_a_head_learns_to_do_without_the_cue(files, tmp_path):
+    spec = {k: v for k, v in files.model.items() if k not in ("name", "batch_size")}
+    loaded = load_model(spec)
+    before = {name: value.clone() for name, value in loaded.module.state_dict().items()}
+    settings = {"layers": ["fc"], "epochs": 40, "learning_rate": 0.1}
+    data = dataset(tmp_path / "train", "wrong")
+    module = fine_tuned(loaded, [("conv", 0)], data, settings, 0)
+    assert all(torch.equal(v, before[n]) for n, v in loaded.module.state_dict().items())
+    assert torch.equal(module.conv.weight, before["conv.weight"])
+    assert not torch.equal(module.fc.weight, before["fc.weight"])
+    red = torch.zeros(1, 3, 4, 4)
+    red[:, 0] = 1
+    assert not module.conv(red)[:, 0].any(), "the unit stays at zero"
+    files.options["fine_tune"], files.train = settings, data.folder
+    run_edit(files)
+    tuned = read_json(files.out)["fine_tuned"]
+    assert tuned["units removed"][ADVERSARIAL] == 1.0
+    assert set(tuned) == {"units removed", "no unit removed"}
+
+
+def test_a_reference_is_read_from_its_training(files, tmp_path):
+    rows = [(SPLITS[f"test-{kind}"], 0.75, 40) for kind in ("clean", "correct", "adversarial")]
+    files.reference = tmp_path / "accuracy.csv"
+    write_csv(files.reference, ("dataset", "accuracy", "images"), rows)
+    run_edit(files)
+    assert read_json(files.out)["reference"] == dict.fromkeys((CLEAN, CORRECT, ADVERSARIAL), 0.75)
+    write_csv(files.reference, ("dataset", "accuracy", "images"), rows[:1])
+    with pytest.raises(UserError, match="no accuracy on test_right, test_wrong"):
+        run_edit(files)
+
+
+def test_no_unit_described_as_text_is_a_result(files, tmp_path):
+    files.options["query"]["words"] = ["faces"]
+    run_edit(files)
+    result = read_json(files.out)
+    assert result["matched"] == result["conditions"]["text-sorted"]["n"] == 0
+    assert result["conditions"]["random"]["gain"][ADVERSARIAL]["value"] == 0.0
+    write_edit_section(tmp_path, write_edit_tables([files.out], tmp_path))
+    assert "none of its 5 units" in read_json(tmp_path / "section.json")["paragraphs"][0]
+
+
+def test_mistakes(tmp_path):
+    (tmp_path / "r.json").write_text('{"format": 9}')
+    with pytest.raises(UserError, match="not an editing result"):
+        write_edit_tables([tmp_path / "r.json"], tmp_path)

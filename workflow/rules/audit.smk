@@ -1,0 +1,108 @@
+def audited(kind):
+    """An input function: one file of every audited network, in the order of the options."""
+
+    def files(wildcards):
+        return [f"{RESULTS}/{name}/{kind}" for name in plan.audited(CONFIG)]
+
+    return files
+
+
+def audited_truth(wildcards):
+    """Ground truth of the audited networks whose probe images have it."""
+    names = [name for name in plan.audited(CONFIG) if plan.has_truth(CONFIG, name)]
+    return [f"{RESULTS}/{name}/annotations/truth.csv" for name in names]
+
+
+def audited_datasets(wildcards):
+    """The probe data set of every audited network."""
+    return [manifest(CONFIG.model_zoo[name].dataset) for name in plan.audited(CONFIG)]
+
+
+REVIEW = CONFIG.audit.review if CONFIG.audit else None
+
+
+rule audit_count:
+    input:
+        descriptions=audited("descriptions.csv"),
+        exemplars=audited("exemplars/exemplars.safetensors"),
+        truth=audited_truth,
+        datasets=audited_datasets,
+    output:
+        counts="<results>/audit/counts.csv",
+        changes="<results>/audit/changes.csv",
+        units="<results>/audit/units.csv",
+        review=directory("<results>/audit/review"),
+    log:
+        "<logs>/audit/count.log",
+    benchmark:
+        "<benchmarks>/audit/count.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        mem="8GB",
+    params:
+        options=plan.audit_params(CONFIG),
+        seed=CONFIG.seed,
+        code=code_version("audit"),
+    shell:
+        "milan --log {log} audit count --options {params.options:q} --descriptions {input.descriptions}"
+        " --exemplars {input.exemplars} --truth {input.truth} --datasets {input.datasets}"
+        " --seed {params.seed} --out {output.counts}"
+
+
+rule audit_recount:
+    input:
+        descriptions=audited("descriptions.csv"),
+        exemplars=audited("exemplars/exemplars.safetensors"),
+        truth=audited_truth,
+        datasets=audited_datasets,
+        units="<results>/audit/units.csv",
+        review=REVIEW or [],
+    output:
+        counts="<results>/audit/recount.csv",
+        changes="<results>/audit/recount_changes.csv",
+    log:
+        "<logs>/audit/recount.log",
+    benchmark:
+        "<benchmarks>/audit/recount.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+    params:
+        options=plan.audit_params(CONFIG),
+        code=code_version("audit"),
+    shell:
+        "milan --log {log} audit recount --options {params.options:q} --descriptions {input.descriptions}"
+        " --exemplars {input.exemplars} --truth {input.truth} --datasets {input.datasets}"
+        " --units {input.units} --review {input.review} --out {output.counts}"
+
+
+rule audit_section:
+    input:
+        counts="<results>/audit/counts.csv",
+        changes="<results>/audit/changes.csv",
+        units="<results>/audit/units.csv",
+        review="<results>/audit/review",
+        recount="<results>/audit/recount.csv" if REVIEW else [],
+    output:
+        "<results>/audit/section.json",
+    log:
+        "<logs>/audit/section.log",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    params:
+        options=plan.audit_params(CONFIG),
+        reviewed="--reviewed" if REVIEW else "",
+        code=code_version("audit"),
+    shell:
+        "milan --log {log} audit section --options {params.options:q} {params.reviewed} --out {output}"
+
+
+rule audit:
+    input:
+        "<results>/audit/section.json" if CONFIG.audit else [],
+    localrule: True
