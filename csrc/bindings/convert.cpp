@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "bindings/dlpack.h"
 #include "milan/error.h"
 
 namespace py = pybind11;
@@ -10,7 +9,7 @@ namespace py = pybind11;
 namespace milan {
 namespace {
 
-constexpr const char* kTypes = "activations must be float32, bfloat16 or float16 on the CPU";
+constexpr const char* kTypes = "activations must be float32, bfloat16 or float16";
 
 /// Take a capsule's tensor over: the consumer renames the capsule and calls the deleter.
 template <class Managed>
@@ -26,18 +25,20 @@ std::shared_ptr<void> adopt(const py::capsule& capsule, const char* name, const 
           }};
 }
 
-py::capsule export_capsule(const py::object& array) {
+py::capsule export_capsule(const py::object& array, bool on_device) {
   if (!py::hasattr(array, "__dlpack__")) {
     throw UserError(std::string(kTypes) + ", as a NumPy array or anything with __dlpack__; got " +
                     std::string(py::str(py::type::of(array))));
   }
   const py::object method = array.attr("__dlpack__");
+  py::dict options;
+  if (on_device) options["stream"] = -1;
   try {
-    return method(py::arg("max_version") = py::make_tuple(1, 0));
+    return method(**options, py::arg("max_version") = py::make_tuple(1, 0));
   } catch (py::error_already_set& error) {
     if (!error.matches(PyExc_TypeError)) throw;
   }
-  return method();  // a producer older than DLPack 1.0
+  return method(**options);  // a producer older than DLPack 1.0
 }
 
 Dtype dtype_of(const dlpack::Tensor& tensor) {
@@ -59,19 +60,7 @@ BorrowedActivations from_tensor(const dlpack::Tensor& tensor, std::shared_ptr<vo
     throw UserError(std::string(kTypes) + "; they are on device type " +
                     std::to_string(tensor.device_type) + "; move them with .cpu()");
   }
-  if (tensor.ndim != 2 && tensor.ndim != 4) {
-    throw UserError("activations must have 2 or 4 axes, got " + std::to_string(tensor.ndim));
-  }
-  int64_t shape[4] = {1, 1, 1, 1}, strides[4] = {1, 1, 1, 1}, dense = 1;
-  for (int axis = tensor.ndim; axis-- > 0;) {
-    shape[axis] = tensor.shape[axis];
-    strides[axis] = tensor.strides != nullptr ? tensor.strides[axis] : dense;
-    dense *= shape[axis];
-  }
-  const auto* data = static_cast<const char*>(tensor.data) + tensor.byte_offset;
-  return {{data, dtype_of(tensor), shape[0], shape[1], shape[2], shape[3], strides[0], strides[1],
-           strides[2], strides[3]},
-          std::move(owner)};
+  return {activations_of(tensor), std::move(owner)};
 }
 
 /// NumPy arrays without DLPack: unaligned, byte-swapped, read-only in old versions, ml_dtypes.
@@ -104,18 +93,38 @@ BorrowedActivations from_numpy(const py::array& given) {
 
 }  // namespace
 
+BorrowedTensor borrow_tensor(const py::object& array, bool on_device) {
+  const py::capsule capsule = export_capsule(array, on_device);
+  dlpack::Tensor* tensor = nullptr;
+  const bool versioned = PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned") != 0;
+  auto owner = versioned ? adopt<dlpack::ManagedVersioned>(capsule, "dltensor_versioned",
+                                                           "used_dltensor_versioned", &tensor)
+                         : adopt<dlpack::Managed>(capsule, "dltensor", "used_dltensor", &tensor);
+  return {*tensor, std::move(owner)};
+}
+
+Activations activations_of(const dlpack::Tensor& tensor) {
+  if (tensor.ndim != 2 && tensor.ndim != 4) {
+    throw UserError("activations must have 2 or 4 axes, got " + std::to_string(tensor.ndim));
+  }
+  int64_t shape[4] = {1, 1, 1, 1}, strides[4] = {1, 1, 1, 1}, dense = 1;
+  for (int axis = tensor.ndim; axis-- > 0;) {
+    shape[axis] = tensor.shape[axis];
+    strides[axis] = tensor.strides != nullptr ? tensor.strides[axis] : dense;
+    dense *= shape[axis];
+  }
+  const auto* data = static_cast<const char*>(tensor.data) + tensor.byte_offset;
+  return {data,     dtype_of(tensor), shape[0],   shape[1],   shape[2],
+          shape[3], strides[0],       strides[1], strides[2], strides[3]};
+}
+
 BorrowedActivations borrow_activations(const py::object& array, int64_t units, int64_t pixels) {
   BorrowedActivations borrowed;
   if (py::isinstance<py::array>(array)) {
     borrowed = from_numpy(py::reinterpret_borrow<py::array>(array));
   } else {
-    const py::capsule capsule = export_capsule(array);
-    dlpack::Tensor* tensor = nullptr;
-    const bool versioned = PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned") != 0;
-    auto owner = versioned ? adopt<dlpack::ManagedVersioned>(capsule, "dltensor_versioned",
-                                                             "used_dltensor_versioned", &tensor)
-                           : adopt<dlpack::Managed>(capsule, "dltensor", "used_dltensor", &tensor);
-    borrowed = from_tensor(*tensor, std::move(owner));
+    BorrowedTensor tensor = borrow_tensor(array, false);
+    borrowed = from_tensor(tensor.tensor, std::move(tensor.owner));
   }
   if (borrowed.view.units != units || borrowed.view.pixels() != pixels) {
     throw UserError("activations: expected " + std::to_string(units) + " units of " +

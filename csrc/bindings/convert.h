@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "bindings/dlpack.h"
 #include "milan/array.h"
 
 namespace milan {
@@ -21,6 +22,19 @@ struct BorrowedActivations {
 /// Throws UserError for other devices and types, with the fix.
 BorrowedActivations borrow_activations(const pybind11::object& array, int64_t units,
                                        int64_t pixels);
+
+/// Memory of another library, and whatever keeps it alive.
+struct BorrowedTensor {
+  dlpack::Tensor tensor;
+  std::shared_ptr<void> owner;
+};
+
+/// A tensor of anything with DLPack. With `on_device` the producer is told to wait for nothing: the
+/// work on the tensor goes to the stream that made it.
+BorrowedTensor borrow_tensor(const pybind11::object& array, bool on_device);
+
+/// A tensor of 2 or 4 axes as activations, whatever its device.
+Activations activations_of(const dlpack::Tensor& tensor);
 
 /// A C-contiguous array of exactly T; pybind11 copies when it must.
 template <class T>

@@ -5,8 +5,8 @@
 
 namespace milan::dlpack {
 
-constexpr int32_t kCpu = 1;
-constexpr uint8_t kFloat = 2, kBfloat = 4;
+constexpr int32_t kCpu = 1, kCuda = 2;
+constexpr uint8_t kInteger = 0, kUnsigned = 1, kFloat = 2, kBfloat = 4;
 
 struct Tensor {
   void* data;

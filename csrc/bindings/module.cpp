@@ -17,12 +17,6 @@ PYBIND11_MODULE(_core, m) {
     }
   });
   m.attr("__version__") = MILAN_VERSION;
-#if defined(MILAN_WITH_CUDA)
-  m.attr("built_with_cuda") = true;
-#else
-  m.attr("built_with_cuda") = false;
-#endif
-  m.def("cuda_device_count", [] { return 0; }, "Usable CUDA devices; 0 without driver or support.");
   m.def("isa", &milan::isa_name, "Instruction set in use.");
   m.def("cpu_features", &milan::isa_available, "Instruction sets that can run here, best last.");
   milan::bind_scan(m);

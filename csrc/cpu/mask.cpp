@@ -8,41 +8,13 @@
 #include "cpu/float_environment.h"
 #include "cpu/kernels.h"
 #include "cpu/threads.h"
+#include "milan/axis.h"
 #include "milan/isa.h"
 
 namespace milan {
 namespace {
 
 constexpr int kPad = 16;  // rows hold a multiple of the widest vector
-
-/// Where each output pixel lies on one axis of the map: between `first` and the next source pixel.
-struct Axis {
-  std::vector<int32_t> first;  // plus 1: index into a row with one leading zero
-  std::vector<float> before, after;
-};
-
-Axis make_axis(int source, int target, Border border) {
-  Axis axis;
-  const auto padded = static_cast<size_t>((target + kPad - 1) / kPad * kPad);
-  axis.first.assign(padded, 0);
-  axis.before.assign(padded, 0.0f);
-  axis.after.assign(padded, 0.0f);
-  const double scale = static_cast<double>(target) / source;
-  const auto offset = static_cast<float>(0.5 * scale - 0.5);
-  const auto step = static_cast<float>(2.0 / (scale * std::max(1, source - 1)));
-  const auto last = static_cast<float>(source - 1);
-  for (int t = 0; t < target; ++t) {
-    const float grid = (static_cast<float>(t) - offset) * step - 1.0f;
-    float where = ((grid + 1.0f) / 2.0f) * last;
-    if (border == Border::kClamp) where = std::min(std::max(where, 0.0f), last);
-    const float floor = std::floor(where);
-    const int first = static_cast<int>(floor);
-    axis.first[t] = first + 1;
-    axis.after[t] = first + 1 < source ? where - floor : 0.0f;
-    axis.before[t] = first >= 0 && first < source ? 1.0f - (where - floor) : 0.0f;
-  }
-  return axis;
-}
 
 /// Makes the masks of one worker, with its scratch rows.
 class Painter {
@@ -52,8 +24,8 @@ class Painter {
         w_(w),
         height_(height),
         width_(width),
-        y_(make_axis(h, height, border)),
-        x_(make_axis(w, width, border)),
+        y_(make_axis(h, height, border, kPad)),
+        x_(make_axis(w, width, border, kPad)),
         stride_(static_cast<int>(x_.first.size())),
         framed_(static_cast<size_t>(w) + 3, 0.0f),
         wide_(static_cast<size_t>(h + 3) * stride_, 0.0f),

@@ -44,8 +44,10 @@ def _core() -> list[str]:
     if not facts["native"]:
         print("native core absent: the NumPy reference is used, about 100 times slower")
         return ["native core; run `pip install .` with a C++ compiler on the PATH"]
-    cuda = "with CUDA" if facts["built_with_cuda"] else "without CUDA"
-    print(f"native core {facts['version']}, {cuda}, instruction set {facts['isa']}")
+    print(f"native core {facts['version']}, instruction set {facts['isa']}")
+    built = f"built for sm_{facts['cuda_architectures']}" if facts["built_with_cuda"] else "absent"
+    found = facts["cuda_problem"] or f"{facts['cuda_devices']} device(s)"
+    print(f"cuda core   {built}; {found}")
     return []
 
 

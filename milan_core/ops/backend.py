@@ -31,14 +31,15 @@ def native() -> ModuleType | None:
 
 def facts() -> dict[str, object]:
     """What `milan doctor` shows: version, instruction set, CUDA support and devices."""
+    from milan_core.ops import cuda
+
     core = native()
     if core is None:
-        return {"native": False, "built_with_cuda": False, "cuda_devices": 0, "isa": "numpy"}
+        return {"native": False, "isa": "numpy", **cuda.facts()}
     return {
         "native": True,
         "version": core.__version__,
         "isa": core.isa(),
         "cpu_features": core.cpu_features(),
-        "built_with_cuda": core.built_with_cuda,
-        "cuda_devices": core.cuda_device_count(),
+        **cuda.facts(),
     }

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.errors import UserError
-from milan_core.ops import reference
+from milan_core.ops import cuda, reference
 from milan_core.ops.backend import native
 from milan_core.ops.spec import ScanSpec
 
@@ -72,7 +72,7 @@ class ScanState:
         self.spec = spec
         core = native()
         self._impl: Any = (
-            core.ScanState(*_native_arguments(spec)) if core else reference.ScanReference(spec)
+            core.ScanState(*spec.native_arguments()) if core else reference.ScanReference(spec)
         )
 
     @property
@@ -85,24 +85,30 @@ class ScanState:
 
         `image_ids` are the indices of the images in the data set, below 2**32, each given once.
         CPU arrays are read in place through DLPack; a strided view costs one pass more only when
-        neither its pixels nor its units are adjacent in memory.
+        neither its pixels nor its units are adjacent in memory. Activations on a CUDA device are
+        counted there, on the caller's stream; `image_ids` may then be an int64 tensor on the device
+        too, whose range is the caller's care (docs/gpu.md).
         """
-        ids = np.asarray(image_ids)
-        shape = tuple(activations.shape)
-        height, width = self.spec.map_shape
-        expected = (len(ids), self.spec.units, height, width) if ids.ndim == 1 else ()
-        if ids.ndim != 1 or ids.dtype.kind not in "iu":
-            raise UserError(f"ScanState.update: image_ids must be a row of integers, got {ids!r}")
+        ids = image_ids if cuda.on_device(image_ids) else _checked_ids(image_ids)
+        shape, number = tuple(activations.shape), int(ids.shape[0])
+        expected = (number, self.spec.units, *self.spec.map_shape)
         if shape != expected and not (shape == expected[:2] and self.spec.pixels == 1):
             raise UserError(
                 f"ScanState.update: activations must be (images, units, height, width) = "
                 f"{expected}, got {shape}"
             )
-        if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < 2**32):
-            raise UserError("ScanState.update: image_ids must be in 0..2**32-1")
-        self._check_total(self.images + len(ids))
-        if len(ids):
-            self._impl.update(activations, ids.astype(np.int64), max(1, int(threads)))
+        self._check_total((self._impl.counted if self.on_device else self.images) + number)
+        if number:
+            activations = cuda.reachable(activations, self.spec)
+            if cuda.on_device(ids) and not cuda.on_device(activations):
+                ids = _checked_ids(ids.cpu())
+            self._impl = cuda.place(self._impl, self.spec, activations)
+            self._impl.update(activations, ids, max(1, int(threads)))
+
+    @property
+    def on_device(self) -> bool:
+        """Are statistics kept on a CUDA device, so that reading them waits for it?"""
+        return isinstance(self._impl, cuda.CudaScan)
 
     def merge(self, other: ScanState) -> None:
         """Take in the state of other images; `other` is unchanged."""
@@ -202,16 +208,13 @@ class ScanState:
             )
 
 
-def _native_arguments(spec: ScanSpec) -> tuple[Any, ...]:
-    return (
-        spec.units,
-        spec.pixels,
-        spec.k,
-        spec.rank,
-        spec.mode_code,
-        spec.bits,
-        spec.keep_maps,
-    )
+def _checked_ids(image_ids: Any) -> Array:
+    ids = np.asarray(image_ids)
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise UserError(f"ScanState.update: image_ids must be a row of integers, got {ids!r}")
+    if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < 2**32):
+        raise UserError("ScanState.update: image_ids must be in 0..2**32-1")
+    return ids.astype(np.int64)
 
 
 def _shares(a: Array, b: Array) -> bool:

@@ -102,6 +102,18 @@ class ScanSpec:
         """The mode as the native code numbers it."""
         return MODES.index(self.mode)
 
+    def native_arguments(self) -> tuple[Any, ...]:
+        """What the constructor of a native scan takes."""
+        return (
+            self.units,
+            self.pixels,
+            self.k,
+            self.rank,
+            self.mode_code,
+            self.bits,
+            self.keep_maps,
+        )
+
     def to_meta(self) -> dict[str, Any]:
         """JSON form."""
         meta = asdict(self)

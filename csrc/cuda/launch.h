@@ -1,0 +1,131 @@
+// Calls of the CUDA runtime with one error message, memory that frees itself, kernel launches.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "milan/error.h"
+
+namespace milan::cuda {
+
+/// Throws when a call of the runtime failed; `what` names it.
+inline void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  const std::string reason = std::string(what) + ": " + cudaGetErrorString(status);
+  (void)cudaGetLastError();
+  if (status == cudaErrorMemoryAllocation) {
+    throw UserError("CUDA is out of memory (" + reason +
+                    "); use a smaller batch, fewer layers at a time, or device: cpu");
+  }
+  throw std::runtime_error("CUDA call failed: " + reason);
+}
+
+/// Makes a device current while it lives.
+class DeviceGuard {
+ public:
+  explicit DeviceGuard(int device) {
+    check(cudaGetDevice(&before_), "cudaGetDevice");
+    if (device != before_) check(cudaSetDevice(device), "cudaSetDevice");
+  }
+  ~DeviceGuard() { (void)cudaSetDevice(before_); }
+  DeviceGuard(const DeviceGuard&) = delete;
+  DeviceGuard& operator=(const DeviceGuard&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
+/// Device memory for `size` values of T.
+template <class T>
+class DeviceArray {
+ public:
+  DeviceArray() = default;
+  explicit DeviceArray(size_t size) : size_(size) {
+    if (size > 0)
+      check(cudaMalloc(reinterpret_cast<void**>(&data_), size * sizeof(T)), "cudaMalloc");
+  }
+  DeviceArray(DeviceArray&& other) noexcept { *this = std::move(other); }
+  DeviceArray& operator=(DeviceArray&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~DeviceArray() {
+    if (data_ != nullptr) (void)cudaFree(data_);
+  }
+
+  T* get() const { return data_; }
+  size_t size() const { return size_; }
+
+  void clear(cudaStream_t stream) {
+    if (size_ > 0) check(cudaMemsetAsync(data_, 0, size_ * sizeof(T), stream), "cudaMemsetAsync");
+  }
+  void upload(const T* from, size_t count, cudaStream_t stream) {
+    if (count == 0) return;
+    check(cudaMemcpyAsync(data_, from, count * sizeof(T), cudaMemcpyHostToDevice, stream),
+          "cudaMemcpyAsync");
+  }
+  void download(T* to, size_t count, cudaStream_t stream) const {
+    if (count == 0) return;
+    check(cudaMemcpyAsync(to, data_, count * sizeof(T), cudaMemcpyDeviceToHost, stream),
+          "cudaMemcpyAsync");
+  }
+
+ private:
+  T* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+/// One word in memory that the device can write to without the host waiting for it.
+template <class T>
+class PinnedValue {
+ public:
+  PinnedValue() {
+    check(cudaMallocHost(reinterpret_cast<void**>(&data_), sizeof(T)), "cudaMallocHost");
+    *data_ = T{};
+  }
+  ~PinnedValue() { (void)cudaFreeHost(data_); }
+  PinnedValue(const PinnedValue&) = delete;
+  PinnedValue& operator=(const PinnedValue&) = delete;
+
+  T* get() const { return data_; }
+  T read() const { return *const_cast<const volatile T*>(data_); }
+
+ private:
+  T* data_ = nullptr;
+};
+
+/// Start a kernel; `what` names it and its sizes in an error.
+template <class... Parameters, class... Arguments>
+void launch(const char* what, void (*kernel)(Parameters...), int64_t blocks, int threads,
+            size_t shared_bytes, cudaStream_t stream, Arguments&&... arguments) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(blocks));
+  config.blockDim = dim3(static_cast<unsigned>(threads));
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  check(cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...), what);
+}
+
+/// Blocks that keep the device busy for `items` pieces of work.
+inline int64_t busy_blocks(int64_t items, int resident) {
+  int device = 0, processors = 1;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device),
+        "cudaDeviceGetAttribute");
+  const int64_t most = int64_t{processors} * resident;
+  return items < 1 ? 1 : items < most ? items : most;
+}
+
+inline bool is_capturing(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+}  // namespace milan::cuda

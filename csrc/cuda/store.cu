@@ -1,0 +1,190 @@
+#include <algorithm>
+#include <cmath>
+
+#include "cuda/store.h"
+
+namespace milan::cuda {
+namespace {
+
+/// Put the blocks of a new piece of memory on the stack; `count_blocks` makes them count.
+__global__ void __launch_bounds__(256)
+    push_blocks(Pool* pool, Counter first, Counter bytes, int count) {
+  const auto i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (i < count) pool->stack[pool->free + i] = first + static_cast<Counter>(i) * bytes;
+}
+
+__global__ void count_blocks(Pool* pool, int count) { pool->free += count; }
+
+/// Octaves that a unit of a real network meets before its floor rises: both signs, tiny values.
+constexpr int64_t kUsualOctaves = 48;
+constexpr int64_t kUsualBytes = int64_t{1} << 30;  // of all blocks at the start
+constexpr unsigned kSpills = 1u << 20;
+
+int64_t starting_blocks(const DeviceRules& rules, size_t block_bytes) {
+  if (rules.blocks > 0) return rules.blocks;
+  const int64_t most = kUsualBytes / static_cast<int64_t>(block_bytes);
+  return std::max(rules.units * 8, std::min(rules.units * kUsualOctaves, most));
+}
+
+}  // namespace
+
+Store::Store(const DeviceRules& rules, cudaStream_t stream)
+    : rules_(rules),
+      most_blocks_(rules.units * kOctaves),
+      rows_(static_cast<size_t>(rules.units) * kOctaves),
+      nan_(static_cast<size_t>(rules.units)),
+      zeros_(static_cast<size_t>(rules.units)),
+      negatives_(static_cast<size_t>(rules.units)),
+      stack_(static_cast<size_t>(most_blocks_)),
+      keys_(static_cast<size_t>(rules.units * rules.k)),
+      floors_(static_cast<size_t>(rules.units)),
+      maps_(rules.keep_maps ? static_cast<size_t>(rules.units * rules.k * rules.pixels) : 0),
+      bases_(static_cast<size_t>(rules.units)),
+      slots_(static_cast<size_t>(rules.units * rules.k)),
+      list_(rules.spills < 0 ? kSpills : static_cast<size_t>(rules.spills)),
+      pool_(1) {
+  for (auto* counters : {&rows_, &nan_, &zeros_, &negatives_, &keys_}) counters->clear(stream);
+  bases_.clear(stream);
+  maps_.clear(stream);
+  Pool pool{};
+  pool.stack = stack_.get();
+  pool.list = list_.get();
+  pool.list_capacity = static_cast<unsigned>(list_.size());
+  pool.slot_mask = (1u << rules.bits) - 1;
+  pool_.upload(&pool, 1, stream);
+  const std::vector<float> floors(static_cast<size_t>(rules.units), -INFINITY);
+  floors_.upload(floors.data(), floors.size(), stream);
+  std::vector<int32_t> slots(static_cast<size_t>(rules.units * rules.k));
+  for (size_t i = 0; i < slots.size(); ++i) slots[i] = static_cast<int32_t>(i % rules.k);
+  slots_.upload(slots.data(), slots.size(), stream);
+  add_blocks(std::min(starting_blocks(rules, block_words() * sizeof(uint32_t)), most_blocks_),
+             stream);
+  *reported_.get() = static_cast<int>(blocks_);
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+}
+
+size_t Store::block_words() const {
+  return size_t{rules_.carry_shift != 0 ? 2u : 1u} << rules_.bits;
+}
+
+Sketch Store::sketch() const {
+  return {rows_.get(),      floors_.get(), bases_.get(), nan_.get(),        zeros_.get(),
+          negatives_.get(), pool_.get(),   rules_.bits,  rules_.carry_shift};
+}
+
+Top Store::top() const {
+  return {keys_.get(), slots_.get(), maps_.get(), static_cast<int>(rules_.k)};
+}
+
+void Store::add_blocks(int64_t count, cudaStream_t stream) {
+  if (count <= 0) return;
+  DeviceArray<uint32_t> slab(static_cast<size_t>(count) * block_words());
+  slab.clear(stream);
+  const auto number = static_cast<int>(count);
+  launch("push_blocks", push_blocks, (count + 255) / 256, 256, 0, stream, pool_.get(),
+         static_cast<Counter>(reinterpret_cast<uintptr_t>(slab.get())),
+         static_cast<Counter>(block_words() * sizeof(uint32_t)), number);
+  launch("count_blocks", count_blocks, 1, 1, 0, stream, pool_.get(), number);
+  slabs_.push_back(std::move(slab));
+  blocks_ += count;
+}
+
+void Store::grow_if_needed(cudaStream_t stream) {
+  if (reported_.read() > blocks_ / 4 || blocks_ >= most_blocks_) return;
+  const int64_t more = std::min(blocks_, most_blocks_ - blocks_);
+  add_blocks(more, stream);
+  *reported_.get() = static_cast<int>(more);  // until the device reports again
+}
+
+void Store::report(cudaStream_t stream) {
+  check(cudaMemcpyAsync(reported_.get(), &pool_.get()->free, sizeof(int), cudaMemcpyDeviceToHost,
+                        stream),
+        "cudaMemcpyAsync");
+}
+
+Collected Store::collect(cudaStream_t stream) const {
+  const auto units = static_cast<size_t>(rules_.units), k = static_cast<size_t>(rules_.k);
+  Collected to;
+  Pool pool{};
+  pool_.download(&pool, 1, stream);
+  std::vector<Counter> rows(rows_.size()), nan(units), zeros(units), negatives(units),
+      keys(units * k);
+  std::vector<uint32_t> bases(units);
+  std::vector<int32_t> slots(units * k);
+  std::vector<float> maps(maps_.size());
+  rows_.download(rows.data(), rows.size(), stream);
+  nan_.download(nan.data(), units, stream);
+  zeros_.download(zeros.data(), units, stream);
+  negatives_.download(negatives.data(), units, stream);
+  keys_.download(keys.data(), keys.size(), stream);
+  bases_.download(bases.data(), units, stream);
+  slots_.download(slots.data(), slots.size(), stream);
+  maps_.download(maps.data(), maps.size(), stream);
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  if (pool.lost > 0) {
+    throw UserError("the CUDA histogram ran out of blocks and " + std::to_string(pool.lost) +
+                    " values were not counted; set MILAN_CUDA_BLOCKS above " +
+                    std::to_string(blocks_) + " blocks, or use device: cpu");
+  }
+  to.images = pool.images;
+  to.nan.assign(nan.begin(), nan.end());
+  to.zeros.assign(zeros.begin(), zeros.end());
+  to.negatives.assign(negatives.begin(), negatives.end());
+  to.keys.assign(keys.begin(), keys.end());
+  const size_t size = rules_.keep_maps ? static_cast<size_t>(rules_.pixels) : 0;
+  to.maps.resize(maps.size());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    std::copy_n(maps.begin() + (i / k * k + slots[i]) * size, size, to.maps.begin() + i * size);
+  }
+  std::vector<Spilled> spilled(std::min<size_t>(pool.spilled, list_.size()));
+  list_.download(spilled.data(), spilled.size(), stream);
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  std::stable_sort(spilled.begin(), spilled.end(),
+                   [](const Spilled& a, const Spilled& b) { return a.unit < b.unit; });
+  std::vector<uint32_t> counts;
+  auto next = spilled.begin();
+  for (int64_t unit = 0; unit < rules_.units; ++unit) {
+    const size_t before = to.bins.size();
+    collect_unit(rows, unit, bases[unit], &counts, &to, stream);
+    for (; next != spilled.end() && next->unit == unit; ++next) {
+      if (next->bin < bases[unit]) continue;
+      to.bins.push_back(next->bin);
+      to.counts.push_back(next->count);
+    }
+    to.cells.push_back(static_cast<uint32_t>(to.bins.size() - before));
+  }
+  return to;
+}
+
+void Store::collect_unit(const std::vector<Counter>& rows, int64_t unit, uint32_t base,
+                         std::vector<uint32_t>* counts, Collected* to, cudaStream_t stream) const {
+  const size_t words = block_words(), size = size_t{1} << rules_.bits;
+  const Counter* row = &rows[static_cast<size_t>(unit) * kOctaves];
+  size_t used = 0;
+  for (int octave = 0; octave < kOctaves; ++octave) used += row[octave] != 0;
+  counts->resize(used * words);
+  size_t at = 0;
+  for (int octave = 0; octave < kOctaves; ++octave) {
+    if (row[octave] == 0) continue;
+    check(cudaMemcpyAsync(&(*counts)[at], reinterpret_cast<const void*>(row[octave]),
+                          words * sizeof(uint32_t), cudaMemcpyDeviceToHost, stream),
+          "cudaMemcpyAsync");
+    at += words;
+  }
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  at = 0;
+  for (int octave = 0; octave < kOctaves; ++octave) {
+    if (row[octave] == 0) continue;
+    for (size_t slot = 0; slot < size; ++slot) {
+      uint64_t count = (*counts)[at + slot];
+      if (words > size) count += uint64_t{(*counts)[at + size + slot]} << rules_.carry_shift;
+      const auto bin = static_cast<uint32_t>(static_cast<size_t>(octave) << rules_.bits | slot);
+      if (count == 0 || bin < base) continue;
+      to->bins.push_back(bin);
+      to->counts.push_back(count);
+    }
+    at += words;
+  }
+}
+
+}  // namespace milan::cuda

@@ -1,0 +1,53 @@
+// What a device scan holds in device memory: the histograms' blocks, counters, top-k.
+#pragma once
+
+#include <vector>
+
+#include "cuda/histogram.cuh"
+#include "cuda/launch.h"
+#include "cuda/scan.h"
+
+namespace milan::cuda {
+
+/// Device pointers of the running top-k.
+struct Top {
+  Counter* keys;   // [units, k] falling; 0 is empty
+  int32_t* slots;  // [units, k]
+  float* maps;     // [units, k, pixels], or null when maps are not kept
+  int k;
+};
+
+class Store {
+ public:
+  Store(const DeviceRules& rules, cudaStream_t stream);
+
+  Sketch sketch() const;
+  Top top() const;
+  int64_t blocks() const { return blocks_; }
+
+  /// Add memory when the last report says that blocks run short. Waits for nothing.
+  void grow_if_needed(cudaStream_t stream);
+  /// Ask the device to report how many blocks are left.
+  void report(cudaStream_t stream);
+  /// Waits for the stream.
+  Collected collect(cudaStream_t stream) const;
+
+ private:
+  void add_blocks(int64_t count, cudaStream_t stream);
+  void collect_unit(const std::vector<Counter>& rows, int64_t unit, uint32_t base,
+                    std::vector<uint32_t>* counts, Collected* to, cudaStream_t stream) const;
+  size_t block_words() const;
+
+  DeviceRules rules_;
+  int64_t blocks_ = 0, most_blocks_;
+  DeviceArray<Counter> rows_, nan_, zeros_, negatives_, stack_, keys_;
+  DeviceArray<float> floors_, maps_;
+  DeviceArray<uint32_t> bases_;
+  DeviceArray<int32_t> slots_;
+  DeviceArray<Spilled> list_;
+  DeviceArray<Pool> pool_;
+  PinnedValue<int> reported_;  // free blocks
+  std::vector<DeviceArray<uint32_t>> slabs_;
+};
+
+}  // namespace milan::cuda

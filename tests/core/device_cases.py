@@ -1,0 +1,211 @@
+"""The matrix of device scans and masks, in NumPy alone: run on the shim, sanitized, and on GPUs."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from milan_core import ops
+from milan_core.ops import cuda
+
+CAPSULE_POINTER = ctypes.pythonapi.PyCapsule_GetPointer
+CAPSULE_POINTER.restype = ctypes.c_void_p
+CAPSULE_POINTER.argtypes = [ctypes.py_object, ctypes.c_char_p]
+CODE_OFFSET, BFLOAT = 20, 4  # of the type in a DLPack tensor
+
+
+class Bfloat:
+    """bfloat16 in NumPy's uint16, exported by DLPack as what it is."""
+
+    dtype = "bfloat16"
+
+    def __init__(self, bits: np.ndarray):
+        self.bits = bits
+        self.shape = bits.shape
+
+    def __getitem__(self, where: Any) -> Bfloat:
+        return Bfloat(self.bits[where])
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __dlpack__(self) -> Any:
+        capsule = self.bits.__dlpack__()
+        ctypes.c_uint8.from_address(
+            CAPSULE_POINTER(capsule, b"dltensor") + CODE_OFFSET
+        ).value = BFLOAT
+        return capsule
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan. `layout`: nchw, nhwc, tokens (unaligned rows), strided."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    layout: str = "nchw"
+    k: int = 5
+    q: float = 0.9
+    mode: str = "top"
+    bits: int = 10
+    kind: str = "signed"
+    batches: tuple[int, ...] = (7, 3)
+    extra: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        shape = "x".join(map(str, self.shape))
+        return f"{shape}-{self.dtype}-{self.layout}-{self.kind}-{self.mode}-k{self.k}-b{self.bits}"
+
+
+def drawn(case: Case) -> np.ndarray:
+    """float32 values of a kind that is hard for something."""
+    rng = np.random.default_rng(len(case.name))
+    values = rng.normal(size=case.shape).astype(np.float32)
+    if case.kind in ("relu", "warm"):
+        values = np.maximum(values, 0)
+    elif case.kind == "dead":
+        values[:, ::2] = 0
+    elif case.kind == "tied":
+        values = np.round(values)
+    elif case.kind == "growing":  # the floor rises past the octaves seen first
+        values = np.abs(values) * np.float32(2) ** np.arange(len(values)).reshape(-1, 1, 1, 1)
+        values = values.astype(np.float32)
+    elif case.kind == "constant":
+        values[:] = 1.5
+    elif case.kind == "special":
+        odd = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 1e-39, 3e38, -3e38, 65504.0]
+        values = rng.choice(np.array(odd, np.float32), size=case.shape)
+        values[1, 0] = np.nan
+        values[2, 0] = -np.inf
+    return values
+
+
+def arranged(case: Case) -> Any:
+    """The values in the type and layout of the case."""
+    values = drawn(case)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if case.dtype == "float16":
+            values = values.astype(np.float16)
+        elif case.dtype == "bfloat16":
+            values = (values.view(np.uint32) >> 16).astype(np.uint16)
+    if values.ndim == 4 and case.layout == "nhwc":
+        values = values.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2)
+    elif case.layout == "tokens":
+        n, units, h, w = values.shape
+        rows = np.zeros((n, h * w + 1, units), values.dtype)
+        rows[:, 1:] = values.reshape(n, units, -1).transpose(0, 2, 1)
+        values = rows[:, 1:].transpose(0, 2, 1).reshape(n, units, h, w)
+        assert np.shares_memory(values, rows)
+    elif case.layout == "strided":
+        n, units, h, w = values.shape
+        spread = np.zeros((n, units, 2 * h, 3 * w), values.dtype)
+        spread[:, :, ::2, ::3] = values
+        values = spread[:, :, ::2, ::3]
+    return Bfloat(values) if case.dtype == "bfloat16" else values
+
+
+def state_of(case: Case, values: Any) -> ops.ScanState:
+    """The scan of the case, in its batches; on the device where `cuda` says so."""
+    number, units, *size = case.shape
+    state = ops.ScanState(
+        units, tuple(size) or (1, 1), case.k, case.q, number, mode=case.mode, bits=case.bits
+    )
+    ids = np.random.default_rng(3).permutation(2**32 - 1 - np.arange(number, dtype=np.int64))
+    first = 0
+    for size_now in [*case.batches, number]:
+        if first < number:
+            part = slice(first, first + size_now)
+            state.update(values[part], ids[part])
+            first += size_now
+    return state
+
+
+def arrays_of(state: ops.ScanState) -> dict[str, bytes]:
+    arrays, meta = state.to_arrays()
+    return {"meta": repr(meta).encode(), **{name: a.tobytes() for name, a in arrays.items()}}
+
+
+def expected(case: Case) -> dict[str, bytes]:
+    """What the CPU kernel gives, whatever counts as a device now."""
+    before, cuda.DEVICE_TYPE = cuda.DEVICE_TYPE, 2
+    try:
+        return arrays_of(state_of(case, arranged(case)))
+    finally:
+        cuda.DEVICE_TYPE = before
+
+
+def check(case: Case) -> None:
+    """The device scan equals the CPU scan byte for byte."""
+    state = state_of(case, arranged(case))
+    assert state.on_device
+    got, want = arrays_of(state), expected(case)
+    wrong = [name for name, value in want.items() if got[name] != value]
+    assert not wrong, f"{case.name}: {wrong}"
+
+
+DTYPES = ("float32", "bfloat16", "float16")
+LAYOUTS = ("nchw", "nhwc", "tokens", "strided")
+CASES = [
+    # every layout and type, on planes with and without whole 16-byte words
+    *(Case((12, 9, 5, 5), dtype, layout) for dtype, layout in itertools.product(DTYPES, LAYOUTS)),
+    *(Case((11, 8, 8, 4), dtype, layout) for dtype, layout in itertools.product(DTYPES, LAYOUTS)),
+    # planes of several runs and chunks
+    *(Case((4, 2, 70, 65), dtype, layout, batches=(2,)) for dtype in DTYPES for layout in LAYOUTS),
+    # tiles: several a block, and a ragged end
+    *(Case((40, 24, 7, 7), dtype, kind="warm", q=0.99, batches=(3, 16)) for dtype in DTYPES),
+    # the histogram in shared memory, then the ordinary one after the floor has risen
+    *(Case((40, 2, 30, 31), dtype, kind="warm", q=0.99, batches=(12,)) for dtype in DTYPES),
+    # vectors, one pixel, one unit
+    *(Case((33, 40), dtype, q=0.5) for dtype in DTYPES),
+    Case((9, 1, 1, 1), batches=(1, 1)),
+    Case((9, 3, 1, 40), layout="nhwc"),
+    # values
+    *(
+        Case((14, 6, 6, 6), dtype, layout, kind=kind)
+        for kind in ("special", "dead", "tied", "constant")
+        for dtype, layout in (("float32", "nchw"), ("float16", "nhwc"), ("bfloat16", "strided"))
+    ),
+    # rules
+    *(Case((14, 5, 6, 7), mode=mode, kind="special") for mode in ("bottom", "magnitude")),
+    *(Case((14, 5, 6, 7), mode=mode, layout="nhwc") for mode in ("bottom", "magnitude")),
+    *(Case((14, 5, 6, 7), bits=bits, q=0.5) for bits in (4, 7, 13, 16)),
+    *(Case((90, 3, 3, 3), k=k, batches=(50, 1)) for k in (1, 32, 33, 64, 128)),
+    Case((300, 2, 2, 2), k=20, batches=(299,)),
+]
+
+
+def check_masks(h: int, w: int, height: int, width: int, border: str, count: int = 5) -> None:
+    """Device masks equal the CPU's, NaN and infinities included."""
+    rng = np.random.default_rng(h * w)
+    maps = rng.normal(size=(count, h, w)).astype(np.float32)
+    maps[1].flat[0], maps[2].flat[-1], maps[3].flat[h * w // 2] = np.nan, np.inf, -np.inf
+    levels = np.resize(np.array([0.3, 0.0, -0.2, 0.5, np.nan], np.float32), count)
+    out = np.full((count, height, (width + 7) // 8), 0xCB, np.uint8)
+    cuda.masks(maps, levels, (height, width), out, border)
+    assert out.tobytes() == ops.masks(maps, levels, (height, width), border).tobytes()
+
+
+MASKS = [
+    (7, 7, 64, 64),
+    (5, 9, 30, 41),
+    (1, 1, 8, 8),
+    (14, 14, 13, 9),
+    (3, 2, 1, 100),
+    (120, 112, 40, 70),  # too large for the staged frame
+]
+
+
+def run_all(seeds: tuple[int, ...]) -> None:
+    """Everything once for each seed."""
+    kernels: Any = cuda.kernels()
+    for seed in seeds:
+        kernels.set_seed(seed)
+        for case in CASES:
+            check(case)
+        for size, border in itertools.product(MASKS, ("zeros", "clamp")):
+            check_masks(*size, border)

@@ -1,0 +1,127 @@
+"""Builds the CUDA kernels for the host (csrc/shim) and puts them in the place of a device.
+
+    with active(load()):
+        ...  # NumPy arrays and CPU tensors now count as device memory
+
+Objects are kept in build/shim, named by what they are made from. `python shim.py MODULE` runs the
+matrix of `device_cases` with a module that is built already: the sanitizers need a process of
+their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+
+from milan_core.ops import cuda
+
+ROOT = Path(__file__).resolve().parents[2]
+CSRC = ROOT / "csrc"
+SOURCES = ["cuda/scan.cu", "cuda/store.cu", "cuda/masks.cu", "shim/fibers.cpp"]
+GLUE = ["bindings/convert.cpp", "bindings/cuda.cpp"]
+COMMON = [
+    *("-std=c++17", "-g1", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"),
+    *("-Werror", "-Wno-unknown-pragmas", "-DMILAN_SHIM", "-DMILAN_MODULE=_shim"),
+    '-DMILAN_ARCHITECTURES="host"',
+]
+SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+
+
+def include_options() -> list[str]:
+    import pybind11
+
+    folders = [CSRC / "shim", CSRC / "include", CSRC, pybind11.get_include()]
+    return [f"-I{folder}" for folder in [*folders, sysconfig.get_path("include")]]
+
+
+@functools.cache
+def fingerprint() -> str:
+    digest = hashlib.sha256(" ".join([*COMMON, *include_options()]).encode())
+    for folder in ("cuda", "shim", "include", "bindings"):
+        for path in sorted((CSRC / folder).rglob("*")):
+            if path.is_file():
+                digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def compile_object(source: str | list[str], options: list[str], to: Path) -> Path:
+    """One object file; several sources are compiled as one, which reads their headers once."""
+    if not to.exists():
+        many = source if isinstance(source, list) else [source]
+        text = "".join(f'#include "{CSRC / name}"\n' for name in many)
+        part = to.with_suffix(f".{os.getpid()}")
+        command = ["c++", *COMMON, *options, *include_options(), "-x", "c++", "-c", "-", "-o", part]
+        done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        part.replace(to)
+    return to
+
+
+def build(sanitized: bool = False) -> Path:
+    """Path of the module; the bindings are shared by both builds and never sanitized."""
+    folder = ROOT / "build" / "shim" / fingerprint()
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = "sanitized" if sanitized else "plain"
+    target = folder / f"{kind}_shim.so"
+    if target.exists():
+        return target
+    options = ["-O1", *(SANITIZED if sanitized else [])]
+    with ThreadPoolExecutor(2) as pool:
+        glue = pool.submit(compile_object, GLUE, ["-O0"], folder / "glue.o")
+        others = [
+            pool.submit(compile_object, name, options, folder / f"{kind}_{Path(name).stem}.o")
+            for name in SOURCES
+        ]
+        objects = [str(job.result()) for job in [glue, *others]]
+    part = target.with_suffix(f".{os.getpid()}")
+    link = ["c++", "-shared", "-o", str(part), *objects, *(SANITIZED if sanitized else [])]
+    subprocess.run(link, check=True)
+    part.replace(target)
+    return target
+
+
+def load(path: Path | None = None) -> ModuleType:
+    """The module `_shim`."""
+    path = path or build()
+    loader = importlib.machinery.ExtensionFileLoader("_shim", str(path))
+    spec = importlib.util.spec_from_loader("_shim", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def active(module: ModuleType, seed: int = 1) -> Iterator[ModuleType]:
+    """Make host memory count as device memory, and `module` as its kernels."""
+    before = cuda.kernels, cuda.DEVICE_TYPE
+    cuda.kernels, cuda.DEVICE_TYPE = lambda: module, 1  # type: ignore[assignment]
+    module.set_seed(seed)
+    try:
+        yield module
+    finally:
+        cuda.kernels, cuda.DEVICE_TYPE = before
+        module.set_capturing(False)
+        module.drop_barrier("")
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.path.insert(0, str(ROOT / "tests"))
+    from core import device_cases
+
+    kernels = load(Path(sys.argv[1]))
+    with active(kernels):
+        device_cases.run_all(seeds=(1,))
+    print("matrix passed")

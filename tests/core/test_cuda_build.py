@@ -1,0 +1,172 @@
+"""What nvcc makes of the kernels: registers, spills, load widths, reductions; and what users see.
+
+Needs nvcc, and cuobjdump for the machine code; neither needs a GPU.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from milan_core import ops
+from milan_core.cli import main
+from milan_core.ops import cuda
+
+CSRC = Path(__file__).resolve().parents[2] / "csrc"
+NVCC = shutil.which("nvcc")
+ARCHITECTURES = [80, 86, 89, 90, 100, 120]
+HOT = ("scan_planes", "scan_tiles", "scan_private", "scan_pixels", "scan_strided")
+
+needs_nvcc = pytest.mark.skipif(NVCC is None, reason="nvcc is not on the PATH")
+
+
+def cuobjdump():
+    """From the toolkit, or from the triton package, which torch brings for its own use."""
+    found = shutil.which("cuobjdump")
+    if found is None and NVCC is not None:
+        packages = [Path(path) for path in sys.path if path.endswith("site-packages")]
+        places = [Path(NVCC).resolve().parent, Path("/usr/local/cuda/bin")]
+        places += [path / "triton/backends/nvidia/bin" for path in packages]
+        found = next((str(p / "cuobjdump") for p in places if (p / "cuobjdump").is_file()), None)
+    return found
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """(report of ptxas, cubin) of scan.cu for an architecture, compiled once."""
+    folder = tmp_path_factory.mktemp("cubins")
+    done = {}
+
+    def compile_for(architecture, source="scan"):
+        key = (architecture, source)
+        if key not in done:
+            cubin = folder / f"{source}_{architecture}.cubin"
+            command = [
+                *(NVCC, "-std=c++17", "-O3", "-cubin", f"-arch=sm_{architecture}", "-Xptxas=-v"),
+                *("-I", CSRC / "include", "-I", CSRC, CSRC / f"cuda/{source}.cu", "-o", cubin),
+            ]
+            run = subprocess.run(command, text=True, capture_output=True, check=False)
+            assert run.returncode == 0, run.stderr
+            done[key] = (run.stderr, cubin)
+        return done[key]
+
+    return compile_for
+
+
+def resources(report):
+    """{kernel or function: (bytes spilled, registers or None)}."""
+    found = {}
+    name = ""
+    for line in report.splitlines():
+        if match := re.search(r"Function properties for (\S+)", line):
+            name = match[1]
+        elif match := re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", line):
+            found[name] = (int(match[1]) + int(match[2]), None)
+        elif match := re.search(r"Used (\d+) registers", line):
+            found[name] = (found[name][0], int(match[1]))
+    return found
+
+
+@needs_nvcc
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(a, marks=[] if a == 90 else [pytest.mark.slow]) for a in ARCHITECTURES],
+)
+def test_registers_and_spills(compiled, architecture):
+    found = resources(compiled(architecture)[0])
+    kernels = {name: value for name, value in found.items() if value[1] is not None}
+    assert len(kernels) >= 29, sorted(kernels)
+    assert {name: spilled for name, (spilled, _) in found.items() if spilled} == {}
+    hot = {n: used for n, (_, used) in kernels.items() if any(part in n for part in HOT)}
+    assert len(hot) == 18
+    assert {name: used for name, used in hot.items() if used > 64} == {}
+
+
+@needs_nvcc
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_masks_and_memory_do_not_spill(compiled, architecture):
+    for source in ("masks", "store"):
+        found = resources(compiled(architecture, source)[0])
+        assert {name: spilled for name, (spilled, _) in found.items() if spilled} == {}
+
+
+@pytest.fixture
+def machine_code(compiled):
+    """{kernel: [(address, instruction)]} for sm_90."""
+    tool = cuobjdump()
+    if tool is None:
+        pytest.skip("cuobjdump is not here; the CUDA toolkit or the triton package brings it")
+    text = subprocess.run(
+        [tool, "-sass", compiled(90)[1]], text=True, capture_output=True, check=True
+    ).stdout
+    code, name = {}, ""
+    for line in text.splitlines():
+        if match := re.search(r"Function : (\S+)", line):
+            name = match[1]
+            code[name] = []
+        elif match := re.match(r"\s*/\*([0-9a-f]{4,})\*/\s+(.*?);", line):
+            code[name].append((int(match[1], 16), match[2]))
+    return code
+
+
+def find(code, pattern):
+    return [address for address, text in code if re.search(pattern, text)]
+
+
+@needs_nvcc
+def test_hot_loops_load_wide_and_reduce_without_return(machine_code):
+    hot = {n: code for n, code in machine_code.items() if any(part in n for part in HOT)}
+    assert len(hot) == 18
+    for name, code in hot.items():
+        called = [int(m[1], 16) for _, t in code if (m := re.search(r"CALL\S* .*0x([0-9a-f]+)", t))]
+        assert called, f"{name}: the rare case must be out of line"
+        body = [entry for entry in code if entry[0] < min(called)]
+        assert find(body, r"\bRED(G|\b)"), f"{name}: no reduction"
+        assert not find(body, r"\bATOM(G|\.E)"), f"{name}: atomics with a return in the hot loop"
+        wide = "strided" not in name and "Lb0" not in name
+        if wide:
+            assert find(body, r"(LDG|LDGSTS)\.E\S*\.128"), f"{name}: no 128-bit loads"
+        if wide and "tiles" not in name and "private" not in name:
+            assert len(find(body, r"LDG\.E\.EF\.\S*128")) >= 2, f"{name}: one load under way"
+
+
+def test_a_build_with_kernels_loads_without_a_driver():
+    if cuda.kernels() is None:
+        pytest.skip("the CUDA kernels are not built here; `pip install -e .` with nvcc builds them")
+    facts = ops.facts()
+    assert facts["built_with_cuda"]
+    assert "80" in str(facts["cuda_architectures"])
+    if not torch.cuda.is_available():
+        assert facts["cuda_devices"] == 0
+        assert "driver" in str(facts["cuda_problem"])
+
+
+def test_facts_without_kernels(monkeypatch, capsys):
+    monkeypatch.setattr(cuda, "kernels", lambda: None)
+    assert ops.facts()["built_with_cuda"] is False
+    main(["doctor"])
+    said = capsys.readouterr().out
+    assert "cuda core   absent; the CUDA kernels were not built; install again with nvcc" in said
+
+
+def test_doctor_tells_about_the_kernels(capsys):
+    main(["doctor"])
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("cuda core"))
+    facts = ops.facts()
+    assert ("built for sm_" in line) == facts["built_with_cuda"]
+    assert str(facts["cuda_problem"]) in line
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_a_device_is_one_sentence(capsys, tmp_path):
+    arguments = ["--model", "{}", "--dataset", str(tmp_path / "d"), "--out", str(tmp_path / "o")]
+    assert main(["exemplars", "scan", *arguments, "--device", "cuda"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1
+    assert "device cuda was asked for, but torch finds no CUDA device; use device: cpu" in said
+    assert not list(tmp_path.iterdir())
