@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / kLanes;
 constexpr int64_t kMostValues = int64_t{1} << 30;  // of a unit in one launch: counts are 32-bit
+constexpr int kMostBits = 16;  // a block is 2^bits counts
 constexpr int64_t kMostK = 4 * kLanes;
 /// Planes below this are staged as tiles: a warp would have less than one round of wide loads.
 constexpr int64_t kSmallPlane = 1024;
@@ -35,6 +36,7 @@ bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 const char* unsupported(const DeviceRules& rules) {
   if (rules.k > kMostK) return "k is above 128";
   if (rules.pixels > kMostValues) return "maps have more than 2^30 pixels";
+  if (rules.bits > kMostBits) return "bins have more than 16 bits";
   return nullptr;
 }
 

@@ -89,7 +89,7 @@ class ScanState:
         counted there, on the caller's stream; `image_ids` may then be an int64 tensor on the device
         too, whose range is the caller's care (docs/gpu.md).
         """
-        ids = image_ids if cuda.on_device(image_ids) else _checked_ids(image_ids)
+        ids: Any = image_ids if cuda.on_device(image_ids) else _checked_ids(image_ids)
         shape, number = tuple(activations.shape), int(ids.shape[0])
         expected = (number, self.spec.units, *self.spec.map_shape)
         if shape != expected and not (shape == expected[:2] and self.spec.pixels == 1):

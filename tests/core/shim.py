@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
 SOURCES = ["cuda/scan.cu", "cuda/store.cu", "cuda/masks.cu", "shim/fibers.cpp"]
 GLUE = ["bindings/convert.cpp", "bindings/cuda.cpp"]
+HEADERS = ["array", "axis", "error", "mask", "number"]
 COMMON = [
     *("-std=c++17", "-g1", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"),
     *("-Werror", "-Wno-unknown-pragmas", "-DMILAN_SHIM", "-DMILAN_MODULE=_shim"),
@@ -47,10 +48,11 @@ def include_options() -> list[str]:
 @functools.cache
 def fingerprint() -> str:
     digest = hashlib.sha256(" ".join([*COMMON, *include_options()]).encode())
-    for folder in ("cuda", "shim", "include", "bindings"):
-        for path in sorted((CSRC / folder).rglob("*")):
-            if path.is_file():
-                digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    own = [path for folder in ("cuda", "shim") for path in (CSRC / folder).iterdir()]
+    shared = [CSRC / "include/milan" / f"{name}.h" for name in HEADERS]
+    glue = [*(CSRC / name for name in GLUE), *(CSRC / "bindings").glob("*.h")]
+    for path in sorted([*own, *shared, *glue]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
