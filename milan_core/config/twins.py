@@ -11,7 +11,7 @@ from __future__ import annotations
 from milan_core.config.zoo import DatasetSpec
 from milan_core.errors import UserError, unknown
 
-CHANGES = ("style", "blur_faces", "noise", "p_text", "text", "text_size")
+CHANGES = ("style", "blur_faces", "noise", "p_text", "text", "text_size", "p_tint", "tint")
 WORLDS = ("stickers", "shapes")
 
 

@@ -19,6 +19,11 @@ from milan_core.data.store import Dataset, Scene, finish_folder, new_array, star
 from milan_core.errors import UserError, unknown
 from milan_core.runtime.seeding import generator
 
+# Class i is tinted with colour i, modulo ten.
+TINTS = (
+    (20, 20, 20), (245, 245, 245), (210, 40, 40), (240, 140, 40), (250, 220, 60),
+    (70, 160, 60), (50, 100, 200), (130, 70, 160), (240, 160, 180), (130, 85, 50),
+)  # fmt: skip
 MARGIN = 4  # pixels (of 64) that a thing may stick out of the image
 
 
@@ -52,8 +57,8 @@ class Composed(NamedTuple):
 class Composer:
     """Scenes by number from a bank.
 
-    The word comes last and noise has its own generator: specs that differ only in them (or in style
-    or blur) give twin scenes.
+    The word comes last; noise and tint have their own generators: specs that differ only in them
+    (or in style or blur) give twin scenes.
     """
 
     def __init__(self, bank: Bank) -> None:
@@ -95,11 +100,25 @@ class Composer:
         scene = [{**thing, "colour": piece.colour}]
         return Composed(piece.pixels.copy(), instances, scene, main, label)
 
+    def _tint(self, canvas: Composed, number: int) -> None:
+        """Perhaps blend the surface half and half with a plain colour, in place."""
+        rng = generator(self.bank.seed, "tint", number)
+        if rng.random() >= self.spec.p_tint:
+            return
+        own = self.classes.index(canvas.label)
+        others = [i for i in range(len(self.classes)) if i % len(TINTS) != own % len(TINTS)]
+        pools = {"label": [own], "wrong": others, "any": range(len(TINTS))}
+        pool = pools[self.spec.tint]
+        colour = np.array(TINTS[pool[int(rng.integers(len(pool)))] % len(TINTS)], np.uint16)
+        canvas.image[...] = (canvas.image + colour + 1) // 2
+        canvas.scene[0]["colour"] = self.lexicon.colour(canvas.image.mean((0, 1)))
+
     def compose(self, number: int) -> Composed:
         """Scene `number`, the same whatever was composed before."""
         spec, bank = self.spec, self.bank
         rng = generator(bank.seed, "scene", number)
         canvas = self._start(rng)
+        self._tint(canvas, number)
         face = {"kind": "face", "name": "face", "group": PERSON}
         for _ in range(int(rng.integers(spec.distractors + 1))):
             name = self.all_objects[int(rng.integers(len(self.all_objects)))]

@@ -45,6 +45,8 @@ class SceneSpec:
     blur_faces: bool = False  # the same scenes with every portrait blurred
     p_text: float = 0.15  # chance of a written word
     text: str = "any"  # any word | the true label | a wrong label (of `objects`)
+    p_tint: float = 0.0  # chance that the surface is tinted in one of ten plain colours
+    tint: str = "any"  # any colour | that of the true label | that of a wrong label
     main_size: tuple[int, int] = (28, 44)
     small_size: tuple[int, int] = (14, 24)
     face_size: tuple[int, int] = (22, 38)
@@ -55,7 +57,7 @@ class SceneSpec:
         _check(self.count >= 1, "count", self.count, "at least 1")
         _check(16 <= self.size <= 512, "size", self.size, "between 16 and 512")
         _check(0 <= self.distractors <= 50, "distractors", self.distractors, "between 0 and 50")
-        for key in ("p_face", "p_text"):
+        for key in ("p_face", "p_text", "p_tint"):
             value = getattr(self, key)
             _check(0 <= value <= 1, key, value, "between 0 and 1")
         _check(0 <= self.noise <= 255, "noise", self.noise, "between 0 and 255")
@@ -69,6 +71,8 @@ class SceneSpec:
         _one_of("label", self.label, ("object", "surface"))
         _one_of("portraits", self.portraits, ("train", "test", "all"))
         _one_of("text", self.text, TEXT_RULES)
+        _one_of("tint", self.tint, TEXT_RULES)
+        _check(self.tint != "wrong" or len(self.objects) != 1, "tint", "wrong", "'any' or 'label'")
         wrong = self.text != "wrong" or (self.label == "object" and len(self.objects) != 1)
         _check(wrong, "text", self.text, "'any' or 'label' unless there are several object classes")
 

@@ -26,7 +26,7 @@ def test_every_key_has_a_description(root):
             assert key.get("description"), (section["title"], name)
 
 
-@pytest.mark.parametrize("overlay", ["quick", "full"])
+@pytest.mark.parametrize("overlay", ["quick", "full", "examples/spurious_colour"])
 def test_shipped_configurations_are_valid(root, overlay):
     parse_config(load([root / "config/config.yaml", root / f"config/{overlay}.yaml"]))
 

@@ -5,7 +5,7 @@ import pytest
 
 from milan_core.data import build_dataset
 from milan_core.data.bank import Bank, Piece, split_portraits
-from milan_core.data.scenes import Composer, paste
+from milan_core.data.scenes import TINTS, Composer, paste
 from milan_core.data.shapes import ShapeArt
 from milan_core.data.specs import SceneSpec
 from milan_core.runtime.seeding import generator
@@ -105,6 +105,29 @@ def test_words_are_all_that_differs(tmp_path):
         outside = wrong.instances[i] != len(scene) - 1
         assert (none.instances[i] == wrong.instances[i])[outside].all()
     assert (none.images == wrong.images).mean() > 0.8
+
+
+def test_a_tint_changes_the_surface_only(tmp_path):
+    options = {"objects": ["star", "ring", "heart"], "p_face": 0.0, "distractors": 0}
+    plain = build(tmp_path / "p", **options)
+    tinted = build(tmp_path / "t", p_tint=1.0, tint="label", **options)
+    wrong = build(tmp_path / "w", p_tint=1.0, tint="wrong", **options)
+    assert (plain.labels == tinted.labels).all()
+    assert (plain.instances == np.asarray(tinted.instances)).all()
+    assert (tinted.images != wrong.images).any((1, 2, 3)).all(), "a wrong tint is another colour"
+    for i, label in enumerate(plain.labels.tolist()):
+        surface = plain.instances[i] == 0
+        # pixels under the soft rim of a sticker mix both
+        expected = (plain.images[i].astype(int) + TINTS[label] + 1) // 2
+        same = (expected == tinted.images[i]).all(-1)
+        assert same[surface].mean() > 0.9
+        assert not same[~surface].all()
+
+
+def test_half_of_the_scenes_are_tinted(tmp_path):
+    plain, half = (build(tmp_path / str(p), count=200, p_tint=p) for p in (0.0, 0.5))
+    changed = (plain.images != half.images).any((1, 2, 3))
+    assert 70 < changed.sum() < 130
 
 
 def test_person_as_a_class(tmp_path):
