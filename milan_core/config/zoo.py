@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -69,7 +70,10 @@ class Weights(Section):
     file: str | None = Field(
         None, description="download: name in <resources>/weights; default: the end of the url"
     )
-    url: str | None = Field(None, description="download: where the file is published")
+    url: str | None = Field(
+        None, description="download: where the file is published; http, https, file or hf://"
+    )
+    mirrors: list[str] = Field([], description="download: further addresses of the same file")
     sha256: str | None = Field(
         None, pattern="^[0-9a-f]{8,64}$", description="download: SHA-256 of the file, or its start"
     )
@@ -110,7 +114,12 @@ class Weights(Section):
     @property
     def filename(self) -> str:
         """download: the name of the file in <resources>/weights."""
-        return self.file or str(self.url or "").rpartition("/")[2]
+        return self.file or urlsplit(self.url or "").path.rpartition("/")[2]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """download: where the file can be fetched, in order."""
+        return tuple(filter(None, [self.url, *self.mirrors]))
 
 
 class Tokens(Section):

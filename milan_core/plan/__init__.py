@@ -33,6 +33,7 @@ from milan_core.plan.splits import (
     trials,
 )
 from milan_core.plan.variants import check_variants, scored_variants, variant_params, varied
+from milan_core.plan.weights import check_weights, fetched_weights
 from milan_core.runtime.files import canonical_json, file_sha256, text_hash
 from milan_core.sources import closure, file_of
 
@@ -42,6 +43,7 @@ __all__ = [
     "annotated",
     "described",
     "experiments",
+    "fetched_weights",
     "primary_split",
     "scored_variants",
     "seeds",
@@ -84,7 +86,9 @@ def _all_splits(config: Config) -> list[str]:
 
 
 def _check_files(config: Config) -> None:
-    for name in [*needed_models(config), config.encoder.model]:
+    names = list(dict.fromkeys([*needed_models(config), config.encoder.model]))
+    check_weights(config, names)
+    for name in names:
         spec = config.model_zoo[name]
         if spec.weights.source == "file" and not Path(str(spec.weights.path)).is_file():
             message = (
@@ -92,7 +96,6 @@ def _check_files(config: Config) -> None:
                 "place the weights there (safetensors or a state dict) or correct the path"
             )
             raise UserError(message)
-        _check_download(config, name)
         for key, direction in spec.directions.items():
             if not Path(direction.path).is_file():
                 message = (
@@ -107,19 +110,6 @@ def _check_files(config: Config) -> None:
                 "place the images there or correct the path"
             )
             raise UserError(message)
-
-
-def _check_download(config: Config, model: str) -> None:
-    """Published weights are placed by hand: say which file is missing and where it comes from."""
-    weights = config.model_zoo[model].weights
-    path = Path(config.pathvars.get("resources", "resources")) / "weights" / weights.filename
-    if weights.source == "download" and not path.is_file():
-        origin = weights.url or weights.obtain or "no address is known"
-        message = (
-            f"config: model_zoo.{model}.weights: {path} is not there; get it ({origin}) and place "
-            "it there, or set `weights: {source: random}` to try the workflow without it"
-        )
-        raise UserError(message)
 
 
 def weights_file(config: Config, model: str, results: str, resources: str) -> str | None:

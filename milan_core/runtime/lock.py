@@ -1,4 +1,4 @@
-"""One writer per folder: a second run says so instead of mixing its files with the first one's."""
+"""One writer at a time, for folders and for single files; a lock ends with its process."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ from milan_core.errors import UserError
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `folder` for the block; it ends with the process at the latest."""
+    """Hold an exclusive lock on `folder` for the block, or say that another run writes there."""
     import fcntl
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".milan.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        message = f"cannot write to {folder}: {error.strerror}; give a folder you may write to"
-        raise UserError(message) from None
+    handle = _open(folder / ".milan.lock")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -31,3 +26,25 @@ def folder_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock for writing the file `path`; waits for a run that holds it."""
+    import fcntl
+
+    handle = _open(path.with_name(f".{path.name}.lock"))
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        message = f"cannot write to {path.parent}: {error.strerror}; give a folder you may write to"
+        raise UserError(message) from None

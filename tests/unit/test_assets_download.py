@@ -1,0 +1,363 @@
+"""Published files arrive whole and right through bad connections, or not at all."""
+
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from website import Site, Step
+
+from milan_core.assets import catalog
+from milan_core.assets.attempt import Patience
+from milan_core.assets.download import fetch_file
+from milan_core.assets.trust import FileSpec, lock_path, verify
+from milan_core.errors import UserError
+
+QUICK = Patience(connect=5, read=0.3, attempts=3, pause=0.01)
+PATH = "/data/alexnet-imagenet.zip"
+
+
+def annotation_zip(layers=("conv1", "conv5")):
+    """An annotation set as it was released, with two units a layer."""
+    rng = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        rows = [f"{layer},{unit},red {n}" for layer in layers for unit in (0, 1) for n in range(3)]
+        archive.writestr("annotations.csv", "\n".join(["layer,unit,summary", *rows, ""]))
+        for layer in layers:
+            masks = io.BytesIO()
+            np.save(masks, rng.integers(0, 2, (2, 15, 1, 28, 28)).astype(np.uint8))
+            archive.writestr(f"{layer}/masks.npy", masks.getvalue())
+            ids = rng.integers(0, 50_000, (2, 15))
+            lines = (",".join(map(str, row)) for row in ids)
+            archive.writestr(f"{layer}/ids.csv", "\n".join(lines))
+    return buffer.getvalue()
+
+
+GOOD = annotation_zip()
+OTHER = annotation_zip(("conv2", "conv3"))
+HALF = len(GOOD) // 2
+DIGEST = hashlib.sha256(GOOD).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MILAN_DOWNLOADS", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def site():
+    server = Site()
+    server.files[PATH] = GOOD
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "resources" / "milannotations" / "alexnet-imagenet.zip"
+
+
+def spec_of(site, *paths, sha256=""):
+    return FileSpec("set", tuple(map(site.url, paths or (PATH,))), sha256)
+
+
+def nothing_but(target, *names):
+    """No half files stay behind, whatever happened."""
+    found = {path.name for path in target.parent.iterdir()} - {f".{target.name}.lock"}
+    assert found == {name or target.name for name in names}
+
+
+def test_arrives_with_a_record_and_is_not_fetched_twice(site, target, capsys):
+    fetch_file(spec_of(site), target, QUICK)
+    assert target.read_bytes() == GOOD
+    assert "kB from http://127.0.0.1" in capsys.readouterr().err, "the size is shown before"
+    record = json.loads(lock_path(target).read_text())
+    assert (record["sha256"], record["size"]) == (DIGEST, len(GOOD))
+    assert record["checked"] == "first use"
+    fetch_file(spec_of(site), target, QUICK)
+    assert len(site.asked) == 1
+    nothing_but(target, "", lock_path(target).name)
+
+
+def test_dropped_connections_go_on_where_they_ended(site, target):
+    site.scripts[PATH] = [Step(cut=1000), Step(cut=500), Step(framing="length")]
+    fetch_file(spec_of(site), target, QUICK)
+    assert target.read_bytes() == GOOD
+    assert [range_ for _, range_, _ in site.asked] == [None, "bytes=1000-", "bytes=1500-"]
+    assert all(condition for _, _, condition in site.asked[1:])
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_always_truncated_is_never_used(site, target, framing):
+    site.validators = False  # every attempt starts again
+    site.scripts[PATH] = [Step(cut=HALF, framing=framing) for _ in range(9)]
+    with pytest.raises(UserError, match=r"3 attempts.*place it as .*alexnet-imagenet.zip"):
+        fetch_file(spec_of(site), target, QUICK)
+    assert not target.exists()
+    assert len(site.asked) == 3
+
+
+def test_a_cut_file_of_unknown_size_is_refused_or_caught_by_its_digest(site, target):
+    site.scripts[PATH] = [Step(cut=HALF, framing="none")]
+    with pytest.raises(UserError, match="a cut file would go unnoticed"):
+        fetch_file(spec_of(site), target, QUICK)
+    nothing_but(target)
+    site.scripts[PATH] = [Step(cut=HALF, framing="none"), Step(framing="none")]
+    fetch_file(spec_of(site, sha256=DIGEST), target, QUICK)
+    assert target.read_bytes() == GOOD
+
+
+def test_wrong_bytes_are_refused(site, target):
+    site.files[PATH] = OTHER
+    with pytest.raises(UserError, match=f"SHA-256 is .*, expected {DIGEST}"):
+        fetch_file(spec_of(site, sha256=DIGEST), target, QUICK)
+    nothing_but(target)
+    with pytest.raises(UserError, match=r"expected [0-9a-f]{8}\.\.\."):
+        fetch_file(spec_of(site, sha256=DIGEST[:8]), target, QUICK)
+
+
+def test_a_page_in_place_of_the_file_is_refused(site, target):
+    site.files[PATH] = b"<html>log in to this network first</html>"
+    with pytest.raises(UserError, match=r"not a whole \.zip file"):
+        fetch_file(spec_of(site), target, QUICK)
+    nothing_but(target)
+
+
+def test_a_damaged_member_is_refused(site, target):
+    damaged = bytearray(GOOD)
+    damaged[60] ^= 0xFF
+    site.files[PATH] = bytes(damaged)
+    with pytest.raises(UserError, match=r"annotations.csv|not a whole"):
+        fetch_file(spec_of(site), target, QUICK)
+    nothing_but(target)
+
+
+def test_404_is_final_and_the_mirror_serves(site, target):
+    spec = spec_of(site, "/gone.zip", PATH, sha256=DIGEST)
+    fetch_file(spec, target, QUICK)
+    assert [path for path, *_ in site.asked] == ["/gone.zip", PATH]
+    target.unlink()
+    with pytest.raises(UserError, match=r"gone.zip: the server answered 404 Not Found\. Without"):
+        fetch_file(spec_of(site, "/gone.zip"), target, QUICK)
+
+
+def test_503_is_asked_again_when_the_server_says(site, target):
+    site.scripts[PATH] = [Step(status=503, headers=(("Retry-After", "1"),)), Step(status=429)]
+    start = time.monotonic()
+    fetch_file(spec_of(site), target, QUICK)
+    assert time.monotonic() - start >= 1
+    assert target.read_bytes() == GOOD
+
+
+def test_silence_ends_after_the_read_timeout(site, target):
+    site.scripts[PATH] = [Step(cut=700, stall=True), Step(cut=300, stall=True)]
+    fetch_file(spec_of(site), target, QUICK)
+    assert target.read_bytes() == GOOD
+    assert [range_ for _, range_, _ in site.asked] == [None, "bytes=700-", "bytes=1000-"]
+
+
+def test_redirects_are_followed_but_not_to_local_files(site, target, tmp_path):
+    site.scripts["/moved.zip"] = [Step(status=302, headers=(("Location", PATH),))]
+    fetch_file(spec_of(site, "/moved.zip"), target, QUICK)
+    assert target.read_bytes() == GOOD
+    secret = tmp_path / "secret.zip"
+    secret.write_bytes(GOOD)
+    site.scripts["/trap.zip"] = [Step(status=302, headers=(("Location", secret.as_uri()),))]
+    with pytest.raises(UserError, match="could not be fetched"):
+        fetch_file(spec_of(site, "/trap.zip"), target.with_name("other.zip"), QUICK)
+    site.scripts["/loop.zip"] = [
+        Step(status=302, headers=(("Location", "/loop.zip"),)) for _ in range(40)
+    ]
+    with pytest.raises(UserError, match="redirects"):
+        fetch_file(spec_of(site, "/loop.zip"), target.with_name("loop.zip"), QUICK)
+
+
+@pytest.mark.parametrize("heed", [True, False])
+def test_a_file_that_changed_is_never_glued(site, target, heed):
+    site.scripts[PATH] = [Step(cut=HALF), Step(data=OTHER, heed_if_range=heed)]
+    site.scripts[PATH] += [Step(data=OTHER)]
+    fetch_file(spec_of(site), target, QUICK)
+    assert target.read_bytes() == OTHER
+
+
+def test_without_validators_halves_are_joined_only_under_a_digest(site, target):
+    site.validators = False
+    site.scripts[PATH] = [Step(cut=HALF)]
+    fetch_file(spec_of(site), target, QUICK)
+    assert [range_ for _, range_, _ in site.asked] == [None, None]
+    assert target.read_bytes() == GOOD
+    pinned = target.with_name("pinned.zip")
+    site.asked.clear()
+    # The halves differ (the joined digest is wrong): the whole file is fetched afresh.
+    longer = GOOD[:HALF] + bytes(len(GOOD) - HALF)
+    site.scripts[PATH] = [Step(cut=HALF, data=longer[::-1]), Step()]
+    fetch_file(spec_of(site, sha256=DIGEST), pinned, QUICK)
+    assert [range_ for _, range_, _ in site.asked] == [None, f"bytes={HALF}-", None]
+    assert pinned.read_bytes() == GOOD
+
+
+def test_server_without_ranges_starts_again(site, target):
+    site.scripts[PATH] = [Step(cut=HALF), Step(ranges=False)]
+    fetch_file(spec_of(site), target, QUICK)
+    assert target.read_bytes() == GOOD
+    assert site.asked[1][1] == f"bytes={HALF}-"
+
+
+def test_a_half_that_the_server_does_not_have(site, target):
+    site.scripts[PATH] = [Step(cut=HALF), Step(status=416), Step()]
+    fetch_file(spec_of(site), target, QUICK)
+    assert target.read_bytes() == GOOD
+
+
+def test_killed_in_the_middle_and_resumed(site, target):
+    site.scripts[PATH] = [Step(cut=HALF, stall=True)]
+    spec = json.dumps({"urls": [site.url(PATH)], "sha256": ""})
+    command = ["assets", "fetch", "set", "--spec", spec, "--out", str(target)]
+    run = subprocess.Popen([sys.executable, "-m", "milan_core", *command], stderr=subprocess.PIPE)
+    part = target.with_name(f".{target.name}.part")
+    deadline = time.monotonic() + 60
+    while not (part.is_file() and part.stat().st_size == HALF):
+        assert run.poll() is None, run.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(run.pid, signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL
+    run.stderr.close()
+    assert not target.exists()
+    fetch_file(spec_of(site), target, QUICK)
+    assert site.asked[1][1] == f"bytes={HALF}-"
+    assert target.read_bytes() == GOOD
+    nothing_but(target, "", lock_path(target).name)
+
+
+def test_killed_between_the_last_byte_and_the_name(site, target):
+    fetch_file(spec_of(site), target, QUICK)
+    note = {"url": site.url(PATH), "validator": '"a"', "size": len(GOOD)}
+    target.rename(target.with_name(f".{target.name}.part"))
+    target.with_name(f".{target.name}.part.json").write_text(json.dumps(note))
+    fetch_file(spec_of(site), target, QUICK)
+    assert len(site.asked) == 1, "nothing was missing"
+    assert target.read_bytes() == GOOD
+
+
+def test_two_runs_fetch_once(site, target):
+    site.scripts[PATH] = [Step(cut=HALF)]
+    threads = [
+        threading.Thread(target=fetch_file, args=(spec_of(site), target, QUICK)) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert target.read_bytes() == GOOD
+    assert len(site.asked) == 2
+
+
+def test_trusted_on_first_use(site, target):
+    fetch_file(spec_of(site), target, QUICK)
+    target.unlink()
+    site.files[PATH] = OTHER
+    with pytest.raises(UserError, match=r"was .* when it was first fetched.*delete .*lock\.json"):
+        fetch_file(spec_of(site), target, QUICK)
+    assert not target.exists()
+    lock_path(target).unlink()
+    fetch_file(spec_of(site), target, QUICK)
+    assert target.read_bytes() == OTHER
+    target.write_bytes(OTHER[:-1])
+    assert "SHA-256" in verify(spec_of(site), target)
+    with pytest.raises(UserError, match="delete it and fetch it again"):
+        fetch_file(spec_of(site), target, QUICK)
+
+
+def test_proxy_of_the_environment(site, target, monkeypatch):
+    monkeypatch.setenv("http_proxy", site.url(""))
+    spec = FileSpec("set", ("http://publisher.invalid" + PATH,))
+    fetch_file(spec, target, QUICK)
+    assert target.read_bytes() == GOOD
+
+
+def test_local_files(target, tmp_path, monkeypatch):
+    source = tmp_path / "a disk" / target.name
+    source.parent.mkdir()
+    source.write_bytes(GOOD)
+    fetch_file(FileSpec("set", (source.as_uri(),), DIGEST[:10]), target, QUICK)
+    assert target.read_bytes() == GOOD
+    monkeypatch.setenv("MILAN_DOWNLOADS", str(source.parent))
+    brought = tmp_path / "elsewhere" / target.name
+    fetch_file(FileSpec("set", ("http://127.0.0.1:9/closed",)), brought, QUICK)
+    assert brought.read_bytes() == GOOD, "files that were brought along come first"
+    with pytest.raises(UserError, match="ftp://"):
+        fetch_file(FileSpec("set", ("ftp://host/x.zip",)), tmp_path / "x.zip", QUICK)
+
+
+def test_repository_of_the_hub(site, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_ENDPOINT", site.url(""))
+    site.hub_commit = "0" * 40
+    path = "/some/model/resolve/main/model.safetensors"
+    header = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    site.files[path] = len(header).to_bytes(8, "little") + header + bytes(4)
+    out = tmp_path / "w" / "model.safetensors"
+    fetch_file(FileSpec("model", ("hf://some/model/model.safetensors",)), out, QUICK)
+    assert out.read_bytes() == site.files[path]
+    nothing_but(out, "", lock_path(out).name)
+    missing = FileSpec("model", ("hf://some/model/absent.bin",))
+    with pytest.raises(UserError, match="could not be fetched"):
+        fetch_file(missing, tmp_path / "absent.bin", QUICK)
+
+
+def test_released_layouts_through_the_catalogue(site, tmp_path, monkeypatch):
+    import torch
+
+    from milan_core.annotations.unpack import unpack
+
+    registry = {**catalog._registry(), "host": site.url("")}
+    monkeypatch.setattr(catalog, "_registry", lambda: registry)
+    buffer, state = io.BytesIO(), {"w": torch.arange(4.0)}
+    torch.save(state, buffer)
+    site.files["/models/milan-base.pth"] = buffer.getvalue()
+    codes = io.BytesIO()
+    with zipfile.ZipFile(codes, "w") as archive:
+        archive.writestr("biggan-zs-imagenet/zs.pth", buffer.getvalue())
+    site.files["/data/biggan-zs-imagenet.zip"] = codes.getvalue()
+    resources = tmp_path / "resources"
+
+    def fetch(name):
+        return catalog.fetch_entry(catalog.find_entry(name), resources, QUICK)
+
+    site.scripts["/models/milan-base.pth"] = [Step(cut=300), Step(status=503)]
+    loaded = torch.load(fetch("milan_base"), weights_only=True)
+    assert torch.equal(loaded["w"], state["w"])
+    folder = unpack(fetch("milannotations_alexnet_imagenet"), resources / "set")
+    assert (folder / "conv5" / "masks.npy").is_file()
+    assert (fetch("biggan_zs_imagenet") / "zs.pth").read_bytes() == buffer.getvalue()
+    entry = catalog.find_entry("milan_base")
+    assert catalog.verify_entry(entry, resources) == ""
+    (resources / entry.place).write_bytes(b"PK damaged")
+    assert "SHA-256" in catalog.verify_entry(entry, resources)
+
+
+def test_by_hand_says_what_and_where(tmp_path):
+    for name, words in {
+        "imagenet": r"image-net\.org.*place it as resources/imagenet/val",
+        "vgg11_imagenet_blurred": r"Google Drive.*resources/weights/vgg11_imagenet_blurred\.pth",
+    }.items():
+        with pytest.raises(UserError, match=f"{name} has to be obtained by hand: .*{words}"):
+            catalog.fetch_entry(
+                catalog.find_entry(name), (tmp_path / "resources").relative_to(tmp_path)
+            )
+    with pytest.raises(UserError, match="did you mean 'milan_base'"):
+        catalog.find_entry("milan_bas")
