@@ -23,6 +23,7 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     "weights": ("assets", ["assets.download"]),
     "datasets": ("datasets", ["data.build"]),
     "generated": ("datasets", ["data.generate", "data.store"]),
+    "latents": ("datasets", ["data.latents", "data.store"]),
     "targets": ("models", ["models.learn", "data.store"]),
     "exemplars": ("exemplars", ["exemplars.mine", "exemplars.store", "models.zoo", "data.store"]),
     "annotations": ("annotations", ["data.annotate", "data.store", "exemplars.store"]),

@@ -32,6 +32,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--spec", type=json_value, required=True)
     parser.add_argument("--assets", nargs="*", type=Path, default=[], help="asset.json files")
+    parser.add_argument("--threads", type=int, default=1, help="pictures decoded at once")
     parser.add_argument("--out", type=Path, required=True, help="manifest.json or its folder")
     parser = verb(
         verbs,
@@ -46,6 +47,45 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--scenes", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="manifest.json or its folder")
     add_compute(parser)
+    parser = verb(
+        verbs,
+        "latents",
+        "let a generator draw images from random codes",
+        'milan datasets latents --name zs --spec \'{"kind": "latents", "seed": 1}\''
+        " --model @biggan.json --out resources/datasets/zs/manifest.json",
+        _latents,
+    )
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--spec", type=json_value, required=True)
+    parser.add_argument("--model", type=json_value, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="manifest.json or its folder")
+    add_compute(parser)
+
+
+def _latents(arguments: argparse.Namespace) -> None:
+    start_torch(arguments)
+    from milan_core.data.latents import build_latents
+    from milan_core.runtime import provenance
+
+    given = arguments.spec
+    folder = folder_of(arguments.out)
+    with provenance.step(
+        "datasets_latents",
+        folder,
+        inputs=weights_of(arguments.model),
+        options={"spec": given, "model": arguments.model},
+        seed=given.get("seed", 0),
+        code=code_version("latents"),
+    ) as record:
+        dataset = build_latents(
+            arguments.name,
+            given.get("options", {}),
+            arguments.model,
+            folder,
+            given.get("seed", 0),
+            arguments.device,
+        )
+        record["fingerprint"] = dataset.fingerprint
 
 
 def _generate(arguments: argparse.Namespace) -> None:
@@ -85,5 +125,7 @@ def _build(arguments: argparse.Namespace) -> None:
         seed=given.get("seed", 0),
         code=code_version("datasets"),
     ) as record:
-        dataset = build_dataset(arguments.name, spec, assets, folder, seed=given.get("seed", 0))
+        dataset = build_dataset(
+            arguments.name, spec, assets, folder, given.get("seed", 0), arguments.threads
+        )
         record["fingerprint"] = dataset.fingerprint

@@ -17,6 +17,7 @@ from milan_core.config.annotations import AnnotationSetSpec, expand_groups
 from milan_core.config.audit import AuditSpec, check_audit
 from milan_core.config.baselines import BaselinesSpec
 from milan_core.config.checks import check_names
+from milan_core.config.datasets import with_datasets
 from milan_core.config.edit import EditSpec, check_edit
 from milan_core.config.networks import with_networks
 from milan_core.config.rerank_study import RerankStudySpec
@@ -112,7 +113,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
     Raises `UserError` with one line per mistake.
     """
     try:
-        config = Config.model_validate(with_networks(expand_groups(raw)))
+        config = Config.model_validate(with_datasets(with_networks(expand_groups(raw))))
     except ValidationError as error:
         raise UserError("; ".join(_sentence(item) for item in error.errors())) from None
     config = config.model_copy(update={"dataset_zoo": resolve_twins(config.dataset_zoo)})

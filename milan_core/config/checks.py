@@ -77,11 +77,10 @@ def check_names(config: Config) -> None:
 def _check_generated(config: Config) -> None:
     for name, spec in config.dataset_zoo.items():
         where = f"config: dataset_zoo.{name}"
-        if spec.kind == "generated":
-            if spec.model not in config.model_zoo:
-                raise unknown("model", str(spec.model), config.model_zoo, where)
-            if spec.scenes not in config.dataset_zoo:
-                raise unknown("data set", str(spec.scenes), config.dataset_zoo, where)
+        if spec.kind in ("generated", "latents") and spec.model not in config.model_zoo:
+            raise unknown("model", str(spec.model), config.model_zoo, where)
+        if spec.kind == "generated" and spec.scenes not in config.dataset_zoo:
+            raise unknown("data set", str(spec.scenes), config.dataset_zoo, where)
 
 
 def _check_pairs(config: Config) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,38 +86,8 @@ def resize_crop(image: Image.Image, shorter: int, size: int) -> np.ndarray:
     return np.asarray(image.crop((left, top, left + size, top + size)))
 
 
-def load_image(path: Path, shorter: int, size: int) -> np.ndarray:
-    """One image file as uint8 (size, size, 3); a `UserError` names a file that cannot be read."""
-    try:
-        with Image.open(path) as image:
-            return resize_crop(to_rgb(image), shorter, size)
-    except UNREADABLE as error:
-        msg = f"cannot read image {path} ({error}); remove it, or set `on_error: skip`"
-        raise UserError(msg) from None
-
-
-def load_all(
-    paths: Sequence[Path], shorter: int, size: int, threads: int
-) -> Iterable[np.ndarray | UserError]:
-    """Every image in order, or the error of reading it; `threads` decode at once."""
-
-    def attempt(path: Path) -> np.ndarray | UserError:
-        try:
-            return load_image(path, shorter, size)
-        except UserError as error:
-            return error
-
-    if threads <= 1:
-        yield from map(attempt, paths)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(paths), 64 * threads):
-            yield from pool.map(attempt, paths[start : start + 64 * threads])
-
-
-def class_of(paths: Sequence[Path]) -> tuple[list[str], np.ndarray]:
-    """Sorted first-level folders and each image's number among them, -1 for images in none."""
-    classes = sorted({path.parts[0] for path in paths if len(path.parts) > 1})
-    number = {name: i for i, name in enumerate(classes)}
-    labels = [number[path.parts[0]] if len(path.parts) > 1 else -1 for path in paths]
-    return classes, np.array(labels, dtype=np.int64)
+def squash_crop(image: Image.Image, side: int, size: int) -> np.ndarray:
+    """Both sides to `side` (bilinear, the shape is lost), centre crop: uint8 (size, size, 3)."""
+    image = image.resize((side, side), Image.Resampling.BILINEAR)
+    start = round((side - size) / 2)
+    return np.asarray(image.crop((start, start, start + size, start + size)))

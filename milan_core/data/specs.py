@@ -77,13 +77,18 @@ class SceneSpec:
         _check(wrong, "text", self.text, "'any' or 'label' unless there are several object classes")
 
 
-@dataclass(frozen=True)
-class FolderSpec:
-    """Images of the user's, below one folder; first-level folders are the classes."""
+@dataclass(frozen=True, kw_only=True)
+class PictureSpec:
+    """What all kinds share whose pictures are read: how they come to one size.
 
-    path: str
-    size: int = 224  # height and width after the centre crop
-    resize: int = 0  # shorter side before the crop; 0 = size * 256 / 224, the usual ratio
+    `crop` and `squash` are the two published ways: Resize 256 of the shorter side and CenterCrop
+    224, and Resize (224, 224) (paper, probe data sets).
+    """
+
+    size: int = 224  # height and width as stored
+    resize: int = 0  # side before the centre crop; 0 = size * 256 / 224, the usual ratio, or size
+    geometry: str = "crop"  # crop | squash | keep (all pictures have one size, which stays)
+    upright: bool = True  # EXIF rotation applied, alpha over white; false: neither, as published
     count: int = 0  # this many images, drawn with the seed; 0 = all
     on_error: str = "stop"  # stop | skip: an image that cannot be read
 
@@ -93,11 +98,133 @@ class FolderSpec:
         _check(good, "resize", self.resize, f"0 or at least size ({self.size})")
         _check(self.count >= 0, "count", self.count, "0 (all) or more")
         _one_of("on_error", self.on_error, ("stop", "skip"))
+        _one_of("geometry", self.geometry, ("crop", "squash", "keep"))
 
     @property
-    def shorter_side(self) -> int:
-        """The shorter side that images are resized to."""
-        return self.resize or round(self.size * 256 / 224)
+    def before_crop(self) -> int:
+        """The shorter side, or with `squash` both sides, that images are resized to."""
+        usual = self.size if self.geometry == "squash" else round(self.size * 256 / 224)
+        return self.resize or usual
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderSpec(PictureSpec):
+    """Images of the user's, below one folder; first-level folders are the classes."""
+
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedSpec(PictureSpec):
+    """ImageNet or Places365 as they are unpacked: class folders, or one flat folder and lists."""
+
+    path: str
+    split: str = "val"  # subfolder, where there is one
+    truth: str = ""  # flat: the class of every image; "" = the published names are looked for
+    classes: str = ""  # flat: what the numbers in `truth` stand for; "" as above
+    expect: int = 0  # how many images there must be; 0 = any number
+    upright: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self.expect >= 0, "expect", self.expect, "0 (any number) or more")
+
+
+CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpuriousSpec(PictureSpec):
+    """Images of some classes with a cue in a corner that gives the class away, or lies about it.
+
+    The seed decides which images are taken, which of them carry the cue and what it says, and
+    nothing else does: versions that differ in `share` or in the look of the cue are twins, and the
+    carriers of a smaller share are among those of a larger one.
+    """
+
+    path: str  # class folders
+    classes: tuple[str, ...] = ()  # names of class folders
+    words: tuple[str, ...] = ()  # what is written for each class; () = the names of the folders
+    per_class: int = 1000  # images of each class
+    offset: int = 0  # passed over first: sets with other offsets share no image
+    share: float = 0.5  # of each class carries the cue
+    says: str = "label"  # label | random (any class) | wrong (any other class)
+    cue: str = "text"  # text | colour (a square in the class's colour)
+    corner: str = "top-left"
+    margin: int = 4  # pixels between the box and the edges
+    font: str = "DejaVuSans-Bold.ttf"  # of the fonts that come with matplotlib, or a file
+    font_size: int = 24  # pixels; also the side of the coloured square
+    colour: str = "white"  # of the text: a name or #rrggbb
+    box: str = "black"  # behind the text
+    box_opacity: float = 0.5  # 0 = no box
+    colours: tuple[str, ...] = (
+        "red", "yellow", "green", "blue", "cyan", "purple", "brown", "black", "white", "gray",
+    )  # fmt: skip
+    geometry: str = "squash"
+    upright: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        count = len(self.classes)
+        good = count >= 2 and len(set(self.classes)) == count
+        _check(good, "classes", list(self.classes), "at least two different class folders")
+        good = not self.words or len(set(self.words)) == count == len(self.words)
+        _check(good, "words", list(self.words), f"{count} different words, or none")
+        _check(0 <= self.share <= 1, "share", self.share, "between 0 and 1")
+        _check(0 <= self.box_opacity <= 1, "box_opacity", self.box_opacity, "between 0 and 1")
+        for key, least in (("per_class", 1), ("offset", 0), ("margin", 0), ("font_size", 4)):
+            _check(getattr(self, key) >= least, key, getattr(self, key), f"at least {least}")
+        _one_of("says", self.says, ("label", "random", "wrong"))
+        _one_of("cue", self.cue, ("text", "colour"))
+        _one_of("corner", self.corner, CORNERS)
+        for key in ("count", "on_error"):
+            default = PictureSpec.__dataclass_fields__[key].default
+            _check(getattr(self, key) == default, key, getattr(self, key), f"{default} here")
+        _check(self.geometry != "keep", "geometry", self.geometry, "crop or squash")
+        if self.cue == "colour":
+            good = len(set(self.colours)) == len(self.colours) >= count
+            _check(good, "colours", list(self.colours), f"{count} different colours or more")
+
+    @property
+    def says_by_class(self) -> tuple[str, ...]:
+        """What the cue of each class says: its word, or the name of its colour."""
+        if self.cue == "colour":
+            return self.colours[: len(self.classes)]
+        return self.words or tuple(name.replace("_", " ") for name in self.classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TarsSpec(PictureSpec):
+    """WebDataset: tar files in which the files of one sample share the name before the suffix."""
+
+    path: str  # a tar file, a folder of them, or a pattern such as shards/*.tar
+    labels: str = "cls"  # suffix of the file with the class's number or name; "" = none
+    classes: tuple[str, ...] = ()  # names of the numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubSpec(PictureSpec):
+    """A data set of the Hugging Face hub, or a folder that `save_to_disk` wrote."""
+
+    path: str  # OWNER/NAME, or a folder
+    name: str = ""  # configuration of the data set
+    split: str = "validation"
+    revision: str = ""  # a commit: what the name stands for may change
+    image: str = "image"  # column
+    label: str = "label"  # column; "" = none
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentsSpec:
+    """Codes for a generator, and the images that it draws from them (paper: 100,000)."""
+
+    count: int = 100_000
+    size: int = 224  # side of the stored images; nearest pixels of what the generator draws
+    path: str = ""  # folder with z.pth and y.pth as published, instead of the seed
+
+    def __post_init__(self) -> None:
+        _check(self.count >= 1, "count", self.count, "at least 1")
+        _check(1 <= self.size <= 4096, "size", self.size, "between 1 and 4096")
 
 
 @dataclass(frozen=True)
@@ -113,7 +240,7 @@ class ArraysSpec:
         _check(self.count >= 0, "count", self.count, "0 (all) or more")
 
 
-Spec = TypeVar("Spec", SceneSpec, FolderSpec, ArraysSpec)
+Spec = TypeVar("Spec")
 
 
 def _convert(key: str, value: Any, default: Any) -> Any:
@@ -133,7 +260,7 @@ def _convert(key: str, value: Any, default: Any) -> Any:
 
 def read_spec(cls: type[Spec], raw: Mapping[str, Any], name: str) -> Spec:
     """`raw` as a `cls`; a `UserError` names the dataset and the key."""
-    fields = {field.name: field for field in dataclasses.fields(cls)}
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values = {}
     for key, value in raw.items():
         if key not in fields:
@@ -147,7 +274,7 @@ def read_spec(cls: type[Spec], raw: Mapping[str, Any], name: str) -> Spec:
     return cls(**values)
 
 
-def write_spec(spec: SceneSpec | FolderSpec | ArraysSpec) -> dict[str, Any]:
+def write_spec(spec: Any) -> dict[str, Any]:
     """Every key of the spec, defaults included, as plain JSON values."""
     plain = dataclasses.asdict(spec)
     return {key: list(v) if isinstance(v, tuple) else v for key, v in plain.items()}

@@ -7,6 +7,7 @@
     instances.npy   uint8 (N, H, W): 0 the background surface, i the i-th thing of that scene
     scenes.json     per image a list of {kind, name, group, colour}; item 0 is the background
     latents.npy     (N, ...): what a generator drew the images from
+    cues.csv        spurious cues: what is written on each image, and its box
 
 Instances and scenes exist only for worlds (`"world": true`), latents only where a generator drew.
 The manifest is written last, so a folder without one is not a dataset. `Dataset.fingerprint`
@@ -157,7 +158,7 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[np.nda
 def start_folder(out: Path) -> None:
     """Make `out` ready for building: an older manifest goes first, so no half-new folder opens."""
     out.mkdir(parents=True, exist_ok=True)
-    for file in ("manifest.json", "instances.npy", "scenes.json", "latents.npy"):
+    for file in ("manifest.json", "instances.npy", "scenes.json", "latents.npy", "cues.csv"):
         (out / file).unlink(missing_ok=True)
 
 
@@ -174,8 +175,12 @@ def finish_folder(
     credits: Sequence[Mapping[str, str]],
     scenes: Sequence[Scene] | None = None,
     notes: Mapping[str, Any] | None = None,
+    tables: Sequence[str] = (),
 ) -> Dataset:
-    """Write labels, ids, scenes and the manifest beside `images.npy`; open the dataset."""
+    """Write labels, ids, scenes and the manifest beside `images.npy`; open the dataset.
+
+    `tables` are further files of the folder, already written, that belong to its identity.
+    """
     write_npy(out / "labels.npy", labels.astype(np.int64))
     text = [classes[i] if i >= 0 else "" for i in labels.tolist()]
     write_csv(
@@ -187,6 +192,7 @@ def finish_folder(
         files += ["instances.npy", "scenes.json"]
     if (out / "latents.npy").is_file():
         files.append("latents.npy")
+    files += tables
     count, height, width, _ = read_npy(out / "images.npy", mmap=True).shape
     manifest = {
         "format": FORMAT,

@@ -19,6 +19,8 @@ from milan_core.plan.audit import has_truth as has_truth
 from milan_core.plan.edit import edit_params as edit_params
 from milan_core.plan.edit import edit_trial as edit_trial
 from milan_core.plan.edit import edited, references
+from milan_core.plan.images import check_images
+from milan_core.plan.images import images_version as images_version
 from milan_core.plan.rerank_study import studied
 from milan_core.plan.sections import experiments
 from milan_core.plan.splits import (
@@ -103,13 +105,7 @@ def _check_files(config: Config) -> None:
                     "place the matrix (units, channels) there or correct the path"
                 )
                 raise UserError(message)
-        options = config.dataset_zoo[spec.dataset].options
-        if "path" in options and not Path(options["path"]).exists():
-            message = (
-                f"config: dataset_zoo.{spec.dataset}.options.path: no folder {options['path']!r}; "
-                "place the images there or correct the path"
-            )
-            raise UserError(message)
+        check_images(config, name)
 
 
 def weights_file(config: Config, model: str, results: str, resources: str) -> str | None:
@@ -253,13 +249,3 @@ def factory_version(config: Config, model: str) -> str:
 def _file_digest(path: str) -> str:
     file = Path(path).expanduser()
     return file_sha256(file)[:12] if file.is_file() else ""
-
-
-def images_version(config: Config, dataset: str) -> str:
-    """A digest of names, sizes and times of the user's images, so that new ones are noticed."""
-    path = Path(str(config.dataset_zoo[dataset].options.get("path", ""))).expanduser()
-    if config.dataset_zoo[dataset].kind not in ("folder", "arrays") or not path.exists():
-        return ""
-    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
-    facts = [(str(item), item.stat().st_size, item.stat().st_mtime_ns) for item in files]
-    return text_hash(canonical_json(facts))

@@ -5,13 +5,21 @@ import pytest
 from PIL import Image
 
 from milan_core.data import InputSpec, build_dataset
-from milan_core.data.images import find_images, load_image, resize_crop
+from milan_core.data.images import find_images, resize_crop
+from milan_core.data.pictures import from_file, read_picture
+from milan_core.data.specs import FolderSpec
 from milan_core.errors import UserError
 
 
 def save(path, size=(40, 30), colour=(200, 100, 50), mode="RGB", **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).convert(mode).save(path, **options)
+
+
+def load_image(path, resize, size):
+    return read_picture(
+        from_file(path, path.name, ""), FolderSpec(path=".", resize=resize, size=size)
+    )
 
 
 def build(folder, out, **options):

@@ -56,6 +56,7 @@ def one_of(names):
 GENERATED = [
     name for name, spec in CONFIG.dataset_zoo.items() if spec.kind == "generated"
 ]
+LATENTS = [name for name, spec in CONFIG.dataset_zoo.items() if spec.kind == "latents"]
 
 
 wildcard_constraints:

@@ -21,6 +21,16 @@ def network_source(wildcards):
     return plan.factory_version(CONFIG, wildcards.model)
 
 
+def decoding_threads(wildcards):
+    """Several threads where pictures are decoded, one where scenes are composed."""
+    composed = CONFIG.dataset_zoo[wildcards.dataset].kind in (
+        "stickers",
+        "shapes",
+        "arrays",
+    )
+    return 1 if composed else 8
+
+
 def user_images(wildcards):
     """A digest of the user's image files, which are too many to be inputs."""
     return plan.images_version(CONFIG, wildcards.dataset)

@@ -8,10 +8,12 @@ rule datasets_build:
     benchmark:
         "<benchmarks>/datasets/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(name for name in CONFIG.dataset_zoo if name not in GENERATED),
+        dataset=one_of(
+            name for name in CONFIG.dataset_zoo if name not in (*GENERATED, *LATENTS)
+        ),
     conda:
         "../../envs/milan.yaml"
-    threads: 1
+    threads: decoding_threads
     resources:
         mem="4GB",
     params:
@@ -20,7 +22,7 @@ rule datasets_build:
         code=code_version("datasets"),
     shell:
         "milan --log {log} datasets build --name {wildcards.dataset} --spec {params.spec:q}"
-        " --assets {input.assets} --out {output}"
+        " --assets {input.assets} --threads {threads} --out {output}"
 
 
 rule datasets_generate:
@@ -48,6 +50,33 @@ rule datasets_generate:
     shell:
         "milan --log {log} datasets generate --name {wildcards.dataset} --model {params.model:q}"
         " --scenes {input.scenes} --device {params.device} --threads {threads} --out {output}"
+
+
+rule datasets_latents:
+    input:
+        weights=generator_weights,
+    output:
+        "<resources>/datasets/{dataset}/manifest.json",
+    log:
+        "<logs>/datasets/{dataset}.log",
+    benchmark:
+        "<benchmarks>/datasets/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(LATENTS),
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+    params:
+        spec=dataset_spec,
+        model=generator_spec,
+        device=CONFIG.device,
+        code=code_version("latents"),
+    shell:
+        "milan --log {log} datasets latents --name {wildcards.dataset} --spec {params.spec:q}"
+        " --model {params.model:q} --device {params.device} --threads {threads} --out {output}"
 
 
 rule targets_train:

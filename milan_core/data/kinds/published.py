@@ -1,0 +1,130 @@
+"""`imagenet` and `places365` as they are unpacked: class folders, or a flat folder with lists.
+
+Both layouts give the same data set: images are ordered by class and file name, which is the order
+that published exemplars count in (`ids.csv` of MILANNOTATIONS over `imagenet/val`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from milan_core.data.images import find_images
+from milan_core.data.kinds.truth_lists import read_truth
+from milan_core.data.pictures import Picture, drawn, from_file, labelled_classes, store_pictures
+from milan_core.data.specs import PublishedSpec
+from milan_core.data.store import Dataset
+from milan_core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names under which the parts of a published data set are looked for, in this order."""
+
+    kind: str
+    folders: tuple[str, ...]  # `{}` is the split
+    truths: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+DEVKIT = "ILSVRC2012_devkit_t12/data/"
+IMAGENET = Layout(
+    "imagenet",
+    ("{}", "ILSVRC/Data/CLS-LOC/{}", "ILSVRC2012_img_{}"),
+    (
+        "LOC_{}_solution.csv",
+        "imagenet_2012_validation_synset_labels.txt",
+        "{}.txt",
+        "ILSVRC2012_validation_ground_truth.txt",
+        f"{DEVKIT}ILSVRC2012_validation_ground_truth.txt",
+    ),
+    ("LOC_synset_mapping.txt", "synset_words.txt", "synsets.txt", "meta.mat", f"{DEVKIT}meta.mat"),
+)
+PLACES365 = Layout(
+    "places365",
+    ("{}", "{}_256", "{}_large"),
+    ("places365_{}.txt", "filelist_places365-standard/places365_{}.txt"),
+    ("categories_places365.txt", "filelist_places365-standard/categories_places365.txt"),
+)
+
+
+def build_imagenet(name: str, spec: PublishedSpec, out: Path, seed: int, threads: int) -> Dataset:
+    """Read ImageNet into the data set folder `out`; classes are WordNet ids, sorted."""
+    return _build(name, spec, out, seed, threads, IMAGENET)
+
+
+def build_places365(name: str, spec: PublishedSpec, out: Path, seed: int, threads: int) -> Dataset:
+    """Read Places365 into `out`; classes such as `field-wild`, without the letter before them."""
+    return _build(name, spec, out, seed, threads, PLACES365)
+
+
+def _build(
+    name: str, spec: PublishedSpec, out: Path, seed: int, threads: int, layout: Layout
+) -> Dataset:
+    everything = list_published(spec, layout)
+    if spec.expect and len(everything) != spec.expect:
+        msg = (
+            f"dataset {name!r}: {len(everything)} images below {spec.path}, expected "
+            f"{spec.expect}; unpack all of it, or set `expect: 0`"
+        )
+        raise UserError(msg)
+    pictures = drawn(everything, spec.count, seed, name)
+    classes = labelled_classes(everything)
+    return store_pictures(name, layout.kind, pictures, classes, spec, out, seed, threads)
+
+
+def list_published(spec: PublishedSpec, layout: Layout) -> list[Picture]:
+    """All images of the split, by class and file name; raises `UserError` for a mixed layout."""
+    top = Path(spec.path).expanduser()
+    folders = [top / pattern.format(spec.split) for pattern in layout.folders]
+    root = next((folder for folder in folders if folder.is_dir()), top)
+    paths = find_images(root)
+    flat = [path for path in paths if len(path.parts) == 1]
+    if flat and len(flat) < len(paths):
+        msg = (
+            f"{root}: {len(flat)} images lie beside class folders, the first is {flat[0]}; move "
+            "all into class folders, or none"
+        )
+        raise UserError(msg)
+    labels = _flat_labels(paths, root, top, spec, layout) if flat else map(_class_folder, paths)
+    found = sorted(zip(labels, paths, strict=True), key=lambda pair: (pair[0], pair[1].name))
+    return [from_file(root / path, f"{label}/{path.name}", label) for label, path in found]
+
+
+def _class_folder(path: Path) -> str:
+    """`n01440764/x.JPEG`, `airfield/x.jpg`, `a/airfield/x.jpg`, `f/field/wild/x.jpg`."""
+    return class_name("/".join(path.parts[:-1]))
+
+
+def class_name(folder: str) -> str:
+    """A class from its folder: the letter before it dropped, inner folders joined by a hyphen."""
+    parts = [part for part in folder.split("/") if part]
+    return "-".join(parts[1:] if len(parts) > 1 and len(parts[0]) == 1 else parts)
+
+
+def _flat_labels(
+    paths: list[Path], root: Path, top: Path, spec: PublishedSpec, layout: Layout
+) -> list[str]:
+    names = [path.name for path in paths]
+    places = (top, root, root.parent)
+    truth = _given_or_found(spec.truth, layout.truths, places, spec.split)
+    if truth is None:
+        msg = (
+            f"{root} is one flat folder, so a list must say the class of each image; place "
+            f"{' or '.join(name.format(spec.split) for name in layout.truths[:3])} in {top}, name "
+            "one as `truth`, or sort the images into class folders"
+        )
+        raise UserError(msg)
+    candidates = [place / name for place in places for name in layout.classes]
+    given = [Path(spec.classes).expanduser()] if spec.classes else []
+    found = read_truth(truth, names, given or [path for path in candidates if path.is_file()])
+    return [class_name(label) for label in found]
+
+
+def _given_or_found(
+    given: str, names: tuple[str, ...], places: tuple[Path, ...], split: str
+) -> Path | None:
+    if given:
+        return Path(given).expanduser()
+    candidates = (place / name.format(split) for name in names for place in places)
+    return next((path for path in candidates if path.is_file()), None)
