@@ -58,7 +58,7 @@ class ConceptTable:
 
     def __init__(self, dataset: Dataset) -> None:
         self.instances, scenes = dataset.require_world("ground truth")
-        self.lexicon = load_lexicon(dataset.kind)
+        self.lexicon = load_lexicon(dataset.world_kind)
         self.concepts = _concepts(self.lexicon)
         self.leaves = sum(concept.tier in LEAF_TIERS for concept in self.concepts)
         self.ranks = np.array([RANK[concept.tier] for concept in self.concepts])

@@ -53,7 +53,7 @@ def generate_dataset(
         out,
         name=name,
         kind="generated",
-        spec={"kind": "generated", "options": {"scenes": scenes.name}},
+        spec={"kind": "generated", "options": {"scenes": scenes.name, "world": scenes.kind}},
         seed=int(scenes.manifest["seed"]),
         classes=scenes.classes,
         labels=scenes.labels,

@@ -77,6 +77,11 @@ class Dataset:
         """64 hexadecimal digits that depend on the content of every file and on nothing else."""
         return text_hash(canonical_json(self.manifest["files"]), 64)
 
+    @property
+    def world_kind(self) -> str:
+        """The kind of world whose scenes it shows; a drawn data set keeps that of its scenes."""
+        return str(self.manifest["spec"].get("options", {}).get("world", self.kind))
+
     @functools.cached_property
     def scenes(self) -> list[Scene] | None:
         """Per image what stands in it (index = instance number), or None for plain images."""

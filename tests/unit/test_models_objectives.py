@@ -6,6 +6,7 @@ import torch
 
 from milan_core.data.build import build_dataset
 from milan_core.data.codes import GRID, scene_codes, vocabulary
+from milan_core.data.concepts import ConceptTable
 from milan_core.data.generate import generate_dataset
 from milan_core.data.store import open_dataset
 from milan_core.errors import UserError
@@ -95,6 +96,7 @@ def test_generator_draws_scenes_that_it_never_saw(generator, world, tmp_path):
     assert open_dataset(tmp_path / "drawn").fingerprint == drawn.fingerprint
     np.testing.assert_array_equal(drawn.instances, world[1].instances)
     assert drawn.scenes == world[1].scenes
+    assert ConceptTable(drawn).concepts == ConceptTable(world[1]).concepts
     spread = world[1].images.astype(float) - world[1].images.mean((0, 1, 2))
     error = drawn.images.astype(float) - world[1].images
     assert 1 - (error**2).sum() / (spread**2).sum() == pytest.approx(share, abs=0.01)
