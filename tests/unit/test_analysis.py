@@ -315,8 +315,10 @@ def test_curves_have_every_order(analysed):
 def test_section_says_what_the_tables_say(analysed):
     section = read_section(analysed.folder / "analyze/section.json")
     assert section.name == "analyze"
-    assert "key -" in section.paragraphs[0]
-    assert "accuracy 1.000 with all units" in section.paragraphs[0]
+    # Orders by "key" and by length; a query without hits has none.
+    assert "Of 2 orders (1 networks), 1 stand out" in section.paragraphs[0]
+    assert "key -" in section.paragraphs[1]
+    assert "accuracy 1.000 with all units" in section.paragraphs[1]
     assert any("The paper reports" in text for text in section.paragraphs)
     assert {item.path for item in section.items} >= {"known/curves.svg", "summary.csv"}
 

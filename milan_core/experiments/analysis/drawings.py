@@ -72,7 +72,7 @@ def _shares(axis: Any, found: Analysis) -> None:
     axis.set_xticks(range(len(layers)), layers, rotation=30, ha="right")
     axis.set_title("units that match, % of the layer")
     axis.set_ylim(0, None)
-    axis.legend(fontsize=6, ncols=2)
+    axis.legend(fontsize=6, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.3))
 
 
 def differences_figure(rows: Sequence[Mapping[str, Any]]) -> str:
