@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / kLanes;
 constexpr int64_t kMostValues = int64_t{1} << 30;  // of a unit in one launch: counts are 32-bit
-constexpr int kMostBits = 16;  // a block is 2^bits counts
+constexpr int kMostBits = 16;                      // a block is 2^bits counts
 constexpr int64_t kMostK = 4 * kLanes;
 /// Planes below this are staged as tiles: a warp would have less than one round of wide loads.
 constexpr int64_t kSmallPlane = 1024;
