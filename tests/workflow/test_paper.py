@@ -1,0 +1,80 @@
+"""The whole paper as a graph: every job that its configuration should have, and no other."""
+
+import pytest
+
+from .conftest import copy_repository, snakemake
+from .plans import job_counts
+
+pytestmark = pytest.mark.workflow
+
+ARCHITECTURES = [
+    *("densenet121", "densenet201", "mobilenet_v2", "resnet18", "resnet34", "resnet50"),
+    *("squeezenet1_0", "shufflenet_v2_x1_0", "vgg11", "vgg13", "vgg16", "vgg19"),
+]
+SETS = ["alexnet", "resnet152", "biggan"]
+PAPER = ["--configfile", "config/paper.yaml"]
+COMPAT = [*PAPER, "config/paper_compat.yaml"]
+
+
+@pytest.fixture(scope="module")
+def with_files(root, tmp_path_factory):
+    """A copy of the repository in which everything that is placed by hand has a place."""
+    folder = copy_repository(root, tmp_path_factory.mktemp("paper"))
+    files = [f"weights/{name}_imagenet_blurred.pth" for name in ARCHITECTURES]
+    files += [f"data/milannotations/{n}-{d}.zip" for n in SETS for d in ("imagenet", "places365")]
+    for split in ("train", "val"):
+        (folder / "resources/data/imagenet" / split).mkdir(parents=True)
+    for file in files:
+        path = folder / "resources" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def counts(with_files):
+    plan = snakemake(with_files, "-n", *PAPER)
+    assert plan.returncode == 0, plan.stdout[-3000:]
+    return job_counts(plan.stdout)
+
+
+def test_data_sets_and_networks(counts):
+    # ImageNet; per share of text a training set, per edited share held-out images, two sets to
+    # choose on and three to test on
+    assert counts["datasets_build"] == 1 + 5 + 4 + 2 + 3
+    # the encoder, DINO and one network of each pair: nothing fetches what is in place
+    assert counts["weights_fetch"] == 1 + 1 + len(ARCHITECTURES)
+    assert counts["targets_train"] == 5, "four that read text and one that does not"
+    assert counts["annotations_encode"] == 6, "the sets of the group base"
+
+
+def test_mining_and_descriptions(counts):
+    mined = 1 + 2 * len(ARCHITECTURES) + 4  # DINO, twins with ResNet18 among them, edited
+    assert counts["exemplars_scan"] == counts["exemplars_merge"] == mined
+    assert counts["features_pool"] == mined
+    assert counts["features_encode"] == 1 + 4, "probe images are encoded once, not per network"
+    assert counts["describe_units"] == counts["describe_table"] == mined
+    assert counts["captioner_train"] == 1, "base describes everything"
+
+
+def test_experiments(counts):
+    assert counts["edit_network"] == 4
+    for job in ("analyze_network", "audit_count", "audit_section", "edit_table", "report_pages"):
+        assert counts[job] == 1, job
+    assert counts["generalization_score"] == counts["baselines_score"] == 0, "see paper.yaml"
+
+
+def test_published_behaviours_change_settings_and_no_job(with_files, counts):
+    plan = snakemake(with_files, "-n", *COMPAT)
+    assert plan.returncode == 0, plan.stdout[-3000:]
+    assert job_counts(plan.stdout) == counts
+
+
+def test_what_must_be_placed_by_hand_is_named(with_files):
+    path = with_files / "resources/data/milannotations/biggan-imagenet.zip"
+    path.rename(path.with_suffix(".away"))
+    plan = snakemake(with_files, "-n", *PAPER)
+    path.with_suffix(".away").rename(path)
+    assert plan.returncode != 0
+    assert "Traceback" not in plan.stdout
+    assert "biggan-imagenet.zip" in plan.stdout
