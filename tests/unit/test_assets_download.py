@@ -191,6 +191,18 @@ def test_a_file_that_changed_is_never_glued(site, target, heed):
     assert target.read_bytes() == OTHER
 
 
+def test_nothing_but_the_validator_tells_two_versions_apart(site, target):
+    """The same size, no format that could be checked, a server that ignores If-Range."""
+    old, new = b"a" * 4000, b"b" * 4000
+    plain = target.with_name("codes.bin.txt")
+    site.scripts["/x"] = [
+        Step(data=old, cut=1000), Step(data=new, heed_if_range=False), Step(data=new),
+    ]  # fmt: skip
+    fetch_file(spec_of(site, "/x"), plain, QUICK)
+    assert [range_ for _, range_, _ in site.asked] == [None, "bytes=1000-", None]
+    assert plain.read_bytes() == new
+
+
 def test_without_validators_halves_are_joined_only_under_a_digest(site, target):
     site.validators = False
     site.scripts[PATH] = [Step(cut=HALF)]
@@ -252,7 +264,7 @@ def test_killed_between_the_last_byte_and_the_name(site, target):
 
 
 def test_two_runs_fetch_once(site, target):
-    site.scripts[PATH] = [Step(cut=HALF)]
+    site.scripts[PATH] = [Step(cut=HALF, stall=True)]
     threads = [
         threading.Thread(target=fetch_file, args=(spec_of(site), target, QUICK)) for _ in range(3)
     ]

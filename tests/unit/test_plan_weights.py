@@ -1,0 +1,83 @@
+"""Which published weights get a job, and what is said of the others."""
+
+import json
+
+import pytest
+import yaml
+
+from milan_core import plan
+from milan_core.config import parse_config
+from milan_core.errors import UserError
+
+
+@pytest.fixture
+def config(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MILAN_OFFLINE", raising=False)
+    (tmp_path / "pictures").mkdir()
+    raw = yaml.safe_load((root / "config/quick.yaml").read_text())
+
+    def build(*models, zoo=None):
+        pictures = {"kind": "folder", "options": {"path": "pictures"}}
+        return parse_config({
+            **raw,
+            "models": [*raw["models"], *models],
+            "model_zoo": {**raw["model_zoo"], **(zoo or {})},
+            "dataset_zoo": {**raw["dataset_zoo"], "imagenet": pictures},
+        })  # fmt: skip
+
+    return build
+
+
+def own(**weights):
+    return {"extends": "resnet18_imagenet", "weights": weights}
+
+
+def test_missing_weights_with_an_address_get_a_job(config):
+    asked = config("resnet18_imagenet", "vgg11_imagenet")
+    plan.check_plan(asked)
+    jobs = plan.fetched_weights(asked)
+    assert set(jobs) == {"resnet18-f37072fd.pth", "vgg11-8a719046.pth"}
+    assert json.loads(jobs["resnet18-f37072fd.pth"]) == {
+        "urls": ["https://download.pytorch.org/models/resnet18-f37072fd.pth"],
+        "sha256": "f37072fd",
+    }
+
+
+def test_a_file_in_place_is_nobodys_output(config, tmp_path):
+    place = tmp_path / "resources" / "quick" / "weights" / "resnet18-f37072fd.pth"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"mine")
+    assert plan.fetched_weights(config("resnet18_imagenet")) == {}
+
+
+def test_what_no_job_can_bring_is_named_at_once(config, monkeypatch):
+    both = config("resnet18_imagenet", "vgg11_imagenet_blurred", "vgg13_imagenet_blurred")
+    with pytest.raises(
+        UserError, match=r"vgg11_imagenet_blurred.pth .*Google Drive.*vgg13_"
+    ) as told:
+        plan.check_plan(both)
+    assert "resnet18" not in str(told.value)
+    monkeypatch.setenv("MILAN_OFFLINE", "1")
+    with pytest.raises(
+        UserError,
+        match=r"resources/quick/weights/resnet18-f37072fd\.pth is not there; get it \(https",
+    ):
+        plan.check_plan(config("resnet18_imagenet"))
+
+
+def test_mirrors_and_queries(config):
+    zoo = {"mine": own(url="https://a/x.pth?download=1", mirrors=["hf://o/r/x.pth"], sha256=None)}
+    asked = config("mine", zoo=zoo)
+    assert json.loads(plan.fetched_weights(asked)["x.pth"])["urls"] == [
+        "https://a/x.pth?download=1",
+        "hf://o/r/x.pth",
+    ]
+
+
+def test_one_name_for_two_files_is_refused(config):
+    zoo = {name: own(url=f"https://{name}/model.pth", sha256=None) for name in ("one", "two")}
+    with pytest.raises(UserError, match=r"model.pth is also the file of one.*`file`"):
+        plan.fetched_weights(config("one", "two", zoo=zoo))
+    zoo["two"]["weights"]["file"] = "two.pth"
+    assert set(plan.fetched_weights(config("one", "two", zoo=zoo))) == {"model.pth", "two.pth"}
