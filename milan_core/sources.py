@@ -53,7 +53,7 @@ STAGES: dict[str, tuple[str, list[str]]] = {
 }
 # Files that code reads beside itself, by the package that reads them.
 BESIDE = {
-    "assets": ["milan_core/assets/*.yaml"],
+    "assets": ["milan_core/assets/registry.yaml"],
     "data": ["milan_core/data/*.yaml"],
     "experiments": ["milan_core/experiments/templates/*"],
     "report": ["milan_core/report/templates/*"],

@@ -364,7 +364,7 @@ def test_released_layouts_through_the_catalogue(site, tmp_path, monkeypatch):
 
 def test_by_hand_says_what_and_where(tmp_path):
     for name, words in {
-        "imagenet": r"image-net\.org.*place it as resources/imagenet/val",
+        "imagenet": r"image-net\.org.*place it as resources/data/imagenet/val",
         "vgg11_imagenet_blurred": r"Google Drive.*resources/weights/vgg11_imagenet_blurred\.pth",
     }.items():
         with pytest.raises(UserError, match=f"{name} has to be obtained by hand: .*{words}"):
