@@ -16,8 +16,8 @@ PUBLISHED = (213, 142)  # face units of 12 networks on sharp and on blurred Imag
 SOURCES = {
     counts.DESCRIPTION: "by generated descriptions",
     counts.TRUTH: "by known concepts",
-    counts.DETECTOR: "matched units that a face detector confirms",
-    counts.REVIEW: "matched units that people confirmed",
+    counts.DETECTOR: "by their description, confirmed by a face detector",
+    counts.REVIEW: "by their description, confirmed by people",
 }
 COUNT_COLUMNS = (
     Column("model", "network"),
@@ -119,21 +119,27 @@ def _pair_sentences(changes: Sequence[Row], options: Mapping[str, Any]) -> list[
 
 
 def _compare(query: str, source: str, rows: Sequence[Row], over: Row | None) -> str:
-    each = ", ".join(f"{row['original']} and {row['changed']}" for row in rows)
-    clear = sum(float(row["low"]) > 0 for row in rows)
-    other = sum(float(row["high"]) < 0 for row in rows)
-    text = (
-        f"Query {query!r}, {SOURCES[source]}: {each} units in original and changed network"
-        f"{'s of the pairs' if len(rows) > 1 else ''}; fewer in the changed one beyond the "
-        f"interval over units in {clear} of {len(rows)} pair{'s' if len(rows) > 1 else ''}"
-    )
-    text += f", more in {other}." if other else "."
+    each = ", ".join(f"{row['original']} against {row['changed']} ({row['pair']})" for row in rows)
+    fewer = [row["pair"] for row in rows if float(row["low"]) > 0]
+    more = [row["pair"] for row in rows if float(row["high"]) < 0]
+    text = f"Units that answer {query!r} {SOURCES[source]}, original against twin: {each}. "
+    if fewer:
+        text += f"Clearly fewer in the twin of {_of(fewer, rows)}"
+    text += " and clearly more in that of " * bool(fewer and more)
+    text += "Clearly more in the twin of " * bool(more and not fewer)
+    text += _of(more, rows) if more else ""
+    text += "." if fewer or more else "No pair differs clearly."
     if over is not None:
         text += (
-            f" Mean over pairs: {float(over['change']):.1f} units fewer "
+            f" Mean over pairs: {float(over['change']):.1f} units fewer in the twin "
             f"(95 % interval over pairs {float(over['low']):.1f} to {float(over['high']):.1f})."
         )
     return text
+
+
+def _of(names: Sequence[str], rows: Sequence[Row]) -> str:
+    """Which pairs: all of several, or their names."""
+    return f"all {len(rows)} pairs" if len(names) == len(rows) > 1 else ", ".join(names)
 
 
 def _published(rows: Sequence[Row]) -> str:

@@ -125,7 +125,7 @@ def test_a_recount_keeps_what_people_confirmed(files, suffix):
     assert sum(totals(files.out.with_name("recount.csv")).values()) == 1
     write_audit_section(files.out.parent, files.options, reviewed=True)
     section = read_json(files.out.with_name("section.json"))
-    assert any("people confirmed" in text for text in section["paragraphs"])
+    assert any("confirmed by people" in text for text in section["paragraphs"])
 
 
 @pytest.mark.parametrize(
