@@ -85,11 +85,11 @@ def run_sequence(
 ) -> tuple[Tensor, Tensor]:
     """Hidden states (N, T, H) and attention weights (N, T, k) of the whole sequence.
 
-    Always in float32: 15 steps of rounding to bfloat16 would add up, and the steps write in place.
+    Never in half precision: 15 steps of rounding would add up, and the steps write in place.
     """
     inputs = (features, keys, h, c, word_inputs, *weights)
     with torch.autocast(features.device.type, enabled=False):
-        return _Sequence.apply(*(tensor.float() for tensor in inputs))
+        return _Sequence.apply(*(x.float() if x.itemsize < 4 else x for x in inputs))
 
 
 class _Sequence(torch.autograd.Function):
