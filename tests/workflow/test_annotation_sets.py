@@ -45,7 +45,9 @@ def overlay(tmp_path_factory):
     (root / "net.py").write_text(NETWORK)
     path = root / "overlay.yaml"
     path.write_text(f"""
+models: [shapes_resnet, shapes_alexnet]
 corpus: [alexnet]
+generalization: {{across: {{across architectures: []}}}}
 annotation_sets:
   milannotations_alexnet_imagenet: {{path: {root}/set, images: {root}/val, expect: {IMAGES}}}
   milannotations_alexnet_places365: {{path: {root}/set, images: {root}/val, expect: {IMAGES}}}
