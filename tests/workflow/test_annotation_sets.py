@@ -82,5 +82,5 @@ def test_networks_are_described_by_what_sets_taught(checkout, overlay):
     assert plan.returncode == 0, plan.stdout
     counts = job_counts(plan.stdout)
     assert counts["captioner_train"] <= 1
-    assert counts["describe_units"] == 2
+    assert counts["describe_units"] == 4, "the two, the twin of the audit and the edited network"
     assert "generalization_score" not in counts, "these networks have no annotations here"
