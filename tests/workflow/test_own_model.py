@@ -86,6 +86,8 @@ def test_by_the_workflow(quick_run, own):
     overlay = own / "own.yaml"
     overlay.write_text(f"""
 models: [my_net]
+audit: null
+edit: null
 model_zoo:
   my_net:
     factory: {own}/my_net.py:build
@@ -138,6 +140,8 @@ def test_directions_of_a_dictionary(quick_run, tmp_path):
     overlay = tmp_path / "directions.yaml"
     overlay.write_text(f"""
 models: [shapes_sae]
+audit: null
+edit: null
 model_zoo:
   shapes_sae:
     extends: shapes_resnet
