@@ -95,7 +95,7 @@ __device__ __forceinline__ void scan_run(const T* values, int n, Change change, 
   const T* body = values + head;
   const int packets = (n - head) / kValues;
   int i = lane;
-  for (; i + (kAhead - 1) * kLanes < packets; i += kAhead * kLanes) {
+  for (; kAhead > 1 && i + (kAhead - 1) * kLanes < packets; i += kAhead * kLanes) {
     Packet<T> packet[kAhead];
 #pragma unroll
     for (int j = 0; j < kAhead; ++j) {

@@ -14,7 +14,7 @@ namespace {
 constexpr int kThreads = 256, kWarps = kThreads / kLanes;
 constexpr int64_t kMostValues = int64_t{1} << 30;  // of a unit in one launch: counts are 32-bit
 constexpr int kMostBits = 16;                      // a block is 2^bits counts
-constexpr int64_t kMostK = 4 * kLanes;
+constexpr int64_t kMostK = 2 * kLanes;
 /// Planes below this are staged as tiles: a warp would have less than one round of wide loads.
 constexpr int64_t kSmallPlane = 1024;
 /// While fewer than this many times `rank` values have been seen, above 15 % of them survive.
@@ -34,7 +34,7 @@ bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 }  // namespace
 
 const char* unsupported(const DeviceRules& rules) {
-  if (rules.k > kMostK) return "k is above 128";
+  if (rules.k > kMostK) return "k is above 64";
   if (rules.pixels > kMostValues) return "maps have more than 2^30 pixels";
   if (rules.bits > kMostBits) return "bins have more than 16 bits";
   return nullptr;
@@ -161,10 +161,7 @@ struct DeviceScan::Implementation {
 
   template <class T>
   void merge(const Batch<T>& batch, cudaStream_t stream) {
-    const int registers = rules.k <= kLanes ? 1 : rules.k <= 2 * kLanes ? 2 : 4;
-    const auto kernel = registers == 1   ? merge_topk<T, 1>
-                        : registers == 2 ? merge_topk<T, 2>
-                                         : merge_topk<T, 4>;
+    const auto kernel = rules.k <= kLanes ? merge_topk<T, 1> : merge_topk<T, 2>;
     launch("merge_topk", kernel, (batch.units + 3) / 4, 128, 0, stream, batch, ids.get(),
            store.sketch(), store.top());
   }

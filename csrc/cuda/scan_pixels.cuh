@@ -6,7 +6,8 @@
 
 namespace milan::cuda {
 
-/// Pixels that a block takes from an image at a time; counts of a thread must stay below 2^16.
+/// Pixels that a block of eight warps takes from an image at a time, at most 128 a thread: its
+/// counts are kept in 8 bits.
 constexpr int kPixelChunk = 1024;
 
 /// Pixels that a thread loads before it looks at the first: what fits the registers.
@@ -31,18 +32,19 @@ struct Column {
   __device__ __forceinline__ float value(int i) const { return packet.value(i); }
 };
 
-/// Running maxima and counts of a thread's units.
+/// Running maxima and counts of a thread's units. Two units share a word of counts, each with its
+/// zeros and negatives: registers are what limits this kernel.
 template <int kUnits>
 struct ColumnSeen {
   float best[kUnits], floor[kUnits];
-  uint32_t counts[kUnits];
+  uint32_t counts[(kUnits + 1) / 2];
 
   __device__ __forceinline__ ColumnSeen(const float* floors, bool inside) {
 #pragma unroll
     for (int i = 0; i < kUnits; ++i) {
       best[i] = bits_float(0x7FC00000u);  // NaN: nothing yet
       floor[i] = inside ? floors[i] : INFINITY;
-      counts[i] = 0;
+      counts[i / 2] = 0;
     }
   }
 
@@ -54,11 +56,17 @@ struct ColumnSeen {
     for (int i = 0; i < kUnits; ++i) {
       const float x = change(column.value(i));
       best[i] = fmaxf(best[i], x);
-      counts[i] += x == 0.0f ? 1u : 0u;
-      counts[i] += x < 0.0f ? 0x10000u : 0u;
+      counts[i / 2] += x == 0.0f ? 1u << (i % 2 * 16) : 0u;
+      counts[i / 2] += x < 0.0f ? 0x100u << (i % 2 * 16) : 0u;
       survives |= !(x < floor[i]);
     }
     return survives;
+  }
+
+  /// Zeros, and negatives << 16, of one unit.
+  __device__ __forceinline__ uint32_t both(int i) const {
+    const uint32_t word = counts[i / 2] >> (i % 2 * 16);
+    return (word & 0xFFu) | (word & 0xFF00u) << 8;
   }
 };
 
@@ -122,7 +130,7 @@ __global__ void __launch_bounds__(256, 4)
 #pragma unroll
     for (int i = 0; i < kUnits; ++i) {
       best[mine + i] = seen.best[i] != seen.best[i] ? 0u : ordered(seen.best[i]);
-      counts[mine + i] = seen.counts[i];
+      counts[mine + i] = seen.both(i);
     }
     __syncthreads();
     for (int i = threadIdx.x; i < kGroup && group * kGroup + i < batch.units; i += blockDim.x) {

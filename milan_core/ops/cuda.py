@@ -24,7 +24,7 @@ Array = np.ndarray
 #: DLPack's number for CUDA memory.
 DEVICE_TYPE = 2
 #: The largest scan of the device; beyond it the activations go to the host.
-MOST_K, MOST_PIXELS, MOST_BITS = 128, 2**30, 16
+MOST_K, MOST_PIXELS, MOST_BITS = 64, 2**30, 16
 _MANTISSA_BITS = {"bfloat16": 7, "float16": 10, "float32": 23}
 
 
@@ -113,6 +113,14 @@ def stream_of(array: Any) -> int:
     return 0
 
 
+def _blocks() -> int:
+    """Octave blocks that a scan starts with; 0 lets the core choose."""
+    text = os.environ.get("MILAN_CUDA_BLOCKS", "0")
+    if not text.isdecimal():
+        raise UserError(f"MILAN_CUDA_BLOCKS must be a whole number of blocks, got {text!r}")
+    return int(text)
+
+
 class CudaScan:
     """The statistics of one layer on a device; the interface of the native `ScanState`.
 
@@ -130,7 +138,7 @@ class CudaScan:
             spec.total_images * spec.pixels,
             *spec.native_arguments()[4:],
             device,
-            int(os.environ.get("MILAN_CUDA_BLOCKS", "0")),
+            _blocks(),
             -1,
             0,
         )

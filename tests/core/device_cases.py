@@ -174,7 +174,7 @@ CASES = [
     *(Case((14, 5, 6, 7), mode=mode, kind="special") for mode in ("bottom", "magnitude")),
     *(Case((14, 5, 6, 7), mode=mode, layout="nhwc") for mode in ("bottom", "magnitude")),
     *(Case((14, 5, 6, 7), bits=bits, q=0.5) for bits in (4, 7, 13, 16)),
-    *(Case((90, 3, 3, 3), k=k, batches=(50, 1)) for k in (1, 32, 33, 64, 128)),
+    *(Case((90, 3, 3, 3), k=k, batches=(50, 1)) for k in (1, 32, 33, 64)),
     Case((300, 2, 2, 2), k=20, batches=(299,)),
 ]
 
@@ -200,12 +200,26 @@ MASKS = [
 ]
 
 
-def run_all(seeds: tuple[int, ...]) -> None:
-    """Everything once for each seed."""
-    kernels: Any = cuda.kernels()
-    for seed in seeds:
-        kernels.set_seed(seed)
-        for case in CASES:
+def run_for_sanitizers() -> None:
+    """Everything once, without float16: its memory accesses are those of bfloat16."""
+    for case in CASES:
+        if case.dtype != "float16":
             check(case)
-        for size, border in itertools.product(MASKS, ("zeros", "clamp")):
-            check_masks(*size, border)
+    for size, border in itertools.product(MASKS, ("zeros", "clamp")):
+        check_masks(*size, border)
+
+
+#: Cases that together meet every barrier, with enough work for blocks to go round their loops.
+TELLING = [
+    Case((24, 48, 7, 7), q=0.99, batches=(20,)),  # three tiles a block
+    Case((40, 2, 30, 31), kind="warm", q=0.99, batches=(12,)),
+    Case((24, 40, 6, 6), layout="nhwc", batches=(20,)),  # three images a block
+    Case((30, 5, 6, 6), kind="growing", q=0.99, batches=(5, 5, 5)),
+]
+
+
+def check_telling() -> None:
+    """The telling cases and masks."""
+    for case in TELLING:
+        check(case)
+    check_masks(7, 7, 64, 64, "zeros", count=40)  # several a block
