@@ -134,7 +134,7 @@ class Bank:
         return self._face(int(rng.integers(len(self.faces))), int(rng.integers(FACE_VARIANTS)))
 
     def word(self, text: str, rng: np.random.Generator) -> Piece:
-        """A word in one of the fonts, sizes and inks, uint8 (h, w, 4)."""
+        """A word in one of its 16 looks (font, size, ink), uint8 (h, w, 4)."""
         return self._word(text, int(rng.integers(WORD_VARIANTS)))
 
     def _pixels(self, low: int, high: int, rng: np.random.Generator) -> int:
@@ -167,7 +167,8 @@ class Bank:
         return self._piece(np.asarray(turned(image, size, angle, flip)))
 
     def _word(self, text: str, number: int) -> Piece:
-        rng = generator(self.seed, "word", text, number)
+        seed = self.seed if self.spec.lettering < 0 else self.spec.lettering
+        rng = generator(seed, "word", text, number)
         file = FONTS[int(rng.integers(len(FONTS)))]
         font = _font(file, self._pixels(*self.spec.text_size, rng))
         ink = INKS[int(rng.integers(len(INKS)))]

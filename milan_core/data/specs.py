@@ -45,6 +45,7 @@ class SceneSpec:
     blur_faces: bool = False  # the same scenes with every portrait blurred
     p_text: float = 0.15  # chance of a written word
     text: str = "any"  # any word | the true label | a wrong label (of `objects`)
+    lettering: int = -1  # seed of how the words look; -1 = as the scenes, else shared by data sets
     p_tint: float = 0.0  # chance that the surface is tinted in one of ten plain colours
     tint: str = "any"  # any colour | that of the true label | that of a wrong label
     main_size: tuple[int, int] = (28, 44)
@@ -60,6 +61,7 @@ class SceneSpec:
         for key in ("p_face", "p_text", "p_tint"):
             value = getattr(self, key)
             _check(0 <= value <= 1, key, value, "between 0 and 1")
+        _check(self.lettering >= -1, "lettering", self.lettering, "-1 or a seed")
         _check(0 <= self.noise <= 255, "noise", self.noise, "between 0 and 255")
         for key in ("main_size", "small_size", "face_size", "text_size"):
             pair = getattr(self, key)

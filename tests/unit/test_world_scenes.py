@@ -107,6 +107,20 @@ def test_words_are_all_that_differs(tmp_path):
     assert (none.images == wrong.images).mean() > 0.8
 
 
+def test_lettering_is_shared_across_seeds(tmp_path):
+    def looks(name, seed, lettering):
+        options = {"objects": ["star"], "text": "label", "p_text": 1.0, "p_face": 0.0}
+        found = build(tmp_path / name, seed=seed, lettering=lettering, count=80, **options)
+        last = [found.instances[i] == len(s) - 1 for i, s in enumerate(found.scenes)]
+        shapes = [tuple(np.ptp(np.argwhere(m), axis=0).tolist()) for m in last]
+        inks = [s[-1]["colour"] for s in found.scenes]
+        return set(zip(shapes, inks, strict=True))
+
+    ours, shared, apart = looks("a", 1, 7), looks("b", 2, 7), looks("c", 2, -1)
+    assert len(ours & shared) > len(ours & apart)
+    assert looks("d", 7, -1) == looks("e", 7, 7)
+
+
 def test_a_tint_changes_the_surface_only(tmp_path):
     options = {"objects": ["star", "ring", "heart"], "p_face": 0.0, "distractors": 0}
     plain = build(tmp_path / "p", **options)
