@@ -33,7 +33,7 @@ def register(subparsers: Any) -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--truth", type=Path, help="truth.csv, where the probe images are known")
     parser.add_argument(
-        "--datasets", nargs="+", type=Path, required=True, help="in the order of options.splits"
+        "--datasets", nargs="+", type=Path, required=True, help="those that options.splits names"
     )
     parser.add_argument("--train", type=Path, help="training images, for fine-tuning the head")
     parser.add_argument(

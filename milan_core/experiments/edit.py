@@ -33,7 +33,7 @@ FORMAT = 1
 
 
 class EditFiles(Protocol):
-    """What `run_edit` reads; `datasets` are those of `options["splits"]`, in that order."""
+    """What `run_edit` reads; `datasets` are those named in `options["splits"]`, in any order."""
 
     model: Mapping[str, Any]
     descriptions: Path
@@ -123,9 +123,16 @@ def run_edit(files: EditFiles) -> None:
 
 
 def open_splits(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Dataset]:
-    """The data set of every split; all must have the same classes in the same order."""
-    folders = [path.parent if path.suffix else path for path in paths]
-    splits = {split: open_dataset(folder) for split, folder in zip(names, folders, strict=True)}
+    """The data set of every split, found by its name; all must have the same classes, in order."""
+    found = [open_dataset(path.parent if path.suffix else path) for path in paths]
+    named = {data.name: data for data in found}
+    missing = sorted(set(names.values()) - set(named))
+    if missing:
+        raise UserError(
+            f"edit: options.splits names {', '.join(missing)}, but --datasets has "
+            f"{', '.join(sorted(named))}; give the folders of the named data sets"
+        )
+    splits = {split: named[name] for split, name in names.items()}
     first = next(iter(splits.values()))
     for split, data in splits.items():
         if data.classes != first.classes:

@@ -103,6 +103,18 @@ def test_the_faulty_unit_is_found_and_removed(files):
     assert {row["unit"] for row in units} == {"2"}
 
 
+def test_data_sets_are_told_apart_by_name_not_by_order(files):
+    run_edit(files)
+    before = files.out.read_bytes()
+    files.datasets = files.datasets[::-1]
+    files.options["splits"] = dict(sorted(SPLITS.items()))  # as canonical JSON has them
+    run_edit(files)
+    assert files.out.read_bytes() == before
+    files.options["splits"] = {**SPLITS, "test-clean": "another"}
+    with pytest.raises(UserError, match="another"):
+        run_edit(files)
+
+
 def test_curves_hold_every_condition_and_draw(files):
     run_edit(files)
     rows = read_csv(files.out.with_name("curves.csv"))
