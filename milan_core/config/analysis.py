@@ -29,6 +29,10 @@ class AnalyzeSpec(Section):
         description="Shares of units to ablate",
     )
     ties: int = Field(20, ge=2, description="Orders per criterion, equal scores in random order")
+    tie_order: Literal["random", "dataset"] = Field(
+        "random",
+        description="Equal scores in random orders, or by layer and unit as published (one order)",
+    )
     trials: int = Field(20, ge=2, description="Random orders, and layer-matched ones per criterion")
     queries: dict[Name, list[str]] = Field(
         {}, description="Own criteria: words of which a description must have one"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -71,6 +71,11 @@ class EditSpec(Section):
     own_queries: dict[Name, Query] = Field({}, description="Queries beside the shipped ones")
     steps: list[int] = Field(
         [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48], description="Numbers of ablated units"
+    )
+    choose_on: Literal["validation", "test"] = Field(
+        "validation",
+        description="Images that the number of units is chosen on; test: where wrong text costs "
+        "least on the test images themselves, as published",
     )
     draws: int = Field(5, ge=1, description="Draws of the random controls")
     fine_tune: FineTune | None = Field(None, description="Train the head after the ablation")

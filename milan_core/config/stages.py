@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from milan_core.config.zoo import Name, Section
 
@@ -15,8 +15,10 @@ class Exemplars(Section):
     k: int = Field(15, ge=1, description="Exemplars per unit")
     quantile: float = Field(0.99, gt=0, lt=1, description="Quantile of the unit's own activations")
     shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
-    levels: Literal["binned", "exact"] = Field(
-        "binned", description="binned: within 0.1 %, a few KB a unit; exact: keeps the values above"
+    levels: Literal["binned", "exact", "sketch"] = Field(
+        "binned",
+        description="binned: within 0.1 %, a few KB a unit; exact: keeps the values above; sketch: "
+        "the published estimate, its random choices seeded, in one shard",
     )
     sample: int = Field(
         1024, ge=0, description="Images for the distribution of values and for bands; 0: neither"
@@ -25,6 +27,15 @@ class Exemplars(Section):
         0, ge=0, description="Bands of the images' activations to draw images from; 0: none"
     )
     band_size: int = Field(3, ge=1, description="Images drawn evenly from each band")
+
+    @model_validator(mode="after")
+    def _sketch_in_order(self) -> Exemplars:
+        if self.levels == "sketch" and self.shards > 1:
+            message = (
+                f"levels: sketch reads the images in order: shards must be 1, not {self.shards}"
+            )
+            raise ValueError(message)
+        return self
 
 
 class EncoderSpec(Section):
@@ -58,6 +69,14 @@ class CaptionerSpec(Section):
     patience: int = Field(4, ge=0, description="Stop after more than this many epochs without gain")
     hold_out: float = Field(0.1, gt=0, lt=1, description="Share of units kept for early stopping")
     stop_on: Literal["bleu", "loss"] = Field("bleu", description="What early stopping watches")
+    keep: Literal["best", "last"] = Field(
+        "best", description="Weights kept: of the best epoch, or of the last as published"
+    )
+    lm_hold_out: Literal["unit", "description"] = Field(
+        "unit",
+        description="Held out from the language model: texts of whole units, or single texts as "
+        "published",
+    )
     standardise: bool = Field(True, description="Standardise features by the training units")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Products in training; auto: bfloat16 on a GPU, float32 elsewhere"

@@ -26,6 +26,10 @@ class Pairs:
         """Number of pairs P."""
         return len(self.texts)
 
+    def taken(self, rows: np.ndarray) -> Pairs:
+        """The pairs in these rows."""
+        return Pairs(self.units[rows], [self.texts[row] for row in rows], self.pad)
+
     def batches(
         self, size: int, rng: np.random.Generator | None = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -44,20 +48,26 @@ class Corpus:
     """The annotations of a captioner's training units, split for early stopping."""
 
     vocabulary: Vocabulary
-    """Words of the training units only; words seen only in held-out units are unknown."""
+    """Words of the texts that are learnt from only; others are unknown."""
     train: Pairs
     held_out: Pairs
+    lm_train: Pairs
+    """What the language model learns from: `train`, or a share of all pairs."""
+    lm_held_out: Pairs
     held_out_units: np.ndarray
     """int64 [H] ascending."""
     references: list[list[str]]
     """[H] the annotations of every held-out unit."""
 
 
-def build_corpus(annotations: Sequence[Sequence[str]], hold_out: float, seed: int) -> Corpus:
+def build_corpus(
+    annotations: Sequence[Sequence[str]], hold_out: float, seed: int, lm_hold_out: str = "unit"
+) -> Corpus:
     """Tokenise, hold out whole units, and index with the vocabulary of the remaining ones.
 
     The published code held out single annotations for the language model, so it had seen other
-    annotations of the units it stopped on (specification 6.2, defect 3).
+    annotations of the units it stopped on, and words of all of them (specification 6.2, defect 3):
+    `lm_hold_out="description"` does so.
 
     Raises:
         UserError: there are too few annotated units to hold any out.
@@ -73,7 +83,9 @@ def build_corpus(annotations: Sequence[Sequence[str]], hold_out: float, seed: in
         raise UserError(message)
     order = generator(seed, "captioner", "hold-out").permutation(annotated)
     held_out, train = np.sort(order[:count]), np.sort(order[count:])
-    vocabulary = Vocabulary.from_tokens(text for unit in train for text in words[unit])
+    by_description = lm_hold_out == "description"
+    known = np.sort(annotated) if by_description else train
+    vocabulary = Vocabulary.from_tokens(text for unit in known for text in words[unit])
 
     def pairs(units: np.ndarray) -> Pairs:
         """The pairs of `units`, in order."""
@@ -82,4 +94,13 @@ def build_corpus(annotations: Sequence[Sequence[str]], hold_out: float, seed: in
         return Pairs(np.array([unit for unit, _ in rows], np.int64), ids, vocabulary.pad)
 
     references = [[text for text in annotations[unit] if tokenize(text)] for unit in held_out]
-    return Corpus(vocabulary, pairs(train), pairs(held_out), held_out, references)
+    sides = pairs(train), pairs(held_out)
+    lm_sides = _description_sides(pairs(known), hold_out, seed) if by_description else sides
+    return Corpus(vocabulary, *sides, *lm_sides, held_out, references)
+
+
+def _description_sides(pairs: Pairs, hold_out: float, seed: int) -> tuple[Pairs, Pairs]:
+    """(learnt from, held out): a random share of single pairs, whatever their units."""
+    order = generator(seed, "language model", "hold-out").permutation(len(pairs))
+    count = int(hold_out * len(pairs))  # at least as many as units are held out, hence not 0
+    return pairs.taken(np.sort(order[count:])), pairs.taken(np.sort(order[:count]))

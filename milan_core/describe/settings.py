@@ -49,6 +49,12 @@ class CaptionerSettings:
     """Share of units kept out of both fits to decide when to stop."""
     stop_on: str = "bleu"
     """What ends the decoder's fit: "bleu" of greedy descriptions (up) or "loss" (down)."""
+    keep: str = "best"
+    """Weights that a fit ends with: of the "best" epoch, or of the "last", as the published code
+    did against its intention."""
+    lm_hold_out: str = "unit"
+    """What the language model stops on: all texts of held-out "unit"s, or held-out "description"s
+    of any unit, as published; these may be of units whose other texts it learns from."""
     attention_weight: float = 1.0
     """Weight of the doubly stochastic attention penalty (Xu et al. 2015, equation 14)."""
     length: int = 15
@@ -77,7 +83,7 @@ class CaptionerSettings:
         if not 0 <= self.dropout < 1:
             message = f"captioner.dropout is {self.dropout}; give a number from 0 to below 1"
             raise UserError(message)
-        for name, known in (("stop_on", ("bleu", "loss")), ("precision", PRECISIONS)):
+        for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise unknown("value", getattr(self, name), known, f"captioner.{name}")
 
@@ -101,6 +107,12 @@ class CaptionerSettings:
         return asdict(self)
 
 
+_CHOICES = {
+    "stop_on": ("bleu", "loss"),
+    "keep": ("best", "last"),
+    "lm_hold_out": ("unit", "description"),
+    "precision": PRECISIONS,
+}
 _POSITIVE = (
     *("embedding", "hidden", "attention", "lm_embedding", "lm_hidden", "lm_layers"),
     *("batch", "lm_batch", "max_epochs", "length", "max_unit_batch"),

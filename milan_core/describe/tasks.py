@@ -25,7 +25,7 @@ _BLOCK = 256
 
 
 class LanguageTask:
-    """p(d): one annotation at a time, stopped by the loss on held-out units."""
+    """p(d): one annotation at a time, stopped by the loss on held-out annotations."""
 
     name = "language model"
 
@@ -54,7 +54,7 @@ class LanguageTask:
         order = generator(self._seed, self.name, "order", epoch)
         self.model.train()
         total = _Mean()
-        for _, tokens in self._corpus.train.batches(self._settings.lm_batch, order):
+        for _, tokens in self._corpus.lm_train.batches(self._settings.lm_batch, order):
             with _autocast(self._settings, self._device):
                 loss, words = self._loss(tokens)
             _update(self.optimiser, loss)
@@ -66,7 +66,7 @@ class LanguageTask:
         """Loss and, for the decoder, BLEU of greedy descriptions on the held-out units."""
         self.model.eval()
         total = _Mean()
-        for _, tokens in self._corpus.held_out.batches(self._settings.lm_batch):
+        for _, tokens in self._corpus.lm_held_out.batches(self._settings.lm_batch):
             total.add(*self._loss(tokens))
         return {"val_loss": total.value, "bleu": None}
 

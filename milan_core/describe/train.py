@@ -61,12 +61,14 @@ def train_captioner(
     """
     out = Path(out)
     _check(features, annotations)
-    corpus = build_corpus(annotations, settings.hold_out, seed)
+    corpus = build_corpus(annotations, settings.hold_out, seed, settings.lm_hold_out)
     tokenizer = Tokenizer(corpus.vocabulary)
     precision = settings.precision_on(device)
     fingerprint = _fingerprint(features, annotations, settings, [seed, code, precision])
     state = StateFile(out / STATE, fingerprint, settings.checkpoint_seconds)
-    limits = {"max_epochs": settings.max_epochs, "patience": settings.patience}
+    limits: dict[str, Any] = {
+        name: getattr(settings, name) for name in ("max_epochs", "patience", "keep")
+    }
     history: list[Row] = []
     language_model = None
     with torch.random.fork_rng(devices=[]):
@@ -76,7 +78,8 @@ def train_captioner(
             language_model = language_task.model
         decoder_task = DecoderTask(corpus, tokenizer, features, settings, seed, device)
         decoder_rows = fit(decoder_task, state, **limits)
-    _warn_of_early_stop(decoder_rows)
+    if settings.keep == "best":
+        _warn_of_early_stop(decoder_rows)
     history += decoder_rows
     captioner = Captioner(
         decoder_task.model, language_model, tokenizer, max_unit_batch=settings.max_unit_batch

@@ -13,6 +13,7 @@ from torch import nn
 
 from milan_core.errors import UserError, unknown
 from milan_core.exemplars.sample import sample_state, sampled_images
+from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.sources import Batch, open_source
 from milan_core.exemplars.state import Header, MiningState
 from milan_core.exemplars.store import ExemplarSet
@@ -24,7 +25,7 @@ from milan_core.models.zoo import model_hash
 from milan_core.ops import ScanState
 from milan_core.runtime.files import canonical_json
 
-LEVELS = {"binned": 10, "exact": 23}  # mantissa bits of a histogram bin
+LEVELS = {"binned": 10, "exact": 23, "sketch": 10}  # mantissa bits of a histogram bin
 
 
 def mine(
@@ -49,6 +50,7 @@ def mine(
     band_size: int = 3,
     dtype: str = "float32",
     compiled: bool | str = False,
+    seed: int = 0,
     require_k: bool = False,
     progress: bool = False,
     name: str = "",
@@ -74,7 +76,9 @@ def mine(
         layout: how outputs become maps; `load_network` gives it.
         threads: of the statistics kernel; torch's own threads are torch's setting.
         mode: "top", "bottom" or "magnitude" (`milan_core.ops.ScanState`).
-        levels: "binned" within 2^-10 of the true value, or "exact" (memory: see `ScanState`).
+        levels: "binned" within 2^-10 of the true value, "exact" (memory: see `ScanState`), or
+            "sketch", the published estimate (`milan_core.exemplars.sketch`), which reads the images
+            in order and so cannot be sharded.
         sample: images read whole, for the distribution of values and for bands; 0: none.
         bands: draw `band_size` images from each of so many bands of the sampled images'
             activations (`milan_core.exemplars.sample`); 0: none.
@@ -82,6 +86,7 @@ def mine(
         dtype: "float32", or "bfloat16" for a network that runs in bfloat16 (about twice as fast
             where the processor has it; the activations change, their levels are then exact).
         compiled: run the network through `torch.compile`; half a minute at the start.
+        seed: of the sketch; nothing else here is random.
         require_k: refuse a dataset with fewer than k images, instead of leaving ids of -1.
         progress: show a progress bar.
         name: of the model, for the records; default: its class.
@@ -95,6 +100,9 @@ def mine(
         msg = f"bands are drawn from the sampled images: give sample >= 1 with bands={bands}"
         raise UserError(msg)
     index, of = _checked_shard(shard)
+    if levels == "sketch" and of > 1:
+        msg = f"levels: sketch reads the images in order; set exemplars.shards to 1 (got {of})"
+        raise UserError(msg)
     layout = layout or Layout()
     layout = replace(layout, spatialise=vit_spatialise) if vit_spatialise else layout
     trace_options = {"layers": layers, "post_relu": post_relu, "compiled": compiled}
@@ -104,6 +112,7 @@ def mine(
     with _on_device(model, device), as_dtype(model, dtype) as kind:
         scan = _Scan(model, trace_options, scan_options, layout, threads)
         scan.dtype, scan.sampled = kind, sampled_images(source.total, sample)
+        scan.sketch_seed = seed if levels == "sketch" else None
         count = -(-len(range(index, source.total, of)) // batch_size)
         scan.run(_shown(source.batches((index, of), batch_size), count, progress), device)
     header = Header(
@@ -127,7 +136,8 @@ def mine(
         of=of,
         have=(index,),
     )
-    result = ExemplarSet.from_state(MiningState(header, scan.states, scan.samples))
+    estimated = {layer: sketch.quantile(quantile) for layer, sketch in scan.sketches.items()}
+    result = ExemplarSet.from_state(MiningState(header, scan.states, scan.samples, estimated))
     result.images = source.stored
     return result
 
@@ -146,7 +156,9 @@ class _Scan:
         self.trace = Trace(model, on_output=self._receive, **trace_options)
         self.states: dict[str, ScanState] = {}
         self.samples: dict[str, ScanState] = {}
+        self.sketches: dict[str, QuantileSketch] = {}
         self.sampled = np.zeros(0, bool)  # which images are in the sample
+        self.sketch_seed: int | None = None  # None: no sketches
         self.dtype = torch.float32
         self._scan_options = scan_options
         self._layout = layout
@@ -175,6 +187,8 @@ class _Scan:
         if layer not in self.states:
             self._begin(layer, maps)
         self.states[layer].update(maps, self._ids, self._threads)
+        if layer in self.sketches:
+            self.sketches[layer].update(maps)
         inside = self.sampled[self._ids]
         if inside.all() and inside.size:
             self.samples[layer].update(maps, self._ids, self._threads)
@@ -185,8 +199,10 @@ class _Scan:
     def _begin(self, layer: str, maps: torch.Tensor) -> None:
         _, units, height, width = maps.shape
         self.states[layer] = ScanState(units, (height, width), **self._scan_options)
+        total, mode = self._scan_options["total_images"], self._scan_options["mode"]
+        if self.sketch_seed is not None:
+            self.sketches[layer] = QuantileSketch(units, mode, self.sketch_seed, layer)
         if size := int(self.sampled.sum()):
-            total, mode = self._scan_options["total_images"], self._scan_options["mode"]
             self.samples[layer] = sample_state(units, (height, width), size, total, mode)
 
     def _refuse_nan(self, *, finished: bool) -> None:

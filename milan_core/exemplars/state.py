@@ -88,6 +88,7 @@ class MiningState:
     header: Header
     layers: dict[str, ScanState]
     samples: dict[str, ScanState] = field(default_factory=dict)  # see `exemplars.sample`
+    estimated: dict[str, Any] = field(default_factory=dict)  # levels by sketch, see `sketch`
 
     def save(self, path: Path | str) -> None:
         """Write the state as one file (kind milan-exemplar-shard)."""

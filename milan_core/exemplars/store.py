@@ -99,6 +99,7 @@ class ExemplarSet:
             scan = state.layers[name]
             ids, activations, maps = scan.topk()
             levels, resolved = scan.levels()
+            levels = state.estimated.get(name, levels)
             counts = {part: scan.counts()[part] for part in COUNTS}
             layers[name] = LayerExemplars(
                 ids, activations, levels, resolved, maps=maps, counts=counts
@@ -152,7 +153,10 @@ class ExemplarSet:
         return self.layer(layer).levels
 
     def resolved(self, layer: str) -> np.ndarray:
-        """Bool [U]: whether the level is exact to 2^-10; if not, it is only an upper bound."""
+        """Bool [U]: whether the level is exact to 2^-10; if not, it is only an upper bound.
+
+        A level by sketch is an estimate, whose error is not known.
+        """
         self._needs_all("levels")
         return self.layer(layer).resolved
 

@@ -1,7 +1,7 @@
 """The stage `edit`: ablate the units that read spurious text, with controls (paper section 7).
 
 Ranking, choice of the number of units, and test use three different sets of images: the published
-numbers were read off the test curve (spec 5.5), these are not.
+numbers were read off the test curve (spec 5.5), these are only on request (`choose_on`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ CURVES = ("condition", "trial", "n_ablated", "split", "accuracy", "model")
 CHOSEN = ("model", "place", "layer", "unit", "description", "concept", "accuracy", "chosen_by")
 CLEAN, CORRECT, ADVERSARIAL = TESTS = ("test-clean", "test-correct", "test-adversarial")
 VALIDATION = ("validation-clean", "validation-adversarial")
+CHOICE = "validation"  # what the number of units is chosen on unless the options say otherwise
 COPIES = 8  # ablations of one batch that run together
 FORMAT = 1
 
@@ -100,7 +101,8 @@ def run_edit(files: EditFiles) -> None:
     )
     curves = measure(bench, found, options["steps"])
     folder = files.out.parent
-    chosen = {key: choose(curves, key) for key in found if key in orders.SORTED}
+    choose_on = options.get("choose_on", CHOICE)
+    chosen = {key: choose(curves, key, choose_on) for key in found if key in orders.SORTED}
     curves |= at_choice(bench, found, chosen[orders.TEXT])
     rows = [[c, t, n, s, value, name] for (c, t, n, s), value in curves.items()]
     write_csv(folder / "curves.csv", CURVES, rows)
@@ -117,6 +119,8 @@ def run_edit(files: EditFiles) -> None:
         "fine_tuned": tuned(files, bench, splits, best) if options["fine_tune"] else None,
         "reference": reference_accuracy(files.reference, splits) if files.reference else None,
     }
+    if choose_on != CHOICE:
+        facts["chosen_on"] = choose_on
     bootstrap = Bootstrap(files.seed, options["bootstrap"])
     write_json(files.out, facts | results(bench, found, chosen, bootstrap))
     _write_units(folder / "units.csv", name, network, bench, found, accuracy)
@@ -163,12 +167,14 @@ def measure(
     return curves
 
 
-def choose(curves: Mapping[Point, float], condition: str) -> int:
-    """The number of units for a condition, chosen on the validation splits alone."""
-    steps = sorted({n for c, _, n, split in curves if c == condition and split == VALIDATION[0]})
-    clean, adversarial = (
-        [curves[condition, 0, step, split] for step in steps] for split in VALIDATION
-    )
+def choose(curves: Mapping[Point, float], condition: str, choose_on: str = CHOICE) -> int:
+    """The number of units for a condition, chosen on the validation splits alone.
+
+    `choose_on="test"` reads it off the curve of wrong text in the test images, as published.
+    """
+    splits = VALIDATION if choose_on == CHOICE else (ADVERSARIAL, ADVERSARIAL)
+    steps = sorted({n for c, _, n, split in curves if c == condition and split == splits[0]})
+    clean, adversarial = ([curves[condition, 0, step, split] for step in steps] for split in splits)
     return orders.choose_count(steps, clean, adversarial)
 
 

@@ -18,4 +18,7 @@ def analyze_assets(config: Config) -> list[str]:
 def analyze_params(config: Config) -> str:
     """The canonical JSON of what changes a network's results."""
     include = {"images", "fractions", "ties", "trials", "queries", "replacement", "batch_size"}
-    return canonical_json(config.analyze.model_dump(include=include))
+    options = config.analyze.model_dump(include=include)
+    if config.analyze.tie_order != "random":
+        options["tie_order"] = config.analyze.tie_order
+    return canonical_json(options)

@@ -1,5 +1,6 @@
 """Analysis by ablation: every statistic on data whose answer is known."""
 
+import dataclasses
 import json
 from itertools import product
 from types import SimpleNamespace
@@ -310,6 +311,28 @@ def test_curves_have_every_order(analysed):
         ("0.04", "4"),
         ("0.06", "7"),
     }
+
+
+def test_equal_scores_may_stay_in_the_published_order(analysed, monkeypatch):
+    """One order per criterion, by layer and unit among equals; its report has no interval."""
+    settings = dataclasses.replace(analysed.settings, tie_order="dataset", trials=2, ties=2)
+    out = analysed.folder / "published" / "known"
+    seen = []
+    monkeypatch.setattr(stage, "by_place", lambda s: seen.append(orders.by_place(s)) or seen[-1])
+    stage.analyze_network(
+        analysed.model, analysed.data, analysed.table, settings, **analysed.common, out=out
+    )
+    rows = read_csv(out / "ablation.csv", stage.COLUMNS)
+    trials = {(row["criterion"], row["order"], row["trial"]) for row in rows}
+    assert {t for t in trials if t[:2] == ("key", "criterion")} == {("key", "criterion", "0")}
+    assert {t for t in trials if t[1] == "layer_matched"} >= {("key", "layer_matched", "1")}
+    keys = [order.tolist() for order in seen if order.tolist()[:2] == [0, UNITS]]
+    assert keys[0] == [0, UNITS, *range(1, UNITS), *range(UNITS + 1, 2 * UNITS)]
+    write_report(["known"], out.parent, 0)
+    key = {row["criterion"]: row for row in read_csv(out.parent / "summary.csv")}["key"]
+    assert key["area_low"] == key["area_high"] == ""
+    text = " ".join(read_section(out.parent / "section.json").paragraphs)
+    assert "one order per criterion, in which early layers come first" in text
 
 
 def test_section_says_what_the_tables_say(analysed):

@@ -217,6 +217,50 @@ def test_the_best_epoch_is_kept_and_patience_is_exceeded_first(
     assert [row["epoch"] for row in rows if row["best"]][-1] == best
 
 
+def test_the_last_epoch_is_kept_on_request(tmp_path):
+    task, state = Countdown([5, 4, 3, 6, 6, 6]), StateFile(tmp_path / "state", "x", 1e9)
+    rows = fit(task, state, max_epochs=6, patience=1, keep="last")
+    assert int(task.model.weight) == len(rows) == 5, "two epochs past the best, as published"
+
+
+def test_the_language_model_may_hold_out_single_texts(world):
+    _, texts = world
+    texts = [[*unit[:2], f"only{index}"] for index, unit in enumerate(texts)]
+    by_unit, published = (build_corpus(texts, 0.2, 0, how) for how in ("unit", "description"))
+    assert by_unit.lm_train is by_unit.train
+    assert by_unit.lm_held_out is by_unit.held_out
+    learnt, held_out = published.lm_train, published.lm_held_out
+    assert len(held_out) == int(0.2 * len(texts) * 3)
+    assert len(learnt) + len(held_out) == len(texts) * 3
+    assert set(learnt.units) & set(held_out.units), "texts of one unit are on both sides"
+    # The captioner still holds out whole units, the same ones; the words are those of all texts.
+    assert published.held_out_units.tolist() == by_unit.held_out_units.tolist()
+    assert {f"only{unit}" for unit in range(len(texts))} <= set(published.vocabulary.words)
+    pairs = sorted(
+        (u, tuple(t)) for p in (learnt, held_out) for u, t in zip(p.units, p.texts, strict=True)
+    )
+    both = (published.train, published.held_out)
+    assert pairs == sorted(
+        (u, tuple(t)) for p in both for u, t in zip(p.units, p.texts, strict=True)
+    )
+
+
+def test_published_training_ends_with_the_last_epoch(world, settings, tmp_path):
+    features, texts = world
+    settings = dataclasses.replace(
+        settings, lr=0.1, max_epochs=4, patience=9, stop_on="loss", keep="last",
+        lm_hold_out="description",
+    )  # fmt: skip
+    captioner = train_captioner(features, texts, settings, 0, tmp_path)
+    corpus = build_corpus(texts, settings.hold_out, 0, "description")
+    arguments = {"settings": settings, "seed": 0, "device": "cpu"}
+    prior = LanguageTask(corpus, captioner.tokenizer, **arguments)
+    prior.model.load_state_dict(captioner.language_model.state_dict())
+    losses = [float(row["val_loss"]) for row in history(tmp_path, prior.name)]
+    assert len(losses) == 4
+    assert prior.evaluate()["val_loss"] == pytest.approx(losses[-1], rel=1e-6)
+
+
 def test_returned_weights_are_those_of_the_best_row(world, settings, tmp_path):
     features, texts = world
     settings = dataclasses.replace(settings, lr=0.1, max_epochs=30, patience=1, stop_on="loss")

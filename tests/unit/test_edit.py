@@ -115,6 +115,27 @@ def test_data_sets_are_told_apart_by_name_not_by_order(files):
         run_edit(files)
 
 
+def test_the_number_of_units_may_be_read_off_the_test_curve(files, tmp_path):
+    """Where validation says one unit and the test says none, the published way takes none."""
+    kinds = ("wrong", "clean", "wrong", "clean", "right", "clean")
+    data = [dataset(tmp_path / "b" / n, k) for n, k in zip(SPLITS.values(), kinds, strict=True)]
+    files.datasets = [d.folder for d in data]
+    run_edit(files)
+    by_validation = read_json(files.out)
+    files.options["choose_on"] = "test"
+    run_edit(files)
+    by_test = read_json(files.out)
+    assert by_validation["conditions"]["text-sorted"]["n"] == 1
+    assert "chosen_on" not in by_validation
+    assert by_test["conditions"]["text-sorted"]["n"] == 0
+    assert by_test["chosen_on"] == "test"
+    write_edit_section(tmp_path / "r", write_edit_tables([files.out], tmp_path / "r"))
+    section = (tmp_path / "r" / "section.json").read_text()
+    assert "read off the test curve, as the paper did" in section
+    assert "the test scenes with wrong text, as published" in section
+    assert "third set" not in section
+
+
 def test_curves_hold_every_condition_and_draw(files):
     run_edit(files)
     rows = read_csv(files.out.with_name("curves.csv"))

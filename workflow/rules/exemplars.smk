@@ -20,7 +20,7 @@ rule exemplars_scan:
         runtime="4h",
     params:
         model=model_spec,
-        options=options("exemplars", exclude={"shards"}),
+        options=mining_options,
         device=CONFIG.device,
         network=network_source,
         code=code_version("exemplars"),

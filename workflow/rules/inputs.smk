@@ -51,6 +51,13 @@ def options(section, **kwargs):
     return canonical_json(getattr(CONFIG, section).model_dump(**kwargs))
 
 
+def mining_options(wildcards):
+    """Canonical JSON of the mining; the seed is named only where something is drawn."""
+    section = CONFIG.exemplars.model_dump(exclude={"shards"})
+    seed = {"seed": CONFIG.seed} if CONFIG.exemplars.levels == "sketch" else {}
+    return canonical_json({**section, **seed})
+
+
 def asset_spec(wildcards):
     """Canonical JSON of an asset of the user's own; null for a built-in one."""
     own = CONFIG.asset_zoo.get(wildcards.asset)

@@ -14,11 +14,19 @@ CRITERION, RANDOM, MATCHED = "criterion", "random", "layer_matched"
 def by_score(scores: np.ndarray, seed: int, *names: object) -> np.ndarray:
     """Places of units by descending score; equal scores in random order. int64 (n,).
 
-    The published code left equal scores in the order of the data set, so that early layers came
-    first among them (spec 5.3); with counts, most scores are equal.
+    `by_place` is the published order of equal scores.
     """
     shuffled = generator(seed, "ties", *names).permutation(len(scores))
     return shuffled[np.argsort(-scores[shuffled], kind="stable")]
+
+
+def by_place(scores: np.ndarray) -> np.ndarray:
+    """Places of units by descending score; equal scores as they come. int64 (n,).
+
+    As published, early layers thus come first among equal scores (spec 5.3); with counts, most
+    scores are equal.
+    """
+    return np.argsort(-scores, kind="stable")
 
 
 def at_random(count: int, seed: int, *names: object) -> np.ndarray:

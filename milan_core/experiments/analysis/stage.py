@@ -17,6 +17,7 @@ from milan_core.experiments.analysis.orders import (
     MATCHED,
     RANDOM,
     at_random,
+    by_place,
     by_score,
     matched_to,
     steps_of,
@@ -46,6 +47,12 @@ class Settings:
     queries: Mapping[str, Sequence[str]]
     replacement: Any
     batch_size: int
+    tie_order: str = "random"  # or "dataset": one order, by layer and unit
+
+    @property
+    def orders(self) -> int:
+        """Orders per criterion."""
+        return 1 if self.tie_order == "dataset" else self.ties
 
 
 def analyze_network(
@@ -130,9 +137,9 @@ def _curves(
         if not one.varies:
             _log.info("criterion %s tells no units apart: no curves", one.name)
             continue
-        for trial in range(max(settings.trials, settings.ties)):
-            order = by_score(one.scores, seed, one.name, trial)
-            if trial < settings.ties:
+        for trial in range(max(settings.trials, settings.orders)):
+            order = _order(one, settings, seed, trial)
+            if trial < settings.orders:
                 planned.append((one.name, CRITERION, trial, order))
             if trial < settings.trials:
                 matched = matched_to(order, layers, seed, one.name, trial)
@@ -145,6 +152,12 @@ def _curves(
         for (name, kind, trial, _), row in zip(planned, accuracies, strict=True)
         for step, fraction, accuracy in zip(steps, settings.fractions, row, strict=True)
     ]
+
+
+def _order(one: Criterion, settings: Settings, seed: int, trial: int) -> np.ndarray:
+    if settings.tie_order == "dataset":
+        return by_place(one.scores)
+    return by_score(one.scores, seed, one.name, trial)
 
 
 def settings_from(options: Mapping[str, Any]) -> Settings:

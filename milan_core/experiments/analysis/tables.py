@@ -125,6 +125,8 @@ def summary_rows(found: Analysis, bootstrap: Bootstrap) -> list[Row]:
             ours = area(found.fractions, found.curves[name, CRITERION])
             low, high = bootstrap.interval(ours, found.model, name)
             row |= {"area": float(ours.mean()), "area_low": low, "area_high": high}
+            if len(ours) == 1:  # equal scores in the published order: nothing to resample
+                row |= {"area_low": "", "area_high": ""}
             for control, curves in (
                 (RANDOM, found.random),
                 (MATCHED, found.curves[name, MATCHED]),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.experiments.analysis.curves import area
-from milan_core.experiments.analysis.orders import MATCHED, RANDOM
+from milan_core.experiments.analysis.orders import CRITERION, MATCHED, RANDOM
 from milan_core.experiments.analysis.tables import Analysis
 
 _ALPHA = 0.05
@@ -21,12 +21,20 @@ _CLAIMS = (
     "difference cost clearly less, and that adjectives lie mostly in early, adpositions in middle "
     "and large word differences in late layers."
 )
+_PUBLISHED_TIES = (
+    "Units with equal scores are ablated by layer and unit, as published: one order per criterion, "
+    "in which early layers come first among equals."
+)
 
 
 def paragraphs(found: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The text of the section: per network what its curves show, the paper's claims, the limits."""
     said = [_overview(found, rows)]
     said += [_effects(one, [row for row in rows if row["model"] == one.model]) for one in found]
+    if any(
+        len(y) == 1 for one in found for (_, kind), y in one.curves.items() if kind == CRITERION
+    ):
+        said.append(_PUBLISHED_TIES)
     said.append(_CLAIMS)
     said += [_places(one) for one in found]
     said.append(
