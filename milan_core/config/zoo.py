@@ -64,6 +64,11 @@ class InputSpec(Section):
     std: list[float] = Field([0.229, 0.224, 0.225], description="Deviation per channel, of [0, 1]")
 
 
+def weights_filename(file: str | None, url: str | None) -> str:
+    """`file`, or the last part of an address; what follows `?` or `#` in it is no name."""
+    return file or urlsplit(url or "").path.rpartition("/")[2]
+
+
 class Weights(Section):
     """Where a network's weights come from."""
 
@@ -121,7 +126,7 @@ class Weights(Section):
     @property
     def filename(self) -> str:
         """download: the name of the file in <resources>/weights."""
-        return self.file or urlsplit(self.url or "").path.rpartition("/")[2]
+        return weights_filename(self.file, self.url)
 
     @property
     def addresses(self) -> tuple[str, ...]:

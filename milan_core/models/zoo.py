@@ -26,6 +26,7 @@ import torch
 from torch import nn
 
 from milan_core.config.networks import extended, network_entry
+from milan_core.config.zoo import weights_filename
 from milan_core.errors import UserError, unknown
 from milan_core.models.directions import attach_directions
 from milan_core.models.factories import build, resolve_factory
@@ -115,8 +116,7 @@ def _weights_path(weights: Mapping[str, Any]) -> Path | None:
         return Path(path)
     if source != "download":
         return None
-    name = weights.get("file") or str(weights.get("url") or "").rpartition("/")[2]
-    found = WEIGHTS_FOLDER / str(name)
+    found = WEIGHTS_FOLDER / weights_filename(weights.get("file"), weights.get("url"))
     if not found.is_file():
         origin = weights.get("url") or weights.get("obtain") or "no address is known"
         msg = f"weights not found: {found}; get them ({origin}) and place them there"

@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from milan_core.config.zoo import Weights
 from milan_core.errors import UserError
 from milan_core.models.weights import load_weights, save_weights
 from milan_core.models.zoo import load_model, model_hash, resolve_factory
@@ -23,6 +24,17 @@ def test_load_model():
     assert loaded.input.size == 32
     assert not loaded.module.training
     assert load_model({"factory": "torch.nn:Identity"}).layers == []
+
+
+def test_published_weights_are_found_without_the_query_of_their_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url = "https://weights.example/models/mini.safetensors?download=1#part"
+    spec = {**MINI, "weights": {"source": "download", "url": url}}
+    with pytest.raises(UserError, match=r"not found: resources/weights/mini\.safetensors; get"):
+        load_model(spec)
+    save_weights(load_model(MINI).module, tmp_path / "resources/weights/mini.safetensors")
+    assert load_model(spec).layers
+    assert Weights(source="download", url=url).filename == "mini.safetensors"
 
 
 def test_factory_from_a_file(tmp_path):
