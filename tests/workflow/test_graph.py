@@ -54,6 +54,19 @@ def test_full_configuration_has_three_trials_everywhere(checkout):
     assert counts["captioner_train"] == (4 + 6 + 4 + 1) * 3
 
 
+def test_a_gpu_is_asked_of_the_jobs_and_not_of_the_plan(checkout):
+    """Planned here, where there is none; each job then refuses by itself (test_cli_device)."""
+    quick = ["--configfile", "config/quick.yaml"]
+    plan = snakemake(checkout, "-n", "-p", *quick, "--config", "device=cuda")
+    assert plan.returncode == 0, plan.stdout[-2000:]
+    commands = [line.strip() for line in plan.stdout.splitlines() if "milan --log" in line]
+    asked = [line for line in commands if "--device" in line]
+    assert len(asked) > 20
+    assert not [line for line in asked if "--device cuda" not in line]
+    for command in ("exemplars scan", "models train", "captioner train", "describe units"):
+        assert [line for line in asked if command in line], command
+
+
 def test_shards_are_jobs(checkout, tmp_path):
     overlay = tmp_path / "shards.yaml"
     overlay.write_text("exemplars: {shards: 7}\n")
