@@ -20,6 +20,8 @@ from milan_core.annotations.layers import LayerFolder
 from milan_core.annotations.mapped import npy_pieces
 from milan_core.annotations.released import AnnotationSet
 from milan_core.data.images import UNREADABLE, resize_crop
+from milan_core.data.kinds.published import IMAGENET, published_files, split_folder
+from milan_core.data.specs import PublishedSpec
 from milan_core.errors import UserError
 from milan_core.runtime.files import read_json, write_json
 
@@ -46,14 +48,37 @@ TRANSFORMS: dict[str, Transform] = {"crop": _crop, "squash": _squash}
 def list_images(root: Path | str) -> list[Path]:
     """The images that ids count: class folders sorted, files sorted within (torchvision's order).
 
-    `root` is the folder of class folders, or the one above it where that has a `val` folder; both
-    layouts are in use (spec 6.2-8).
+    `root` is the folder of class folders, or one above it (`val` in it, or another published name);
+    both are in use (spec 6.2-8). The validation images may also lie in one flat folder, as they
+    are published: a list beside them, in one of the published forms, then gives their classes.
     """
     root = Path(root)
     if not root.is_dir():
         msg = f"image folder not found: {root}"
         raise UserError(msg)
-    root = root / "val" if (root / "val").is_dir() else root
+    folder = split_folder(root, "val", IMAGENET)
+    found = _in_class_folders(folder) or _in_one_folder(root, folder)
+    if not found:
+        msg = (
+            f"no class folders with images in {folder}; ids count the images in the order of class "
+            "folders (n01440764/..., n01443537/...), so sort the images into those first"
+        )
+        raise UserError(msg)
+    return found
+
+
+def _in_one_folder(root: Path, folder: Path) -> list[Path]:
+    """The images of a flat folder; none where it holds no images."""
+    if not any(path.name.lower().endswith(EXTENSIONS) for path in folder.iterdir()):
+        return []
+    try:
+        return [path for _, path in published_files(PublishedSpec(path=str(root)), IMAGENET)]
+    except UserError as error:
+        msg = f"no class folders with images in {folder}, and as a flat folder: {error}"
+        raise UserError(msg) from None
+
+
+def _in_class_folders(root: Path) -> list[Path]:
     classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
     found = []
     for name in classes:
@@ -61,12 +86,6 @@ def list_images(root: Path | str) -> list[Path]:
             found += [
                 Path(folder, file) for file in sorted(files) if file.lower().endswith(EXTENSIONS)
             ]
-    if not found:
-        msg = (
-            f"no class folders with images in {root}; ids count the images in the order of class "
-            "folders (n01440764/..., n01443537/...), so sort the images into those first"
-        )
-        raise UserError(msg)
     return found
 
 
@@ -109,7 +128,7 @@ def check_ids(found: AnnotationSet, root: Path | str, count: int, expected: int 
     """Refuse images whose number says that the ids count others."""
     if expected is not None and count != expected:
         msg = (
-            f"{root} holds {count} images in class folders, the ids count {expected}; give the "
+            f"{root} holds {count} images, the ids count {expected}; give the "
             "validation set the exemplars were taken from"
         )
         raise UserError(msg)

@@ -67,6 +67,37 @@ def test_order_is_that_of_class_folders_in_both_layouts(photos):
     ]
 
 
+def test_flat_folder_with_a_published_list_gives_the_same_images(folder, photos, tmp_path):
+    """ImageNet's validation images as they are published: one folder, and a list beside it."""
+    paths = list_images(photos)
+    # Numbered so that neither the files' order nor that of the list is the order of ids.
+    numbers = [4, 1, 6, 2, 5, 3]
+    flat = tmp_path / "flat"
+    (flat / "val").mkdir(parents=True)
+    rows = []
+    for number, path in sorted(zip(numbers, paths, strict=True)):
+        name = f"ILSVRC2012_val_{number:08d}"
+        Image.open(path).save(flat / "val" / f"{name}.JPEG", format="PNG")
+        rows.append(f"{name},{path.relative_to(photos / 'val').parts[0]} 1 2 3 4\n")
+    (flat / "LOC_val_solution.csv").write_text("ImageId,PredictionString\n" + "".join(rows))
+    found = list_images(flat)
+    assert found == list_images(flat / "val")
+    # Class by class (two of n01, four of n02), in each by file name.
+    assert [path.stem[-1] for path in found] == ["1", "4", "2", "3", "5", "6"]
+    merge_images(open_set(folder, None), flat, expected=6)
+    for unit in open_set(folder, None):
+        for image, pixels in zip(unit.ids.tolist(), unit.images, strict=True):
+            expected = cropped(found[image]) if image >= 0 else np.zeros((SIZE, SIZE, 3))
+            assert np.array_equal(pixels.transpose(1, 2, 0), expected)
+
+
+def test_flat_folder_without_a_list_is_refused(photos):
+    for number, path in enumerate(list_images(photos)):
+        path.rename(photos / f"val/{number}{path.suffix}")
+    with pytest.raises(UserError, match="a list must say the class of each image"):
+        list_images(photos)
+
+
 def test_default_geometry_is_that_of_the_masks(folder, photos):
     """Spec 6.2-5: images were squashed, so masks of all that are not square were off."""
     assert merged(folder, photos) == {"conv1": "written", "conv2": "written"}
@@ -132,7 +163,7 @@ def test_geometries_are_not_mixed(folder, photos):
 
 def test_wrong_folders_are_refused_before_anything_is_written(folder, photos, tmp_path):
     found = open_set(folder, None)
-    with pytest.raises(UserError, match="holds 6 images in class folders, the ids count 50000"):
+    with pytest.raises(UserError, match="holds 6 images, the ids count 50000"):
         merge_images(found, photos)
     with pytest.raises(UserError, match="transform must be crop or squash"):
         merge_images(found, photos, "stretch", expected=6)

@@ -75,9 +75,14 @@ def _build(
 
 def list_published(spec: PublishedSpec, layout: Layout) -> list[Picture]:
     """All images of the split, by class and file name; raises `UserError` for a mixed layout."""
+    found = published_files(spec, layout)
+    return [from_file(file, f"{label}/{file.name}", label) for label, file in found]
+
+
+def published_files(spec: PublishedSpec, layout: Layout) -> list[tuple[str, Path]]:
+    """Class and file of all images of the split, in the order of `list_published`."""
     top = Path(spec.path).expanduser()
-    folders = [top / pattern.format(spec.split) for pattern in layout.folders]
-    root = next((folder for folder in folders if folder.is_dir()), top)
+    root = split_folder(top, spec.split, layout)
     paths = find_images(root)
     flat = [path for path in paths if len(path.parts) == 1]
     if flat and len(flat) < len(paths):
@@ -88,7 +93,13 @@ def list_published(spec: PublishedSpec, layout: Layout) -> list[Picture]:
         raise UserError(msg)
     labels = _flat_labels(paths, root, top, spec, layout) if flat else map(_class_folder, paths)
     found = sorted(zip(labels, paths, strict=True), key=lambda pair: (pair[0], pair[1].name))
-    return [from_file(root / path, f"{label}/{path.name}", label) for label, path in found]
+    return [(label, root / path) for label, path in found]
+
+
+def split_folder(top: Path, split: str, layout: Layout) -> Path:
+    """Where below `top` the images of a split lie; `top` itself where no published name is."""
+    folders = [top / pattern.format(split) for pattern in layout.folders]
+    return next((folder for folder in folders if folder.is_dir()), top)
 
 
 def _class_folder(path: Path) -> str:
