@@ -122,7 +122,7 @@ def _label(arguments: argparse.Namespace) -> None:
     from milan_core.data.store import open_dataset
     from milan_core.labels.concepts import ConceptMasks
     from milan_core.labels.stage import label_network
-    from milan_core.models.zoo import load_model
+    from milan_core.models.zoo import load_network
     from milan_core.runtime import provenance
 
     with provenance.step(
@@ -132,9 +132,8 @@ def _label(arguments: argparse.Namespace) -> None:
         options={"model": arguments.model, **arguments.options},
         code=code_version("labels"),
     ):
-        spec = {k: v for k, v in arguments.model.items() if k not in ("name", "batch_size")}
         label_network(
-            load_model(spec),
+            load_network(arguments.model),
             open_dataset(folder_of(arguments.dataset)),
             ConceptMasks.load(arguments.concepts[0]) if arguments.concepts else None,
             arguments.options,

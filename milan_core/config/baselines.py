@@ -65,7 +65,9 @@ class BaselinesSpec(Section):
 
     methods: list[LabelMethod] = Field([], description="Methods that label from a concept list")
     dataset: Name | None = Field(
-        None, description="Images that the labels are drawn from; null: the probe set itself"
+        None,
+        description="Images that the labels are drawn from; null: the probe set itself, as always "
+        "for a generator",
     )
     concepts: ConceptsSpec = Field(ConceptsSpec(), description="Masks of concepts")
     netdissect: NetDissectSpec = Field(NetDissectSpec(), description="Network Dissection")
@@ -75,6 +77,13 @@ class BaselinesSpec(Section):
     published: dict[Name, dict[Literal["netdissect", "compexp"], str]] = Field(
         {}, description="Result folders of the published programs, by network and method"
     )
+
+
+def label_dataset(config: Config, model: str) -> str:
+    """The images that labels of `model` are drawn from: a generator sees only what it draws."""
+    spec = config.model_zoo[model]
+    own = config.baselines.dataset is None or spec.input.kind == "latents"
+    return spec.dataset if own else str(config.baselines.dataset)
 
 
 def check_baselines(config: Config) -> None:
@@ -101,9 +110,9 @@ def check_baselines(config: Config) -> None:
             )
         return
     for name in [model for model in config.models if model in config.corpus]:
-        dataset = section.dataset or config.model_zoo[name].dataset
+        dataset = label_dataset(config, name)
         kind = config.dataset_zoo[dataset].kind
-        if kind not in ("stickers", "shapes"):
+        if kind not in ("stickers", "shapes", "generated"):
             raise UserError(
                 f"config: baselines.concepts.source: data set {dataset!r} of kind {kind!r} has no "
                 "ground truth; give masks by source folder or segmenter, or set baselines.methods "

@@ -160,13 +160,12 @@ def stream(
     """One forward pass over all images; `receive` gets the maps of each layer on the CPU."""
     import torch
 
-    from milan_core.models.layouts import as_maps
     from milan_core.models.trace import Trace
 
     current = np.zeros(0, np.int64)
 
     def on_output(layer: str, output: torch.Tensor) -> None:
-        maps, _ = as_maps(output, layer=layer)
+        maps, _ = loaded.layout.maps(output, layer)
         # The rows that fill up the last batch have no id.
         receive(layer, maps[: len(current)].cpu(), current)
 

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from milan_core.config import Config
+from milan_core.config.baselines import label_dataset
 from milan_core.plan.splits import HELD_OUT, WITHIN, Trial, trials
 from milan_core.runtime.files import canonical_json
+
+__all__ = [
+    "about",
+    "compared",
+    "concept_params",
+    "label_dataset",
+    "label_params",
+    "labelled",
+    "needs_masks",
+]
 
 
 def compared(config: Config) -> list[Trial]:
@@ -19,11 +30,6 @@ def labelled(config: Config) -> list[str]:
     if not (config.baselines.methods or config.baselines.published):
         return []
     return list(dict.fromkeys(trial.test for trial in compared(config)))
-
-
-def label_dataset(config: Config, model: str) -> str:
-    """The data set whose images the labels of a network are drawn from."""
-    return config.baselines.dataset or config.model_zoo[model].dataset
 
 
 def needs_masks(config: Config) -> bool:

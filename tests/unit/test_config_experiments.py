@@ -1,12 +1,16 @@
 """Configuration of the audit and the editing: twins, queries, splits that must not share images."""
 
+import json
+
 import pytest
 
 from milan_core import plan
 from milan_core.cli.config import load, merge
 from milan_core.config import parse_config
+from milan_core.config.baselines import label_dataset
 from milan_core.config.queries import shipped_queries
 from milan_core.errors import UserError
+from milan_core.plan.baselines import about
 
 SHAPES = {"kind": "shapes"}
 
@@ -102,3 +106,13 @@ def test_what_is_chosen_is_tested_on_other_images(quick):
     for name, words in (("test", "serves test"), ("shapes_train", "shares its images")):
         with pytest.raises(UserError, match=words):
             parse_config(merge(quick, {"edit": trial(ranking=name)}))
+
+
+def test_a_generator_is_labelled_from_what_it_draws(quick):
+    quick["corpus"] = ["shapes_resnet", "shapes_generator"]
+    quick["generalization"]["across"] = {}
+    quick["baselines"]["dataset"] = "shapes_test"
+    config = parse_config(quick)
+    assert label_dataset(config, "shapes_resnet") == "shapes_test"
+    assert label_dataset(config, "shapes_generator") == "shapes_drawn"
+    assert json.loads(about(config))["labels"] == "shapes_drawn, shapes_test"

@@ -11,10 +11,15 @@ from milan_core.data.generate import generate_dataset
 from milan_core.data.store import open_dataset
 from milan_core.errors import UserError
 from milan_core.exemplars.mine import mine
+from milan_core.exemplars.sources import open_source
+from milan_core.labels.evidence import gather
+from milan_core.labels.segmentation import concept_masks
+from milan_core.labels.stage import label_network
 from milan_core.models.inputs import InputSpec
 from milan_core.models.learn import learn
 from milan_core.models.objectives import explained
 from milan_core.models.zoo import load_model
+from milan_core.runtime.files import read_csv
 
 VIEW = {"size": 64, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 TEACHER = {
@@ -119,6 +124,32 @@ def test_units_of_a_generator_are_mined_over_its_own_codes(generator, world, tmp
     assert (found.ids(layer)[:, 0] == best).mean() > 0.9  # ties aside
     with pytest.raises(UserError, match="got none: choose a data"):
         mine(loaded.module, world[1], loaded.layers, k=3, input=InputSpec(64, kind="latents"))
+
+
+def test_a_generator_is_labelled_over_its_own_codes(generator, world, tmp_path):
+    model, _ = generator
+    drawn = generate_dataset("drawn", model, world[1], tmp_path / "drawn")
+    loaded = load_model(model)
+    with torch.inference_mode():
+        stages = torch.nn.Sequential(*loaded.module.stages[:2])
+        maps = stages(_embedded(loaded.module, np.array(drawn.latents)))
+    found = gather(loaded, open_source(drawn, loaded.input), [0.99], 16, tmp_path, batch_size=32)
+    np.testing.assert_allclose(
+        found["stages.1"].maxima, maps.amax((2, 3)).T.numpy(), rtol=1e-4, atol=1e-5
+    )
+    concepts = concept_masks(drawn, {"source": "truth", "size": 16})
+    methods = {"methods": {"netdissect": {"quantile": 0.99, "threshold": 0.04}}}
+    label_network(loaded, drawn, concepts, methods, tmp_path / "labels.csv")
+    rows = read_csv(tmp_path / "labels.csv")
+    assert len(rows) == 2 * (12 + 8)
+    assert sum(bool(row["description"]) for row in rows) > len(rows) / 2
+    with pytest.raises(UserError, match="a generator is probed with latent codes"):
+        open_source(world[1], loaded.input)
+
+
+def _embedded(module, codes):
+    codes = torch.from_numpy(codes).long()
+    return (module.name(codes[:, 0]) + module.colour(codes[:, 1])).permute(0, 3, 1, 2)
 
 
 def test_what_does_not_fit_is_one_sentence(generator, world, tmp_path):
