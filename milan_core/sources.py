@@ -63,6 +63,7 @@ BESIDE = {
 NEUTRAL = {
     "milan_core.runtime.provenance",
     "milan_core.runtime.lock",
+    "milan_core.sources",
     "milan_core.describe.encoding",
 }
 

@@ -6,20 +6,28 @@ that cannot be read, and the manifest are the same for all.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image
 
 from milan_core.data.images import UNREADABLE, resize_crop, squash_crop, to_rgb
+from milan_core.data.resume import Filling, filled_array
 from milan_core.data.specs import PictureSpec, write_spec
-from milan_core.data.store import Dataset, finish_folder, new_array, start_folder
+from milan_core.data.store import Dataset, finish_folder, start_folder
 from milan_core.errors import UserError
-from milan_core.runtime.files import read_npy, write_npy
+from milan_core.runtime.files import canonical_json, read_npy, write_npy
 from milan_core.runtime.seeding import generator
+from milan_core.sources import code_version
+
+_log = logging.getLogger(__name__)
+
+SAVE_EVERY = 2048  # pictures: after a kill, at most so many are read again
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,13 @@ class Picture:
     where: str  # what an error names
     open: Callable[[], Image.Image]  # may raise OSError and the like
     paint: Callable[[np.ndarray], np.ndarray] | None = None  # on the stored size, uint8 (h, w, 3)
+    painted: str = ""  # what `paint` does, in words that are equal only where it is
+    file: Path | None = None  # that it lies in, alone or with others
 
 
 def from_file(file: Path, name: str, label: str) -> Picture:
     """A picture in a file of its own."""
-    return Picture(name, label, str(file), lambda: Image.open(file))
+    return Picture(name, label, str(file), lambda: Image.open(file), file=file)
 
 
 def drawn(pictures: list[Picture], count: int, seed: int, name: str) -> list[Picture]:
@@ -98,12 +108,19 @@ def store_pictures(
     threads: int,
     tables: Mapping[str, Callable[[], None]] | None = None,
 ) -> Dataset:
-    """Write the data set folder `out` of these pictures; `tables` write further files of it."""
+    """Write the data set folder `out` of these pictures; `tables` write further files of it.
+
+    A build that was killed goes on with the first picture that is not safe yet (`data.resume`).
+    """
     start_folder(out)
     height, width = _stored_size(pictures, spec, name)
     shape = (len(pictures), height, width, 3)
-    with new_array(out / "images.npy", shape, np.uint8) as images:
-        good, skipped = _fill(images, pictures, spec, threads)
+
+    def facts(number: int) -> str:
+        return _facts(pictures[number])
+
+    with filled_array(out / "images.npy", shape, _rules(spec), facts) as filling:
+        good, skipped = _fill(filling, pictures, spec, threads)
     if not good:
         msg = f"dataset {name!r}: none of the {len(pictures)} images can be read"
         raise UserError(msg)
@@ -140,27 +157,43 @@ def _stored_size(pictures: Sequence[Picture], spec: PictureSpec, name: str) -> t
     raise UserError(msg)
 
 
+def _rules(spec: PictureSpec) -> str:
+    """All that decides the rows beside the pictures: options, our sources, the decoder."""
+    return canonical_json([write_spec(spec), code_version("datasets"), PIL.__version__])
+
+
+def _facts(picture: Picture) -> str:
+    """What decides a picture's row; its file is looked at, not read."""
+    try:
+        found = picture.file.stat() if picture.file else None
+    except OSError:  # reading it says so
+        found = None
+    stamp = [found.st_size, found.st_mtime_ns] if found else []
+    return canonical_json([picture.name, picture.label, picture.where, picture.painted, stamp])
+
+
 def _fill(
-    images: np.ndarray, pictures: Sequence[Picture], spec: PictureSpec, threads: int
+    filling: Filling, pictures: Sequence[Picture], spec: PictureSpec, threads: int
 ) -> tuple[list[Picture], list[str]]:
-    """The pictures that could be read, in the first rows of `images`; names of the others."""
-    good: list[Picture] = []
-    skipped: list[str] = []
-    for picture, found in zip(pictures, read_all(pictures, spec, threads), strict=True):
+    """The pictures that could be read, in the first rows of the array; names of the others."""
+    images, left = filling.array, pictures[filling.seen :]
+    if len(left) < len(pictures):
+        _log.warning("%s of %s pictures are there already", filling.seen, len(pictures))
+    for picture, found in zip(left, read_all(left, spec, threads), strict=True):
         if not isinstance(found, UserError) and found.shape != images.shape[1:]:
             sizes = [f"{s[1]} x {s[0]} pixels" for s in (found.shape, images.shape[1:])]
             found = UserError(
                 f"{picture.where} has {sizes[0]}, the images before it {sizes[1]}; "
                 "`geometry: keep` needs one size: use crop or squash"
             )
-        if not isinstance(found, UserError):
-            images[len(good)] = found
-            good.append(picture)
-        elif spec.on_error == "skip":
-            skipped.append(picture.name)
-        else:
+        if isinstance(found, UserError) and spec.on_error == "stop":
             raise found
-    return good, skipped
+        filling.take(None if isinstance(found, UserError) else found)
+        if filling.seen % SAVE_EVERY == 0:
+            filling.save()
+    gone = set(filling.skipped)
+    good = [picture for number, picture in enumerate(pictures) if number not in gone]
+    return good, [pictures[number].name for number in filling.skipped]
 
 
 def labelled_classes(pictures: Iterable[Picture]) -> list[str]:

@@ -99,7 +99,9 @@ def mark(picture: Picture, says: str, painter: CuePainter) -> Marked:
     if not says:
         return Marked(picture, "", None)
     return Marked(
-        replace(picture, paint=lambda pixels: painter.paint(pixels, says)), says, painter.box(says)
+        replace(picture, paint=lambda pixels: painter.paint(pixels, says), painted=says),
+        says,
+        painter.box(says),
     )
 
 

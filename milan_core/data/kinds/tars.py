@@ -61,7 +61,8 @@ def list_shard(shard: Path, spec: TarsSpec) -> list[Picture]:
         if image is not None:
             label = _label(shard, key, parts.get(spec.labels), spec)
             where = f"{key} in {shard}"
-            found.append(Picture(f"{shard.name}/{key}", label, where, _opener(image)))
+            name = f"{shard.name}/{key}"
+            found.append(Picture(name, label, where, _opener(image), file=shard))
     return found
 
 
