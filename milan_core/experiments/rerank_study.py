@@ -21,10 +21,13 @@ from milan_core.experiments.scores import ACCURACY, Measured, Scorer, cell
 from milan_core.experiments.stage import encoder_folder, read_training
 from milan_core.experiments.units import join, read_annotations, read_truth
 from milan_core.runtime.files import write_csv
+from milan_core.runtime.seeding import generator
 from milan_core.text.bertscore import BertScorer
 from milan_core.text.metrics import WordInformation
 
 INTERVALS = ("low", "high", "gain", "gain_low", "gain_high")
+# Accuracy on one half of the units, to choose a row on, and on the other, to report it on.
+HALVES = ("half", "other", "other_gain", "other_gain_low", "other_gain_high")
 COLUMNS = (
     "model",
     "strategy",
@@ -32,6 +35,7 @@ COLUMNS = (
     "lambda",
     ACCURACY,
     *INTERVALS,
+    *HALVES,
     *AGREEMENT,
     *DIVERSITY,
     "n",
@@ -158,17 +162,38 @@ def _reranked(found: Any, width: int, lambdas: Sequence[float]) -> Iterator[Tria
         yield Trial("rerank" if weight else "beam", width, weight, [texts])
 
 
+def first_half(judged: np.ndarray, seed: int) -> np.ndarray:
+    """A random half of the judged units: bool [units], the same for every strategy."""
+    rows = np.flatnonzero(judged)
+    chosen = np.zeros(len(judged), bool)
+    chosen[generator(seed, "half of the units").permutation(rows)[: len(rows) // 2]] = True
+    return chosen
+
+
 def measured_row(found: Measured, base: np.ndarray, bootstrap: Bootstrap) -> dict[str, float]:
-    """Accuracy with its interval and its paired gain over `base`, agreement and diversity."""
+    """Accuracy with its interval and its paired gain over `base`, agreement and diversity.
+
+    Accuracy is also given for two halves of the units: who looks for the best of many rows finds
+    one that is lucky on these units, which only other units can tell.
+    """
     correct = found.units[ACCURACY]
     judged = correct[~np.isnan(correct)]
     values = found.corpus | {
         name: float(array.mean()) for name, array in found.units.items() if name != ACCURACY
     }
     interval = (*bootstrap.interval(judged, ACCURACY), *bootstrap.paired(correct, base, ACCURACY))
+    half = first_half(~np.isnan(correct), bootstrap.seed)
+    other = ~half & ~np.isnan(correct)
+    gain = bootstrap.paired(correct[other], base[other], ACCURACY, "other half")
+    halves = (_mean(correct[half]), _mean(correct[other]), *gain)
     return {
-        ACCURACY: float(judged.mean()) if len(judged) else math.nan,
+        ACCURACY: _mean(judged),
         **dict(zip(INTERVALS, interval, strict=True)),
+        **dict(zip(HALVES, halves, strict=True)),
         **{name: values.get(name, math.nan) for name in (*AGREEMENT, *DIVERSITY)},
         "n": len(judged),
     }
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else math.nan

@@ -1,5 +1,7 @@
 """The study of decoding strategies: what is decoded, and what is said about it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,18 @@ import torch
 from milan_core.describe.captioner import Captioner
 from milan_core.describe.decoder import Decoder
 from milan_core.describe.language_model import LanguageModel
-from milan_core.experiments.rerank_report import sentences, write_study
-from milan_core.experiments.rerank_study import COLUMNS, TIMING, _Decoding, trials
+from milan_core.experiments.bootstrap import Bootstrap
+from milan_core.experiments.rerank_report import _panel, sentences, write_study
+from milan_core.experiments.rerank_study import (
+    COLUMNS,
+    HALVES,
+    TIMING,
+    _Decoding,
+    first_half,
+    measured_row,
+    trials,
+)
+from milan_core.experiments.scores import ACCURACY, Measured
 from milan_core.experiments.sections import read_section
 from milan_core.runtime.files import write_csv
 from milan_core.text.vocabulary import Tokenizer, Vocabulary
@@ -62,7 +74,8 @@ def row(strategy, beams, weight, accuracy, gain, distinct):
     values = dict.fromkeys(COLUMNS, "") | {"model": "net", "strategy": strategy, "beams": beams}
     values |= {"lambda": weight, "concept_accuracy": accuracy, "distinct": distinct, "bleu": 20.0}
     values |= {"gain": gain, "gain_low": gain - 0.02, "gain_high": gain + 0.02, "n": 10}
-    return values
+    values |= {"half": accuracy + 0.01, "other": accuracy - 0.01, "other_gain": gain - 0.05}
+    return values | {"other_gain_low": gain - 0.09, "other_gain_high": gain - 0.01}
 
 
 def study(distinct):
@@ -81,6 +94,48 @@ def test_sentences_follow_the_numbers():
     assert "-5: not more diverse" in sentences(study(35), 0.2, 50)[1]
     weak = [*study(55)[:2], row("rerank", 10, 0.2, 0.51, 0.01, 55)]
     assert "beam with 10 beams, 52.0 %, but not beyond chance" in sentences(weak, 0.2, 10)[1]
+
+
+def test_the_best_row_is_also_chosen_apart():
+    rows = study(55)
+    rows[1] |= {"half": 0.7, "other": 0.45, "other_gain": -0.04}
+    rows[1] |= {"other_gain_low": -0.09, "other_gain_high": 0.01}
+    text = sentences(rows, 0.2, 50)[1]
+    assert "most concepts are named by rerank with 10 beams and λ 0.2, 60.0 %" in text
+    assert "the best of 3 rows on the units that chose it, hence too good" in text
+    assert (
+        "Chosen on one half of the units it is beam with 10 beams (70.0 % there), which names "
+        "45.0 % on the other half, but not beyond chance: -4.0 points (interval -9.0 to +1.0) "
+        "against greedy decoding (49.0 %)" in text
+    )
+    unknown = [row | dict.fromkeys(HALVES, "") for row in study(55)]
+    assert "Chosen on one half" not in sentences(unknown, 0.2, 50)[1]
+
+
+def test_halves_are_of_the_judged_units_and_those_of_every_strategy():
+    correct = np.array([1.0, 0, np.nan, 1, 1, 0, np.nan, 0, 1])
+    base = np.where(np.isnan(correct), np.nan, 0.0)
+    half = first_half(~np.isnan(correct), 5)
+    assert half.sum() == 3
+    assert not half[np.isnan(correct)].any()
+    found = measured_row(Measured({}, {ACCURACY: correct}), base, Bootstrap(5, 100))
+    rest = ~half & ~np.isnan(correct)
+    assert found["half"] == correct[half].mean()
+    assert found["other"] == found["other_gain"] == correct[rest].mean()
+    assert (first_half(~np.isnan(base), 5) == half).all()
+    assert (3 * found["half"] + 4 * found["other"]) / 7 == pytest.approx(found[ACCURACY])
+
+
+def test_every_line_of_the_figure_has_its_own_look():
+    rows = [row("greedy", 1, 0.0, 0.5, 0.0, 30)]
+    rows += [row("rerank", width, w, 0.5, 0.0, 30) for width in (1, 5, 10, 20, 50) for w in (0, 1)]
+    rows += [row(name, 5, w, 0.5, 0.0, 30) for name in ("greedy-mi", "beam-mi") for w in (0, 1)]
+    looks = {}
+    seen = SimpleNamespace(axhline=lambda *_, **__: None)
+    seen.plot = lambda *_, label, color, marker, **__: looks.update({label: (color, marker)})
+    _panel(seen, rows, ACCURACY)
+    assert len(looks) == 7
+    assert len({colour for colour, _ in looks.values()}) == 7
 
 
 def test_tables_figure_and_section(tmp_path):
