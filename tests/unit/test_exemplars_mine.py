@@ -7,7 +7,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import milan_core as milan
+from milan_core.data.build import build_dataset
 from milan_core.errors import UserError
+from milan_core.exemplars import sources
 from milan_core.exemplars.mine import mine
 from milan_core.models.inputs import InputSpec, prepare
 
@@ -82,6 +84,43 @@ def test_batch_size_changes_nothing_but_the_networks_rounding(batch_size):
     for name in LAYERS:
         np.testing.assert_array_equal(result.ids(name), other.ids(name))
         np.testing.assert_allclose(result.levels(name), other.levels(name), rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [3, 7, 8, 49, 64])
+def test_a_last_batch_that_is_short_changes_no_bit(batch_size):
+    """The same images where the last ones share their batch with others, or with nothing."""
+    whole = -(-60 // batch_size) * batch_size
+    more = np.random.default_rng(1).integers(0, 256, (whole - 50, 16, 16, 3), dtype=np.uint8)
+    options = {"batch_size": batch_size, "input": SPEC, "quantile": 0.9}
+    short = mine(net(), BYTES, LAYERS, k=50, **options)
+    full = mine(net(), np.concatenate([BYTES, more]), LAYERS, k=whole, **options)
+    for name in LAYERS:
+        for unit, ids in enumerate(full.ids(name)):
+            ours = ids < 50
+            np.testing.assert_array_equal(ids[ours], short.ids(name)[unit])
+            for part in ("activations", "maps"):
+                expected = getattr(short.layer(name), part)[unit]
+                assert getattr(full.layer(name), part)[unit][ours].tobytes() == expected.tobytes()
+
+
+def test_images_stay_bytes_on_disk_until_their_batch(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", BYTES)
+    spec = {"kind": "arrays", "options": {"path": str(tmp_path / "x.npy")}}
+    dataset = build_dataset("bytes", spec, {}, tmp_path / "data", 0)
+    assert isinstance(dataset.images, np.memmap)
+    taken = []
+
+    def watched(images, spec, device="cpu"):
+        taken.append((type(images), images.dtype, len(images), np.shares_memory(images, stored)))
+        return prepare(images, spec, device)
+
+    stored = dataset.images
+    monkeypatch.setattr(sources, "prepare", watched)
+    found = mine(net(), dataset, LAYERS, k=3, quantile=0.9, batch_size=8, input=SPEC)
+    assert taken == [(np.memmap, np.uint8, size, True) for size in [8] * 6 + [2]]
+    assert isinstance(found.images, np.memmap), "the set holds the map, not a copy"
+    monkeypatch.undo()
+    assert_equal(found, mine(net(), BYTES, LAYERS, k=3, quantile=0.9, batch_size=8, input=SPEC))
 
 
 def test_one_forward_a_batch_and_early_stop():
