@@ -32,6 +32,7 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     "captioner": ("captioner", ["describe.splits"]),
     "histories": ("captioner", ["experiments.histories"]),
     "describe": ("describe", ["describe.stage", "describe.tables"]),
+    "score": ("describe", ["experiments.scoring"]),
     "generalization": ("generalization", ["experiments.stage"]),
     "labels": (
         "baselines",

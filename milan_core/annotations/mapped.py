@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,6 +97,16 @@ def read_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...], int]:
         msg = f"{path} is cut short: {size} bytes, {dtype} {shape} needs {needed}; get it again"
         raise UserError(msg)
     return dtype, shape, offset
+
+
+def scratch_array(folder: Path, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Zeros that lie in a nameless file in `folder`, so that `files.give_back` frees their memory.
+
+    The space on disk is free again when the last view of them is gone, after a kill too.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as handle:
+        return np.memmap(handle, dtype, "w+", shape=shape)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from milan_core.assets.archive import extract, open_members
 from milan_core.errors import UserError
 
 MAX_BYTES = 32 << 30  # twice the largest published set
+MAX_TABLE_BYTES = 256 << 20  # the largest published table has 1 MB
 MAX_MEMBERS = 100_000
 LAYER_FILES = ("masks.npy", "ids.csv", "images.npy", "units.npy", "activations.csv", "levels.npy")
 TABLE = "annotations.csv"
@@ -52,6 +53,25 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def unpack_table(archive: Path, folder: Path) -> Path:
+    """Unpack annotations.csv of an archive below `folder`, and nothing else; returns its path.
+
+    Raises:
+        UserError: as `unpack`.
+
+    """
+    if not archive.is_file():
+        msg = f"archive not found: {archive}"
+        raise UserError(msg)
+    try:
+        table = _top(archive, _names(archive)) + TABLE
+        extract(archive, folder, [glob.escape(table)], max_bytes=MAX_TABLE_BYTES)
+    except DAMAGE as error:
+        msg = f"{archive} cannot be read: {error}"
+        raise UserError(msg) from None
+    return folder / table
 
 
 def _names(archive: Path) -> list[str]:

@@ -17,7 +17,7 @@ from milan_core.cli.common import (
 )
 from milan_core.sources import code_version
 
-TRIAL_FILES = ("descriptions", "beams", "baselines", "annotations", "truth", "units", "features")
+TRIAL_FILES = ("descriptions", "beams", "baselines", "annotations", "units", "features")
 
 
 def register(subparsers: Any) -> None:
@@ -67,6 +67,7 @@ def _register_score(verbs: Any) -> None:
     )
     for name in TRIAL_FILES:
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--truth", nargs="*", type=Path, default=[], help="where it is known")
     parser.add_argument(
         "--learnt", nargs="+", type=Path, required=True, help="training annotations"
     )
@@ -151,7 +152,7 @@ def _score(arguments: argparse.Namespace) -> None:
     single = {name: getattr(arguments, name) for name in TRIAL_FILES}
     several = {
         name: getattr(arguments, name)
-        for name in ("learnt", "learnt_features", "labels", "bertscore")
+        for name in ("truth", "learnt", "learnt_features", "labels", "bertscore")
     }
     with provenance.step(
         "baselines_score",
@@ -185,5 +186,5 @@ def _table(arguments: argparse.Namespace) -> None:
             )
         ]
         rows = write_comparison(trials, arguments.seed, arguments.out.parent)
-        about = {"methods": [], "labels": "", "same_images": False, **arguments.about}
+        about = {"methods": [], "labels": "", "same_images": False, "sets": [], **arguments.about}
         write_table2_section(arguments.out.parent, rows, **about)

@@ -9,6 +9,8 @@ from typing import Any
 from milan_core.cli.common import json_value, stage, verb
 from milan_core.sources import code_version
 
+TRIAL_FILES = ("descriptions", "beams", "baselines", "annotations", "units")
+
 
 def register(subparsers: Any) -> None:
     """Add the stage."""
@@ -20,8 +22,9 @@ def register(subparsers: Any) -> None:
         "milan generalization score --descriptions d.csv --annotations a.csv --truth t.csv ...",
         _score,
     )
-    for name in ("descriptions", "beams", "baselines", "annotations", "truth", "units"):
+    for name in TRIAL_FILES:
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--truth", nargs="*", type=Path, default=[], help="where it is known")
     parser.add_argument(
         "--learnt", nargs="+", type=Path, required=True, help="training annotations"
     )
@@ -42,7 +45,7 @@ def register(subparsers: Any) -> None:
         "--trials",
         type=json_value,
         required=True,
-        help="list of {experiment, split, train, test, seed, primary}",
+        help="list of {experiment, split, train, test, seed, learnt, described, primary}",
     )
     parser.add_argument("--files", nargs="+", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="generalization/table.csv")
@@ -55,8 +58,11 @@ def register(subparsers: Any) -> None:
         _section,
     )
     parser.add_argument("--trials", type=json_value, required=True)
-    for name in ("scores", "descriptions", "truth"):
+    for name in ("scores", "descriptions"):
         parser.add_argument(f"--{name}", nargs="+", type=Path, required=True)
+    parser.add_argument(
+        "--truth", nargs="*", type=Path, default=[], help=".../NETWORK/annotations/truth.csv"
+    )
     parser.add_argument("--options", type=json_value, default={})
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="generalization/section.json")
@@ -66,11 +72,12 @@ def _section(arguments: argparse.Namespace) -> None:
     from milan_core.experiments.bootstrap import Bootstrap
     from milan_core.experiments.transfer import write_transfer
 
-    names = ("scores", "descriptions", "truth")
-    files = zip(*(getattr(arguments, name) for name in names), strict=True)
+    truth = {path.parent.parent.name: path for path in arguments.truth}
     trials: Any = [
-        {**facts, **dict(zip(names, paths, strict=True))}
-        for facts, paths in zip(arguments.trials, files, strict=True)
+        {**facts, "scores": scores, "descriptions": texts, "truth": truth.get(facts["test"])}
+        for facts, scores, texts in zip(
+            arguments.trials, arguments.scores, arguments.descriptions, strict=True
+        )
     ]
     bootstrap = Bootstrap(arguments.seed, int(arguments.options.get("bootstrap", 2000)))
     write_transfer(trials, arguments.out.parent, bootstrap)
@@ -80,9 +87,9 @@ def _score(arguments: argparse.Namespace) -> None:
     from milan_core.experiments.stage import score_trial
     from milan_core.runtime import provenance
 
-    names = ("descriptions", "beams", "baselines", "annotations", "truth", "units")
     inputs = [
-        *(getattr(arguments, name) for name in names),
+        *(getattr(arguments, name) for name in TRIAL_FILES),
+        *arguments.truth,
         *arguments.learnt,
         *arguments.bertscore,
     ]

@@ -9,6 +9,8 @@ from typing import Any
 from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
 from milan_core.sources import code_version
 
+FILES = ("captioner", "features", "annotations", "units")
+
 
 def register(subparsers: Any) -> None:
     """Add the stage."""
@@ -22,8 +24,9 @@ def register(subparsers: Any) -> None:
         _measure,
     )
     parser.add_argument("--model", required=True)
-    for name in ("captioner", "features", "annotations", "truth", "units"):
+    for name in FILES:
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--truth", nargs="*", type=Path, default=[], help="where it is known")
     parser.add_argument("--learnt", nargs="+", type=Path, required=True)
     parser.add_argument("--bertscore", nargs="*", type=Path, default=[])
     parser.add_argument("--options", type=json_value, required=True)
@@ -48,12 +51,12 @@ def _measure(arguments: argparse.Namespace) -> None:
     from milan_core.experiments.rerank_study import measure
     from milan_core.runtime import provenance
 
-    names = ("captioner", "features", "annotations", "truth", "units")
     with provenance.step(
         "rerank_study_measure",
         arguments.out.parent,
         inputs=[
-            *(getattr(arguments, name) for name in names),
+            *(getattr(arguments, name) for name in FILES),
+            *arguments.truth,
             *arguments.learnt,
             *arguments.bertscore,
         ],

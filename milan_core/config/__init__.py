@@ -75,7 +75,11 @@ class Config(Section):
 
     seed: int = Field(0, description="Seed of everything that is not seeded by name")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where networks run")
-    models: list[Name] = Field(min_length=1, description="Networks to describe")
+    models: list[Name] = Field(
+        min_length=1,
+        description="Networks to describe, and annotation sets (or published groups of them) whose "
+        "units are described from their own exemplars",
+    )
     corpus: list[Name] = Field(
         description="Annotated networks and annotation sets (or published groups of them) that "
         "captioners learn from"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from milan_core.config.groups import group_names, published_sets, resolve
 from milan_core.config.zoo import Section
 from milan_core.errors import UserError
+
+if TYPE_CHECKING:
+    from milan_core.config import Config
 
 
 class AnnotationSetSpec(Section):
@@ -37,26 +40,47 @@ def set_name(key: str) -> str:
 
 
 def expand_groups(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The raw configuration with published groups in `corpus` replaced by their sets.
+    """The raw configuration with published groups in `models` and `corpus` replaced by their sets.
 
     A name of the user's own wins over a group of the same name.
     """
-    corpus = raw.get("corpus")
-    if not isinstance(corpus, list):
-        return dict(raw)
     own = {*(raw.get("annotation_sets") or {}), *(raw.get("model_zoo") or {})}
-    expanded: list[Any] = []
-    for name in corpus:
-        groups = [*group_names(), *published_sets()]
-        if name in own or name not in groups:
-            expanded.append(name)
-            continue
-        members = [set_name(key) for key in resolve(name)]
-        if absent := [member for member in members if member not in own]:
-            message = (
-                f"config: corpus: {name!r} stands for {', '.join(members)}; annotation_sets lacks "
-                f"{', '.join(absent)}; add {absent[0]}: {{path: FOLDER}} there"
-            )
-            raise UserError(message)
-        expanded += [member for member in members if member not in expanded]
-    return {**raw, "corpus": expanded}
+    found = dict(raw)
+    for key in ("models", "corpus"):
+        if isinstance(raw.get(key), list):
+            expanded: list[Any] = []
+            for name in raw[key]:
+                if is_group(name, own):
+                    members = _members(name, own, f"config: {key}")
+                    expanded += [member for member in members if member not in expanded]
+                else:
+                    expanded.append(name)
+            found[key] = expanded
+    return found
+
+
+def is_group(name: Any, own: Collection[str]) -> bool:
+    """Whether a name stands for published sets; a name of the user's own never does."""
+    return name not in own and name in (*group_names(), *published_sets())
+
+
+def _members(key: str, own: Collection[str], where: str) -> list[str]:
+    members = [set_name(name) for name in resolve(key)]
+    if absent := [member for member in members if member not in own]:
+        message = (
+            f"{where}: {key!r} stands for {', '.join(members)}; annotation_sets lacks "
+            f"{', '.join(absent)}; add {absent[0]}: {{path: FOLDER}} there"
+        )
+        raise UserError(message)
+    return members
+
+
+def side_members(config: Config, side: str, where: str) -> tuple[str, ...]:
+    """What a side of a pair stands for: itself, the corpus (`all`), or the sets of a group.
+
+    Raises `UserError` for a group whose sets are not configured; other names are returned as is.
+    """
+    own = {*config.annotation_sets, *config.model_zoo}
+    if side == "all" and side not in own:
+        return tuple(config.corpus)
+    return tuple(_members(side, own, where)) if is_group(side, own) else (side,)

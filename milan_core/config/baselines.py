@@ -109,7 +109,8 @@ def check_baselines(config: Config) -> None:
                 "folder to read"
             )
         return
-    for name in [model for model in config.models if model in config.corpus]:
+    described = [name for name in config.models if name in config.model_zoo]
+    for name in [model for model in described if model in config.corpus]:
         dataset = label_dataset(config, name)
         kind = config.dataset_zoo[dataset].kind
         if kind not in ("stickers", "shapes", "generated"):

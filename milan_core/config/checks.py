@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from milan_core.config.analysis import check_analysis
+from milan_core.config.annotations import side_members
 from milan_core.config.baselines import check_baselines
+from milan_core.config.groups import group_names, published_sets
 from milan_core.config.zoo import Weights
 from milan_core.errors import UserError, unknown
 
@@ -19,15 +21,16 @@ WORLDS = ("stickers", "shapes", "generated")  # kinds of data sets with a ground
 def check_names(config: Config) -> None:
     """Refuse names that do not exist and choices that cannot go together; raises `UserError`."""
     for key, known in (
-        ("models", list(config.model_zoo)),
+        ("models", [*config.model_zoo, *config.annotation_sets]),
         ("corpus", [*config.model_zoo, *config.annotation_sets]),
     ):
         for name in getattr(config, key):
             if name not in known:
                 raise unknown("model", name, known, f"config: {key}")
     for name in config.rerank_study.models:
-        if name not in config.model_zoo:
-            raise unknown("model", name, config.model_zoo, "config: rerank_study.models")
+        if name not in config.model_zoo and name not in config.annotation_sets:
+            known = [*config.model_zoo, *config.annotation_sets]
+            raise unknown("model", name, known, "config: rerank_study.models")
     if both := sorted(set(config.model_zoo) & set(config.annotation_sets)):
         raise UserError(
             f"config: {both[0]!r} is in model_zoo and in annotation_sets; their results would have "
@@ -66,8 +69,8 @@ def check_names(config: Config) -> None:
     for name in config.models:
         if not set(config.corpus) - {name}:
             raise UserError(
-                f"config: corpus: {name!r} needs annotated networks other than itself to be "
-                f"described by, got {list(config.corpus)}"
+                f"config: corpus: {name!r} needs annotated networks or sets other than itself to "
+                f"be described by, got {list(config.corpus)}"
             )
     _check_seeds(config)
     check_baselines(config)
@@ -87,10 +90,13 @@ def _check_pairs(config: Config) -> None:
     for experiment, pairs in config.generalization.across.items():
         where = f"config: generalization.across.{experiment}"
         for train, test in pairs:
-            for name in (train, test):
-                if name not in config.model_zoo and (name, name) != (train, "all"):
-                    raise unknown("model", name, [*config.model_zoo, "all"], where)
-            if train == test or (train == "all" and test in config.corpus):
+            learnt, described = (side_members(config, side, where) for side in (train, test))
+            known = [*config.model_zoo, *config.annotation_sets]
+            for name in [*learnt, *(described if test != "all" else ["all"])]:
+                if name not in known:
+                    groups = [*known, *group_names(), *published_sets(), "all"]
+                    raise unknown("network, annotation set or group", name, groups, where)
+            if set(learnt) & set(described):
                 raise UserError(
                     f"{where}: [{train}, {test}] would describe a network that was learnt from; "
                     "within-network and leave-one-network-out experiments are part of every run"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from milan_core.config.zoo import Name, Section
+
+Side = Annotated[str, Field(pattern=r"^[a-z0-9_/-]+$")]
 
 
 class Exemplars(Section):
@@ -100,9 +102,10 @@ class GeneralizationSpec(Section):
 
     seeds: list[int] = Field([0], min_length=1, description="Trials of every split")
     more_seeds: dict[str, list[int]] = Field({}, description="Further trials of single splits")
-    across: dict[str, list[tuple[Name, Name]]] = Field(
+    across: dict[str, list[tuple[Side, Side]]] = Field(
         {},
-        description="Experiments by name: pairs [learnt from, described]; `all` is the corpus",
+        description="Experiments by name: pairs [learnt from, described] of networks, annotation "
+        "sets or published groups of them; `all` is the corpus",
     )
     within_test: float = Field(
         0.2, gt=0, lt=1, description="Share of units tested within a network"

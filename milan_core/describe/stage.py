@@ -30,9 +30,19 @@ def describe_units(
     device: str,
     out: Path,
 ) -> None:
-    """Write descriptions.csv, beams.safetensors and baselines.csv (spec 1.3, 5.2) to `out`."""
+    """Write descriptions.csv, beams.safetensors and baselines.csv (spec 1.3, 5.2) to `out`.
+
+    Always by beam search and re-ranking: the scores need the beams, and a captioner without p(d)
+    is refused. `rerank_study` compares the other strategies.
+    """
     from milan_core.describe.checkpoint import load_captioner
 
+    if (strategy := options.get("strategy", "rerank")) != "rerank":
+        message = (
+            f"describe units: strategy {strategy!r} leaves no beams to score and to re-rank; leave "
+            "it out, and compare strategies with `milan rerank_study measure`"
+        )
+        raise UserError(message)
     folder = captioner_path.parent if captioner_path.suffix == ".json" else captioner_path
     captioner = load_captioner(folder).to(device)
     table = load_features(features_path)
@@ -42,8 +52,7 @@ def describe_units(
     rows = description_rows(table.rows, found)
     with_sides = [(*row, side) for row, side in zip(rows, sides, strict=True)]
     write_csv(out / "descriptions.csv", HEADER, with_sides)
-    if found.beam_captions is not None:
-        _write_beams(out / "beams.safetensors", table, found)
+    _write_beams(out / "beams.safetensors", table, found)
     write_csv(out / "baselines.csv", BASELINE_HEADER, _baselines(captioner, table, options))
 
 
@@ -103,10 +112,10 @@ def _sides(path: Path, model: str, table: FeatureTable) -> list[str]:
 
 def _write_beams(path: Path, table: FeatureTable, found: Descriptions) -> None:
     assert found.beam_logp is not None
-    prior = found.beam_logp_lm
+    assert found.beam_logp_lm is not None
     arrays = {
         "logp": found.beam_logp.astype(np.float32),
-        "logp_lm": (np.zeros_like(found.beam_logp) if prior is None else prior).astype(np.float32),
+        "logp_lm": found.beam_logp_lm.astype(np.float32),
     }
     meta = {
         "captions": found.beam_captions,
@@ -127,10 +136,9 @@ def _baselines(
         if masking in table.arrays:
             values = _values(decode(captioner, table.arrays[masking], options))
             rows += [(method, *key, *v) for key, v in zip(table.rows, values, strict=True)]
-    if captioner.language_model is not None:
-        beam, length = options.get("beam_size", 50), options.get("length", 15)
-        text, logp = most_likely_text(captioner, beam, length)
-        rows += [("prior_only", *key, text, "", _number(logp), "") for key in table.rows]
+    beam, length = options.get("beam_size", 50), options.get("length", 15)
+    text, logp = most_likely_text(captioner, beam, length)
+    rows += [("prior_only", *key, text, "", _number(logp), "") for key in table.rows]
     greedy = decode(captioner, table.arrays["exact"], {**options, "strategy": "greedy"})
     rows += [("greedy", *k, *v) for k, v in zip(table.rows, _values(greedy), strict=True)]
     return rows

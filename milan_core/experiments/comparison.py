@@ -33,10 +33,9 @@ from milan_core.experiments.stage import TEST, encoder_folder, read_baselines, r
 from milan_core.experiments.units import (
     Material,
     UnitKey,
-    join,
     read_annotations,
     read_descriptions,
-    read_truth,
+    read_material,
     unit_key,
 )
 from milan_core.features.store import load_features
@@ -52,13 +51,16 @@ Texts = Mapping[UnitKey, str]
 
 @dataclass(frozen=True)
 class TrialFiles:
-    """What `score_methods` reads of one trial; `features` are of the described network."""
+    """What `score_methods` reads of one trial; `features` are of the described network.
+
+    `truth` is empty for an annotation set, whose concepts nobody knows.
+    """
 
     descriptions: Path
     beams: Path
     baselines: Path
     annotations: Path
-    truth: Path
+    truth: Sequence[Path]
     units: Path
     learnt: Sequence[Path]
     features: Path
@@ -75,11 +77,8 @@ def score_methods(
     `units.csv` keeps the description of every unit by every method of Table 2 with its values, and
     `facts.json` the manifest that the network was probed with. Returns the rows of `scores.csv`.
     """
-    material = join(
-        read_annotations(trial.annotations),
-        read_truth(trial.truth),
-        list(read_descriptions(trial.descriptions, TEST)),
-    )
+    tested = list(read_descriptions(trial.descriptions, TEST))
+    material = read_material(trial.annotations, trial.truth, tested)
     training = read_training(trial.units, trial.learnt)
     bert = None
     if trial.bertscore:

@@ -23,6 +23,8 @@ from milan_core.runtime.files import load_tensors, write_csv
 LAMBDAS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 DIVERSITY = ("distinct", "distinct_share", "mean_words", "mean_information", "vocabulary")
 AGREEMENT = ("bleu", "rouge-l-f", BERT_F)
+# Columns of a sweep that only units with known concepts have.
+JUDGED = (ACCURACY, "low", "high", "accuracy_gain", "gain_low", "gain_high")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def sweep(
 ) -> list[dict[str, float]]:
     """One row per lambda: diversity, agreement, accuracy with interval, and its paired gain over 0.
 
-    `accuracy_gain` is the accuracy minus that of plain p(d|E) on the same units and beams.
+    `accuracy_gain` is the accuracy minus that of plain p(d|E) on the same units and beams. Without
+    truth the columns of accuracy are left out.
     """
     bootstrap = bootstrap or Bootstrap()
     check_same_units(beams.units, material.units, "the beams", "the units to be scored")
@@ -84,20 +87,26 @@ def sweep(
     rows = []
     for weight in lambdas:
         found = scorer.measure([rerank(beams, weight)])
-        correct = found.units[ACCURACY]
-        judged = correct[~np.isnan(correct)]
-        low, high = bootstrap.interval(judged, ACCURACY)
-        gain, gain_low, gain_high = bootstrap.paired(correct, plain, ACCURACY)
         values = found.corpus | {
             name: float(array.mean()) for name, array in found.units.items() if name != ACCURACY
         }
         row = {"lambda": float(weight)}
         row |= {name: values.get(name, math.nan) for name in (*DIVERSITY, *AGREEMENT)}
-        row |= {ACCURACY: float(judged.mean()) if len(judged) else math.nan}
-        row |= {"low": low, "high": high, "accuracy_gain": gain}
-        row |= {"gain_low": gain_low, "gain_high": gain_high, "n": float(len(judged))}
+        if material.truth:
+            row |= _accuracy(found.units[ACCURACY], plain, bootstrap)
+        else:
+            row["n"] = float(len(material.units))
         rows.append(row)
     return rows
+
+
+def _accuracy(correct: np.ndarray, plain: np.ndarray, bootstrap: Bootstrap) -> dict[str, float]:
+    judged = correct[~np.isnan(correct)]
+    low, high = bootstrap.interval(judged, ACCURACY)
+    gain, gain_low, gain_high = bootstrap.paired(correct, plain, ACCURACY)
+    mean = float(judged.mean()) if len(judged) else math.nan
+    values = (mean, low, high, gain, gain_low, gain_high)
+    return {**dict(zip(JUDGED, values, strict=True)), "n": float(len(judged))}
 
 
 def write_sweep(path: Path | str, rows: Sequence[dict[str, float]]) -> None:

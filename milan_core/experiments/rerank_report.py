@@ -18,10 +18,13 @@ PANELS = (
     (BERT_F, "BERTScore F"),
     ("distinct", "distinct descriptions"),
 )
+MAY_LACK = (ACCURACY, BERT_F)  # columns that are left out when no network has them
 _SINGLE = {"greedy": ":", "sample": "--"}
 # Beam sizes are one strategy in steps: shades of one colour, told apart by their marks as well.
 _LIGHT, _FULL, _MARKS = "#9dc3ea", PALETTE[0], "osv^D*"
 _PER_TOKEN = {"greedy-mi": PALETTE[1], "beam-mi": PALETTE[3]}
+_BEST = {ACCURACY: "most concepts are named by", BERT_F: "BERTScore F is highest by"}
+_WHAT = {ACCURACY: "the accuracy", BERT_F: "BERTScore F"}
 Row = Mapping[str, Any]
 
 
@@ -32,7 +35,8 @@ def write_study(files: Sequence[Path], chosen: float, beam: int, folder: Path) -
     """
     rows = [row for path in files for row in read_csv(path, COLUMNS)]
     costs = [row for path in files for row in read_csv(path.with_name("timing.csv"), TIMING)]
-    write_csv(folder / "table.csv", COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
+    header = [name for name in COLUMNS if name not in MAY_LACK or any(row[name] for row in rows)]
+    write_csv(folder / "table.csv", header, [[row[name] for name in header] for row in rows])
     write_csv(folder / "timing.csv", TIMING, [[row[name] for name in TIMING] for row in costs])
     write_figure(folder / "study.svg", study_figure(rows, chosen))
     section = Section(
@@ -40,7 +44,7 @@ def write_study(files: Sequence[Path], chosen: float, beam: int, folder: Path) -
         title="Decoding strategies",
         order=30,
         paragraphs=sentences(rows, chosen, beam),
-        items=_items(),
+        items=_items(header),
     )
     write_section(folder / "section.json", section)
 
@@ -107,11 +111,14 @@ def sentences(rows: Sequence[Row], chosen: float, beam: int) -> list[str]:
 
 
 def _verdict(model: str, rows: Sequence[Row], chosen: float, beam: int) -> str:
-    best = max(rows, key=lambda row: float(row[ACCURACY] or "-inf"))
-    said = f"{model}: most concepts are named by {_name(best)}, {_percent(best)}"
-    if best is not rows[0]:
-        said += f", {_gain(best)} greedy decoding ({_percent(rows[0])})"
-    said += _chosen_apart(rows)
+    metric = rows[0]["judged_by"]
+    said = f"{model}: neither concepts nor BERTScore tell the strategies apart"
+    if metric:
+        best = max(rows, key=lambda row: float(row[metric] or "-inf"))
+        said = f"{model}: {_BEST[metric]} {_name(best)}, {_value(best)}"
+        if best is not rows[0]:
+            said += f", {_gain(best)} greedy decoding ({_value(rows[0])})"
+        said += _chosen_apart(rows, metric)
     widths = {int(row["beams"]) for row in rows if row["strategy"] == "rerank"}
     width = beam if beam in widths else max(widths, default=0)
     same = [row for row in rows if int(row["beams"]) == width]
@@ -122,14 +129,14 @@ def _verdict(model: str, rows: Sequence[Row], chosen: float, beam: int) -> str:
     ours = min(ranked, key=lambda row: abs(float(row["lambda"]) - chosen))
     change = float(ours["distinct"]) - float(plain["distinct"])
     verdict = "more diverse, as the paper expects" if change > 0 else "not more diverse here"
+    what = f"{_WHAT[metric]} from {_value(plain)} to {_value(ours)} and " if metric else ""
     return (
-        f"{said}. With {width} beams, λ {float(ours['lambda']):g} in place of 0 changes the "
-        f"accuracy from {_percent(plain)} to {_percent(ours)} and the number of distinct "
-        f"descriptions by {change:+.0f}: {verdict}."
+        f"{said}. With {width} beams, λ {float(ours['lambda']):g} in place of 0 changes {what}"
+        f"the number of distinct descriptions by {change:+.0f}: {verdict}."
     )
 
 
-def _chosen_apart(rows: Sequence[Row]) -> str:
+def _chosen_apart(rows: Sequence[Row], metric: str) -> str:
     """What the best row is worth where it was not chosen."""
     said = f". That is the best of {len(rows)} rows on the units that chose it, hence too good a "
     said += "figure"
@@ -137,12 +144,13 @@ def _chosen_apart(rows: Sequence[Row]) -> str:
     if not halved:
         return said
     best, greedy = max(halved, key=lambda row: float(row["half"])), halved[0]
+    does = "names" if metric == ACCURACY else "reaches"
     said += (
-        f". Chosen on one half of the units it is {_name(best)} ({_percent(best, 'half')} there), "
-        f"which names {_percent(best, 'other')} on the other half"
+        f". Chosen on one half of the units it is {_name(best)} ({_value(best, 'half')} there), "
+        f"which {does} {_value(best, 'other')} on the other half"
     )
     if best is not greedy:
-        said += f", {_gain(best, 'other_gain')} greedy decoding ({_percent(greedy, 'other')})"
+        said += f", {_gain(best, 'other_gain')} greedy decoding ({_value(greedy, 'other')})"
     return said
 
 
@@ -153,26 +161,33 @@ def _name(row: Row) -> str:
     return text + (f" and λ {float(row['lambda']):g}" if float(row["lambda"]) else "")
 
 
-def _percent(row: Row, column: str = ACCURACY) -> str:
-    return f"{100 * float(row[column] or 'nan'):.1f} %"
+def _value(row: Row, column: str = "") -> str:
+    """A figure of a row, its own one by default: a share of concepts, or agreement."""
+    value = float(row[column or row["judged_by"]] or "nan")
+    return f"{100 * value:.1f} %" if row["judged_by"] == ACCURACY else f"{value:.3f}"
 
 
 def _gain(row: Row, column: str = "gain") -> str:
     gain, low, high = (float(row[column + end] or "nan") for end in ("", "_low", "_high"))
-    text = f"{100 * gain:+.1f} points (interval {100 * low:+.1f} to {100 * high:+.1f}) against"
+    text = f"{gain:+.3f} (interval {low:+.3f} to {high:+.3f}) against"
+    if row["judged_by"] == ACCURACY:
+        text = f"{100 * gain:+.1f} points (interval {100 * low:+.1f} to {100 * high:+.1f}) against"
     return text if low > 0 or high < 0 else f"but not beyond chance: {text}"
 
 
-def _items() -> list[Table | Picture]:
+def _items(header: Sequence[str]) -> list[Table | Picture]:
+    """What the page shows; an interval belongs to the figure that judges."""
     columns = [
         Column("model", "network"),
         Column("strategy", "strategy"),
         Column("beams", "beams", "integer"),
         Column("lambda", "λ", "number", 2),
-        Column(ACCURACY, "concept accuracy", "percent", low="low", high="high"),
+        Column(ACCURACY, "concept accuracy", "percent"),
+        Column("low", "lower end", "number", 3),
+        Column("high", "upper end", "number", 3),
         Column("gain", "gain over greedy", "number", 3, low="gain_low", high="gain_high"),
-        Column("half", "on one half", "percent"),
-        Column("other", "on the other", "percent"),
+        Column("half", "on one half", "number", 3),
+        Column("other", "on the other", "number", 3),
         Column("bleu", "BLEU", "number", 1),
         Column(BERT_F, "BERTScore F", "number", 3),
         Column("distinct", "distinct", "integer"),
@@ -188,7 +203,13 @@ def _items() -> list[Table | Picture]:
     ]
     return [
         Picture("study.svg", "Scores against λ; dotted: greedy, dashed: sample."),
-        Table("table.csv", "All strategies.", columns, folded=True),
+        Table(
+            "table.csv",
+            "All strategies. Interval and gain are those of concept accuracy, or of BERTScore F "
+            "where no concept is known.",
+            [column for column in columns if column.name in header],
+            folded=True,
+        ),
         Table(
             "timing.csv",
             "Cost as measured in this run on one thread; machines differ. `rerank` serves all λ.",

@@ -17,22 +17,23 @@ import numpy as np
 
 from milan_core.experiments.bootstrap import Bootstrap
 from milan_core.experiments.pmi import AGREEMENT, DIVERSITY
-from milan_core.experiments.scores import ACCURACY, Measured, Scorer, cell
+from milan_core.experiments.scores import ACCURACY, BERT_F, Measured, Scorer, cell
 from milan_core.experiments.stage import encoder_folder, read_training
-from milan_core.experiments.units import join, read_annotations, read_truth
+from milan_core.experiments.units import read_material
 from milan_core.runtime.files import write_csv
 from milan_core.runtime.seeding import generator
 from milan_core.text.bertscore import BertScorer
 from milan_core.text.metrics import WordInformation
 
 INTERVALS = ("low", "high", "gain", "gain_low", "gain_high")
-# Accuracy on one half of the units, to choose a row on, and on the other, to report it on.
+# The figure that judges on one half of the units, to choose a row on, and on the other, to report.
 HALVES = ("half", "other", "other_gain", "other_gain_low", "other_gain_high")
 COLUMNS = (
     "model",
     "strategy",
     "beams",
     "lambda",
+    "judged_by",
     ACCURACY,
     *INTERVALS,
     *HALVES,
@@ -44,13 +45,16 @@ TIMING = ("model", "strategy", "beams", "units", "cpu_seconds", "cpu_ms_per_unit
 
 
 class StudyFiles(Protocol):
-    """What `measure` reads: one captioner, the features of one network, and its references."""
+    """What `measure` reads: one captioner, the features of one network, and its references.
+
+    `truth` is empty for an annotation set, whose concepts nobody knows.
+    """
 
     model: str
     captioner: Path
     features: Path
     annotations: Path
-    truth: Path
+    truth: Sequence[Path]
     units: Path
     learnt: Sequence[Path]
     bertscore: Sequence[Path]
@@ -103,7 +107,7 @@ def measure(files: StudyFiles) -> None:
     table = load_features(files.features)
     check_encoder(captioner, table, files.captioner.parent, files.features)
     keys = list(table.rows)
-    material = join(read_annotations(files.annotations), read_truth(files.truth), keys)
+    material = read_material(files.annotations, files.truth, keys)
     options = files.options
     bert = None
     if files.bertscore:
@@ -115,7 +119,7 @@ def measure(files: StudyFiles) -> None:
     rows, greedy = [], None
     for trial in trials(decoding, options, files.seed):
         found = scorer.measure(trial.rounds)
-        greedy = found.units[ACCURACY] if greedy is None else greedy
+        greedy = greedy or found
         row: dict[str, Any] = {
             "strategy": trial.strategy,
             "beams": trial.beams,
@@ -170,28 +174,29 @@ def first_half(judged: np.ndarray, seed: int) -> np.ndarray:
     return chosen
 
 
-def measured_row(found: Measured, base: np.ndarray, bootstrap: Bootstrap) -> dict[str, float]:
-    """Accuracy with its interval and its paired gain over `base`, agreement and diversity.
+def measured_row(found: Measured, base: Measured, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Accuracy, agreement and diversity, and how far it is above `base` on the same units.
 
-    Accuracy is also given for two halves of the units: who looks for the best of many rows finds
-    one that is lucky on these units, which only other units can tell.
+    Interval and gain are those of `judged_by`: concept accuracy, or BERTScore F where no concept
+    is known; without either there is none. The figure is also given for two halves of the units:
+    who looks for the best of many rows finds one that is lucky on these units, which only other
+    units can tell.
     """
-    correct = found.units[ACCURACY]
-    judged = correct[~np.isnan(correct)]
-    values = found.corpus | {
-        name: float(array.mean()) for name, array in found.units.items() if name != ACCURACY
-    }
-    interval = (*bootstrap.interval(judged, ACCURACY), *bootstrap.paired(correct, base, ACCURACY))
-    half = first_half(~np.isnan(correct), bootstrap.seed)
-    other = ~half & ~np.isnan(correct)
-    gain = bootstrap.paired(correct[other], base[other], ACCURACY, "other half")
-    halves = (_mean(correct[half]), _mean(correct[other]), *gain)
+    metric = next((name for name in (ACCURACY, BERT_F) if name in found.units), "")
+    own, theirs = (m.units.get(metric, np.empty(0)) for m in (found, base))
+    judged = ~np.isnan(own)
+    interval = (*bootstrap.interval(own, metric), *bootstrap.paired(own, theirs, metric))
+    half = first_half(judged, bootstrap.seed)
+    other = ~half & judged
+    gain = bootstrap.paired(own[other], theirs[other], metric, "other half")
+    halves = (_mean(own[half]), _mean(own[other]), *gain)
+    values = found.corpus | {name: _mean(v[~np.isnan(v)]) for name, v in found.units.items()}
     return {
-        ACCURACY: _mean(judged),
+        "judged_by": metric,
         **dict(zip(INTERVALS, interval, strict=True)),
         **dict(zip(HALVES, halves, strict=True)),
-        **{name: values.get(name, math.nan) for name in (*AGREEMENT, *DIVERSITY)},
-        "n": len(judged),
+        **{name: values.get(name, math.nan) for name in (ACCURACY, *AGREEMENT, *DIVERSITY)},
+        "n": int(judged.sum()) if metric else math.nan,
     }
 
 

@@ -1,11 +1,12 @@
-"""Scores of one split: descriptions against programmatic annotations and known concepts.
+"""Scores of one split: descriptions against annotations and, where they are known, concepts.
 
     rows = score_split(predictions, material, training, bert=BertScorer(folder))
     write_scores(path, rows)
 
 Every baseline is scored on the same units with the same references and the same BERTScore weights.
 Rows are (method, metric, value, low, high, n); the described method is `pmi`. `low` and `high` are
-seeded bootstrap 95 % intervals over units, where the metric is a mean over units.
+seeded bootstrap 95 % intervals over units, where the metric is a mean over units. What cannot be
+measured has no row: concept accuracy without truth, agreement without references.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class Scorer:
     def __init__(
         self, material: Material, information: WordInformation, bert: BertScorer | None = None
     ) -> None:
-        self.material, self.information, self.bert = material, information, bert
+        self.material, self.information = material, information
+        self.bert = bert if material.references else None
         self._rouge = RougeScorer()
         self._bleu = BleuScorer(material.references)
         self._documents = [text for texts in material.references for text in texts]
@@ -81,13 +83,12 @@ class Scorer:
         """
         given = references or [self.material.references] * len(rounds)
         corpus = [
-            self._bleu_of(refs).score(texts)
-            | self._rouge.score(texts, refs)
-            | diversity(texts, self.information)
+            self._agreement(texts, refs) | diversity(texts, self.information)
             for texts, refs in zip(rounds, given, strict=True)
         ]
         found = Measured({name: float(np.mean([c[name] for c in corpus])) for name in corpus[0]})
-        found.units[ACCURACY] = np.mean([self.correct(texts) for texts in rounds], axis=0)
+        if self.material.truth:
+            found.units[ACCURACY] = np.mean([self.correct(texts) for texts in rounds], axis=0)
         if self.bert is not None:
             flat = [text for texts in rounds for text in texts]
             flat_references = [refs for group in given for refs in group]
@@ -96,13 +97,20 @@ class Scorer:
             found.units |= dict(zip(_BERT, per_unit.T, strict=True))
         return found
 
-    def _bleu_of(self, references: References) -> BleuScorer:
-        if references is self.material.references:
-            return self._bleu
-        return BleuScorer(references)
+    def _agreement(self, texts: Sequence[str], references: References) -> dict[str, float]:
+        if not references:
+            return {}
+        own = references is self.material.references
+        bleu = self._bleu if own else BleuScorer(references)
+        return bleu.score(texts) | self._rouge.score(texts, references)
 
     def correct(self, texts: Sequence[str]) -> np.ndarray:
-        """1 where a description names the unit's concept, 0 where not, NaN for unspecific units."""
+        """1 where a description names the unit's concept, 0 where not, NaN for unspecific units.
+
+        Empty where no truth is known.
+        """
+        if not self.material.truth:
+            return np.empty(0)
         return np.array(
             [
                 float(truth.named_by(text)) if truth.specific else math.nan
@@ -122,23 +130,24 @@ def _mean_row(method: str, metric: str, values: np.ndarray, bootstrap: Bootstrap
 def method_rows(
     method: str, measured: Measured, material: Material, bootstrap: Bootstrap
 ) -> list[Score]:
-    """All figures of one method, concept accuracy also per tier and per layer."""
+    """All figures of one method, its main ones per layer too, and per tier of concepts."""
     count = len(material.units)
     rows = [Score(method, metric, value, n=count) for metric, value in measured.corpus.items()]
     for metric, values in measured.units.items():
         rows.append(
             _mean_row(method, metric, values, bootstrap if metric in (ACCURACY, BERT_F) else None)
         )
-    correct = measured.units[ACCURACY]
-    groups = {
-        "tier": [truth.tier for truth in material.truth],
-        "layer": [layer for layer, _ in material.units],
-    }
-    for kind, labels in groups.items():
-        for label in dict.fromkeys(labels):
-            values = correct[np.array([other == label for other in labels])]
+    layers = [layer for layer, _ in material.units]
+    groups = [
+        (ACCURACY, "tier", [truth.tier for truth in material.truth]),
+        (ACCURACY, "layer", layers),
+        (BERT_F, "layer", layers),
+    ]
+    for metric, kind, labels in groups:
+        for label in dict.fromkeys(labels) if metric in measured.units else ():
+            values = measured.units[metric][np.array([other == label for other in labels])]
             if not np.isnan(values).all():
-                rows.append(_mean_row(method, f"{ACCURACY}:{kind}={label}", values, bootstrap))
+                rows.append(_mean_row(method, f"{metric}:{kind}={label}", values, bootstrap))
     return rows
 
 
@@ -197,8 +206,7 @@ def score_split(
     `shuffled_masks`, `whole_image`, `prior_only`). Besides these, `constant` (the training caption
     that agrees best with the training captions), `constant_concept` (the one that names most
     training units' concepts), `most_frequent`, `shuffled_prediction` (mean of 20 permutations) and
-    `annotators` (each programmatic annotator against the others: the ceiling of agreement) are made
-    here.
+    `annotators` (each annotator against the others: the ceiling of agreement) are made here.
     Refuses tables of other units with a `UserError`.
     """
     bootstrap = bootstrap or Bootstrap()

@@ -15,9 +15,9 @@ from milan_core.experiments.units import (
     Truth,
     UnitKey,
     check_same_units,
-    join,
     read_annotations,
     read_descriptions,
+    read_material,
     read_truth,
     unit_key,
 )
@@ -32,7 +32,10 @@ TEST = "test"
 
 
 class TrialFacts(TypedDict):
-    """One trial as the plan names it; `primary`: its captioner never saw the network."""
+    """One trial as the plan names it; `primary`: its captioner never saw the network.
+
+    `learnt` and `described` are the sides of its row of Table 3, groups of sets as such.
+    """
 
     experiment: str
     split: str
@@ -40,16 +43,21 @@ class TrialFacts(TypedDict):
     test: str
     seed: int
     primary: bool
+    learnt: str
+    described: str
 
 
 class TrialFiles(Protocol):
-    """What `score_trial` reads: files of one captioner's descriptions of one network."""
+    """What `score_trial` reads: files of one captioner's descriptions of one network.
+
+    `truth` is empty for an annotation set, whose concepts nobody knows.
+    """
 
     descriptions: Path
     beams: Path
     baselines: Path
     annotations: Path
-    truth: Path
+    truth: Sequence[Path]
     units: Path
     learnt: Sequence[Path]
     bertscore: Sequence[Path]
@@ -61,13 +69,11 @@ class TrialFiles(Protocol):
 def score_trial(trial: TrialFiles) -> None:
     """Score the test side of one trial: writes `trial.out` and `lambda.csv` beside it."""
     options = trial.options
-    material = join(
-        read_annotations(trial.annotations),
-        read_truth(trial.truth),
-        list(read_descriptions(trial.descriptions, TEST)),
-    )
+    tested = list(read_descriptions(trial.descriptions, TEST))
+    material = read_material(trial.annotations, trial.truth, tested)
     described = read_descriptions(trial.descriptions)
-    check_same_units(described, read_truth(trial.truth), f"{trial.descriptions}", f"{trial.truth}")
+    annotated = read_annotations(trial.annotations)
+    check_same_units(described, annotated, f"{trial.descriptions}", f"{trial.annotations}")
     predictions = {key: described[key] for key in material.units}
     others = {
         name: _restrict(table, described, material.units, f"{trial.baselines} ({name})")

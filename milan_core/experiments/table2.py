@@ -71,13 +71,13 @@ def write_comparison(trials: Sequence[Trial], seed: int, folder: Path) -> list[R
     write_csv(
         folder / "table2.csv", TABLE2, [[row.get(name, "") for name in TABLE2] for row in rows]
     )
-    write_figure(folder / "accuracy.svg", figures.accuracy_figure(long))
     # An annotator is scored against the others only: fewer references, a lower best match.
     alike = [row for row in long if row["method"] != "annotators"]
-    if any(row["metric"] == BERT_F for row in alike):
-        write_figure(folder / "bertscore.svg", figures.accuracy_figure(alike, BERT_F))
-    else:
-        (folder / "bertscore.svg").unlink(missing_ok=True)  # of a run that had BERTScore
+    for metric, name, shown in ((ACCURACY, "accuracy", long), (BERT_F, "bertscore", alike)):
+        if any(row["metric"] == metric for row in shown):
+            write_figure(folder / f"{name}.svg", figures.accuracy_figure(shown, metric))
+        else:
+            (folder / f"{name}.svg").unlink(missing_ok=True)  # of a run that had the figure
     return rows
 
 

@@ -25,6 +25,9 @@ NAMES = {
     "invert": "INVERT",
     "clip_dissect": "CLIP-Dissect",
 }
+# What the sentences speak of: the first that is known, and how its columns begin.
+METRICS = ((BERT_F, "bert"), (ACCURACY, "accuracy"), ("bleu", "bleu"))
+TITLES = {BERT_F: "BERTScore F", ACCURACY: "Concept accuracy", "bleu": "BLEU"}
 FROM_MASKS = ("netdissect", "compexp", "invert")
 COLUMNS = (
     Column("model", "network"),
@@ -43,24 +46,33 @@ COLUMNS = (
 
 
 def write_table2_section(
-    folder: Path, rows: Sequence[Row], methods: Sequence[str], labels: str, same_images: bool
+    folder: Path,
+    rows: Sequence[Row],
+    methods: Sequence[str],
+    labels: str,
+    same_images: bool,
+    sets: Sequence[str] = (),
 ) -> None:
     """Write `section.json` beside the tables of `folder`.
 
     `methods` are the concept-based methods of the run, `labels` the name of the data set that
-    their evidence comes from, `same_images` whether that is what the annotators saw too.
+    their evidence comes from, `same_images` whether that is what the annotators saw too; `sets`
+    are the described annotation sets.
     """
-    metric, short = (BERT_F, "bert") if any(row.get(BERT_F) != "" for row in rows) else (
-        ACCURACY, "accuracy",
-    )  # fmt: skip
+    metric, short = next(
+        (found for found in METRICS if any(row.get(found[0], "") != "" for row in rows)), METRICS[0]
+    )
     paragraphs = [
         headline(rows, metric),
         *claims(rows, metric, short),
         *concept_accuracy(rows),
-        *caveats(methods, labels, same_images),
+        *(caveats(methods, labels, same_images) if set(_models(rows)) - {*sets, ALL} else []),
+        *(about_sets(sets) if sets else []),
+        *ALWAYS,
     ]
+    columns = [column for column in COLUMNS if any(row.get(column.name, "") != "" for row in rows)]
     items: list[Table | Picture] = [
-        Table("table2.csv", "Every method on every held-out network; means over trials.", COLUMNS)
+        Table("table2.csv", "Every method on every held-out network; means over trials.", columns)
     ]
     figures = {
         "bertscore.svg": "BERTScore F with bootstrap intervals over units.",
@@ -83,7 +95,9 @@ def _models(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
 
 def _value(row: Row, metric: str) -> str:
     value = float(row[metric])
-    return f"{100 * value:.1f}%" if metric == ACCURACY else f"{value:.3f}"
+    if metric == ACCURACY:
+        return f"{100 * value:.1f}%"
+    return f"{value:.1f}" if metric == "bleu" else f"{value:.3f}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -93,7 +107,6 @@ def _listed(names: Sequence[str]) -> str:
 def headline(rows: Sequence[Row], metric: str) -> str:
     """The values of the methods: over all networks where they are pooled, else on each."""
     models = _models(rows)
-    name = "BERTScore F" if metric == BERT_F else "Concept accuracy"
     chosen = {ALL: models[ALL]} if ALL in models else models
     parts = []
     for model, methods in chosen.items():
@@ -104,7 +117,7 @@ def headline(rows: Sequence[Row], metric: str) -> str:
         ]
         if values:
             parts.append(f"{model}: {', '.join(values)}")
-    return f"{name} of every method on the same units and references. {'; '.join(parts)}."
+    return f"{TITLES[metric]} of every method on the same units and references. {'; '.join(parts)}."
 
 
 def claims(rows: Sequence[Row], metric: str, short: str) -> list[str]:
@@ -211,13 +224,23 @@ def caveats(methods: Sequence[str], labels: str, same_images: bool) -> list[str]
             "CLIP-Dissect is not part of this run: it needs a CLIP checkpoint, which the run does "
             "not fetch (baselines.clip_dissect.path)."
         )
-    found.append(
-        "Retrieval repeats what an annotator said of the nearest training unit. Networks that are "
-        "probed with the same images share many exemplars, so the nearest unit often shows the "
-        "same pictures: that favours retrieval over methods that have to write."
-    )
-    found.append(
-        "Constants, shuffled descriptions and the language model alone stand in the same table: a "
-        "method that is not clearly above them has shown nothing."
-    )
     return found
+
+
+def about_sets(sets: Sequence[str]) -> list[str]:
+    """What has to be known of rows that were scored against annotation sets."""
+    return [
+        f"The references of {_listed(sets)} are the annotations of those sets, and their concepts "
+        "are not known: agreement is measured, naming the right concept is not. Methods that "
+        "label from a list of concepts read a network's activations on images with concept masks; "
+        "a set holds only the exemplars of its units, so those methods have no row there."
+    ]
+
+
+ALWAYS = (
+    "Retrieval repeats what an annotator said of the nearest training unit. Networks that are "
+    "probed with the same images share many exemplars, so the nearest unit often shows the "
+    "same pictures: that favours retrieval over methods that have to write.",
+    "Constants, shuffled descriptions and the language model alone stand in the same table: a "
+    "method that is not clearly above them has shown nothing.",
+)

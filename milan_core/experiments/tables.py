@@ -9,13 +9,14 @@ mean and standard deviation over trials. `results/generalization/lambda.csv` has
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from milan_core.errors import UserError
+from milan_core.experiments.pmi import JUDGED
 from milan_core.experiments.scores import MAIN, Score, cell, read_scores
 from milan_core.runtime.files import read_csv, write_csv
 
@@ -102,15 +103,21 @@ def write_baselines(entries: Sequence[SplitScores], folder: Path) -> None:
 
 
 def write_lambda(sweeps: Sequence[tuple[str, int, Path]], path: Path) -> None:
-    """Join the sweeps (split name, trial, file of `pmi.write_sweep`) into one table at `path`."""
-    header: list[str] = []
-    rows: list[list[str]] = []
-    for split, trial, source in sweeps:
-        table: list[Mapping[str, str]] = list(read_csv(source, ("lambda",)))
-        columns = list(table[0]) if table else header
-        if header and columns != header:
-            message = f"{source} has the columns {columns}, the sweeps before it {header}"
+    """Join the sweeps (split name, trial, file of `pmi.write_sweep`) into one table at `path`.
+
+    Sweeps without truth lack the columns of accuracy: empty cells beside those that have it.
+    """
+    found = {source: read_csv(source, ("lambda",)) for _, _, source in sweeps}
+    headers = [list(rows[0]) for rows in found.values() if rows]
+    header = max(headers, key=len, default=[])
+    for source, rows in found.items():
+        columns = list(rows[0]) if rows else header
+        if columns not in (header, [name for name in header if name not in JUDGED]):
+            message = f"{source} has the columns {columns}, the other sweeps {header}"
             raise UserError(message)
-        header = columns
-        rows += [[split, str(trial), *(row[name] for name in header)] for row in table]
-    write_csv(path, ["split", "trial", *header], rows)
+    table = [
+        [split, str(trial), *(row.get(name, "") for name in header)]
+        for split, trial, source in sweeps
+        for row in found[source]
+    ]
+    write_csv(path, ["split", "trial", *header], table)

@@ -15,101 +15,199 @@ from typing import Any, TypedDict
 import numpy as np
 
 from milan_core.experiments.bootstrap import Bootstrap
-from milan_core.experiments.scores import ACCURACY, BERT_F, MAIN, cell
-from milan_core.experiments.sections import Column, Section, Table, write_section
+from milan_core.experiments.scores import ACCURACY, BERT_F, FEWER, MAIN, Score, cell, read_scores
+from milan_core.experiments.sections import write_section
 from milan_core.experiments.stage import TEST
-from milan_core.experiments.units import UnitKey, read_descriptions, read_truth
+from milan_core.experiments.transfer_section import transfer_section
+from milan_core.experiments.units import Truth, UnitKey, read_descriptions, read_truth
 from milan_core.plan.splits import WITHIN
-from milan_core.runtime.files import read_csv, write_csv
+from milan_core.runtime.files import write_csv
 
-GREEDY = "greedy"
-LEAD = f"{ACCURACY}:lead-of-pmi"
-ROWS = (
-    "experiment", "train", "test", "trials", "accuracy", "low", "high", "accuracy_greedy",
-    "lead_of_pmi", "lead_low", "lead_high", "bert_f", "bert_f_greedy", "units",
-)  # fmt: skip
+GREEDY, LEAD = "greedy", ":lead-of-pmi"
+NAMES = ("experiment", "train", "test")
+# Column: (method, metric, what of it). Columns that no row has are left out of the file.
+FIGURES = {
+    "accuracy": (MAIN, ACCURACY, "value"),
+    "low": (MAIN, ACCURACY, "low"),
+    "high": (MAIN, ACCURACY, "high"),
+    "accuracy_greedy": (GREEDY, ACCURACY, "value"),
+    "lead_of_pmi": (GREEDY, ACCURACY + LEAD, "value"),
+    "lead_low": (GREEDY, ACCURACY + LEAD, "low"),
+    "lead_high": (GREEDY, ACCURACY + LEAD, "high"),
+    "judged": (MAIN, ACCURACY, "n"),
+    "bert_f": (MAIN, BERT_F, "value"),
+    "bert_low": (MAIN, BERT_F, "low"),
+    "bert_high": (MAIN, BERT_F, "high"),
+    "bert_f_greedy": (GREEDY, BERT_F, "value"),
+    "bert_lead": (GREEDY, BERT_F + LEAD, "value"),
+    "bert_lead_low": (GREEDY, BERT_F + LEAD, "low"),
+    "bert_lead_high": (GREEDY, BERT_F + LEAD, "high"),
+    "bert_f_constant": ("constant", BERT_F, "value"),
+    "bert_f_shuffled": ("shuffled_prediction", BERT_F, "value"),
+    "bert_f_two": (FEWER, BERT_F, "value"),
+    "bert_f_annotators": ("annotators", BERT_F, "value"),
+    "bleu": (MAIN, "bleu", "value"),
+    "bleu_constant": ("constant", "bleu", "value"),
+    "rouge_l_f": (MAIN, "rouge-l-f", "value"),
+    "rouge_l_f_constant": ("constant", "rouge-l-f", "value"),
+    "distinct_share": (MAIN, "distinct_share", "value"),
+}
+# Means over units, so that a row which describes several sets is their mean weighted by units.
+MEANS = {
+    "bert_f": (MAIN, BERT_F),
+    "bert_f_greedy": (GREEDY, BERT_F),
+    "bert_f_constant": ("constant", BERT_F),
+    "bert_f_shuffled": ("shuffled_prediction", BERT_F),
+    "rouge_l_f": (MAIN, "rouge-l-f"),
+    "rouge_l_f_constant": ("constant", "rouge-l-f"),
+    "accuracy": (MAIN, ACCURACY),
+    "accuracy_greedy": (GREEDY, ACCURACY),
+}
+# Columns that are there together: a value, its interval, its deviation over trials.
+KEYS = {column: key[:2] for column, key in FIGURES.items()}
+KEYS |= {f"{column}_std": key for column, key in MEANS.items()}
 PAIRED = ("experiment", "train", "test", "trials", "within", "here", "cost", "low", "high", "units")
+Row = dict[str, Any]
+Scores = Mapping[tuple[str, str], Score]
 
 
 class ScoredTrial(TypedDict):
-    """One trial with the files that belong to it."""
+    """One trial with the files that belong to it; `truth` is None for an annotation set."""
 
     experiment: str
     train: list[str]
     test: str
     seed: int
+    learnt: str
+    described: str
     scores: Path
     descriptions: Path
-    truth: Path
+    truth: Path | None
 
 
 def write_transfer(trials: Sequence[ScoredTrial], folder: Path, bootstrap: Bootstrap) -> None:
-    """Write `transfer.csv`, `paired.csv`, `layers.csv` and `section.json` into `folder`."""
-    groups: dict[tuple[str, str, str], list[ScoredTrial]] = {}
-    for trial in trials:
+    """Write table3, transfer, paired and layers (CSV) and `section.json` into `folder`."""
+    scores = [
+        {(row.method, row.metric): row for row in read_scores(trial["scores"])} for trial in trials
+    ]
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for place, trial in enumerate(trials):
         key = (trial["experiment"], "+".join(trial["train"]), trial["test"])
-        groups.setdefault(key, []).append(trial)
-    rows = [[*key, *_figures(group)] for key, group in groups.items()]
-    write_csv(folder / "transfer.csv", ROWS, rows)
-    paired = paired_costs(groups, bootstrap)
+        groups.setdefault(key, []).append(place)
+    rows = [
+        {**dict(zip(NAMES, key, strict=True)), **_figures([scores[place] for place in group])}
+        for key, group in groups.items()
+    ]
+    table = table3(trials, scores)
+    _write(folder / "table3.csv", table)
+    _write(folder / "transfer.csv", rows)
+    paired = paired_costs(
+        {key: [trials[place] for place in group] for key, group in groups.items()}, bootstrap
+    )
     write_csv(folder / "paired.csv", PAIRED, [list(row.values()) for row in paired])
-    write_csv(folder / "layers.csv", LAYERS, _layers(trials))
-    named = [dict(zip(ROWS, row, strict=True)) for row in rows]
-    write_section(folder / "section.json", _section(named, paired))
+    write_csv(folder / "layers.csv", LAYERS, _layers(trials, scores))
+    write_section(folder / "section.json", transfer_section(table, rows, paired))
 
 
-def _scores(path: Path) -> dict[tuple[str, str], Mapping[str, str]]:
-    return {(row["method"], row["metric"]): row for row in read_csv(path, ("method", "metric"))}
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    """Write the rows without the columns of figures that no row has."""
+    known = {key for column, key in KEYS.items() if any(row.get(column, "") != "" for row in rows)}
+    columns = list(rows[0]) if rows else NAMES
+    header = [name for name in columns if KEYS.get(name) is None or KEYS[name] in known]
+    write_csv(path, header, [[row[name] for name in header] for row in rows])
 
 
-def _figures(group: Sequence[ScoredTrial]) -> list[object]:
-    """Means over trials of the figures of one row."""
-    tables = [_scores(trial["scores"]) for trial in group]
-
-    def mean(method: str, metric: str, column: str = "value") -> Any:
-        found = [table.get((method, metric), {}).get(column, "") for table in tables]
-        values = [float(text) for text in found if text not in ("", None)]
-        return cell(float(np.mean(values))) if values else ""
-
-    main = [mean(MAIN, ACCURACY, column) for column in ("value", "low", "high")]
-    lead = [mean(GREEDY, LEAD, column) for column in ("value", "low", "high")]
-    units = tables[0].get((MAIN, ACCURACY), {}).get("n", "")
-    bert = [mean(MAIN, BERT_F), mean(GREEDY, BERT_F)]
-    return [len(group), *main, mean(GREEDY, ACCURACY), *lead, *bert, units]
+def _mean(values: Sequence[float]) -> Any:
+    kept = [value for value in values if not math.isnan(value)]
+    return cell(float(np.mean(kept))) if kept else ""
 
 
-LAYERS = ("experiment", "train", "test", "trial", "layer", "accuracy", "low", "high", "units")
+def _figures(group: Sequence[Scores]) -> Row:
+    """Means over trials of the figures of one row; counts are those of the first trial."""
+    row: Row = {"trials": len(group)}
+    for column, (method, metric, what) in FIGURES.items():
+        found = [table[method, metric] for table in group if (method, metric) in table]
+        if what == "n":
+            row[column] = found[0].n if found else ""
+        else:
+            row[column] = _mean([getattr(score, what) for score in found])
+    return {**row, "units": _units(group[0])}
 
 
-def _layers(trials: Sequence[ScoredTrial]) -> list[list[object]]:
-    """Concept accuracy by layer of every trial."""
+def _units(scores: Scores) -> int:
+    return max(row.n for (method, _), row in scores.items() if method == MAIN)
+
+
+def table3(trials: Sequence[ScoredTrial], scores: Sequence[Scores]) -> list[Row]:
+    """One row per row of the paper's table: means and standard deviations over trials.
+
+    A side may be a group of sets; the figures of a trial are then means over all described units,
+    with BERTScore's word weights from each set's own references.
+    """
+    groups: dict[tuple[str, str, str], dict[int, list[Scores]]] = {}
+    for trial, table in zip(trials, scores, strict=True):
+        key = (trial["experiment"], trial["learnt"], trial["described"])
+        groups.setdefault(key, {}).setdefault(trial["seed"], []).append(table)
+    rows = []
+    for (experiment, learnt, described), by_seed in groups.items():
+        row: Row = {"experiment": experiment, "learnt": learnt, "described": described}
+        row["trials"] = len(by_seed)
+        for column, figure in MEANS.items():
+            values = [_over_units(tables, figure) for tables in by_seed.values()]
+            row[column] = _mean(values)
+            spread = len(values) > 1 and not any(map(math.isnan, values))
+            row[f"{column}_std"] = cell(float(np.std(values, ddof=1))) if spread else ""
+        first = next(iter(by_seed.values()))
+        row["units"] = sum(map(_units, first))
+        rows.append(row)
+    return rows
+
+
+def _over_units(tables: Sequence[Scores], key: tuple[str, str]) -> float:
+    """Mean over the units of all tables that have the figure; NaN for none."""
+    found = [table[key] for table in tables if key in table and not math.isnan(table[key].value)]
+    if not found:
+        return math.nan
+    return float(np.average([score.value for score in found], weights=[s.n for s in found]))
+
+
+LAYERS = (
+    *("experiment", "train", "test", "trial", "layer"),
+    *("metric", "value", "low", "high", "units"),
+)
+
+
+def _layers(trials: Sequence[ScoredTrial], scores: Sequence[Scores]) -> list[list[object]]:
+    """The main figures by layer of every trial."""
     found: list[list[object]] = []
-    mark = f"{ACCURACY}:layer="
-    for trial in trials:
+    for trial, table in zip(trials, scores, strict=True):
         names = (trial["experiment"], "+".join(trial["train"]), trial["test"], trial["seed"])
-        for (method, metric), row in _scores(trial["scores"]).items():
-            if method == MAIN and metric.startswith(mark):
-                figures = [row[column] for column in ("value", "low", "high", "n")]
-                found.append([*names, metric.removeprefix(mark), *figures])
+        for (method, metric), row in table.items():
+            name, mark, layer = metric.partition(":layer=")
+            if method == MAIN and mark:
+                figures = (cell(row.value), cell(row.low), cell(row.high), row.n)
+                found.append([*names, layer, name, *figures])
     return found
 
 
 def paired_costs(
     groups: Mapping[tuple[str, str, str], Sequence[ScoredTrial]], bootstrap: Bootstrap
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """What it costs to learn elsewhere, on the very units that `within` was tested on.
 
     One row per group but the within-network ones: mean accuracies over trials of both captioners,
     and the paired difference within - here with its interval over units. Units without a specific
-    concept are not judged.
+    concept are not judged, and no unit of an annotation set is.
     """
     inside = {key[2]: group for key, group in groups.items() if key[0] == WITHIN}
     rows = []
     for (experiment, train, test), group in groups.items():
-        if experiment == WITHIN or test not in inside:
+        truth = group[0]["truth"]
+        if experiment == WITHIN or test not in inside or truth is None:
             continue
         units = list(read_descriptions(inside[test][0]["descriptions"], TEST))
-        within, here = _correct(inside[test], units), _correct(group, units)
+        known = read_truth(truth)
+        within, here = (_correct(own, units, known) for own in (inside[test], group))
         cost, low, high = bootstrap.paired(within, here, "transfer", test)
         judged = ~np.isnan(within)
         facts = {"experiment": experiment, "train": train, "test": test, "trials": len(group)}
@@ -123,96 +221,15 @@ def paired_costs(
     return rows
 
 
-def _correct(group: Sequence[ScoredTrial], units: Sequence[UnitKey]) -> np.ndarray:
+def _correct(
+    group: Sequence[ScoredTrial], units: Sequence[UnitKey], truth: Mapping[UnitKey, Truth]
+) -> np.ndarray:
     """Share of the trials that name the concept of each unit; NaN for units without one."""
     total = np.zeros(len(units))
     for trial in group:
-        descriptions, truth = read_descriptions(trial["descriptions"]), read_truth(trial["truth"])
+        descriptions = read_descriptions(trial["descriptions"])
         total += [
             float(truth[key].named_by(descriptions[key])) if truth[key].specific else math.nan
             for key in units
         ]
     return total / len(group)
-
-
-def _section(rows: Sequence[Mapping[str, Any]], paired: Sequence[Mapping[str, Any]]) -> Section:
-    columns = [
-        Column("experiment", "Experiment"),
-        Column("train", "Learnt from"),
-        Column("test", "Described"),
-    ]
-    main = [
-        Column("trials", "Trials", "integer"),
-        Column("accuracy", "Concept accuracy", "percent", low="low", high="high"),
-        Column("accuracy_greedy", "the same by p(d|E)", "percent"),
-        Column("lead_of_pmi", "PMI ahead by", "percent", low="lead_low", high="lead_high"),
-        Column("bert_f", "BERTScore F", "number"),
-        Column("bert_f_greedy", "the same by p(d|E)", "number"),
-        Column("units", "Judged units", "integer"),
-    ]
-    cost = [
-        Column("within", "Within the network", "percent"),
-        Column("here", "Learnt elsewhere", "percent"),
-        Column("cost", "Cost", "percent", low="low", high="high"),
-        Column("units", "Judged units", "integer"),
-    ]
-    items = [
-        Table(
-            "transfer.csv",
-            "All experiments; means over trials, 95% intervals over units.",
-            [*columns, *main],
-        ),
-        Table(
-            "paired.csv",
-            "The same units described by both captioners: those that the "
-            "within-network captioner kept for its test.",
-            [*columns, *cost],
-        ),
-    ]
-    return Section("generalization", "Generalisation", 10, sentences(rows, paired), items)
-
-
-def sentences(rows: Sequence[Mapping[str, Any]], paired: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the tables say: the order of the experiments, the paired costs, and PMI's part."""
-    found = [_order(rows)]
-    if paired:
-        worse = [row for row in paired if _number(row["low"]) > 0]
-        better = [row for row in paired if _number(row["high"]) < 0]
-        found.append(
-            "The paper finds that describing units of a network whose other units were learnt "
-            "from is easier than crossing to another. On the same units, learning elsewhere "
-            f"costs accuracy clearly (the 95% interval of the paired difference excludes zero) "
-            f"in {len(worse)} of {len(paired)} rows and gains it clearly in {len(better)}."
-        )
-        if better:
-            gains = ", ".join(sorted({f"{row['test']} by {row['train']}" for row in better}))
-            found.append(
-                f"This disagrees with the paper for {gains}: a within-network captioner here "
-                "learns from a few hundred units, one that learns elsewhere often from more."
-            )
-    ahead = sum(_number(row["lead_low"]) > 0 for row in rows)
-    behind = sum(_number(row["lead_high"]) < 0 for row in rows)
-    found.append(
-        "Re-ranking by pointwise mutual information is clearly ahead of greedy p(d|E) in "
-        f"concept accuracy in {ahead} of {len(rows)} rows, clearly behind in {behind}."
-    )
-    return found
-
-
-def _order(rows: Sequence[Mapping[str, Any]]) -> str:
-    means: dict[str, list[float]] = {}
-    for row in rows:
-        means.setdefault(str(row["experiment"]), []).append(_number(row["accuracy"]))
-    parts = [
-        f"{name.replace('_', ' ')} {100 * float(np.nanmean(values)):.0f}%"
-        for name, values in means.items()
-        if not np.isnan(values).all()
-    ]
-    return (
-        f"Mean concept accuracy by experiment: {', '.join(parts)}. These means are over "
-        "different networks; the second table compares captioners on the same units."
-    )
-
-
-def _number(value: Any) -> float:
-    return float(value) if value not in ("", None) else math.nan

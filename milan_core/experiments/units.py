@@ -2,6 +2,7 @@
 
 A unit is named by (layer, unit). The joined `Material` has one order for everything; joining
 refuses tables that do not speak of the same units: they would be files of different models or runs.
+Units of an annotation set have references and no truth.
 """
 
 from __future__ import annotations
@@ -39,11 +40,14 @@ class Truth:
 
 @dataclass(frozen=True)
 class Material:
-    """What descriptions of some units are scored against; every tuple has one entry per unit."""
+    """What descriptions of some units are scored against; every tuple has one entry per unit.
+
+    `truth` is empty where no concept is known, `references` where there is no text.
+    """
 
     units: tuple[UnitKey, ...]
-    references: tuple[tuple[str, ...], ...]
-    truth: tuple[Truth, ...]
+    references: tuple[tuple[str, ...], ...] = ()
+    truth: tuple[Truth, ...] = ()
 
     def texts(self, table: Mapping[UnitKey, str], what: str = "descriptions") -> list[str]:
         """The texts of `table` in this order; refuses a table that holds other units."""
@@ -69,11 +73,13 @@ def _unique(rows: Iterable[tuple[UnitKey, object]], path: Path | str) -> None:
         seen.add(key)
 
 
-def read_descriptions(path: Path | str, side: str | None = None) -> dict[UnitKey, str]:
+def read_descriptions(
+    path: Path | str, side: str | None = None, column: str = "description"
+) -> dict[UnitKey, str]:
     """Descriptions by unit; with `side` only rows whose column `side` says so (train or test)."""
-    needed = ("layer", "unit", "description", *(("side",) if side else ()))
+    needed = ("layer", "unit", column, *(("side",) if side else ()))
     rows = [
-        (unit_key(row, path), row["description"])
+        (unit_key(row, path), row[column])
         for row in read_csv(path, needed)
         if side is None or row["side"] == side
     ]
@@ -86,17 +92,22 @@ def read_descriptions(path: Path | str, side: str | None = None) -> dict[UnitKey
 
 
 def read_annotations(path: Path | str) -> dict[UnitKey, dict[str, str]]:
-    """Summaries by unit and annotator, annotators in the order of the file."""
+    """Summaries by unit and annotator, annotators in the order of the file.
+
+    In the published format annotators have no names: the first text of a unit is of annotator 1,
+    and so on.
+    """
     found: dict[UnitKey, dict[str, str]] = {}
-    for row in read_csv(path, ("layer", "unit", "summary", "annotator")):
+    for row in read_csv(path, ("layer", "unit", "summary")):
         by_annotator = found.setdefault(unit_key(row, path), {})
-        if row["annotator"] in by_annotator:
+        annotator = row.get("annotator", str(len(by_annotator) + 1))
+        if annotator in by_annotator:
             message = (
-                f"{path}: annotator {row['annotator']!r} describes layer {row['layer']!r} "
+                f"{path}: annotator {annotator!r} describes layer {row['layer']!r} "
                 f"unit {row['unit']} twice"
             )
             raise UserError(message)
-        by_annotator[row["annotator"]] = row["summary"]
+        by_annotator[annotator] = row["summary"]
     return found
 
 
@@ -145,13 +156,14 @@ def check_same_units(
 
 def join(
     annotations: Mapping[UnitKey, Mapping[str, str]],
-    truth: Mapping[UnitKey, Truth],
+    truth: Mapping[UnitKey, Truth] | None,
     units: Sequence[UnitKey] | None = None,
 ) -> Material:
-    """Annotations and truth of `units` (default: all, in the order of `truth`)."""
-    check_same_units(annotations, truth, "the annotations", "the truth table")
-    order = tuple(truth) if units is None else tuple(units)
-    unknown = set(order) - truth.keys()
+    """Annotations and, where it is known, truth of `units` (default: all, in the order of it)."""
+    if truth is not None:
+        check_same_units(annotations, truth, "the annotations", "the truth table")
+    order = tuple(truth or annotations) if units is None else tuple(units)
+    unknown = set(order) - annotations.keys()
     if unknown:
         message = (
             f"{_example(unknown)} of the units to be scored have no annotation; "
@@ -159,4 +171,11 @@ def join(
         )
         raise UserError(message)
     references = tuple(tuple(annotations[key].values()) for key in order)
-    return Material(order, references, tuple(truth[key] for key in order))
+    return Material(order, references, tuple(truth[key] for key in order) if truth else ())
+
+
+def read_material(
+    annotations: Path, truth: Sequence[Path], units: Sequence[UnitKey] | None = None
+) -> Material:
+    """The files of one network, joined; `truth` has the one path, or none."""
+    return join(read_annotations(annotations), read_truth(truth[0]) if truth else None, units)

@@ -12,7 +12,7 @@ from milan_core.experiments.rerank_study import INTERVALS, measured_row
 from milan_core.experiments.scores import ACCURACY, BERT_F, Scorer, cell
 from milan_core.experiments.sections import Column, Section, Table, write_section
 from milan_core.experiments.stage import encoder_folder, read_training
-from milan_core.experiments.units import join, read_annotations, read_descriptions, read_truth
+from milan_core.experiments.units import read_descriptions, read_material
 from milan_core.runtime.files import read_csv, write_csv
 from milan_core.text.bertscore import BertScorer
 from milan_core.text.metrics import WordInformation
@@ -36,11 +36,7 @@ def score_variants(
     `references` has the paths `annotations`, `truth` and `units` (of the published captioner).
     """
     order = list(read_descriptions(tables[MAIN]))
-    annotations, truth = (
-        read_annotations(references["annotations"]),
-        read_truth(references["truth"]),
-    )
-    material = join(annotations, truth, order)
+    material = read_material(references["annotations"], [references["truth"]], order)
     bert = None
     if bertscore:
         bert = BertScorer(encoder_folder(bertscore[0]), options["bertscore_layer"])
@@ -53,7 +49,7 @@ def score_variants(
     }
     rows = []
     for name, measured in found.items():
-        row = measured_row(measured, found[MAIN].units[ACCURACY], bootstrap)
+        row = measured_row(measured, found[MAIN], bootstrap)
         rows.append([model, name, *(cell(row[column]) for column in COLUMNS[2:])])
     write_csv(out, COLUMNS, rows)
 

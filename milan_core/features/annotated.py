@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from milan_core.annotations.images import SetImages
+from milan_core.annotations.mapped import scratch_array
 from milan_core.annotations.records import Annotation, write_annotations
 from milan_core.annotations.released import AnnotationSet, open_set
 from milan_core.errors import UserError
 from milan_core.features.encoder import Encoder, used_images
-from milan_core.features.pooling import MaskedLayer, Masking, pool_images
+from milan_core.features.pooling import MASKINGS, Empty, MaskedLayer, Masking, pool_images
 from milan_core.features.spatial import spatial_features
 from milan_core.features.store import FeatureTable
-from milan_core.runtime.files import canonical_json, file_sha256, text_hash
+from milan_core.runtime.files import canonical_json, file_sha256, give_back, text_hash
 
 
 def encode_set(
@@ -27,13 +29,17 @@ def encode_set(
     resize: str = "area",
     maskings: tuple[Masking, ...] = ("exact",),
     seed: int = 0,
+    scratch: Path | None = None,
 ) -> FeatureTable:
     """Features of the annotated units of a set, layer by layer, units as in its files: float16.
 
     Every distinct image is read and encoded once, whatever the number of layers that show it.
+    With a folder for `scratch` files, masks and features lie there and not in memory: 0.5 GB and
+    up to 1.8 GB for the largest published set.
     """
     rows = _annotated_rows(found)
-    layers = [_masked(found, name, chosen) for name, chosen in rows.items()]
+    empty = np.zeros if scratch is None else functools.partial(scratch_array, scratch)
+    layers = [_masked(found, name, chosen, empty) for name, chosen in rows.items()]
     if len({layer.ids.shape[1] for layer in layers}) != 1:
         message = f"{found.folder}: layers have different numbers of exemplars"
         raise UserError(message)
@@ -50,7 +56,9 @@ def encode_set(
     else:
         options |= {"append_area": append_area, "resize": resize}
         batches = encoder.batches(images, used_images(layers))
-        pooled = pool_images(batches, layers, size, maskings=maskings, dtype=np.float16, **options)
+        pooled = pool_images(
+            batches, layers, size, maskings=maskings, empty=empty, dtype=np.float16, **options
+        )
         arrays = {str(masking): array for masking, array in pooled.items()}
     meta = {"encoder": encoder.hash, "dataset": set_fingerprint(found), "pooling": options}
     units = {name: found.layers[name].units[chosen].tolist() for name, chosen in rows.items()}
@@ -71,10 +79,10 @@ def _annotated_rows(found: AnnotationSet) -> dict[str, np.ndarray]:
     return rows
 
 
-def _masked(found: AnnotationSet, name: str, rows: np.ndarray) -> MaskedLayer:
-    """The layer with its masks as bits: from the packed copy on disk, or packed in memory.
+def _masked(found: AnnotationSet, name: str, rows: np.ndarray, empty: Empty) -> MaskedLayer:
+    """The layer with its masks as bits: from the packed copy on disk, or packed here.
 
-    In memory they take 94 KB a unit of 15 masks of 224 pixels: 470 MB for the largest set.
+    They take 94 KB a unit of 15 masks of 224 pixels: 470 MB for the largest set.
     """
     folder, k = found.layers[name], found.layers[name].ids.shape[1]
     if folder.is_packed:
@@ -83,8 +91,17 @@ def _masked(found: AnnotationSet, name: str, rows: np.ndarray) -> MaskedLayer:
             return np.stack([folder.packed(rows[s // k])[s % k] for s in slots.tolist()])
 
         return MaskedLayer(name, folder.ids[rows], mapped)
-    packed = np.concatenate([folder.packed(row) for row in rows])
-    return MaskedLayer(name, folder.ids[rows], lambda slots: packed[slots])
+    packed = empty((len(rows) * k, folder.size, -(-folder.size // 8)), np.uint8)
+    for place, row in enumerate(rows):
+        packed[place * k : (place + 1) * k] = folder.packed(row)
+    bits = np.asarray(packed)
+
+    def kept(slots: np.ndarray) -> np.ndarray:
+        chosen: np.ndarray = bits[slots]
+        give_back(packed)
+        return chosen
+
+    return MaskedLayer(name, folder.ids[rows], kept)
 
 
 def set_fingerprint(found: AnnotationSet) -> str:
@@ -109,10 +126,11 @@ def write_set(
     """Write the features and the annotations of a set as the captioner's training reads them.
 
     Args:
-        spec: path, images, transform, expect, annotation_count (`annotation_sets` of the config).
+        spec: path, images, transform, expect, annotation_count (`annotation_sets` of the config);
+            with `controls` also under shuffled masks and whole, for the scores of descriptions.
         encoder: of the captioner.
         options: of the pooling.
-        features: features.safetensors.
+        features: features.safetensors; scratch files lie beside it meanwhile.
         annotations: annotations.csv.
         threads: images decoded at once.
         seed: of the shuffled masks.
@@ -124,7 +142,10 @@ def write_set(
     found = open_set(Path(spec["path"]).expanduser(), spec["annotation_count"])
     root = Path(spec["images"]).expanduser() if spec["images"] else None
     images = SetImages(found, root, spec["transform"], expected=spec["expect"], threads=threads)
-    table = encode_set(found, images, encoder, seed=seed, **options)
+    maskings: tuple[Masking, ...] = MASKINGS if spec.get("controls") else ("exact",)
+    table = encode_set(
+        found, images, encoder, maskings=maskings, seed=seed, scratch=features.parent, **options
+    )
     texts = [
         Annotation(layer, unit, text)
         for (layer, unit), kept in found.annotations.items()

@@ -17,6 +17,7 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.errors import UserError, unknown
+from milan_core.runtime.files import give_back
 from milan_core.runtime.seeding import generator
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ Masking = Literal["exact", "shuffled", "whole"]
 MASKINGS: tuple[Masking, ...] = ("exact", "shuffled", "whole")
 RESIZES = {"area": "area", "bilinear": "points"}
 """How a mask shrinks to a map, and what the operation calls it."""
+Empty = Callable[[tuple[int, ...], Any], np.ndarray]
 _SLOTS = 4096  # exemplars pooled together: bounds the memory of their masks
 
 Pick = Callable[[np.ndarray], np.ndarray]
@@ -125,6 +127,7 @@ def pool_images(
     append_area: bool = True,
     resize: str = "area",
     seed: int = 0,
+    empty: Empty = np.zeros,
     dtype: Any = np.float32,
 ) -> dict[Masking, np.ndarray]:
     """Pool every image's maps as they come, so that no more than one batch of maps is kept.
@@ -137,6 +140,7 @@ def pool_images(
         append_area: see there.
         resize: see there.
         seed: of the shuffled masks.
+        empty: makes the arrays of the result, all zeros; mapped ones are let go after each batch.
         dtype: of the result.
 
     Returns:
@@ -158,8 +162,10 @@ def pool_images(
                 packed = _gather(picks[masking], starts, slots)
                 pooled = pool_slots(maps, rows, packed, size, append_area, resize)
                 if masking not in found:
-                    found[masking] = np.zeros((len(ids), pooled.shape[1]), dtype)
+                    found[masking] = empty((len(ids), pooled.shape[1]), dtype)
                 found[masking][slots] = pooled
+        for array in found.values():
+            give_back(array)
     k = layers[0].ids.shape[1]
     return {masking: array.reshape(-1, k, array.shape[1]) for masking, array in found.items()}
 

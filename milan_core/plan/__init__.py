@@ -12,7 +12,7 @@ from typing import Any
 from milan_core.config import Config
 from milan_core.errors import UserError, unknown
 from milan_core.plan.analysis import analyze_assets
-from milan_core.plan.annotations import annotation_sets, check_sets
+from milan_core.plan.annotations import check_sets, networks
 from milan_core.plan.audit import audit_params as audit_params
 from milan_core.plan.audit import audited
 from milan_core.plan.audit import has_truth as has_truth
@@ -28,7 +28,9 @@ from milan_core.plan.splits import (
     Split,
     Trial,
     annotated,
+    annotation_sets,
     described,
+    judged,
     primary_split,
     seeds,
     splits,
@@ -46,6 +48,8 @@ __all__ = [
     "described",
     "experiments",
     "fetched_weights",
+    "judged",
+    "networks",
     "primary_split",
     "scored_variants",
     "seeds",
@@ -59,7 +63,7 @@ __all__ = [
 
 def needed_models(config: Config) -> list[str]:
     """Networks whose units must be mined: those described, learnt from, audited or edited."""
-    return sorted({*config.models, *annotated(config), *audited(config), *edited(config)})
+    return sorted({*networks(config), *annotated(config), *audited(config), *edited(config)})
 
 
 def probe_datasets(config: Config) -> list[str]:
@@ -79,12 +83,13 @@ def check_plan(config: Config) -> None:
                 raise unknown("split", name, allowed, f"config: {key}")
     check_variants(config)
     _check_files(config)
-    check_sets(config)
+    check_sets(config, annotation_sets(config))
 
 
 def _all_splits(config: Config) -> list[str]:
     """Splits that some choice of `models` would have: overlays may choose fewer."""
-    return ["all", *(f"{kind}_{name}" for name in config.model_zoo for kind in KINDS)]
+    names = [*config.model_zoo, *config.annotation_sets]
+    return ["all", *(f"{kind}_{name}" for name in names for kind in KINDS)]
 
 
 def _check_files(config: Config) -> None:
@@ -181,7 +186,7 @@ def captioner_params(config: Config, split: str) -> str:
 def report_params(config: Config, results: str, resources: str) -> str:
     """The canonical JSON of what the report shows: networks, their data sets, assets and notice."""
     models = {}
-    for name in config.models:
+    for name in networks(config):
         spec = config.model_zoo[name]
         models[name] = {
             "dataset": spec.dataset,
@@ -197,6 +202,7 @@ def report_params(config: Config, results: str, resources: str) -> str:
             "results": results,
             "resources": resources,
             "models": models,
+            "sets": [name for name in described(config) if name in config.annotation_sets],
             "assets": assets,
             "notice": config.notice,
             "k": config.exemplars.k,

@@ -1,7 +1,8 @@
-"""Annotation sets in the plan: which entries of `corpus` they are, and what their job needs."""
+"""Annotation sets in the plan: what the job of each needs, and whether its files are there."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from milan_core.config import Config
@@ -9,9 +10,9 @@ from milan_core.errors import UserError
 from milan_core.runtime.files import canonical_json, text_hash
 
 
-def annotation_sets(config: Config) -> list[str]:
-    """Entries of `corpus` that are annotation sets."""
-    return [name for name in config.corpus if name in config.annotation_sets]
+def networks(config: Config) -> list[str]:
+    """Entries of `models` that are networks: their units are mined here, in images given here."""
+    return [name for name in config.models if name in config.model_zoo]
 
 
 def annotated_networks(config: Config) -> list[str]:
@@ -20,8 +21,9 @@ def annotated_networks(config: Config) -> list[str]:
 
 
 def set_params(config: Config, name: str) -> str:
-    """The canonical JSON of one annotation set."""
-    return canonical_json(config.annotation_sets[name].model_dump())
+    """The canonical JSON of one annotation set; of a described one the controls are encoded too."""
+    spec = config.annotation_sets[name].model_dump()
+    return canonical_json({**spec, "controls": name in config.models})
 
 
 def set_version(config: Config, name: str) -> str:
@@ -36,9 +38,9 @@ def set_version(config: Config, name: str) -> str:
     return text_hash(canonical_json(facts))
 
 
-def check_sets(config: Config) -> None:
+def check_sets(config: Config, names: Iterable[str]) -> None:
     """Refuse a set, or images for one, that are not there."""
-    for name in annotation_sets(config):
+    for name in names:
         spec = config.annotation_sets[name]
         for key, value in (("path", spec.path), ("images", spec.images)):
             if value is not None and not Path(value).expanduser().exists():

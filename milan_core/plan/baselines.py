@@ -26,10 +26,11 @@ def compared(config: Config) -> list[Trial]:
 
 
 def labelled(config: Config) -> list[str]:
-    """Networks that other methods label."""
+    """Networks that other methods label: sets hold exemplars only, which tell no other method."""
     if not (config.baselines.methods or config.baselines.published):
         return []
-    return list(dict.fromkeys(trial.test for trial in compared(config)))
+    tests = dict.fromkeys(trial.test for trial in compared(config))
+    return [name for name in tests if name in config.model_zoo]
 
 
 def needs_masks(config: Config) -> bool:
@@ -54,8 +55,9 @@ def label_params(config: Config, model: str) -> str:
 
 
 def about(config: Config) -> str:
-    """The canonical JSON of what the table's text must say of the labels."""
+    """The canonical JSON of what the table's text must say of the labels and the references."""
     models = labelled(config)
+    tests = dict.fromkeys(trial.test for trial in compared(config))
     sources = sorted({label_dataset(config, model) for model in models})
     probes = {config.model_zoo[model].dataset for model in models}
     return canonical_json(
@@ -63,5 +65,6 @@ def about(config: Config) -> str:
             "methods": list(config.baselines.methods),
             "labels": ", ".join(sources),
             "same_images": bool(probes & set(sources)),
+            "sets": [name for name in tests if name in config.annotation_sets],
         }
     )

@@ -6,7 +6,7 @@ from milan_core.config import Config
 
 
 def studied(config: Config) -> list[str]:
-    """Networks of the study that this run describes and has annotations of."""
+    """Networks and sets of the study that this run describes and has annotations of."""
     return [
         name
         for name in config.rerank_study.models

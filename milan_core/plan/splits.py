@@ -1,16 +1,21 @@
 """Which captioners are trained, and which networks each of them describes.
 
 `within_X` learns from a share of the units of X and describes the others; `without_X` learns from
-the corpus less X and describes X; `from_X` learns from X alone; `all` learns from the whole corpus
-and serves every network that is not in it.
+the corpus less X and describes X; `from_X` learns from X alone, a network, a set or a group of
+sets; `all` learns from the whole corpus and serves everything that is not in it.
+
+An annotation set stands for the network whose units it holds: it is learnt from, described and
+scored like one, from its own exemplars against its own annotations.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from milan_core.config import Config
-from milan_core.plan.annotations import annotated_networks
+from milan_core.config.annotations import side_members
+from milan_core.plan.annotations import annotated_networks, networks
 
 KINDS = ("within", "without", "from")
 WITHIN, HELD_OUT = "within-network", "leave-one-network-out"
@@ -32,36 +37,79 @@ class Split:
 
 @dataclass(frozen=True)
 class Trial:
-    """One captioner of a split, scored on one network; `experiment` is its row of Table 3."""
+    """One captioner of a split, scored on one network.
+
+    `experiment`, `learnt` and `described` name its row of Table 3: a row's two sides may each be a
+    group of sets.
+    """
 
     experiment: str
     split: str
     test: str
     seed: int
+    learnt: str
+    described: str
 
 
-def pairs(config: Config) -> list[tuple[str, str, str]]:
-    """(experiment, learnt from, described) of `generalization.across`, as far as configured.
+@dataclass(frozen=True)
+class Pair:
+    """One entry of `generalization.across`: its sides as configured, and what they stand for."""
 
-    A pair whose described network is not among `models` is left out: an overlay may choose fewer.
+    experiment: str
+    learnt: str
+    described: str
+    train: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    @property
+    def split(self) -> str:
+        """The split whose captioner describes the right side."""
+        return "all" if self.learnt == "all" else f"from_{re.sub(r'[^a-z0-9_]', '_', self.learnt)}"
+
+
+def pairs(config: Config) -> list[Pair]:
+    """The pairs of `generalization.across`, as far as configured.
+
+    Described networks that are not among `models` are left out: an overlay may choose fewer.
     """
-    return [
-        (experiment, train, test)
-        for experiment, found in config.generalization.across.items()
-        for train, test in found
-        if test in config.models
-    ]
+    found = []
+    for experiment, entries in config.generalization.across.items():
+        for learnt, described in entries:
+            where = f"config: generalization.across.{experiment}"
+            members = side_members(config, described, where)
+            if tests := tuple(name for name in members if name in config.models):
+                train = side_members(config, learnt, where)
+                found.append(Pair(experiment, learnt, described, train, tests))
+    return found
 
 
 def annotated(config: Config) -> list[str]:
-    """Networks that need annotations: the corpus, and both sides of every pair."""
-    named = [name for _, train, test in pairs(config) for name in (train, test) if name != "all"]
+    """Networks that are annotated here: those of the corpus, and of both sides of every pair."""
+    named = [
+        name
+        for pair in pairs(config)
+        for name in (*(pair.train if pair.learnt != "all" else ()), *pair.tests)
+        if name in config.model_zoo
+    ]
     return list(dict.fromkeys([*annotated_networks(config), *named]))
 
 
-def described(config: Config) -> list[str]:
-    """Networks that are described and have annotations to be scored against."""
+def annotation_sets(config: Config) -> list[str]:
+    """Annotation sets that are learnt from or described."""
+    learnt = [name for split in splits(config).values() for name in split.train]
+    names = dict.fromkeys([*config.corpus, *config.models, *learnt])
+    return [name for name in names if name in config.annotation_sets]
+
+
+def judged(config: Config) -> list[str]:
+    """Described networks whose concepts are known; those of annotation sets are not."""
     known = annotated(config)
+    return [name for name in networks(config) if name in known]
+
+
+def described(config: Config) -> list[str]:
+    """What is described and has annotations to be scored against: networks and sets."""
+    known = {*annotated(config), *config.annotation_sets}
     return [name for name in config.models if name in known]
 
 
@@ -73,16 +121,18 @@ def primary_split(config: Config, model: str) -> str:
 def splits(config: Config) -> dict[str, Split]:
     """All splits of a configuration by name."""
     across = pairs(config)
-    unseen = tuple(test for _, train, test in across if train == "all")
+    unseen = [name for pair in across if pair.split == "all" for name in pair.tests]
     found = {"all": Split("all", tuple(config.corpus), tuple(dict.fromkeys(unseen)))}
     for model in described(config):
         if model in config.corpus:
             rest = tuple(name for name in config.corpus if name != model)
             found[f"without_{model}"] = Split(f"without_{model}", rest, (model,))
         found[f"within_{model}"] = Split(f"within_{model}", (model,), (model,), within=True)
-    for source in dict.fromkeys(train for _, train, _ in across if train != "all"):
-        tests = dict.fromkeys(test for _, train, test in across if train == source)
-        found[f"from_{source}"] = Split(f"from_{source}", (source,), tuple(tests))
+    for pair in across:
+        if pair.split != "all":
+            known = found.get(pair.split, Split(pair.split, pair.train)).tests
+            tests = tuple(dict.fromkeys([*known, *pair.tests]))
+            found[pair.split] = Split(pair.split, pair.train, tests)
     return found
 
 
@@ -96,14 +146,20 @@ def seeds(config: Config, split: str) -> list[int]:
 
 def trials(config: Config) -> list[Trial]:
     """Everything that is scored."""
-    found = [
-        Trial(WITHIN if split.within else HELD_OUT, split.name, test, seed)
-        for split in splits(config).values()
-        if split.name.startswith(("within_", "without_"))
-        for test in split.tests
-        for seed in seeds(config, split.name)
-    ]
-    for experiment, train, test in pairs(config):
-        split = "all" if train == "all" else f"from_{train}"
-        found += [Trial(experiment, split, test, seed) for seed in seeds(config, split)]
+    found = []
+    for split in splits(config).values():
+        if split.name.startswith(("within_", "without_")):
+            experiment = WITHIN if split.within else HELD_OUT
+            for test in split.tests:
+                row = (test if split.within else f"all but {test}", test)
+                found += [
+                    Trial(experiment, split.name, test, seed, *row)
+                    for seed in seeds(config, split.name)
+                ]
+    for pair in pairs(config):
+        found += [
+            Trial(pair.experiment, pair.split, test, seed, pair.learnt, pair.described)
+            for test in pair.tests
+            for seed in seeds(config, pair.split)
+        ]
     return found

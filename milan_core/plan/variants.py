@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from milan_core.config import Config
 from milan_core.errors import UserError, unknown
+from milan_core.plan.annotations import networks
 from milan_core.runtime.files import canonical_json
 
 
 def variant_models(config: Config, variant: str) -> list[str]:
     """Networks of a variant; those that this run does not describe are passed over."""
-    chosen = config.variants[variant].models or config.models
+    chosen = config.variants[variant].models or networks(config)
     return [name for name in chosen if name in config.models]
 
 

@@ -13,10 +13,12 @@ from milan_core.runtime.files import read_csv
 MAIN, ACCURACY, BERT_F = "pmi", "concept_accuracy", "bert_score-f"
 FEWER = "pmi_two_references"
 LEAD = ":lead-of-pmi"
+# Columns of a sweep over lambda that units without known concepts lack.
+SWEPT = (ACCURACY, "low", "high", "accuracy_gain", "gain_low", "gain_high")
 SHOWN = (ACCURACY, BERT_F, "bleu", "rouge-l-f", "distinct", "mean_information")
 METHOD_NAMES = {
     MAIN: "MILAN: log p(d|E) − λ log p(d)",
-    FEWER: "MILAN, against two annotators at a time",
+    FEWER: "MILAN, against all annotators but one",
     "greedy": "greedy p(d|E), same captioner",
     "beam": "p(d|E), beam search, same captioner",
     "retrieval": "annotation of the nearest training unit",
@@ -33,7 +35,7 @@ METHOD_NAMES = {
     "constant": "constant: agrees best in training",
     "constant_concept": "constant: most often right in training",
     "most_frequent": "constant: most frequent annotation",
-    "annotators": "each annotator against the other two",
+    "annotators": "each annotator against the others",
 }
 
 
@@ -114,7 +116,9 @@ def lambda_rows(path: Path | None) -> dict[str, list[dict[str, float]]]:
     return {
         split: [
             # The mean of equal floats need not equal them: three times 0.2 over 3 is not 0.2.
-            {name: sum(r[name] for r in rows) / len(rows) for name in rows[0]} | {"lambda": weight}
+            dict.fromkeys(SWEPT, math.nan)
+            | {name: sum(r[name] for r in rows) / len(rows) for name in rows[0]}
+            | {"lambda": weight}
             for weight, rows in sorted(points.items())
         ]
         for split, points in found.items()

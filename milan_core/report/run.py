@@ -21,6 +21,7 @@ The run is a plain dictionary, so that pages can be made of any folder of files:
     provenance          list of paths of provenance files
     assets              list of paths of asset.json
     sections            list of paths of section.json, one per experiment (optional)
+    sets                list of the annotation sets that are scored (optional)
     columns             int, exemplars side by side (optional, default 5)
 """
 
@@ -54,7 +55,7 @@ def collect_run(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The run dictionary of a workflow's results.
 
     `settings` has results, resources (roots), models ({name: {dataset, annotated, factory,
-    is_encoder}}), assets (names), notice and lambda.
+    is_encoder}}), sets (described annotation sets), assets (names), notice and lambda.
     """
     results, resources = Path(settings["results"]), Path(settings["resources"])
     models = {
@@ -72,6 +73,7 @@ def collect_run(settings: Mapping[str, Any]) -> dict[str, Any]:
         "notice": settings.get("notice", ""),
         "lambda": float(settings.get("lambda", 0.2)),
         "models": models,
+        "sets": list(settings.get("sets", [])),
         "tables": {
             "generalization": scored(general / "table.csv"),
             "baselines": scored(baselines / "table.csv"),

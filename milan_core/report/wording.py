@@ -202,8 +202,8 @@ def ceiling_sentence(models: Sequence[str], table: Table) -> str | None:
     if not said:
         return None
     return (
-        "For comparison with the agreement of the programmatic annotators: BERTScore F of the "
-        "descriptions against two annotators, and of the third annotator against the same two, is "
+        "For comparison with the agreement of the annotators: BERTScore F of the descriptions "
+        "against all annotators but one, and of that one against the same others, is "
         f"{', '.join(said)}."
     )
 

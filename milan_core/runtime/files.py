@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import json
+import mmap
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from milan_core.errors import UserError
+
+PIECE = 64 << 20  # bytes of an array that are hashed or written at once
 
 
 def canonical_json(value: Any) -> str:
@@ -129,26 +132,71 @@ def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
         raise UserError(f"{path} is not a readable .npy array: {error}") from None
 
 
+def give_back(array: np.ndarray) -> None:
+    """Let go of the memory of an array that is mapped from a file; it is read again if needed."""
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _pieces(array: np.ndarray) -> Iterator[memoryview]:
+    """The bytes of an array in C order by pieces, so that a mapped one stays out of memory."""
+    flat = np.asarray(array, order="C").reshape(-1)
+    step = max(1, PIECE // flat.itemsize)
+    for start in range(0, flat.size, step):
+        yield flat[start : start + step].data.cast("B")
+        give_back(array)
+
+
 def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> str:
     told = {key: header[key] for key in ("kind", "version", "meta")}
     digest = hashlib.sha256(canonical_json(told).encode())
     for name in sorted(arrays):
-        array = np.asarray(arrays[name], order="C")
+        array = arrays[name]
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.reshape(-1).data.cast("B") if array.size else b"")
+        for piece in _pieces(array):
+            digest.update(piece)
     return digest.hexdigest()
+
+
+# NumPy's codes of the numbers that safetensors has, in the order of its files, last ones first.
+_NAMES = {
+    **{"b1": "BOOL", "u1": "U8", "i1": "I8", "i2": "I16", "u2": "U16", "f2": "F16"},
+    **{"i4": "I32", "u4": "U32", "f4": "F32", "f8": "F64", "i8": "I64", "u8": "U64"},
+}
+_ORDER = list(_NAMES)
+
+
+def _code(array: np.ndarray) -> str:
+    return array.dtype.str.lstrip("<|")
 
 
 def save_tensors(
     path: Path | str, kind: str, version: int, arrays: Mapping[str, np.ndarray], meta: Any = None
 ) -> None:
-    """Write arrays and JSON metadata as one safetensors file with kind, version and checksum."""
-    from safetensors.numpy import save
+    """Write arrays and JSON metadata as one safetensors file with kind, version and checksum.
 
-    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    The bytes are those of `safetensors.numpy.save`, which would need twice the arrays' size more
+    memory. Arrays of other numbers than safetensors has are a `ValueError`.
+    """
+    if unknown := [str(a.dtype) for a in arrays.values() if _code(a) not in _NAMES]:
+        raise ValueError(f"safetensors has no {', '.join(unknown)}")
     header = {"kind": kind, "version": version, "meta": meta or {}}
     header["sha256"] = _digest(arrays, header)
-    write_bytes(path, save(arrays, metadata={"milan": canonical_json(header)}))
+    order = sorted(arrays, key=lambda name: (-_ORDER.index(_code(arrays[name])), name))
+    told: dict[str, Any] = {"__metadata__": {"milan": canonical_json(header)}}
+    end = 0
+    for name in order:
+        start, end = end, end + arrays[name].nbytes
+        facts = {"dtype": _NAMES[_code(arrays[name])], "shape": list(arrays[name].shape)}
+        told[name] = {**facts, "data_offsets": [start, end]}
+    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        handle.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            for piece in _pieces(arrays[name]):
+                handle.write(piece)
 
 
 def load_tensors(

@@ -21,7 +21,8 @@ from milan_core.features.pool import load_encoder
 from milan_core.features.pooling import pool_slots
 from milan_core.features.store import load_features
 from milan_core.plan import annotations as plan
-from milan_core.plan import needed_models, splits
+from milan_core.plan import needed_models, splits, studied, trials
+from milan_core.plan.splits import HELD_OUT, WITHIN, annotation_sets, described
 
 SIZE, K, UNITS, IMAGES = 32, 4, 6, 20
 NETWORK = """
@@ -162,12 +163,12 @@ def raw(**changes):
 
 def test_sets_in_the_plan():
     config = parse_config(raw(corpus=["mine", "net"]))
-    assert plan.annotation_sets(config) == ["mine"]
+    assert annotation_sets(config) == ["mine"]
     assert plan.annotated_networks(config) == ["net"]
     assert needed_models(config) == ["net"]
     assert splits(config)["without_net"].train == ("mine",)
     with pytest.raises(UserError, match=r"annotation_sets\.mine\.path: nothing at 'somewhere'"):
-        plan.check_sets(config)
+        plan.check_sets(config, ["mine"])
     with pytest.raises(UserError, match="did you mean 'mine'"):
         parse_config(raw(corpus=["mien"]))
     with pytest.raises(UserError, match="'net' is in model_zoo and in annotation_sets"):
@@ -185,3 +186,54 @@ def test_groups_stand_for_their_sets():
     assert len(both) == len(set(both)) == 4
     with pytest.raises(UserError, match="annotation_sets lacks milannotations_biggan_imagenet"):
         parse_config(raw(corpus=["gen"]))
+
+
+def paper(**changes):
+    """A run that learns from `base` and describes it, and a seventh set."""
+    names = [f"milannotations_{a}_{d}" for a in ("alexnet", "resnet152", "biggan")
+             for d in ("imagenet", "places365")]  # fmt: skip
+    sets = {name: {"path": "x"} for name in [*names, "milannotations_dino_vits8_imagenet"]}
+    models = ["net", "base", "dino_vits8/imagenet"]
+    return raw(models=models, corpus=["base"], annotation_sets=sets, **changes), names
+
+
+def test_a_set_is_described_wherever_a_network_may_be():
+    body, names = paper(
+        generalization={
+            "seeds": [0, 1],
+            "across": {"tasks": [["cls", "gen"]], "vit": [["all", "dino_vits8/imagenet"]],
+                       "one": [[f"milannotations_{x}_imagenet" for x in ("alexnet", "biggan")]]},
+        },
+        rerank_study={"models": ["milannotations_alexnet_imagenet", "net"]},
+    )  # fmt: skip
+    config = parse_config(body)
+    assert config.models == ["net", *names, "milannotations_dino_vits8_imagenet"]
+    assert plan.networks(config) == needed_models(config) == ["net"]
+    assert described(config) == annotation_sets(config) == config.models[1:]
+    found = splits(config)
+    assert found["from_cls"].train == tuple(names[:4])
+    assert found["from_cls"].tests == tuple(names[4:])
+    assert found["all"].tests == ("milannotations_dino_vits8_imagenet",)
+    assert found["without_" + names[0]].train == tuple(names[1:])
+    every = trials(config)
+    assert len(every) == 2 * (7 + 6 + 2 + 1 + 1)
+    assert {t.experiment for t in every} == {WITHIN, HELD_OUT, "tasks", "vit", "one"}
+    rows = {(t.learnt, t.described) for t in every if t.experiment in ("tasks", "vit")}
+    assert rows == {("cls", "gen"), ("all", "dino_vits8/imagenet")}
+    assert json.loads(plan.set_params(config, names[0]))["controls"]
+    assert studied(config) == ["milannotations_alexnet_imagenet"]
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (["alexnet", "imagenet"], "would describe a network that was learnt from"),
+        (["all", "gen"], "would describe a network that was learnt from"),
+        (["alexnet", "gem"], "did you mean 'gen'"),
+        (["alexnet", "all"], "unknown network, annotation set or group 'all'"),
+    ],
+)
+def test_pairs_that_cannot_be(pair, words):
+    body, _ = paper(generalization={"across": {"x": [pair]}})
+    with pytest.raises(UserError, match=words):
+        parse_config(body)

@@ -63,7 +63,7 @@ def trial(tmp_path: Path) -> comparison.TrialFiles:
         beams=tmp_path / "beams.safetensors",
         baselines=tmp_path / "baselines.csv",
         annotations=tmp_path / "b/annotations/annotations.csv",
-        truth=tmp_path / "b/annotations/truth.csv",
+        truth=[tmp_path / "b/annotations/truth.csv"],
         units=tmp_path / "units.csv",
         learnt=[tmp_path / "a/annotations/annotations.csv"],
         features=features(tmp_path / "b/features/features.safetensors"),

@@ -49,7 +49,10 @@ def test_merge_adds_dictionaries_and_replaces_lists():
         ({"exemplars": {"k": 0}}, "exemplars.k"),
         ({"encoder": {"model": "nope"}}, "encoder.model"),
         ({"model_zoo": {"resnet_mini": {"dataset": "stiker"}}}, "unknown data set 'stiker'"),
-        ({"corpus": ["resnet_mini"], "models": ["resnet_mini"]}, "networks other than itself"),
+        (
+            {"corpus": ["resnet_mini"], "models": ["resnet_mini"]},
+            "networks or sets other than itself",
+        ),
     ],
 )
 def test_mistakes(default, change, words):

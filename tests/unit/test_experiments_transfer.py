@@ -35,6 +35,7 @@ def trial(tmp_path):
         write_csv(folder / "s.csv", ("method", "metric", "value", "low", "high", "n"), scores)
         files = {"scores": folder / "s.csv", "descriptions": folder / "d.csv"}
         facts = {"experiment": experiment, "train": train, "test": "net", "seed": seed}
+        facts |= {"learnt": "+".join(train), "described": "net"}
         return {**facts, **files, "truth": folder / "t.csv"}
 
     return make

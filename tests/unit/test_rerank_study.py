@@ -72,7 +72,13 @@ def test_every_strategy_is_the_captioners_own(captioner, features):
 
 def row(strategy, beams, weight, accuracy, gain, distinct):
     values = dict.fromkeys(COLUMNS, "") | {"model": "net", "strategy": strategy, "beams": beams}
-    values |= {"lambda": weight, "concept_accuracy": accuracy, "distinct": distinct, "bleu": 20.0}
+    values |= {
+        "lambda": weight,
+        "judged_by": "concept_accuracy",
+        "concept_accuracy": accuracy,
+        "distinct": distinct,
+        "bleu": 20.0,
+    }
     values |= {"gain": gain, "gain_low": gain - 0.02, "gain_high": gain + 0.02, "n": 10}
     values |= {"half": accuracy + 0.01, "other": accuracy - 0.01, "other_gain": gain - 0.05}
     return values | {"other_gain_low": gain - 0.09, "other_gain_high": gain - 0.01}
@@ -118,7 +124,8 @@ def test_halves_are_of_the_judged_units_and_those_of_every_strategy():
     half = first_half(~np.isnan(correct), 5)
     assert half.sum() == 3
     assert not half[np.isnan(correct)].any()
-    found = measured_row(Measured({}, {ACCURACY: correct}), base, Bootstrap(5, 100))
+    measures = (Measured({}, {ACCURACY: values}) for values in (correct, base))
+    found = measured_row(*measures, Bootstrap(5, 100))
     rest = ~half & ~np.isnan(correct)
     assert found["half"] == correct[half].mean()
     assert found["other"] == found["other_gain"] == correct[rest].mean()

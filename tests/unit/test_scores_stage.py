@@ -46,7 +46,7 @@ def trial(tmp_path: Path) -> SimpleNamespace:
         beams=tmp_path / "beams.safetensors",
         baselines=tmp_path / "baselines.csv",
         annotations=tmp_path / "b/annotations/annotations.csv",
-        truth=tmp_path / "b/annotations/truth.csv",
+        truth=[tmp_path / "b/annotations/truth.csv"],
         units=tmp_path / "units.csv",
         learnt=[tmp_path / "a/annotations/annotations.csv"],
         bertscore=[],
@@ -62,7 +62,7 @@ def test_from_files_to_tables(trial: SimpleNamespace, tmp_path: Path) -> None:
     assert float(rows["pmi", "concept_accuracy"]["value"]) == pytest.approx(4 / 6)
     assert float(rows["prior_only", "concept_accuracy"]["value"]) == pytest.approx(2 / 6)
     assert {method for method, _ in rows} >= {"constant", "constant_concept", "annotators"}
-    facts = {"test": "b", "seed": 0}
+    facts = {"test": "b", "seed": 0, "learnt": "a", "described": "b"}
     trials = [
         {**facts, "experiment": HELD_OUT, "split": "without_b", "train": ["a"], "primary": True},
         {**facts, "experiment": WITHIN, "split": "within_b", "train": ["b"], "primary": False},
@@ -90,7 +90,7 @@ def test_only_the_test_side_is_scored(trial: SimpleNamespace) -> None:
 
 def test_files_of_other_models_are_refused(trial: SimpleNamespace, tmp_path: Path) -> None:
     write_csv(tmp_path / "other.csv", TRUTH, [("z", 1, "dog", "object", 1, 15, 1, "dog")])
-    other = SimpleNamespace(**{**vars(trial), "truth": tmp_path / "other.csv"})
+    other = SimpleNamespace(**{**vars(trial), "truth": [tmp_path / "other.csv"]})
     with pytest.raises(UserError, match="not of the same units"):
         stage.score_trial(other)
     rows = [("prior_only", "c", 77, "dog")]

@@ -1,4 +1,4 @@
-"""A miniature annotation set of the published format, from its files to a trained captioner."""
+"""Miniature annotation sets of the published format: learnt from, described and scored."""
 
 import csv
 
@@ -12,6 +12,7 @@ from .plans import job_counts
 pytestmark = pytest.mark.workflow
 
 SIZE, K, UNITS, IMAGES = 32, 5, 12, 24
+SETS = ["milannotations_alexnet_imagenet", "milannotations_alexnet_places365"]
 NETWORK = """
 import torch
 from torch import nn
@@ -45,7 +46,7 @@ def overlay(tmp_path_factory):
     (root / "net.py").write_text(NETWORK)
     path = root / "overlay.yaml"
     path.write_text(f"""
-models: [shapes_resnet, shapes_alexnet]
+models: [shapes_resnet, shapes_alexnet, alexnet]
 corpus: [alexnet]
 generalization: {{across: {{across architectures: []}}}}
 annotation_sets:
@@ -60,15 +61,28 @@ captioner: {{max_epochs: 2}}
     return path
 
 
-def test_a_captioner_learns_from_annotation_sets(checkout, overlay):
-    folder = "results/quick/captioners/all/seed0"
-    arguments = ["--cores", "2", *QUICK, str(overlay), "--", f"{folder}/config.json"]
+def rows(path):
+    with path.open() as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_a_set_is_described_and_scored_by_what_another_taught(checkout, overlay):
+    held, results = SETS[0], checkout / "results/quick"
+    folder = f"generalization/without_{held}/{held}/seed0"
+    arguments = ["--cores", "2", *QUICK, str(overlay), "--", f"results/quick/{folder}/scores.csv"]
     result = snakemake(checkout, *arguments)
     assert result.returncode == 0, result.stdout[-4000:]
-    with (checkout / folder / "units.csv").open() as handle:
-        units = list(csv.DictReader(handle))
-    sets = ["milannotations_alexnet_imagenet", "milannotations_alexnet_places365"]
-    assert [row["model"] for row in units] == [name for name in sets for _ in range(2 * UNITS)]
+    units = rows(results / f"captioners/without_{held}/seed0/units.csv")
+    assert [row["model"] for row in units] == [SETS[1]] * 2 * UNITS
+    described = rows(results / f"{held}/describe/without_{held}/seed0/descriptions.csv")
+    assert {row["side"] for row in described} == {"test"}
+    assert [row["layer"] for row in described] == ["0"] * UNITS + ["4"] * UNITS
+    scores = {(row["method"], row["metric"]): row for row in rows(results / folder / "scores.csv")}
+    assert scores["pmi", "bleu"]["n"] == str(2 * UNITS)
+    methods = {method for method, _ in scores}
+    assert {"constant", "shuffled_prediction", "annotators", "greedy"} <= methods
+    assert {"whole_image", "shuffled_masks"} <= methods, "controls of a described set"
+    assert not any("accuracy" in metric for _, metric in scores), "nobody knows the concepts"
     again = snakemake(checkout, "-n", *arguments)
     assert "Nothing to be done" in again.stdout, again.stdout
     # An edited file of the set is noticed, although it is no input of the rule.
@@ -77,10 +91,42 @@ def test_a_captioner_learns_from_annotation_sets(checkout, overlay):
     assert job_counts(snakemake(checkout, "-n", *arguments).stdout)["annotations_encode"] == 2
 
 
-def test_networks_are_described_by_what_sets_taught(checkout, overlay):
+def test_sets_are_planned_like_networks(checkout, overlay):
     plan = snakemake(checkout, "-n", *QUICK, str(overlay))
     assert plan.returncode == 0, plan.stdout
     counts = job_counts(plan.stdout)
-    assert counts["captioner_train"] <= 1
-    assert counts["describe_units"] == 4, "the two, the twin of the audit and the edited network"
-    assert "generalization_score" not in counts, "these networks have no annotations here"
+    assert counts["captioner_train"] == 1 + 2 + 2, "all, without each set, within each set"
+    # the two networks, the twin of the audit and the edited network by `all`; sets like networks
+    assert counts["describe_units"] == 4 + 2 + 2
+    assert counts["generalization_score"] == 2 + 2, "networks have no annotations here"
+    assert counts["baselines_score"] == 2
+    assert counts["baselines_label"] == 0
+    assert counts["exemplars_scan"] == 2 * 4, "sets bring their exemplars"
+
+
+@pytest.mark.slow
+def test_a_run_of_sets_alone(checkout, overlay, tmp_path):
+    """Tables 2 and 3, the study and the report, without a network of one's own."""
+    more = tmp_path / "alone.yaml"
+    more.write_text(f"""
+models: [alexnet]
+pathvars: {{results: results/sets, logs: logs/sets, benchmarks: logs/sets/benchmarks}}
+generalization: {{seeds: [0, 1], across: {{two sets: [[{SETS[0]}, alexnet/places365]]}}}}
+rerank_study: {{models: [{SETS[0]}]}}
+analyze: {{models: []}}
+audit: null
+edit: null
+""")
+    result = snakemake(checkout, "--cores", "2", *QUICK, str(overlay), str(more))
+    assert result.returncode == 0, result.stdout[-4000:]
+    results = checkout / "results/sets"
+    table = rows(results / "generalization/table3.csv")
+    assert [(row["experiment"], row["trials"]) for row in table] == [
+        *[("leave-one-network-out", "2"), ("within-network", "2")] * 2,
+        ("two sets", "2"),
+    ]
+    assert "accuracy" not in table[0]
+    assert {row["model"] for row in rows(results / "baselines/table2.csv")} >= set(SETS)
+    assert rows(results / "rerank_study/table.csv")[0]["model"] == SETS[0]
+    assert len(rows(results / f"{SETS[0]}/descriptions.csv")) == 2 * UNITS
+    assert SETS[0] in (results / "report/index.html").read_text()

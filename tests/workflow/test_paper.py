@@ -22,6 +22,7 @@ def with_files(root, tmp_path_factory):
     folder = copy_repository(root, tmp_path_factory.mktemp("paper"))
     files = [f"weights/{name}_imagenet_blurred.pth" for name in ARCHITECTURES]
     files += [f"data/milannotations/{n}-{d}.zip" for n in SETS for d in ("imagenet", "places365")]
+    files += ["data/milannotations/dino_vits8-imagenet.zip"]
     for split in ("train", "val"):
         (folder / "resources/data/imagenet" / split).mkdir(parents=True)
     for file in files:
@@ -45,7 +46,7 @@ def test_data_sets_and_networks(counts):
     # the encoder, DINO and one network of each pair: nothing fetches what is in place
     assert counts["weights_fetch"] == 1 + 1 + len(ARCHITECTURES)
     assert counts["targets_train"] == 5, "four that read text and one that does not"
-    assert counts["annotations_encode"] == 6, "the sets of the group base"
+    assert counts["annotations_encode"] == 7, "the sets of the group base, and the ViT's"
 
 
 def test_mining_and_descriptions(counts):
@@ -53,15 +54,23 @@ def test_mining_and_descriptions(counts):
     assert counts["exemplars_scan"] == counts["exemplars_merge"] == mined
     assert counts["features_pool"] == mined
     assert counts["features_encode"] == 1 + 4, "probe images are encoded once, not per network"
-    assert counts["describe_units"] == counts["describe_table"] == mined
-    assert counts["captioner_train"] == 1, "base describes everything"
+    assert counts["describe_table"] == mined + 7, "networks and sets"
+    # Table 3, five trials each: within seven sets, without each of six, all to the ViT's, and the
+    # groups of the other rows, which describe 2 + 2, 3 + 3, 2 and 4 sets
+    trials = 5 * (7 + 6 + 1 + 4 + 6 + 6)
+    assert counts["describe_units"] == mined + trials
+    assert counts["generalization_score"] == trials
+    assert counts["captioner_train"] == 5 * (7 + 6 + 1 + 6)
 
 
 def test_experiments(counts):
     assert counts["edit_network"] == 4
-    for job in ("analyze_network", "audit_count", "audit_section", "edit_table", "report_pages"):
+    assert counts["baselines_score"] == 5 * 6, "Table 2: the sets of the corpus"
+    assert counts["baselines_label"] == 0, "labels need activations, which sets do not hold"
+    assert counts["rerank_study_measure"] == 2
+    for job in ("analyze_network", "audit_count", "audit_section", "edit_table", "report_pages",
+                "generalization_section", "baselines_table", "rerank_study_table"):  # fmt: skip
         assert counts[job] == 1, job
-    assert counts["generalization_score"] == counts["baselines_score"] == 0, "see paper.yaml"
 
 
 def test_published_behaviours_change_settings_and_no_job(with_files, counts):

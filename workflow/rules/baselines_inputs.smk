@@ -2,6 +2,7 @@
 
 COMPARED = baseline_plan.compared(CONFIG)
 LABELLED = baseline_plan.labelled(CONFIG)
+KNOWN = [t.test for t in COMPARED if t.test in NETWORKS]  # whose concepts are known
 
 
 def label_manifest(wildcards):

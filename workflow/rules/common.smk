@@ -35,8 +35,9 @@ except UserError as error:
 
 TRIALS = plan.trials(CONFIG)
 STUDIED = plan.studied(CONFIG)
+NETWORKS = plan.networks(CONFIG)
 TRAINED = [
-    name for name in CONFIG.models if CONFIG.model_zoo[name].weights.source == "train"
+    name for name in NETWORKS if CONFIG.model_zoo[name].weights.source == "train"
 ]
 ROOTS = {
     "results": "results",
@@ -57,6 +58,8 @@ GENERATED = [
     name for name, spec in CONFIG.dataset_zoo.items() if spec.kind == "generated"
 ]
 LATENTS = [name for name, spec in CONFIG.dataset_zoo.items() if spec.kind == "latents"]
+# What is described from features may be a network or an annotation set; only networks are mined.
+DESCRIBABLE = one_of([*CONFIG.model_zoo, *CONFIG.annotation_sets])
 
 
 wildcard_constraints:

@@ -13,6 +13,8 @@ rule describe_units:
         "<logs>/{model}/describe/{split}-seed{seed}.log",
     benchmark:
         "<benchmarks>/{model}/describe/{split}-seed{seed}.tsv"
+    wildcard_constraints:
+        model=DESCRIBABLE,
     conda:
         "../../envs/milan.yaml"
     threads: 1
@@ -43,6 +45,8 @@ rule describe_table:
         ),
     log:
         "<logs>/{model}/describe/table.log",
+    wildcard_constraints:
+        model=DESCRIBABLE,
     localrule: True
     conda:
         "../../envs/milan.yaml"

@@ -72,7 +72,5 @@ rule annotations_write:
 
 rule exemplars:
     input:
-        collect(
-            "<results>/{model}/exemplars/exemplars.safetensors", model=CONFIG.models
-        ),
+        collect("<results>/{model}/exemplars/exemplars.safetensors", model=NETWORKS),
     localrule: True

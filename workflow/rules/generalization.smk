@@ -4,7 +4,7 @@ rule generalization_score:
         beams=trial_file("beams.safetensors"),
         baselines=trial_file("baselines.csv"),
         annotations=split_model("annotations/annotations.csv"),
-        truth=split_model("annotations/truth.csv"),
+        truth=known_truth,
         learnt=train_files("annotations.csv"),
         concepts=train_files("truth.csv"),
         units="<results>/captioners/{split}/seed{seed}/units.csv",
@@ -16,6 +16,8 @@ rule generalization_score:
         "<logs>/generalization/{split}-{model}-seed{seed}.log",
     benchmark:
         "<benchmarks>/generalization/{split}-{model}-seed{seed}.tsv"
+    wildcard_constraints:
+        model=DESCRIBABLE,
     conda:
         "../../envs/milan.yaml"
     threads: 1
@@ -77,9 +79,12 @@ rule generalization_section:
             f"<results>/{t.test}/describe/{t.split}/seed{t.seed}/descriptions.csv"
             for t in TRIALS
         ],
-        truth=[f"<results>/{t.test}/annotations/truth.csv" for t in TRIALS],
+        truth=collect(
+            "<results>/{model}/annotations/truth.csv", model=plan.judged(CONFIG)
+        ),
     output:
         section="<results>/generalization/section.json",
+        table3="<results>/generalization/table3.csv",
         transfer="<results>/generalization/transfer.csv",
         paired="<results>/generalization/paired.csv",
         layers="<results>/generalization/layers.csv",

@@ -205,6 +205,13 @@ def split_model(kind):
     return path
 
 
+def known_truth(wildcards):
+    """Ground truth of a described network; annotation sets have none."""
+    if wildcards.model in CONFIG.annotation_sets:
+        return []
+    return f"{RESULTS}/{wildcards.model}/annotations/truth.csv"
+
+
 def trial_file(kind):
     """An input function: a file of one trial of the split on one network."""
 
@@ -269,13 +276,6 @@ def published_learnt(kind):
     return files
 
 
-def rerank_study_options(wildcards):
-    """Canonical JSON of the study's settings, with those that it shares with the scores."""
-    study = CONFIG.rerank_study.model_dump(exclude={"models"})
-    scores = CONFIG.generalization.model_dump(include={"bertscore_layer", "bootstrap"})
-    return canonical_json({**study, **scores, "length": CONFIG.describe.length})
-
-
 def captioner_histories(wildcards):
     """The training histories of every captioner of this run."""
     return [
@@ -295,6 +295,8 @@ def trial_facts(wildcards):
                 "train": list(SPLITS[trial.split].train),
                 "test": trial.test,
                 "seed": trial.seed,
+                "learnt": trial.learnt,
+                "described": trial.described,
                 "primary": trial.split == plan.primary_split(CONFIG, trial.test),
             }
             for trial in TRIALS

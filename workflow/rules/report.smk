@@ -1,15 +1,15 @@
 rule report_pages:
     input:
         exemplars=collect(
-            "<results>/{model}/exemplars/exemplars.safetensors", model=CONFIG.models
+            "<results>/{model}/exemplars/exemplars.safetensors", model=NETWORKS
         ),
-        descriptions=collect("<results>/{model}/descriptions.csv", model=CONFIG.models),
+        descriptions=collect("<results>/{model}/descriptions.csv", model=NETWORKS),
         annotations=collect(
-            "<results>/{model}/annotations/truth.csv", model=plan.described(CONFIG)
+            "<results>/{model}/annotations/truth.csv", model=plan.judged(CONFIG)
         ),
         references=collect(
             "<results>/{model}/annotations/annotations.csv",
-            model=plan.described(CONFIG),
+            model=plan.judged(CONFIG),
         ),
         accuracy=collect("<results>/{model}/target/accuracy.csv", model=TRAINED),
         tables=[rules.generalization.input, rules.baselines.input],

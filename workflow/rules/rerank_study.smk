@@ -5,7 +5,7 @@ rule rerank_study_measure:
         units=published_captioner("units.csv"),
         features="<results>/{model}/features/features.safetensors",
         annotations="<results>/{model}/annotations/annotations.csv",
-        truth="<results>/{model}/annotations/truth.csv",
+        truth=known_truth,
         learnt=published_learnt("annotations.csv"),
         concepts=published_learnt("truth.csv"),
         bertscore=bertscore_asset,
@@ -16,6 +16,8 @@ rule rerank_study_measure:
         "<logs>/rerank_study/{model}.log",
     benchmark:
         "<benchmarks>/rerank_study/{model}.tsv"
+    wildcard_constraints:
+        model=DESCRIBABLE,
     conda:
         "../../envs/milan.yaml"
     threads: 1
