@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors
 
+from milan_core.annotations.mapped import scratch_array
 from milan_core.assets.registry import AssetSpec
 from milan_core.config import Asset
 from milan_core.errors import UserError, unknown
@@ -91,6 +93,32 @@ def test_every_damaged_byte_is_noticed(tmp_path):
     path.write_bytes(good[: len(good) // 2])
     with pytest.raises(UserError, match="damaged"):
         files.load_tensors(path, "kind")
+
+
+def test_tensor_files_are_those_of_the_library(tmp_path, monkeypatch):
+    from safetensors.numpy import save
+
+    monkeypatch.setattr(files, "PIECE", 64)
+    rng = np.random.default_rng(0)
+    kinds = ["?", "u1", "i1", "u2", "i2", "f2", "u4", "i4", "f4", "u8", "i8", "f8"]
+    arrays = {f"{n}é": (rng.random((3, 5, n + 1)) * 9).astype(k) for n, k in enumerate(kinds)}
+    arrays |= {"empty": np.zeros((0, 4), "f4"), "point": np.array(2.5), "a": arrays["5é"][:, ::2]}
+    mapped = scratch_array(tmp_path / "s", (4, 6), "f2")
+    mapped[:] = np.arange(24).reshape(4, 6)
+    arrays["mapped"] = mapped
+    files.save_tensors(tmp_path / "t", "kind", 1, arrays, {"x": 'é "quoted"\n'})
+    found, _ = files.load_tensors(tmp_path / "t", "kind")
+    with safetensors.safe_open(tmp_path / "t", "numpy") as handle:
+        told = handle.metadata()
+    dense = {
+        name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()
+    }
+    assert (tmp_path / "t").read_bytes() == save(dense, metadata=told)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+    assert list((tmp_path / "s").iterdir()) == [], "scratch files have no name"
+    with pytest.raises(ValueError, match="complex"):
+        files.save_tensors(tmp_path / "c", "kind", 1, {"a": np.zeros(2, complex)})
 
 
 def test_seeds_depend_on_seed_and_every_name():
