@@ -230,8 +230,8 @@ def caveats(methods: Sequence[str], labels: str, same_images: bool) -> list[str]
 def about_sets(sets: Sequence[str]) -> list[str]:
     """What has to be known of rows that were scored against annotation sets."""
     return [
-        f"The references of {_listed(sets)} are the annotations of those sets, and their concepts "
-        "are not known: agreement is measured, naming the right concept is not. Methods that "
+        f"Scored against the annotations of a set: {_listed(sets)}. The concepts of such units are "
+        "not known, so agreement is measured and naming the right concept is not. Methods that "
         "label from a list of concepts read a network's activations on images with concept masks; "
         "a set holds only the exemplars of its units, so those methods have no row there."
     ]

@@ -170,7 +170,7 @@ def test_table_2_of_sets(trial: Any, tmp_path: Path) -> None:
     section = read_section(out / "section.json")
     text = " ".join(section.paragraphs)
     assert text.startswith("BLEU of every method on the same units and references. b: ")
-    assert "The references of b are the annotations of those sets" in text
+    assert "Scored against the annotations of a set: b." in text
     assert "NetDissect" not in text, "it has no row"
     names = {column.name for column in section.items[0].columns}
     assert "bleu" in names
