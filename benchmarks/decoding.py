@@ -87,7 +87,7 @@ class Counting:
 
     def __enter__(self) -> None:
         decoder, work = self._model.decoder, self._work
-        attend, logits = decoder.attend, decoder.logits
+        attend, logits = decoder.attend, decoder.unbiased_logits
 
         def counted_attend(exemplars: object, units: Tensor, *rest: object) -> object:
             work.parents += len(units)
@@ -97,10 +97,10 @@ class Counting:
             work.hypotheses += len(h)
             return logits(h)
 
-        decoder.attend, decoder.logits = counted_attend, counted_logits  # type: ignore[method-assign, assignment]
+        decoder.attend, decoder.unbiased_logits = counted_attend, counted_logits  # type: ignore[method-assign, assignment]
 
     def __exit__(self, *_: object) -> None:
-        del self._model.decoder.attend, self._model.decoder.logits
+        del self._model.decoder.attend, self._model.decoder.unbiased_logits
 
 
 def prefixes(tokens: Tensor, stop: int) -> int:

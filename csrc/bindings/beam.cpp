@@ -1,5 +1,9 @@
 #include "milan/beam.h"
 
+#include <pybind11/stl.h>
+
+#include <optional>
+
 #include "bindings/convert.h"
 #include "milan/error.h"
 
@@ -9,10 +13,11 @@ namespace milan {
 namespace {
 
 py::tuple step(const Dense<float>& scores, const Dense<float>& costs, const Dense<int64_t>& place,
-               int64_t stop, int64_t width, bool normalise, int threads) {
+               int64_t stop, int64_t width, bool normalise, int threads,
+               const std::optional<Dense<float>>& bias) {
   if (costs.ndim() != 2 || scores.ndim() != 2 || place.size() != scores.size() || stop < 0 ||
-      stop >= costs.shape(1) || width < 1) {
-    throw UserError("beam_topk: expected scores (N, B), costs (R, V), place (N, B)");
+      stop >= costs.shape(1) || width < 1 || (bias && bias->size() != costs.shape(1))) {
+    throw UserError("beam_topk: expected scores (N, B), costs (R, V), place (N, B), bias (V,)");
   }
   for (py::ssize_t i = 0; i < place.size(); ++i) {
     if (place.data()[i] >= costs.shape(0)) throw UserError("beam_topk: place is outside the rows");
@@ -24,8 +29,9 @@ py::tuple step(const Dense<float>& scores, const Dense<float>& costs, const Dens
   float* to_score = score.mutable_data();
   {
     const py::gil_scoped_release release;
-    beam_topk(scores.data(), costs.data(), place.data(), units, scores.shape(1), costs.shape(1),
-              stop, width, normalise, threads, to_beam, to_token, to_score);
+    beam_topk(scores.data(), costs.data(), bias ? bias->data() : nullptr, place.data(), units,
+              scores.shape(1), costs.shape(1), stop, width, normalise, threads, to_beam, to_token,
+              to_score);
   }
   return py::make_tuple(beam, token, score);
 }

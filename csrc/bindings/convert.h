@@ -44,5 +44,6 @@ void bind_scan(pybind11::module_& m);
 void bind_mask(pybind11::module_& m);
 void bind_beam(pybind11::module_& m);
 void bind_formulas(pybind11::module_& m);
+void bind_recurrent(pybind11::module_& m);
 
 }  // namespace milan

@@ -23,4 +23,5 @@ PYBIND11_MODULE(_core, m) {
   milan::bind_mask(m);
   milan::bind_beam(m);
   milan::bind_formulas(m);
+  milan::bind_recurrent(m);
 }

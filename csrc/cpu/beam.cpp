@@ -6,17 +6,10 @@
 #include <functional>
 #include <vector>
 
+#include "cpu/exponential.h"
 #include "cpu/float_environment.h"
 #include "cpu/threads.h"
 #include "milan/number.h"
-
-// The two loops over the vocabulary, compiled for several instruction sets and chosen at load time.
-// Sums run in sixteen lanes whatever the vector width, so every version gives the same bytes.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__ELF__)
-#define MILAN_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define MILAN_CLONES
-#endif
 
 namespace milan {
 namespace {
@@ -55,29 +48,22 @@ class Best {
   float threshold_ = -INFINITY;
 };
 
-/// exp(x) for x <= 0 to two units in the last place; what is below exp(-87) stays there.
-inline float exp_negative(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  const float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to a whole number
-  int32_t power;
-  std::memcpy(&power, &shifted, sizeof power);
-  const float whole = shifted - 12582912.0f;
-  const float r = (x - whole * 0.693359375f) - whole * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const int32_t bits = (power - 0x4B400000 + 127) * (1 << 23);
-  float scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return p * scale;
+// The loops over the vocabulary. Sums run in sixteen lanes whatever the vector width, so every
+// instruction set gives the same bytes.
+
+/// out[i] = a[i] + b[i].
+MILAN_CLONES void add(const float* a, const float* b, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
 }
 
-/// log sum exp of `count` logits.
-MILAN_CLONES float log_sum_exp(const float* logits, int64_t count) {
+/// log sum exp of logits in two parts, since their sum would lose digits of large logits.
+struct Norm {
+  float largest = 0, log_sum = 0;
+
+  float of(float logit) const { return (logit - largest) - log_sum; }
+};
+
+MILAN_CLONES Norm log_sum_exp(const float* logits, int64_t count) {
   float top[kLanes], sum[kLanes];
   const int64_t whole = count / kLanes * kLanes;
   std::fill_n(top, kLanes, logits[0]);
@@ -95,11 +81,11 @@ MILAN_CLONES float log_sum_exp(const float* logits, int64_t count) {
   double total = 0;
   for (int64_t i = 0; i < kLanes; ++i) total += sum[i];
   for (int64_t at = whole; at < count; ++at) total += exp_negative(logits[at] - largest);
-  return static_cast<float>(largest + std::log(total));
+  return {largest, static_cast<float>(std::log(total))};
 }
 
 /// Offers every candidate of one unfinished beam, `first` being its first index.
-MILAN_CLONES void scan(const float* costs, int64_t words, float start, float norm, uint32_t first,
+MILAN_CLONES void scan(const float* costs, int64_t words, float start, Norm norm, uint32_t first,
                        Best& best) {
   for (int64_t at = 0; at < words; at += kBlock) {
     const int64_t count = std::min(kBlock, words - at);
@@ -108,10 +94,10 @@ MILAN_CLONES void scan(const float* costs, int64_t words, float start, float nor
     int hopeful = 0;
     // Not "value >= threshold": NaN must get in while there is room.
     if (count == kBlock) {
-      for (int64_t i = 0; i < kBlock; ++i) values[i] = start + (costs[at + i] - norm);
+      for (int64_t i = 0; i < kBlock; ++i) values[i] = start + norm.of(costs[at + i]);
       for (int64_t i = 0; i < kBlock; ++i) hopeful |= !(values[i] < threshold);
     } else {
-      for (int64_t i = 0; i < count; ++i) values[i] = start + (costs[at + i] - norm);
+      for (int64_t i = 0; i < count; ++i) values[i] = start + norm.of(costs[at + i]);
       hopeful = 1;
     }
     if (!hopeful) continue;
@@ -125,12 +111,13 @@ MILAN_CLONES void scan(const float* costs, int64_t words, float start, float nor
 
 }  // namespace
 
-void beam_topk(const float* scores, const float* step, const int64_t* place, int64_t units,
-               int64_t beams, int64_t words, int64_t stop, int64_t width, bool normalise,
-               int threads, int64_t* beam, int64_t* token, float* score) {
+void beam_topk(const float* scores, const float* step, const float* bias, const int64_t* place,
+               int64_t units, int64_t beams, int64_t words, int64_t stop, int64_t width,
+               bool normalise, int threads, int64_t* beam, int64_t* token, float* score) {
   split(units, 1, threads, [&](int64_t first, int64_t last) {
     const FloatEnvironment environment;
-    std::vector<float> norms(static_cast<size_t>(beams));
+    std::vector<Norm> norms(static_cast<size_t>(beams));
+    std::vector<float> row(bias != nullptr ? static_cast<size_t>(words) : 0);
     for (int64_t unit = first; unit < last; ++unit) {
       Best best(static_cast<size_t>(width));
       for (int64_t b = 0; b < beams; ++b) {
@@ -141,7 +128,11 @@ void beam_topk(const float* scores, const float* step, const int64_t* place, int
           continue;
         }
         const float* costs = step + place[at] * words;
-        norms[b] = normalise ? log_sum_exp(costs, words) : 0.0f;
+        if (bias != nullptr) {
+          add(costs, bias, words, row.data());
+          costs = row.data();
+        }
+        norms[b] = normalise ? log_sum_exp(costs, words) : Norm{};
         scan(costs, words, scores[at], norms[b], index, best);
       }
       const std::vector<uint64_t>& keys = best.sorted();
@@ -150,8 +141,10 @@ void beam_topk(const float* scores, const float* step, const int64_t* place, int
         const int64_t at = unit * beams + b, word = index % words;
         beam[unit * width + i] = b;
         token[unit * width + i] = word;
-        score[unit * width + i] =
-            place[at] < 0 ? scores[at] : scores[at] + (step[place[at] * words + word] - norms[b]);
+        score[unit * width + i] = scores[at];
+        if (place[at] < 0) continue;
+        const float more = bias != nullptr ? bias[word] : 0.0f;
+        score[unit * width + i] += norms[b].of(step[place[at] * words + word] + more);
       }
     }
   });

@@ -25,7 +25,7 @@ from milan_core.describe.descriptions import Descriptions, join_units
 from milan_core.describe.language_model import LanguageModel, counted_lengths
 from milan_core.describe.rerank import beam_prior, best_beam
 from milan_core.describe.search import beam_search, follow
-from milan_core.describe.stepping import Stepper, default_unit_batch
+from milan_core.describe.stepping import Stepper, StepWeights, default_unit_batch
 from milan_core.errors import UserError, unknown
 from milan_core.runtime.seeding import torch_generator
 from milan_core.text.vocabulary import Tokenizer
@@ -234,18 +234,18 @@ class Captioner(nn.Module):
                 raise UserError(message)
             yield block
 
-    def _stepper(self, features: Tensor, plan: _Plan) -> Stepper:
+    def _steppers(self, features: Any, plan: _Plan) -> Iterator[tuple[Stepper, int]]:
+        """A stepper for each block of units, and its number of units."""
         prior = self.language_model if plan.mi else None
-        return Stepper(self.decoder, features, prior, plan.temperature)
+        prepared = StepWeights(self.decoder)
+        for block in self._chunks(features, self.unit_batch):
+            yield Stepper(self.decoder, block, prior, plan.temperature, prepared), len(block)
 
     def _decode_beams(self, features: Any, plan: _Plan) -> Descriptions:
         words = self.tokenizer.vocabulary
         parts = [
-            beam_search(
-                self._stepper(block, plan),
-                *(len(block), words.start, words.stop, plan.beam_size, plan.length),
-            )
-            for block in self._chunks(features, self.unit_batch)
+            beam_search(stepper, units, words.start, words.stop, plan.beam_size, plan.length)
+            for stepper, units in self._steppers(features, plan)
         ]
         tokens = join_units([part.tokens for part in parts], (0, plan.beam_size, 0), words.stop)
         scores = join_units([part.scores for part in parts], (0, plan.beam_size))
@@ -281,12 +281,11 @@ class Captioner(nn.Module):
         sampler = torch_generator(plan.seed, "sample") if plan.strategy == "sample" else None
         parts = [
             follow(
-                self._stepper(block, plan),
-                *(len(block), words.start, words.stop, plan.length),
+                *(stepper, units, words.start, words.stop, plan.length),
                 sampler=sampler,
                 details=plan.details,
             )
-            for block in self._chunks(features, self.unit_batch)
+            for stepper, units in self._steppers(features, plan)
         ]
         tokens = join_units([part.tokens for part in parts], (0, plan.length), words.stop)
         prior = None

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from milan_core.describe.recurrence import HiddenWeights, attend, lstm_update, run_sequence
+from milan_core.describe.recurrence import HiddenWeights, attend, run_sequence
 
 
 class Exemplars(NamedTuple):
@@ -130,13 +130,9 @@ class Decoder(nn.Module):
         """
         return attend(exemplars.features, exemplars.keys, units, h, weights)
 
-    def update(self, gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """New h and c (R, H) from complete gates (R, 4H)."""
-        return lstm_update(gates, c)
-
-    def logits(self, h: Tensor) -> Tensor:
-        """Logits of the next word (R, V)."""
-        return self.output(self.dropout(h))
+    def unbiased_logits(self, h: Tensor) -> Tensor:
+        """Logits of the next word (R, V), to which the output's bias is still to be added."""
+        return self.dropout(h) @ self.output.weight.t()
 
     def forward(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Teacher forcing: hidden states (N, T, H) and attention weights (N, T, k).

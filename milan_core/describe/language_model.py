@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from milan_core.describe.recurrence import lstm_cell
+
 if TYPE_CHECKING:
     from milan_core.text.vocabulary import Tokenizer
 
@@ -60,10 +62,42 @@ class LanguageModel(nn.Module):
         """LSTM outputs (N, T, H) for the token ids read (N, T), and the state after them."""
         return self.lstm(self.embedding(tokens), state)
 
-    def step(self, tokens: Tensor, state: LanguageState | None) -> tuple[Tensor, LanguageState]:
-        """Read one token per row (rows,): log-probabilities of the next (rows, V), new state."""
-        outputs, state = self(tokens.unsqueeze(1), state)
-        return functional.log_softmax(self.output(outputs[:, 0]), dim=-1), state
+    def step(
+        self, tokens: Tensor, state: LanguageState | None, parents: Tensor | None = None
+    ) -> tuple[Tensor, LanguageState]:
+        """As `read`, with the log-probabilities of the next token (N, V) instead of the outputs."""
+        outputs, state = self.read(tokens, state, parents)
+        return functional.log_softmax(self.output(outputs), dim=-1), state
+
+    def read(
+        self, tokens: Tensor, state: LanguageState | None, parents: Tensor | None = None
+    ) -> tuple[Tensor, LanguageState]:
+        """Read one token (N,) after each of the rows `parents` (N,) of a state.
+
+        Without parents, row n follows row n; without a state, nothing has been read. Rows with a
+        common parent share what depends on it alone. Not for training: there is no dropout.
+
+        Returns:
+            outputs (N, H) and the new state.
+        """
+        rows = torch.arange(len(tokens), device=tokens.device)
+        if state is None:
+            blank = self.output.weight.new_zeros(self.lstm.num_layers, 1, self.lstm.hidden_size)
+            state, parents = (blank, blank), torch.zeros_like(rows)
+        parents = rows if parents is None else parents
+        distinct, place = torch.unique(parents, return_inverse=True)
+        outputs, hidden, cells = self.embedding(tokens), [], []
+        for layer, (h, c) in enumerate(zip(*state, strict=True)):
+            into, onward, *biases = (
+                getattr(self.lstm, f"{name}_l{layer}")
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            left = h[distinct] @ onward.t()
+            right = functional.linear(outputs, into, biases[0] + biases[1])
+            outputs, cell = lstm_cell(left, place, right, rows, c, parents)
+            hidden.append(outputs)
+            cells.append(cell)
+        return outputs, (torch.stack(hidden), torch.stack(cells))
 
     def sequence_logp(self, tokens: Tensor, *, legacy: bool = False) -> Tensor:
         """Natural log-probability of every row, up to and including its first stop: (N,).

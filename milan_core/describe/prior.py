@@ -21,11 +21,8 @@ class _PriorStepper:
 
     def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
         """Read one token (R,) after each of the hypotheses `parents` (R,)."""
-        if self._state is not None and parents is not None:
-            h, c = self._state
-            self._state = (h[:, parents], c[:, parents])
-        outputs, self._state = self._model(tokens.unsqueeze(1), self._state)
-        return Scores(self._model.output(outputs[:, 0]))
+        outputs, self._state = self._model.read(tokens, self._state, parents)
+        return Scores(self._model.output(outputs))
 
 
 @torch.inference_mode()

@@ -1,6 +1,8 @@
 """The part of the decoder that must run step by step, written to be fast on one CPU core.
 
-`attend` and `lstm_update` are one step for any number of hypotheses per unit (search).
+`attend` and `lstm_cell` are one step for any number of hypotheses per unit (search): the matrix
+products by torch, the rest in one native pass where nothing is differentiated
+(`milan_core.ops.recurrent`).
 `run_sequence` is the whole recurrence under teacher forcing (training), with a hand-written
 derivative: automatic differentiation would add every weight's gradient once per step, while here
 each weight gets a single matrix product over all steps. Shape symbols as in `decoder`.
@@ -8,11 +10,16 @@ each weight gets a single matrix product over all steps. Shape symbols as in `de
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from milan_core.ops import recurrent
+from milan_core.ops.backend import native
 
 _ATTENTION_BLOCK = 1 << 20
 """Numbers in one block of the attention layer: small enough to stay in the processor's cache."""
@@ -27,6 +34,18 @@ class HiddenWeights(NamedTuple):
     context: Tensor  # [4H, F] the context columns of the LSTM's W_ih
 
 
+@functools.cache
+def native_core() -> bool:
+    """Is the native core built and not switched off?"""
+    return importlib.util.find_spec("milan_core._core") is not None and native() is not None
+
+
+def _fused(x: Tensor) -> bool:
+    """Can native code stand in for torch here?"""
+    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
+    return plain and native_core()
+
+
 def attend(
     features: Tensor,  # [U, k, F]
     keys: Tensor,  # [U, k, A]
@@ -39,6 +58,16 @@ def attend(
     query, gate, gates = torch.split(
         h @ weights.recurrent.t(), [width, size, 4 * h.shape[-1]], dim=-1
     )
+    if _fused(h):
+        attention, gated = h.new_empty(len(h), keys.shape[1]), h.new_empty(len(h), size)
+        given = (query, gate, units, keys, features, weights.energy, weights.gate_bias)
+        recurrent.attend(
+            *(x.detach().numpy() for x in given),
+            weights=attention.numpy(),
+            gated=gated.numpy(),
+            threads=torch.get_num_threads(),
+        )
+        return gates.addmm_(gated, weights.context.t()), attention
     attention = torch.softmax(_energies(keys, units, query, weights.energy), dim=-1)
     gated = torch.sigmoid(gate + weights.gate_bias).mul_(_contexts(attention, features, units))
     return torch.addmm(gates, gated, weights.context.t()), attention
@@ -68,10 +97,29 @@ def _contexts(attention: Tensor, features: Tensor, units: Tensor) -> Tensor:
     return contexts.flatten(0, 1)[place]
 
 
-def lstm_update(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """New (h, c) from the gates (..., 4H) in torch's order: input, forget, cell, output."""
-    i, f, g, o = gates.chunk(4, dim=-1)
-    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+def lstm_cell(
+    left: Tensor,  # [P, 4H]
+    left_row: Tensor,  # [R]
+    right: Tensor,  # [Q, 4H]
+    right_row: Tensor,  # [R]
+    c: Tensor,  # [S, H]
+    c_row: Tensor,  # [R]
+) -> tuple[Tensor, Tensor]:
+    """New h and c (R, H) from the gates left[left_row] + right[right_row] and the state c[c_row].
+
+    Gates stand in torch's order: input, forget, cell, output.
+    """
+    if _fused(left):
+        new_h, new_c = left.new_empty(2, len(c_row), c.shape[-1])
+        recurrent.lstm_cell(
+            *(x.detach().numpy() for x in (left, left_row, right, right_row, c, c_row)),
+            new_h=new_h.numpy(),
+            new_c=new_c.numpy(),
+            threads=torch.get_num_threads(),
+        )
+        return new_h, new_c
+    i, f, g, o = (left[left_row] + right[right_row]).chunk(4, dim=-1)
+    c = torch.sigmoid(f) * c[c_row] + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
 
 

@@ -41,18 +41,17 @@ def _prefix_logp(model: LanguageModel, rows: Tensor, legacy: bool) -> Tensor:
     result = model.output.weight.new_zeros(len(rows))
     active = torch.arange(len(rows), device=rows.device)
     node = torch.zeros_like(active)  # [active] the beginning that each row has read
-    read, state = rows.new_full((1,), vocabulary.start), None
+    read, state, parents = rows.new_full((1,), vocabulary.start), None, None
     for step in range(rows.shape[1]):
-        outputs, (h, c) = model(read.unsqueeze(1), state)
+        outputs, state = model.read(read, state, parents)
         targets = rows[active, step]
-        result[active] += _chosen_logp(model, outputs[:, 0], node, targets)
+        result[active] += _chosen_logp(model, outputs, node, targets)
         going = lengths[active] > step + 1
         active, key = active[going], (node * vocabulary.size + targets)[going]
         if not len(active):
             break
         keys, node = torch.unique(key, return_inverse=True)
         read, parents = keys % vocabulary.size, keys // vocabulary.size
-        state = h[:, parents], c[:, parents]
     return result
 
 

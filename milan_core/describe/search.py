@@ -12,15 +12,15 @@ The contract of the beam search, batched over units:
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from milan_core.describe.recurrence import native_core
 from milan_core.describe.stepping import NextWords, Scores
+from milan_core.ops import beam_topk
 
 _DEAD = float("-inf")
 
@@ -42,15 +42,9 @@ class Paths(NamedTuple):
     attentions: Tensor | None  # float32 [U, n, k]
 
 
-@functools.cache
 def _native_topk() -> Callable[..., Any] | None:
     """The compiled step of the search, or None where it is not built or switched off."""
-    if importlib.util.find_spec("milan_core._core") is None:
-        return None
-    from milan_core.ops import beam_topk
-    from milan_core.ops.backend import native
-
-    return None if native() is None else beam_topk
+    return beam_topk if native_core() else None
 
 
 def best_continuations(
@@ -65,9 +59,10 @@ def best_continuations(
     # A beam no wider than the vocabulary always has enough live continuations for the native step.
     if scores.device.type == "cpu" and count <= size and (native := _native_topk()) is not None:
         plain = found.prior is None
-        costs = found.logits if plain else found.score
+        costs, bias = (found.unbiased, found.bias) if plain else (found.score, None)
+        threads = torch.get_num_threads()
         beams, tokens, values = native(
-            scores, costs, finished, stop, count, torch.get_num_threads(), normalise=plain
+            scores, costs, finished, stop, count, threads, normalise=plain, bias=bias
         )
         return torch.from_numpy(values), torch.from_numpy(beams), torch.from_numpy(tokens)
     steps = scores.new_full((*finished.shape, size), _DEAD)

@@ -15,27 +15,38 @@ from torch import Tensor
 
 from milan_core.describe.decoder import Decoder
 from milan_core.describe.language_model import LanguageModel, LanguageState
+from milan_core.describe.recurrence import lstm_cell
 
 
 def default_unit_batch(device: torch.device) -> int:
     """Units to decode at once: few enough for a processor's cache, many enough to fill a GPU."""
-    return 16 if device.type == "cpu" else 256
+    return 32 if device.type == "cpu" else 256
 
 
 class Scores:
     """Scores of every next word of R hypotheses; normalised only where somebody looks.
 
     Args:
-        logits: [R, V] log p(w|E) up to a constant of the row.
+        unbiased: [R, V] with `bias`, log p(w|E) up to a constant of the row.
         attention: [R, k] weights over the exemplars, where there are any.
         prior: [R, V] weight * log p(w), for per-token mutual information.
+        bias: [V] to be added to every row.
     """
 
     def __init__(
-        self, logits: Tensor, attention: Tensor | None = None, prior: Tensor | None = None
+        self,
+        unbiased: Tensor,
+        attention: Tensor | None = None,
+        prior: Tensor | None = None,
+        bias: Tensor | None = None,
     ) -> None:
-        self.logits, self.prior = logits, prior
-        self.attention = logits[:, :0] if attention is None else attention
+        self.unbiased, self.prior, self.bias = unbiased, prior, bias
+        self.attention = unbiased[:, :0] if attention is None else attention
+
+    @functools.cached_property
+    def logits(self) -> Tensor:
+        """Log p(w|E) up to a constant of the row: [R, V]."""
+        return self.unbiased if self.bias is None else self.unbiased + self.bias
 
     @functools.cached_property
     def logp(self) -> Tensor:
@@ -60,6 +71,14 @@ class NextWords(Protocol):
         """
 
 
+class StepWeights:
+    """Weights of a decoder as the steps need them; made once for any number of blocks of units."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.weights = decoder.hidden_weights()
+        self.words = decoder.word_inputs()  # [V, 4H]
+
+
 class Stepper:
     """Decoder and, for per-token mutual information, language model, advanced in lock-step.
 
@@ -74,6 +93,7 @@ class Stepper:
         features: Tensor,  # [U, k, F]
         language_model: LanguageModel | None = None,
         temperature: float = 0.0,
+        prepared: StepWeights | None = None,
     ) -> None:
         self._decoder, self._language_model = decoder, language_model
         self._temperature = temperature
@@ -82,29 +102,26 @@ class Stepper:
         self.device = self._h.device
         self._units = torch.arange(len(features), device=self.device)  # [R]
         self._language_state: LanguageState | None = None
-        self._weights = decoder.hidden_weights()
-        self._words = decoder.word_inputs()
+        self._prepared = prepared or StepWeights(decoder)
 
     def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
         """See `NextWords.advance`."""
-        h, units, place = self._h, self._units, None
-        if parents is not None:
-            distinct, place = torch.unique(parents, return_inverse=True)
-            h, units = h[distinct], units[distinct]
-            self._c, self._units = self._c[parents], self._units[parents]
-        gates, attention = self._decoder.attend(self._exemplars, units, h, self._weights)
-        if place is not None:
-            gates, attention = gates[place], attention[place]
-        gates = gates + self._words[tokens]
-        self._h, self._c = self._decoder.update(gates, self._c)
-        logits = self._decoder.logits(self._h)
-        return Scores(logits, attention, self._prior(tokens, parents))
+        prior = self._prior(tokens, parents)
+        if parents is None:
+            parents = torch.arange(len(self._h), device=self.device)
+        distinct, place = torch.unique(parents, return_inverse=True)
+        gates, attention = self._decoder.attend(
+            self._exemplars, self._units[distinct], self._h[distinct], self._prepared.weights
+        )
+        self._h, self._c = lstm_cell(gates, place, self._prepared.words, tokens, self._c, parents)
+        self._units = self._units[parents]
+        unbiased = self._decoder.unbiased_logits(self._h)
+        return Scores(unbiased, attention[place], prior, self._decoder.output.bias.detach())
 
     def _prior(self, tokens: Tensor, parents: Tensor | None) -> Tensor | None:
         if self._language_model is None:
             return None
-        if self._language_state is not None and parents is not None:
-            h, c = self._language_state
-            self._language_state = (h[:, parents], c[:, parents])
-        prior, self._language_state = self._language_model.step(tokens, self._language_state)
+        prior, self._language_state = self._language_model.step(
+            tokens, self._language_state, parents
+        )
         return self._temperature * prior

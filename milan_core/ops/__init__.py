@@ -1,9 +1,9 @@
 """The native operations and their NumPy reference; nothing here needs torch.
 
 `ScanState` collects the statistics of a layer, `masks` and its companions turn maps into packed
-masks, `beam_topk` is one step of beam search, `exact_levels` gives exact float32 quantiles of
-values held in memory, `bin_edges` the range of a histogram bin, `facts` says what the native core
-can do here.
+masks, `beam_topk` is one step of beam search and `recurrent` the rest of a decoding step,
+`exact_levels` gives exact float32 quantiles of values held in memory, `bin_edges` the range of a
+histogram bin, `facts` says what the native core can do here.
 """
 
 from milan_core.ops.backend import facts

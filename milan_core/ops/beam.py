@@ -22,6 +22,7 @@ def beam_topk(
     threads: int = 1,
     *,
     normalise: bool = False,
+    bias: Any = None,
 ) -> tuple[Array, Array, Array]:
     """(beam int64, token int64, score float32), each (N, width), best first.
 
@@ -30,15 +31,18 @@ def beam_topk(
     everything. B = 1 is the first step.
 
     `costs` float32 (R, V) are the costs of the next word of the R unfinished beams, in order, or
-    (N, B, V) those of all beams. With `normalise` they are logits, and their log-softmax (computed
-    on the way, to 1e-6) is the cost.
+    (N, B, V) those of all beams; `bias` float32 (V,) is added to each row. With `normalise` the
+    sums are logits, and their log-softmax (computed on the way, to 1e-6) is the cost.
     """
     scores, costs, done = np.asarray(scores), np.asarray(costs), np.asarray(finished)
-    for name, array in (("scores", scores), ("costs", costs)):
+    more = np.zeros(costs.shape[-1:], "f4") if bias is None else np.asarray(bias)
+    for name, array in (("scores", scores), ("costs", costs), ("bias", more)):
         if array.dtype != np.dtype("f4"):
             raise UserError(f"beam_topk: {name} must be float32, got {array.dtype}")
     place = _places(scores, costs, done)
     words = costs.shape[-1]
+    if more.shape != (words,):
+        raise UserError(f"beam_topk: bias must be ({words},), got {more.shape}")
     beams = scores.shape[1]
     if done.dtype != np.bool_ or not 0 <= stop < max(1, words) or beams * words >= 2**32:
         raise UserError(
@@ -55,9 +59,10 @@ def beam_topk(
     costs = costs.reshape(-1, words)
     core = native()
     if core is None:
-        return reference.beam_topk(scores, costs, place, stop, width, normalise)
+        return reference.beam_topk(scores, costs + more, place, stop, width, normalise)
     threads = max(1, int(threads))
-    return core.beam_topk(scores, costs, place, int(stop), int(width), normalise, threads)
+    given = None if bias is None else more
+    return core.beam_topk(scores, costs, place, int(stop), int(width), normalise, threads, given)
 
 
 def _places(scores: Array, costs: Array, finished: Array) -> Array:

@@ -95,3 +95,16 @@ def test_wrong_arguments_are_refused(change, words):
     }
     with pytest.raises(UserError, match=words):
         ops.beam_topk(**{**arguments, **change})
+
+
+@pytest.mark.parametrize("normalise", [False, True])
+def test_a_bias_is_added_to_every_row(normalise):
+    rng = np.random.default_rng(0)
+    scores, costs, bias = (rng.normal(size=s).astype(F) for s in ((3, 4), (3, 4, 90), 90))
+    finished = rng.random((3, 4)) < 0.4
+    found = ops.beam_topk(scores, costs, finished, 2, 5, normalise=normalise, bias=bias)
+    wanted = ops.beam_topk(scores, costs + bias, finished, 2, 5, normalise=normalise)
+    for mine, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    with pytest.raises(UserError, match="bias must be"):
+        ops.beam_topk(scores, costs, finished, 2, 5, bias=bias[:3])

@@ -1,7 +1,7 @@
 // The best continuations of a beam search step.
 //
-// Candidate (beam, token) has the score scores[beam] + cost, where the cost is step[row, token] of
-// the beam's row or, with `normalise`, its log-softmax step[row, token] - log sum exp step[row]; a
+// Candidate (beam, token) has the score scores[beam] + cost, where the cost is x = step[row, token]
+// + bias[token] of the beam's row or, with `normalise`, its log-softmax x - log sum exp x; a
 // finished beam has no row and one candidate, (beam, stop) with its score unchanged. The `width`
 // largest win, best first; equal scores go to the lower beam * words + token; NaN is below
 // everything. The caller guarantees at least `width` candidates for each unit, rows inside `step`,
@@ -14,6 +14,7 @@ namespace milan {
 
 void beam_topk(const float* scores,   // [units, beams]
                const float* step,     // [rows of unfinished beams, words]
+               const float* bias,     // [words], or null for zeros
                const int64_t* place,  // [units, beams] row of `step`, negative: finished
                int64_t units, int64_t beams, int64_t words, int64_t stop, int64_t width,
                bool normalise, int threads,
