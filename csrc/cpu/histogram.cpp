@@ -56,7 +56,7 @@ uint64_t Histograms::record(int64_t unit, const uint32_t* bins, size_t n) {
       uint32_t* counts = block_of[bin >> bits_];
       if (__builtin_expect(counts == nullptr, 0)) counts = block(unit, bin >> bits_);
       ++counts[bin & mask];
-    } else {  // NaN, zero, or passed by a floor that rose after the value was buffered
+    } else {  // NaN, or passed by a floor that rose after the value was buffered
       nans += bin == kNanBin;
       ++skipped;
     }

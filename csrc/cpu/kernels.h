@@ -31,9 +31,8 @@ struct ScanBlock {
 /// Floats that a kernel may write beyond the last survivor of a unit.
 constexpr int kSlack = 64;
 
-/// Codes that `bin_values` gives instead of a bin; above every bin.
+/// Code that `bin_values` gives for NaN instead of a bin; above every bin.
 constexpr uint32_t kNanBin = 0xFFFFFFFFu;
-constexpr uint32_t kZeroBin = 0xFFFFFFFEu;
 
 struct Kernels {
   const char* name;
@@ -41,8 +40,12 @@ struct Kernels {
   void (*scan_planes[3])(const ScanBlock&);
   /// Pixels whose units are adjacent (NHWC); by Dtype.
   void (*scan_pixels[3])(const ScanBlock&);
-  /// Replaces n floats by their bins, kNanBin or kZeroBin, in place.
-  void (*bin_values)(float* values, size_t n, int shift);
+  /// Puts the bins (or kNanBin) of those of n floats that are not zero in their place, one after
+  /// another; returns their number. `values` has room for kSlack more.
+  size_t (*bin_values)(float* values, size_t n, int shift);
+  /// out[i] = (bits of from[i], as float32, & keep) ^ flip, for n adjacent values; by Dtype.
+  void (*copy_values[3])(const void* from, int64_t n, uint32_t keep_bits, uint32_t flip_bits,
+                         float* out);
   /// out[i] = row[index[i]] * before[i] + row[index[i] + 1] * after[i]; n is a multiple of 16.
   void (*stretch_row)(const float* row, const int32_t* index, const float* before,
                       const float* after, int n, float* out);

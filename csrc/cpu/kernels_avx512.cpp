@@ -11,6 +11,7 @@ const Kernels kAvx512Kernels = {
     {scan_planes<float>, scan_planes<Bfloat16>, scan_planes<Float16>},
     {scan_pixels<float>, scan_pixels<Bfloat16>, scan_pixels<Float16>},
     bin_values,
+    {copy_values<float>, copy_values<milan::Bfloat16>, copy_values<milan::Float16>},
     stretch_row,
     threshold_row,
     widen_halves,

@@ -52,15 +52,15 @@ float value_at(const Activations& image, int64_t at, uint32_t keep, uint32_t fli
   return bits_float((float_bits(widen(raw)) & keep) ^ flip);
 }
 
-/// Copy the maps of some units of one image. Where units are adjacent in memory, a few pixels of
-/// all the units are copied at a time, so that a cache line is fetched once for all of them.
+/// Copy the maps of some units of one image where pixels are apart: a few pixels of all the units
+/// at a time, so that a cache line is fetched once for all of them.
 template <class T>
-void copy_maps(const Activations& image, const std::vector<MapCopy>& copies, uint32_t keep,
-               uint32_t flip) {
-  const int64_t strip = image.column_stride == 1 ? image.width : 16;
+void copy_apart(const Activations& image, const std::vector<MapCopy>& copies, uint32_t keep,
+                uint32_t flip) {
+  constexpr int64_t kStrip = 16;
   for (int64_t y = 0; y < image.height; ++y) {
-    for (int64_t start = 0; start < image.width; start += strip) {
-      const int64_t end = std::min(image.width, start + strip);
+    for (int64_t start = 0; start < image.width; start += kStrip) {
+      const int64_t end = std::min(image.width, start + kStrip);
       for (const MapCopy& copy : copies) {
         const int64_t row = copy.unit * image.unit_stride + y * image.row_stride;
         float* to = copy.map + y * image.width;
@@ -68,6 +68,22 @@ void copy_maps(const Activations& image, const std::vector<MapCopy>& copies, uin
           to[x] = value_at<T>(image, row + x * image.column_stride, keep, flip);
         }
       }
+    }
+  }
+}
+
+/// Copy the maps of some units of one image where the pixels of a row are adjacent.
+template <class T>
+void copy_rows(const Activations& image, const std::vector<MapCopy>& copies, uint32_t keep,
+               uint32_t flip, const Kernels& kernels) {
+  const bool whole = image.height == 1 || image.row_stride == image.width;
+  const int64_t rows = whole ? 1 : image.height;
+  const int64_t length = whole ? image.pixels() : image.width;
+  for (const MapCopy& copy : copies) {
+    const T* from = static_cast<const T*>(image.data) + copy.unit * image.unit_stride;
+    for (int64_t y = 0; y < rows; ++y) {
+      kernels.copy_values[int(image.dtype)](from + y * image.row_stride, length, keep, flip,
+                                            copy.map + y * image.width);
     }
   }
 }
@@ -177,8 +193,14 @@ void ScanState::after_image(const Activations& image, int64_t id, int64_t first,
     }
   }
   if (copies->empty()) return;
-  with_type(image.dtype,
-            [&](auto type) { copy_maps<decltype(type)>(image, *copies, keep_bits_, flip_bits_); });
+  with_type(image.dtype, [&](auto type) {
+    using T = decltype(type);
+    if (image.column_stride == 1 || image.width == 1) {
+      copy_rows<T>(image, *copies, keep_bits_, flip_bits_, kernels_);
+    } else {
+      copy_apart<T>(image, *copies, keep_bits_, flip_bits_);
+    }
+  });
 }
 
 void ScanState::flush(int64_t unit) {
@@ -186,8 +208,8 @@ void ScanState::flush(int64_t unit) {
   if (n == 0) return;
   fill_[unit] = 0;
   float* buffer = buffers_->as<float>() + static_cast<size_t>(unit) * capacity_;
-  kernels_.bin_values(buffer, n, histograms_.shift());
-  counters_.nan[unit] += histograms_.record(unit, reinterpret_cast<const uint32_t*>(buffer), n);
+  const size_t kept = kernels_.bin_values(buffer, n, histograms_.shift());
+  counters_.nan[unit] += histograms_.record(unit, reinterpret_cast<const uint32_t*>(buffer), kept);
   if (histograms_.due(unit)) histograms_.raise(unit, counters_.zeros[unit]);
   floors_[unit] = histograms_.floor(unit);
 }

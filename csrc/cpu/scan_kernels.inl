@@ -149,15 +149,36 @@ void scan_planes(const milan::ScanBlock& block) {
   }
 }
 
-/// Units side by side: lanes are units, several pixels for each visit of a unit's accumulators.
-/// Survivors go to one list of (unit, value) first; the list is dealt out to the buffers.
+/// Values of some pixels of kLanes units, [pixel][lane], dealt out to the units' buffers. Bit
+/// pixel * kLanes + lane of `survivors` says which of them.
+template <int kPixels>
+void deal(const float* tile, uint64_t survivors, size_t capacity, float* buffers, uint32_t* fill) {
+  constexpr int kLanes = Simd::kLanes, kBits = kPixels * kLanes;
+  if (survivors == ~uint64_t{0} >> (64 - kBits)) {  // no floor yet, or all values are wanted
+    for (int lane = 0; lane < kLanes; ++lane) {
+      float* out = buffers + static_cast<size_t>(lane) * capacity + fill[lane];
+      for (int pixel = 0; pixel < kPixels; ++pixel) out[pixel] = tile[pixel * kLanes + lane];
+      fill[lane] += kPixels;
+    }
+    return;
+  }
+  for (; survivors != 0; survivors &= survivors - 1) {
+    const int bit = __builtin_ctzll(survivors), lane = bit % kLanes;
+    buffers[static_cast<size_t>(lane) * capacity + fill[lane]++] = tile[bit];
+  }
+}
+
+/// Units side by side: lanes are units, several tiles of pixels for each visit of a unit's
+/// accumulators.
 template <class T>
 void scan_pixels(const milan::ScanBlock& block) {
-  constexpr int kLanes = Simd::kLanes, kChunk = 512, kRows = 4;
+  constexpr int kLanes = Simd::kLanes, kChunk = 512, kTiles = 2;
+  constexpr int kTile = kLanes < 4 ? 8 : 64 / kLanes;  // pixels whose survivors fit in a word
+  constexpr int kRows = kTiles * kTile;
   const PlaneReader<T> read{Simd::set_int(block.keep_bits), Simd::set_int(block.flip_bits)};
-  float best[kChunk];
-  uint32_t zeros[kChunk], negatives[kChunk], listed_unit[kChunk * kRows + milan::kSlack];
-  float floors[kChunk], listed[kChunk * kRows + milan::kSlack];
+  float best[kChunk], floors[kChunk];
+  uint32_t zeros[kChunk], negatives[kChunk];
+  alignas(64) float tile[kTile * kLanes];
   const int64_t row_bytes = block.pixel_stride * static_cast<int64_t>(sizeof(T));
   const int64_t ahead = (kAhead / (kRows * row_bytes) + 1) * kRows * block.pixel_stride;
   for (int64_t chunk = 0; chunk < block.units; chunk += kChunk) {
@@ -168,9 +189,7 @@ void scan_pixels(const milan::ScanBlock& block) {
     }
     const T* origin = static_cast<const T*>(block.values) + chunk;
     for (int64_t pixel = 0; pixel < block.pixels; pixel += kRows) {
-      const int rows =
-          block.pixels - pixel < kRows ? static_cast<int>(block.pixels - pixel) : kRows;
-      uint32_t list = 0;
+      const int64_t end = block.pixels - pixel < kRows ? block.pixels - pixel : kRows;
       for (int u = 0; u < units; u += kLanes) {
         const int left = units - u < kLanes ? units - u : kLanes;
         const typename Simd::Mask valid = Simd::first(left);
@@ -178,28 +197,28 @@ void scan_pixels(const milan::ScanBlock& block) {
         const Simd::Float floor = Simd::load(floors + u);
         Simd::Int zero = Simd::load_int(zeros + u), negative = Simd::load_int(negatives + u);
         const T* p = origin + pixel * block.pixel_stride + u;
-        for (int row = 0; row < rows; ++row, p += block.pixel_stride) {
-          __builtin_prefetch(p + ahead);
-          const Simd::Float v = left == kLanes ? read.at(p) : read.tail(p, left);
-          top = Simd::max(v, top);
-          zero = Simd::add(zero, Simd::zero(v));
-          negative = Simd::add(negative, Simd::negative(v));
-          const typename Simd::Mask live = Simd::not_less(v, floor) & valid;
-          if (live) {
-            Simd::compress(listed + list, live, v);
-            Simd::compress_index(listed_unit + list, live, static_cast<uint32_t>(u));
-            list += static_cast<uint32_t>(Simd::count(live));
+        for (int64_t first = 0; first < end; first += kTile) {
+          const int rows = end - first < kTile ? static_cast<int>(end - first) : kTile;
+          uint64_t survivors = 0;
+          for (int row = 0; row < rows; ++row, p += block.pixel_stride) {
+            __builtin_prefetch(p + ahead);
+            const Simd::Float v = left == kLanes ? read.at(p) : read.tail(p, left);
+            Simd::store(tile + row * kLanes, v);
+            top = Simd::max(v, top);
+            zero = Simd::add(zero, Simd::zero(v));
+            negative = Simd::add(negative, Simd::negative(v));
+            const typename Simd::Mask live = Simd::not_less(v, floor) & valid;
+            survivors |= uint64_t{live} << (row * kLanes);
+          }
+          if (survivors != 0) {
+            const int64_t unit = chunk + u;
+            float* buffers = block.buffers + static_cast<size_t>(unit) * block.capacity;
+            deal<kTile>(tile, survivors, block.capacity, buffers, block.fill + unit);
           }
         }
         Simd::store(best + u, top);
         Simd::store(zeros + u, zero);
         Simd::store(negatives + u, negative);
-      }
-      float* buffers = block.buffers + static_cast<size_t>(chunk) * block.capacity;
-      uint32_t* fill = block.fill + chunk;
-      for (uint32_t i = 0; i < list; ++i) {
-        const uint32_t u = listed_unit[i];
-        buffers[u * block.capacity + fill[u]++] = listed[i];
       }
     }
     for (int u = 0; u < units; ++u) {
@@ -210,9 +229,39 @@ void scan_pixels(const milan::ScanBlock& block) {
   }
 }
 
-void bin_values(float* values, size_t n, int shift) {
+size_t bin_values(float* values, size_t n, int shift) {
   // The buffer has slack: the last vector may run over its end.
-  for (size_t i = 0; i < n; i += Simd::kLanes) Simd::bin(values + i, shift);
+  size_t kept = 0;
+  for (size_t i = 0; i < n; i += Simd::kLanes) {
+    const int left = n - i < Simd::kLanes ? static_cast<int>(n - i) : Simd::kLanes;
+    const Simd::Float v = Simd::load(values + i);
+    const typename Simd::Mask live = Simd::first(left) & ~Simd::zero(v);
+    Simd::compress(values + kept, live, Simd::bin(v, shift));
+    kept += static_cast<size_t>(Simd::count(live));
+  }
+  return kept;
+}
+
+/// From this size on, copies go past the caches: nobody reads them soon.
+constexpr int64_t kStreamed = 16 << 10;
+
+template <class T>
+void copy_values(const void* from, int64_t n, uint32_t keep_bits, uint32_t flip_bits, float* out) {
+  constexpr int kLanes = Simd::kLanes;
+  const PlaneReader<T> read{Simd::set_int(keep_bits), Simd::set_int(flip_bits)};
+  const T* p = static_cast<const T*>(from);
+  const bool aligned = reinterpret_cast<uintptr_t>(out) % sizeof(Simd::Float) == 0;
+  const int64_t whole = n / kLanes * kLanes;
+  if (aligned && n * static_cast<int64_t>(sizeof(float)) >= kStreamed) {
+    for (int64_t i = 0; i < whole; i += kLanes) Simd::stream(out + i, read.at(p + i));
+    Simd::fence();
+  } else {
+    for (int64_t i = 0; i < whole; i += kLanes) Simd::store(out + i, read.at(p + i));
+  }
+  if (whole == n) return;
+  float rest[kLanes];
+  Simd::store(rest, read.tail(p + whole, static_cast<int>(n - whole)));
+  for (int64_t i = whole; i < n; ++i) out[i] = rest[i - whole];
 }
 
 void widen_halves(const uint16_t* halves, int64_t n, float* out) {

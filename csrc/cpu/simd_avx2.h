@@ -90,20 +90,14 @@ struct Simd {
   static void compress(float* out, Mask m, Float v) {
     _mm256_storeu_ps(out, _mm256_permutevar8x32_ps(v, order(m)));
   }
-  static void compress_index(uint32_t* out, Mask m, uint32_t first) {
-    store(out, _mm256_add_epi32(order(m), set_int(first)));
-  }
+  static void stream(float* p, Float v) { _mm256_stream_ps(p, v); }
+  static void fence() { _mm_sfence(); }
 
-  static void bin(float* p, int shift) {
-    const __m256i sign = set_int(0x80000000u);
-    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    const __m256 v = _mm256_castsi256_ps(bits);
+  static Float bin(Float v, int shift) {
+    const __m256i sign = set_int(0x80000000u), bits = _mm256_castps_si256(v);
     __m256i code = _mm256_xor_si256(bits, _mm256_or_si256(_mm256_srai_epi32(bits, 31), sign));
     code = _mm256_srl_epi32(code, _mm_cvtsi32_si128(shift));
-    const __m256 zero = _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_EQ_OQ);
-    code = _mm256_blendv_epi8(code, set_int(0xFFFFFFFEu), _mm256_castps_si256(zero));
-    code = _mm256_or_si256(code, _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), code);
+    return _mm256_or_ps(_mm256_castsi256_ps(code), _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
   }
   static Float gather(const float* row, const int32_t* index) {
     return _mm256_i32gather_ps(row, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4);

@@ -56,22 +56,16 @@ struct Simd {
     // Into a register first: the compressing store itself is slow on several processors.
     _mm512_storeu_ps(out, _mm512_maskz_compress_ps(m, v));
   }
-  static void compress_index(uint32_t* out, Mask m, uint32_t first) {
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i index = _mm512_add_epi32(lane, set_int(first));
-    _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(m, index));
-  }
+  static void stream(float* p, Float v) { _mm512_stream_ps(p, v); }
+  static void fence() { _mm_sfence(); }
 
-  static void bin(float* p, int shift) {
-    const __m512i bits = _mm512_loadu_si512(p);
-    const __m512 v = _mm512_castsi512_ps(bits);
+  static Float bin(Float v, int shift) {
+    const __m512i bits = _mm512_castps_si512(v);
     __m512i code =
         _mm512_xor_si512(bits, _mm512_or_si512(_mm512_srai_epi32(bits, 31), set_int(0x80000000u)));
     code = _mm512_srl_epi32(code, _mm_cvtsi32_si128(shift));
-    code = _mm512_mask_mov_epi32(code, zero(v), set_int(0xFFFFFFFEu));
-    code =
-        _mm512_mask_mov_epi32(code, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), set_int(0xFFFFFFFFu));
-    _mm512_storeu_si512(p, code);
+    const Mask nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    return _mm512_castsi512_ps(_mm512_mask_mov_epi32(code, nan, set_int(0xFFFFFFFFu)));
   }
   static Float gather(const float* row, const int32_t* index) {
     return _mm512_i32gather_ps(_mm512_loadu_si512(index), row, 4);

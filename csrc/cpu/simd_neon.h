@@ -89,21 +89,15 @@ struct Simd {
     const uint8x16_t order = vld1q_u8(kLaneOrders.order[m]);
     vst1q_f32(out, vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(v), order)));
   }
-  static void compress_index(uint32_t* out, Mask m, uint32_t first) {
-    const Int index = vaddq_u32(vld1q_u32(kLane), vdupq_n_u32(first));
-    const uint8x16_t order = vld1q_u8(kLaneOrders.order[m]);
-    vst1q_u32(out, vreinterpretq_u32_u8(vqtbl1q_u8(vreinterpretq_u8_u32(index), order)));
-  }
+  static void stream(float* p, Float v) { vst1q_f32(p, v); }
+  static void fence() {}
 
-  static void bin(float* p, int shift) {
-    const Float v = vld1q_f32(p);
+  static Float bin(Float v, int shift) {
     const Int bits = vreinterpretq_u32_f32(v);
     const Int sign = vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(bits), 31));
     Int code = veorq_u32(bits, vorrq_u32(sign, vdupq_n_u32(0x80000000u)));
     code = vshlq_u32(code, vdupq_n_s32(-shift));
-    code = vbslq_u32(vceqzq_f32(v), vdupq_n_u32(0xFFFFFFFEu), code);
-    code = vorrq_u32(code, vmvnq_u32(vceqq_f32(v, v)));
-    vst1q_u32(reinterpret_cast<uint32_t*>(p), code);
+    return vreinterpretq_f32_u32(vorrq_u32(code, vmvnq_u32(vceqq_f32(v, v))));
   }
   static Float gather(const float* row, const int32_t* index) {
     const float part[4] = {row[index[0]], row[index[1]], row[index[2]], row[index[3]]};

@@ -62,14 +62,13 @@ struct Simd {
   static void store(uint32_t* p, Int v) { *p = v; }
   static Int load_int(const uint32_t* p) { return *p; }
   static void compress(float* out, Mask, Float v) { *out = v; }
-  static void compress_index(uint32_t* out, Mask, uint32_t first) { *out = first; }
+  static void stream(float* p, Float v) { *p = v; }
+  static void fence() {}
 
-  static void bin(float* p, int shift) {
-    const uint32_t bits = to_bits(load(p));
-    uint32_t code = milan::ordered_bits(bits) >> shift;
-    if ((bits << 1) == 0) code = 0xFFFFFFFEu;
-    if ((bits << 1) > 0xFF000000u) code = 0xFFFFFFFFu;
-    memcpy(p, &code, 4);
+  static Float bin(Float v, int shift) {
+    const uint32_t bits = to_bits(v);
+    const bool nan = (bits << 1) > 0xFF000000u;
+    return from_bits(nan ? 0xFFFFFFFFu : milan::ordered_bits(bits) >> shift);
   }
   static Float gather(const float* row, const int32_t* index) { return row[*index]; }
   static Float mul_add(Float a, Float x, Float b, Float y) { return a * x + b * y; }
