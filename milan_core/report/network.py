@@ -12,6 +12,7 @@ import numpy as np
 from milan_core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.report import sheets
+from milan_core.report.bands import Band, bands_picture, unit_bands
 from milan_core.report.spread import spread_svg
 from milan_core.report.units import CORRECT, UnitView, number, read_units, safe_name
 from milan_core.runtime.files import read_csv, write_bytes
@@ -44,6 +45,8 @@ class Network:
     quantile: float | None = None  # of a unit's activations, above which its mask lies
     idle: frozenset[str] = field(default_factory=frozenset)  # anchors of units that never activate
     spreads: Mapping[str, Any] = field(default_factory=dict)  # drawings, by anchor
+    bands: Mapping[str, list[Band]] = field(default_factory=dict)  # by anchor, where configured
+    band_size: int = 0  # images of a band
 
     @property
     def slug(self) -> str:
@@ -58,6 +61,10 @@ class Network:
     def sheet(self, unit: UnitView) -> str:
         """Where a unit's sheet lies below the folder `slug`."""
         return f"{safe_name(unit.layer)}/{unit.unit}.webp"
+
+    def band_sheet(self, unit: UnitView) -> str:
+        """Where the picture of a unit's bands lies below the folder `slug`."""
+        return f"{safe_name(unit.layer)}/{unit.unit}-bands.webp"
 
     @property
     def width(self) -> int:
@@ -134,6 +141,12 @@ def load_network(
         quantile=exemplars.meta.get("quantile"),
         idle=idle,
         spreads=_spreads(units, exemplars),
+        bands={
+            unit.anchor: found
+            for unit in units
+            if (found := unit_bands(exemplars, unit.layer, unit.unit))
+        },
+        band_size=int(exemplars.meta.get("band_size", 0)),
     )
 
 
@@ -161,3 +174,7 @@ def write_sheets(network: Network, exemplars: ExemplarSet, images: np.ndarray, o
             for unit, mask in zip(part, masks, strict=True):
                 data = sheets.unit_sheet(thumbnails, ids[unit.unit], mask, network.columns)
                 write_bytes(out / network.slug / network.sheet(unit), data)
+                if unit.anchor in network.bands:
+                    shown, _ = exemplars.bands(layer)
+                    data = bands_picture(thumbnails, shown[unit.unit])
+                    write_bytes(out / network.slug / network.band_sheet(unit), data)
