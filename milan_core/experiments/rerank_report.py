@@ -138,8 +138,10 @@ def _verdict(model: str, rows: Sequence[Row], chosen: float, beam: int) -> str:
 
 def _chosen_apart(rows: Sequence[Row], metric: str) -> str:
     """What the best row is worth where it was not chosen."""
-    said = f". That is the best of {len(rows)} rows on the units that chose it, hence too good a "
-    said += "figure"
+    said = (
+        f". That is the best of {len(rows)} rows on the units that it was chosen on, a figure that "
+    )
+    said += "is too good on average"
     halved = [row for row in rows if row["half"] and row["other"]]
     if not halved:
         return said

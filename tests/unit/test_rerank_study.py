@@ -108,7 +108,9 @@ def test_the_best_row_is_also_chosen_apart():
     rows[1] |= {"other_gain_low": -0.09, "other_gain_high": 0.01}
     text = sentences(rows, 0.2, 50)[1]
     assert "most concepts are named by rerank with 10 beams and λ 0.2, 60.0 %" in text
-    assert "the best of 3 rows on the units that chose it, hence too good" in text
+    assert (
+        "the best of 3 rows on the units that it was chosen on, a figure that is too good" in text
+    )
     assert (
         "Chosen on one half of the units it is beam with 10 beams (70.0 % there), which names "
         "45.0 % on the other half, but not beyond chance: -4.0 points (interval -9.0 to +1.0) "
