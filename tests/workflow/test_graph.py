@@ -12,8 +12,9 @@ def test_default_graph(checkout):
     plan = snakemake(checkout, "generalization", "-n")
     assert plan.returncode == 0, plan.stdout
     counts = job_counts(plan.stdout)
-    # six networks, four of them in the corpus beside one that is only learnt from: one split without
-    # each of the four and one within each of the six, four that learn from one network, and `all`
+    # six networks, four of them in the corpus beside one that is only learnt from:
+    # one split without each of the four and one within each of the six, four that learn from one
+    # network, and `all`
     assert counts["exemplars_scan"] == counts["exemplars_merge"] == 6 + 1
     assert counts["targets_train"] == 5 + 1
     assert counts["captioner_train"] == 4 + 6 + 4 + 1
