@@ -107,7 +107,8 @@ def _listed(names: Sequence[str]) -> str:
 def headline(rows: Sequence[Row], metric: str) -> str:
     """The values of the methods: over all networks where they are pooled, else on each."""
     models = _models(rows)
-    chosen = {ALL: models[ALL]} if ALL in models else models
+    pooled = any(row.get(metric, "") != "" for row in models.get(ALL, {}).values())
+    chosen = {ALL: models[ALL]} if pooled else models
     parts = []
     for model, methods in chosen.items():
         values = [

@@ -19,6 +19,8 @@ from milan_core.features.spatial import spatial_features
 from milan_core.features.store import FeatureTable
 from milan_core.runtime.files import canonical_json, file_sha256, give_back, text_hash
 
+BATCH = 16  # images: bounds the memory of their maps, which reading the images hides
+
 
 def encode_set(
     found: AnnotationSet,
@@ -55,7 +57,7 @@ def encode_set(
             arrays[masking] = np.concatenate(parts).astype(np.float16)
     else:
         options |= {"append_area": append_area, "resize": resize}
-        batches = encoder.batches(images, used_images(layers))
+        batches = encoder.batches(images, used_images(layers), BATCH)
         pooled = pool_images(
             batches, layers, size, maskings=maskings, empty=empty, dtype=np.float16, **options
         )
