@@ -1,9 +1,9 @@
 """Peak memory of encoding the largest published annotation set, of files that are almost empty.
 
     python -m benchmarks.annotation_sets            # biggan/places365: 4,992 units, 15 GB of files
-    python -m benchmarks.annotation_sets --share 8  # an eighth of the units of every layer
+    python -m benchmarks.annotation_sets --share 8 --images 32  # an eighth of every layer
 
-The set has the published shapes and 256 distinct images, black ones in files with holes; the
+The set has the published shapes and few distinct images, black ones in files with holes; the
 encoder is resnet101 with random weights, five layers. `milan annotations encode` runs in a process
 of its own, with the controls that a described set gets; it needs 4 GB of disk beside.
 """
@@ -27,7 +27,7 @@ from milan_core.annotations.mapped import npy_pieces
 from milan_core.runtime.files import write_csv
 
 UNITS = (2048, 1024, 1024, 512, 256, 128)
-IMAGES, SIDE, EXEMPLARS = 256, 224, 15
+SIDE, EXEMPLARS = 224, 15
 TARGET = 2048  # MiB resident, at most
 ENCODER = {
     "model": {
@@ -39,7 +39,7 @@ ENCODER = {
 }
 
 
-def sparse_set(folder: Path, share: int) -> None:
+def sparse_set(folder: Path, share: int, images: int) -> None:
     """Write a set of the largest published shape whose images and masks take no disk space."""
     random = np.random.default_rng(0)
     rows = []
@@ -49,7 +49,7 @@ def sparse_set(folder: Path, share: int) -> None:
         for name, channels in (("masks.npy", 1), ("images.npy", 3)):
             with npy_pieces(layer / name, (units, EXEMPLARS, channels, SIDE, SIDE), np.uint8):
                 pass
-        ids = random.integers(0, IMAGES, (units, EXEMPLARS))
+        ids = random.integers(0, images, (units, EXEMPLARS))
         np.savetxt(layer / "ids.csv", ids, fmt="%d", delimiter=",")
         rows += [(layer.name, unit, f"text {n}") for unit in range(units) for n in range(3)]
     write_csv(folder / "annotations.csv", ("layer", "unit", "summary"), rows)
@@ -59,10 +59,11 @@ def main() -> None:
     """Encode the set and print the peak of the process that did."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--share", type=int, default=1, help="a share of the units: 1 is all")
+    parser.add_argument("--images", type=int, default=256, help="distinct ones")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sparse_set(folder / "set", arguments.share)
+        sparse_set(folder / "set", arguments.share, arguments.images)
         spec = {"path": str(folder / "set"), "images": None, "transform": "crop", "expect": None}
         spec |= {"annotation_count": 3, "controls": True}
         command = [sys.executable, "-m", "milan_core", "annotations", "encode"]

@@ -24,6 +24,7 @@ def register(subparsers: Any) -> None:
     """Add the stage."""
     verbs = stage(subparsers, "baselines", "other methods on the same exemplars and splits")
     _register_labels(verbs)
+    _register_published(verbs)
     _register_score(verbs)
     _register_table(verbs)
 
@@ -55,6 +56,22 @@ def _register_labels(verbs: Any) -> None:
     parser.add_argument("--options", type=json_value, required=True)
     parser.add_argument("--out", type=Path, required=True, help="labels.csv")
     add_compute(parser)
+
+
+def _register_published(verbs: Any) -> None:
+    parser = verb(
+        verbs,
+        "published",
+        "labels of an annotation set out of results of the published programs",
+        "milan baselines published --annotations a.csv --out labels.csv"
+        """ --options '{"netdissect": "dissect/net"}'""",
+        _published,
+    )
+    parser.add_argument("--annotations", type=Path, required=True, help="of the set")
+    parser.add_argument(
+        "--options", type=json_value, required=True, help="result folders by method"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="labels.csv")
 
 
 def _register_score(verbs: Any) -> None:
@@ -143,6 +160,20 @@ def _label(arguments: argparse.Namespace) -> None:
             device=arguments.device,
             threads=arguments.threads,
         )
+
+
+def _published(arguments: argparse.Namespace) -> None:
+    from milan_core.labels.stage import label_set
+    from milan_core.runtime import provenance
+
+    with provenance.step(
+        "baselines_published",
+        arguments.out.parent,
+        inputs=[arguments.annotations],
+        options=arguments.options,
+        code=code_version("labels"),
+    ):
+        label_set(arguments.annotations, arguments.options, arguments.out)
 
 
 def _score(arguments: argparse.Namespace) -> None:

@@ -75,7 +75,9 @@ class BaselinesSpec(Section):
     invert: InvertSpec = Field(InvertSpec(), description="INVERT")
     clip_dissect: ClipDissectSpec = Field(ClipDissectSpec(), description="CLIP-Dissect")
     published: dict[Name, dict[Literal["netdissect", "compexp"], str]] = Field(
-        {}, description="Result folders of the published programs, by network and method"
+        {},
+        description="Result folders of the published programs, by network or annotation set, and "
+        "by method",
     )
 
 
@@ -92,8 +94,9 @@ def check_baselines(config: Config) -> None:
     if section.dataset is not None and section.dataset not in config.dataset_zoo:
         raise unknown("data set", section.dataset, config.dataset_zoo, "config: baselines.dataset")
     for name in section.published:
-        if name not in config.model_zoo:
-            raise unknown("model", name, config.model_zoo, "config: baselines.published")
+        known = [*config.model_zoo, *config.annotation_sets]
+        if name not in known:
+            raise unknown("model", name, known, "config: baselines.published")
     if "clip_dissect" in section.methods and section.clip_dissect.path is None:
         raise UserError(
             "config: baselines.clip_dissect.path: no CLIP is given; name the folder of a CLIPModel "

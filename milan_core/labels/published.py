@@ -2,7 +2,8 @@
 
 NetDissect writes `{arch}-{data}-netpqc-{layer}-10/report.json`, whose `units` have a `unit` and a
 `label`; Compositional Explanations writes `{model}_{data}_broden_ade20k_neuron_3/tally_{layer}.csv`
-with the columns `unit` and `label`. Layers of AlexNet are called conv1 to conv5 there.
+with the columns `unit` and `label`. Layers of AlexNet are called conv1 to conv5 there, as in the
+published annotation sets, and features.0 to features.10 in torchvision.
 """
 
 from __future__ import annotations
@@ -30,10 +31,15 @@ def read_published(method: str, path: Path | str, layers: Iterable[str]) -> Labe
     read = {"netdissect": _netdissect, "compexp": _compexp}[method]
     found = read(Path(path))
     wanted = set(layers)
-    labels = {key: text for key, text in found.items() if key[0] in wanted}
+    named = {layer: layer if layer in wanted else _layer(layer) for layer, _ in found}
+    labels = {
+        (named[layer], unit): text
+        for (layer, unit), text in found.items()
+        if named[layer] in wanted
+    }
     if not labels:
         raise UserError(
-            f"{path}: {method} results of {_some(layer for layer, _ in found)}, the network has "
+            f"{path}: {method} results of {_some(named.values())}, the network has "
             f"the layers {_some(wanted)}; give the results of this network"
         )
     return labels
@@ -55,7 +61,7 @@ def _netdissect(path: Path) -> Labels:
         match = _NETDISSECT.search(report.parent.name)
         if match is None:
             continue
-        layer = _layer(match["layer"])
+        layer = match["layer"]
         content = read_json(report, "NetDissect report")
         units = content.get("units") if isinstance(content, dict) else None
         if not isinstance(units, list):
@@ -70,7 +76,7 @@ def _netdissect(path: Path) -> Labels:
 def _compexp(path: Path) -> Labels:
     found: Labels = {}
     for table in sorted(path.glob("tally_*.csv")):
-        layer = _layer(table.stem.removeprefix("tally_"))
+        layer = table.stem.removeprefix("tally_")
         for row in read_csv(table, ("unit", "label")):
             _put(found, layer, row["unit"], row["label"], table, compexp_text)
     return found

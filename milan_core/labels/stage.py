@@ -7,7 +7,7 @@ and the p value where there is one. A unit that fits no concept has an empty des
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from milan_core.labels.invert import auc_labels
 from milan_core.labels.published import read_published
 from milan_core.labels.wording import compexp_text, concept_text, formula_label
 from milan_core.ops.formulas import compose, concept_overlaps
-from milan_core.runtime.files import write_csv
+from milan_core.runtime.files import read_csv, write_csv
 
 if TYPE_CHECKING:
     from milan_core.data.store import Dataset
@@ -99,10 +99,25 @@ def label_network(
             for layer, evidence in found.items():
                 labels = METHODS[name](evidence, job, settings)
                 rows += [_row(name, layer, unit, label) for unit, label in enumerate(labels)]
-    for name, path in sorted(options.get("published", {}).items()):
-        for (layer, unit), (text, label) in read_published(name, path, loaded.layers).items():
-            rows.append(_row(f"{name}_published", layer, unit, Label(text, label)))
+    rows += _published_rows(options.get("published", {}), loaded.layers)
     write_csv(out, HEADER, rows)
+
+
+def label_set(annotations: Path, published: Mapping[str, str], out: Path) -> None:
+    """Write `labels.csv` of an annotation set: what the published programs said of its units.
+
+    `annotations` says which layers it has, `published` where the result folders are, by method.
+    """
+    layers = [row["layer"] for row in read_csv(annotations, ("layer", "unit"))]
+    write_csv(out, HEADER, _published_rows(published, dict.fromkeys(layers)))
+
+
+def _published_rows(published: Mapping[str, str], layers: Iterable[str]) -> list[list[object]]:
+    return [
+        _row(f"{name}_published", layer, unit, Label(text, label))
+        for name, path in sorted(published.items())
+        for (layer, unit), (text, label) in read_published(name, path, layers).items()
+    ]
 
 
 def _row(method: str, layer: str, unit: int, label: Label) -> list[object]:

@@ -14,7 +14,9 @@ __all__ = [
     "label_dataset",
     "label_params",
     "labelled",
+    "labelled_sets",
     "needs_masks",
+    "published_labels",
 ]
 
 
@@ -26,11 +28,25 @@ def compared(config: Config) -> list[Trial]:
 
 
 def labelled(config: Config) -> list[str]:
-    """Networks that other methods label: sets hold exemplars only, which tell no other method."""
+    """Networks that other methods label."""
     if not (config.baselines.methods or config.baselines.published):
         return []
-    tests = dict.fromkeys(trial.test for trial in compared(config))
-    return [name for name in tests if name in config.model_zoo]
+    return [name for name in _tests(config) if name in config.model_zoo]
+
+
+def labelled_sets(config: Config) -> list[str]:
+    """Sets that the published programs labelled; exemplars alone tell other methods nothing."""
+    known = config.baselines.published
+    return [name for name in _tests(config) if name in config.annotation_sets and name in known]
+
+
+def published_labels(config: Config, name: str) -> str:
+    """The canonical JSON of the result folders of one set, by method."""
+    return canonical_json(config.baselines.published[name])
+
+
+def _tests(config: Config) -> list[str]:
+    return list(dict.fromkeys(trial.test for trial in compared(config)))
 
 
 def needs_masks(config: Config) -> bool:
@@ -57,7 +73,6 @@ def label_params(config: Config, model: str) -> str:
 def about(config: Config) -> str:
     """The canonical JSON of what the table's text must say of the labels and the references."""
     models = labelled(config)
-    tests = dict.fromkeys(trial.test for trial in compared(config))
     sources = sorted({label_dataset(config, model) for model in models})
     probes = {config.model_zoo[model].dataset for model in models}
     return canonical_json(
@@ -65,6 +80,6 @@ def about(config: Config) -> str:
             "methods": list(config.baselines.methods),
             "labels": ", ".join(sources),
             "same_images": bool(probes & set(sources)),
-            "sets": [name for name in tests if name in config.annotation_sets],
+            "sets": [name for name in _tests(config) if name in config.annotation_sets],
         }
     )

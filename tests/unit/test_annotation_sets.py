@@ -21,7 +21,7 @@ from milan_core.features.pool import load_encoder
 from milan_core.features.pooling import pool_slots
 from milan_core.features.store import load_features
 from milan_core.plan import annotations as plan
-from milan_core.plan import needed_models, splits, studied, trials
+from milan_core.plan import baselines, needed_models, splits, studied, trials
 from milan_core.plan.splits import HELD_OUT, WITHIN, annotation_sets, described
 
 SIZE, K, UNITS, IMAGES = 32, 4, 6, 20
@@ -221,6 +221,13 @@ def test_a_set_is_described_wherever_a_network_may_be():
     rows = {(t.learnt, t.described) for t in every if t.experiment in ("tasks", "vit")}
     assert rows == {("cls", "gen"), ("all", "dino_vits8/imagenet")}
     assert json.loads(plan.set_params(config, names[0]))["controls"]
+    assert (baselines.labelled(config), baselines.labelled_sets(config)) == ([], [])
+    folder = {names[0]: {"compexp": "results"}}
+    config = parse_config({**body, "baselines": {"published": folder}})
+    assert baselines.labelled(config) == []
+    assert baselines.labelled_sets(config) == names[:1]
+    assert json.loads(baselines.published_labels(config, names[0])) == {"compexp": "results"}
+    assert json.loads(baselines.about(config))["sets"] == names
     assert studied(config) == ["milannotations_alexnet_imagenet"]
 
 

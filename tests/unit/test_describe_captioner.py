@@ -8,6 +8,7 @@ from milan_core.describe.captioner import Captioner
 from milan_core.describe.decoder import Decoder
 from milan_core.describe.language_model import LanguageModel
 from milan_core.describe.rerank import best_beam, sweep
+from milan_core.describe.stage import describe_units
 from milan_core.errors import UserError
 from milan_core.text.vocabulary import Tokenizer, Vocabulary
 
@@ -187,6 +188,13 @@ def test_refused_features(captioner, features):
         captioner.decode(broken, beam_size=4)
     with pytest.raises(UserError, match="3 captions for 7 units"):
         captioner.score(["a", "b", "c"], features)
+
+
+def test_a_table_without_beams_is_refused_before_any_work(tmp_path):
+    files = tmp_path / "captioner", tmp_path / "features.safetensors"
+    with pytest.raises(UserError, match="'greedy' leaves no beams to score"):
+        describe_units("net", *files, {"strategy": "greedy"}, device="cpu", out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wide_beams_can_be_clamped(captioner, features):

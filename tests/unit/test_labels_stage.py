@@ -21,7 +21,7 @@ from milan_core.labels.clip_dissect import clip_similarity, soft_wpmi
 from milan_core.labels.concepts import ConceptMasks
 from milan_core.labels.evidence import gather
 from milan_core.labels.segmentation import concept_masks
-from milan_core.labels.stage import label_network
+from milan_core.labels.stage import label_network, label_set
 from milan_core.models.inputs import InputSpec
 from milan_core.models.zoo import LoadedModel
 from milan_core.runtime.files import read_csv, write_csv
@@ -204,6 +204,20 @@ def test_published_labels_join(patches, tmp_path):
     rows = read_csv(tmp_path / "labels.csv")
     assert {row["method"] for row in rows} == {"compexp_published"}
     assert {row["description"] for row in rows} == {"a or b"}
+
+
+def test_published_labels_of_a_set(tmp_path):
+    """A set's AlexNet has the programs' own names of its layers, torchvision's has others."""
+    for layer in ("conv1", "conv5"):
+        write_csv(tmp_path / f"tally_{layer}.csv", ("unit", "label"), [(0, layer), (1, "dog-s")])
+    rows = [(layer, unit, "text") for layer in ("conv5", "conv1") for unit in (0, 1)]
+    write_csv(tmp_path / "a.csv", ("layer", "unit", "summary"), rows)
+    label_set(tmp_path / "a.csv", {"compexp": str(tmp_path)}, tmp_path / "labels.csv")
+    found = {(r["layer"], r["unit"]): r["description"] for r in read_csv(tmp_path / "labels.csv")}
+    assert found == {(n, u): n if u == "0" else "dog" for n in ("conv1", "conv5") for u in "01"}
+    write_csv(tmp_path / "b.csv", ("layer", "unit"), [("layer4", 0)])
+    with pytest.raises(UserError, match="the network has the layers layer4"):
+        label_set(tmp_path / "b.csv", {"compexp": str(tmp_path)}, tmp_path / "labels.csv")
 
 
 @pytest.fixture(scope="module")

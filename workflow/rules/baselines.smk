@@ -53,6 +53,26 @@ rule baselines_label:
         " --threads {threads} --out {output}"
 
 
+rule baselines_published:
+    input:
+        "<results>/{annotation_set}/annotations/annotations.csv",
+    output:
+        "<results>/{annotation_set}/labels/labels.csv",
+    log:
+        "<logs>/{annotation_set}/labels.log",
+    localrule: True
+    conda:
+        "../../envs/milan.yaml"
+    params:
+        options=lambda wildcards: baseline_plan.published_labels(
+            CONFIG, wildcards.annotation_set
+        ),
+        code=code_version("labels"),
+    shell:
+        "milan --log {log} baselines published --annotations {input} --options {params.options:q}"
+        " --out {output}"
+
+
 rule baselines_score:
     input:
         descriptions=trial_file("descriptions.csv"),

@@ -1,7 +1,7 @@
 # What the rules of baselines wait for and what their commands are given.
 
 COMPARED = baseline_plan.compared(CONFIG)
-LABELLED = baseline_plan.labelled(CONFIG)
+LABELLED = [*baseline_plan.labelled(CONFIG), *baseline_plan.labelled_sets(CONFIG)]
 KNOWN = [t.test for t in COMPARED if t.test in NETWORKS]  # whose concepts are known
 
 
