@@ -36,6 +36,7 @@ STAGES = (
     "audit",
     "edit",
     "report",
+    "rehearsal",
     "config",
     "doctor",
     "bench",

@@ -45,6 +45,7 @@ __all__ = [
     "Split",
     "Trial",
     "annotated",
+    "annotation_sets",
     "described",
     "experiments",
     "fetched_weights",

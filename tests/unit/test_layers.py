@@ -10,7 +10,7 @@ from milan_core import sources
 # A module imports only from its own layer or from one further down this list.
 LAYERS = [
     {"cli", "__main__"},
-    {"report", "experiments"},
+    {"report", "experiments", "rehearsal"},
     {"describe", "families", "labels"},
     {"features"},
     {"exemplars"},

@@ -41,11 +41,12 @@ def _without_spectral_norm(state: State) -> State:
     for key, tensor in state.items():
         vector = state.get(f"{key.removesuffix('.weight')}.u0")
         if key.endswith(".weight") and vector is not None:
-            result[key] = tensor / _norm(tensor.flatten(1), vector.reshape(1, -1))
+            result[key] = tensor / spectral_norm(tensor.flatten(1), vector.reshape(1, -1))
     return result
 
 
-def _norm(matrix: torch.Tensor, left: torch.Tensor) -> torch.Tensor:
+def spectral_norm(matrix: torch.Tensor, left: torch.Tensor) -> torch.Tensor:
+    """Largest singular value of (n, m) after one power step from `left` (1, n)."""
     normal: Callable[..., torch.Tensor] = torch.nn.functional.normalize
     right = normal(left @ matrix)
     left = normal(right @ matrix.T)
