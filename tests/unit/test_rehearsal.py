@@ -11,6 +11,7 @@ from milan_core.config import parse_config
 from milan_core.config.networks import network_entry
 from milan_core.data.build import build_dataset
 from milan_core.errors import UserError
+from milan_core.models.adapters import biggan
 from milan_core.models.mapping import mapped
 from milan_core.models.weights import read_state_dict
 from milan_core.models.zoo import load_network
@@ -167,3 +168,27 @@ def test_the_rehearsal_changes_places_sizes_counts_and_budgets_only(root):
     for section in ("models", "corpus", "encoder", "describe", "audit", "generalization"):
         assert getattr(both, section) == getattr(paper, section), section
     assert set(places_folders(both).values()) == {36}
+
+
+def test_attention_of_a_generator_holds_one_image_at_a_time(monkeypatch):
+    """A batch's table of 16,384 x 4,096 weights an image would take more memory than a GPU has."""
+    torch.manual_seed(0)
+    attention = biggan.SelfAttention(16)
+    attention.gamma.data.fill_(0.5)
+    maps = torch.randn(3, 16, 8, 8)
+    sizes, whole = [], torch.nn.functional.scaled_dot_product_attention
+
+    def watched(query, key, value, **options):
+        sizes.append(len(query))
+        return whole(query, key, value, **options)
+
+    monkeypatch.setattr(biggan.functional, "scaled_dot_product_attention", watched)
+    found = attention(maps)
+    assert sizes == [1, 1, 1]
+    pooled = torch.nn.functional.max_pool2d
+    weights_of = torch.einsum(
+        "bcq,bck->bqk", attention.theta(maps).flatten(2), pooled(attention.phi(maps), 2).flatten(2)
+    ).softmax(2)
+    mixed = torch.einsum("bqk,bck->bcq", weights_of, pooled(attention.g(maps), 2).flatten(2))
+    expected = 0.5 * attention.o(mixed.unflatten(2, (8, 8))) + maps
+    assert torch.allclose(found, expected, atol=1e-5)

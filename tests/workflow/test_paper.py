@@ -29,6 +29,9 @@ def with_files(root, tmp_path_factory):
         path = folder / "resources" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+    (folder / "resources/rehearsal").mkdir()
+    for part in ("data", "weights"):
+        (folder / "resources/rehearsal" / part).symlink_to(f"../{part}")
     return folder
 
 
@@ -77,6 +80,19 @@ def test_published_behaviours_change_settings_and_no_job(with_files, counts):
     plan = snakemake(with_files, "-n", *COMPAT)
     assert plan.returncode == 0, plan.stdout[-3000:]
     assert job_counts(plan.stdout) == counts
+
+
+def test_the_rehearsal_has_every_job_with_one_trial_for_five(with_files, counts):
+    plan = snakemake(with_files, "-n", *PAPER, "config/rehearsal.yaml")
+    assert plan.returncode == 0, plan.stdout[-3000:]
+    rehearsal = job_counts(plan.stdout)
+    trials = ("captioner_train", "generalization_score", "baselines_score")
+    for job in trials:
+        assert counts[job] == 5 * rehearsal[job], job
+    fewer = counts["describe_units"] - rehearsal["describe_units"]
+    assert fewer == 4 * rehearsal["generalization_score"]
+    for job in {*counts, *rehearsal} - {*trials, "describe_units"}:
+        assert counts[job] == rehearsal[job], job
 
 
 def test_what_must_be_placed_by_hand_is_named(with_files):
