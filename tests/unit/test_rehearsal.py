@@ -142,7 +142,7 @@ def test_originals_are_never_written_over(root, tmp_path, monkeypatch):
 ALLOWED = {
     *("path", "images", "expect", "count", "per_class", "offset", "size", "units", "channels"),
     *("epochs", "batch_size", "max_epochs", "fractions", "ties", "trials", "draws", "steps"),
-    *("bootstrap", "device", "notice", "results", "resources", "logs", "benchmarks"),
+    *("bootstrap", "seeds", "device", "notice", "results", "resources", "logs", "benchmarks"),
 }
 
 
@@ -165,7 +165,7 @@ def test_the_rehearsal_changes_places_sizes_counts_and_budgets_only(root):
     assert changed <= ALLOWED
     paper = parse_config(load([root / name for name in PAPER]))
     both = parse_config(load([root / name for name in (*PAPER, "config/rehearsal.yaml")]))
-    for section in ("models", "corpus", "encoder", "describe", "audit", "generalization"):
+    for section in ("models", "corpus", "encoder", "describe", "audit"):
         assert getattr(both, section) == getattr(paper, section), section
     assert set(places_folders(both).values()) == {36}
 
