@@ -9,6 +9,7 @@ one script; see `report.run` for the dictionary that describes a run.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,16 @@ def _environment() -> Any:
         "cell": lambda value: "" if math.isnan(value) else f"{value:.6g}",
         "interval": _interval,
         "duration": duration,
+        "coded": coded,
     }
     return environment
+
+
+def coded(text: str) -> Any:
+    """A text of a section as HTML: escaped, and what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _interval(figure: Any, share: bool = False) -> str:

@@ -12,6 +12,7 @@ from milan_core.experiments.sections import (
     read_section,
     write_section,
 )
+from milan_core.report.pages import coded
 from milan_core.report.sections import cell, load_sections
 from milan_core.runtime.drawing import render, write_figure
 from milan_core.runtime.files import read_json, write_csv, write_json, write_text
@@ -87,3 +88,8 @@ def test_absent_files_are_noticed_when_written(tmp_path):
 def test_numbers():
     assert cell({"v": "0.12345"}, Column("v", "V", "number", digits=3)) == ("0.123", "")
     assert cell({"v": "nan"}, Column("v", "V", "number")) == ("–", "")
+
+
+def test_backticks_become_code_and_nothing_else_becomes_markup():
+    assert coded("`a_b` < `c`") == "<code>a_b</code> &lt; <code>c</code>"
+    assert coded("one ` alone, `<b>`") == "one <code> alone, </code>&lt;b&gt;`"
