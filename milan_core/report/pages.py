@@ -65,7 +65,7 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Any] = {
         "percent": wording.percent,
         "signed": lambda value: wording.signed(value).lstrip("+±"),
         "plain": wording.plainly,
@@ -74,6 +74,7 @@ def _environment() -> Any:
         "duration": duration,
         "coded": coded,
     }
+    environment.filters |= filters
     return environment
 
 
