@@ -62,6 +62,7 @@ class Bench:
                 data.labels,
                 batch,
                 device,
+                layout=loaded.layout,
             )
             for name, data in splits.items()
         }

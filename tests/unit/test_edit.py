@@ -56,6 +56,16 @@ def dataset(folder, kind, count=40):
     return build_dataset(folder.name, {"kind": "arrays", "options": options}, {}, folder / "d", 0)
 
 
+def mined(units):
+    """Exemplars of as many units, of which only the number matters here."""
+    layer = LayerExemplars(
+        np.zeros((units, 1), np.int64), np.ones((units, 1), np.float32),
+        np.ones(units, np.float32), np.ones(units, bool),
+        maps=np.ones((units, 1, 4, 4), np.float32),
+    )  # fmt: skip
+    return ExemplarSet({"conv": layer}, {})
+
+
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "net.py").write_text(NETWORK)
@@ -64,11 +74,7 @@ def files(tmp_path):
     texts = ["Red things", "Green things", "Text", "Words", "Textures"]
     rows = [("conv", unit, text) for unit, text in enumerate(texts)]
     write_csv(tmp_path / "descriptions.csv", ("layer", "unit", "description"), rows)
-    layer = LayerExemplars(
-        np.zeros((5, 1), np.int64), np.ones((5, 1), np.float32), np.ones(5, np.float32),
-        np.ones(5, bool), maps=np.ones((5, 1, 4, 4), np.float32),
-    )  # fmt: skip
-    ExemplarSet({"conv": layer}, {}).save(tmp_path / "exemplars.safetensors")
+    mined(5).save(tmp_path / "exemplars.safetensors")
     model = {
         "name": "net", "factory": f"{tmp_path}/net.py:build", "layers": ["conv"], "batch_size": 8,
         "input": {"size": 4, "mean": [0, 0, 0], "std": [1, 1, 1]},
@@ -101,6 +107,17 @@ def test_the_faulty_unit_is_found_and_removed(files):
     assert result["text_less"]["all-sorted"]["value"] == 0.0
     units = [row for row in read_csv(files.out.with_name("units.csv")) if row["place"] == "0"]
     assert {row["unit"] for row in units} == {"2"}
+
+
+def test_a_network_whose_first_units_are_recorded_is_edited_in_those(files, tmp_path):
+    files.model["units"] = 3
+    rows = [("conv", unit, text) for unit, text in enumerate(["Red things", "Green ones", "Text"])]
+    write_csv(tmp_path / "descriptions.csv", ("layer", "unit", "description"), rows)
+    mined(3).save(files.exemplars)
+    run_edit(files)
+    result = read_json(files.out)
+    assert (result["units"], result["matched"]) == (3, 1)
+    assert result["conditions"]["text-sorted"]["after"][ADVERSARIAL]["value"] == 1.0
 
 
 def test_data_sets_are_told_apart_by_name_not_by_order(files):
