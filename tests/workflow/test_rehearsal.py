@@ -1,0 +1,78 @@
+"""A cut of the rehearsal of paper.yaml, run to its report; test_paper.py compares the graphs."""
+
+import csv
+
+import pytest
+import yaml
+
+from milan_core.cli import main
+
+from .conftest import copy_repository, snakemake
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+DEFAULT = "config/config.yaml"
+REHEARSAL = ["config/paper.yaml", "config/rehearsal.yaml"]
+MADE = "resources/rehearsal/weights.yaml"
+
+# One network from published weights, one annotation set, one audited and one edited network.
+CUT = """
+models: [shufflenet_v2_x1_0_imagenet]
+corpus: [alexnet/imagenet]
+encoder: {model: shufflenet_v2_x1_0_imagenet, layers: [conv1, stage2, stage3]}
+captioner: {max_epochs: 2, hidden: 64, lm_hidden: 64}
+describe: {beam_size: 5}
+analyze: {models: [], parser: null, vectors: null}
+audit: {pairs: [], models: [squeezenet1_0_imagenet_blurred]}
+edit:
+  trials:
+    - model: text_50pct
+      ranking: text_50pct_heldout
+      validation: {clean: text_choice, adversarial: text_choice_wrong}
+      test: {clean: text_test, correct: text_test_right, adversarial: text_test_wrong}
+  draws: 1
+  steps: [0, 1]
+"""
+
+
+@pytest.fixture(scope="module")
+def rehearsed(root, tmp_path_factory):
+    """A finished run of the cut, after one call of `milan rehearsal make`."""
+    folder = copy_repository(root, tmp_path_factory.mktemp("cut"))
+    (folder / "cut.yaml").write_text(CUT)
+    files = [*REHEARSAL, "cut.yaml"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        made = ["rehearsal", "make", DEFAULT, *files, "--out", "resources/rehearsal"]
+        assert main(made) == 0
+    run = snakemake(folder, "--cores", "2", "--configfile", *files, MADE)
+    assert run.returncode == 0, run.stdout[-6000:]
+    return folder
+
+
+def rows(path):
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_a_cut_of_the_paper_runs_on_stand_ins(rehearsed):
+    results = rehearsed / "results/rehearsal"
+    assert (results / "report/index.html").is_file()
+    for name in ("audit", "edit", "captioners"):
+        assert (results / name / "section.json").is_file(), name
+    for name, units in (("squeezenet1_0_imagenet_blurred", 9 * 6), ("text_50pct", 5 * 6)):
+        described = rows(results / name / "descriptions.csv")
+        assert len(described) == units
+    taught = rows(results / "captioners/all/seed0/units.csv")
+    assert {row["model"] for row in taught} == {"milannotations_alexnet_imagenet"}
+    assert len(taught) == 5 * 6
+
+
+def test_weights_come_from_their_address_and_are_checked(rehearsed):
+    addresses = yaml.safe_load((rehearsed / MADE).read_text())["model_zoo"]
+    assert set(addresses) == {"shufflenet_v2_x1_0_imagenet"}
+    weights = addresses["shufflenet_v2_x1_0_imagenet"]["weights"]
+    file = rehearsed / "resources/rehearsal/weights/shufflenetv2_x1-5666bf0f80.pth"
+    lock = yaml.safe_load(file.with_name(f"{file.name}.lock.json").read_text())
+    assert lock["sha256"] == weights["sha256"]
+    assert lock["checked"] == "against the published digest"
