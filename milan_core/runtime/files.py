@@ -212,7 +212,8 @@ def load_tensors(
         with safe_open(path, framework="numpy") as handle:
             raw = (handle.metadata() or {}).get("milan")
             arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    # The last two: types of tensors that NumPy lacks, bfloat16 and float8.
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} is damaged or not a {kind} file ({error}); delete it and run its stage again"
         ) from None

@@ -95,6 +95,17 @@ def test_every_damaged_byte_is_noticed(tmp_path):
         files.load_tensors(path, "kind")
 
 
+@pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
+def test_types_that_numpy_lacks_are_refused(tmp_path, kind):
+    size = 2 if kind == "BF16" else 1
+    table = {"a": {"dtype": kind, "shape": [3], "data_offsets": [0, 3 * size]}}
+    head = json.dumps({"__metadata__": {"milan": "{}"}, **table}).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(head).to_bytes(8, "little") + head + bytes(3 * size))
+    with pytest.raises(UserError, match="damaged or not a thing file"):
+        files.load_tensors(path, "thing")
+
+
 def test_tensor_files_are_those_of_the_library(tmp_path, monkeypatch):
     from safetensors.numpy import save
 
