@@ -150,9 +150,9 @@ def test_forcing_a_rule_reruns_it_and_what_follows(quick_run):
 def test_order_of_keys_does_not_matter(quick_run):
     path = quick_run / "config/quick.yaml"
     before = path.read_text()
-    text = "exemplars: {k: 15, quantile: 0.99, shards: 2}"
+    text = "exemplars: {k: 15, quantile: 0.99, shards: 2, bands: 3}"
     assert text in before
-    path.write_text(before.replace(text, "exemplars: {shards: 2, quantile: 0.99, k: 15}"))
+    path.write_text(before.replace(text, "exemplars: {bands: 3, shards: 2, quantile: 0.99, k: 15}"))
     try:
         assert NOTHING in snakemake(quick_run, "-n", *QUICK).stdout
     finally:
