@@ -21,7 +21,7 @@ from milan_core.experiments.bootstrap import Bootstrap
 from milan_core.experiments.fine_tune import fine_tuned
 from milan_core.experiments.units import UnitKey, check_same_units
 from milan_core.models.train import evaluate
-from milan_core.models.zoo import LoadedModel, load_model
+from milan_core.models.zoo import LoadedModel, load_network
 from milan_core.runtime.files import read_csv, write_csv, write_json
 
 CURVES = ("condition", "trial", "n_ablated", "split", "accuracy", "model")
@@ -82,10 +82,9 @@ def run_edit(files: EditFiles) -> None:
     """Write curves.csv, units.csv and result.json of one network beside `files.out`."""
     options, name = files.options, files.model["name"]
     network = load_audited(name, files.descriptions, files.exemplars, files.truth)
-    spec = {key: value for key, value in files.model.items() if key not in ("name", "batch_size")}
     splits = open_splits(options["splits"], files.datasets)
     batch = COPIES * int(files.model.get("batch_size", 64))
-    bench = Bench(load_model(spec), splits, batch, files.device)
+    bench = Bench(load_network(files.model), splits, batch, files.device)
     check_same_units(network.descriptions, bench.units, f"{files.descriptions}", "the network")
     place = {key: i for i, key in enumerate(bench.units)}
     text = [place[key] for key in network.matched(options["query"])]

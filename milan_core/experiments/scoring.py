@@ -123,12 +123,13 @@ def score_table(
     """
     said = read_descriptions(descriptions, column=options["column"])
     known = read_references(references, options["count"])
-    units = [key for key in said if key in known.units()]
+    referred = known.units()
+    units = [key for key in said if key in referred]
     if not units:
         message = (
             f"{descriptions} describes {len(said)} units, the references speak of "
-            f"{len(known.units())} others; layers are compared by name, such as "
-            f"{_layers(said)} and {_layers(known.units())}"
+            f"{len(referred)} others; layers are compared by name, such as "
+            f"{_layers(said)} and {_layers(referred)}"
         )
         raise UserError(message)
     material = Material(
@@ -155,7 +156,7 @@ def score_table(
         bert=bert,
         bootstrap=Bootstrap(seed, options["bootstrap"]),
     )
-    return [_renamed(row) for row in rows], _notes(said, known, units, bool(learnt))
+    return [_renamed(row) for row in rows], _notes(said, len(referred), units, bool(learnt))
 
 
 def _layers(units: Any) -> str:
@@ -168,9 +169,8 @@ def _renamed(row: Score) -> Score:
 
 
 def _notes(
-    said: Mapping[UnitKey, str], known: References, units: Sequence[UnitKey], learnt: bool
+    said: Mapping[UnitKey, str], total: int, units: Sequence[UnitKey], learnt: bool
 ) -> list[str]:
-    total = len(known.units())
     notes = [
         f"{len(units)} units scored; {len(said) - len(units)} described units have no reference, "
         f"{total - len(units)} of {total} units with a reference are not described"

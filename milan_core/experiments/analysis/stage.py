@@ -96,10 +96,9 @@ def _engine(
 ) -> AblationEngine:
     from milan_core.data.store import open_dataset
     from milan_core.experiments.ablation import AblationEngine, PreparedImages
-    from milan_core.models.zoo import load_model
+    from milan_core.models.zoo import load_network
 
-    spec = {key: value for key, value in model.items() if key not in ("name", "batch_size")}
-    loaded, images = load_model(spec), open_dataset(dataset)
+    loaded, images = load_network(model), open_dataset(dataset)
     order = generator(seed, "analyze images").permutation(len(images))
     rows = np.sort(order[: settings.images])
     return AblationEngine(
