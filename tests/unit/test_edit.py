@@ -153,6 +153,14 @@ def test_the_number_of_units_may_be_read_off_the_test_curve(files, tmp_path):
     assert "third set" not in section
 
 
+def test_keys_of_the_mining_change_nothing(files):
+    run_edit(files)
+    before = files.out.read_bytes()
+    files.model |= {"dtype": "bfloat16", "compile": True}
+    run_edit(files)
+    assert files.out.read_bytes() == before
+
+
 def test_curves_hold_every_condition_and_draw(files):
     run_edit(files)
     rows = read_csv(files.out.with_name("curves.csv"))
