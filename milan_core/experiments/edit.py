@@ -72,10 +72,14 @@ class Bench:
         """Units at these places."""
         return [self.units[place] for place in places]
 
-    def right(self, split: str, places: Sequence[int]) -> np.ndarray:
-        """Whether each image is classified correctly with these units ablated, float64 [images]."""
+    def right(self, split: str, sets: Sequence[Sequence[int]]) -> np.ndarray:
+        """Whether each image is classified correctly without the units of each set of places.
+
+        float64 [sets, images].
+        """
         engine = self.engines[split]
-        return (engine.predictions(self.keys(places)) == engine.labels).astype(np.float64)
+        guesses = engine.predictions_each([self.keys(places) for places in sets])
+        return (guesses == engine.labels).astype(np.float64)
 
 
 def run_edit(files: EditFiles) -> None:
@@ -103,7 +107,9 @@ def run_edit(files: EditFiles) -> None:
     folder = files.out.parent
     choose_on = options.get("choose_on", CHOICE)
     chosen = {key: choose(curves, key, choose_on) for key in found if key in orders.SORTED}
-    curves |= at_choice(bench, found, chosen[orders.TEXT])
+    counts = {**chosen, **dict.fromkeys(orders.DRAWN, chosen[orders.TEXT])}
+    right = at_counts(bench, found, counts)
+    curves |= drawn_points(right, counts)
     rows = [[c, t, n, s, value, name] for (c, t, n, s), value in curves.items()]
     write_csv(folder / "curves.csv", CURVES, rows)
     best = bench.keys(found[orders.TEXT][0, : chosen[orders.TEXT]].tolist())
@@ -122,7 +128,7 @@ def run_edit(files: EditFiles) -> None:
     if choose_on != CHOICE:
         facts["chosen_on"] = choose_on
     bootstrap = Bootstrap(files.seed, options["bootstrap"])
-    write_json(files.out, facts | results(bench, found, chosen, bootstrap))
+    write_json(files.out, facts | results(right, counts, bootstrap))
     _write_units(folder / "units.csv", name, network, bench, found, accuracy)
 
 
@@ -178,35 +184,44 @@ def choose(curves: Mapping[Point, float], condition: str, choose_on: str = CHOIC
     return orders.choose_count(steps, clean, adversarial)
 
 
-def at_choice(bench: Bench, found: Mapping[str, np.ndarray], count: int) -> dict[Point, float]:
+BEFORE = "before"
+Right = Mapping[str, Mapping[str, np.ndarray]]  # by condition and split, float64 [draws, images]
+
+
+def at_counts(bench: Bench, found: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> Right:
+    """Which test images are right before (one row), and without the units of every draw."""
+    parts: dict[str, list[list[int]]] = {BEFORE: [[]]} | {
+        condition: [row[: counts[condition]].tolist() for row in rows]
+        for condition, rows in found.items()
+    }
+    ends = np.cumsum([len(part) for part in parts.values()])[:-1]
+    every = [places for part in parts.values() for places in part]
+    right: dict[str, dict[str, np.ndarray]] = {condition: {} for condition in parts}
+    for split in TESTS:
+        values = np.split(bench.right(split, every), ends)
+        for condition, rows in zip(parts, values, strict=True):
+            right[condition][split] = rows
+    return right
+
+
+def drawn_points(right: Right, counts: Mapping[str, int]) -> dict[Point, float]:
     """Accuracies of the drawn controls on the other test splits, at the chosen number only."""
-    curves = {}
-    for condition in orders.DRAWN:
-        for split in (CLEAN, CORRECT):
-            values = bench.engines[split].curve(found[condition], [count])[:, 0]
-            for draw, value in enumerate(values):
-                curves[condition, draw, count, split] = float(value)
-    return curves
+    return {
+        (condition, draw, counts[condition], split): float(row.mean())
+        for condition in orders.DRAWN
+        for split in (CLEAN, CORRECT)
+        for draw, row in enumerate(right[condition][split])
+    }
 
 
-def results(
-    bench: Bench, found: Mapping[str, np.ndarray], chosen: Mapping[str, int], bootstrap: Bootstrap
-) -> dict[str, Any]:
+def results(right: Right, counts: Mapping[str, int], bootstrap: Bootstrap) -> dict[str, Any]:
     """Accuracies before and after with intervals over test images, and differences of conditions.
 
     The drawn controls have as many units as `text-sorted`; a test image counts with the share of
     draws that classify it correctly.
     """
-    before = {split: bench.right(split, []) for split in TESTS}
-    after: dict[str, dict[str, np.ndarray]] = {}
-    counts = {**chosen, **dict.fromkeys(orders.DRAWN, chosen[orders.TEXT])}
-    for condition, rows in found.items():
-        after[condition] = {
-            split: np.mean(
-                [bench.right(split, row[: counts[condition]].tolist()) for row in rows], axis=0
-            )
-            for split in TESTS
-        }
+    after = {c: {s: rows.mean(0) for s, rows in splits.items()} for c, splits in right.items()}
+    before = after.pop(BEFORE)
     conditions = {
         condition: {
             "n": counts[condition],
@@ -217,7 +232,7 @@ def results(
     }
     ours = after[orders.TEXT][ADVERSARIAL]
     return {
-        "before": {split: _mean(before[split], bootstrap, "before", split) for split in TESTS},
+        "before": {split: _mean(before[split], bootstrap, BEFORE, split) for split in TESTS},
         "conditions": conditions,
         "text_less": {
             condition: _paired(ours, values[ADVERSARIAL], bootstrap, ADVERSARIAL)

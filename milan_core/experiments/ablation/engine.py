@@ -133,8 +133,12 @@ class AblationEngine:
 
     def predictions(self, units: Sequence[Unit] = ()) -> np.ndarray:
         """Predicted class of every image with all of `units` ablated together; int64 (images,)."""
-        state = tuple(self.places(units))
-        return np.concatenate([guess[0] for _, guess in self._scan([state])])
+        return self.predictions_each([units])[0]
+
+    def predictions_each(self, sets: Sequence[Sequence[Unit]]) -> np.ndarray:
+        """`predictions` without each set of units, in one pass; int64 (sets, images)."""
+        states = [tuple(self.places(units)) for units in sets]
+        return np.concatenate([guess for _, guess in self._scan(states)], axis=1)
 
     def places(self, units: Sequence[Unit]) -> list[int]:
         """Where the given units are in `units`; refuses units that the layers do not have."""
