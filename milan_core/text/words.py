@@ -47,6 +47,12 @@ def tokens(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=65536)
+def _words(text: str) -> tuple[str, ...]:
+    """`tokens`, remembered: scores ask for the same few thousand texts again and again."""
+    return tuple(tokens(text))
+
+
+@lru_cache(maxsize=65536)
 def plurals(word: str) -> frozenset[str]:
     """The English plural spellings of a lower-case noun (the noun itself is not among them)."""
     forms = {word + "s"}
@@ -62,6 +68,7 @@ def plurals(word: str) -> frozenset[str]:
     return frozenset(forms)
 
 
+@lru_cache(maxsize=2**18)
 def same_word(left: str, right: str) -> bool:
     """Whether two lower-case words are equal or one is a plural of the other."""
     return left == right or left in plurals(right) or right in plurals(left)
@@ -77,7 +84,7 @@ def phrase_spans(words: Sequence[str], phrase: str) -> list[tuple[int, int]]:
 
     Its words must follow each other, each in the singular or the plural.
     """
-    wanted = tokens(phrase)
+    wanted = _words(phrase)
     width = len(wanted)
     if not width:
         return []
@@ -95,5 +102,5 @@ def names_concept(description: str, accept_words: Iterable[str]) -> bool:
     An accepted entry may be several words ("brick wall"): they must follow each other.
     Every word may stand in the singular or the plural.
     """
-    words = tokens(description)
+    words = _words(description)
     return any(phrase_spans(words, entry) for entry in accept_words)
