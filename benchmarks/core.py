@@ -25,7 +25,7 @@ def measure(quick: bool) -> list[Row]:
     """All rows of the table."""
     rows = kernels.scans() + kernels.against_torch(3 if quick else 5)
     rows += kernels.two_threads() + kernels.masks()
-    return rows + passes.passes(64 if quick else 256, 3 if quick else 5)
+    return rows + passes.passes(96 if quick else 256)
 
 
 def main() -> int:
@@ -37,6 +37,7 @@ def main() -> int:
     print(f"torch {torch.__version__}, {ops.facts()}, load {os.getloadavg()[0]:.1f}\n", flush=True)
     rows = measure(arguments.quick)
     print(table(rows))
+    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
     return 0 if all(row.kept for row in rows) else 1
 
 

@@ -1,10 +1,19 @@
-"""Five layers of resnet18 in one pass, against the bare forward."""
+"""Layers of resnet18 scanned while it runs, against the bare forward.
+
+The bare forward and every kind of pass take turns batch by batch, each time in another order, so
+that what else the machine does meets all of them alike. A repetition is a whole data set from the
+cold start, where most maps are new among the best and every value is recorded: the smaller the data
+set, the larger the share of that.
+"""
 
 from __future__ import annotations
 
-import resource
+import copy
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import torch
@@ -12,9 +21,13 @@ import torchvision
 
 from benchmarks.clock import Row
 from milan_core import ops
+from milan_core.exemplars.sample import sample_state
+from milan_core.models.trace import Trace
 
 NAMES = ("conv1", "layer1", "layer2", "layer3", "layer4")
 BATCH = 32
+SAMPLED = 1.12  # what reading a sample whole may cost, for the images in it
+STATUS, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def network(images: torch.Tensor) -> torch.nn.Module:
@@ -26,66 +39,139 @@ def network(images: torch.Tensor) -> torch.nn.Module:
     return model.eval()
 
 
-def forward(model: torch.nn.Module, images: torch.Tensor) -> float:
-    """CPU seconds of the forward over all images."""
-    start = time.thread_time()
-    with torch.inference_mode():
-        for first in range(0, len(images), BATCH):
-            model(images[first : first + BATCH])
-    return time.thread_time() - start
+class Scans:
+    """The scans of some layers over one data set; with `sampled`, those of its sample as well."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        images: torch.Tensor,
+        layers: tuple[str, ...] = NAMES,
+        *,
+        sampled: bool = False,
+    ) -> None:
+        self._images, self._sampled = images, sampled
+        self._states: dict[str, list[ops.ScanState]] = {}
+        self._ids: np.ndarray | None = None
+        self._trace = Trace(model, layers, self._receive)
+
+    def __enter__(self) -> Self:
+        self._trace.__enter__()
+        self._trace(self._images[:BATCH])  # the first pass always runs to its end
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._trace.__exit__(kind, error, traceback)
+
+    def __call__(self, first: int) -> None:
+        """Pass the batch that starts at an image."""
+        self._ids = np.arange(first, min(first + BATCH, len(self._images)))
+        self._trace(self._images[first : first + BATCH])
+
+    def _receive(self, layer: str, output: torch.Tensor) -> None:
+        if self._ids is None:
+            return
+        if layer not in self._states:
+            total, shape = len(self._images), tuple(output.shape[2:])
+            states = [ops.ScanState(output.shape[1], shape, 15, 0.99, total)]
+            if self._sampled:
+                states.append(sample_state(output.shape[1], shape, total, total, "top"))
+            self._states[layer] = states
+        for state in self._states[layer]:
+            state.update(output, self._ids)
+
+    def finish(self) -> float:
+        """Microseconds of CPU an exemplar for levels and masks."""
+        start, number = time.thread_time(), 0
+        for state, *_ in self._states.values():
+            _, _, maps = state.topk()
+            assert maps is not None
+            level, _ = state.levels()
+            flat = maps.reshape(-1, *maps.shape[2:])
+            number += len(ops.masks(flat, np.repeat(level, 15), 224))
+        return (time.thread_time() - start) / number * 1e6
 
 
-def scan(model: torch.nn.Module, images: torch.Tensor) -> tuple[float, float, int]:
-    """CPU seconds of (the pass with five scans, levels and masks after it), number of masks."""
-    states: dict[str, ops.ScanState] = {}
-    seen = dict.fromkeys(NAMES, 0)
+def in_turn(works: dict[str, Callable[[int], object]], images: int) -> dict[str, float]:
+    """CPU seconds of each work over all batches; they take turns, in another order each time."""
+    seconds, names = dict.fromkeys(works, 0.0), list(works)
+    for turn, first in enumerate(range(0, images, BATCH)):
+        for place in range(len(names)):
+            name = names[(place + turn) % len(names)]
+            start = time.thread_time()
+            works[name](first)
+            seconds[name] += time.thread_time() - start
+    return seconds
 
-    def hook(name: str) -> Callable[..., None]:
-        def collect(_module: object, _inputs: object, output: torch.Tensor) -> None:
-            if name not in states:
-                shape = (output.shape[2], output.shape[3])
-                states[name] = ops.ScanState(output.shape[1], shape, 15, 0.99, len(images))
-            states[name].update(output, np.arange(seen[name], seen[name] + len(output)))
-            seen[name] += len(output)
 
-        return collect
+def peak_mib() -> float:
+    """The most memory held since `forget_peak`."""
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
-    handles = [model.get_submodule(name).register_forward_hook(hook(name)) for name in NAMES]
-    try:
-        seconds = forward(model, images)
-    finally:
-        for handle in handles:
-            handle.remove()
-    start, number = time.thread_time(), 0
-    for state in states.values():
-        _, _, maps = state.topk()
-        assert maps is not None
-        level, _ = state.levels()
-        flat = maps.reshape(-1, *maps.shape[2:])
-        number += len(ops.masks(flat, np.repeat(level, 15), 224))
-    return seconds, time.thread_time() - start, number
+
+def grown_mib(model: torch.nn.Module, images: torch.Tensor) -> float:
+    """MiB that scanning five layers holds at most, above what the bare forward does."""
+    peaks = []
+    for bare in (True, False):
+        PEAK.write_text("5")
+        if bare:
+            model(images[:BATCH])
+        else:
+            with Scans(model, images) as scans:
+                for first in range(0, len(images), BATCH):
+                    scans(first)
+        peaks.append(peak_mib())
+    return peaks[1] - peaks[0]
+
+
+def repetition(model: torch.nn.Module, images: torch.Tensor) -> tuple[dict[str, float], float]:
+    """Seconds of each kind of pass over those of the bare one, and `Scans.finish`."""
+    copies = [copy.deepcopy(model) for _ in range(3)]  # hooks of one must not run for another
+    with (
+        Scans(copies[0], images) as five,
+        Scans(copies[1], images, sampled=True) as sampled,
+        Scans(copies[2], images, ("layer1",)) as early,
+    ):
+        works = {
+            "bare": lambda first: model(images[first : first + BATCH]),
+            "five": five,
+            "sampled": sampled,
+            "early": early,
+        }
+        seconds = in_turn(works, len(images))
+        return {name: value / seconds["bare"] for name, value in seconds.items()}, five.finish()
 
 
 def passes(images: int = 256, repetitions: int = 5) -> list[Row]:
-    """Ratio of the pass with scans to the bare one, and the cost of each exemplar afterwards."""
+    """Ratio of each kind of pass to the bare one, and the cost of each exemplar afterwards."""
     generator = torch.Generator().manual_seed(0)
     data = torch.randn(images, 3, 224, 224, generator=generator)
     model = network(data[:BATCH])
     rows = []
-    for name, layout in (("NCHW", torch.contiguous_format), ("NHWC", torch.channels_last)):
-        model, laid = model.to(memory_format=layout), data.contiguous(memory_format=layout)
-        forward(model, laid[:BATCH])
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        ratios, after = [], []
-        for _ in range(repetitions):
-            bare = forward(model, laid)
-            seconds, end, number = scan(model, laid)
-            ratios.append(seconds / bare)
-            after.append(end / number * 1e6)
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    for layout, form in (("NCHW", torch.contiguous_format), ("NHWC", torch.channels_last)):
+        model, laid = model.to(memory_format=form), data.contiguous(memory_format=form)
+        with torch.inference_mode():
+            grown = grown_mib(model, laid)
+            found = [repetition(model, laid) for _ in range(repetitions)]
+        ratio = {name: float(np.median([r[name] for r, _ in found])) for name in found[0][0]}
+        after = float(np.median([us for _, us in found]))
         rows += [
-            Row(f"five layers, one pass, {name}", float(np.median(ratios)), 1.06, True, "x bare"),
-            Row(f"levels + masks, {name}", float(np.median(after)), 20.0, True, "us/exemplar"),
-            Row(f"peak memory above the bare forward, {name}", grown, 200.0, True, "MiB"),
+            Row(f"five layers, one pass, {layout}", ratio["five"], 1.06, True, "x bare"),
+            Row(f"layer1 only, early stop, {layout}", ratio["early"], 0.65, True, "x bare"),
+            Row(
+                f"five layers, all images sampled, {layout}",
+                ratio["sampled"],
+                SAMPLED,
+                True,
+                "x bare",
+            ),
+            Row(f"levels + masks, {layout}", after, 20.0, True, "us/exemplar"),
+            Row(f"peak memory above the bare forward, {layout}", grown, 200.0, True, "MiB"),
         ]
     return rows

@@ -16,6 +16,9 @@ constexpr size_t kMapped = size_t{2} << 20;
 
 constexpr int kExactBits = 23;
 
+/// Values that prefetching runs ahead.
+constexpr size_t kSoon = 16;
+
 /// Recordings between two walks: enough of them to be worth one, few enough to keep them bounded.
 uint64_t patience(uint64_t rank, int bits) {
   const int least = bits == kExactBits ? 12 : bits;
@@ -49,12 +52,15 @@ uint64_t Histograms::record(int64_t unit, const uint32_t* bins, size_t n) {
   uint32_t* const* block_of = blocks(unit);
   const uint32_t base = units_[unit].base, mask = (1u << bits_) - 1;
   const uint32_t range = (static_cast<uint32_t>(kOctaves) << bits_) - base;
+  const int bits = bits_;
   uint64_t nans = 0, skipped = 0;
   for (size_t i = 0; i < n; ++i) {
-    const uint32_t bin = bins[i];
+    const uint32_t bin = bins[i], later = bins[std::min(i + kSoon, n - 1)];
+    // Since the unit's last turn, the activations have pushed its counts out of the caches.
+    if (later - base < range) __builtin_prefetch(block_of[later >> bits] + (later & mask), 1);
     if (__builtin_expect(bin - base < range, 1)) {
-      uint32_t* counts = block_of[bin >> bits_];
-      if (__builtin_expect(counts == nullptr, 0)) counts = block(unit, bin >> bits_);
+      uint32_t* counts = block_of[bin >> bits];
+      if (__builtin_expect(counts == nullptr, 0)) counts = block(unit, bin >> bits);
       ++counts[bin & mask];
     } else {  // NaN, or passed by a floor that rose after the value was buffered
       nans += bin == kNanBin;

@@ -58,6 +58,7 @@ template <class T>
 void copy_apart(const Activations& image, const std::vector<MapCopy>& copies, uint32_t keep,
                 uint32_t flip) {
   constexpr int64_t kStrip = 16;
+  const int64_t ahead = 4 * kStrip * image.column_stride;
   for (int64_t y = 0; y < image.height; ++y) {
     for (int64_t start = 0; start < image.width; start += kStrip) {
       const int64_t end = std::min(image.width, start + kStrip);
@@ -65,7 +66,9 @@ void copy_apart(const Activations& image, const std::vector<MapCopy>& copies, ui
         const int64_t row = copy.unit * image.unit_stride + y * image.row_stride;
         float* to = copy.map + y * image.width;
         for (int64_t x = start; x < end; ++x) {
-          to[x] = value_at<T>(image, row + x * image.column_stride, keep, flip);
+          const int64_t at = row + x * image.column_stride;
+          __builtin_prefetch(static_cast<const T*>(image.data) + at + ahead);
+          to[x] = value_at<T>(image, at, keep, flip);
         }
       }
     }

@@ -149,22 +149,22 @@ void scan_planes(const milan::ScanBlock& block) {
   }
 }
 
-/// Values of some pixels of kLanes units, [pixel][lane], dealt out to the units' buffers. Bit
-/// pixel * kLanes + lane of `survivors` says which of them.
+/// Values of some pixels of kLanes units, [pixel][lane], dealt out to the ends of the units'
+/// buffers. Bit pixel * kLanes + lane of `survivors` says which of them.
 template <int kPixels>
-void deal(const float* tile, uint64_t survivors, size_t capacity, float* buffers, uint32_t* fill) {
+void deal(const float* tile, uint64_t survivors, float** ends) {
   constexpr int kLanes = Simd::kLanes, kBits = kPixels * kLanes;
   if (survivors == ~uint64_t{0} >> (64 - kBits)) {  // no floor yet, or all values are wanted
     for (int lane = 0; lane < kLanes; ++lane) {
-      float* out = buffers + static_cast<size_t>(lane) * capacity + fill[lane];
+      float* out = ends[lane];
       for (int pixel = 0; pixel < kPixels; ++pixel) out[pixel] = tile[pixel * kLanes + lane];
-      fill[lane] += kPixels;
+      ends[lane] = out + kPixels;
     }
     return;
   }
   for (; survivors != 0; survivors &= survivors - 1) {
-    const int bit = __builtin_ctzll(survivors), lane = bit % kLanes;
-    buffers[static_cast<size_t>(lane) * capacity + fill[lane]++] = tile[bit];
+    const int bit = __builtin_ctzll(survivors);
+    *ends[bit % kLanes]++ = tile[bit];
   }
 }
 
@@ -178,6 +178,7 @@ void scan_pixels(const milan::ScanBlock& block) {
   const PlaneReader<T> read{Simd::set_int(block.keep_bits), Simd::set_int(block.flip_bits)};
   float best[kChunk], floors[kChunk];
   uint32_t zeros[kChunk], negatives[kChunk];
+  float* ends[kChunk];  // of the units' buffers
   alignas(64) float tile[kTile * kLanes];
   const int64_t row_bytes = block.pixel_stride * static_cast<int64_t>(sizeof(T));
   const int64_t ahead = (kAhead / (kRows * row_bytes) + 1) * kRows * block.pixel_stride;
@@ -186,6 +187,11 @@ void scan_pixels(const milan::ScanBlock& block) {
     for (int u = 0; u < kChunk; ++u) {
       best[u] = -INFINITY, zeros[u] = negatives[u] = 0;
       floors[u] = u < units ? block.floors[chunk + u] : INFINITY;
+    }
+    float* buffers = block.buffers + static_cast<size_t>(chunk) * block.capacity;
+    uint32_t* fill = block.fill + chunk;
+    for (int u = 0; u < units; ++u) {
+      ends[u] = buffers + static_cast<size_t>(u) * block.capacity + fill[u];
     }
     const T* origin = static_cast<const T*>(block.values) + chunk;
     for (int64_t pixel = 0; pixel < block.pixels; pixel += kRows) {
@@ -210,11 +216,7 @@ void scan_pixels(const milan::ScanBlock& block) {
             const typename Simd::Mask live = Simd::not_less(v, floor) & valid;
             survivors |= uint64_t{live} << (row * kLanes);
           }
-          if (survivors != 0) {
-            const int64_t unit = chunk + u;
-            float* buffers = block.buffers + static_cast<size_t>(unit) * block.capacity;
-            deal<kTile>(tile, survivors, block.capacity, buffers, block.fill + unit);
-          }
+          if (survivors != 0) deal<kTile>(tile, survivors, ends + u);
         }
         Simd::store(best + u, top);
         Simd::store(zeros + u, zero);
@@ -222,6 +224,7 @@ void scan_pixels(const milan::ScanBlock& block) {
       }
     }
     for (int u = 0; u < units; ++u) {
+      fill[u] = static_cast<uint32_t>(ends[u] - buffers - u * block.capacity);
       block.maxima[chunk + u] = best[u];
       block.zeros[chunk + u] += zeros[u];
       block.negatives[chunk + u] += negatives[u];
