@@ -14,7 +14,7 @@ import numpy as np
 
 from milan_core.data.bank import Art, Bank, Piece
 from milan_core.data.lexicon import Lexicon
-from milan_core.data.specs import PERSON, SceneSpec, write_spec
+from milan_core.data.specs import NOTHING, PERSON, SceneSpec, write_spec
 from milan_core.data.store import Dataset, Scene, finish_folder, new_array, start_folder
 from milan_core.errors import UserError, unknown
 from milan_core.runtime.seeding import generator
@@ -50,7 +50,7 @@ class Composed(NamedTuple):
     image: np.ndarray  # uint8 [S, S, 3]
     instances: np.ndarray  # uint8 [S, S]
     scene: Scene
-    main: str  # object, or "person"
+    main: str  # object, "person" or "nothing"
     label: str  # class
 
 
@@ -128,7 +128,7 @@ class Composer:
             self._put(canvas, bank.face(rng), face, rng)
         if canvas.main == PERSON:
             self._put(canvas, bank.face(rng), face, rng)
-        else:
+        elif canvas.main != NOTHING:
             sprite = bank.sprite(canvas.main, spec.main_size, rng)
             self._put(canvas, sprite, self._object("main", canvas.main), rng)
         if rng.random() < spec.p_text:
@@ -147,7 +147,10 @@ class Composer:
 
 def check_names(spec: SceneSpec, lexicon: Lexicon) -> None:
     """Refuse objects and surfaces that the lexicon does not know."""
-    for key, known in (("objects", [*lexicon.objects, PERSON]), ("surfaces", lexicon.surfaces)):
+    for key, known in (
+        ("objects", [*lexicon.objects, PERSON, NOTHING]),
+        ("surfaces", lexicon.surfaces),
+    ):
         for name in getattr(spec, key):
             if name not in known:
                 raise unknown(key.removesuffix("s"), name, known, where=f"the spec's {key}")

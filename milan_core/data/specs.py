@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from milan_core.errors import UserError, unknown
 
 PERSON = "person"  # the class of scenes whose main thing is a portrait
+NOTHING = "nothing"  # the class of scenes without a main thing
 TEXT_RULES = ("any", "label", "wrong")
 
 
@@ -36,7 +37,9 @@ class SceneSpec:
     size: int = 64  # height and width
     style: str = ""  # stickers: google | twitter; shapes: solid | striped; "" = the first
     label: str = "object"  # object | surface: what the class of a scene is
-    objects: tuple[str, ...] = ()  # main objects to draw from, () = all; may hold "person"
+    objects: tuple[
+        str, ...
+    ] = ()  # main objects to draw from, () = all; may hold "person", "nothing"
     surfaces: tuple[str, ...] = ()  # () = all
     distractors: int = 2  # at most this many small objects (of all objects) per scene
     p_face: float = 0.2  # chance of a portrait beside the main object

@@ -150,6 +150,15 @@ def test_person_as_a_class(tmp_path):
         assert [t["kind"] for t in scene][1:] == (["face"] if label == 0 else ["main"])
 
 
+def test_nothing_as_a_class(tmp_path):
+    found = build(tmp_path, objects=["nothing", "star"], p_face=0.0, p_text=0.0)
+    assert found.classes == ["nothing", "star"]
+    for label, scene in zip(found.labels, found.scenes, strict=True):
+        kinds = [thing["kind"] for thing in scene]
+        assert kinds[0] == "background"
+        assert ("main" in kinds) == (label == 1)
+
+
 def test_same_seed_same_bytes(tmp_path):
     one, two = build(tmp_path / "1"), build(tmp_path / "2")
     for file in ("images.npy", "instances.npy", "scenes.json", "labels.npy", "ids.csv"):
