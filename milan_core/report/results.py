@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from milan_core.experiments.pmi import JUDGED
 from milan_core.report.units import number
 from milan_core.runtime.files import read_csv
 
 MAIN, ACCURACY, BERT_F = "pmi", "concept_accuracy", "bert_score-f"
 FEWER = "pmi_two_references"
 LEAD = ":lead-of-pmi"
-# Columns of a sweep over lambda that units without known concepts lack.
-SWEPT = (ACCURACY, "low", "high", "accuracy_gain", "gain_low", "gain_high")
 SHOWN = (ACCURACY, BERT_F, "bleu", "rouge-l-f", "distinct", "mean_information")
 METHOD_NAMES = {
     MAIN: "MILAN: log p(d|E) − λ log p(d)",
@@ -116,7 +115,7 @@ def lambda_rows(path: Path | None) -> dict[str, list[dict[str, float]]]:
     return {
         split: [
             # The mean of equal floats need not equal them: three times 0.2 over 3 is not 0.2.
-            dict.fromkeys(SWEPT, math.nan)
+            dict.fromkeys(JUDGED, math.nan)  # units without known concepts lack these
             | {name: sum(r[name] for r in rows) / len(rows) for name in rows[0]}
             | {"lambda": weight}
             for weight, rows in sorted(points.items())
