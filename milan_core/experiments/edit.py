@@ -162,14 +162,18 @@ def measure(
 ) -> dict[Point, float]:
     """Accuracies along the orders: sorted ones on all splits, drawn ones on wrong text only."""
     curves: dict[Point, float] = {}
-    for condition, rows in found.items():
-        own = [step for step in steps if step <= rows.shape[1]]
-        splits = (*VALIDATION, *TESTS) if condition in orders.SORTED else (ADVERSARIAL,)
-        for split in splits:
-            values = bench.engines[split].curve(rows, own)
-            for draw, line in enumerate(values):
-                for step, value in zip(own, line, strict=True):
-                    curves[condition, draw, step, split] = float(value)
+    for split in (*VALIDATION, *TESTS):
+        points = {
+            (condition, draw, step, split): row[:step].tolist()
+            for condition, rows in found.items()
+            if condition in orders.SORTED or split == ADVERSARIAL
+            for draw, row in enumerate(rows)
+            for step in steps
+            if step <= len(row)
+        }
+        sets = [bench.keys(places) for places in points.values()]
+        values = bench.engines[split].without(sets).tolist()
+        curves |= dict(zip(points, values, strict=True))
     return curves
 
 

@@ -228,6 +228,22 @@ def test_known_units_matter():
     assert curve.tolist() == [[1, 1, 0.5, 0.5], [1, 0.75, 0.75, 0.5]]
 
 
+def test_equal_sets_of_units_run_once(monkeypatch):
+    engine = AblationEngine(known_network(), ["0"], *known_images())
+    ran = []
+    predict = engine._predict
+
+    def counted(rows, states):
+        ran.append(len(states))
+        return predict(rows, states)
+
+    monkeypatch.setattr(engine, "_predict", counted)
+    sets = [[("0", 0), ("0", 1)], [], [("0", 1), ("0", 0)], [("0", 1)], []]
+    assert engine.without(sets).tolist() == [0.5, 1, 0.5, 0.5, 1]
+    assert engine.predictions_each(sets)[1].tolist() == [0, 0, 1, 1]
+    assert set(ran) == {3}
+
+
 def test_replacements_with_known_answers():
     batch, labels = known_images()
     mean = AblationEngine(known_network(), ["0"], batch, labels, replacement="mean")

@@ -13,6 +13,7 @@ rule analyze_network:
         "<logs>/analyze/{model}.log",
     benchmark:
         "<benchmarks>/analyze/{model}.tsv"
+    priority: 8
     conda:
         "../../envs/milan.yaml"
     threads: 1

@@ -15,6 +15,7 @@ rule describe_units:
         "<benchmarks>/{model}/describe/{split}-seed{seed}.tsv"
     wildcard_constraints:
         model=DESCRIBABLE,
+    priority: 5
     conda:
         "../../envs/milan.yaml"
     threads: 1

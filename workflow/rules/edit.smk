@@ -15,6 +15,7 @@ rule edit_network:
         "<logs>/{model}/edit.log",
     benchmark:
         "<benchmarks>/{model}/edit.tsv"
+    priority: 8
     conda:
         "../../envs/milan.yaml"
     threads: 1

@@ -127,9 +127,13 @@ class AblationEngine:
         states = [tuple(order[:step].tolist()) for order in orders for step in steps]
         return self._accuracies(states).reshape(len(orders), len(steps))
 
+    def without(self, sets: Sequence[Sequence[Unit]]) -> np.ndarray:
+        """Accuracy with all units of a set ablated together, for each set; float64 (sets,)."""
+        return self._accuracies([tuple(self.places(units)) for units in sets])
+
     def set(self, units: Sequence[Unit]) -> float:
         """Accuracy with all of `units` ablated together."""
-        return float(self._accuracies([tuple(self.places(units))])[0])
+        return float(self.without([units])[0])
 
     def predictions(self, units: Sequence[Unit] = ()) -> np.ndarray:
         """Predicted class of every image with all of `units` ablated together; int64 (images,)."""
@@ -172,13 +176,15 @@ class AblationEngine:
         return right / len(self.labels)
 
     def _scan(self, states: Sequence[tuple[int, ...]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Per batch: its rows, and int64 (states, b) predictions."""
-        by_layer = [self._by_layer(state) for state in states]
+        """Per batch: its rows, and int64 (states, b) predictions; equal sets of units run once."""
+        places = {key: place for place, key in enumerate(dict.fromkeys(map(frozenset, states)))}
+        own = [places[frozenset(state)] for state in states]
+        by_layer = [self._by_layer(sorted(key)) for key in places]
         for rows in self._batches():
             with eval_mode(self._model), torch.no_grad():
-                yield rows, self._predict(rows, by_layer)
+                yield rows, self._predict(rows, by_layer)[own]
 
-    def _by_layer(self, state: tuple[int, ...]) -> State:
+    def _by_layer(self, state: Sequence[int]) -> State:
         """Units of a state per layer, in the order in which the layers run."""
         found: State = {name: [] for name in self._plan.layers}
         for place in state:
