@@ -1,4 +1,7 @@
-"""A cut of the rehearsal of paper.yaml, run to its report; test_paper.py compares the graphs."""
+"""A cut of the rehearsal of paper.yaml, run to its report; test_paper.py compares the graphs.
+
+With the published behaviours of paper_compat.yaml the same jobs run again, as a slow test.
+"""
 
 import csv
 
@@ -9,10 +12,13 @@ from milan_core.cli import main
 
 from .conftest import copy_repository, snakemake
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+pytestmark = pytest.mark.workflow
 
 DEFAULT = "config/config.yaml"
-REHEARSAL = ["config/paper.yaml", "config/rehearsal.yaml"]
+KINDS = {
+    "paper": ["config/paper.yaml", "config/rehearsal.yaml"],
+    "compat": ["config/paper.yaml", "config/paper_compat.yaml", "config/rehearsal.yaml"],
+}
 MADE = "resources/rehearsal/weights.yaml"
 
 # One network from published weights, one annotation set, one audited and one edited network.
@@ -35,12 +41,12 @@ edit:
 """
 
 
-@pytest.fixture(scope="module")
-def rehearsed(root, tmp_path_factory):
+@pytest.fixture(scope="module", params=["paper", pytest.param("compat", marks=pytest.mark.slow)])
+def rehearsed(request, root, tmp_path_factory):
     """A finished run of the cut, after one call of `milan rehearsal make`."""
     folder = copy_repository(root, tmp_path_factory.mktemp("cut"))
     (folder / "cut.yaml").write_text(CUT)
-    files = [*REHEARSAL, "cut.yaml"]
+    files = [*KINDS[request.param], "cut.yaml"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         made = ["rehearsal", "make", DEFAULT, *files, "--out", "resources/rehearsal"]
