@@ -101,3 +101,10 @@ def test_mistakes_in_the_configuration_are_sentences(checkout, tmp_path, overlay
     assert "Traceback" not in plan.stdout
     for word in words:
         assert word in plan.stdout
+
+
+def test_the_default_profile_is_understood(root, checkout):
+    profile = root / "profiles/default"
+    run = snakemake(checkout, "-n", "--cores", "1", "--workflow-profile", str(profile), *QUICK)
+    assert run.returncode == 0, run.stdout
+    assert f"profile {profile}" in run.stdout
