@@ -110,7 +110,7 @@ def in_turn(works: dict[str, Callable[[int], object]], images: int) -> dict[str,
 
 
 def peak_mib() -> float:
-    """The most memory held since `forget_peak`."""
+    """The most memory held since the peak was last reset through `PEAK`."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
