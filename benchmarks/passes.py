@@ -8,12 +8,11 @@ set, the larger the share of that.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import torch
@@ -46,32 +45,19 @@ class Scans:
         self,
         model: torch.nn.Module,
         images: torch.Tensor,
-        layers: tuple[str, ...] = NAMES,
+        layers: tuple[str, ...],
         *,
-        sampled: bool = False,
+        sampled: bool,
     ) -> None:
         self._images, self._sampled = images, sampled
         self._states: dict[str, list[ops.ScanState]] = {}
         self._ids: np.ndarray | None = None
-        self._trace = Trace(model, layers, self._receive)
-
-    def __enter__(self) -> Self:
-        self._trace.__enter__()
-        self._trace(self._images[:BATCH])  # the first pass always runs to its end
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._trace.__exit__(kind, error, traceback)
+        self.trace = Trace(model, layers, self._receive)
 
     def __call__(self, first: int) -> None:
         """Pass the batch that starts at an image."""
         self._ids = np.arange(first, min(first + BATCH, len(self._images)))
-        self._trace(self._images[first : first + BATCH])
+        self.trace(self._images[first : first + BATCH])
 
     def _receive(self, layer: str, output: torch.Tensor) -> None:
         if self._ids is None:
@@ -95,6 +81,21 @@ class Scans:
             flat = maps.reshape(-1, *maps.shape[2:])
             number += len(ops.masks(flat, np.repeat(level, 15), 224))
         return (time.thread_time() - start) / number * 1e6
+
+
+@contextlib.contextmanager
+def scanning(
+    model: torch.nn.Module,
+    images: torch.Tensor,
+    layers: tuple[str, ...] = NAMES,
+    *,
+    sampled: bool = False,
+) -> Iterator[Scans]:
+    """Scans whose hooks are on the model within the block."""
+    scans = Scans(model, images, layers, sampled=sampled)
+    with scans.trace as trace:
+        trace(images[:BATCH])  # the first pass always runs to its end
+        yield scans
 
 
 def in_turn(works: dict[str, Callable[[int], object]], images: int) -> dict[str, float]:
@@ -123,7 +124,7 @@ def grown_mib(model: torch.nn.Module, images: torch.Tensor) -> float:
         if bare:
             model(images[:BATCH])
         else:
-            with Scans(model, images) as scans:
+            with scanning(model, images) as scans:
                 for first in range(0, len(images), BATCH):
                     scans(first)
         peaks.append(peak_mib())
@@ -134,9 +135,9 @@ def repetition(model: torch.nn.Module, images: torch.Tensor) -> tuple[dict[str, 
     """Seconds of each kind of pass over those of the bare one, and `Scans.finish`."""
     copies = [copy.deepcopy(model) for _ in range(3)]  # hooks of one must not run for another
     with (
-        Scans(copies[0], images) as five,
-        Scans(copies[1], images, sampled=True) as sampled,
-        Scans(copies[2], images, ("layer1",)) as early,
+        scanning(copies[0], images) as five,
+        scanning(copies[1], images, sampled=True) as sampled,
+        scanning(copies[2], images, ("layer1",)) as early,
     ):
         works = {
             "bare": lambda first: model(images[first : first + BATCH]),
