@@ -22,6 +22,10 @@ def interleaved(
     return {name: float(np.median(seconds)) for name, seconds in times.items()}
 
 
+#: The first two lines of a table of rows.
+HEAD = "| what | measured | target | |\n|---|---|---|---|"
+
+
 @dataclass
 class Row:
     """One measured number and the bound it must keep."""
@@ -48,5 +52,4 @@ class Row:
 
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
-    head = "| what | measured | target | |\n|---|---|---|---|\n"
-    return head + "\n".join(row.line() for row in rows)
+    return "\n".join([HEAD, *(row.line() for row in rows)])

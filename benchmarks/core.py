@@ -11,21 +11,25 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
 from benchmarks import kernels, passes
-from benchmarks.clock import Row, table
+from benchmarks.clock import HEAD, Row
 from milan_core import ops
 
 
-def measure(quick: bool) -> list[Row]:
-    """All rows of the table."""
-    rows = kernels.scans() + kernels.against_torch(3 if quick else 5)
-    rows += kernels.two_threads() + kernels.masks()
-    return rows + passes.passes(96 if quick else 256)
+def measure(quick: bool) -> Iterator[Row]:
+    """All rows of the table, each group as it is measured."""
+    repetitions = 3 if quick else 5
+    yield from kernels.scans()
+    yield from kernels.against_torch(repetitions)
+    yield from kernels.two_threads()
+    yield from kernels.masks()
+    yield from passes.passes(96 if quick else 256, repetitions)
 
 
 def main() -> int:
@@ -35,10 +39,13 @@ def main() -> int:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {ops.facts()}, load {os.getloadavg()[0]:.1f}\n", flush=True)
-    rows = measure(arguments.quick)
-    print(table(rows))
+    print(HEAD)
+    kept = True
+    for row in measure(arguments.quick):
+        print(row.line(), flush=True)
+        kept &= row.kept
     print(f"\nload {os.getloadavg()[0]:.1f} at the end")
-    return 0 if all(row.kept for row in rows) else 1
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":

@@ -149,12 +149,11 @@ def repetition(model: torch.nn.Module, images: torch.Tensor) -> tuple[dict[str, 
         return {name: value / seconds["bare"] for name, value in seconds.items()}, five.finish()
 
 
-def passes(images: int = 256, repetitions: int = 5) -> list[Row]:
+def passes(images: int = 256, repetitions: int = 5) -> Iterator[Row]:
     """Ratio of each kind of pass to the bare one, and the cost of each exemplar afterwards."""
     generator = torch.Generator().manual_seed(0)
     data = torch.randn(images, 3, 224, 224, generator=generator)
     model = network(data[:BATCH])
-    rows = []
     for layout, form in (("NCHW", torch.contiguous_format), ("NHWC", torch.channels_last)):
         model, laid = model.to(memory_format=form), data.contiguous(memory_format=form)
         with torch.inference_mode():
@@ -162,17 +161,11 @@ def passes(images: int = 256, repetitions: int = 5) -> list[Row]:
             found = [repetition(model, laid) for _ in range(repetitions)]
         ratio = {name: float(np.median([r[name] for r, _ in found])) for name in found[0][0]}
         after = float(np.median([us for _, us in found]))
-        rows += [
-            Row(f"five layers, one pass, {layout}", ratio["five"], 1.06, True, "x bare"),
-            Row(f"layer1 only, early stop, {layout}", ratio["early"], 0.65, True, "x bare"),
-            Row(
-                f"five layers, all images sampled, {layout}",
-                ratio["sampled"],
-                SAMPLED,
-                True,
-                "x bare",
-            ),
-            Row(f"levels + masks, {layout}", after, 20.0, True, "us/exemplar"),
-            Row(f"peak memory above the bare forward, {layout}", grown, 200.0, True, "MiB"),
-        ]
-    return rows
+        for what, kind, bound in (
+            ("five layers, one pass", "five", 1.06),
+            ("layer1 only, early stop", "early", 0.65),
+            ("five layers, all images sampled", "sampled", SAMPLED),
+        ):
+            yield Row(f"{what}, {layout}", ratio[kind], bound, True, "x bare")
+        yield Row(f"levels + masks, {layout}", after, 20.0, True, "us/exemplar")
+        yield Row(f"peak memory above the bare forward, {layout}", grown, 200.0, True, "MiB")
