@@ -9,10 +9,12 @@ from pydantic import Field
 
 from milan_core.config.groups import group_names, published_sets, resolve
 from milan_core.config.zoo import Section
-from milan_core.errors import UserError
+from milan_core.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from milan_core.config import Config
+
+NOT = "not-"  # as the published groups are named
 
 
 class AnnotationSetSpec(Section):
@@ -78,9 +80,15 @@ def _members(key: str, own: Collection[str], where: str) -> list[str]:
 def side_members(config: Config, side: str, where: str) -> tuple[str, ...]:
     """What a side of a pair stands for: itself, the corpus (`all`), or the sets of a group.
 
-    Raises `UserError` for a group whose sets are not configured; other names are returned as is.
+    `not-NAME` is the corpus less one of its members. Raises `UserError` for a group whose sets are
+    not configured, and for a name that the corpus lacks; other names are returned as is.
     """
     own = {*config.annotation_sets, *config.model_zoo}
     if side == "all" and side not in own:
         return tuple(config.corpus)
+    if side.startswith(NOT) and not is_group(side, own):
+        name = side.removeprefix(NOT)
+        if name not in config.corpus:
+            raise unknown("member of the corpus", name, config.corpus, where)
+        return tuple(member for member in config.corpus if member != name)
     return tuple(_members(side, own, where)) if is_group(side, own) else (side,)

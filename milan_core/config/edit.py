@@ -41,6 +41,16 @@ class EditTrial(Section):
         None, description="The same network trained without the cue: what is there to be won"
     )
 
+    ranking_text: Literal["wrong", "as_learnt"] = Field(
+        "wrong",
+        description="What the cue says on the ranking images: a wrong class, or what it says in "
+        "the training images, as published; the report explains `all-sorted` by it",
+    )
+    group: Name | None = Field(
+        None,
+        description="Networks of one group differ by seeds alone: their results are averaged",
+    )
+
     def datasets(self) -> dict[str, str]:
         """Data set of every split, by the split's name in the tables."""
         return {

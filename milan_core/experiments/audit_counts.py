@@ -54,7 +54,8 @@ def change_rows(
     """The rows of changes.csv: original less changed network, in units.
 
     One pair has Newcombe's interval over units and Fisher's exact test. Several pairs have the mean
-    over pairs under the name `ALL`, with Student's interval over pairs and no test.
+    over pairs under the name `ALL`, with Student's interval over pairs and no test; so have layers
+    that all of them share.
     """
     rows: list[list[object]] = []
     totals: dict[tuple[str, str, str], list[tuple[int, int, int]]] = {}
@@ -75,7 +76,11 @@ def change_rows(
                 key = (query, source, layer)
                 totals.setdefault(key, []).append((first[0], second[0], first[1]))
     if len(pairs) > 1:
-        rows += [_over_pairs(key, values) for key, values in totals.items()]
+        rows += [
+            _over_pairs((query, source, layer), values)
+            for (query, source, layer), values in totals.items()
+            if len(values) == len(totals[query, source, ALL])  # a layer that all pairs have
+        ]
     return rows
 
 
@@ -91,4 +96,5 @@ def _over_pairs(key: tuple[str, str, str], values: Sequence[tuple[int, int, int]
     n = len(values)
     mean, low, high = mean_interval([first - second for first, second, _ in values])
     firsts, seconds = (sum(value[side] for value in values) / n for side in (0, 1))
-    return [ALL, query, source, layer, firsts, seconds, values[0][2], mean, low, high, ""]
+    units = sum(total for *_, total in values) / n
+    return [ALL, query, source, layer, firsts, seconds, units, mean, low, high, ""]

@@ -7,18 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.experiments import audit_counts as counts
+from milan_core.experiments.audit_figure import SOURCES, change_figure
 from milan_core.experiments.sections import Column, Link, Picture, Section, Table, write_section
-from milan_core.runtime.drawing import INK, PALETTE, render, write_figure
+from milan_core.runtime.drawing import write_figure
 from milan_core.runtime.files import read_csv
 
 Row = Mapping[str, str]
 PUBLISHED = (213, 142)  # face units of 12 networks on sharp and on blurred ImageNet (figure 5)
-SOURCES = {
-    counts.DESCRIPTION: "by generated descriptions",
-    counts.TRUTH: "by known concepts",
-    counts.DETECTOR: "by their description, confirmed by a face detector",
-    counts.REVIEW: "by their description, confirmed by people",
-}
 COUNT_COLUMNS = (
     Column("model", "network"),
     Column("query", "query"),
@@ -65,8 +60,9 @@ def write_audit_section(folder: Path, options: Mapping[str, Any], reviewed: bool
 
 
 FIGURE = (
-    "Units that answer the query in each network, twins joined by a line (left), and per layer, "
-    "mean over pairs (right). Filled: network trained on the images as they are; open: its twin."
+    "Units that answer each query in each network, twins joined by a line (left), and per layer, "
+    "mean over the pairs of one architecture (right). Filled: network trained on the images as "
+    "they are; open: its twin."
 )
 CHANGE_CAPTION = (
     "Twins compared: original less changed, in units. Intervals: Newcombe's over units for one "
@@ -170,60 +166,3 @@ def _single_sentences(table: Sequence[Row], options: Mapping[str, Any]) -> list[
                 f"{row['matched']} of {row['units']} units."
             )
     return found
-
-
-def change_figure(changes: Sequence[Row], options: Mapping[str, Any]) -> str:
-    """SVG of figure 5's kind: one line per pair and source, and counts per layer beside."""
-    query = next(iter(options["queries"]))
-    rows = [row for row in changes if row["query"] == query]
-    sources = list(dict.fromkeys(row["source"] for row in rows))
-    pairs = [pair["name"] for pair in options["pairs"]]
-    lines = [(source, pair) for source in sources for pair in pairs]
-    totals = {(r["source"], r["pair"]): r for r in rows if r["layer"] == counts.ALL}
-
-    def draw(figure: Any) -> None:
-        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        _dumbbells(left, lines, totals, sources)
-        left.set_title(f"units that answer '{query}'")
-        _layers(right, [r for r in rows if r["source"] == sources[0]], pairs)
-        right.set_title(f"per layer, {SOURCES[sources[0]]}")
-
-    return render(draw, "audit", (8.6, 1.4 + 0.26 * max(len(lines), 5)))
-
-
-def _dumbbells(
-    axis: Any,
-    lines: Sequence[tuple[str, str]],
-    totals: Mapping[tuple[str, str], Row],
-    sources: Sequence[str],
-) -> None:
-    for place, (source, pair) in enumerate(lines):
-        row = totals[source, pair]
-        colour = PALETTE[sources.index(source) % len(PALETTE)]
-        ends = float(row["original"]), float(row["changed"])
-        axis.plot(ends, (place, place), color=colour, lw=1.2)
-        axis.plot(ends[0], place, "o", color=colour, ms=6)
-        axis.plot(ends[1], place, "o", mec=colour, mfc="white", ms=6)
-    axis.set_yticks(range(len(lines)), [f"{pair}, {source}" for source, pair in lines])
-    axis.invert_yaxis()
-    axis.set_xlim(left=-0.5)
-
-
-def _layers(axis: Any, rows: Sequence[Row], pairs: Sequence[str]) -> None:
-    layers = [name for name in dict.fromkeys(row["layer"] for row in rows) if name != counts.ALL]
-    for shift, side, filled in ((-0.2, "original", True), (0.2, "changed", False)):
-        means = [
-            sum(float(r[side]) for r in rows if r["layer"] == layer and r["pair"] in pairs)
-            / max(len(pairs), 1)
-            for layer in layers
-        ]
-        axis.bar(
-            [place + shift for place in range(len(layers))],
-            means,
-            0.36,
-            facecolor=PALETTE[0] if filled else "none",
-            edgecolor=PALETTE[0],
-            label=side,
-        )
-    axis.set_xticks(range(len(layers)), layers, rotation=30, ha="right", color=INK)
-    axis.legend()

@@ -16,40 +16,36 @@ import numpy as np
 
 from milan_core.errors import UserError
 from milan_core.experiments import pmi
-from milan_core.experiments.bootstrap import Bootstrap
 from milan_core.experiments.scores import (
     ACCURACY,
     BERT_F,
     MAIN,
     Measured,
     Score,
-    Scorer,
     cell,
     lead_rows,
     method_rows,
     write_scores,
 )
-from milan_core.experiments.stage import TEST, encoder_folder, read_baselines, read_training
+from milan_core.experiments.stage import TEST, open_trial, read_baselines
 from milan_core.experiments.units import (
     Material,
     UnitKey,
     read_annotations,
     read_descriptions,
-    read_material,
     unit_key,
 )
 from milan_core.features.store import load_features
 from milan_core.labels import retrieval
 from milan_core.runtime.files import read_csv, write_csv, write_json
-from milan_core.text.bertscore import BertScorer
-from milan_core.text.metrics import WordInformation
 
 GREEDY, BEAM, RETRIEVAL = "greedy", "beam", "retrieval"
 UNITS = ("method", "layer", "unit", "description", ACCURACY, BERT_F)
+THRESHOLDED = ("netdissect",)  # methods that would leave a unit without a label
 Texts = Mapping[UnitKey, str]
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrialFiles:
     """What `score_methods` reads of one trial; `features` are of the described network.
 
@@ -75,17 +71,11 @@ def score_methods(
     """Write `scores.csv`, `units.csv` and `facts.json` of one trial into `folder`.
 
     `units.csv` keeps the description of every unit by every method of Table 2 with its values, and
-    `facts.json` the manifest that the network was probed with. Returns the rows of `scores.csv`.
+    `facts.json` the manifest that the network was probed with and what `passing` says. Returns the
+    rows of `scores.csv`.
     """
-    tested = list(read_descriptions(trial.descriptions, TEST))
-    material = read_material(trial.annotations, trial.truth, tested)
-    training = read_training(trial.units, trial.learnt)
-    bert = None
-    if trial.bertscore:
-        layer = int(options.get("bertscore_layer", 5))
-        bert = BertScorer(encoder_folder(trial.bertscore[0]), layer)
-    scorer = Scorer(material, WordInformation(training.captions), bert)
-    bootstrap = Bootstrap(seed, int(options.get("bootstrap", 2000)))
+    opened = open_trial(trial, options, seed)
+    material, scorer, bootstrap = opened.material, opened.scorer, opened.bootstrap
     texts = method_texts(trial, material)
     measured = {name: scorer.measure([said]) for name, said in texts.items()}
     rows: list[Score] = []
@@ -95,7 +85,8 @@ def score_methods(
             rows += lead_rows(name, measured[MAIN], found, bootstrap)
     write_scores(folder / "scores.csv", rows)
     _write_units(folder / "units.csv", material, texts, measured)
-    write_json(folder / "facts.json", {"manifest": load_features(trial.features).meta["dataset"]})
+    facts = {"manifest": load_features(trial.features).meta["dataset"]}
+    write_json(folder / "facts.json", facts | {"passes": passing(trial.labels, material.units)})
     return rows
 
 
@@ -116,6 +107,18 @@ def method_texts(trial: TrialFiles, material: Material) -> dict[str, list[str]]:
         for method, table in read_baselines(path).items():
             texts[method] = _of_units(table, material, f"{path} ({method})")
     return texts
+
+
+def passing(labels: Sequence[Path], units: Sequence[UnitKey]) -> dict[str, float]:
+    """Share of the units whose label passes the method's own threshold (NetDissect: IoU 0.04)."""
+    found: dict[str, list[int]] = {}
+    wanted = set(units)
+    for path in labels:
+        for row in read_csv(path, ("method",)):
+            known = row["method"] in THRESHOLDED and row.get("passes")
+            if known and unit_key(row, path) in wanted:
+                found.setdefault(row["method"], []).append(row["passes"] == "1")
+    return {method: float(np.mean(values)) for method, values in found.items()}
 
 
 def _of_units(table: Texts, material: Material, what: str) -> list[str]:

@@ -18,6 +18,15 @@ from milan_core.experiments import edit_orders as orders
 from milan_core.experiments.ablation import AblationEngine, PreparedImages
 from milan_core.experiments.audited import load_audited
 from milan_core.experiments.bootstrap import Bootstrap
+from milan_core.experiments.edit_results import (
+    ADVERSARIAL,
+    BEFORE,
+    CLEAN,
+    CORRECT,
+    TESTS,
+    Right,
+    results,
+)
 from milan_core.experiments.fine_tune import fine_tuned
 from milan_core.experiments.units import UnitKey, check_same_units
 from milan_core.models.train import evaluate
@@ -26,7 +35,6 @@ from milan_core.runtime.files import read_csv, write_csv, write_json
 
 CURVES = ("condition", "trial", "n_ablated", "split", "accuracy", "model")
 CHOSEN = ("model", "place", "layer", "unit", "description", "concept", "accuracy", "chosen_by")
-CLEAN, CORRECT, ADVERSARIAL = TESTS = ("test-clean", "test-correct", "test-adversarial")
 VALIDATION = ("validation-clean", "validation-adversarial")
 CHOICE = "validation"  # what the number of units is chosen on unless the options say otherwise
 COPIES = 8  # ablations of one batch that run together
@@ -127,6 +135,7 @@ def run_edit(files: EditFiles) -> None:
     }
     if choose_on != CHOICE:
         facts["chosen_on"] = choose_on
+    facts |= {key: options[key] for key in ("ranking_text", "group") if key in options}
     bootstrap = Bootstrap(files.seed, options["bootstrap"])
     write_json(files.out, facts | results(right, counts, bootstrap))
     _write_units(folder / "units.csv", name, network, bench, found, accuracy)
@@ -188,10 +197,6 @@ def choose(curves: Mapping[Point, float], condition: str, choose_on: str = CHOIC
     return orders.choose_count(steps, clean, adversarial)
 
 
-BEFORE = "before"
-Right = Mapping[str, Mapping[str, np.ndarray]]  # by condition and split, float64 [draws, images]
-
-
 def at_counts(bench: Bench, found: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> Right:
     """Which test images are right before (one row), and without the units of every draw."""
     parts: dict[str, list[list[int]]] = {BEFORE: [[]]} | {
@@ -215,34 +220,6 @@ def drawn_points(right: Right, counts: Mapping[str, int]) -> dict[Point, float]:
         for condition in orders.DRAWN
         for split in (CLEAN, CORRECT)
         for draw, row in enumerate(right[condition][split])
-    }
-
-
-def results(right: Right, counts: Mapping[str, int], bootstrap: Bootstrap) -> dict[str, Any]:
-    """Accuracies before and after with intervals over test images, and differences of conditions.
-
-    The drawn controls have as many units as `text-sorted`; a test image counts with the share of
-    draws that classify it correctly.
-    """
-    after = {c: {s: rows.mean(0) for s, rows in splits.items()} for c, splits in right.items()}
-    before = after.pop(BEFORE)
-    conditions = {
-        condition: {
-            "n": counts[condition],
-            "after": {s: _mean(values[s], bootstrap, condition, s) for s in TESTS},
-            "gain": {s: _paired(values[s], before[s], bootstrap, s) for s in TESTS},
-        }
-        for condition, values in after.items()
-    }
-    ours = after[orders.TEXT][ADVERSARIAL]
-    return {
-        "before": {split: _mean(before[split], bootstrap, BEFORE, split) for split in TESTS},
-        "conditions": conditions,
-        "text_less": {
-            condition: _paired(ours, values[ADVERSARIAL], bootstrap, ADVERSARIAL)
-            for condition, values in after.items()
-            if condition != orders.TEXT
-        },
     }
 
 
@@ -271,18 +248,6 @@ def reference_accuracy(path: Path, splits: Mapping[str, Dataset]) -> dict[str, f
     if missing:
         raise UserError(f"{path}: no accuracy on {', '.join(missing)}; add them to its tests")
     return {split: rows[splits[split].name] for split in TESTS}
-
-
-def _mean(values: np.ndarray, bootstrap: Bootstrap, *names: object) -> dict[str, float]:
-    low, high = bootstrap.interval(values, *names)
-    return {"value": float(values.mean()), "low": low, "high": high}
-
-
-def _paired(
-    ours: np.ndarray, theirs: np.ndarray, bootstrap: Bootstrap, *names: object
-) -> dict[str, float]:
-    value, low, high = bootstrap.paired(ours, theirs, *names)
-    return {"value": value, "low": low, "high": high}
 
 
 def _write_units(

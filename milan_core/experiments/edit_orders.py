@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from milan_core.experiments.orders import layer_matched
 from milan_core.experiments.units import UnitKey
 from milan_core.runtime.seeding import generator
 
@@ -42,20 +43,12 @@ def random_orders(units: int, length: int, draws: int, seed: int) -> np.ndarray:
 def matched_orders(
     order: Sequence[int], units: Sequence[UnitKey], draws: int, seed: int
 ) -> np.ndarray:
-    """Orders int64 [draws, len(order)]: at each place a random unit of the layer that `order` has.
-
-    Drawn without replacement: for every n the first n have as many units of each layer as the first
-    n of `order`.
-    """
-    layers = [units[place][0] for place in order]
-    found = np.empty((draws, len(layers)), dtype=np.int64)
-    for draw in range(draws):
-        rng = generator(seed, MATCHED, draw)
-        for layer in dict.fromkeys(layers):
-            pool = [place for place, (name, _) in enumerate(units) if name == layer]
-            slots = [slot for slot, name in enumerate(layers) if name == layer]
-            found[draw, slots] = rng.permutation(pool)[: len(slots)]
-    return found
+    """Orders int64 [draws, len(order)] that match `order` layer by layer (`layer_matched`)."""
+    layers = [layer for layer, _ in units]
+    return np.array(
+        [layer_matched(order, layers, generator(seed, MATCHED, draw)) for draw in range(draws)],
+        dtype=np.int64,
+    ).reshape(draws, len(order))
 
 
 def choose_count(steps: Sequence[int], clean: Sequence[float], adversarial: Sequence[float]) -> int:

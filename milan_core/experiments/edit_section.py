@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.experiments import edit_orders as orders
-from milan_core.experiments.edit import ADVERSARIAL, CLEAN, CORRECT, CURVES, TESTS
+from milan_core.experiments.edit import CURVES
+from milan_core.experiments.edit_results import ADVERSARIAL, CLEAN, CORRECT, TESTS
+from milan_core.experiments.edit_table import groups
 from milan_core.experiments.sections import Column, Link, Picture, Section, Table, write_section
 from milan_core.runtime.drawing import INK, PALETTE, render, write_figure
 from milan_core.runtime.files import read_csv
@@ -23,15 +25,15 @@ STYLES = {
 }
 NAMES = {CLEAN: "no text", CORRECT: "correct text", ADVERSARIAL: "wrong text"}
 CAPTION = (
-    "Accuracy on test scenes against the number of ablated units, mean over networks and draws; "
+    "Accuracy on test images against the number of ablated units, mean over networks and draws; "
     "thin lines: single networks or draws. Dots: the number chosen on the {chosen_on} scenes. The "
     "random controls are measured along the whole curve on wrong text only."
 )
 SUMMARY_CAPTION = (
     "Accuracy after each condition, and its gain over the network as it is. The number of units is "
-    "chosen on {how}; random controls ablate as many as "
-    "text-sorted. Intervals of one network: bootstrap over test scenes; of the mean: Student's, "
-    "over networks."
+    "chosen on {how}; random controls ablate as many as text-sorted. Intervals of one network: "
+    "bootstrap over test images, for the random controls over their draws as well; of the mean: "
+    "Student's, over networks."
 )
 
 
@@ -44,7 +46,7 @@ def write_edit_section(folder: Path, summary: Mapping[str, Any]) -> None:
     columns = [
         Column("model", "network"),
         Column("condition", "condition"),
-        Column("n", "units", "number", 0),
+        Column("n", "units", "number", 1),
     ]
     for split in TESTS:
         columns.append(
@@ -60,23 +62,29 @@ def write_edit_section(folder: Path, summary: Mapping[str, Any]) -> None:
         Table("summary.csv", SUMMARY_CAPTION.format(how=how), columns),
     ]
     paragraphs = [text for result in results for text in sentences(result)]
-    if len(results) > 1:
-        paragraphs.insert(0, _overall(summary["over_networks"], len(results)))
+    found = groups(results)
+    paragraphs[:0] = [
+        _overall(name, over, len(found[name])) for name, over in summary["over_networks"].items()
+    ]
     paragraphs += [_published(results), METHODS[chosen_on]]
+    ranked = {result.get("ranking_text", "wrong") for result in results}
+    paragraphs += [text for how, text in RANKING.items() if how in ranked]
     title = "Editing: spurious text units removed"
     write_section(folder / "section.json", Section("edit", title, 70, paragraphs, items))
 
 
-_RANKING = (
-    " Ranking on wrong words tells the control `all-sorted` which units of any kind hurt; the "
-    "paper ranked on images with mostly correct text, which does not."
-)
 METHODS = {
-    "validation": "Units are ranked on scenes with wrong words, their number is chosen on other "
-    "scenes, and the result is measured on a third set." + _RANKING,
+    "validation": "Units are ranked on images of their own, their number is chosen on others, and "
+    "the result is measured on a third set.",
     "test": "The number of units is read off the test curve, as the paper did: gains are those of "
-    "the best of all numbers tried on the very scenes that they are measured on, and so too "
+    "the best of all numbers tried on the very images that they are measured on, and so too "
     "large.",
+}
+RANKING = {
+    "wrong": "The ranking images have wrong words: this tells the control `all-sorted` which units "
+    "of any kind hurt. The paper ranked on images with mostly correct text, which does not.",
+    "as_learnt": "The ranking images have text as in training, as in the paper: `all-sorted` then "
+    "cannot know which units hurt when words are wrong.",
 }
 
 
@@ -147,9 +155,10 @@ def _verdict(lead: Mapping[str, float]) -> str:
     return "no clear difference"
 
 
-def _overall(over: Mapping[str, Any], count: int) -> str:
+def _overall(group: str, over: Mapping[str, Any], count: int) -> str:
+    networks = f"{count} networks of {group}" if group else f"{count} networks"
     parts = [
-        f"Over {count} networks the units chosen by their description gain "
+        f"Over {networks} the units chosen by their description gain "
         f"{_interval(over[orders.TEXT]['gain'])} on wrong text (95 % interval over networks)."
     ]
     for condition, entry in over.items():
@@ -187,27 +196,32 @@ def _published(results: Sequence[Result]) -> str:
 
 
 def curves_figure(rows: Sequence[Mapping[str, str]], results: Sequence[Result]) -> str:
-    """SVG: accuracy against ablated units, one panel per test split."""
+    """SVG: accuracy against ablated units, one panel per test split, one row per group."""
     lines: dict[tuple[str, str], dict[tuple[str, str], dict[int, float]]] = {}
     for row in rows:
         if row["split"] in TESTS:
             panel = lines.setdefault((row["split"], row["condition"]), {})
             line = panel.setdefault((row["model"], row["trial"]), {})
             line[int(row["n_ablated"])] = float(row["accuracy"])
+    found = groups(results)
 
     def draw(figure: Any) -> None:
-        axes = figure.subplots(1, len(TESTS), sharey=True)
-        for axis, split in zip(axes, (ADVERSARIAL, CLEAN, CORRECT), strict=True):
-            for condition, (colour, dash) in STYLES.items():
-                _lines(axis, lines.get((split, condition), {}), condition, colour, dash)
-            _dots(axis, split, results)
-            axis.set_title(NAMES[split])
-            axis.set_xlabel("ablated units")
-        axes[0].set_ylabel("accuracy")
-        handles, labels = axes[0].get_legend_handles_labels()
+        panels = figure.subplots(len(found), len(TESTS), sharey=True, squeeze=False)
+        for row, (group, members) in zip(panels, found.items(), strict=True):
+            names = {result["model"] for result in members}
+            for axis, split in zip(row, (ADVERSARIAL, CLEAN, CORRECT), strict=True):
+                for condition, (colour, dash) in STYLES.items():
+                    every = lines.get((split, condition), {})
+                    own = {key: line for key, line in every.items() if key[0] in names}
+                    _lines(axis, own, condition, colour, dash)
+                _dots(axis, split, members)
+                axis.set_title(f"{group}, {NAMES[split]}" if group else NAMES[split])
+                axis.set_xlabel("ablated units")
+            row[0].set_ylabel("accuracy")
+        handles, labels = panels[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(STYLES))
 
-    return render(draw, "edit", (8.6, 3.2))
+    return render(draw, "edit", (8.6, 0.6 + 2.6 * len(found)))
 
 
 def _lines(

@@ -8,7 +8,8 @@ from typing import Any
 
 from milan_core.errors import UserError
 from milan_core.experiments import edit_orders as orders
-from milan_core.experiments.edit import ADVERSARIAL, CURVES, FORMAT, TESTS
+from milan_core.experiments.edit import CURVES, FORMAT
+from milan_core.experiments.edit_results import ADVERSARIAL, BEFORE, TESTS
 from milan_core.experiments.proportions import mean_interval
 from milan_core.runtime.files import read_csv, read_json, write_csv, write_json
 
@@ -17,7 +18,7 @@ SUMMARY = (
         split, f"{split}-low", f"{split}-high", f"{split}-gain", f"{split}-gain-low",
         f"{split}-gain-high")),
 )  # fmt: skip
-BEFORE, MEAN = "before", "mean over networks"
+MEAN = "mean over networks"
 Result = Mapping[str, Any]
 
 
@@ -35,12 +36,22 @@ def write_edit_tables(files: Sequence[Path], folder: Path) -> dict[str, Any]:
     curves = [row for path in files for row in read_csv(path.with_name("curves.csv"), CURVES)]
     write_csv(folder / "curves.csv", CURVES, [[row[name] for name in CURVES] for row in curves])
     rows = [row for result in results for row in _rows(result)]
-    if len(results) > 1:
-        rows += _mean_rows(results)
+    several = {name: group for name, group in groups(results).items() if len(group) > 1}
+    for name, group in several.items():
+        rows += _mean_rows(f"{MEAN} of {name}" if name else MEAN, group)
     write_csv(folder / "summary.csv", SUMMARY, rows)
-    summary = {"format": FORMAT, "networks": results, "over_networks": over_networks(results)}
+    over = {name: over_networks(group) for name, group in several.items()}
+    summary = {"format": FORMAT, "networks": results, "over_networks": over}
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def groups(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Results of the networks that differ by seeds alone, by the name of their group ("": none)."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(result.get("group", ""), []).append(result)
+    return found
 
 
 def _rows(result: Result) -> list[list[object]]:
@@ -62,14 +73,14 @@ def _three(value: Mapping[str, float]) -> tuple[float, float, float]:
     return value["value"], value["low"], value["high"]
 
 
-def _mean_rows(results: Sequence[Result]) -> list[list[object]]:
-    """Means over networks with Student's intervals over networks."""
-    row: list[object] = [MEAN, BEFORE, ""]
+def _mean_rows(label: str, results: Sequence[Result]) -> list[list[object]]:
+    """Means over the networks of a group with Student's intervals over networks."""
+    row: list[object] = [label, BEFORE, ""]
     for split in TESTS:
         row += [*_over([r["before"][split]["value"] for r in results]), "", "", ""]
     rows = [row]
     for name in common_conditions(results):
-        row = [MEAN, name, _mean([r["conditions"][name]["n"] for r in results])]
+        row = [label, name, _mean([r["conditions"][name]["n"] for r in results])]
         for split in TESTS:
             for what in ("after", "gain"):
                 row += _over([r["conditions"][name][what][split]["value"] for r in results])

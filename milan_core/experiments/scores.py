@@ -5,15 +5,15 @@
 
 Every baseline is scored on the same units with the same references and the same BERTScore weights.
 Rows are (method, metric, value, low, high, n); the described method is `pmi`. `low` and `high` are
-seeded bootstrap 95 % intervals over units, where the metric is a mean over units. What cannot be
-measured has no row: concept accuracy without truth, agreement without references.
+seeded bootstrap 95 % intervals over units; of BLEU and ROUGE for the described method alone. What
+cannot be measured has no row: concept accuracy without truth, agreement without references.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from milan_core.experiments.units import Material, Truth, UnitKey
 from milan_core.runtime.files import read_csv, write_csv
 from milan_core.text.bertscore import BertScorer
 from milan_core.text.metrics import BleuScorer, RougeScorer, WordInformation, diversity
+from milan_core.text.resampled import intervals
 
 COLUMNS = ("method", "metric", "value", "low", "high", "n")
 MAIN = "pmi"
@@ -104,6 +105,20 @@ class Scorer:
         bleu = self._bleu if own else BleuScorer(references)
         return bleu.score(texts) | self._rouge.score(texts, references)
 
+    def with_intervals(
+        self, rows: Sequence[Score], texts: Sequence[str], bootstrap: Bootstrap
+    ) -> list[Score]:
+        """Rows of `texts` with intervals for BLEU and ROUGE as well: over units, as all are."""
+        references = self.material.references
+        if len(texts) < 2 or not references:
+            return list(rows)
+        lots = bootstrap.lots(len(texts), "agreement")
+        found = intervals(self._rouge, texts, references, lots, bootstrap.level)
+        return [
+            replace(row, low=ends[0], high=ends[1]) if (ends := found.get(row.metric)) else row
+            for row in rows
+        ]
+
     def correct(self, texts: Sequence[str]) -> np.ndarray:
         """1 where a description names the unit's concept, 0 where not, NaN for unspecific units.
 
@@ -119,11 +134,11 @@ class Scorer:
         )
 
 
-def _mean_row(method: str, metric: str, values: np.ndarray, bootstrap: Bootstrap | None) -> Score:
+def _mean_row(method: str, metric: str, values: np.ndarray, bootstrap: Bootstrap) -> Score:
     kept = values[~np.isnan(values)]
     if not len(kept):
         return Score(method, metric, math.nan)
-    low, high = bootstrap.interval(kept, metric) if bootstrap else (math.nan, math.nan)
+    low, high = bootstrap.interval(kept, metric)
     return Score(method, metric, float(kept.mean()), low, high, len(kept))
 
 
@@ -134,9 +149,7 @@ def method_rows(
     count = len(material.units)
     rows = [Score(method, metric, value, n=count) for metric, value in measured.corpus.items()]
     for metric, values in measured.units.items():
-        rows.append(
-            _mean_row(method, metric, values, bootstrap if metric in (ACCURACY, BERT_F) else None)
-        )
+        rows.append(_mean_row(method, metric, values, bootstrap))
     layers = [layer for layer, _ in material.units]
     groups = [
         (ACCURACY, "tier", [truth.tier for truth in material.truth]),
@@ -217,7 +230,7 @@ def score_split(
         for name, table in (others or {}).items()
     } | _rounds(texts, material, training, bootstrap.seed)
     ours = scorer.measure([texts])
-    rows = method_rows(MAIN, ours, material, bootstrap)
+    rows = scorer.with_intervals(method_rows(MAIN, ours, material, bootstrap), texts, bootstrap)
     for method, (rounds, references) in tasks.items():
         theirs = scorer.measure(rounds, references)
         rows += method_rows(method, theirs, material, bootstrap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
@@ -12,6 +13,7 @@ from milan_core.experiments import figures, pmi, tables
 from milan_core.experiments.bootstrap import Bootstrap
 from milan_core.experiments.scores import Scorer, Training, score_split, write_scores
 from milan_core.experiments.units import (
+    Material,
     Truth,
     UnitKey,
     check_same_units,
@@ -47,30 +49,58 @@ class TrialFacts(TypedDict):
     described: str
 
 
-class TrialFiles(Protocol):
-    """What `score_trial` reads: files of one captioner's descriptions of one network.
+class ScoredFiles(Protocol):
+    """What scores of any method read of a trial: one captioner's descriptions of one network.
 
     `truth` is empty for an annotation set, whose concepts nobody knows.
     """
 
     descriptions: Path
-    beams: Path
-    baselines: Path
     annotations: Path
     truth: Sequence[Path]
     units: Path
     learnt: Sequence[Path]
     bertscore: Sequence[Path]
+
+
+class TrialFiles(ScoredFiles, Protocol):
+    """What `score_trial` reads beside."""
+
+    beams: Path
+    baselines: Path
     options: Mapping[str, Any]
     seed: int
     out: Path
 
 
+@dataclass(frozen=True)
+class Opened:
+    """The tested units of a trial with their references, and what measures texts against them."""
+
+    material: Material
+    training: Training
+    scorer: Scorer
+    bootstrap: Bootstrap
+
+
+def open_trial(trial: ScoredFiles, options: Mapping[str, Any], seed: int) -> Opened:
+    """Read what every score of a trial needs; `options` are `bertscore_layer` and `bootstrap`."""
+    tested = list(read_descriptions(trial.descriptions, TEST))
+    material = read_material(trial.annotations, trial.truth, tested)
+    training = read_training(trial.units, trial.learnt)
+    bert = None
+    if trial.bertscore:
+        folder = encoder_folder(trial.bertscore[0])
+        bert = BertScorer(folder, int(options.get("bertscore_layer", 5)))
+    scorer = Scorer(material, WordInformation(training.captions), bert)
+    return Opened(material, training, scorer, Bootstrap(seed, int(options.get("bootstrap", 2000))))
+
+
 def score_trial(trial: TrialFiles) -> None:
     """Score the test side of one trial: writes `trial.out` and `lambda.csv` beside it."""
     options = trial.options
-    tested = list(read_descriptions(trial.descriptions, TEST))
-    material = read_material(trial.annotations, trial.truth, tested)
+    opened = open_trial(trial, options, trial.seed)
+    material, scorer, bootstrap = opened.material, opened.scorer, opened.bootstrap
     described = read_descriptions(trial.descriptions)
     annotated = read_annotations(trial.annotations)
     check_same_units(described, annotated, f"{trial.descriptions}", f"{trial.annotations}")
@@ -79,18 +109,11 @@ def score_trial(trial: TrialFiles) -> None:
         name: _restrict(table, described, material.units, f"{trial.baselines} ({name})")
         for name, table in read_baselines(trial.baselines).items()
     }
-    training = read_training(trial.units, trial.learnt)
-    bert = None
-    if trial.bertscore:
-        folder = encoder_folder(trial.bertscore[0])
-        bert = BertScorer(folder, int(options.get("bertscore_layer", 5)))
-    bootstrap = Bootstrap(trial.seed, int(options.get("bootstrap", 2000)))
     rows = score_split(
-        predictions, material, training, others=others, bert=bert, bootstrap=bootstrap
+        predictions, material, opened.training, others=others, bert=scorer.bert, bootstrap=bootstrap
     )
     beams = pmi.read_beams(trial.beams)
     check_same_units(beams.units, described, f"{trial.beams}", f"{trial.descriptions}")
-    scorer = Scorer(material, WordInformation(training.captions), bert)
     lambdas = [float(weight) for weight in options.get("lambdas", pmi.LAMBDAS)]
     sweep = pmi.sweep(beams.select(material.units), material, scorer, lambdas, bootstrap)
     pmi.write_sweep(trial.out.parent / "lambda.csv", sweep)

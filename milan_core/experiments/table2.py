@@ -30,7 +30,7 @@ TABLE2 = (
     BERT_F, "bert_low", "bert_high", "bert_lead", "bert_lead_low", "bert_lead_high",
     ACCURACY, "accuracy_low", "accuracy_high",
     "accuracy_lead", "accuracy_lead_low", "accuracy_lead_high",
-    "bleu", "rouge-l-f",
+    "bleu", "rouge-l-f", "passes",
 )  # fmt: skip
 # The published numbers' methods first, then those that were added here.
 ORDER = (
@@ -66,6 +66,7 @@ def write_comparison(trials: Sequence[Trial], seed: int, folder: Path) -> list[R
     tables.write_baselines(entries, folder)
     long = read_csv(folder / "table.csv")
     rows = network_rows(long)
+    _add_passing(rows, trials)
     if len(manifests) > 1 and len(set(manifests.values())) == 1:
         rows += pooled_rows(trials, Bootstrap(seed))
     write_csv(
@@ -94,6 +95,18 @@ def check_manifests(trials: Sequence[Trial]) -> dict[str, str]:
                 "make both trials again"
             )
     return found
+
+
+def _add_passing(rows: Sequence[Row], trials: Sequence[Trial]) -> None:
+    """The share of units whose label passes its method's own threshold, mean over trials."""
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for trial in trials:
+        facts = read_json(trial.methods.with_name("facts.json"), "facts of a trial")
+        for method, share in facts["passes"].items():
+            found[trial.test, method].append(share)
+    for row in rows:
+        if values := found.get((str(row["model"]), str(row["method"]))):
+            row["passes"] = float(np.mean(values))
 
 
 def network_rows(long: Sequence[Mapping[str, str]]) -> list[Row]:

@@ -14,16 +14,20 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from milan_core.errors import UserError
 from milan_core.experiments.bootstrap import Bootstrap
 from milan_core.experiments.scores import ACCURACY, BERT_F, FEWER, MAIN, Score, cell, read_scores
 from milan_core.experiments.sections import write_section
 from milan_core.experiments.stage import TEST
+from milan_core.experiments.transfer_figures import layers_figure, transfer_figure
 from milan_core.experiments.transfer_section import transfer_section
 from milan_core.experiments.units import Truth, UnitKey, read_descriptions, read_truth
 from milan_core.plan.splits import WITHIN
-from milan_core.runtime.files import write_csv
+from milan_core.runtime.drawing import write_figure
+from milan_core.runtime.files import read_json, write_csv
 
 GREEDY, LEAD = "greedy", ":lead-of-pmi"
+FEATURES = "features.safetensors"
 NAMES = ("experiment", "train", "test")
 # Column: (method, metric, what of it). Columns that no row has are left out of the file.
 FIGURES = {
@@ -47,8 +51,12 @@ FIGURES = {
     "bert_f_two": (FEWER, BERT_F, "value"),
     "bert_f_annotators": ("annotators", BERT_F, "value"),
     "bleu": (MAIN, "bleu", "value"),
+    "bleu_low": (MAIN, "bleu", "low"),
+    "bleu_high": (MAIN, "bleu", "high"),
     "bleu_constant": ("constant", "bleu", "value"),
     "rouge_l_f": (MAIN, "rouge-l-f", "value"),
+    "rouge_l_f_low": (MAIN, "rouge-l-f", "low"),
+    "rouge_l_f_high": (MAIN, "rouge-l-f", "high"),
     "rouge_l_f_constant": ("constant", "rouge-l-f", "value"),
     "distinct_share": (MAIN, "distinct_share", "value"),
 }
@@ -86,7 +94,7 @@ class ScoredTrial(TypedDict):
 
 
 def write_transfer(trials: Sequence[ScoredTrial], folder: Path, bootstrap: Bootstrap) -> None:
-    """Write table3, transfer, paired and layers (CSV) and `section.json` into `folder`."""
+    """Write table3, transfer, paired and layers (CSV), two figures and `section.json`."""
     scores = [
         {(row.method, row.metric): row for row in read_scores(trial["scores"])} for trial in trials
     ]
@@ -105,7 +113,13 @@ def write_transfer(trials: Sequence[ScoredTrial], folder: Path, bootstrap: Boots
         {key: [trials[place] for place in group] for key, group in groups.items()}, bootstrap
     )
     write_csv(folder / "paired.csv", PAIRED, [list(row.values()) for row in paired])
-    write_csv(folder / "layers.csv", LAYERS, _layers(trials, scores))
+    layers = _layers(trials, scores)
+    write_csv(folder / "layers.csv", LAYERS, layers)
+    write_figure(folder / "transfer.svg", transfer_figure(rows))
+    write_figure(
+        folder / "layers.svg",
+        layers_figure([dict(zip(LAYERS, row, strict=True)) for row in layers]),
+    )
     write_section(folder / "section.json", transfer_section(table, rows, paired))
 
 
@@ -205,6 +219,7 @@ def paired_costs(
         truth = group[0]["truth"]
         if experiment == WITHIN or test not in inside or truth is None:
             continue
+        check_same_features([*inside[test], *group])
         units = list(read_descriptions(inside[test][0]["descriptions"], TEST))
         known = read_truth(truth)
         within, here = (_correct(own, units, known) for own in (inside[test], group))
@@ -219,6 +234,28 @@ def paired_costs(
             {**facts, **dict(zip(PAIRED[4:9], figures, strict=True)), "units": int(judged.sum())}
         )
     return rows
+
+
+def check_same_features(trials: Sequence[ScoredTrial]) -> None:
+    """Refuse trials of one network that described other features: of other images, or mined anew.
+
+    The features are named in the provenance beside the descriptions; files without one pass.
+    """
+    known: dict[str, Path] = {}
+    for trial in trials:
+        path = trial["descriptions"].with_name("provenance.json")
+        if path.is_file():
+            inputs = read_json(path, "provenance").get("inputs", {})
+            known |= {
+                digest: path for name, digest in inputs.items() if Path(name).name == FEATURES
+            }
+    if len(known) > 1:
+        one, other, *_ = known.values()
+        raise UserError(
+            f"generalization: {one.parent} and {other.parent} describe different features of "
+            f"{trials[0]['test']!r} (other probe images, or mined anew) and cannot be compared; "
+            "run describe_units of this network again for both"
+        )
 
 
 def _correct(

@@ -6,9 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from milan_core.experiments.sections import Column, Section, Table
+from milan_core.experiments.sections import Column, Picture, Section, Table
 
 Row = Mapping[str, Any]
 TABLE3 = (
@@ -41,10 +39,18 @@ TRANSFER = (
     Column("bert_lead", "PMI ahead by", "number", 3, low="bert_lead_low", high="bert_lead_high"),
     Column("bert_f_two", "against all annotators but one", "number", 3),
     Column("bert_f_annotators", "that one against the others", "number", 3),
-    Column("bleu", "BLEU", "number", 1),
+    Column("bleu", "BLEU", "number", 1, low="bleu_low", high="bleu_high"),
     Column("bleu_constant", "of a constant text", "number", 1),
-    Column("rouge_l_f", "ROUGE-L F", "number", 3),
+    Column("rouge_l_f", "ROUGE-L F", "number", 3, low="rouge_l_f_low", high="rouge_l_f_high"),
     Column("rouge_l_f_constant", "of a constant text", "number", 3),
+    Column("units", "Units", "integer"),
+)
+LAYERS = (
+    *NAMES,
+    Column("trial", "Trial", "integer"),
+    Column("layer", "Layer"),
+    Column("metric", "Figure"),
+    Column("value", "Value", "number", 3, low="low", high="high"),
     Column("units", "Units", "integer"),
 )
 COST = (
@@ -58,16 +64,22 @@ COST = (
 
 def transfer_section(table: Sequence[Row], rows: Sequence[Row], paired: Sequence[Row]) -> Section:
     """The section; columns and tables without a value are left out."""
-    items = [
+    items: list[Table | Picture] = [
         Table(
             "table3.csv",
             "The rows of the paper's Table 3: means over trials. A row that describes several "
             "sets is their mean weighted by units.",
             _known(TABLE3, table),
         ),
+        Picture(
+            "transfer.svg",
+            "Every described network, coloured by experiment: dots with 95% intervals over units "
+            "are the descriptions (PMI), bars greedy p(d|E) by the same captioner.",
+        ),
         Table(
             "transfer.csv",
-            "Every described network; means over trials, 95% intervals over units.",
+            "Every described network; means over trials, 95% intervals over units (with several "
+            "trials the mean of each trial's ends, so that of one trial and not of their mean).",
             _known(TRANSFER, rows),
             folded=True,
         ),
@@ -78,6 +90,13 @@ def transfer_section(table: Sequence[Row], rows: Sequence[Row], paired: Sequence
             "kept for its test."
         )
         items.append(Table("paired.csv", caption, COST))
+    items += [
+        Picture(
+            "layers.svg",
+            "By layer, a line per captioner; dashed: learnt from other units of the same network.",
+        ),
+        Table("layers.csv", "By layer: every trial, with its interval.", LAYERS, folded=True),
+    ]
     return Section("generalization", "Generalisation", 10, sentences(table, rows, paired), items)
 
 
@@ -87,11 +106,7 @@ def _known(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
 
 def sentences(table: Sequence[Row], rows: Sequence[Row], paired: Sequence[Row]) -> list[str]:
     """What the tables say: the order of the experiments, the paired costs, and PMI's part."""
-    found = [
-        text
-        for text in (_order(rows), _agreement(table), *_baselines(rows), *_costs(paired))
-        if text
-    ]
+    found = [text for text in (*_costs(paired), _agreement(table), *_baselines(rows)) if text]
     for column, name in (("lead", "concept accuracy"), ("bert_lead", "BERTScore F")):
         own = [row for row in rows if not math.isnan(_number(row[f"{column}_low"]))]
         ahead = sum(_number(row[f"{column}_low"]) > 0 for row in own)
@@ -122,23 +137,6 @@ def _costs(paired: Sequence[Row]) -> list[str]:
             "learns from a few hundred units, one that learns elsewhere often from more."
         )
     return found
-
-
-def _order(rows: Sequence[Row]) -> str:
-    means: dict[str, list[float]] = {}
-    for row in rows:
-        means.setdefault(str(row["experiment"]), []).append(_number(row["accuracy"]))
-    parts = [
-        f"{name.replace('_', ' ')} {100 * float(np.nanmean(values)):.0f}%"
-        for name, values in means.items()
-        if not np.isnan(values).all()
-    ]
-    if not parts:
-        return ""
-    return (
-        f"Mean concept accuracy by experiment: {', '.join(parts)}. These means are over "
-        "different networks; the last table compares captioners on the same units."
-    )
 
 
 def _agreement(table: Sequence[Row]) -> str:

@@ -32,12 +32,14 @@ def edit_params(config: Config, model: str) -> str:
     spec = config.edit
     assert spec is not None
     query = choose_queries([spec.query], spec.own_queries, "config: edit.query")[spec.query]
+    trial = edit_trial(config, model)
     choice = spec.model_dump(include={"choose_on"}, exclude_defaults=True)
+    choice |= trial.model_dump(include={"ranking_text", "group"}, exclude_defaults=True)
     return canonical_json(
         {
             "query": query.model_dump(),
             "name": spec.query,
-            "splits": edit_trial(config, model).datasets(),
+            "splits": trial.datasets(),
             **spec.model_dump(include={"steps", "draws", "fine_tune", "bootstrap"}),
             **choice,
         }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -102,6 +102,13 @@ class RougeScorer:
             )
         return self._cache[key]
 
+    def pairs(self, prediction: str, references: Sequence[str]) -> Iterator[tuple[float, ...]]:
+        """The figures of `pair` for a text with each of its references; not for empty texts."""
+        text = normalise(prediction)
+        for reference in map(normalise, references):
+            if text and reference:
+                yield self.pair(text, reference)
+
     def _share_a_word(self, prediction: str, reference: str) -> bool:
         for text in (prediction, reference):
             if text not in self._words:
@@ -115,11 +122,9 @@ class RougeScorer:
         _check_lengths(predictions, references)
         sums, count = [0.0] * len(ROUGE_METRICS), 0
         for prediction, texts in zip(predictions, references, strict=True):
-            text = normalise(prediction)
-            for reference in map(normalise, texts):
-                if text and reference:
-                    sums = [a + b for a, b in zip(sums, self.pair(text, reference), strict=True)]
-                    count += 1
+            for figures in self.pairs(prediction, texts):
+                sums = [a + b for a, b in zip(sums, figures, strict=True)]
+                count += 1
         return {
             name: total / count if count else math.nan
             for name, total in zip(ROUGE_METRICS, sums, strict=True)

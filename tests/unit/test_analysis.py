@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from milan_core.experiments.analysis import curves, importance, orders
 from milan_core.experiments.analysis.criteria import STRUCTURAL, SYNTACTIC, Criterion, criteria
-from milan_core.experiments.bootstrap import Bootstrap
 from milan_core.text import grammar
 from milan_core.text.vectors import max_word_difference
 
@@ -126,13 +126,6 @@ def test_area_is_the_mean_height():
     assert falling == pytest.approx([0.5, 0.25])
 
 
-def test_sign_flips_count_patterns():
-    # Of 2^4 patterns only all-plus and all-minus reach the observed sum.
-    assert curves.sign_flip_p(np.ones(4), 0) == pytest.approx(2 / 16)
-    assert curves.sign_flip_p(np.array([1.0, -1]), 0) == 1
-    assert curves.sign_flip_p(np.ones(40), 0) == pytest.approx(1 / 10_001)
-
-
 def test_outlier_p_is_the_t_prediction():
     sample = np.array([-1.0, 0, 1])  # mean 0, deviation 1; scale sqrt(4/3), 2 degrees of freedom
     t = 2 / np.sqrt(4 / 3)
@@ -157,13 +150,55 @@ def test_holm():
 
 def test_comparison_of_known_areas():
     random = np.array([0.5, 0.6, 0.4, 0.5, 0.5, 0.5])
-    found = curves.compare(np.array([0.2, 0.3]), random, Bootstrap(0), "x")
-    assert found.difference == pytest.approx(-0.25), "criterion trials 0, 1, 0, 1, 0, 1"
-    assert -0.4 < found.low < -0.25 < found.high < -0.1
-    assert found.paired_p == pytest.approx(2 / 64)
+    ours = np.array([0.2, 0.3])
+    found = curves.compare(ours, random)
+    assert found.difference == pytest.approx(-0.25)
+    # Welch: squared errors .005 / 2 and .004 / 6, so 1.6 degrees of freedom
+    error, degrees = np.sqrt(0.005 / 2 + 0.004 / 6), (19 / 6) ** 2 / (2.5**2 + (2 / 3) ** 2 / 5)
+    assert found.p == pytest.approx(2 * stats.t.sf(0.25 / error, degrees))
+    assert found.p == pytest.approx(stats.ttest_ind(ours, random, equal_var=False).pvalue)
+    assert (found.low + found.high) / 2 == pytest.approx(-0.25)
     assert found.share_worse == 0
     assert found.outlier_p < 0.05
-    assert curves.compare(random, random, Bootstrap(0), "x").difference == 0
+    assert curves.compare(random, random).difference == 0
+
+
+def test_matched_areas_are_paired_with_the_order_they_follow():
+    ours = np.array([0.1, 0.5])
+    matched = np.array([0.2, 0.7, 0.4, 0.9, 0.3])  # trials 0, 2, 4 follow the first order
+    found = curves.compare_matched(ours, matched)
+    assert found.difference == pytest.approx(np.mean([0.1 - 0.3, 0.5 - 0.8]))
+    paired = stats.ttest_rel(ours, [0.3, 0.8])
+    assert found.p == pytest.approx(paired.pvalue)
+    assert [found.low, found.high] == pytest.approx(list(paired.confidence_interval()))
+
+
+def test_a_single_order_is_compared_with_the_spread_of_random_ones():
+    random = np.array([0.5, 0.6, 0.4, 0.5])
+    for compare in (curves.compare, curves.compare_matched):
+        assert compare(np.array([0.3]), random).p == pytest.approx(
+            stats.ttest_1samp(random, 0.3).pvalue
+        )
+    same = curves.compare(np.ones(3), np.ones(5))
+    assert (same.p, same.low, same.high) == (1, 0, 0)
+    assert curves.compare(np.zeros(3), np.ones(5)).p == 0
+
+
+@pytest.mark.parametrize("compared", [curves.compare, curves.compare_matched])
+def test_comparisons_are_level_with_few_orders_against_many(compared):
+    draw = np.random.default_rng(0)
+    p = [compared(draw.normal(size=5), draw.normal(size=20)).p for _ in range(2000)]
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.015)
+
+
+def test_matched_comparison_is_level_when_orders_move_their_matched_ones():
+    draw = np.random.default_rng(1)
+    p = []
+    for _ in range(2000):
+        own = draw.normal(size=5)  # what an order and those matched to it share
+        matched = np.resize(own, 20) + draw.normal(size=20)
+        p.append(curves.compare_matched(own + draw.normal(size=5), matched).p)
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.015)
 
 
 def test_ranks_and_correlations():

@@ -49,8 +49,8 @@ def trial(tmp_path: Path) -> comparison.TrialFiles:
     write_csv(tmp_path / "descriptions.csv", columns, rows)
     rows = [(m, "c", u, "dog") for m in ("greedy", "whole_image") for u in range(6)]
     write_csv(tmp_path / "baselines.csv", ("method", "layer", "unit", "description"), rows)
-    rows = [("netdissect", "c", u, c) for u, c in enumerate(CONCEPTS)]
-    write_csv(tmp_path / "labels.csv", ("method", "layer", "unit", "description"), rows)
+    rows = [("netdissect", "c", u, c, int(u > 1)) for u, c in enumerate(CONCEPTS)]
+    write_csv(tmp_path / "labels.csv", ("method", "layer", "unit", "description", "passes"), rows)
     rows = [("a", "c", u, "test" if u == 5 else "train") for u in range(6)]
     write_csv(tmp_path / "units.csv", ("model", "layer", "unit", "side"), rows)
     captions = [["bird", text] for text in texts]
@@ -89,7 +89,10 @@ def test_methods_have_their_known_scores(trial: comparison.TrialFiles, tmp_path:
     said = {(row["method"], row["unit"]): row["description"] for row in units}
     assert said["retrieval", "5"] == "a bird", "unit 5 of `a` may not be retrieved, unit 3 is"
     assert said["greedy", "0"] == "dog"
-    assert read_json(tmp_path / "out/facts.json") == {"manifest": "manifest-1"}
+    assert read_json(tmp_path / "out/facts.json") == {
+        "manifest": "manifest-1",
+        "passes": {"netdissect": pytest.approx(4 / 6)},
+    }
 
 
 def test_features_of_two_encoders_are_not_compared(
@@ -146,6 +149,7 @@ def test_table2_from_files(trial: comparison.TrialFiles, tmp_path: Path) -> None
     rows = table2.write_comparison(trials, 0, tmp_path / "baselines")
     found = {(row["model"], row["method"]): row for row in rows}
     assert found["b", "netdissect"]["accuracy_lead"] == pytest.approx(-2 / 6)
+    assert found["b", "netdissect"]["passes"] == pytest.approx(4 / 6)
     pooled = found[table2.ALL, "netdissect"]
     assert (pooled["n"], pooled["concept_accuracy"]) == (12, 1.0)
     assert pooled["accuracy_lead"] == pytest.approx(-2 / 6)
@@ -163,7 +167,7 @@ def test_table2_from_files(trial: comparison.TrialFiles, tmp_path: Path) -> None
 def test_other_manifests_are_not_compared(trial: comparison.TrialFiles, tmp_path: Path) -> None:
     trials = trials_of(trial, tmp_path, "b", "c")
     facts = trials[1].methods.with_name("facts.json")
-    facts.write_text(json.dumps({"manifest": "manifest-2"}))
+    facts.write_text(json.dumps({"manifest": "manifest-2", "passes": {}}))
     rows = table2.write_comparison(trials, 0, tmp_path / "baselines")
     assert table2.ALL not in {row["model"] for row in rows}, "two manifests are not pooled"
     same = dataclasses.replace(trials[1], test="b")

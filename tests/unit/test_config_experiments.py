@@ -11,6 +11,7 @@ from milan_core.config.baselines import label_dataset
 from milan_core.config.queries import shipped_queries
 from milan_core.errors import UserError
 from milan_core.plan.baselines import about
+from milan_core.plan.splits import pairs
 
 SHAPES = {"kind": "shapes"}
 
@@ -116,3 +117,14 @@ def test_a_generator_is_labelled_from_what_it_draws(quick):
     assert label_dataset(config, "shapes_resnet") == "shapes_test"
     assert label_dataset(config, "shapes_generator") == "shapes_drawn"
     assert json.loads(about(config))["labels"] == "shapes_drawn, shapes_test"
+
+
+def test_one_network_may_teach_for_all_others(quick):
+    quick["generalization"]["across"] = {"reversed": [["shapes_resnet", "not-shapes_resnet"]]}
+    config = parse_config(quick)
+    (pair,) = pairs(config)
+    assert (pair.train, pair.tests) == (("shapes_resnet",), ("shapes_alexnet",))
+    assert pair.split == "from_shapes_resnet"
+    quick["generalization"]["across"] = {"reversed": [["shapes_resnet", "not-shapes_vit"]]}
+    with pytest.raises(UserError, match="shapes_vit"):
+        parse_config(quick)

@@ -9,7 +9,9 @@ import torch
 from milan_core.data import build_dataset
 from milan_core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.experiments.edit import ADVERSARIAL, CLEAN, CORRECT, run_edit
+from milan_core.experiments.bootstrap import Bootstrap
+from milan_core.experiments.edit import run_edit
+from milan_core.experiments.edit_results import ADVERSARIAL, CLEAN, CORRECT, results
 from milan_core.experiments.edit_section import write_edit_section
 from milan_core.experiments.edit_table import write_edit_tables
 from milan_core.experiments.fine_tune import fine_tuned
@@ -182,7 +184,7 @@ def test_tables_and_section_of_two_networks(files, tmp_path):
     run_edit(files)
     folder = tmp_path / "results"
     summary = write_edit_tables([files.out, files.out], folder)
-    gain = summary["over_networks"]["text-sorted"]["gain"]
+    gain = summary["over_networks"][""]["text-sorted"]["gain"]
     assert gain == {"value": 0.5, "low": 0.5, "high": 0.5}
     rows = read_csv(folder / "summary.csv")
     assert [row["condition"] for row in rows][:2] == ["before", "text-sorted"]
@@ -194,6 +196,43 @@ def test_tables_and_section_of_two_networks(files, tmp_path):
     assert len(read_csv(folder / "curves.csv")) == 2 * len(
         read_csv(files.out.with_name("curves.csv"))
     )
+
+
+def test_only_networks_of_one_group_are_averaged(files, tmp_path):
+    paths = []
+    for name, group in (("a", "few"), ("b", "few"), ("c", "many")):
+        files.model["name"], files.out = name, tmp_path / name / "result.json"
+        files.options |= {"group": group, "ranking_text": "as_learnt"}
+        run_edit(files)
+        paths.append(files.out)
+    summary = write_edit_tables(paths, tmp_path / "r")
+    assert list(summary["over_networks"]) == ["few"]
+    rows = read_csv(tmp_path / "r" / "summary.csv")
+    means = [row["model"] for row in rows if row["model"] not in "abc"]
+    assert set(means) == {"mean over networks of few"}
+    write_edit_section(tmp_path / "r", summary)
+    text = " ".join(read_json(tmp_path / "r" / "section.json")["paragraphs"])
+    assert "Over 2 networks of few" in text
+    assert "as in the paper: `all-sorted`" in text
+    assert "have wrong words" not in text
+    assert "many, wrong text" in (tmp_path / "r" / "curves.svg").read_text()
+
+
+def test_intervals_of_random_controls_are_over_their_draws_too():
+    right = {
+        "before": dict.fromkeys((CLEAN, CORRECT, ADVERSARIAL), np.full((1, 50), 0.5)),
+        "text-sorted": dict.fromkeys((CLEAN, CORRECT, ADVERSARIAL), np.full((1, 50), 0.7)),
+        # every image alike, so that only the draws differ
+        "random": dict.fromkeys(
+            (CLEAN, CORRECT, ADVERSARIAL), np.repeat([[0.2], [0.4], [0.6], [0.8]], 50, axis=1)
+        ),
+    }
+    found = results(right, {"text-sorted": 2, "random": 2}, Bootstrap(0))
+    lead = found["text_less"]["random"]
+    assert lead["value"] == pytest.approx(0.2)
+    assert lead["low"] < 0 < lead["high"]
+    sure = found["conditions"]["text-sorted"]["gain"][ADVERSARIAL]
+    assert list(sure.values()) == pytest.approx([0.2, 0.2, 0.2])
 
 
 def test_a_head_learns_to_do_without_the_cue(files, tmp_path):

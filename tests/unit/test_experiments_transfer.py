@@ -2,11 +2,12 @@
 
 import pytest
 
+from milan_core.errors import UserError
 from milan_core.experiments.bootstrap import Bootstrap
 from milan_core.experiments.sections import read_section
 from milan_core.experiments.transfer import write_transfer
 from milan_core.plan.splits import HELD_OUT, WITHIN
-from milan_core.runtime.files import read_csv, write_csv
+from milan_core.runtime.files import read_csv, write_csv, write_json
 
 UNITS = 40
 TRUTH = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")
@@ -69,4 +70,17 @@ def test_known_costs(trial, tmp_path):
 def test_without_within_networks_nothing_is_paired(trial, tmp_path):
     write_transfer([trial(HELD_OUT, ["a"], 0, right=8)], tmp_path / "out", Bootstrap(0, 200))
     assert read_csv(tmp_path / "out/paired.csv") == []
-    assert len(read_section(tmp_path / "out/section.json").paragraphs) == 2
+    assert len(read_section(tmp_path / "out/section.json").paragraphs) == 1
+
+
+def test_captioners_are_compared_on_the_same_features_only(trial, tmp_path):
+    trials = [trial(WITHIN, ["net"], 0, right=8, tested=20), trial(HELD_OUT, ["a"], 0, right=8)]
+    for one, digest in zip(trials, "ab", strict=True):
+        inputs = {"r/net/features/features.safetensors": digest, "r/captioner.json": digest}
+        write_json(one["descriptions"].with_name("provenance.json"), {"inputs": inputs})
+    with pytest.raises(UserError, match="other probe images"):
+        write_transfer(trials, tmp_path / "out", Bootstrap(0, 200))
+    write_json(trials[1]["descriptions"].with_name("provenance.json"), {"inputs": {}})
+    write_transfer(trials, tmp_path / "out", Bootstrap(0, 200))
+    for name in ("transfer.svg", "layers.svg"):
+        assert (tmp_path / "out" / name).read_text().startswith("<?xml")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core.text import metrics, words
+from milan_core.text import metrics, resampled, words
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data/golden/metrics.json").read_text())
 
@@ -146,3 +146,30 @@ def test_pairs_without_a_common_word_score_as_in_the_package(texts: tuple[str, s
     package = Rouge().get_scores(*texts)[0]
     expected = [package[f"rouge-{kind}"][stat] for kind in "12l" for stat in "rpf"]
     assert list(metrics.RougeScorer().pair(*texts)) == expected
+
+
+def test_parts_of_units_add_up_to_the_corpus() -> None:
+    predictions, references = GOLDEN["predictions"], GOLDEN["references"]
+    parts = resampled.bleu_parts(predictions, references)
+    whole = metrics.bleu(predictions, references)
+    assert resampled.bleu_of(parts.sum(axis=0)) == pytest.approx(list(whole.values()))
+    scorer = metrics.RougeScorer()
+    sums = resampled.rouge_parts(scorer, predictions, references).sum(axis=0)
+    means = list(scorer.score(predictions, references).values())
+    assert (sums[:-1] / sums[-1]).tolist() == pytest.approx(means)
+    assert np.isnan(resampled.bleu_of(np.zeros(10, np.int64))).all()
+
+
+def test_intervals_are_those_of_scoring_every_resample_anew() -> None:
+    predictions, references = GOLDEN["predictions"], GOLDEN["references"]
+    lots = np.random.default_rng(0).integers(0, len(predictions), (40, len(predictions)))
+    scorer = metrics.RougeScorer()
+    found = resampled.intervals(scorer, predictions, references, lots, 0.9)
+    anew = []
+    for lot in lots:
+        texts, refs = [predictions[i] for i in lot], [references[i] for i in lot]
+        anew.append({**metrics.bleu(texts, refs), **scorer.score(texts, refs)})
+    assert set(found) == {*metrics.BLEU_METRICS, *metrics.ROUGE_METRICS}
+    for name, ends in found.items():
+        plain = np.quantile([row[name] for row in anew], [0.05, 0.95])
+        assert ends == pytest.approx(tuple(plain)), name

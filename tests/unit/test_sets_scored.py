@@ -137,7 +137,8 @@ def test_a_row_of_table_3_may_describe_several_sets(tmp_path: Path) -> None:
     assert "bleu" not in rows[0]
     assert read_csv(tmp_path / "out/layers.csv")[0]["metric"] == BERT_F
     section = read_section(tmp_path / "out/section.json")
-    assert [item.path for item in section.items] == ["table3.csv", "transfer.csv"]
+    paths = [item.path for item in section.items]
+    assert paths == ["table3.csv", "transfer.svg", "transfer.csv", "layers.svg", "layers.csv"]
     text = " ".join(section.paragraphs)
     assert "cls to gen 0.4" in text
     assert "BERTScore F the descriptions of annotation sets are above the best constant" in text

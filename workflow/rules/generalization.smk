@@ -88,6 +88,9 @@ rule generalization_section:
         transfer="<results>/generalization/transfer.csv",
         paired="<results>/generalization/paired.csv",
         layers="<results>/generalization/layers.csv",
+        figures=collect(
+            "<results>/generalization/{name}.svg", name=["transfer", "layers"]
+        ),
     log:
         "<logs>/generalization/section.log",
     conda:

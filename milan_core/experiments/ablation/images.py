@@ -27,16 +27,21 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class PreparedImages:
-    """Stored images, uint8 (n, H, W, 3), that become network inputs only when they are taken."""
+    """Stored images, uint8 (n, H, W, 3), that become network inputs only when they are taken.
+
+    With `chosen`, int64 (m,), only these of them, which are not copied before either.
+    """
 
     images: np.ndarray
     spec: InputSpec
+    chosen: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.images if self.chosen is None else self.chosen)
 
     def __getitem__(self, rows: Any, /) -> torch.Tensor:
-        return prepare(self.images[rows], self.spec)
+        taken = rows if self.chosen is None else self.chosen[rows]
+        return prepare(self.images[taken], self.spec)
 
 
 def checked_labels(inputs: Inputs, labels: np.ndarray) -> np.ndarray:

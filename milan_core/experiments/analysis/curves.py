@@ -1,10 +1,11 @@
 """Areas under accuracy curves, and whether one kind of order differs from random ones.
 
-Two questions, two tests. Does the criterion's mean curve lie apart from the mean random curve? The
-paired one answers: trial t of the criterion against trial t of the random orders, signs flipped.
-Would a random order ever do what the criterion's does? Random orders differ among each other, so
-this is the harder one: the criterion's mean area as a further draw from the random areas (a t
-prediction), beside the plain share of random orders that hurt more.
+Two questions, two tests. Does the criterion's mean curve lie apart from the mean random curve?
+Student's t answers: of two samples for random orders (Welch), and paired for layer-matched ones,
+where every order of the criterion has its own. Would a random order ever do what the criterion's
+does? Random orders differ among each other, so this is the harder one: the criterion's mean area as
+a further draw from the random areas (a t prediction), beside the plain share of random orders that
+hurt more.
 """
 
 from __future__ import annotations
@@ -15,10 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from milan_core.experiments.bootstrap import Bootstrap
-from milan_core.runtime.seeding import generator
-
-_FLIPS = 10_000
+LEVEL = 0.95
 
 
 def area(fractions: Sequence[float], accuracies: np.ndarray) -> np.ndarray:
@@ -34,46 +32,58 @@ class Comparison:
     difference: float
     low: float
     high: float
-    paired_p: float
+    p: float  # that the means are equal
     outlier_p: float
     share_worse: float  # of random orders whose area is smaller than the criterion's mean
 
 
-def compare(
-    ours: np.ndarray, random: np.ndarray, bootstrap: Bootstrap, *names: object
-) -> Comparison:
-    """Compare areas (o,) of the criterion's trials with areas (r,) of random orders.
+def compare(ours: np.ndarray, random: np.ndarray) -> Comparison:
+    """Compare areas (o,) of the criterion's orders with areas (r,) of random ones: Welch's t.
 
-    Random trial t is paired with trial t of the criterion, taken in turn where these are fewer.
+    A single order is taken as known: its area has no spread.
     """
-    turns = np.resize(ours, len(random))
-    difference, low, high = bootstrap.paired(turns, random, *names)
+    parts = [(np.var(x, ddof=1) / len(x), len(x) - 1) for x in (ours, random) if len(x) > 1]
+    variance = sum(part for part, _ in parts)
+    freedom = sum(part**2 / degrees for part, degrees in parts)
+    degrees = variance**2 / freedom if freedom > 0 else 1.0
+    difference = float(np.mean(ours) - np.mean(random))
+    return _comparison(difference, math.sqrt(variance), degrees, ours, random)
+
+
+def compare_matched(ours: np.ndarray, matched: np.ndarray) -> Comparison:
+    """Compare areas (o,) with those (r,) of orders matched to them: paired t over the o orders.
+
+    Matched order t follows order t modulo o (`analyze_network`), so those of one order are no
+    independent trials: their mean is paired with it. A single order is compared as in `compare`.
+    """
+    if len(ours) == 1:
+        return compare(ours, matched)
+    count = min(len(ours), len(matched))  # orders that have a matched one
+    means = np.array([matched[turn :: len(ours)].mean() for turn in range(count)])
+    differences = ours[:count] - means
+    error = float(np.std(differences, ddof=1)) / math.sqrt(count) if count > 1 else math.nan
+    return _comparison(float(differences.mean()), error, count - 1, ours, matched)
+
+
+def _comparison(
+    difference: float, error: float, degrees: float, ours: np.ndarray, random: np.ndarray
+) -> Comparison:
+    from scipy import stats
+
+    if error == 0:
+        p, reach = float(difference == 0), 0.0
+    else:
+        p = float(2 * stats.t.sf(abs(difference) / error, degrees))
+        reach = error * float(stats.t.ppf((1 + LEVEL) / 2, degrees))
     mean = float(np.mean(ours))
     return Comparison(
         difference,
-        low,
-        high,
-        sign_flip_p(turns - random, bootstrap.seed, *names),
+        difference - reach,
+        difference + reach,
+        p,
         outlier_p(mean, random),
         float(np.mean(random < mean)),
     )
-
-
-def sign_flip_p(differences: np.ndarray, seed: int, *names: object) -> float:
-    """Two-sided p that paired differences are as likely positive as negative.
-
-    All sign patterns are counted up to 13 pairs, otherwise 10,000 random ones.
-    """
-    count = len(differences)
-    if 2**count <= _FLIPS:
-        bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
-        extra = 0  # the observed pattern is one of them
-    else:
-        bits = generator(seed, "sign flips", *names).integers(0, 2, (_FLIPS, count))
-        extra = 1
-    sums = np.abs((2 * bits - 1) @ differences)
-    reached = np.sum(sums >= abs(differences.sum()) * (1 - 1e-12))
-    return float((reached + extra) / (len(bits) + extra))
 
 
 def outlier_p(value: float, sample: np.ndarray) -> float:

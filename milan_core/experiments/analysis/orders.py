@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from milan_core.experiments.orders import layer_matched
 from milan_core.runtime.seeding import generator
 
 CRITERION, RANDOM, MATCHED = "criterion", "random", "layer_matched"
@@ -35,18 +36,8 @@ def at_random(count: int, seed: int, *names: object) -> np.ndarray:
 
 
 def matched_to(order: np.ndarray, layers: Sequence[str], seed: int, *names: object) -> np.ndarray:
-    """Random units in the places of `order`, each of the same layer as the unit it stands for.
-
-    Any first n units of the result therefore come from the layers in the same numbers as the first
-    n units of `order`; only which units of a layer they are is random.
-    """
-    draw = generator(seed, "layer-matched order", *names)
-    of_unit = np.asarray(layers)
-    of_place = of_unit[order]
-    matched = np.empty_like(order)
-    for layer in dict.fromkeys(layers):
-        matched[of_place == layer] = draw.permutation(np.flatnonzero(of_unit == layer))
-    return matched
+    """All units in a random order that matches `order` layer by layer (`layer_matched`)."""
+    return layer_matched(order.tolist(), layers, generator(seed, "layer-matched order", *names))
 
 
 def steps_of(fractions: Sequence[float], units: int) -> list[int]:

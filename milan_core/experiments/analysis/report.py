@@ -57,7 +57,7 @@ def write_report(models: Sequence[str], folder: Path, seed: int) -> None:
             Picture(
                 "differences.svg",
                 "Area under the accuracy curve less that of random orders, with 95% intervals over "
-                "trials; below zero, ablating these units costs more than ablating random ones.",
+                "orders; below zero, ablating these units costs more than ablating random ones.",
             ),
             _summary_table(),
             _correlation_table(),
@@ -70,8 +70,9 @@ def write_report(models: Sequence[str], folder: Path, seed: int) -> None:
 def _summary_table() -> Table:
     return Table(
         "summary.csv",
-        "Areas under the accuracy curve. Outlier p: the criterion's mean area as one more random "
-        "order; worse: share of random orders that cost more accuracy.",
+        "Areas under the accuracy curve, differences with 95% intervals of Student's t (random: "
+        "two samples; layer-matched: paired by order). Outlier p: the criterion's mean area as one "
+        "more random order; worse: share of random orders that cost more accuracy.",
         [
             Column("model", "network"),
             Column("criterion", "criterion"),
@@ -87,7 +88,7 @@ def _summary_table() -> Table:
                 f"{MATCHED}_low",
                 f"{MATCHED}_high",
             ),
-            Column(f"{MATCHED}_paired_p", "paired p", "number", 3),
+            Column(f"{MATCHED}_p", "paired p", "number", 3),
             Column(f"{MATCHED}_outlier_p", "outlier p", "number", 3),
             Column("matched_p_holm", "Holm", "number", 3),
             Column(f"{MATCHED}_worse", "worse", "percent"),

@@ -104,7 +104,7 @@ def _engine(
     return AblationEngine(
         loaded.module,
         loaded.layers,
-        PreparedImages(images.images[rows], loaded.input),
+        PreparedImages(images.images, loaded.input, rows),
         images.labels[rows],
         settings.batch_size,
         device,
@@ -136,13 +136,12 @@ def _curves(
         if not one.varies:
             _log.info("criterion %s tells no units apart: no curves", one.name)
             continue
-        for trial in range(max(settings.trials, settings.orders)):
-            order = _order(one, settings, seed, trial)
-            if trial < settings.orders:
-                planned.append((one.name, CRITERION, trial, order))
-            if trial < settings.trials:
-                matched = matched_to(order, layers, seed, one.name, trial)
-                planned.append((one.name, MATCHED, trial, matched))
+        orders = [_order(one, settings, seed, trial) for trial in range(settings.orders)]
+        planned += [(one.name, CRITERION, trial, order) for trial, order in enumerate(orders)]
+        for trial in range(settings.trials):  # every order has its own (`curves.compare_matched`)
+            order = orders[trial % len(orders)]
+            matched = matched_to(order, layers, seed, one.name, trial)
+            planned.append((one.name, MATCHED, trial, matched))
     steps = steps_of(settings.fractions, len(layers))
     _log.info("%d orders of %d units, %d steps each", len(planned), len(layers), len(steps))
     accuracies = engine.curve(np.stack([order for *_, order in planned]), steps)

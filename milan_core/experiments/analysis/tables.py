@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from milan_core.errors import UserError
-from milan_core.experiments.analysis.curves import Comparison, area, compare, holm
+from milan_core.experiments.analysis.curves import (
+    Comparison,
+    area,
+    compare,
+    compare_matched,
+    holm,
+)
 from milan_core.experiments.analysis.importance import correlate
 from milan_core.experiments.analysis.orders import CRITERION, MATCHED, RANDOM
 from milan_core.experiments.bootstrap import Bootstrap
@@ -28,7 +34,7 @@ SUMMARY = (
     *(
         f"{control}_{column}"
         for control in (RANDOM, MATCHED)
-        for column in ("area", "difference", "low", "high", "paired_p", "outlier_p", "worse")
+        for column in ("area", "difference", "low", "high", "p", "outlier_p", "worse")
     ),
     "matched_p_holm",
 )
@@ -127,14 +133,13 @@ def summary_rows(found: Analysis, bootstrap: Bootstrap) -> list[Row]:
             row |= {"area": float(ours.mean()), "area_low": low, "area_high": high}
             if len(ours) == 1:  # equal scores in the published order: nothing to resample
                 row |= {"area_low": "", "area_high": ""}
-            for control, curves in (
-                (RANDOM, found.random),
-                (MATCHED, found.curves[name, MATCHED]),
+            for control, curves, compared in (
+                (RANDOM, found.random, compare),
+                (MATCHED, found.curves[name, MATCHED], compare_matched),
             ):
                 theirs = area(found.fractions, curves)
-                against = compare(ours, theirs, bootstrap, found.model, name, control)
                 row[f"{control}_area"] = float(theirs.mean())
-                row |= _prefixed(control, against)
+                row |= _prefixed(control, compared(ours, theirs))
         rows.append(row)
     tested = [row for row in rows if row["area"] != ""]
     adjusted = holm([row[f"{MATCHED}_outlier_p"] for row in tested])
@@ -148,7 +153,7 @@ def _prefixed(control: str, against: Comparison) -> Row:
         f"{control}_difference": against.difference,
         f"{control}_low": against.low,
         f"{control}_high": against.high,
-        f"{control}_paired_p": against.paired_p,
+        f"{control}_p": against.p,
         f"{control}_outlier_p": against.outlier_p,
         f"{control}_worse": against.share_worse,
     }

@@ -38,7 +38,7 @@ def paragraphs(found: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> 
     said.append(_CLAIMS)
     said += [_places(one) for one in found]
     said.append(
-        "An area is the mean accuracy over the ablated shares; intervals resample trials, so they "
+        "An area is the mean accuracy over the ablated shares; intervals are over orders, so they "
         "cover equal scores and random orders, not the choice of images. A criterion stands out "
         "only when its area is unlikely as one more random order with as many units of each layer "
         "(p after Holm's adjustment below 0.05). Word classes come from a tagger made for "
@@ -52,7 +52,7 @@ def _overview(found: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> s
     """How many criteria do what no random order would, and how many differ on average."""
     tested = [row for row in rows if row["area"] != ""]
     clear = sum(row["matched_p_holm"] < _ALPHA for row in tested)
-    paired = sum(row[f"{MATCHED}_paired_p"] < _ALPHA for row in tested)
+    paired = sum(row[f"{MATCHED}_p"] < _ALPHA for row in tested)
     spread = np.mean([area(one.fractions, one.random).std(ddof=1) for one in found])
     return (
         "Units are ablated in the order of what their descriptions say, and the accuracy that is "

@@ -1,0 +1,49 @@
+"""The audit's figure and totals where pairs differ in layers and in what is known of them."""
+
+import re
+
+from milan_core.experiments import audit_counts as counts
+from milan_core.experiments.audit_figure import change_figure
+
+LAYERS = {
+    "a": {"one": 4, "two": 6}, "b": {"one": 4, "two": 6}, "c": {"other": 20},
+}  # fmt: skip
+PAIRS = [{"name": f"p{x}", "original": x, "changed": f"{x}_twin"} for x in LAYERS]
+
+
+def changes():
+    layers = LAYERS | {f"{name}_twin": found for name, found in LAYERS.items()}
+    found = {}
+    for model, own in layers.items():
+        layer = next(iter(own))
+        units = [(layer, unit) for unit in range(1 if model.endswith("twin") else 3)]
+        found[model, "faces", counts.DESCRIPTION] = units
+        found[model, "hands", counts.DESCRIPTION] = []
+        if model.startswith("a"):
+            found[model, "faces", counts.TRUTH] = units
+    rows = counts.change_rows(found, layers, PAIRS)
+    return [dict(zip(counts.CHANGES, map(str, row), strict=True)) for row in rows]
+
+
+def test_means_over_pairs_are_of_shared_layers_and_of_mean_sizes():
+    rows = {
+        (row["query"], row["source"], row["layer"]): row
+        for row in changes()
+        if row["pair"] == counts.ALL
+    }
+    whole = rows["faces", counts.DESCRIPTION, counts.ALL]
+    assert (whole["original"], whole["changed"]) == ("3.0", "1.0")
+    assert float(whole["units"]) == 40 / 3
+    assert not [key for key in rows if key[1] == counts.DESCRIPTION and key[2] != counts.ALL]
+
+
+def test_every_query_has_its_panels_and_unknown_sources_no_line():
+    options = {"pairs": PAIRS, "queries": {"faces": {}, "hands": {}}}
+    svg = change_figure(changes(), options)
+    said = re.findall(r">([^<>]+)</text>", svg)
+    assert "units that answer 'faces'" in said
+    assert "units that answer 'hands'" in said
+    assert said.count("pa, truth") == 1
+    assert "pb, truth" not in said
+    assert said.count("pc, description") == 2
+    assert any(text.endswith("2 of 3 pairs") for text in said)
