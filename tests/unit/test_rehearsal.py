@@ -140,6 +140,7 @@ def test_originals_are_never_written_over(root, tmp_path, monkeypatch):
 
 # Keys of places, sizes, counts and budgets: all that the rehearsal may change.
 ALLOWED = {
+    *("embedding", "hidden", "lm_embedding", "lm_hidden", "batch", "lm_batch", "lr"),
     *("path", "images", "expect", "count", "per_class", "offset", "size", "units", "channels"),
     *("epochs", "batch_size", "max_epochs", "fractions", "ties", "trials", "draws", "steps"),
     *("bootstrap", "seeds", "device", "notice", "results", "resources", "logs", "benchmarks"),
