@@ -28,26 +28,28 @@ HEAD = "| what | measured | target | |\n|---|---|---|---|"
 
 @dataclass
 class Row:
-    """One measured number and the bound it must keep."""
+    """One measured number and the bound it must keep, None where it is only reported."""
 
     what: str
     measured: float
-    bound: float
-    at_most: bool
+    bound: float | None
+    at_most: bool = False
     unit: str = ""
 
     @property
     def kept(self) -> bool:
         """Is the measured number on the right side of its bound?"""
+        if self.bound is None:
+            return True
         return self.measured <= self.bound if self.at_most else self.measured >= self.bound
 
     def line(self) -> str:
         """One line of the table."""
-        sign = "<=" if self.at_most else ">="
-        verdict = "pass" if self.kept else "FAIL"
-        return (
-            f"| {self.what} | {self.measured:.3g} {self.unit} | {sign} {self.bound:g} | {verdict} |"
-        )
+        said = "none | reported"
+        if self.bound is not None:
+            sign = "<=" if self.at_most else ">="
+            said = f"{sign} {self.bound:.4g} | {'pass' if self.kept else 'FAIL'}"
+        return f"| {self.what} | {self.measured:.3g} {self.unit} | {said} |"
 
 
 def table(rows: list[Row]) -> str:

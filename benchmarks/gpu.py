@@ -76,7 +76,7 @@ def scan_rows(name: str, kind: str, layout: torch.memory_format) -> list[Row]:
     return [
         Row(f"{what}, of reading, steady", read / steady, bound, False),
         Row(f"{what}, of the steady state, whole run", steady / average, 0.75, False),
-        Row(f"{what}, steady", size / steady, 0.0, False, "TB/s"),
+        Row(f"{what}, steady", size / steady, None, unit="TB/s"),
     ]
 
 
@@ -85,7 +85,7 @@ def copy_row() -> Row:
     values = torch.randn(2**28, device="cuda")
     into = torch.empty_like(values)
     moved = 2 * seconds(values.amax) / seconds(lambda: into.copy_(values))
-    return Row("read-only baseline, bandwidth of a copy over its own", moved, 0.0, False)
+    return Row("read-only baseline, bandwidth of a copy over its own", moved, None)
 
 
 def mask_rows() -> list[Row]:

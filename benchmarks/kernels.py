@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -43,19 +45,23 @@ def scan_seconds(values: torch.Tensor, images: int) -> float:
     return (time.thread_time() - start) * number / images
 
 
-def scans() -> list[Row]:
-    """Fraction of the read bandwidth of the same tensor."""
-    rows = []
+def scans(repetitions: int) -> Iterator[Row]:
+    """Fraction of the read bandwidth of the same tensor; both layouts take turns."""
     generator = torch.Generator().manual_seed(0)
     for name, (units, side, batch, images, relu, nchw, nhwc) in LAYERS.items():
         values = torch.randn(batch, units, side, side, generator=generator)
         values = values.relu_() if relu else values
-        for layout, target in ((torch.contiguous_format, nchw), (torch.channels_last, nhwc)):
-            laid = values.contiguous(memory_format=layout)
-            share = np.median([read_seconds(laid) / scan_seconds(laid, images) for _ in range(3)])
-            what = "NCHW" if layout == torch.contiguous_format else "NHWC"
-            rows.append(Row(f"scan {name} {what}, of reading", float(share), target, False))
-    return rows
+        laid = {
+            "NCHW": (values, nchw),
+            "NHWC": (values.contiguous(memory_format=torch.channels_last), nhwc),
+        }
+        shares: dict[str, list[float]] = {layout: [] for layout in laid}
+        for _ in range(repetitions):
+            for layout, (tensor, _) in laid.items():
+                shares[layout].append(read_seconds(tensor) / scan_seconds(tensor, images))
+        for layout, (_, target) in laid.items():
+            share = float(np.median(shares[layout]))
+            yield Row(f"scan {name} {layout}, of reading", share, target)
 
 
 def recipe_seconds(values: torch.Tensor, batches: int) -> float:
@@ -76,13 +82,12 @@ def sorted_seconds(values: torch.Tensor) -> float:
     return time.thread_time() - start
 
 
-def against_torch(repetitions: int = 5) -> list[Row]:
+def against_torch(repetitions: int = 5) -> Iterator[Row]:
     """Times faster than torch on the same tensors; ours from the cold start over 40 batches.
 
     The target is set on the streaming recipe (`benchmarks.recipe`), which answers the same
     question; one batch's own `topk` and `quantile`, which cannot be carried on, are for comparison.
     """
-    rows = []
     for name, units, side, batch, target in (
         ("7x7", 512, 7, 256, 25.0),
         ("28x28", 128, 28, 64, 100.0),
@@ -94,39 +99,70 @@ def against_torch(repetitions: int = 5) -> list[Row]:
             ours = scan_seconds(values, 40 * batch)
             ratios.append((recipe_seconds(values, 6) / ours, sorted_seconds(values) / ours))
         streaming, alone = np.median(ratios, axis=0)
-        rows += [
-            Row(f"scan {name}, faster than running top-k and quantile", streaming, target, False),
-            Row(f"scan {name}, faster than one batch's topk and quantile", alone, 10, False),
-        ]
-    return rows
+        yield Row(f"scan {name}, faster than running top-k and quantile", streaming, target)
+        yield Row(f"scan {name}, faster than one batch's topk and quantile", alone, None)
 
 
-def two_threads() -> list[Row]:
-    """Wall time of one thread over that of two; reported, since other work shares the cores."""
-    rows = []
+def wall_seconds(values: torch.Tensor, images: int, threads: int) -> float:
+    """Wall seconds of eight batches from the cold start."""
+    batch, units, side, _ = values.shape
+    state = ops.ScanState(units, (side, side), 15, 0.99, images)
+    start = time.perf_counter()
+    for first in range(0, min(images, 8 * batch), batch):
+        state.update(values, np.arange(first, first + batch), threads=threads)
+    return time.perf_counter() - start
+
+
+def two_threads(repetitions: int) -> Iterator[Row]:
+    """Wall time of one thread over that of two, in turn; without a bound: others share the cores.
+
+    Beside it the same for two threads that only read, which is what the memory allows.
+    """
     for name in ("layer4 7x7", "layer1 56x56"):
         units, side, batch, images, *_ = LAYERS[name]
-        values, walls = torch.randn(batch, units, side, side).relu_(), {}
-        for threads in (1, 2):
-            times = []
-            for _ in range(5):
-                state = ops.ScanState(units, (side, side), 15, 0.99, images)
-                start = time.perf_counter()
-                for first in range(0, min(images, 8 * batch), batch):
-                    state.update(values, np.arange(first, first + batch), threads=threads)
-                times.append(time.perf_counter() - start)
-            walls[threads] = min(times)
-        rows.append(Row(f"scan {name}, two threads (reported)", walls[1] / walls[2], 0.0, False))
-    return rows
+        values = torch.randn(batch, units, side, side).relu_()
+        walls: dict[int, list[float]] = {1: [], 2: []}
+        reads: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(repetitions):
+            for threads in (1, 2):
+                walls[threads].append(wall_seconds(values, images, threads))
+                reads[threads].append(wall_reading(values, threads))
+        gain, most = (float(np.median(t[1]) / np.median(t[2])) for t in (walls, reads))
+        yield Row(f"scan {name}, speed-up of two threads", gain, None, unit="x")
+        yield Row(f"reading {name}, speed-up of two threads", most, None, unit="x")
 
 
-def masks() -> list[Row]:
+def wall_reading(values: torch.Tensor, threads: int) -> float:
+    """Wall seconds to read a tensor eight times, its parts in as many threads."""
+    parts = np.array_split(values.numpy().reshape(-1).view(np.uint64), threads)
+
+    def read(part: np.ndarray) -> None:
+        for _ in range(8):
+            np.bitwise_xor.reduce(part)
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(read, parts))
+    return time.perf_counter() - start
+
+
+def masks(repetitions: int) -> Iterator[Row]:
     """Microseconds a 224 x 224 mask."""
-    rows = []
     rng = np.random.default_rng(0)
     for side, target in ((7, 5.0), (28, 10.0), (56, 20.0), (112, 35.0)):
         maps = np.maximum(rng.normal(size=(400, side, side)), 0).astype(np.float32)
         levels = np.full(400, 2.3, np.float32)
-        seconds = interleaved({"masks": lambda m=maps, v=levels: ops.masks(m, v, 224)}, 5)["masks"]
-        rows.append(Row(f"mask from {side}x{side}", seconds / 400 * 1e6, target, True, "us"))
-    return rows
+        works = {"masks": lambda m=maps, v=levels: ops.masks(m, v, 224)}
+        seconds = interleaved(works, repetitions)["masks"]
+        yield Row(f"mask from {side}x{side}", seconds / 400 * 1e6, target, True, "us")
+
+
+def pairs(repetitions: int) -> Iterator[Row]:
+    """Bytes of masks that counting all pairs goes through in a nanosecond, both sides counted."""
+    rng = np.random.default_rng(0)
+    masks = rng.integers(0, 256, (300, 224, 28), np.uint8)
+    for how in ("and", "andnot"):
+        works = {how: lambda h=how: ops.mask_counts(masks[:, None], masks[None], h)}
+        seconds = interleaved(works, repetitions)[how]
+        rate = 2 * len(masks) ** 2 * masks[0].size / seconds / 1e9
+        yield Row(f"pixels of pairs of 224x224 masks, {how}", rate, None, unit="GB/s")

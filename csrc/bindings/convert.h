@@ -5,7 +5,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "bindings/dlpack.h"
 #include "milan/array.h"
@@ -35,6 +37,15 @@ BorrowedTensor borrow_tensor(const pybind11::object& array, bool on_device);
 
 /// A tensor of 2 or 4 axes as activations, whatever its device.
 Activations activations_of(const dlpack::Tensor& tensor);
+
+/// A copy as an array of this shape.
+template <class T>
+pybind11::array_t<T> to_numpy(const std::vector<T>& values,
+                              const std::vector<pybind11::ssize_t>& shape) {
+  pybind11::array_t<T> out(shape);
+  std::copy(values.begin(), values.end(), out.mutable_data());
+  return out;
+}
 
 /// A C-contiguous array of exactly T; pybind11 copies when it must.
 template <class T>

@@ -97,13 +97,6 @@ struct Scan {
   }
 };
 
-template <class T>
-py::array_t<T> to_numpy(const std::vector<T>& values, const std::vector<py::ssize_t>& shape) {
-  py::array_t<T> out(shape);
-  std::copy(values.begin(), values.end(), out.mutable_data());
-  return out;
-}
-
 py::tuple collect(Scan& self, uintptr_t stream) {
   Collected found;
   {

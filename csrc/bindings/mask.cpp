@@ -24,27 +24,26 @@ py::array_t<uint8_t> make_masks(const Dense<float>& maps, const Dense<float>& le
   return out;
 }
 
-py::tuple overlaps(const Dense<uint8_t>& a, const Dense<uint8_t>& b, const Dense<int64_t>& pick_a,
-                   const Dense<int64_t>& pick_b) {
+py::array_t<int64_t> joined_pixels(int how, const Dense<uint8_t>& a, const Dense<uint8_t>& b,
+                                   const Dense<int64_t>& pick_a, const Dense<int64_t>& pick_b,
+                                   int threads) {
   const auto inside = [](const Dense<int64_t>& pick, py::ssize_t rows) {
     for (py::ssize_t i = 0; i < pick.size(); ++i) {
       if (pick.data()[i] < 0 || pick.data()[i] >= rows) return false;
     }
     return true;
   };
-  if (a.ndim() != 2 || b.ndim() != 2 || a.shape(1) != b.shape(1) ||
+  if (a.ndim() != 2 || b.ndim() != 2 || a.shape(1) != b.shape(1) || how < 0 || how > 2 ||
       pick_a.size() != pick_b.size() || !inside(pick_a, a.shape(0)) ||
       !inside(pick_b, b.shape(0))) {
-    throw UserError("overlap: expected masks (N, bytes) and row numbers inside them");
+    throw UserError("count_pairs: expected masks (N, bytes) and row numbers inside them");
   }
-  py::array_t<int64_t> both(pick_a.size()), either(pick_a.size());
-  int64_t *to_both = both.mutable_data(), *to_either = either.mutable_data();
-  {
-    const py::gil_scoped_release release;
-    overlap(a.data(), b.data(), a.shape(1), pick_a.data(), pick_b.data(), pick_a.size(), to_both,
-            to_either);
-  }
-  return py::make_tuple(both, either);
+  py::array_t<int64_t> counts(pick_a.size());
+  int64_t* to = counts.mutable_data();
+  const py::gil_scoped_release release;
+  count_pairs(static_cast<Joined>(how), a.data(), b.data(), a.shape(1), pick_a.data(),
+              pick_b.data(), pick_a.size(), threads, to);
+  return counts;
 }
 
 py::array_t<float> weights(const Dense<uint8_t>& packed, int width, int grid_h, int grid_w,
@@ -100,7 +99,7 @@ py::array_t<float> pool(const py::array& maps, const Dense<int64_t>& rows,
 
 void bind_mask(py::module_& m) {
   m.def("masks", &make_masks);
-  m.def("overlap", &overlaps);
+  m.def("count_pairs", &joined_pixels);
   m.def("cell_weights", &weights);
   m.def("pool_masks", &pool);
 }

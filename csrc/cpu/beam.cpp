@@ -2,20 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <vector>
 
-#include "cpu/exponential.h"
 #include "cpu/float_environment.h"
+#include "cpu/kernels.h"
 #include "cpu/threads.h"
+#include "milan/isa.h"
 #include "milan/number.h"
 
 namespace milan {
 namespace {
 
-constexpr int64_t kLanes = 16;
-constexpr int64_t kBlock = 64;
+constexpr int64_t kBlock = 64;  // words, as `next_hopeful` gives them
 
 /// The largest `width` keys offered; kept as a bag that is cut down when it is twice too full.
 class Best {
@@ -48,59 +47,27 @@ class Best {
   float threshold_ = -INFINITY;
 };
 
-// The loops over the vocabulary. Sums run in sixteen lanes whatever the vector width, so every
-// instruction set gives the same bytes.
-
-/// out[i] = a[i] + b[i].
-MILAN_CLONES void add(const float* a, const float* b, int64_t count, float* out) {
-  for (int64_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
-}
-
-/// log sum exp of logits in two parts, since their sum would lose digits of large logits.
+/// Log sum exp of logits in two parts, since their sum would lose digits of large logits.
 struct Norm {
   float largest = 0, log_sum = 0;
 
   float of(float logit) const { return (logit - largest) - log_sum; }
 };
 
-MILAN_CLONES Norm log_sum_exp(const float* logits, int64_t count) {
-  float top[kLanes], sum[kLanes];
-  const int64_t whole = count / kLanes * kLanes;
-  std::fill_n(top, kLanes, logits[0]);
-  for (int64_t at = 0; at < whole; at += kLanes) {
-    for (int64_t i = 0; i < kLanes; ++i) {
-      top[i] = logits[at + i] > top[i] ? logits[at + i] : top[i];
-    }
-  }
-  float largest = *std::max_element(top, top + kLanes);
-  for (int64_t at = whole; at < count; ++at) largest = std::max(largest, logits[at]);
-  std::fill_n(sum, kLanes, 0.0f);
-  for (int64_t at = 0; at < whole; at += kLanes) {
-    for (int64_t i = 0; i < kLanes; ++i) sum[i] += exp_negative(logits[at + i] - largest);
-  }
-  double total = 0;
-  for (int64_t i = 0; i < kLanes; ++i) total += sum[i];
-  for (int64_t at = whole; at < count; ++at) total += exp_negative(logits[at] - largest);
-  return {largest, static_cast<float>(std::log(total))};
+Norm norm_of(const Kernels& isa, const float* logits, int64_t count) {
+  const LogSumExp sum = isa.log_sum_exp(logits, count);
+  return {sum.largest, static_cast<float>(std::log(sum.total))};
 }
 
 /// Offers every candidate of one unfinished beam, `first` being its first index.
-MILAN_CLONES void scan(const float* costs, int64_t words, float start, Norm norm, uint32_t first,
-                       Best& best) {
-  for (int64_t at = 0; at < words; at += kBlock) {
+void scan(const Kernels& isa, const float* costs, int64_t words, float start, Norm norm,
+          uint32_t first, Best& best) {
+  float values[kBlock];
+  for (int64_t at = 0;; at += kBlock) {
+    const WordCosts how{start, norm.largest, norm.log_sum, best.threshold()};
+    at = isa.next_hopeful(costs, words, at, how, values);
+    if (at >= words) return;
     const int64_t count = std::min(kBlock, words - at);
-    float values[kBlock];
-    const float threshold = best.threshold();
-    int hopeful = 0;
-    // Not "value >= threshold": NaN must get in while there is room.
-    if (count == kBlock) {
-      for (int64_t i = 0; i < kBlock; ++i) values[i] = start + norm.of(costs[at + i]);
-      for (int64_t i = 0; i < kBlock; ++i) hopeful |= !(values[i] < threshold);
-    } else {
-      for (int64_t i = 0; i < count; ++i) values[i] = start + norm.of(costs[at + i]);
-      hopeful = 1;
-    }
-    if (!hopeful) continue;
     for (int64_t i = 0; i < count; ++i) {
       if (!(values[i] < best.threshold())) {
         best.offer(values[i], first + static_cast<uint32_t>(at + i));
@@ -114,6 +81,7 @@ MILAN_CLONES void scan(const float* costs, int64_t words, float start, Norm norm
 void beam_topk(const float* scores, const float* step, const float* bias, const int64_t* place,
                int64_t units, int64_t beams, int64_t words, int64_t stop, int64_t width,
                bool normalise, int threads, int64_t* beam, int64_t* token, float* score) {
+  const Kernels& isa = kernels();
   split(units, 1, threads, [&](int64_t first, int64_t last) {
     const FloatEnvironment environment;
     std::vector<Norm> norms(static_cast<size_t>(beams));
@@ -129,11 +97,11 @@ void beam_topk(const float* scores, const float* step, const float* bias, const 
         }
         const float* costs = step + place[at] * words;
         if (bias != nullptr) {
-          add(costs, bias, words, row.data());
+          isa.add_rows(costs, bias, words, row.data());
           costs = row.data();
         }
-        norms[b] = normalise ? log_sum_exp(costs, words) : Norm{};
-        scan(costs, words, scores[at], norms[b], index, best);
+        norms[b] = normalise ? norm_of(isa, costs, words) : Norm{};
+        scan(isa, costs, words, scores[at], norms[b], index, best);
       }
       const std::vector<uint64_t>& keys = best.sorted();
       for (int64_t i = 0; i < width; ++i) {

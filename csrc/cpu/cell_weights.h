@@ -7,13 +7,16 @@
 #include <cstring>
 #include <vector>
 
+#include "cpu/kernels.h"
+
 namespace milan {
 
 /// Area of each cell that masks of one size cover, as integers.
 class AreaCounter {
  public:
-  AreaCounter(int height, int width, int grid_h, int grid_w)
-      : height_(height),
+  AreaCounter(const Kernels& isa, int height, int width, int grid_h, int grid_w)
+      : isa_(isa),
+        height_(height),
         grid_h_(grid_h),
         row_bytes_((width + 7) / 8),
         words_(static_cast<size_t>(width) / 64 + 1, 0),
@@ -39,36 +42,21 @@ class AreaCounter {
   }
 
  private:
-  /// The right edge of a cell: whole pixels before it, and what it takes of the next one.
-  struct Edge {
-    int64_t pixel, part;
-  };
-
   void add_row(int64_t y) {
     const auto cells = static_cast<int64_t>(row_.size());
-    for (size_t i = 1; i < words_.size(); ++i) {
-      before_[i] = before_[i - 1] + __builtin_popcountll(words_[i - 1]);
-    }
-    int64_t last = 0;
-    for (int64_t cell = 0; cell < cells; ++cell) {
-      const Edge edge = edges_[cell];
-      const uint64_t word = words_[edge.pixel / 64], bit = uint64_t{1} << (edge.pixel % 64);
-      const int64_t whole = before_[edge.pixel / 64] + __builtin_popcountll(word & (bit - 1));
-      const int64_t until = whole * cells + (word & bit ? edge.part : 0);
-      row_[cell] = until - last;
-      last = until;
-    }
+    isa_.count_cells(words_.data(), static_cast<int64_t>(words_.size()), edges_.data(), cells,
+                     before_.data(), row_.data());
     // The pixel row covers fine rows [y * grid_h, (y + 1) * grid_h), a cell `height` of them.
     const int64_t top = y * grid_h_, bottom = top + grid_h_;
     for (int64_t cell = top / height_; cell * height_ < bottom; ++cell) {
       const int64_t share = std::min(bottom, (cell + 1) * height_) - std::max(top, cell * height_);
-      int64_t* sum = &sums_[static_cast<size_t>(cell * cells)];
-      for (int64_t i = 0; i < cells; ++i) sum[i] += share * row_[i];
+      isa_.add_scaled(row_.data(), share, cells, &sums_[static_cast<size_t>(cell * cells)]);
     }
   }
 
+  const Kernels& isa_;
   int64_t height_, grid_h_, row_bytes_;
-  std::vector<Edge> edges_;      // [grid_w]
+  std::vector<CellEdge> edges_;  // [grid_w]
   std::vector<uint64_t> words_;  // one row of the mask, pixel x at bit x % 64
   std::vector<int64_t> before_;  // pixels on before each word
   std::vector<int64_t> row_, sums_;

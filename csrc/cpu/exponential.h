@@ -1,23 +1,15 @@
 // exp, tanh and the logistic function for loops that the compiler vectorises. Plain arithmetic
-// without contraction: a value's result is the same on every instruction set.
+// without contraction: a value's result is the same on every instruction set. Builtins, for the
+// reason that cpu/kernels.h gives.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <cstring>
-
-// A function compiled for several instruction sets, one of which is chosen when the module loads.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__ELF__)
-#define MILAN_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define MILAN_CLONES
-#endif
 
 namespace {
 
 inline int32_t signed_bits(float x) {
   int32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
+  __builtin_memcpy(&bits, &x, sizeof bits);
   return bits;
 }
 
@@ -26,7 +18,7 @@ inline float pick(int32_t sign, float a, float b) {
   const int32_t mask = sign >> 31;
   const int32_t bits = (signed_bits(a) & mask) | (signed_bits(b) & ~mask);
   float x;
-  std::memcpy(&x, &bits, sizeof x);
+  __builtin_memcpy(&x, &bits, sizeof x);
   return x;
 }
 
@@ -45,20 +37,20 @@ inline float exp_negative(float x) {
   p = p * r * r + r + 1.0f;
   const int32_t bits = (signed_bits(shifted) - 0x4B400000 + 127) * (1 << 23);
   float scale;
-  std::memcpy(&scale, &bits, sizeof scale);
+  __builtin_memcpy(&scale, &bits, sizeof scale);
   return p * scale;
 }
 
 /// 1 / (1 + exp(-x)) to four units in the last place.
 inline float logistic(float x) {
-  const float tail = exp_negative(-std::fabs(x)), above = 1.0f / (1.0f + tail);
+  const float tail = exp_negative(-__builtin_fabsf(x)), above = 1.0f / (1.0f + tail);
   return above * pick(signed_bits(x), tail, 1.0f);
 }
 
 /// tanh(x) to four units in the last place: a polynomial fitted to (tanh x / x - 1) / x^2 for small
 /// x, the exponential function for others.
 inline float hyperbolic_tangent(float x) {
-  const float size = std::fabs(x), square = x * x;
+  const float size = __builtin_fabsf(x), square = x * x;
   float p = -5.704935174e-3f;
   p = p * square + 2.0639035851e-2f;
   p = p * square - 5.3739696741e-2f;
@@ -66,7 +58,7 @@ inline float hyperbolic_tangent(float x) {
   p = p * square - 3.3333280683e-1f;
   const float near = x + x * square * p;
   const float tail = exp_negative(-2.0f * size);
-  const float far = std::copysign((1.0f - tail) / (1.0f + tail), x);
+  const float far = __builtin_copysignf((1.0f - tail) / (1.0f + tail), x);
   return pick(signed_bits(size) - signed_bits(0.625f), near, far);
 }
 

@@ -2,52 +2,16 @@
 
 #include <algorithm>
 #include <map>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "cpu/kernels.h"
 #include "cpu/threads.h"
-#include "milan/isa.h"
+#include "milan/bitset.h"
 
 namespace milan {
 namespace {
 
 using Counts = std::vector<int64_t>;
-using CountBoth = int64_t (*)(const uint64_t*, const uint64_t*, int64_t);
-
-inline __attribute__((always_inline)) int64_t count_words(const uint64_t* a, const uint64_t* b,
-                                                          int64_t words) {
-  int64_t sum = 0;
-  for (int64_t i = 0; i < words; ++i) sum += __builtin_popcountll(a[i] & b[i]);
-  return sum;
-}
-
-int64_t count_plain(const uint64_t* a, const uint64_t* b, int64_t n) {
-  return count_words(a, b, n);
-}
-
-#if defined(MILAN_X86)
-__attribute__((target("popcnt"))) int64_t count_popcnt(const uint64_t* a, const uint64_t* b,
-                                                       int64_t n) {
-  return count_words(a, b, n);
-}
-__attribute__((target("avx512f,avx512vpopcntdq,popcnt"))) int64_t count_avx512(const uint64_t* a,
-                                                                               const uint64_t* b,
-                                                                               int64_t n) {
-  return count_words(a, b, n);
-}
-#endif
-
-/// Pixels in both rows, by the best instructions that MILAN_ISA allows.
-CountBoth counter() {
-#if defined(MILAN_X86)
-  const std::string isa = kernels().name;
-  if (isa == "avx512" && __builtin_cpu_supports("avx512vpopcntdq")) return &count_avx512;
-  if (isa != "scalar" && __builtin_cpu_supports("popcnt")) return &count_popcnt;
-#endif
-  return &count_plain;
-}
 
 /// Sorted parts of a formula: equal exactly when two formulas differ only in the order of parts.
 using Key = std::vector<int64_t>;
@@ -99,7 +63,7 @@ class Search {
         concepts_(concepts),
         beam_(static_cast<size_t>(beam)),
         length_(length),
-        count_(counter()),
+        count_(bit_counter(Joined::kAnd)),
         formula_(static_cast<size_t>(concepts.words)),
         rows_of_(static_cast<size_t>(concepts.concepts)) {
     for (int64_t image = 0; image < concepts.images; ++image) {
@@ -109,8 +73,7 @@ class Search {
     }
     areas_.resize(rows_of_.size());
     for (size_t c = 0; c < rows_of_.size(); ++c) {
-      for (const auto& [image, row] : rows_of_[c])
-        areas_[c] += count_(bits(row), bits(row), words());
+      for (const auto& [image, row] : rows_of_[c]) areas_[c] += shared_pixels(bits(row), bits(row));
     }
   }
 
@@ -125,7 +88,7 @@ class Search {
     int64_t pixels = 0;
     for (int64_t r = units_.starts[unit]; r < units_.starts[unit + 1]; ++r) {
       const uint64_t* row = units_.bits + r * words();
-      pixels += count_(row, row, words());
+      pixels += shared_pixels(row, row);
     }
     return pixels;
   }
@@ -153,11 +116,14 @@ class Search {
  private:
   int64_t words() const { return concepts_.words; }
   const uint64_t* bits(int64_t row) const { return concepts_.bits + row * words(); }
+  int64_t shared_pixels(const uint64_t* a, const uint64_t* b) const {
+    return count_(a, b, words() * int64_t{sizeof(uint64_t)});
+  }
 
   /// Adds to both[c] the pixels that `mask` and each concept of the image share.
   void add(const uint64_t* mask, int64_t image, int64_t* both) const {
     for (int64_t row = concepts_.starts[image]; row < concepts_.starts[image + 1]; ++row) {
-      both[concepts_.which[row]] += count_(mask, bits(row), words());
+      both[concepts_.which[row]] += shared_pixels(mask, bits(row));
     }
   }
 
@@ -270,7 +236,7 @@ class Search {
   const ConceptBits& concepts_;
   size_t beam_;
   int length_;
-  CountBoth count_;
+  CountBits count_;
   std::vector<uint64_t> formula_;                                  // scratch: one image
   std::vector<std::vector<std::pair<int64_t, int64_t>>> rows_of_;  // (image, row) by concept
   Counts areas_;

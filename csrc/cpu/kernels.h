@@ -34,6 +34,26 @@ constexpr int kSlack = 64;
 /// Code that `bin_values` gives for NaN instead of a bin; above every bin.
 constexpr uint32_t kNanBin = 0xFFFFFFFFu;
 
+/// The right edge of a grid cell in a row of pixels: whole pixels before it, and what it takes of
+/// the next one, in 1 / cells of a pixel.
+struct CellEdge {
+  int64_t pixel, part;
+};
+
+/// Channels pooled side by side: their sums are independent, so they fill the processor's lanes.
+constexpr int kPooledChannels = 8;
+
+/// log sum exp of logits is `largest` + log(`total`).
+struct LogSumExp {
+  float largest;
+  double total;
+};
+
+/// What a word costs: start + ((logit - largest) - log_sum); below `threshold` it is hopeless.
+struct WordCosts {
+  float start, largest, log_sum, threshold;
+};
+
 struct Kernels {
   const char* name;
   /// Units whose pixels are adjacent (NCHW); by Dtype.
@@ -55,6 +75,31 @@ struct Kernels {
                         float level, int width, uint8_t* out);
   /// n float16 numbers as float32; `out` has room for kSlack more.
   void (*widen_halves)(const uint16_t* halves, int64_t n, float* out);
+  /// Pixels on in each cell of a row, in 1 / cells of a pixel. `before` has `count` numbers, the
+  /// first of them 0; the others are scratch.
+  void (*count_cells)(const uint64_t* words, int64_t count, const CellEdge* edges, int64_t cells,
+                      int64_t* before, int64_t* row);
+  /// sums += share * row.
+  void (*add_scaled)(const int64_t* row, int64_t share, int64_t cells, int64_t* sums);
+  /// sums[c] = sum_i weights[i] * features[cells[i], c] for kPooledChannels channels, in rising i.
+  void (*weigh_cells)(const int32_t* cells, const double* weights, int64_t count,
+                      const float* features, double* sums);
+  /// out = a + b.
+  void (*add_rows)(const float* a, const float* b, int64_t count, float* out);
+  LogSumExp (*log_sum_exp)(const float* logits, int64_t count);
+  /// Start of the next block of 64 words, from `at` on, with a word that is not hopeless, or of the
+  /// last block when it is shorter; `words` when there is none. `values` gets its costs.
+  int64_t (*next_hopeful)(const float* costs, int64_t words, int64_t at, const WordCosts& how,
+                          float* values);
+  /// out[j] = energy . tanh(keys[j] + query).
+  void (*attention_energies)(const float* query, const float* keys, const float* energy,
+                             int64_t exemplars, int64_t width, float* out);
+  /// out = logistic(gate + bias) * sum_j weights[j] features[j].
+  void (*gated_context)(const float* weights, const float* features, const float* gate,
+                        const float* bias, int64_t exemplars, int64_t size, float* out);
+  /// One row of `lstm_cell` (milan/recurrent.h).
+  void (*lstm_row)(const float* left, const float* right, const float* c, int64_t hidden,
+                   float* new_h, float* new_c);
 };
 
 extern const Kernels kScalarKernels;

@@ -19,8 +19,9 @@ constexpr int kPad = 16;  // rows hold a multiple of the widest vector
 /// Makes the masks of one worker, with its scratch rows.
 class Painter {
  public:
-  Painter(int h, int w, int height, int width, Border border)
-      : h_(h),
+  Painter(const Kernels& isa, int h, int w, int height, int width, Border border)
+      : isa_(isa),
+        h_(h),
         w_(w),
         height_(height),
         width_(width),
@@ -32,7 +33,6 @@ class Painter {
         ready_(static_cast<size_t>(h) + 3) {}
 
   void paint(const float* map, float level, uint8_t* out) {
-    const Kernels& kernel = kernels();
     const int row_bytes = (width_ + 7) / 8;
     // Rows whose largest value is safely below the level cannot have a pixel on: a blend exceeds
     // its terms by rounding only. At level 0 that is certain too, without a margin.
@@ -56,23 +56,24 @@ class Painter {
         std::memset(out, 0, static_cast<size_t>(row_bytes));
         continue;
       }
-      prepare(kernel, map, row);
-      prepare(kernel, map, row + 1);
+      prepare(map, row);
+      prepare(map, row + 1);
       const float* upper = &wide_[static_cast<size_t>(row) * stride_];
-      kernel.threshold_row(upper, upper + stride_, y_.before[y], y_.after[y], level, width_, out);
+      isa_.threshold_row(upper, upper + stride_, y_.before[y], y_.after[y], level, width_, out);
     }
   }
 
  private:
   /// Stretch one source row, once, when the first output row needs it.
-  void prepare(const Kernels& kernel, const float* map, int row) {
+  void prepare(const float* map, int row) {
     if (ready_[row]) return;
     ready_[row] = 1;
     std::copy_n(map + static_cast<int64_t>(row - 1) * w_, w_, framed_.begin() + 1);
-    kernel.stretch_row(framed_.data(), x_.first.data(), x_.before.data(), x_.after.data(), stride_,
-                       &wide_[static_cast<size_t>(row) * stride_]);
+    isa_.stretch_row(framed_.data(), x_.first.data(), x_.before.data(), x_.after.data(), stride_,
+                     &wide_[static_cast<size_t>(row) * stride_]);
   }
 
+  const Kernels& isa_;
   int h_, w_, height_, width_;
   Axis y_, x_;
   int stride_;
@@ -88,9 +89,10 @@ void masks(const float* maps, const float* levels, int64_t count, int h, int w, 
            int width, Border border, int threads, uint8_t* packed) {
   const int64_t map_size = static_cast<int64_t>(h) * w;
   const int64_t mask_bytes = static_cast<int64_t>(height) * ((width + 7) / 8);
+  const Kernels& isa = kernels();
   split(count, 1, threads, [&](int64_t first, int64_t last) {
     const FloatEnvironment environment;
-    Painter painter(h, w, height, width, border);
+    Painter painter(isa, h, w, height, width, border);
     for (int64_t i = first; i < last; ++i) {
       painter.paint(maps + i * map_size, levels[i], packed + i * mask_bytes);
     }

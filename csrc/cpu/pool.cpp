@@ -13,8 +13,7 @@
 namespace milan {
 namespace {
 
-/// Channels pooled side by side: their sums are independent, so they fill the processor's lanes.
-constexpr int kChannels = 8;
+constexpr int kChannels = kPooledChannels;
 
 /// The cells that one mask covers.
 struct Cover {
@@ -58,13 +57,11 @@ void interleave(const FeatureMaps& maps, const Kernels& isa, int64_t image, int6
   }
 }
 
-void pool_one(const Cover& cover, const float* features, int64_t channels, float* pooled) {
-  double sums[kChannels] = {};
-  for (size_t i = 0; i < cover.cell.size(); ++i) {
-    const float* values = features + static_cast<int64_t>(cover.cell[i]) * kChannels;
-    const double weight = cover.weight[i];
-    for (int c = 0; c < kChannels; ++c) sums[c] += weight * static_cast<double>(values[c]);
-  }
+void pool_one(const Kernels& isa, const Cover& cover, const float* features, int64_t channels,
+              float* pooled) {
+  double sums[kChannels];
+  isa.weigh_cells(cover.cell.data(), cover.weight.data(), static_cast<int64_t>(cover.cell.size()),
+                  features, sums);
   for (int64_t c = 0; c < channels; ++c) {
     pooled[c] = cover.cell.empty() ? 0.0f : static_cast<float>(sums[c] / cover.total);
   }
@@ -85,7 +82,7 @@ std::vector<int64_t> by_image(const int64_t* rows, int64_t count) {
 
 void area_weights(const uint8_t* packed, int64_t count, int height, int width, int grid_h,
                   int grid_w, float* weights) {
-  AreaCounter areas(height, width, grid_h, grid_w);
+  AreaCounter areas(kernels(), height, width, grid_h, grid_w);
   const int64_t mask_bytes = int64_t{height} * ((width + 7) / 8);
   const double area = static_cast<double>(static_cast<int64_t>(height) * width);
   for (int64_t mask = 0; mask < count; ++mask) {
@@ -119,7 +116,7 @@ void pool_masks(const FeatureMaps& maps, const int64_t* rows, const uint8_t* pac
   const Kernels& isa = kernels();
   split(images, 1, threads, [&](int64_t first, int64_t last) {
     const FloatEnvironment environment;
-    AreaCounter areas(height, width, maps.grid_h, maps.grid_w);
+    AreaCounter areas(isa, height, width, maps.grid_h, maps.grid_w);
     const PointSampler points(height, width, maps.grid_h, maps.grid_w);
     std::vector<float> sampled(static_cast<size_t>(cells));
     std::vector<float> row(static_cast<size_t>(cells) + kSlack);
@@ -134,7 +131,7 @@ void pool_masks(const FeatureMaps& maps, const int64_t* rows, const uint8_t* pac
         const int64_t channels = std::min<int64_t>(kChannels, maps.channels - c);
         interleave(maps, isa, rows[order[starts[image]]], c, channels, row, features.data());
         for (int64_t i = starts[image]; i < starts[image + 1]; ++i) {
-          pool_one(covers[i - starts[image]], features.data(), channels,
+          pool_one(isa, covers[i - starts[image]], features.data(), channels,
                    pooled + order[i] * maps.channels + c);
         }
       }

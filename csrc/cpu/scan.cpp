@@ -31,15 +31,6 @@ void pack(const Activations& batch, int64_t image, int64_t first, int64_t last, 
   }
 }
 
-/// Distance between pixels when rows follow each other without a gap, else 0.
-int64_t pixel_stride(const Activations& batch) {
-  if (batch.width == 1) return batch.height == 1 ? 1 : batch.row_stride;
-  if (batch.height == 1 || batch.row_stride == batch.width * batch.column_stride) {
-    return batch.column_stride;
-  }
-  return 0;
-}
-
 float widen(float x) { return x; }
 float widen(Bfloat16 x) { return bits_float(static_cast<uint32_t>(x.bits) << 16); }
 float widen(Float16 x) { return half_to_float(x.bits); }
@@ -132,7 +123,7 @@ void ScanState::update(const Activations& batch, const int64_t* ids, int threads
 
 void ScanState::update_units(const Activations& batch, const int64_t* ids, int64_t first,
                              int64_t last) {
-  const int64_t size = dtype_size(batch.dtype), stride = pixel_stride(batch);
+  const int64_t size = dtype_size(batch.dtype), stride = batch.pixel_stride();
   const bool one_pixel = rules_.pixels == 1;
   const bool pixel_major = stride != 0 && batch.unit_stride == 1 && (one_pixel || stride != 1);
   const bool planes = !pixel_major && (one_pixel || stride == 1);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <stdexcept>
 
 #include "cuda/raise.cuh"
 #include "cuda/scan.h"
@@ -14,7 +15,7 @@ namespace {
 constexpr int kThreads = 256, kWarps = kThreads / kLanes;
 constexpr int64_t kMostValues = int64_t{1} << 30;  // of a unit in one launch: counts are 32-bit
 constexpr int kMostBits = 16;                      // a block is 2^bits counts
-constexpr int64_t kMostK = 2 * kLanes;
+constexpr int64_t kMostHeld = int64_t{1} << 16;    // images whose maxima are held
 /// Planes below this are staged as tiles: a warp would have less than one round of wide loads.
 constexpr int64_t kSmallPlane = 1024;
 /// While fewer than this many times `rank` values have been seen, above 15 % of them survive.
@@ -22,19 +23,13 @@ constexpr uint64_t kColdRanks = 7;
 /// Values of one unit that make a histogram in shared memory worth its clearing and flushing.
 constexpr int64_t kPrivateValues = 8192;
 
-/// Elements between neighbouring pixels when rows follow each other without a gap, else 0.
-int64_t pixel_stride(const Activations& a) {
-  if (a.width == 1) return a.height == 1 ? 1 : a.row_stride;
-  if (a.height == 1 || a.row_stride == a.width * a.column_stride) return a.column_stride;
-  return 0;
-}
-
 bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
 }  // namespace
 
 const char* unsupported(const DeviceRules& rules) {
-  if (rules.k > kMostK) return "k is above 64";
+  if (rules.holds() && rules.keep_maps) return "k is above 64, and maps are kept";
+  if (rules.k > kMostHeld) return "k is above 65536";
   if (rules.pixels > kMostValues) return "maps have more than 2^30 pixels";
   if (rules.bits > kMostBits) return "bins have more than 16 bits";
   return nullptr;
@@ -59,7 +54,7 @@ struct DeviceScan::Implementation {
 
   template <class T>
   Batch<T> view(const Activations& a) const {
-    const int64_t stride = pixel_stride(a);
+    const int64_t stride = a.pixel_stride();
     return {static_cast<const T*>(a.data),
             a.images,
             a.units,
@@ -84,6 +79,17 @@ struct DeviceScan::Implementation {
     }
     stats = DeviceArray<PlaneStats>(planes);
     ids = DeviceArray<uint32_t>(static_cast<size_t>(images_now));
+  }
+
+  void check_held(int64_t images_now, bool capturing) const {
+    if (!rules.holds()) return;
+    if (capturing) {
+      throw UserError(
+          "ScanState.update: a scan with k above 64 cannot be captured in a CUDA graph");
+    }
+    if (static_cast<int64_t>(images) + images_now > rules.k) {
+      throw std::logic_error("more maxima than the device holds");  // the caller collects before
+    }
   }
 
   void send_ids(const ImageIds& given, int64_t first, int64_t count, cudaStream_t stream) {
@@ -136,7 +142,7 @@ struct DeviceScan::Implementation {
   template <class T>
   void scan(const Activations& a, bool cold, cudaStream_t stream) {
     Batch<T> batch = view<T>(a);
-    const int64_t stride = pixel_stride(a);
+    const int64_t stride = a.pixel_stride();
     const bool one_pixel = rules.pixels == 1;
     const bool columns = stride != 0 && a.unit_stride == 1 && (one_pixel || stride != 1);
     if (columns || batch.runs > 1) stats.clear(stream);
@@ -161,7 +167,11 @@ struct DeviceScan::Implementation {
 
   template <class T>
   void merge(const Batch<T>& batch, cudaStream_t stream) {
-    const auto kernel = rules.k <= kLanes ? merge_topk<T, 1> : merge_topk<T, 2>;
+    if (rules.holds()) {
+      launch("hold_maxima", hold_maxima, (batch.images * batch.units + 255) / 256, 256, 0, stream,
+             stats.get(), ids.get(), batch.images, batch.units, store.sketch().pool, store.held());
+    }
+    const auto kernel = store.top().k <= kLanes ? merge_topk<T, 1> : merge_topk<T, 2>;
     launch("merge_topk", kernel, (batch.units + 3) / 4, 128, 0, stream, batch, ids.get(),
            store.sketch(), store.top());
   }
@@ -176,6 +186,7 @@ struct DeviceScan::Implementation {
 
   void update(const Activations& a, const ImageIds& given, int64_t first, cudaStream_t stream) {
     const bool capturing = is_capturing(stream);
+    check_held(a.images, capturing);
     if (capturing && given.device == nullptr) {
       throw UserError(
           "ScanState.update: inside a CUDA graph the image ids must be an int64 tensor "

@@ -7,6 +7,10 @@
 //
 // `update` can be captured in a CUDA graph after an ordinary update of the same size, with image
 // numbers on the device. Replays are counted on the device and seen by `collect`.
+//
+// With k above 64, for which maps cannot be kept, the device holds the maxima of up to k images
+// without choosing among them: the caller collects and begins anew before there are more. Such
+// scans cannot be captured.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -28,6 +32,9 @@ struct DeviceRules {
   int64_t blocks = 0;   // octave blocks at the start; 0 chooses
   int64_t spills = -1;  // values that may wait for a block; -1 chooses
   int carry_shift = 0;  // 0 chooses; tests lower it
+
+  /// More images than K2 sorts in registers: the maxima of k images are held as they are.
+  bool holds() const { return k > 64; }
 };
 
 /// Image numbers of a batch: on the host, or on the device.

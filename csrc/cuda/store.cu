@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "cuda/store.h"
 
@@ -26,6 +27,9 @@ int64_t starting_blocks(const DeviceRules& rules, size_t block_bytes) {
   return std::max(rules.units * 8, std::min(rules.units * kUsualOctaves, most));
 }
 
+/// Keys of a unit that K2 keeps sorted; where maxima are held it sorts for nobody, and keeps one.
+int64_t sorted_keys(const DeviceRules& rules) { return rules.holds() ? 1 : rules.k; }
+
 }  // namespace
 
 Store::Store(const DeviceRules& rules, cudaStream_t stream)
@@ -36,11 +40,13 @@ Store::Store(const DeviceRules& rules, cudaStream_t stream)
       zeros_(static_cast<size_t>(rules.units)),
       negatives_(static_cast<size_t>(rules.units)),
       stack_(static_cast<size_t>(most_blocks_)),
-      keys_(static_cast<size_t>(rules.units * rules.k)),
+      keys_(static_cast<size_t>(rules.units * sorted_keys(rules))),
       floors_(static_cast<size_t>(rules.units)),
       maps_(rules.keep_maps ? static_cast<size_t>(rules.units * rules.k * rules.pixels) : 0),
       bases_(static_cast<size_t>(rules.units)),
-      slots_(static_cast<size_t>(rules.units * rules.k)),
+      slots_(static_cast<size_t>(rules.units * sorted_keys(rules))),
+      held_(rules.holds() ? static_cast<size_t>(rules.units * rules.k) : 0),
+      held_ids_(rules.holds() ? static_cast<size_t>(rules.k) : 0),
       list_(rules.spills < 0 ? kSpills : static_cast<size_t>(rules.spills)),
       pool_(1) {
   for (auto* counters : {&rows_, &nan_, &zeros_, &negatives_, &keys_}) counters->clear(stream);
@@ -54,8 +60,11 @@ Store::Store(const DeviceRules& rules, cudaStream_t stream)
   pool_.upload(&pool, 1, stream);
   const std::vector<float> floors(static_cast<size_t>(rules.units), -INFINITY);
   floors_.upload(floors.data(), floors.size(), stream);
-  std::vector<int32_t> slots(static_cast<size_t>(rules.units * rules.k));
-  for (size_t i = 0; i < slots.size(); ++i) slots[i] = static_cast<int32_t>(i % rules.k);
+  std::vector<int32_t> slots(slots_.size());
+  const int64_t k = sorted_keys(rules);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    slots[i] = static_cast<int32_t>(static_cast<int64_t>(i) % k);
+  }
   slots_.upload(slots.data(), slots.size(), stream);
   add_blocks(std::min(starting_blocks(rules, block_words() * sizeof(uint32_t)), most_blocks_),
              stream);
@@ -73,8 +82,10 @@ Sketch Store::sketch() const {
 }
 
 Top Store::top() const {
-  return {keys_.get(), slots_.get(), maps_.get(), static_cast<int>(rules_.k)};
+  return {keys_.get(), slots_.get(), maps_.get(), static_cast<int>(sorted_keys(rules_))};
 }
+
+Held Store::held() const { return {held_.get(), held_ids_.get(), rules_.k}; }
 
 void Store::add_blocks(int64_t count, cudaStream_t stream) {
   if (count <= 0) return;
@@ -103,23 +114,17 @@ void Store::report(cudaStream_t stream) {
 }
 
 Collected Store::collect(cudaStream_t stream) const {
-  const auto units = static_cast<size_t>(rules_.units), k = static_cast<size_t>(rules_.k);
+  const auto units = static_cast<size_t>(rules_.units);
   Collected to;
   Pool pool{};
   pool_.download(&pool, 1, stream);
-  std::vector<Counter> rows(rows_.size()), nan(units), zeros(units), negatives(units),
-      keys(units * k);
+  std::vector<Counter> rows(rows_.size()), nan(units), zeros(units), negatives(units);
   std::vector<uint32_t> bases(units);
-  std::vector<int32_t> slots(units * k);
-  std::vector<float> maps(maps_.size());
   rows_.download(rows.data(), rows.size(), stream);
   nan_.download(nan.data(), units, stream);
   zeros_.download(zeros.data(), units, stream);
   negatives_.download(negatives.data(), units, stream);
-  keys_.download(keys.data(), keys.size(), stream);
   bases_.download(bases.data(), units, stream);
-  slots_.download(slots.data(), slots.size(), stream);
-  maps_.download(maps.data(), maps.size(), stream);
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
   if (pool.lost > 0) {
     throw UserError("the CUDA histogram ran out of blocks and " + std::to_string(pool.lost) +
@@ -130,13 +135,48 @@ Collected Store::collect(cudaStream_t stream) const {
   to.nan.assign(nan.begin(), nan.end());
   to.zeros.assign(zeros.begin(), zeros.end());
   to.negatives.assign(negatives.begin(), negatives.end());
-  to.keys.assign(keys.begin(), keys.end());
+  rules_.holds() ? collect_held(&to, stream) : collect_sorted(&to, stream);
+  collect_cells(rows, bases, pool.spilled, &to, stream);
+  return to;
+}
+
+void Store::collect_sorted(Collected* to, cudaStream_t stream) const {
+  const auto k = static_cast<size_t>(rules_.k);
+  std::vector<Counter> keys(keys_.size());
+  std::vector<int32_t> slots(slots_.size());
+  std::vector<float> maps(maps_.size());
+  keys_.download(keys.data(), keys.size(), stream);
+  slots_.download(slots.data(), slots.size(), stream);
+  maps_.download(maps.data(), maps.size(), stream);
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  to->keys.assign(keys.begin(), keys.end());
   const size_t size = rules_.keep_maps ? static_cast<size_t>(rules_.pixels) : 0;
-  to.maps.resize(maps.size());
+  to->maps.resize(maps.size());
   for (size_t i = 0; i < slots.size(); ++i) {
-    std::copy_n(maps.begin() + (i / k * k + slots[i]) * size, size, to.maps.begin() + i * size);
+    std::copy_n(maps.begin() + (i / k * k + slots[i]) * size, size, to->maps.begin() + i * size);
   }
-  std::vector<Spilled> spilled(std::min<size_t>(pool.spilled, list_.size()));
+}
+
+void Store::collect_held(Collected* to, cudaStream_t stream) const {
+  const auto k = static_cast<size_t>(rules_.k), number = static_cast<size_t>(to->images);
+  std::vector<uint32_t> best(held_.size()), ids(held_ids_.size());
+  held_.download(best.data(), best.size(), stream);
+  held_ids_.download(ids.data(), ids.size(), stream);
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+  to->keys.assign(best.size(), 0);
+  for (size_t unit = 0; unit < best.size() / k; ++unit) {
+    uint64_t* keys = &to->keys[unit * k];
+    for (size_t i = 0; i < number; ++i) {
+      const uint32_t code = best[unit * k + i];  // 0: all values are NaN, so no key
+      keys[i] = code != 0 ? uint64_t{code} << 32 | static_cast<uint32_t>(~ids[i]) : 0;
+    }
+    std::sort(keys, keys + number, std::greater<>());
+  }
+}
+
+void Store::collect_cells(const std::vector<Counter>& rows, const std::vector<uint32_t>& bases,
+                          unsigned waiting, Collected* to, cudaStream_t stream) const {
+  std::vector<Spilled> spilled(std::min<size_t>(waiting, list_.size()));
   list_.download(spilled.data(), spilled.size(), stream);
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
   std::stable_sort(spilled.begin(), spilled.end(),
@@ -144,16 +184,15 @@ Collected Store::collect(cudaStream_t stream) const {
   std::vector<uint32_t> counts;
   auto next = spilled.begin();
   for (int64_t unit = 0; unit < rules_.units; ++unit) {
-    const size_t before = to.bins.size();
-    collect_unit(rows, unit, bases[unit], &counts, &to, stream);
+    const size_t before = to->bins.size();
+    collect_unit(rows, unit, bases[unit], &counts, to, stream);
     for (; next != spilled.end() && next->unit == unit; ++next) {
       if (next->bin < bases[unit]) continue;
-      to.bins.push_back(next->bin);
-      to.counts.push_back(next->count);
+      to->bins.push_back(next->bin);
+      to->counts.push_back(next->count);
     }
-    to.cells.push_back(static_cast<uint32_t>(to.bins.size() - before));
+    to->cells.push_back(static_cast<uint32_t>(to->bins.size() - before));
   }
-  return to;
 }
 
 void Store::collect_unit(const std::vector<Counter>& rows, int64_t unit, uint32_t base,

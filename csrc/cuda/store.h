@@ -17,12 +17,20 @@ struct Top {
   int k;
 };
 
+/// Device pointers of the maxima that wait to be ranked on the host, for rules that hold them.
+struct Held {
+  uint32_t* best;  // [units, capacity] as PlaneStats
+  uint32_t* ids;   // [capacity]
+  int64_t capacity;
+};
+
 class Store {
  public:
   Store(const DeviceRules& rules, cudaStream_t stream);
 
   Sketch sketch() const;
   Top top() const;
+  Held held() const;
   int64_t blocks() const { return blocks_; }
 
   /// Add memory when the last report says that blocks run short. Waits for nothing.
@@ -36,6 +44,10 @@ class Store {
   void add_blocks(int64_t count, cudaStream_t stream);
   void collect_unit(const std::vector<Counter>& rows, int64_t unit, uint32_t base,
                     std::vector<uint32_t>* counts, Collected* to, cudaStream_t stream) const;
+  void collect_sorted(Collected* to, cudaStream_t stream) const;
+  void collect_held(Collected* to, cudaStream_t stream) const;
+  void collect_cells(const std::vector<Counter>& rows, const std::vector<uint32_t>& bases,
+                     unsigned waiting, Collected* to, cudaStream_t stream) const;
   size_t block_words() const;
 
   DeviceRules rules_;
@@ -44,6 +56,7 @@ class Store {
   DeviceArray<float> floors_, maps_;
   DeviceArray<uint32_t> bases_;
   DeviceArray<int32_t> slots_;
+  DeviceArray<uint32_t> held_, held_ids_;
   DeviceArray<Spilled> list_;
   DeviceArray<Pool> pool_;
   PinnedValue<int> reported_;  // free blocks

@@ -153,6 +153,19 @@ __global__ void __launch_bounds__(128)
   }
 }
 
+/// Put the maxima of a batch behind those held already; a thread a plane. Comes before
+/// `merge_topk`, which counts the images.
+__global__ void __launch_bounds__(256)
+    hold_maxima(const PlaneStats* __restrict__ stats, const uint32_t* __restrict__ ids,
+                int64_t images, int64_t units, const Pool* pool, Held held) {
+  const int64_t plane = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (plane >= units * images) return;
+  const int64_t unit = plane / images, image = plane - unit * images;
+  const int64_t at = static_cast<int64_t>(pool->images) + image;
+  held.best[unit * held.capacity + at] = stats[plane].best;
+  if (unit == 0) held.ids[at] = ids[image];
+}
+
 /// Image numbers by value: they need no memory that would have to outlive the call.
 struct IdList {
   static constexpr int kMost = 256;

@@ -16,6 +16,10 @@ class Exemplars(Section):
 
     k: int = Field(15, ge=1, description="Exemplars per unit")
     quantile: float = Field(0.99, gt=0, lt=1, description="Quantile of the unit's own activations")
+    mode: Literal["top", "bottom", "magnitude"] = Field(
+        "top",
+        description="Which activations are strong: the largest, the smallest, or farthest from 0",
+    )
     shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
     levels: Literal["binned", "exact", "sketch"] = Field(
         "binned",

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from milan_core.errors import UserError, unknown
-from milan_core.exemplars.sample import sample_state, sampled_images
+from milan_core.exemplars.sample import sample_state, sampled_images, stretches
 from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.sources import Batch, open_source
 from milan_core.exemplars.state import Header, MiningState
@@ -169,7 +169,7 @@ class _Scan:
         """Pass every batch through the network once."""
         with torch.inference_mode(), self.trace:
             for number, (batch, self._ids) in enumerate(batches):
-                inputs = batch.to(device)
+                inputs = _sent(batch, device)
                 if inputs.is_floating_point():
                     inputs = inputs.to(self.dtype)
                 if inputs.ndim == 4:  # 0.66x the time of NCHW on the CPU (performance.md 8)
@@ -189,12 +189,8 @@ class _Scan:
         self.states[layer].update(maps, self._ids, self._threads)
         if layer in self.sketches:
             self.sketches[layer].update(maps)
-        inside = self.sampled[self._ids]
-        if inside.all() and inside.size:
-            self.samples[layer].update(maps, self._ids, self._threads)
-        elif inside.any():
-            rows = torch.from_numpy(np.flatnonzero(inside))
-            self.samples[layer].update(maps[rows], self._ids[inside], self._threads)
+        for rows in stretches(self.sampled[self._ids]):
+            self.samples[layer].update(maps[rows], self._ids[rows], self._threads)
 
     def _begin(self, layer: str, maps: torch.Tensor) -> None:
         _, units, height, width = maps.shape
@@ -217,6 +213,13 @@ class _Scan:
                     "normalisation (mean, std) of this model"
                 )
                 raise UserError(msg)
+
+
+def _sent(batch: torch.Tensor, device: str) -> torch.Tensor:
+    """The inputs on the device; to a GPU they go without the host waiting for the work before."""
+    if torch.device(device).type == "cuda" and batch.device.type == "cpu":
+        batch = batch.pin_memory()
+    return batch.to(device, non_blocking=True)
 
 
 def _bits(levels: str) -> int:

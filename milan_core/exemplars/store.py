@@ -36,7 +36,7 @@ class LayerExemplars:
     ids: np.ndarray  # int64 [U, k], best first; -1 where fewer than k images exist
     activations: np.ndarray  # float32 [U, k], spatial maximum, descending
     levels: np.ndarray  # float32 [U], quantile of the unit's own activations
-    resolved: np.ndarray  # bool [U]; False: the level is only known to be below this value
+    resolved: np.ndarray  # bool [U]; False: all values are NaN, and so is the level
     maps: np.ndarray | None = None  # float32 [U, k, h, w]
     packed: np.ndarray | None = None  # uint8 [U, k, S, ceil(S/8)], instead of maps (legacy import)
     size: int = 0  # S of `packed`
@@ -153,7 +153,7 @@ class ExemplarSet:
         return self.layer(layer).levels
 
     def resolved(self, layer: str) -> np.ndarray:
-        """Bool [U]: whether the level is exact to 2^-10; if not, it is only an upper bound.
+        """Bool [U]: whether there is a level, exact to 2^-10; if not (all values NaN), it is NaN.
 
         A level by sketch is an estimate, whose error is not known.
         """

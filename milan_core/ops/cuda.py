@@ -17,6 +17,7 @@ import numpy as np
 
 from milan_core.errors import UserError
 from milan_core.ops.backend import native
+from milan_core.ops.reference import MANTISSA_BITS
 from milan_core.ops.spec import ScanSpec
 
 Array = np.ndarray
@@ -25,7 +26,8 @@ Array = np.ndarray
 DEVICE_TYPE = 2
 #: The largest scan of the device; beyond it the activations go to the host.
 MOST_K, MOST_PIXELS, MOST_BITS = 64, 2**30, 16
-_MANTISSA_BITS = {"bfloat16": 7, "float16": 10, "float32": 23}
+#: Without maps more images can be ranked: the maxima of so many wait on the device.
+MOST_HELD = 2**16
 
 
 @functools.cache
@@ -63,7 +65,8 @@ def on_device(array: Any) -> bool:
 
 def reachable(activations: Any, spec: ScanSpec) -> Any:
     """The activations, moved to the host when they are on a device that this build cannot use."""
-    fits = spec.k <= MOST_K and spec.pixels <= MOST_PIXELS and spec.bits <= MOST_BITS
+    ranked = spec.k <= (MOST_K if spec.keep_maps else MOST_HELD)
+    fits = ranked and spec.pixels <= MOST_PIXELS and spec.bits <= MOST_BITS
     if not on_device(activations) or (fits and kernels() is not None):
         return activations
     if not hasattr(activations, "cpu"):
@@ -87,7 +90,8 @@ def masks(
     """`milan_core.ops.masks` on the device: `out` (M, H, ceil(W / 8)) uint8 is filled.
 
     `maps` (M, h, w) and `levels` (M,) are float32, all three dense and on one device. The work goes
-    to the caller's stream and nothing waits for it.
+    to the caller's stream and nothing waits for it, but for the first call of a size, which sends
+    tables to the device and waits for them.
     """
     from milan_core.ops.masking import BORDERS
 
@@ -125,28 +129,35 @@ class CudaScan:
     """The statistics of one layer on a device; the interface of the native `ScanState`.
 
     What was counted on the host before, or comes from the host later, stays there; reading joins
-    both.
+    both. With k above `MOST_K` the device holds the maxima of k images and ranks none; before there
+    are more, what it has moves to the host, which waits for it.
     """
 
     def __init__(self, before: Any, spec: ScanSpec, device: int):
-        module = kernels()
-        assert module is not None, "`reachable` comes first"
         self._spec = spec
         self._host = before
+        self._where = device
+        self._stream = 0
+        self._counted = 0  # images on the device
+        self._replayed = False
+        self._bits = 0
+        self._joined: Any = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """An empty scan on the device."""
+        module = kernels()
+        assert module is not None, "`reachable` comes first"
         self._device = module.DeviceScan(
-            *spec.native_arguments()[:4],
-            spec.total_images * spec.pixels,
-            *spec.native_arguments()[4:],
-            device,
+            *self._spec.native_arguments()[:4],
+            self._spec.total_images * self._spec.pixels,
+            *self._spec.native_arguments()[4:],
+            self._where,
             _blocks(),
             -1,
             0,
         )
-        self._stream = 0
         self._counted = 0
-        self._replayed = False
-        self._bits = 0
-        self._joined: Any = None
 
     @property
     def counted(self) -> int:
@@ -156,7 +167,7 @@ class CudaScan:
     @property
     def images(self) -> int:
         """Images seen; waits for the device only when a CUDA graph may have been replayed."""
-        return int(self._join().images) if self._replayed else self.counted
+        return int(self.joined().images) if self._replayed else self.counted
 
     @property
     def mantissa_bits(self) -> int:
@@ -165,48 +176,61 @@ class CudaScan:
 
     def update(self, activations: Any, ids: Any, threads: int = 1) -> None:
         """Start the work on a batch; `ids` is int64 on the host or on the device."""
-        self._joined = None
         if not on_device(activations):
+            self._joined = None
             self._host.update(activations, np.asarray(ids), threads)
             return
         kind = str(activations.dtype).rsplit(".", 1)[-1]
-        if kind not in _MANTISSA_BITS:
+        if kind not in MANTISSA_BITS:
             raise UserError(
                 f"activations must be float32, bfloat16 or float16, got {kind}; convert them first"
             )
+        self._bits = max(self._bits, MANTISSA_BITS[kind])
         self._stream = stream_of(activations)
+        number, k = int(activations.shape[0]), self._spec.k
+        if k <= MOST_K:
+            self._start(activations, ids, number)
+            return
+        for first in range(0, number, k):
+            part = slice(first, min(first + k, number))
+            self._start(activations[part], ids[part], part.stop - first)
+
+    def _start(self, activations: Any, ids: Any, number: int) -> None:
+        if self._spec.k > MOST_K and self._counted + number > self._spec.k:
+            self._host = self.joined()
+            self._begin()
+        self._joined = None
         if self._device.update(activations, ids, self._stream):
             self._replayed = True
         else:
-            self._counted += int(activations.shape[0])
-        self._bits = max(self._bits, _MANTISSA_BITS[kind])
+            self._counted += number
 
     def merge(self, other: Any) -> None:
-        """Take in the images of another state."""
-        self._host.merge(other._join() if isinstance(other, CudaScan) else other)
+        """Take in the images of a state on the host."""
+        self._host.merge(other)
         self._joined = None
 
     def keys(self) -> Array:
         """uint64 [U, k] top-k keys, falling."""
-        return self._join().keys()
+        return self.joined().keys()
 
     def maps(self) -> Array:
         """float32 [U, k, P] maps of the top images."""
-        return self._join().maps()
+        return self.joined().maps()
 
     def levels(self, quantile: float) -> Array:
         """float32 [U] levels."""
-        return self._join().levels(quantile)
+        return self.joined().levels(quantile)
 
     def counters(self) -> dict[str, Array]:
         """uint64 [U] each: zeros, negatives, nan."""
-        return self._join().counters()
+        return self.joined().counters()
 
     def export(self) -> dict[str, Array]:
         """The canonical arrays of the state."""
-        return self._join().export()
+        return self.joined().export()
 
-    def _join(self) -> Any:
+    def joined(self) -> Any:
         """A host state of everything seen; waits for the device. Again only after new images."""
         if self._joined is None or self._replayed:
             core = native()

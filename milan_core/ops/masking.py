@@ -67,29 +67,40 @@ def unpack_masks(packed: Any, width: int) -> Array:
     return reference.unpack(_packed(packed, "unpack_masks", width), width)
 
 
-def mask_areas(packed: Any) -> Array:
+def mask_areas(packed: Any, threads: int = 1) -> Array:
     """int64 (...): pixels that are on in each packed mask (..., H, row bytes)."""
-    packed = _packed(packed, "mask_areas")
-    return mask_overlap(packed, packed)[0]
+    return mask_counts(packed, packed, "and", threads)
 
 
-def mask_overlap(a: Any, b: Any) -> tuple[Array, Array]:
-    """(pixels in both, pixels in either), int64, of packed masks with broadcast leading axes.
+def mask_counts(a: Any, b: Any, how: str = "and", threads: int = 1) -> Array:
+    """int64: pixels of `a` joined with `b` ("and", "or", "andnot"), leading axes broadcast.
 
-    `mask_overlap(a[:, None], b[None])` compares every pair without copying a mask.
+    `mask_counts(a[:, None], b[None])` compares every pair without copying a mask. Threads share the
+    pairs.
     """
-    a, b = _packed(a, "mask_overlap"), _packed(b, "mask_overlap")
+    a, b = _packed(a, "mask_counts"), _packed(b, "mask_counts")
+    if how not in _COMBINE:
+        raise UserError(f"mask_counts: how must be one of {', '.join(_COMBINE)}, got {how!r}")
     if a.shape[-2:] != b.shape[-2:]:
-        raise UserError(f"mask_overlap: mask sizes differ: {a.shape[-2:]} and {b.shape[-2:]}")
+        raise UserError(f"mask_counts: mask sizes differ: {a.shape[-2:]} and {b.shape[-2:]}")
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     rows_a, index_a = _rows(a, lead)
     rows_b, index_b = _rows(b, lead)
     core = native()
     if core is None:
-        both, either = reference.overlap(rows_a[index_a], rows_b[index_b])
-    else:
-        both, either = core.overlap(rows_a, rows_b, index_a, index_b)
-    return both.reshape(lead), either.reshape(lead)
+        return reference.count_pairs(rows_a[index_a], rows_b[index_b], how).reshape(lead)
+    code = list(_COMBINE).index(how)
+    found = core.count_pairs(code, rows_a, rows_b, index_a, index_b, max(1, int(threads)))
+    return np.asarray(found).reshape(lead)
+
+
+def mask_overlap(a: Any, b: Any, threads: int = 1) -> tuple[Array, Array]:
+    """(pixels in both, pixels in either), int64, of packed masks with broadcast leading axes.
+
+    Areas are counted once for each mask, so that many pairs cost one count each.
+    """
+    both = mask_counts(a, b, "and", threads)
+    return both, mask_areas(a, threads) + mask_areas(b, threads) - both
 
 
 def mask_combine(a: Any, b: Any, how: str = "and") -> Array:

@@ -20,6 +20,7 @@ import numpy as np
 from milan_core.errors import UserError
 from milan_core.ops import cuda, reference
 from milan_core.ops.backend import native
+from milan_core.ops.scan_reference import ScanReference
 from milan_core.ops.spec import ScanSpec
 
 Array = np.ndarray
@@ -71,9 +72,7 @@ class ScanState:
         spec = ScanSpec.ensure(units, map_shape, k, quantile, total_images, mode, bits, keep_maps)
         self.spec = spec
         core = native()
-        self._impl: Any = (
-            core.ScanState(*spec.native_arguments()) if core else reference.ScanReference(spec)
-        )
+        self._impl: Any = core.ScanState(*spec.native_arguments()) if core else ScanReference(spec)
 
     @property
     def images(self) -> int:
@@ -116,16 +115,14 @@ class ScanState:
         if difference:
             raise UserError(f"ScanState.merge: the states cannot be merged: {difference}")
         self._check_total(self.images + other.images)
-        mine, theirs = self._impl.keys(), other._impl.keys()
-        shared = [u for u in range(self.spec.units) if _shares(mine[u], theirs[u])]
-        if shared:
+        theirs = other._impl.joined() if other.on_device else other._impl
+        unit = _sharing_unit(self._impl.keys(), theirs.keys())
+        if unit is not None:
             raise UserError(
-                f"ScanState.merge: both states hold the same image for unit {shared[0]}; "
+                f"ScanState.merge: both states hold the same image for unit {unit}; "
                 "every image may be in one shard only"
             )
-        if not isinstance(other._impl, type(self._impl)):
-            other = ScanState.from_arrays(*other.to_arrays())
-        self._impl.merge(other._impl)
+        self._impl.merge(theirs)
 
     def topk(self) -> tuple[Array, Array, Array | None]:
         """(ids int64 [U, k], values float32 [U, k], maps float32 [U, k, h, w] or None).
@@ -217,8 +214,11 @@ def _checked_ids(image_ids: Any) -> Array:
     return ids.astype(np.int64)
 
 
-def _shares(a: Array, b: Array) -> bool:
-    return bool(np.intersect1d(a[a > 0], b[b > 0]).size)
+def _sharing_unit(a: Array, b: Array) -> int | None:
+    """The first unit for which two states hold the same key (units, k)."""
+    keys = np.sort(np.concatenate([a, b], 1), 1)
+    units = np.flatnonzero(((keys[:, 1:] == keys[:, :-1]) & (keys[:, 1:] > 0)).any(1))
+    return int(units[0]) if len(units) else None
 
 
 def _checked(arrays: Mapping[str, Array], spec: ScanSpec, images: int) -> dict[str, Array]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Case:
     bits: int = 10
     kind: str = "signed"
     batches: tuple[int, ...] = (7, 3)
-    extra: dict[str, int] = field(default_factory=dict)
+    keep_maps: bool = True
 
     @property
     def name(self) -> str:
@@ -112,9 +112,8 @@ def arranged(case: Case) -> Any:
 def state_of(case: Case, values: Any) -> ops.ScanState:
     """The scan of the case, in its batches; on the device where `cuda` says so."""
     number, units, *size = case.shape
-    state = ops.ScanState(
-        units, tuple(size) or (1, 1), case.k, case.q, number, mode=case.mode, bits=case.bits
-    )
+    rules = {"mode": case.mode, "bits": case.bits, "keep_maps": case.keep_maps}
+    state = ops.ScanState(units, tuple(size) or (1, 1), case.k, case.q, number, **rules)
     ids = np.random.default_rng(3).permutation(2**32 - 1 - np.arange(number, dtype=np.int64))
     first = 0
     for size_now in [*case.batches, number]:
@@ -176,6 +175,10 @@ CASES = [
     *(Case((14, 5, 6, 7), bits=bits, q=0.5) for bits in (4, 7, 13, 16)),
     *(Case((90, 3, 3, 3), k=k, batches=(50, 1)) for k in (1, 32, 33, 64)),
     Case((300, 2, 2, 2), k=20, batches=(299,)),
+    # without maps: more keys than are sorted on the device, all images and not all; every value
+    Case((90, 3, 3, 3), k=90, bits=2, q=1e-12, batches=(50, 1), keep_maps=False),
+    Case((90, 6, 7, 7), "float16", "nhwc", k=90, q=1e-12, bits=2, kind="special", keep_maps=False),
+    Case((200, 3, 3, 3), k=70, batches=(50, 90), kind="tied", keep_maps=False),
 ]
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from milan_core import ops
-from milan_core.ops import reference
+from milan_core.ops.scan_reference import ScanReference
 
 
 def reference_state(*args, **kwargs) -> ops.ScanState:
     """A `ScanState` backed by the NumPy reference."""
     state = ops.ScanState(*args, **kwargs)
-    state._impl = reference.ScanReference(state.spec)
+    state._impl = ScanReference(state.spec)
     return state
 
 

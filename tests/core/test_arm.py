@@ -7,6 +7,9 @@ import pytest
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 SOURCES = [
+    "beam",
+    "bitset",
+    "formulas",
     "histogram",
     "isa",
     "kernels_neon",
@@ -14,6 +17,7 @@ SOURCES = [
     "mask",
     "pages",
     "pool",
+    "recurrent",
     "scan",
     "scan_state",
     "topk",

@@ -179,21 +179,25 @@ def test_mining_collects_on_the_device(device):
     """The whole line from network to exemplars, with the statistics on what counts as a device."""
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3, padding=1), torch.nn.ReLU())
-    images = torch.randn(20, 3, 8, 8)
-    mined = mine(network, images, ["0", "1"], k=4, quantile=0.9, batch_size=8)
+    images = torch.randn(100, 3, 8, 8)
+    options = {"k": 4, "quantile": 0.9, "batch_size": 8, "sample": 80, "bands": 4}
+    mined = mine(network, images, ["0", "1"], **options)
     launches = device.counts()[2]
     assert launches > 0
     cuda.DEVICE_TYPE = 2
-    host = mine(network, images, ["0", "1"], k=4, quantile=0.9, batch_size=8)
+    host = mine(network, images, ["0", "1"], **options)
     assert device.counts()[2] == launches
     for name in mined.layers:
-        for part in ("ids", "activations", "levels", "maps"):
+        for part in ("ids", "activations", "levels", "maps", "band_ids", "band_activations"):
             got, want = (getattr(found.layer(name), part) for found in (mined, host))
             assert got.tobytes() == want.tobytes()
+        for part in ("images", "values", "zeros", "bins", "counts"):  # of the sample
+            got, want = (getattr(found.distribution(name), part) for found in (mined, host))
+            assert np.array_equal(got, want)
     cuda.DEVICE_TYPE = 1
     images[7] = float("nan")
-    with pytest.raises(UserError, match="are NaN within the first 20 images"):
-        mine(network, images, ["0", "1"], k=4, quantile=0.9, batch_size=8)
+    with pytest.raises(UserError, match="are NaN within the first 100 images"):
+        mine(network, images, ["0", "1"], **options)
 
 
 def test_blocks_grow_between_batches(device):
@@ -209,9 +213,10 @@ def test_counts_beyond_32_bits_are_carried(device):
     assert device_cases.arrays_of(state) == host_arrays(case)
 
 
-def test_nothing_waits_and_nothing_is_allocated_in_the_loop(device):
+@pytest.mark.parametrize("k", [3, 100])
+def test_nothing_waits_and_nothing_is_allocated_in_the_loop(device, k):
     values = np.random.default_rng(0).normal(size=(10, 6, 7, 7)).astype(np.float32)
-    state = ops.ScanState(6, (7, 7), 3, 0.99, 100)
+    state = ops.ScanState(6, (7, 7), k, 0.99, 100, keep_maps=k < 64)
     state.update(values, np.arange(10))
     waits, allocations, launches = device.counts()
     for first in range(10, 100, 10):
@@ -235,6 +240,9 @@ def test_capture_in_a_graph(device):
     device.set_capturing(True)
     with pytest.raises(UserError, match="image ids must be an int64 tensor on the device"):
         state.update(values, np.arange(10, 20))
+    wide = ops.ScanState(6, (7, 7), 65, 0.9, 100, keep_maps=False)
+    with pytest.raises(UserError, match="k above 64 cannot be captured"):
+        wide.update(values, torch.arange(10))
     state.update(-values, torch.arange(10, 20))  # the shim runs what a device would capture
     device.set_capturing(False)
     assert state.images == 20

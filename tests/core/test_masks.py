@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from milan_core import ops
 from milan_core.errors import UserError
 from milan_core.ops import reference
+
+BYTES = np.zeros((2, 2), np.uint8)
 
 
 @pytest.mark.parametrize("border", ["zeros", "clamp"])
@@ -73,6 +75,23 @@ def test_pack_area_overlap(width, height, seed):
     assert (ops.unpack_masks(only_a, width) == (a & ~b)).all()
 
 
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.integers(1, 700), st.integers(1, 9), st.sampled_from([1, 2, 3]), st.integers(0, 2**32 - 1)
+)
+def test_counts_of_pairs(isa, width, height, threads, seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.random((12, height, width)) < 0.4, rng.random((11, height, width)) < 0.6
+    packed_a, packed_b = ops.pack_masks(a)[:, None], ops.pack_masks(b)[None]
+    for how, joined in (("and", np.logical_and), ("or", np.logical_or), ("andnot", np.greater)):
+        got = ops.mask_counts(packed_a, packed_b, how, threads)
+        assert (got == joined(a[:, None], b[None]).sum((2, 3))).all()
+        rows = (p.reshape(-1, p.shape[-2] * p.shape[-1]) for p in (packed_a[:11], packed_b[0]))
+        assert (reference.count_pairs(*rows, how) == np.diagonal(got[:11])).all()
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 40),
@@ -102,6 +121,8 @@ def test_area_weights(height, width, h, w, seed):
         (lambda: ops.unpack_masks(np.zeros((2, 2), np.uint8), 40), "cannot be masks of width"),
         (lambda: ops.mask_areas(np.zeros((2, 2))), "packed masks are uint8"),
         (lambda: ops.area_weights(np.zeros((2, 2), bool), 1, 1), "masks must be bool"),
+        (lambda: ops.mask_counts(BYTES, BYTES, "xor"), "how must be one of and, or, andnot"),
+        (lambda: ops.mask_counts(BYTES, BYTES[:1]), "mask sizes differ"),
     ],
 )
 def test_wrong_arguments_are_refused(call, words):

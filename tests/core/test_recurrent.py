@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from milan_core import ops
 from milan_core.errors import UserError
 from milan_core.ops import recurrent, recurrent_reference
 
@@ -22,7 +23,7 @@ def attend(query, gate, *given, threads=1):
 
 @pytest.mark.parametrize("spread", [1e-4, 1.0, 40.0])
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 5, 17), (15, 64, 130)])
-def test_attention(sizes, spread):
+def test_attention(isa, sizes, spread):
     exemplars, width, size = sizes
     rng = np.random.default_rng(width)
     wide = numbers(rng, 40, width + size + 3, spread=spread)  # rows that are apart
@@ -47,7 +48,7 @@ def cell(left, left_row, right, right_row, c, c_row, threads=1):
 
 
 @pytest.mark.parametrize("hidden", [1, 7, 48])
-def test_cell(hidden):
+def test_cell(isa, hidden):
     rng = np.random.default_rng(hidden)
     left, right = numbers(rng, 9, 4 * hidden + 5, spread=4)[:, 5:], numbers(rng, 6, 4 * hidden)
     c = numbers(rng, 5, hidden, spread=3)
@@ -64,7 +65,7 @@ def test_cell(hidden):
         assert mine.tobytes() == theirs.tobytes()
 
 
-def test_extremes_saturate():
+def test_extremes_saturate(isa):
     values = np.array(
         [0, -0.0, 1e-30, -1e-30, 1e-4, 0.625, -0.625, 9, -9, 88, -200, 1e30, -1e30], F
     )
@@ -93,3 +94,17 @@ def test_wrong_arguments_are_refused():
         bad = [change if i == place else array for i, array in enumerate(good)]
         with pytest.raises((UserError, IndexError, ValueError), match=words):
             attend(*bad)
+
+
+def test_every_instruction_set_gives_the_same_bytes(monkeypatch):
+    rng = np.random.default_rng(0)
+    units, rows = rng.integers(0, 3, 40), rng.integers(0, 40, 40)
+    query, gate = numbers(rng, 40, 77), numbers(rng, 40, 200)
+    given = (units, numbers(rng, 3, 15, 77), numbers(rng, 3, 15, 200), numbers(rng, 77))
+    gates, c = numbers(rng, 40, 4 * 39), numbers(rng, 40, 39)
+    bias, found = numbers(rng, 200), set()
+    for name in ops.facts()["cpu_features"]:
+        monkeypatch.setenv("MILAN_ISA", name)
+        arrays = [*attend(query, gate, *given, bias), *cell(gates, rows, gates, rows, c, rows)]
+        found.add(b"".join(array.tobytes() for array in arrays))
+    assert len(found) == 1

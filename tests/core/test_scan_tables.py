@@ -133,14 +133,6 @@ def test_counts_beyond_32_bits(isa):
     assert state.levels()[0].tolist() == [1.5]
 
 
-def test_images_far_apart_in_memory(isa):
-    """Strides beyond 2^31 elements: the indexing, without touching the memory between."""
-    huge = np.broadcast_to(np.float32(1), (2, 3, 2**16, 2**16))[:, :, :: 2**15, :: 2**15]
-    state = ops.ScanState(3, (2, 2), 1, 0.5, 2)
-    state.update(huge, [0, 1])
-    assert state.levels()[0].tolist() == [1, 1, 1]
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -30,6 +30,13 @@ struct Activations {
   int64_t image_stride, unit_stride, row_stride, column_stride;
 
   int64_t pixels() const { return height * width; }
+
+  /// Distance between pixels when rows follow each other without a gap, else 0.
+  int64_t pixel_stride() const {
+    if (width == 1) return height == 1 ? 1 : row_stride;
+    if (height == 1 || row_stride == width * column_stride) return column_stride;
+    return 0;
+  }
 };
 
 }  // namespace milan

@@ -8,9 +8,13 @@
 #include <random>
 #include <vector>
 
+#include "milan/beam.h"
+#include "milan/bitset.h"
+#include "milan/formulas.h"
 #include "milan/isa.h"
 #include "milan/mask.h"
 #include "milan/pool.h"
+#include "milan/recurrent.h"
 #include "milan/scan.h"
 
 namespace {
@@ -119,6 +123,82 @@ void masks_and_pools(Digest& digest) {
   }
 }
 
+std::vector<float> finite_numbers(size_t n, unsigned seed, float spread) {
+  std::mt19937 random(seed);
+  std::vector<float> out(n);
+  for (float& x : out) x = (static_cast<float>(random()) / 2147483648.0f - 1.0f) * spread;
+  return out;
+}
+
+void beams(Digest& digest) {
+  const int64_t units = 3, count = 4, words = 150, width = 5;
+  const std::vector<int64_t> place{0, 1, -1, 2, 3, 4, 5, 6, -1, 7, 8, -1};
+  const auto scores = finite_numbers(units * count, 1, 2), bias = finite_numbers(words, 2, 1);
+  for (const bool strange : {false, true}) {
+    const auto step = strange ? numbers(9 * words, 3) : finite_numbers(9 * words, 3, 9);
+    std::vector<int64_t> beam(units * width), token(units * width);
+    std::vector<float> score(units * width);
+    milan::beam_topk(scores.data(), step.data(), bias.data(), place.data(), units, count, words, 7,
+                     width, !strange, 2, beam.data(), token.data(), score.data());
+    digest.add(beam.data(), beam.size());
+    digest.add(token.data(), token.size());
+    digest.add(score.data(), score.size());
+  }
+}
+
+void recurrence(Digest& digest) {
+  const int64_t rows = 20, exemplars = 5, width = 37, size = 150;
+  const std::vector<int64_t> units(rows, 1);
+  const auto query = finite_numbers(rows * width, 1, 3), gate = finite_numbers(rows * size, 2, 3);
+  const auto keys = finite_numbers(2 * exemplars * width, 3, 2);
+  const auto features = finite_numbers(2 * exemplars * size, 4, 2);
+  const auto energy = finite_numbers(width, 5, 1), bias = finite_numbers(size, 6, 1);
+  std::vector<float> weights(rows * exemplars), gated(rows * size);
+  milan::attend({query.data(), width}, {gate.data(), size}, units.data(), rows,
+                {keys.data(), features.data(), energy.data(), bias.data(), exemplars, width, size},
+                2, weights.data(), gated.data());
+  digest.add(weights.data(), weights.size());
+  digest.add(gated.data(), gated.size());
+  const int64_t hidden = 35;
+  const auto left = finite_numbers(2 * 4 * hidden, 7, 4), c = finite_numbers(2 * hidden, 8, 2);
+  std::vector<float> h(rows * hidden), next(rows * hidden);
+  milan::lstm_cell({left.data(), 4 * hidden}, units.data(), {left.data(), 4 * hidden}, units.data(),
+                   c.data(), units.data(), rows, hidden, 2, h.data(), next.data());
+  digest.add(h.data(), h.size());
+  digest.add(next.data(), next.size());
+}
+
+/// Masks of 70 bits: pairs, and formulas of four concepts in six images for two units.
+void bitsets(Digest& digest) {
+  std::mt19937_64 random(11);
+  std::vector<uint64_t> bits(40 * 3);
+  for (uint64_t& word : bits) word = random() & random();
+  const auto* bytes = reinterpret_cast<const uint8_t*>(bits.data());
+  const std::vector<int64_t> a{0, 1, 2, 9}, b{3, 3, 2, 30};
+  std::vector<int64_t> counts(a.size());
+  for (const int how : {0, 1, 2}) {
+    milan::count_pairs(static_cast<milan::Joined>(how), bytes, bytes + 1, 29, a.data(), b.data(),
+                       static_cast<int64_t>(a.size()), 2, counts.data());
+    digest.add(counts.data(), counts.size());
+  }
+  std::vector<int64_t> starts, which, images;
+  for (int64_t image = 0; image <= 6; ++image) starts.push_back(4 * image);
+  for (int64_t row = 0; row < 24; ++row) which.push_back(row % 4);
+  for (int64_t row = 0; row < 12; ++row) images.push_back(row % 6);
+  const std::vector<int64_t> unit_starts{0, 6, 12};
+  const milan::ConceptBits concepts{starts.data(), which.data(), bits.data(), 6, 4, 3};
+  const milan::UnitBits units{unit_starts.data(), images.data(), bits.data() + 24 * 3, 2};
+  std::vector<int8_t> joins(6);
+  std::vector<int64_t> chosen(6), both(2), either(2), shared(8);
+  milan::concept_overlaps(units, concepts, 2, shared.data());
+  milan::compose(units, concepts, 3, 3, 2, joins.data(), chosen.data(), both.data(), either.data());
+  digest.add(shared.data(), shared.size());
+  digest.add(joins.data(), joins.size());
+  digest.add(chosen.data(), chosen.size());
+  digest.add(both.data(), both.size());
+  digest.add(either.data(), either.size());
+}
+
 uint64_t everything() {
   Digest digest;
   for (const Dtype dtype : {Dtype::kFloat32, Dtype::kBfloat16, Dtype::kFloat16}) {
@@ -133,6 +213,9 @@ uint64_t everything() {
     }
   }
   masks_and_pools(digest);
+  beams(digest);
+  recurrence(digest);
+  bitsets(digest);
   return digest.state;
 }
 
