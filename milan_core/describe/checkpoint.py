@@ -18,7 +18,7 @@ import torch
 from milan_core.describe.captioner import Captioner
 from milan_core.describe.decoder import Decoder
 from milan_core.describe.language_model import LanguageModel
-from milan_core.describe.release import captioner_from_release, read_release
+from milan_core.describe.release import captioner_from_release, filled, read_release
 from milan_core.errors import UserError
 from milan_core.runtime.files import (
     canonical_json,
@@ -92,10 +92,13 @@ def _load_folder(folder: Path) -> Captioner:
     tokenizer = Tokenizer(Vocabulary(tuple(words)))
     try:
         size, sizes = tokenizer.vocabulary.size, config["language_model"]
-        decoder = Decoder(config["feature_size"], size, **config["decoder"])
-        language_model = None if sizes is None else LanguageModel(tokenizer, **sizes)
-        captioner = Captioner(decoder, language_model, tokenizer)
-        captioner.load_state_dict({name: torch.from_numpy(x) for name, x in arrays.items()})
+
+        def build() -> Captioner:
+            decoder = Decoder(config["feature_size"], size, **config["decoder"])
+            language_model = None if sizes is None else LanguageModel(tokenizer, **sizes)
+            return Captioner(decoder, language_model, tokenizer)
+
+        captioner = filled(build, {name: torch.from_numpy(x) for name, x in arrays.items()})
     except (KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         message = f"{folder}: {CONFIG} does not fit {WEIGHTS} ({reason}); train or convert it again"

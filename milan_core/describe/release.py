@@ -9,13 +9,13 @@ are read off the weights, so that no number in the file can ask for more memory 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from milan_core.describe.captioner import Captioner
 from milan_core.describe.decoder import Decoder
@@ -23,6 +23,8 @@ from milan_core.describe.language_model import LanguageModel
 from milan_core.describe.torch_zip import read_checkpoint
 from milan_core.errors import UserError
 from milan_core.text.vocabulary import SPECIALS, Tokenizer, Vocabulary
+
+Module = TypeVar("Module", bound=nn.Module)
 
 _DECODER_NAMES = {
     "init_h.0.": "init_h.",
@@ -134,22 +136,38 @@ def _explained(release: Release) -> Iterator[None]:
         raise UserError(message) from None
 
 
+def filled(build: Callable[[], Module], weights: Mapping[str, Tensor]) -> Module:
+    """A module with these weights, all of which must be there and of its sizes.
+
+    Sizes are compared before any memory is taken: a few small tensors could ask for huge others.
+    """
+    with torch.device("meta"):
+        build().load_state_dict(weights, assign=True)
+    module = build()
+    module.load_state_dict(weights)
+    return module
+
+
 def _decoder(release: Release, tokenizer: Tokenizer) -> Decoder:
     weights = _renamed(release.state, "", _DECODER_NAMES)
     attention, hidden = weights["query.weight"].shape
     feature_size = weights["key.weight"].shape[1]
-    decoder = Decoder(
-        feature_size,
-        tokenizer.vocabulary.size,
-        embedding=weights["embedding.weight"].shape[1],
-        hidden=hidden,
-        attention=attention,
-        dropout=float(release.properties["dropout"]),
+    # The released captioners read raw features: the scaling is the identity.
+    scaling = {
+        "feature_mean": torch.zeros(feature_size),
+        "feature_scale": torch.ones(feature_size),
+    }
+    return filled(
+        lambda: Decoder(
+            feature_size,
+            tokenizer.vocabulary.size,
+            embedding=weights["embedding.weight"].shape[1],
+            hidden=hidden,
+            attention=attention,
+            dropout=float(release.properties["dropout"]),
+        ),
+        weights | scaling,
     )
-    # The released captioners read raw features: the scaling stays the identity.
-    scaling = {"feature_mean": decoder.feature_mean, "feature_scale": decoder.feature_scale}
-    decoder.load_state_dict(weights | scaling)
-    return decoder
 
 
 def _language_model(
@@ -159,15 +177,16 @@ def _language_model(
         message = f"{release.path}: decoder and language model have different vocabularies"
         raise UserError(message)
     weights = _renamed(release.state, prefix, _LANGUAGE_MODEL_NAMES)
-    model = LanguageModel(
-        tokenizer,
-        embedding=weights["embedding.weight"].shape[1],
-        hidden=weights["output.weight"].shape[1],
-        layers=sum(name.startswith("lstm.weight_ih_l") for name in weights),
-        dropout=float(properties["dropout"]),
+    return filled(
+        lambda: LanguageModel(
+            tokenizer,
+            embedding=weights["embedding.weight"].shape[1],
+            hidden=weights["output.weight"].shape[1],
+            layers=sum(name.startswith("lstm.weight_ih_l") for name in weights),
+            dropout=float(properties["dropout"]),
+        ),
+        weights,
     )
-    model.load_state_dict(weights)
-    return model
 
 
 def _tokenizer(release: Release, indexer: Mapping[str, Any]) -> Tokenizer:

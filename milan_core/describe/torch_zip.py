@@ -6,7 +6,9 @@ the few names in `_GLOBALS`, maps each to a harmless builder of its own, and ref
 first other name, before anything has been built.
 
 Size limits: torch stores its entries uncompressed, so an archive that claims more bytes than the
-file has is refused (compressed or overlapping entries, "zip bombs").
+file has is refused (compressed or overlapping entries, "zip bombs"). Tensors share the bytes of
+their storage; those that have to be copied, because they are transposed, may together be twice as
+large as the file.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from torch import Tensor
 from milan_core.errors import UserError
 
 _MAX_PICKLE_BYTES = 64 << 20
+_MAX_TENSORS = 100_000  # a published captioner has about 600, its encoder included
+_MOST_COPIED = 2  # times the size of the file: bytes of transposed tensors, which are copied
 _ENTRY_NAME = re.compile(r"[\w.+-]+/(\.?[\w.+-]+/)*\.?[\w.+-]+")
 
 _STORAGES = {
@@ -63,8 +67,8 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-def _rebuild_tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_: object) -> Tensor:
-    """A tensor that lies fully inside its storage."""
+def _inside(storage: Tensor, offset: int, size: tuple, stride: tuple) -> Tensor:
+    """A view that lies fully inside its storage."""
     numbers = (offset, *size, *stride)
     if not all(type(number) is int and number >= 0 for number in numbers):
         message = "a tensor has an impossible shape"
@@ -73,7 +77,7 @@ def _rebuild_tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_
     if math.prod(size) > storage.numel() or (math.prod(size) and last >= storage.numel()):
         message = "a tensor is larger than its stored bytes"
         raise pickle.UnpicklingError(message)
-    return torch.as_strided(storage, size, stride, offset).contiguous()
+    return torch.as_strided(storage, size, stride, offset)
 
 
 def _rebuild_parameter(data: Tensor, *_: object) -> Tensor:
@@ -86,7 +90,7 @@ _GLOBALS: dict[tuple[str, str], Any] = {
     ("thinc.config", "Config"): _Plain,
     ("confection", "Config"): _Plain,
     ("_codecs", "encode"): _encode,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): None,  # of the reader, which counts
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     **{("torch", name): _StorageType(dtype) for name, dtype in _STORAGES.items()},
 }
@@ -111,7 +115,7 @@ def read_checkpoint(path: Path | str) -> Any:
         with zipfile.ZipFile(path) as archive:
             root = _check_entries(archive, path)
             program = _read_program(archive, f"{root}/data.pkl")
-            return _Reader(archive, root, program).load()
+            return _Reader(archive, root, program, path.stat().st_size).load()
     except FileNotFoundError:
         message = f"checkpoint not found: {path}"
     except zipfile.BadZipFile:
@@ -189,15 +193,16 @@ def _read_program(archive: zipfile.ZipFile, name: str) -> bytes:
 class _Reader(pickle.Unpickler):
     """Unpickles with the builders of `_GLOBALS` only."""
 
-    def __init__(self, archive: zipfile.ZipFile, root: str, program: bytes) -> None:
+    def __init__(self, archive: zipfile.ZipFile, root: str, program: bytes, file_size: int) -> None:
         super().__init__(io.BytesIO(program))
         self._archive, self._root = archive, root
         self._storages: dict[str, Tensor] = {}
+        self._tensors, self._copied, self._most_copied = 0, 0, _MOST_COPIED * file_size
 
     def find_class(self, module: str, name: str) -> Any:
         """A builder of ours for a known name."""
         try:
-            return _GLOBALS[module, name]
+            return _GLOBALS[module, name] or self._rebuild_tensor
         except KeyError:
             message = f"its pickle asks for {f'{module}.{name}'!r}, which is not plain data"
             raise pickle.UnpicklingError(message) from None
@@ -216,3 +221,15 @@ class _Reader(pickle.Unpickler):
             empty = torch.empty(0, dtype=kind.dtype)
             self._storages[key] = torch.frombuffer(data, dtype=kind.dtype) if data else empty
         return self._storages[key]
+
+    def _rebuild_tensor(
+        self, storage: Tensor, offset: int, size: tuple, stride: tuple, *_: object
+    ) -> Tensor:
+        """A contiguous tensor; what has to be copied for that, and how often, is limited."""
+        view = _inside(storage, offset, size, stride)
+        self._tensors += 1
+        self._copied += 0 if view.is_contiguous() else view.numel() * view.element_size()
+        if self._copied > self._most_copied or self._tensors > _MAX_TENSORS:
+            message = f"its first {self._tensors} tensors take far more memory than the file has"
+            raise pickle.UnpicklingError(message)
+        return view.contiguous()

@@ -246,6 +246,51 @@ def test_tensors_stay_inside_their_bytes(tmp_path):
             read_checkpoint(bad)
 
 
+def copies_program(count, side):
+    """`count` transposed tensors of one storage, (side, side): the pickle of a list."""
+    one = tensor_program(side * side, 0, (side, side), (1, side))[2:-1]
+    return b"\x80\x02](" + one * count + b"e."
+
+
+def test_copies_of_one_storage_are_limited_by_the_file(tmp_path):
+    side = 200
+    data = [("archive/data/0", np.arange(side * side, dtype=np.float32).tobytes())]
+    honest = archive(tmp_path / "honest.pth", copies_program(1, side), data)
+    (found,) = read_checkpoint(honest)
+    assert found[0, 1] == side, "transposed"
+    for count, first in ((3, 3), (3000, 7)):  # the pickle counts as part of the file
+        bomb = archive(tmp_path / "bomb.pth", copies_program(count, side), data)
+        with pytest.raises(UserError, match=f"first {first} tensors take far more memory"):
+            read_checkpoint(bomb)
+    shared = torch.arange(1e5).view(100, 1000)
+    torch.save([shared, shared, shared[3:9], shared.view(-1)] * 20, tmp_path / "shared.pth")
+    assert len(read_checkpoint(tmp_path / "shared.pth")) == 80, "shared bytes cost nothing"
+
+
+def test_the_number_of_tensors_is_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr("milan_core.describe.torch_zip._MAX_TENSORS", 5)
+    torch.save(list(torch.zeros(6, 2)), tmp_path / "x.pth")
+    with pytest.raises(UserError, match="first 6 tensors"):
+        read_checkpoint(tmp_path / "x.pth")
+
+
+def test_small_tensors_cannot_ask_for_a_huge_network(captioner, tmp_path):
+    """Sizes come from tensors and from config.json: all are compared before memory is taken."""
+    release = read_release(GOLDEN / "decoder.pth")
+    wide = {"attend.query_to_hidden.weight": torch.zeros(1, 1 << 20)}
+    wide |= {"attend.key_to_hidden.weight": torch.zeros(1, 1 << 20)}
+    torch.save(
+        {"properties": plain(release.properties), "state_dict": plain(release.state) | wide},
+        tmp_path / "x.pth",
+    )
+    refused(tmp_path / "x.pth", "size mismatch")  # the LSTM alone would take 17 TB
+    save_captioner(captioner, tmp_path / "c", {})
+    config = json.loads((tmp_path / "c/config.json").read_text())
+    config["decoder"]["hidden"] = config["feature_size"] = 1 << 20
+    (tmp_path / "c/config.json").write_text(json.dumps(config))
+    refused(tmp_path / "c", "does not fit")
+
+
 def test_random_damage_gives_a_sentence_or_a_captioner(tmp_path):
     with zipfile.ZipFile(GOLDEN / "decoder.pth") as golden:
         entries = {name: golden.read(name) for name in golden.namelist()}
