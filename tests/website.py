@@ -38,6 +38,7 @@ class Site(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.scripts, self.asked = {}, {}, []
+        self.heads = {}  # by path: statuses of the next answers to HEAD
         self.validators = True
         self.hub_commit = None  # a commit: answer as a repository of the Hugging Face hub does
         self.awake = threading.Event()
@@ -64,7 +65,12 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self):
-        self.do_GET(body=False)
+        statuses = self.server.heads.get(urlsplit(self.path).path)
+        if statuses:
+            self.close_connection = True
+            self._reply(statuses.pop(0), (), b"", "length", body=False)
+        else:
+            self.do_GET(body=False)
 
     def do_GET(self, body=True):
         site = self.server
@@ -91,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
             site.awake.wait(30)
 
     def _start(self, step, data):
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         if not asked or not step.ranges:
             return 0
         condition = self.headers.get("If-Range")

@@ -1,20 +1,24 @@
 """What crowd workers are shown: one task a unit, as a CSV table of image addresses (spec 3.4).
 
-Nothing here talks to a crowd platform or to the network: the tables go to whichever one is used.
+Nothing here talks to a crowd platform: the tables go to whichever one is used. Addresses are opened
+only by a check that was asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from milan_core.annotations.catalog import picture_url
 from milan_core.annotations.records import Key
+from milan_core.assets.web import answers
 from milan_core.errors import UserError
 from milan_core.runtime.files import write_csv
 
 IMAGES = 15  # exemplars a unit
+CHECKS = 8  # addresses opened at once
 Check = Callable[[str], bool]
 
 
@@ -40,10 +44,13 @@ def write_hits(path: Path | str, rows: Sequence[Sequence[str]], check: Check | N
         msg = "there are no units to make tasks of"
         raise UserError(msg)
     if check is not None:
-        missing = [url for row in rows for url in row[2:] if not check(url)]
+        urls = [url for row in rows for url in row[2:]]
+        with ThreadPoolExecutor(CHECKS) as pool:
+            there = list(pool.map(check, urls))
+        missing = [url for url, found in zip(urls, there, strict=True) if not found]
         if missing:
             msg = (
-                f"{len(missing)} of {sum(len(row) - 2 for row in rows)} images cannot be opened, "
+                f"{len(missing)} of {len(urls)} images cannot be opened, "
                 f"the first is {missing[0]}; place the pictures, then write the tasks again"
             )
             raise UserError(msg)
@@ -51,10 +58,15 @@ def write_hits(path: Path | str, rows: Sequence[Sequence[str]], check: Check | N
     write_csv(path, header, rows)
 
 
-def file_exists(url: str) -> bool:
-    """A check for `file://` addresses: whether there is such a file here."""
+def opens(url: str) -> bool:
+    """A check of one address: whether there is such a file, or a server that gives it.
+
+    `http(s)://` addresses are asked for their head only, with the settings of downloads.
+    """
     parts = urlparse(url)
-    if parts.scheme != "file":
-        msg = f"only file:// addresses can be checked here, got {url}"
-        raise UserError(msg)
-    return Path(unquote(parts.path)).is_file()
+    if parts.scheme == "file":
+        return Path(unquote(parts.path)).is_file()
+    if parts.scheme in ("http", "https"):
+        return answers(url)
+    msg = f"only http://, https:// and file:// addresses can be checked, got {url}"
+    raise UserError(msg)

@@ -7,6 +7,7 @@ Proxies, certificates and credentials are those that requests takes from the env
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -173,3 +174,37 @@ def _receive(answer: Any, part: Part, offset: int, size: int | None) -> None:
             sink.write(block)
             sink.flush()
             bar.update(len(block))
+
+
+def answers(url: str, patience: Patience | None = None) -> bool:
+    """Whether the server gives what is at `url`; only its head, or one byte of it, is fetched.
+
+    Redirects are followed. A connection that breaks and a server that is busy are tried again.
+    """
+    patience = patience or Patience(attempts=3)
+    for method, more in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):
+        status = _status(method, url, more, patience)
+        if status not in (405, 501):  # servers that know no HEAD
+            return status in (200, 206)
+    return False
+
+
+def _status(method: str, url: str, more: Mapping[str, str], patience: Patience) -> int:
+    """The status of the last answer; 0 where no connection held."""
+    import requests
+
+    headers = {"Accept-Encoding": "identity", "User-Agent": "milan-workflow", **more}
+    status, wait = 0, (patience.connect, patience.read)
+    for attempt in range(patience.attempts):
+        if attempt:
+            time.sleep(patience.pause * 2 ** (attempt - 1))
+        try:
+            with requests.request(
+                method, url, headers=headers, timeout=wait, stream=True, allow_redirects=True
+            ) as answer:
+                status = answer.status_code
+        except requests.RequestException:
+            continue
+        if status not in LATER:
+            break
+    return status

@@ -18,10 +18,8 @@ from milan_core.cli.common import (
     verb,
     weights_of,
 )
-from milan_core.errors import UserError
+from milan_core.cli.crowd import SET_HELP, register_crowd
 from milan_core.sources import code_version
-
-SET_HELP = "folder of the published format, or its zip"
 
 
 def register(subparsers: Any) -> None:
@@ -43,7 +41,7 @@ def register(subparsers: Any) -> None:
     _register_encode(verbs)
     _register_published(verbs)
     _register_export(verbs)
-    _register_crowd(verbs)
+    register_crowd(verbs)
 
 
 def _register_encode(verbs: Any) -> None:
@@ -70,7 +68,7 @@ def _register_published(verbs: Any) -> None:
         verbs,
         "inspect",
         "what a MILANNOTATIONS set or group holds; checks every file's shape",
-        "milan annotations inspect --key base --root resources/milannotations",
+        "milan annotations inspect --key base --root resources/data/milannotations",
         _inspect,
     )
     which = parser.add_mutually_exclusive_group(required=True)
@@ -84,7 +82,8 @@ def _register_published(verbs: Any) -> None:
         verbs,
         "merge",
         "add the images that could not be published, from your own copy of ImageNet",
-        "milan annotations merge --set milannotations/alexnet/imagenet --images imagenet/val",
+        "milan annotations merge --set resources/data/milannotations/alexnet-imagenet.zip"
+        " --images resources/data/imagenet/val",
         _merge,
     )
     parser.add_argument("--set", type=Path, required=True, help=SET_HELP)
@@ -124,51 +123,14 @@ def _register_export(verbs: Any) -> None:
         verbs,
         "pictures",
         "one PNG an exemplar, darkened outside the mask; with texts also a catalogue data.json",
-        "milan annotations pictures --set milannotations/biggan/places365 --out pictures",
+        "milan annotations pictures --set resources/data/milannotations/biggan-places365.zip"
+        " --out pictures",
         _pictures,
     )
     parser.add_argument("--set", type=Path, required=True, help=SET_HELP)
     _add_texts(parser, required=False)
     parser.add_argument("--key", default="", help="<network>/<data set>, for data.json")
     parser.add_argument("--base-url", default="", help="address that will serve --out")
-    parser.add_argument("--out", type=Path, required=True)
-
-
-def _register_crowd(verbs: Any) -> None:
-    parser = verb(
-        verbs,
-        "clean",
-        "raw crowd answers to annotations.csv: rejected out, spelling, boilerplate",
-        "milan annotations clean --results batch.csv --out annotations.csv",
-        _clean,
-    )
-    parser.add_argument("--results", type=Path, required=True, help="the platform's CSV")
-    parser.add_argument("--rules", type=Path, help="YAML instead of our lists")
-    parser.add_argument("--words", type=Path, help="`word count` lines; turns spelling on")
-    parser.add_argument("--workers", type=Path, help="YAML {worker id: [phrases to remove]}")
-    parser.add_argument("--legacy", action="store_true", help="layer and unit from the image URL")
-    parser.add_argument("--out", type=Path, required=True, help="annotations.csv")
-    parser = verb(
-        verbs,
-        "hits",
-        "one task a unit for a crowd platform: layer, unit, image_url_1 ...",
-        "milan annotations hits --set mynet-photos --base-url https://example.org/pictures"
-        " --out hits.csv",
-        _hits,
-    )
-    parser.add_argument("--set", type=Path, required=True, help=SET_HELP)
-    parser.add_argument("--base-url", required=True, help="address that serves the pictures")
-    parser.add_argument("--limit", type=int, help="only the first units")
-    parser.add_argument("--check", action="store_true", help="every file:// address must open")
-    parser.add_argument("--out", type=Path, required=True, help="CSV")
-    parser = verb(
-        verbs,
-        "qualification",
-        "the test before the tasks: YAML to question and answer XML and a mock-up page",
-        "milan annotations qualification --test test.yaml --out qualification",
-        _qualification,
-    )
-    parser.add_argument("--test", type=Path, required=True, help="YAML")
     parser.add_argument("--out", type=Path, required=True)
 
 
@@ -307,48 +269,3 @@ def _pictures(arguments: argparse.Namespace) -> None:
     key, base_url = arguments.key, arguments.base_url
     count = write_catalog(found, first, arguments.out, key=key, base_url=base_url)
     print(f"{arguments.out / 'data.json'}: {count} units")
-
-
-def _clean(arguments: argparse.Namespace) -> None:
-    from milan_core.annotations.cleaning import CleaningRules, clean, read_worker_rules
-    from milan_core.annotations.records import write_annotations
-    from milan_core.annotations.spelling import FrequencySpeller
-
-    found = clean(
-        arguments.results,
-        CleaningRules.load(arguments.rules) if arguments.rules else None,
-        FrequencySpeller.load(arguments.words) if arguments.words else None,
-        read_worker_rules(arguments.workers) if arguments.workers else None,
-        legacy=arguments.legacy,
-    )
-    if not found.annotations:
-        message = f"{arguments.results}: none of {found.answers} answers is left to write"
-        raise UserError(message)
-    write_annotations(arguments.out, found.annotations)
-    print(
-        f"{arguments.out}: {len(found.annotations)} of {found.answers} answers "
-        f"({found.rejected} rejected, {found.empty} empty, {found.changed} changed, "
-        f"{found.corrections.total()} words corrected, "
-        f"{found.worker_rules.total()} changed for their worker)"
-    )
-
-
-def _hits(arguments: argparse.Namespace) -> None:
-    from milan_core.annotations.crowd import file_exists, hit_rows, write_hits
-    from milan_core.annotations.released import open_set
-
-    found = open_set(arguments.set, None)
-    counts = {layer.ids.shape[1] for layer in found.layers.values()}
-    if len(counts) != 1:
-        message = f"{arguments.set}: layers have {sorted(counts)} exemplars, tasks need one number"
-        raise UserError(message)
-    rows = hit_rows(found.units, arguments.base_url, counts.pop(), arguments.limit)
-    write_hits(arguments.out, rows, file_exists if arguments.check else None)
-    print(f"{arguments.out}: {len(rows)} tasks")
-
-
-def _qualification(arguments: argparse.Namespace) -> None:
-    from milan_core.annotations.qualification import read_qualification, write_qualification
-
-    write_qualification(read_qualification(arguments.test), arguments.out)
-    print(f"{arguments.out / 'mockup.html'}: look at it before you upload questions.xml")

@@ -3,8 +3,9 @@
 from xml.etree import ElementTree as ET
 
 import pytest
+from website import Site
 
-from milan_core.annotations.crowd import file_exists, hit_rows, write_hits
+from milan_core.annotations.crowd import hit_rows, opens, write_hits
 from milan_core.annotations.qualification import (
     ANSWERS_NAMESPACE,
     QUESTIONS_NAMESPACE,
@@ -14,6 +15,8 @@ from milan_core.annotations.qualification import (
     read_qualification,
     write_qualification,
 )
+from milan_core.assets.attempt import Patience
+from milan_core.assets.web import answers
 from milan_core.errors import UserError
 
 YAML = """
@@ -57,13 +60,13 @@ def test_hits_check_their_addresses(tmp_path):
     picture.parent.mkdir(parents=True)
     picture.touch()
     one = hit_rows([("conv 1", 0)], tmp_path.as_uri(), images=1)
-    write_hits(tmp_path / "hits.csv", one, file_exists)
+    write_hits(tmp_path / "hits.csv", one, opens)
     two = hit_rows([("conv 1", 0)], tmp_path.as_uri(), images=2)
     with pytest.raises(UserError, match=r"1 of 2 images cannot be opened.*image_1\.png"):
-        write_hits(tmp_path / "other.csv", two, file_exists)
+        write_hits(tmp_path / "other.csv", two, opens)
     assert not (tmp_path / "other.csv").exists()
-    with pytest.raises(UserError, match="only file:// addresses"):
-        write_hits(tmp_path / "other.csv", hit_rows([("a", 0)], "https://e.org"), file_exists)
+    with pytest.raises(UserError, match="only http://, https:// and file"):
+        write_hits(tmp_path / "other.csv", hit_rows([("a", 0)], "ftp://e.org"), opens)
 
 
 def test_questions_parse_back(test_file):
@@ -145,3 +148,26 @@ def test_missing_and_empty_files(tmp_path):
     (tmp_path / "empty.yaml").touch()
     with pytest.raises(UserError, match="expected a map with description, questions, title"):
         read_qualification(tmp_path / "empty.yaml")
+
+
+def test_hits_ask_servers_for_their_pictures(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    site = Site()
+    try:
+        for rank in range(3):
+            site.files[f"/v/conv%201/unit_0/image_{rank}.png"] = b"picture"
+        rows = hit_rows([("conv 1", 0)], site.url("/v"), images=3)
+        write_hits(tmp_path / "hits.csv", rows, opens)
+        assert site.asked == [], "heads only"
+        rows = hit_rows([("conv 1", 0)], site.url("/v"), images=4)
+        with pytest.raises(UserError, match=r"1 of 4 images cannot be opened.*image_3\.png"):
+            write_hits(tmp_path / "other.csv", rows, opens)
+        quick = Patience(connect=1, read=1, attempts=2, pause=0.01)
+        url = site.url("/v/conv%201/unit_0/image_0.png")
+        site.heads["/v/conv%201/unit_0/image_0.png"] = [405, 503, 405]
+        assert answers(url, quick), "a server that knows no HEAD gives one byte"
+        assert site.asked == [("/v/conv%201/unit_0/image_0.png", "bytes=0-0", None)]
+        assert answers(url, quick), "a busy server is asked again"
+    finally:
+        site.close()
+    assert not answers(url, quick), "nobody is there"
