@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from milan_core.annotations.records import by_unit, read_annotations
 from milan_core.errors import UserError
-from milan_core.features.store import load_features
-from milan_core.runtime.files import read_csv, write_csv
+from milan_core.features.store import FeatureTable, load_features
+from milan_core.runtime.files import give_back, write_csv
 from milan_core.runtime.seeding import generator
 
 Unit = tuple[str, str, int]  # network, layer, unit
 UNITS_HEADER = ("model", "layer", "unit", "side")
+_BLOCK = 256  # units whose features are copied at once
 
 
 @dataclass(frozen=True)
@@ -23,24 +26,36 @@ class AnnotatedUnits:
 
     Attributes:
         units: (network, layer, unit) per row.
-        features: float16 [N, k, F].
+        parts: per network its features as they are on disk, [U, k, F], and the rows of its
+            annotated units; below each other they are the rows of `units`.
         captions: the annotations of each unit, in file order.
         encoder: hash of the encoder that made the features.
 
     """
 
     units: list[Unit]
-    features: np.ndarray
+    parts: list[tuple[np.ndarray, np.ndarray]]
     captions: list[list[str]]
     encoder: str
 
+    def features(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Features of some rows of `units` (default: all), rising: float16 [n, k, F].
 
-def read_annotations(path: Path) -> dict[tuple[str, int], list[str]]:
-    """The annotations of each (layer, unit), in file order."""
-    found: dict[tuple[str, int], list[str]] = {}
-    for row in read_csv(path, ["layer", "unit", "summary"]):
-        found.setdefault((row["layer"], int(row["unit"])), []).append(row["summary"])
-    return found
+        They are copied once, from mapped files, so that no more than they is in memory.
+        """
+        rows = np.arange(len(self.units)) if rows is None else rows
+        first = self.parts[0][0]
+        found = np.empty((len(rows), *first.shape[1:]), first.dtype)
+        begin = done = 0
+        for array, known in self.parts:
+            wanted = known[rows[(rows >= begin) & (rows < begin + len(known))] - begin]
+            for start in range(0, len(wanted), _BLOCK):
+                block = array[wanted[start : start + _BLOCK]]
+                found[done : done + len(block)] = block
+                done += len(block)
+                give_back(array)
+            begin += len(known)
+        return found
 
 
 def load_units(names: list[str], features: list[Path], annotations: list[Path]) -> AnnotatedUnits:
@@ -51,23 +66,37 @@ def load_units(names: list[str], features: list[Path], annotations: list[Path]) 
             f"{len(annotations)} annotation files; give one of each per network"
         )
         raise UserError(message)
+    tables = [load_features(path) for path in features]
+    _check_alike(names, tables)
     units: list[Unit] = []
-    arrays, captions, hashes = [], [], {}
-    for name, feature_path, annotation_path in zip(names, features, annotations, strict=True):
-        table = load_features(feature_path)
-        known = read_annotations(annotation_path)
+    parts, captions = [], []
+    for name, table, path, place in zip(names, tables, annotations, features, strict=True):
+        known = by_unit(read_annotations(path))
         rows = [index for index, key in enumerate(table.rows) if known.get(key)]
         if not rows:
-            message = f"{annotation_path} has no annotation for any unit of {feature_path}"
+            message = f"{path} has no annotation for any unit of {place}"
             raise UserError(message)
-        arrays.append(table.arrays["exact"][rows])
+        parts.append((table.arrays["exact"], np.array(rows)))
         units += [(name, *table.rows[index]) for index in rows]
-        captions += [known[table.rows[index]] for index in rows]
-        hashes[name] = table.meta["encoder"]
-    if len(set(hashes.values())) != 1:
-        message = f"features of different encoders cannot be mixed: {hashes}; run features again"
+        captions += [list(known[table.rows[index]]) for index in rows]
+    return AnnotatedUnits(units, parts, captions, tables[0].meta["encoder"])
+
+
+def _check_alike(names: Sequence[str], tables: Sequence[FeatureTable]) -> None:
+    """Refuse features that one captioner cannot read together."""
+    encoders = {name: table.meta["encoder"] for name, table in zip(names, tables, strict=True)}
+    if len(set(encoders.values())) != 1:
+        message = f"features of different encoders cannot be mixed: {encoders}; run features again"
         raise UserError(message)
-    return AnnotatedUnits(units, np.concatenate(arrays), captions, next(iter(hashes.values())))
+    shapes = {
+        name: table.arrays["exact"].shape[1:] for name, table in zip(names, tables, strict=True)
+    }
+    if len(set(shapes.values())) != 1:
+        message = (
+            f"features of different sizes (exemplars, features) cannot be mixed: {shapes}; mine "
+            "and pool all networks of a split with the same k and options"
+        )
+        raise UserError(message)
 
 
 def tested_rows(units: int, name: str, share: float, seed: int) -> np.ndarray:
@@ -109,7 +138,7 @@ def train_on_split(
     table = [(*unit, side) for unit, side in zip(found.units, sides, strict=True)]
     write_csv(out / "units.csv", UNITS_HEADER, table)
     train_captioner(
-        found.features[rows],
+        found.features(rows),
         [found.captions[row] for row in rows],
         CaptionerSettings.from_dict(settings),
         seed,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.errors import UserError
-from milan_core.runtime.files import load_tensors, save_tensors
+from milan_core.runtime.files import map_tensors, save_tensors
 
 KIND, VERSION = "milan-features", 1
 
@@ -24,7 +24,7 @@ class FeatureTable:
     """Features of all units of one network.
 
     Attributes:
-        arrays: masking name to float16 [U, k, F].
+        arrays: masking name to float16 [U, k, F]; float32 for a published captioner.
         layers: (layer name, number of units) in row order; the sum of the numbers is U.
         meta: encoder hash, data set fingerprint, pooling options.
         units: unit numbers of each layer; None: 0 to U-1.
@@ -53,8 +53,8 @@ class FeatureTable:
 
 
 def load_features(path: Path) -> FeatureTable:
-    """Read a feature file, refusing one whose rows do not match its layers."""
-    arrays, meta = load_tensors(path, KIND, (VERSION,))
+    """Open a feature file, refusing one whose rows do not match its layers; arrays are mapped."""
+    arrays, meta = map_tensors(path, KIND, (VERSION,))
     layers = [(str(name), int(count)) for name, count in meta.pop("layers")]
     units = meta.pop("units", None)
     expected = sum(count for _, count in layers)

@@ -14,7 +14,7 @@ import json
 import mmap
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,43 @@ def load_tensors(
     path: Path | str, kind: str, versions: Sequence[int] = (1,)
 ) -> tuple[dict[str, np.ndarray], Any]:
     """Read a file of `save_tensors`: (arrays, meta). Refuses other kinds, versions and damage."""
+    return _checked(path, kind, versions, _read_arrays)
+
+
+def map_tensors(
+    path: Path | str, kind: str, versions: Sequence[int] = (1,)
+) -> tuple[dict[str, np.ndarray], Any]:
+    """As `load_tensors`, with read-only arrays whose pages are read when touched."""
+    return _checked(path, kind, versions, _map_arrays)
+
+
+def _read_arrays(path: Path, handle: Any) -> dict[str, np.ndarray]:
+    return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+
+
+def _map_arrays(path: Path, handle: Any) -> dict[str, np.ndarray]:
+    """The tensors of a file that safetensors has opened, and so found to be sound."""
+    with path.open("rb") as source:
+        size = int.from_bytes(source.read(8), "little")
+        told = json.loads(source.read(size))
+    types = {name: np.dtype(f"<{code}") for code, name in _NAMES.items()}
+    arrays: dict[str, np.ndarray] = {}
+    for name in handle.keys():  # noqa: SIM118
+        facts = told[name]
+        shape, kind = tuple(facts["shape"]), types[facts["dtype"]]
+        begin, end = facts["data_offsets"]
+        there = begin < end  # a mapping cannot be empty
+        place = 8 + size + begin
+        arrays[name] = np.memmap(path, kind, "r", place, shape) if there else np.zeros(shape, kind)
+    return arrays
+
+
+def _checked(
+    path: Path | str,
+    kind: str,
+    versions: Sequence[int],
+    read: Callable[[Path, Any], dict[str, np.ndarray]],
+) -> tuple[dict[str, np.ndarray], Any]:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -211,9 +248,9 @@ def load_tensors(
     try:
         with safe_open(path, framework="numpy") as handle:
             raw = (handle.metadata() or {}).get("milan")
-            arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    # The last two: types of tensors that NumPy lacks, bfloat16 and float8.
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+            arrays = read(path, handle)
+    # The last three: types of tensors that NumPy lacks, bfloat16 and float8.
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise UserError(
             f"{path} is damaged or not a {kind} file ({error}); delete it and run its stage again"
         ) from None

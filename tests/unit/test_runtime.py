@@ -56,9 +56,14 @@ ARRAYS = {
 }
 
 
-def test_tensor_files_keep_shapes_types_and_meta(tmp_path):
+@pytest.fixture(params=[files.load_tensors, files.map_tensors], ids=["read", "mapped"])
+def read(request):
+    return request.param
+
+
+def test_tensor_files_keep_shapes_types_and_meta(tmp_path, read):
     files.save_tensors(tmp_path / "t", "kind", 1, ARRAYS, {"x": [1]})
-    arrays, meta = files.load_tensors(tmp_path / "t", "kind")
+    arrays, meta = read(tmp_path / "t", "kind")
     assert meta == {"x": [1]}
     for name, array in ARRAYS.items():
         assert arrays[name].shape == np.shape(array)
@@ -76,34 +81,34 @@ def test_tensor_files_are_byte_equal_for_equal_content(tmp_path):
     ("kind", "versions", "words"),
     [("other", (1,), "holds 'kind', expected 'other'"), ("kind", (2, 3), "format version 1")],
 )
-def test_tensor_files_of_other_kinds_are_refused(tmp_path, kind, versions, words):
+def test_tensor_files_of_other_kinds_are_refused(tmp_path, read, kind, versions, words):
     files.save_tensors(tmp_path / "t", "kind", 1, ARRAYS)
     with pytest.raises(UserError, match=words):
-        files.load_tensors(tmp_path / "t", kind, versions)
+        read(tmp_path / "t", kind, versions)
 
 
-def test_every_damaged_byte_is_noticed(tmp_path):
+def test_every_damaged_byte_is_noticed(tmp_path, read):
     path = tmp_path / "t"
     files.save_tensors(path, "kind", 1, ARRAYS, {"x": 1})
     good = path.read_bytes()
     for position in range(8, len(good), 7):
         path.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
         with pytest.raises(UserError):
-            files.load_tensors(path, "kind")
+            read(path, "kind")
     path.write_bytes(good[: len(good) // 2])
     with pytest.raises(UserError, match="damaged"):
-        files.load_tensors(path, "kind")
+        read(path, "kind")
 
 
 @pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
-def test_types_that_numpy_lacks_are_refused(tmp_path, kind):
+def test_types_that_numpy_lacks_are_refused(tmp_path, read, kind):
     size = 2 if kind == "BF16" else 1
     table = {"a": {"dtype": kind, "shape": [3], "data_offsets": [0, 3 * size]}}
     head = json.dumps({"__metadata__": {"milan": "{}"}, **table}).encode()
     path = tmp_path / "x.safetensors"
     path.write_bytes(len(head).to_bytes(8, "little") + head + bytes(3 * size))
     with pytest.raises(UserError, match="damaged or not a thing file"):
-        files.load_tensors(path, "thing")
+        read(path, "thing")
 
 
 def test_tensor_files_are_those_of_the_library(tmp_path, monkeypatch):
