@@ -34,7 +34,8 @@ def register(subparsers: Any) -> None:
         verbs,
         "convert",
         "a published milan-*.pth to safetensors and JSON; nothing in it is executed",
-        "milan captioner convert --release milan-base.pth --out resources/released/milan-base",
+        "milan captioner convert --release resources/milan/milan-base.pth"
+        " --out resources/milan/milan-base",
         _convert,
     )
     parser.add_argument("--release", type=Path, required=True, help="milan-*.pth")

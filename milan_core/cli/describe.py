@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
+from milan_core.cli.decoding import (
+    add_captioner,
+    add_decoding,
+    captioner_files,
+    decoding_options,
+)
 from milan_core.sources import code_version
 
 
@@ -17,6 +23,7 @@ def register(subparsers: Any) -> None:
     _register_units(verbs)
     _register_table(verbs)
     _register_run(verbs)
+    _register_set(verbs)
     _register_score(verbs)
 
 
@@ -30,9 +37,12 @@ def _register_units(verbs: Any) -> None:
         _units,
     )
     parser.add_argument("--model", required=True)
-    parser.add_argument("--captioner", type=Path, required=True, help="its folder or config.json")
+    parser.add_argument(
+        "--captioner", type=Path, required=True, help="folder, its config.json, or a .pth"
+    )
     parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--options", type=json_value, default={})
+    parser.add_argument("--options", type=json_value, default={}, help="of decoding, as JSON")
+    add_decoding(parser)
     parser.add_argument("--out", type=Path, required=True, help="descriptions.csv")
     add_compute(parser)
 
@@ -65,21 +75,42 @@ def _register_run(verbs: Any) -> None:
     parser.add_argument("--weights", help="safetensors or state dict of the network")
     parser.add_argument("--images", required=True, type=Path, help="folder of images")
     parser.add_argument("--layers", required=True, nargs="+", metavar="GLOB")
-    parser.add_argument(
-        "--captioner", default="auto", help="auto, a folder, or a published milan-*.pth"
-    )
-    parser.add_argument(
-        "--encoder-weights", type=Path, help="of a published captioner that lacks its encoder"
-    )
-    parser.add_argument(
-        "--legacy", action="store_true", help="count one term of p(d) past the stop, as published"
-    )
+    add_captioner(parser)
+    add_decoding(parser)
     parser.add_argument("--size", type=int, default=224, help="side of the network's input")
     parser.add_argument("--mean", type=float, nargs=3, default=[0.485, 0.456, 0.406])
     parser.add_argument("--std", type=float, nargs=3, default=[0.229, 0.224, 0.225])
     parser.add_argument("--k", type=int, default=15)
     parser.add_argument("--quantile", type=float, default=0.99)
     parser.add_argument("--out", required=True, type=Path)
+    add_compute(parser)
+
+
+def _register_set(verbs: Any) -> None:
+    parser = verb(
+        verbs,
+        "set",
+        "describe the units of an annotation set, with the captioner's own encoder",
+        "milan describe set --set resources/data/milannotations/alexnet-imagenet.zip"
+        " --images resources/data/imagenet/val --captioner resources/milan/milan-base.pth"
+        " --out alexnet-imagenet",
+        _set,
+    )
+    parser.add_argument("--set", type=Path, required=True, help="a set's folder or zip")
+    add_captioner(parser)
+    parser.add_argument(
+        "--images", type=Path, help="those the ids count; not needed with images.npy"
+    )
+    parser.add_argument("--transform", choices=["crop", "squash"], default="crop")
+    parser.add_argument(
+        "--expect", type=int, default=50_000, help="images ids count; 0: any number"
+    )
+    parser.add_argument(
+        "--count", type=int, default=3, help="units with fewer texts are left out; 0: every unit"
+    )
+    parser.add_argument("--keep-features", action="store_true", help="write them to --out as well")
+    add_decoding(parser)
+    parser.add_argument("--out", required=True, type=Path, help="folder")
     add_compute(parser)
 
 
@@ -125,20 +156,20 @@ def _units(arguments: argparse.Namespace) -> None:
     from milan_core.runtime import provenance
 
     folder = arguments.out.parent
-    around = [arguments.captioner.with_name(n) for n in ("weights.safetensors", "units.csv")]
-    inputs = [arguments.captioner, *around, arguments.features]
+    options = {**arguments.options, **decoding_options(arguments)}
+    inputs = [*captioner_files(arguments.captioner), arguments.features]
     with provenance.step(
         "describe_units",
         folder,
         inputs=inputs,
-        options=arguments.options,
+        options=options,
         code=code_version("describe"),
     ):
         describe_units(
             arguments.model,
             arguments.captioner,
             arguments.features,
-            arguments.options,
+            options,
             device=arguments.device,
             out=folder,
         )
@@ -160,6 +191,13 @@ def _run(arguments: argparse.Namespace) -> None:
     from milan_core.cli.line import describe_model
 
     describe_model(arguments)
+
+
+def _set(arguments: argparse.Namespace) -> None:
+    start_torch(arguments)
+    from milan_core.cli.sets import describe_annotation_set
+
+    describe_annotation_set(arguments)
 
 
 def _score(arguments: argparse.Namespace) -> None:

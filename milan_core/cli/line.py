@@ -7,37 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from milan_core.cli.decoding import captioner_files, decoding_options, find_captioner
 from milan_core.config.networks import network_names
-from milan_core.errors import UserError
-
-RELEASED = Path("resources/released")
-TRAINED = Path("results/captioners/all")
-
-
-def find_captioner(choice: str) -> Path:
-    """The captioner of `--captioner`.
-
-    `auto` takes published weights that were placed here (milan-base first, a converted folder
-    before a .pth file), else the captioner that a run trained here.
-    """
-    if choice != "auto":
-        return Path(choice)
-    folders = [path.parent for path in RELEASED.glob("milan-*/config.json")]
-    for found in (folders, list(RELEASED.glob("milan-*.pth"))):
-        if found:
-            return min(found, key=lambda path: (path.stem != "milan-base", path.name))
-    trained = sorted(TRAINED.glob("seed*/config.json"))
-    if trained:
-        return trained[0].parent
-    message = (
-        f"no captioner here: neither {RELEASED}/milan-*.pth nor {TRAINED}/seed*; place published "
-        "weights there, run `make run` in this folder to train one, or give --captioner PATH"
-    )
-    raise UserError(message)
 
 
 def describe_model(arguments: argparse.Namespace) -> None:
-    """Run the line and write descriptions.csv, exemplars.safetensors and index.html to --out."""
+    """Run the line: descriptions.csv, beams, exemplars and report/index.html in --out."""
     from milan_core.runtime import provenance
     from milan_core.runtime.lock import folder_lock
 
@@ -48,15 +23,18 @@ def describe_model(arguments: argparse.Namespace) -> None:
         for key, value in vars(arguments).items()
         if key not in ("run", "log")
     }
-    with folder_lock(out), provenance.step("describe_run", out, inputs=[path], options=options):
+    inputs = captioner_files(path)
+    with folder_lock(out), provenance.step("describe_run", out, inputs=inputs, options=options):
         _run(arguments, path, out)
 
 
 def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     from milan_core.data.build import build_dataset
     from milan_core.describe.checkpoint import load_captioner
-    from milan_core.describe.encoding import describe_exemplars, encoder_of
-    from milan_core.describe.stage import COLUMNS
+    from milan_core.describe.encoding import decode_exemplars
+    from milan_core.describe.own_encoder import encoder_of
+    from milan_core.describe.reading import decoding_of
+    from milan_core.describe.stage import COLUMNS, description_rows, write_beams
     from milan_core.exemplars.mine import mine
     from milan_core.models.zoo import load_network
     from milan_core.runtime.files import write_csv
@@ -83,10 +61,13 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
         name=arguments.model,
     )
     found.save(out / "exemplars.safetensors")
-    options = {"legacy": True} if arguments.legacy else {}
-    rows = describe_exemplars(captioner, found, dataset.images, options=options, encoder=encoder)
-    write_csv(out / "descriptions.csv", COLUMNS, [tuple(row.values()) for row in rows])
-    _page(arguments, out)
+    options = decoding_options(arguments)
+    keys, said = decode_exemplars(
+        captioner, found, dataset.images, options=options, encoder=encoder
+    )
+    write_csv(out / "descriptions.csv", COLUMNS, description_rows(keys, said))
+    write_beams(out / "beams.safetensors", keys, said)
+    _page(arguments, out, decoding_of(captioner, options).get("temperature", 0.2))
 
 
 def _model_spec(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -107,7 +88,7 @@ def _model_spec(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _page(arguments: argparse.Namespace, out: Path) -> None:
+def _page(arguments: argparse.Namespace, out: Path, weight: float) -> None:
     from milan_core.report.pages import build_report
 
     name = Path(arguments.model.rpartition(":")[0] or arguments.model).stem
@@ -124,7 +105,7 @@ def _page(arguments: argparse.Namespace, out: Path) -> None:
     run = {
         "title": f"Units of {name}",
         "notice": f"Captioner {arguments.captioner}; there are no references to score against.",
-        "lambda": 0.2,
+        "lambda": weight,
         "models": {name: model},
         "tables": dict.fromkeys(("generalization", "baselines", "lambda")),
         "figures": dict.fromkeys(("accuracy", "lambda")),

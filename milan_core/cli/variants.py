@@ -22,7 +22,9 @@ def register(subparsers: Any) -> None:
         _describe,
     )
     parser.add_argument("--spec", type=json_value, required=True)
-    for name in ("captioner", "features", "exemplars", "dataset"):
+    for name in ("captioner", "features"):
+        parser.add_argument(f"--{name}", type=Path, nargs="?", help="where the variant reads it")
+    for name in ("exemplars", "dataset"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="descriptions.csv")
     add_compute(parser)
@@ -60,10 +62,11 @@ def _describe(arguments: argparse.Namespace) -> None:
     from milan_core.runtime import provenance
 
     given = arguments
+    files = [given.captioner, given.features, given.exemplars, given.dataset]
     with provenance.step(
         "variants_describe",
         given.out.parent,
-        inputs=[given.captioner, given.features, given.exemplars, given.dataset],
+        inputs=[path for path in files if path is not None],
         options=given.spec,
         code=code_version("variants"),
     ):

@@ -16,7 +16,8 @@ class RerankStudySpec(Section):
     """Strategies x lambda x beam size on annotated networks, by the captioner that never saw them.
 
     Every beam size is searched anew, since a narrow beam is no prefix of a wide one; all lambdas
-    re-rank the same beams. Mutual information per token is searched anew for every lambda.
+    re-rank the same beams. `prefixes` shows what the first beams of the widest search are worth.
+    Mutual information per token is searched anew for every lambda.
     """
 
     models: list[Name] = Field([], description="Networks to study; empty leaves the study out")
@@ -29,3 +30,6 @@ class RerankStudySpec(Section):
     )
     token_beam: int = Field(10, ge=1, description="Beam size with mutual information per token")
     samples: int = Field(3, ge=1, description="Draws of the strategy `sample`, averaged")
+    prefixes: bool = Field(
+        False, description="Also re-rank the first beams of the widest search, at each beam size"
+    )

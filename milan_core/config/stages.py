@@ -64,9 +64,16 @@ class CaptionerSpec(Section):
 
     embedding: int = Field(128, ge=1, description="Captioner: word vector length")
     hidden: int = Field(512, ge=1, description="Captioner: LSTM state length")
+    attention: int | None = Field(
+        None,
+        ge=1,
+        description="Captioner: width of the attention; null: the smaller of hidden and features",
+    )
     dropout: float = Field(0.5, ge=0, lt=1, description="Dropout of both models")
+    language_model: bool = Field(True, description="Train p(d); without it beams are not re-ranked")
     lm_embedding: int = Field(128, ge=1, description="Language model: word vector length")
     lm_hidden: int = Field(512, ge=1, description="Language model: LSTM state length")
+    lm_layers: int = Field(2, ge=1, description="Language model: LSTM layers")
     batch: int = Field(64, ge=1, description="Captioner: captions per step")
     lm_batch: int = Field(128, ge=1, description="Language model: captions per step")
     lr: float = Field(1e-3, gt=0, description="AdamW learning rate")
@@ -83,6 +90,12 @@ class CaptionerSpec(Section):
         description="Held out from the language model: texts of whole units, or single texts as "
         "published",
     )
+    attention_weight: float = Field(
+        1.0, ge=0, description="Weight of the penalty that spreads attention over all exemplars"
+    )
+    length: int = Field(
+        15, ge=1, description="Longest description in tokens when early stopping watches BLEU"
+    )
     standardise: bool = Field(True, description="Standardise features by the training units")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Products in training; auto: bfloat16 on a GPU, float32 elsewhere"
@@ -95,6 +108,14 @@ class CaptionerSpec(Section):
 class DescribeSpec(Section):
     """Decoding (paper section 3.4): beam search, then re-ranking by weighted PMI."""
 
+    strategy: Literal["rerank", "beam", "greedy", "sample"] | None = Field(
+        None, description="How words are chosen; null: rerank, or beam without a language model"
+    )
+    mi: bool | None = Field(
+        None,
+        description="beam, greedy, sample: subtract lambda log p(w) word by word; null: yes where "
+        "there is a language model, as published",
+    )
     temperature: float = Field(0.2, ge=0, description="lambda of log p(d|E) - lambda log p(d)")
     beam_size: int = Field(50, ge=1, description="Beams")
     length: int = Field(15, ge=1, description="Longest description in tokens, stop included")

@@ -12,10 +12,18 @@ from milan_core.config.zoo import Name, Section
 class CaptionerChoice(Section):
     """Where p(d|E) comes from."""
 
-    family: Literal["milan", "image_to_text"] = Field(
-        "milan", description="The captioner trained here, or an image-to-text checkpoint"
+    family: Literal["milan", "released", "image_to_text"] = Field(
+        "milan",
+        description="The captioner trained here, a published one with its own encoder, or an "
+        "image-to-text checkpoint",
     )
-    source: str | None = Field(None, description="image_to_text: checkpoint folder, or hub name")
+    source: str | None = Field(
+        None,
+        description="released: milan-*.pth or converted folder; image_to_text: folder or hub name",
+    )
+    encoder_weights: str | None = Field(
+        None, description="released: torchvision's weights of an encoder that it lacks"
+    )
     download: bool = Field(False, description="May the hub be asked for `source`?")
     margin: float = Field(0.15, ge=0, description="Context around the masked crop, share of side")
     outside: float = Field(0.25, ge=0, le=1, description="Brightness of the crop outside the mask")
@@ -26,7 +34,7 @@ class PriorChoice(Section):
     """Where p(d) comes from."""
 
     family: Literal["milan", "causal_lm", "none"] = Field(
-        "milan", description="The language model trained here, any causal one, or none"
+        "milan", description="That of the MILAN captioner, any causal language model, or none"
     )
     source: str | None = Field(
         None, description="causal_lm: checkpoint folder, hub name, .gguf file, or file of `asset`"
@@ -54,6 +62,11 @@ class VariantSpec(Section):
     captioner: CaptionerChoice = Field(CaptionerChoice(), description="p(d|E)")
     prior: PriorChoice = Field(PriorChoice(), description="p(d)")
     clip: ClipChoice | None = Field(None, description="Re-ranking of the beams by CLIP")
+    candidates: Literal["beam", "beam_mi"] = Field(
+        "beam",
+        description="How beams are searched: by p(d|E), or minus lambda p(w) word by word, as "
+        "published before CLIP",
+    )
     temperature: float = Field(0.2, ge=0, description="lambda of this pair of models")
     beam_size: int = Field(50, ge=1, description="Candidates per unit")
     length: int = Field(15, ge=1, description="Longest description in tokens of the captioner")

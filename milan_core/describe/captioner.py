@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,32 +22,21 @@ from torch.nn import functional
 from milan_core.describe.decoder import Decoder
 from milan_core.describe.descriptions import Descriptions, join_units
 from milan_core.describe.language_model import LanguageModel, counted_lengths
+from milan_core.describe.requests import (
+    BEAM_STRATEGIES,
+    Request,
+    make_request,
+    need_language_model,
+)
 from milan_core.describe.rerank import beam_prior, best_beam
-from milan_core.describe.search import beam_search, follow
+from milan_core.describe.search import Paths, beam_search, follow
 from milan_core.describe.stepping import Stepper, StepWeights, default_unit_batch
-from milan_core.errors import UserError, unknown
+from milan_core.errors import UserError
 from milan_core.runtime.seeding import torch_generator
 from milan_core.text.vocabulary import Tokenizer
 
 if TYPE_CHECKING:
     from milan_core.exemplars.store import ExemplarSet
-
-STRATEGIES = ("rerank", "beam", "greedy", "sample")
-"""How the words of a description are chosen."""
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A checked request: what `decode` was asked to do."""
-
-    strategy: str
-    mi: bool
-    temperature: float
-    beam_size: int
-    length: int
-    legacy: bool
-    details: bool
-    seed: int
 
 
 class Captioner(nn.Module):
@@ -83,6 +71,7 @@ class Captioner(nn.Module):
         length: int = 15,
         legacy: bool = False,
         *,
+        targets: Any = None,
         clamp_beam: bool = False,
         details: bool = False,
         seed: int = 0,
@@ -91,34 +80,45 @@ class Captioner(nn.Module):
 
         Args:
             features: (units, k, F), any float type; may be memory-mapped.
-            strategy: "rerank" (beam search, then weighted mutual information), "beam", "greedy" or
-                "sample"; None takes rerank where there is a language model, else beam.
-            mi: subtract the prior word by word during the search. None means yes for beam, greedy
-                and sample on a captioner with a language model, as published.
+            strategy: "rerank" (beam search, then weighted mutual information), "beam", "greedy",
+                "sample" or "forced" (the ids of `targets`); None takes rerank where there is a
+                language model, else beam.
+            mi: subtract the prior word by word during the search. None means yes for all but
+                rerank on a captioner with a language model, as published.
             temperature: lambda, the weight of the prior.
             beam_size: hypotheses per unit.
             length: longest description in tokens, the stop counted.
             legacy: in rerank, count one language-model token past the stop, as published.
+            targets: int (units, L) ids to be forced, without the start; L takes the place of
+                `length`.
             clamp_beam: narrow a beam wider than the vocabulary instead of refusing it.
-            details: keep the scores of all words and the attention weights (greedy and sample).
+            details: keep the scores of all words and the attention weights (greedy and sample;
+                forced always does).
             seed: of the draws of "sample".
 
         Raises:
             UserError: the strategy is unknown or needs a language model that is not there, `mi`
-                is given with rerank, the beam is too wide, or the features do not fit.
+                is given with rerank, the beam is too wide, or features or targets do not fit.
         """
         if clamp_beam:
             beam_size = min(beam_size, self.tokenizer.vocabulary.size)
-        strategy = strategy or ("rerank" if self.language_model is not None else "beam")
-        if mi is None:
-            mi = self.language_model is not None and strategy != "rerank"
-        plan = _Plan(strategy, mi, temperature, beam_size, length, legacy, details, seed)
-        self._check_plan(plan)
+        request = make_request(
+            self,
+            strategy,
+            mi,
+            targets,
+            temperature=temperature,
+            beam_size=beam_size,
+            length=length,
+            legacy=legacy,
+            details=details,
+            seed=seed,
+        )
         self._check_features(features)
         with self._evaluating():
-            if strategy in ("rerank", "beam"):
-                return self._decode_beams(features, plan)
-            return self._decode_paths(features, plan)
+            if request.strategy in BEAM_STRATEGIES:
+                return self._decode_beams(features, request)
+            return self._decode_paths(features, request)
 
     def describe(
         self, result: ExemplarSet, layer: str | None = None, images: np.ndarray | None = None
@@ -133,20 +133,22 @@ class Captioner(nn.Module):
         self,
         captions: Sequence[str],
         features: Any,
-        mi: bool = False,
+        mi: bool | None = None,
         temperature: float = 0.2,
     ) -> np.ndarray:
-        """Forced decoding: log p(caption|E) through the stop token, float32 (len(captions),).
+        """Forced decoding of texts through their stop tokens: float32 (len(captions),).
 
         Args:
             captions: one per unit, or any number for a single unit.
             features: (units, k, F).
-            mi: subtract `temperature` * log p(caption).
+            mi: log p(caption|E) - `temperature` * log p(caption) instead of log p(caption|E). None
+                means yes on a captioner with a language model, as in `decode`.
             temperature: lambda, the weight of the prior.
         """
         self._check_features(features)
+        mi = self.language_model is not None if mi is None else mi
         if mi:
-            self._need_language_model("mi=True")
+            need_language_model(self, "mi=True")
         captions = list(captions)
         if len(features) not in (1, len(captions)):
             message = (
@@ -183,38 +185,6 @@ class Captioner(nn.Module):
             for module, mode in modes:
                 module.training = mode
 
-    def _need_language_model(self, what: str) -> None:
-        if self.language_model is None:
-            message = (
-                f"{what} needs a language model, and this captioner has none; "
-                'use strategy="beam" or "greedy" with mi=False, or train with a language model'
-            )
-            raise UserError(message)
-
-    def _check_plan(self, plan: _Plan) -> None:
-        if plan.strategy not in STRATEGIES:
-            raise unknown("strategy", plan.strategy, STRATEGIES)
-        if plan.strategy == "rerank":
-            self._need_language_model('strategy="rerank"')
-            if plan.mi:
-                message = (
-                    'mi=True cannot be combined with strategy="rerank", which already weighs whole '
-                    'descriptions by the prior; use mi=None, or strategy="beam"'
-                )
-                raise UserError(message)
-        if plan.mi:
-            self._need_language_model("mi=True")
-        for name, value in (("beam_size", plan.beam_size), ("length", plan.length)):
-            if value < 1:
-                message = f"{name} is {value}; give at least 1"
-                raise UserError(message)
-        size = self.tokenizer.vocabulary.size
-        if plan.strategy in ("rerank", "beam") and plan.beam_size > size:
-            message = (
-                f"beam_size is {plan.beam_size}, the vocabulary has {size} ids; give at most {size}"
-            )
-            raise UserError(message)
-
     def _check_features(self, features: Any) -> None:
         shape, size = tuple(np.shape(features)), self.decoder.feature_size
         if len(shape) != 3 or shape[1] < 1 or shape[2] != size:
@@ -226,7 +196,7 @@ class Captioner(nn.Module):
         for start in range(0, len(features), rows):
             block = features[start : start + rows]
             if not isinstance(block, Tensor):
-                block = torch.from_numpy(np.ascontiguousarray(block, dtype=np.float32))
+                block = torch.from_numpy(np.require(block, np.float32, ["C", "W"]))
             block = block.to(self._device, torch.float32)
             if not torch.isfinite(block).all():
                 bad = start + int((~torch.isfinite(block)).flatten(1).any(1).nonzero()[0, 0])
@@ -234,32 +204,32 @@ class Captioner(nn.Module):
                 raise UserError(message)
             yield block
 
-    def _steppers(self, features: Any, plan: _Plan) -> Iterator[tuple[Stepper, int]]:
+    def _steppers(self, features: Any, request: Request) -> Iterator[tuple[Stepper, int]]:
         """A stepper for each block of units, and its number of units."""
-        prior = self.language_model if plan.mi else None
+        prior = self.language_model if request.mi else None
         prepared = StepWeights(self.decoder)
         for block in self._chunks(features, self.unit_batch):
-            yield Stepper(self.decoder, block, prior, plan.temperature, prepared), len(block)
+            yield Stepper(self.decoder, block, prior, request.temperature, prepared), len(block)
 
-    def _decode_beams(self, features: Any, plan: _Plan) -> Descriptions:
-        words = self.tokenizer.vocabulary
+    def _decode_beams(self, features: Any, request: Request) -> Descriptions:
+        words, size = self.tokenizer.vocabulary, request.beam_size
         parts = [
-            beam_search(stepper, units, words.start, words.stop, plan.beam_size, plan.length)
-            for stepper, units in self._steppers(features, plan)
+            beam_search(stepper, units, words.start, words.stop, size, request.length)
+            for stepper, units in self._steppers(features, request)
         ]
-        tokens = join_units([part.tokens for part in parts], (0, plan.beam_size, 0), words.stop)
-        scores = join_units([part.scores for part in parts], (0, plan.beam_size))
+        tokens = join_units([part.tokens for part in parts], (0, size, 0), words.stop)
+        scores = join_units([part.scores for part in parts], (0, size))
         prior = None
         if self.language_model is not None:
-            legacy = plan.legacy and plan.strategy == "rerank"
+            legacy = request.legacy and request.strategy == "rerank"
             prior = beam_prior(self.language_model, tokens, legacy=legacy).cpu().numpy()
         beam_scores = scores.cpu().numpy()
         beam_logp = beam_scores
-        if plan.mi and prior is not None:
-            beam_logp = beam_scores + np.float32(plan.temperature) * prior
+        if request.mi and prior is not None:
+            beam_logp = beam_scores + np.float32(request.temperature) * prior
         best, chosen = np.zeros(len(tokens), np.int64), beam_scores[:, 0]
-        if plan.strategy == "rerank" and prior is not None:
-            best, chosen = best_beam(beam_logp, prior, plan.temperature)
+        if request.strategy == "rerank" and prior is not None:
+            best, chosen = best_beam(beam_logp, prior, request.temperature)
         beam_tokens = tokens.cpu().numpy()
         units = np.arange(len(best))
         beam_captions = self.tokenizer.decode(beam_tokens)
@@ -269,6 +239,7 @@ class Captioner(nn.Module):
             scores=chosen,
             logp=beam_logp[units, best],
             logp_lm=None if prior is None else prior[units, best],
+            temperature=request.temperature,
             beam_captions=beam_captions,
             beam_tokens=beam_tokens,
             beam_scores=beam_scores,
@@ -276,18 +247,10 @@ class Captioner(nn.Module):
             beam_logp_lm=prior,
         )
 
-    def _decode_paths(self, features: Any, plan: _Plan) -> Descriptions:
-        words = self.tokenizer.vocabulary
-        sampler = torch_generator(plan.seed, "sample") if plan.strategy == "sample" else None
-        parts = [
-            follow(
-                *(stepper, units, words.start, words.stop, plan.length),
-                sampler=sampler,
-                details=plan.details,
-            )
-            for stepper, units in self._steppers(features, plan)
-        ]
-        tokens = join_units([part.tokens for part in parts], (0, plan.length), words.stop)
+    def _decode_paths(self, features: Any, request: Request) -> Descriptions:
+        parts = list(self._paths(features, request))
+        words, length = self.tokenizer.vocabulary, request.length
+        tokens = join_units([part.tokens for part in parts], (0, length), words.stop)
         prior = None
         if self.language_model is not None:
             prior = beam_prior(self.language_model, tokens.unsqueeze(1))[:, 0].cpu().numpy()
@@ -295,15 +258,36 @@ class Captioner(nn.Module):
         def gather(take: Callable[[Any], Tensor], *shape: int) -> np.ndarray:
             return join_units([take(part) for part in parts], shape).cpu().numpy()
 
+        details = request.details or request.strategy == "forced"
         return Descriptions(
             captions=self.tokenizer.decode(tokens),
             tokens=tokens.cpu().numpy(),
             scores=gather(lambda part: part.scores, 0),
             logp=gather(lambda part: part.logp, 0),
             logp_lm=prior,
-            predictions=gather(lambda part: part.predictions, 0, 0, 0) if plan.details else None,
-            attentions=gather(lambda part: part.attentions, 0, 0, 0) if plan.details else None,
+            temperature=request.temperature,
+            predictions=gather(lambda part: part.predictions, 0, 0, 0) if details else None,
+            attentions=gather(lambda part: part.attentions, 0, 0, 0) if details else None,
         )
+
+    def _paths(self, features: Any, request: Request) -> Iterator[Paths]:
+        """One hypothesis per unit, block by block: greedy, drawn, or the given ids."""
+        words, targets, first = self.tokenizer.vocabulary, request.targets, 0
+        if targets is not None and len(targets) != len(features):
+            message = f"got targets of {len(targets)} units and features of {len(features)}"
+            raise UserError(message)
+        sampler = torch_generator(request.seed, "sample") if request.strategy == "sample" else None
+        for stepper, units in self._steppers(features, request):
+            forced = None
+            if targets is not None:
+                forced = torch.from_numpy(targets[first : first + units]).to(self._device)
+            yield follow(
+                *(stepper, units, words.start, words.stop, request.length),
+                sampler=sampler,
+                forced=forced,
+                details=request.details or forced is not None,
+            )
+            first += units
 
     def _forced(self, tokens: Tensor, features: Any) -> Tensor:
         """Sum of log p(w|E) over words and stop of every row of ids (N, T), start first: (N,)."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from milan_core.describe.captioner import Captioner
 from milan_core.describe.checkpoint import load_captioner, save_captioner
-from milan_core.describe.encoding import ENCODER_WEIGHTS, encoder_of
+from milan_core.describe.own_encoder import ENCODER_WEIGHTS, encoder_of
 from milan_core.errors import UserError
 from milan_core.runtime.files import file_sha256
 

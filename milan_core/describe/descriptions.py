@@ -19,13 +19,16 @@ class Descriptions:
     tokens: np.ndarray
     """int64 [U, n] token ids, without start; after a stop, stops (beam modes)."""
     scores: np.ndarray
-    """float32 [U] what the strategy maximised; greedy and sample sum all n steps, as published."""
+    """float32 [U] what the strategy maximised; greedy, sample and forced sum all n steps, as
+    published."""
     logp: np.ndarray
     """float32 [U] log p(d|E) through the stop."""
     logp_lm: np.ndarray | None
     """float32 [U] log p(d) through the stop; None without a language model."""
+    temperature: float | None = None
+    """Lambda of the request; None where there was none."""
     beam_captions: list[list[str]] | None = None
-    """[U][B] best first by the search's own score; None for greedy and sample, as all below."""
+    """[U][B] best first by the search's own score; None but for beams, as all below."""
     beam_tokens: np.ndarray | None = None
     """int64 [U, B, n]."""
     beam_scores: np.ndarray | None = None
@@ -35,9 +38,32 @@ class Descriptions:
     beam_logp_lm: np.ndarray | None = None
     """float32 [U, B]; None without a language model."""
     predictions: np.ndarray | None = None
-    """float32 [U, n, V] scores of every word; only for greedy and sample with `details`."""
+    """float32 [U, n, V] scores of every word; only with `details`, and forced."""
     attentions: np.ndarray | None = None
-    """float32 [U, n, k] weights over the exemplars; only for greedy and sample with `details`."""
+    """float32 [U, n, k] weights over the exemplars; as `predictions`."""
+
+    @property
+    def wpmi(self) -> np.ndarray | None:
+        """float32 [U] log p(d|E) - lambda log p(d) (equation 3); None without a language model."""
+        return _weighted(self.logp, self.logp_lm, self.temperature)
+
+    @property
+    def beam_wpmi(self) -> np.ndarray | None:
+        """float32 [U, B] the same of every beam; None without beams or a language model."""
+        return _weighted(self.beam_logp, self.beam_logp_lm, self.temperature)
+
+
+def wpmi(logp: np.ndarray, logp_lm: np.ndarray, weight: float) -> np.ndarray:
+    """Equation 3 of Hernandez et al. 2022: log p(d|E) - weight * log p(d)."""
+    return logp - np.float32(weight) * logp_lm
+
+
+def _weighted(
+    logp: np.ndarray | None, logp_lm: np.ndarray | None, weight: float | None
+) -> np.ndarray | None:
+    if logp is None or logp_lm is None or weight is None:
+        return None
+    return wpmi(logp, logp_lm, weight)
 
 
 def join_units(parts: list[Tensor], empty: tuple[int, ...], fill: int | None = None) -> Tensor:

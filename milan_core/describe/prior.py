@@ -36,4 +36,6 @@ def most_likely_text(captioner: Captioner, beam_size: int, length: int) -> tuple
     vocabulary = captioner.tokenizer.vocabulary
     stepper = _PriorStepper(model)
     beams = beam_search(stepper, 1, vocabulary.start, vocabulary.stop, beam_size, length)
-    return captioner.tokenizer.decode(beams.tokens[0, :1].numpy())[0], float(beams.scores[0, 0])
+    return captioner.tokenizer.decode(beams.tokens[0, :1].cpu().numpy())[0], float(
+        beams.scores[0, 0]
+    )

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from milan_core.describe.descriptions import wpmi
 from milan_core.describe.language_model import LanguageModel, counted_lengths
 
 _CELLS_PER_CHUNK = 1 << 22
@@ -66,11 +67,6 @@ def _chosen_logp(model: LanguageModel, outputs: Tensor, node: Tensor, targets: T
         norm = torch.logsumexp(logits, dim=1)
         parts.append(logits[local, targets[first:last]] - norm[local])
     return torch.cat(parts)
-
-
-def wpmi(beam_logp: np.ndarray, beam_logp_lm: np.ndarray, weight: float) -> np.ndarray:
-    """Equation 3 for every beam: log p(d|E) - weight * log p(d), (U, B)."""
-    return beam_logp - np.float32(weight) * beam_logp_lm
 
 
 def best_beam(

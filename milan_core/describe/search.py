@@ -129,10 +129,11 @@ def follow(
     length: int,
     *,
     sampler: torch.Generator | None = None,
+    forced: Tensor | None = None,
     details: bool = False,
     early: bool = False,
 ) -> Paths:
-    """One word per step: the best one, or one drawn in proportion to exp(score).
+    """One word per step: the best one, one drawn in proportion to exp(score), or the one given.
 
     Args:
         stepper: fresh, one hypothesis per unit.
@@ -141,6 +142,7 @@ def follow(
         stop: id after which `logp` no longer grows.
         length: steps at most.
         sampler: draw words with this generator; None takes the best word (ties: lower id).
+        forced: int64 (U, L) the words to take; L is then the number of steps.
         details: also return the scores of every word and the attention weights.
         early: end when every unit has stopped; otherwise all `length` steps are made and enter
             `scores`, as in the published code.
@@ -148,9 +150,9 @@ def follow(
     last = torch.full((units,), start, device=stepper.device)
     alive = torch.ones(units, dtype=torch.bool, device=stepper.device)
     tokens, chosen, logp, predictions, attentions = [], [], [], [], []
-    for _ in range(length):
+    for place in range(length if forced is None else forced.shape[1]):
         step = stepper.advance(last)
-        last = _choose(step.score, sampler)
+        last = _choose(step.score, sampler) if forced is None else forced[:, place]
         chosen.append(step.score.gather(1, last.unsqueeze(1))[:, 0])
         logp.append(step.logp.gather(1, last.unsqueeze(1))[:, 0] * alive)
         tokens.append(last)

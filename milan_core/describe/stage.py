@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from milan_core.errors import UserError
+from milan_core.describe.reading import check_encoder, decoding_of
 from milan_core.features.store import FeatureTable, load_features
 from milan_core.runtime.files import read_csv, save_tensors, write_csv
 
 if TYPE_CHECKING:
-    from milan_core.describe.captioner import Captioner, Descriptions
+    from milan_core.describe.captioner import Captioner
+    from milan_core.describe.descriptions import Descriptions
 
 COLUMNS = ("layer", "unit", "description", "logp", "logp_lm", "score")
 HEADER = (*COLUMNS, "side")
@@ -32,54 +33,37 @@ def describe_units(
 ) -> None:
     """Write descriptions.csv, beams.safetensors and baselines.csv (spec 1.3, 5.2) to `out`.
 
-    Always by beam search and re-ranking: the scores need the beams, and a captioner without p(d)
-    is refused. `rerank_study` compares the other strategies.
+    `captioner_path` is a captioner's folder, the config.json in it, or a published file.
     """
     from milan_core.describe.checkpoint import load_captioner
 
-    if (strategy := options.get("strategy", "rerank")) != "rerank":
-        message = (
-            f"describe units: strategy {strategy!r} leaves no beams to score and to re-rank; leave "
-            "it out, and compare strategies with `milan rerank_study measure`"
-        )
-        raise UserError(message)
-    folder = captioner_path.parent if captioner_path.suffix == ".json" else captioner_path
-    captioner = load_captioner(folder).to(device)
+    place = captioner_path.parent if captioner_path.suffix == ".json" else captioner_path
+    captioner = load_captioner(place).to(device)
     table = load_features(features_path)
-    check_encoder(captioner, table, folder, features_path)
+    check_encoder(captioner, table, place, features_path)
+    options = decoding_of(captioner, options)
     found = decode(captioner, table.arrays["exact"], options)
-    sides = _sides(folder / "units.csv", model, table)
+    sides = _sides(place / "units.csv", model, table)
     rows = description_rows(table.rows, found)
     with_sides = [(*row, side) for row, side in zip(rows, sides, strict=True)]
     write_csv(out / "descriptions.csv", HEADER, with_sides)
-    _write_beams(out / "beams.safetensors", table, found)
+    write_beams(out / "beams.safetensors", table.rows, found)
     write_csv(out / "baselines.csv", BASELINE_HEADER, _baselines(captioner, table, options))
 
 
 def decode(captioner: Captioner, features: np.ndarray, options: dict[str, Any]) -> Descriptions:
     """Decode with the options of the configuration; too wide a beam is narrowed."""
-    strategy = options.get("strategy", "rerank")
     return captioner.decode(
         features,
-        strategy=strategy,
-        mi=None if strategy == "rerank" else False,
+        strategy=options.get("strategy"),
+        mi=options.get("mi"),
         temperature=options.get("temperature", 0.2),
         beam_size=options.get("beam_size", 50),
         length=options.get("length", 15),
         legacy=options.get("legacy", False),
         clamp_beam=True,
+        seed=options.get("seed", 0),
     )
-
-
-def check_encoder(captioner: Captioner, table: FeatureTable, folder: Path, path: Path) -> None:
-    """Refuse features that the captioner's encoder did not make."""
-    expected = getattr(captioner, "meta", {}).get("encoder_hash")
-    if expected is not None and expected != table.meta["encoder"]:
-        message = (
-            f"{path} was made by encoder {table.meta['encoder']}, the captioner {folder} reads "
-            f"features of encoder {expected}; run the features stage with the captioner's encoder"
-        )
-        raise UserError(message)
 
 
 def description_rows(keys: list[tuple[str, int]], found: Descriptions) -> list[tuple[Any, ...]]:
@@ -102,6 +86,12 @@ def _number(value: Any) -> Any:
 
 
 def _sides(path: Path, model: str, table: FeatureTable) -> list[str]:
+    """Whether the captioner learnt from each unit; one without a list of units knew none of them.
+
+    Published captioners, converted ones too, do not say which units taught them.
+    """
+    if not path.is_file():
+        return ["test"] * len(table.rows)
     seen = {
         (row["layer"], int(row["unit"]))
         for row in read_csv(path, ["model", "layer", "unit", "side"])
@@ -110,17 +100,22 @@ def _sides(path: Path, model: str, table: FeatureTable) -> list[str]:
     return ["train" if key in seen else "test" for key in table.rows]
 
 
-def _write_beams(path: Path, table: FeatureTable, found: Descriptions) -> None:
-    assert found.beam_logp is not None
-    assert found.beam_logp_lm is not None
-    arrays = {
-        "logp": found.beam_logp.astype(np.float32),
-        "logp_lm": found.beam_logp_lm.astype(np.float32),
-    }
+def write_beams(path: Path, keys: list[tuple[str, int]], found: Descriptions) -> None:
+    """Write every candidate of every unit with log p(d|E) and log p(d).
+
+    A strategy without beams has one candidate. Without a language model every log p(d) is 0, so
+    that no lambda changes the order.
+    """
+    captions, logp, prior = found.beam_captions, found.beam_logp, found.beam_logp_lm
+    if captions is None or logp is None:
+        captions, logp = [[text] for text in found.captions], found.logp[:, None]
+        prior = None if found.logp_lm is None else found.logp_lm[:, None]
+    prior = np.zeros_like(logp) if prior is None else prior
+    arrays = {"logp": logp.astype(np.float32), "logp_lm": prior.astype(np.float32)}
     meta = {
-        "captions": found.beam_captions,
-        "layers": [layer for layer, _ in table.rows],
-        "units": [unit for _, unit in table.rows],
+        "captions": captions,
+        "layers": [layer for layer, _ in keys],
+        "units": [unit for _, unit in keys],
     }
     save_tensors(path, BEAMS_KIND, BEAMS_VERSION, arrays, meta)
 
@@ -136,9 +131,11 @@ def _baselines(
         if masking in table.arrays:
             values = _values(decode(captioner, table.arrays[masking], options))
             rows += [(method, *key, *v) for key, v in zip(table.rows, values, strict=True)]
-    beam, length = options.get("beam_size", 50), options.get("length", 15)
-    text, logp = most_likely_text(captioner, beam, length)
-    rows += [("prior_only", *key, text, "", _number(logp), "") for key in table.rows]
-    greedy = decode(captioner, table.arrays["exact"], {**options, "strategy": "greedy"})
+    if captioner.language_model is not None:
+        beam, length = options.get("beam_size", 50), options.get("length", 15)
+        text, logp = most_likely_text(captioner, beam, length)
+        rows += [("prior_only", *key, text, "", _number(logp), "") for key in table.rows]
+    plain = {**options, "strategy": "greedy", "mi": False}
+    greedy = decode(captioner, table.arrays["exact"], plain)
     rows += [("greedy", *k, *v) for k, v in zip(table.rows, _values(greedy), strict=True)]
     return rows

@@ -80,6 +80,7 @@ class _Decoding:
     def __init__(self, captioner: Any, features: np.ndarray, options: dict[str, Any]) -> None:
         self._captioner, self._features = captioner, features
         self._length = options["length"]
+        self.has_prior = captioner.language_model is not None
         self.costs: list[tuple[str, int, float]] = []
 
     def run(self, name: str, strategy: str, beams: int = 1, **more: Any) -> Any:
@@ -100,7 +101,7 @@ class _Decoding:
 def measure(files: StudyFiles) -> None:
     """Write the rows of one network to `files.out`, and `timing.csv` beside it."""
     from milan_core.describe.checkpoint import load_captioner
-    from milan_core.describe.stage import check_encoder
+    from milan_core.describe.reading import check_encoder
     from milan_core.features.store import load_features
 
     captioner = load_captioner(files.captioner.parent).to(files.device)
@@ -137,7 +138,7 @@ def measure(files: StudyFiles) -> None:
 
 
 def trials(decoding: Any, options: dict[str, Any], seed: int) -> Iterator[Trial]:
-    """The strategies, greedy first: the others' gains are over it."""
+    """The strategies, greedy first: the others' gains are over it. Those with p(d) need p(d)."""
     plain = {"mi": False}
     yield Trial("greedy", 1, 0.0, [decoding.run("greedy", "greedy", **plain).captions])
     draws = [
@@ -145,25 +146,38 @@ def trials(decoding: Any, options: dict[str, Any], seed: int) -> Iterator[Trial]
         for draw in range(options["samples"])
     ]
     yield Trial("sample", 1, 0.0, draws)
-    for weight in options["token_lambdas"]:
+    token_lambdas = options["token_lambdas"] if decoding.has_prior else []
+    for weight in token_lambdas:
         found = decoding.run("greedy-mi", "greedy", mi=True, temperature=weight)
         yield Trial("greedy-mi", 1, weight, [found.captions])
-    for weight in options["token_lambdas"]:
+    for weight in token_lambdas:
         width = options["token_beam"]
         found = decoding.run("beam-mi", "beam", width, mi=True, temperature=weight)
         yield Trial("beam-mi", width, weight, [found.captions])
-    for width in options["beams"]:
-        yield from _reranked(decoding.run("rerank", "rerank", width), width, options["lambdas"])
+    if not decoding.has_prior:
+        for width in options["beams"]:
+            yield Trial("beam", width, 0.0, [decoding.run("beam", "beam", width).captions])
+        return
+    searches = {width: decoding.run("rerank", "rerank", width) for width in options["beams"]}
+    for width, found in searches.items():
+        yield from _reranked(found, width, options["lambdas"])
+    if options.get("prefixes"):
+        widest = max(searches)
+        for width in sorted(set(searches) - {widest}):
+            yield from _reranked(searches[widest], width, options["lambdas"], "-of-widest")
 
 
-def _reranked(found: Any, width: int, lambdas: Sequence[float]) -> Iterator[Trial]:
-    """One search, re-ranked with every lambda; lambda 0 is the beam search itself."""
+def _reranked(found: Any, width: int, lambdas: Sequence[float], name: str = "") -> Iterator[Trial]:
+    """The first `width` beams of a search, re-ranked with every lambda; 0 is the search itself.
+
+    `name` is added to the strategy where the search was wider.
+    """
     from milan_core.describe.rerank import sweep
 
-    chosen = sweep(found.beam_logp, found.beam_logp_lm, lambdas)
+    chosen = sweep(found.beam_logp[:, :width], found.beam_logp_lm[:, :width], lambdas)
     for weight, best in chosen.items():
         texts = [beam[index] for beam, index in zip(found.beam_captions, best, strict=True)]
-        yield Trial("rerank" if weight else "beam", width, weight, [texts])
+        yield Trial(("rerank" if weight else "beam") + name, width, weight, [texts])
 
 
 def first_half(judged: np.ndarray, seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ opaque here: exemplar features for the LSTM family, images and masks for the oth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -108,7 +108,7 @@ def pmi_describe(
     lm = np.zeros_like(logp) if prior_logp is None else prior_logp
     empty = np.zeros(0, np.int64), np.zeros(0, np.float32)
     best, scores = best_beam(logp, lm, weight) if found else empty
-    return _record(found, logp, prior_logp, best, scores)
+    return replace(_record(found, logp, prior_logp, best, scores), temperature=weight)
 
 
 def _check(temperature: float, beam_size: int, length: int) -> None:

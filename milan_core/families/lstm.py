@@ -15,21 +15,31 @@ from milan_core.families.interface import Candidates
 
 
 class LstmCaptioner:
-    """A `milan_core.describe.captioner.Captioner`; the units are features (units, k, F)."""
+    """A `milan_core.describe.captioner.Captioner`; the units are features (units, k, F).
 
-    def __init__(self, captioner: Captioner) -> None:
-        # Without its language model, which would score every beam only to be ignored here.
+    With a `token_weight` lambda its beams maximise log p(d|E) - lambda log p(d) word by word, as
+    the published code proposes descriptions to CLIP (specification 4.6); log p(d|E) is given all
+    the same. That needs the captioner's language model.
+    """
+
+    def __init__(self, captioner: Captioner, token_weight: float | None = None) -> None:
+        # Elsewhere without its language model, which would score every beam only to be ignored.
         self._captioner = Captioner(
             captioner.decoder,
-            None,
+            None if token_weight is None else captioner.language_model,
             captioner.tokenizer,
             max_unit_batch=captioner.max_unit_batch,
         )
+        self._token_weight = token_weight
 
     def candidates(self, units: Any, beam_size: int, length: int) -> list[Candidates]:
         """The full beam of every unit, unfinished descriptions included (specification 1.4)."""
+        weight = self._token_weight
         out = self._captioner.decode(
-            units, "beam", mi=False, beam_size=beam_size, length=length, clamp_beam=True
+            *(units, "beam", weight is not None, weight or 0.0),
+            beam_size=beam_size,
+            length=length,
+            clamp_beam=True,
         )
         assert out.beam_captions is not None
         assert out.beam_tokens is not None
@@ -40,7 +50,7 @@ class LstmCaptioner:
     def score(self, units: Any, texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
         """Log p(d|E) of given texts by forced decoding, float32 per unit."""
         return [
-            self._captioner.score(list(group), units[index : index + 1])
+            self._captioner.score(list(group), units[index : index + 1], mi=False)
             for index, group in enumerate(texts)
         ]
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from milan_core.describe.descriptions import Descriptions
-from milan_core.describe.stage import COLUMNS, check_encoder, description_rows
+from milan_core.describe.reading import check_encoder
+from milan_core.describe.stage import COLUMNS, description_rows
 from milan_core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet, load_exemplars
 from milan_core.families.interface import Exemplars, pmi_describe
 from milan_core.runtime.files import write_csv
+
+if TYPE_CHECKING:
+    from milan_core.describe.captioner import Captioner
 
 CANDIDATES = ("layer", "unit", "rank", "description", "logp", "logp_lm", "score", "similarity")
 Key = tuple[str, int]
@@ -26,7 +30,7 @@ class UnitExemplars(Sequence[Exemplars]):
     """
 
     def __init__(self, exemplars: ExemplarSet, images: np.ndarray, keys: Sequence[Key]) -> None:
-        self._exemplars, self._images, self._keys = exemplars, images, keys
+        self.exemplars, self.images, self._keys = exemplars, images, keys
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -37,25 +41,25 @@ class UnitExemplars(Sequence[Exemplars]):
     def __getitem__(self, index: slice) -> UnitExemplars: ...
     def __getitem__(self, index: int | slice) -> Exemplars | UnitExemplars:
         if isinstance(index, slice):
-            return UnitExemplars(self._exemplars, self._images, self._keys[index])
+            return UnitExemplars(self.exemplars, self.images, self._keys[index])
         layer, unit = self._keys[index]
-        ids = self._exemplars.ids(layer)[unit]
-        height, width = self._images.shape[1:3]
+        ids = self.exemplars.ids(layer)[unit]
+        height, width = self.images.shape[1:3]
         if height != width:
             message = f"exemplar images are {height} x {width}; masks are made for square images"
             raise UserError(message)
-        masks = self._exemplars.masks(layer, height, units=[unit])[0]
+        masks = self.exemplars.masks(layer, height, units=[unit])[0]
         there = ids >= 0
         if not there.any():
             shape = (1, height, width)
             return Exemplars(np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool))
-        return Exemplars(np.asarray(self._images[ids[there]]), masks[there])
+        return Exemplars(np.asarray(self.images[ids[there]]), masks[there])
 
 
 def describe_variant(
     spec: dict[str, Any],
-    captioner_path: Path,
-    features_path: Path,
+    captioner_path: Path | None,
+    features_path: Path | None,
     exemplars_path: Path,
     dataset_path: Path,
     *,
@@ -64,13 +68,15 @@ def describe_variant(
 ) -> None:
     """Write descriptions.csv and candidates.csv (all beams, all scores) of a variant to `out`.
 
-    `spec` is an entry of `variants` in the configuration.
+    `spec` is an entry of `variants` in the configuration. The captioner trained here (its
+    config.json) and the features it reads are needed only where the variant uses them.
     """
     from milan_core.data.store import open_dataset
 
     exemplars = load_exemplars(exemplars_path)
     keys = [(layer, unit) for layer, count in exemplars.units.items() for unit in range(count)]
-    units = UnitExemplars(exemplars, open_dataset(dataset_path).images, keys)
+    images = open_dataset(dataset_path).images
+    units = UnitExemplars(exemplars, images, keys)
     captioner, prior, seen = _models(spec, captioner_path, features_path, units, device)
     found = pmi_describe(
         captioner, prior, seen, spec["temperature"], spec["beam_size"], spec["length"]
@@ -83,37 +89,76 @@ def describe_variant(
 
 
 def _models(
-    spec: dict[str, Any], captioner_path: Path, features: Path, units: UnitExemplars, device: str
+    spec: dict[str, Any],
+    captioner_path: Path | None,
+    features: Path | None,
+    units: UnitExemplars,
+    device: str,
 ) -> tuple[Any, Any, Any]:
     """Captioner, prior, and the units as that captioner reads them."""
-    from milan_core.describe.checkpoint import load_captioner
     from milan_core.families.lstm import LstmCaptioner, LstmPrior
 
     choice, other = dict(spec["captioner"]), dict(spec["prior"])
     family, source = choice.pop("family"), choice.pop("source")
+    encoder_weights = choice.pop("encoder_weights", None)
     prior_family, prior_source = other.pop("family"), other.pop("source")
-    trained = None
-    if "milan" in (family, prior_family):
-        trained = load_captioner(captioner_path.parent).to(device)
+    milan = None
     captioner: Any
     seen: Any = units
-    if family == "milan":
-        from milan_core.features.store import load_features
-
-        assert trained is not None
-        table = load_features(features)
-        check_encoder(trained, table, captioner_path.parent, features)
-        captioner, seen = LstmCaptioner(trained), table.arrays["exact"]
-    else:
+    if family == "released":
+        milan, seen = _released(source, encoder_weights, units, device)
+    elif "milan" in (family, prior_family):
+        milan = _trained(captioner_path, device)
+    if family == "image_to_text":
         from milan_core.families.image_to_text import ImageToText
 
         captioner = ImageToText.load(source, device, **choice)
+    else:
+        assert milan is not None
+        if family == "milan":
+            seen = _features(milan, captioner_path, features)
+        per_token = spec.get("candidates") == "beam_mi"
+        captioner = LstmCaptioner(milan, spec["temperature"] if per_token else None)
     if prior_family == "causal_lm":
         from milan_core.families.causal_lm import CausalPrior
 
         return captioner, CausalPrior.load(prior_source, device, **other), seen
-    model = None if trained is None or prior_family == "none" else trained.language_model
+    model = None if milan is None or prior_family == "none" else milan.language_model
     return captioner, None if model is None else LstmPrior(model), seen
+
+
+def _trained(path: Path | None, device: str) -> Captioner:
+    from milan_core.describe.checkpoint import load_captioner
+
+    if path is None:
+        message = (
+            "this variant reads the captioner trained here; give its config.json (--captioner)"
+        )
+        raise UserError(message)
+    return load_captioner(path.parent).to(device)
+
+
+def _features(captioner: Captioner, place: Path | None, path: Path | None) -> np.ndarray:
+    from milan_core.features.store import load_features
+
+    if path is None or place is None:
+        message = "the captioner trained here reads features; give their file (--features)"
+        raise UserError(message)
+    table = load_features(path)
+    check_encoder(captioner, table, place.parent, path)
+    return table.arrays["exact"]
+
+
+def _released(
+    source: str, weights: str | None, units: UnitExemplars, device: str
+) -> tuple[Captioner, np.ndarray]:
+    """A published captioner, and the features that its own encoder makes of the units."""
+    from milan_core.describe.checkpoint import load_captioner
+    from milan_core.describe.own_encoder import encoder_of, own_features
+
+    captioner = load_captioner(Path(source).expanduser()).to(device)
+    encoder = encoder_of(captioner, device, weights)
+    return captioner, own_features(captioner, encoder, units.images, units.exemplars)
 
 
 def _clip(

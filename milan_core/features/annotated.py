@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from milan_core.annotations.images import SetImages
+from milan_core.annotations.layers import LayerFolder
 from milan_core.annotations.mapped import scratch_array
 from milan_core.annotations.records import Annotation, write_annotations
 from milan_core.annotations.released import AnnotationSet, open_set
@@ -32,14 +34,16 @@ def encode_set(
     maskings: tuple[Masking, ...] = ("exact",),
     seed: int = 0,
     scratch: Path | None = None,
+    every: bool = False,
 ) -> FeatureTable:
-    """Features of the annotated units of a set, layer by layer, units as in its files: float16.
+    """Features of the annotated units of a set, layer by layer, units as in its files.
 
-    Every distinct image is read and encoded once, whatever the number of layers that show it.
-    With a folder for `scratch` files, masks and features lie there and not in memory: 0.5 GB and
-    up to 1.8 GB for the largest published set.
+    They have the type of the encoder's maps: float16, float32 for a published captioner. Every
+    distinct image is read and encoded once, whatever the number of layers that show it. With a
+    folder for `scratch` files, masks and features lie there and not in memory: 0.5 GB and up to
+    1.8 GB of float16 for the largest published set. `every` takes all units of the set.
     """
-    rows = _annotated_rows(found)
+    rows = _wanted_rows(found, every)
     empty = np.zeros if scratch is None else functools.partial(scratch_array, scratch)
     layers = [_masked(found, name, chosen, empty) for name, chosen in rows.items()]
     if len({layer.ids.shape[1] for layer in layers}) != 1:
@@ -54,12 +58,12 @@ def encode_set(
                 spatial_features(encoder, images, one, size, masking=masking, seed=seed)
                 for one in layers
             ]
-            arrays[masking] = np.concatenate(parts).astype(np.float16)
+            arrays[masking] = np.concatenate(parts).astype(encoder.dtype)
     else:
         options |= {"append_area": append_area, "resize": resize}
         batches = encoder.batches(images, used_images(layers), BATCH)
         pooled = pool_images(
-            batches, layers, size, maskings=maskings, empty=empty, dtype=np.float16, **options
+            batches, layers, size, maskings=maskings, empty=empty, dtype=encoder.dtype, **options
         )
         arrays = {str(masking): array for masking, array in pooled.items()}
     meta = {"encoder": encoder.hash, "dataset": set_fingerprint(found), "pooling": options}
@@ -68,11 +72,12 @@ def encode_set(
     return FeatureTable(arrays, counts, meta, units)
 
 
-def _annotated_rows(found: AnnotationSet) -> dict[str, np.ndarray]:
-    """Rows of the units that have annotations, rising, by layer."""
+def _wanted_rows(found: AnnotationSet, every: bool) -> dict[str, np.ndarray]:
+    """Rows of the units that have annotations, or of all, rising, by layer."""
     rows: dict[str, np.ndarray] = {}
+    wanted = found.units if every else list(found.annotations)
     for name, folder in found.layers.items():
-        units = [unit for layer, unit in found.annotations if layer == name]
+        units = [unit for layer, unit in wanted if layer == name]
         if units:
             rows[name] = np.sort([folder.row(unit) for unit in units])
     if not rows:
@@ -107,12 +112,25 @@ def _masked(found: AnnotationSet, name: str, rows: np.ndarray, empty: Empty) -> 
 
 
 def set_fingerprint(found: AnnotationSet) -> str:
-    """A digest of the set's ids and units: which images its exemplars are."""
+    """A digest of what decides the features: ids, units, masks, and images of the set's own.
+
+    Packed masks give the digest of the masks that they were packed from.
+    """
     facts = []
     for name, folder in found.layers.items():
         table = file_sha256(folder.folder / "ids.csv")
-        facts.append([name, table, folder.size, folder.units.tolist()])
+        facts.append([name, table, folder.size, folder.units.tolist(), _pixels_hash(folder)])
     return text_hash(canonical_json(facts), 64)
+
+
+def _pixels_hash(folder: LayerFolder) -> str:
+    """SHA-256 of the masks of a layer as bits and, where it has them, of its images."""
+    digest = hashlib.sha256()
+    for row in range(len(folder)):
+        digest.update(folder.packed(row).tobytes())
+        if folder.has_images:
+            digest.update(folder.images(row).data)
+    return digest.hexdigest()
 
 
 def write_set(

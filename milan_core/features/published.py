@@ -42,9 +42,6 @@ PUBLISHED = {
 CLASSES = {"PyramidConvEncoder": "pyramid", "SpatialConvEncoder": "spatial"}
 """Names of the published classes, as containers give them, and our kinds."""
 
-POOLING = {"append_area": False, "resize": "bilinear"}
-"""How the published pyramid pooled: four mask pixels a cell, no area."""
-
 
 def encoder_spec(config: str) -> dict[str, Any]:
     """The zoo spec of a published encoder, without weights; usable as a network's entry."""

@@ -16,6 +16,7 @@ from milan_core.plan.annotations import check_sets, networks
 from milan_core.plan.audit import audit_params as audit_params
 from milan_core.plan.audit import audited
 from milan_core.plan.audit import has_truth as has_truth
+from milan_core.plan.captioner import captioner_params, describe_params
 from milan_core.plan.edit import edit_params as edit_params
 from milan_core.plan.edit import edit_trial as edit_trial
 from milan_core.plan.edit import edited, references
@@ -36,7 +37,14 @@ from milan_core.plan.splits import (
     splits,
     trials,
 )
-from milan_core.plan.variants import check_variants, scored_variants, variant_params, varied
+from milan_core.plan.variants import (
+    check_variants,
+    reads_trained,
+    released_files,
+    scored_variants,
+    variant_params,
+    varied,
+)
 from milan_core.plan.weights import check_weights, fetched_weights
 from milan_core.runtime.files import canonical_json, file_sha256, text_hash
 from milan_core.sources import closure, file_of
@@ -46,12 +54,16 @@ __all__ = [
     "Trial",
     "annotated",
     "annotation_sets",
+    "captioner_params",
+    "describe_params",
     "described",
     "experiments",
     "fetched_weights",
     "judged",
     "networks",
     "primary_split",
+    "reads_trained",
+    "released_files",
     "scored_variants",
     "seeds",
     "splits",
@@ -166,22 +178,6 @@ def training_params(config: Config, model: str, results: str, resources: str) ->
         teacher = json.loads(model_params(config, spec.weights.teacher, results, resources))
         weights["teacher"] = {**teacher, "layers": [spec.weights.teacher_layer]}
     return canonical_json({**body, "weights": weights})
-
-
-def captioner_params(config: Config, split: str) -> str:
-    """The canonical JSON of the captioner settings of a split: the section, then its overrides.
-
-    `within` and `without` stand for all splits of that kind; other keys name one split.
-    """
-    section = config.captioner.model_dump(exclude={"splits"})
-    for key in sorted(config.captioner.splits, key=len):
-        if split == key or (key in KINDS and split.startswith(f"{key}_")):
-            override = config.captioner.splits[key]
-            for name in override:
-                if name not in section:
-                    raise unknown("key", name, section, f"config: captioner.splits.{key}")
-            section.update(override)
-    return canonical_json(section)
 
 
 def report_params(config: Config, results: str, resources: str) -> str:

@@ -10,16 +10,17 @@ from PIL import Image
 from milan_core import ops
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.merge import merge_images
+from milan_core.annotations.records import Annotation, write_annotations
 from milan_core.annotations.released import open_set
 from milan_core.cli import main
 from milan_core.config import parse_config
 from milan_core.config.annotations import expand_groups
 from milan_core.describe.splits import load_units
 from milan_core.errors import UserError
-from milan_core.features.annotated import encode_set
+from milan_core.features.annotated import encode_set, set_fingerprint
 from milan_core.features.pool import load_encoder
 from milan_core.features.pooling import pool_slots
-from milan_core.features.store import load_features
+from milan_core.features.store import FeatureTable, load_features
 from milan_core.plan import annotations as plan
 from milan_core.plan import baselines, needed_models, splits, studied, trials
 from milan_core.plan.splits import HELD_OUT, WITHIN, annotation_sets, described
@@ -133,7 +134,7 @@ def test_the_command_writes_what_training_reads(mini, tmp_path, capsys):
     found = load_units(["mine"], [out["features"]], [out["texts"]])
     assert found.units[:3] == [("mine", "0", 10), ("mine", "0", 3), ("mine", "0", 8)]
     assert found.captions[0] == ["a red dog 10", "dogs", "red"]
-    assert found.features.shape == (9, K, 6)
+    assert found.features().shape == (9, K, 6)
     table = load_features(out["features"])
     assert table.units == {"0": [10, 3, 8], "4": list(range(UNITS))}
     record = json.loads((tmp_path / "f/provenance.json").read_text())
@@ -244,3 +245,53 @@ def test_pairs_that_cannot_be(pair, words):
     body, _ = paper(generalization={"across": {"x": [pair]}})
     with pytest.raises(UserError, match=words):
         parse_config(body)
+
+
+def test_masks_and_images_of_its_own_are_part_of_a_sets_fingerprint(mini, tmp_path):
+    root, _ = mini
+    copy = tmp_path / "set"
+    shutil.copytree(root / "set", copy)
+    whole = set_fingerprint(open_set(copy))
+    assert whole == set_fingerprint(open_set(root / "set"))
+    open_set(copy).pack()
+    assert set_fingerprint(open_set(copy)) == whole, "packed or not"
+    masks = np.load(copy / "4/masks.npy")
+    masks[1, 2, 0, 3, 4] ^= 1
+    np.save(copy / "4/masks.npy", masks)
+    other = set_fingerprint(open_set(copy))
+    assert other != whole
+    merge_images(open_set(copy), root / "val", "crop", expected=IMAGES)
+    with_images = set_fingerprint(open_set(copy))
+    assert with_images != other
+    images = np.load(copy / "4/images.npy")
+    images[0, 0, 0, 0, 0] ^= 1
+    np.save(copy / "4/images.npy", images)
+    assert set_fingerprint(open_set(copy)) != with_images
+
+
+def test_features_of_several_networks_are_copied_once_and_in_order(tmp_path):
+    rng, paths, texts, whole = np.random.default_rng(0), [], [], []
+    for name, units in (("a", 5), ("b", 300)):
+        array = rng.normal(size=(units, 2, 3)).astype(np.float16)
+        meta = {"encoder": "e", "pooling": {}}
+        paths.append(tmp_path / f"{name}.safetensors")
+        FeatureTable({"exact": array, "whole": array + 1}, [("x", units)], meta).save(paths[-1])
+        kept = [unit for unit in range(units) if unit % 3]
+        texts.append(tmp_path / f"{name}.csv")
+        write_annotations(texts[-1], [Annotation("x", unit, f"text {unit}") for unit in kept])
+        whole.append(array[kept])
+    found = load_units(["a", "b"], paths, texts)
+    expected = np.concatenate(whole)
+    np.testing.assert_array_equal(found.features(), expected)
+    assert isinstance(found.parts[0][0], np.memmap)
+    rows = np.array([1, 2, 3, 150, 201])
+    np.testing.assert_array_equal(found.features(rows), expected[rows])
+    assert found.features().dtype == np.float16
+    assert found.units[3][:2] == ("b", "x")
+    texts[1].write_text("layer,unit,summary\nx,one,dogs\n")
+    with pytest.raises(UserError, match=r"b\.csv, line 2: unit must be a number"):
+        load_units(["a", "b"], paths, texts)
+    narrow = rng.normal(size=(5, 2, 4)).astype(np.float16)
+    FeatureTable({"exact": narrow}, [("x", 5)], {"encoder": "e"}).save(paths[1])
+    with pytest.raises(UserError, match="features of different sizes"):
+        load_units(["a", "b"], paths, texts)

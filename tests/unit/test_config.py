@@ -1,11 +1,14 @@
 """The configuration: schema in step with the code, and one sentence per mistake."""
 
+import json
+
 import pytest
 import yaml
 
 from milan_core import plan
 from milan_core.cli.config import load, merge, schema_text
 from milan_core.config import parse_config
+from milan_core.describe.settings import CaptionerSettings
 from milan_core.errors import UserError
 
 
@@ -76,3 +79,79 @@ def test_splits_never_mix_networks(default):
     for name, split in plan.splits(config).items():
         if not split.within:
             assert not set(split.tests) & set(split.train), name
+
+
+def test_choices_of_decoding_and_models_reach_the_jobs(default):
+    """Keys that came later are named only where they say something, so that nothing runs again."""
+    asked = json.loads(plan.describe_params(parse_config(default)))
+    assert set(asked) == {"temperature", "beam_size", "length", "legacy"}
+    known = json.loads(plan.captioner_params(parse_config(default), "all"))
+    assert not {"language_model", "attention", "lm_layers", "attention_weight"} & set(known)
+    change = {
+        "describe": {"strategy": "sample", "mi": False},
+        "captioner": {
+            "language_model": False,
+            "attention": 9,
+            "splits": {"within": {"lm_layers": 1, "language_model": True}},
+        },
+    }
+    config = parse_config(merge(default, change))
+    asked = json.loads(plan.describe_params(config))
+    assert (asked["strategy"], asked["mi"], asked["seed"]) == ("sample", False, config.seed)
+    known = json.loads(plan.captioner_params(config, "all"))
+    assert (known["language_model"], known["attention"]) == (False, 9)
+    known = json.loads(plan.captioner_params(config, "within_resnet_mini"))
+    assert (known["language_model"], known["lm_layers"]) == (True, 1)
+    CaptionerSettings.from_dict(known)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"describe": {"mi": True}}, "re-ranking already weighs"),
+        ({"describe": {"mi": True, "strategy": "rerank"}}, "re-ranking already weighs"),
+        (
+            {"describe": {"strategy": "rerank"}, "captioner": {"language_model": False}},
+            "describe.strategy: it needs p",
+        ),
+        (
+            {
+                "describe": {"strategy": "beam", "mi": True},
+                "captioner": {"language_model": False},
+            },
+            "describe.mi: it needs p",
+        ),
+    ],
+)
+def test_decoding_that_cannot_be(default, change, words):
+    with pytest.raises(UserError, match=words):
+        parse_config(merge(default, change))
+
+
+def test_variants_of_published_captioners(default, tmp_path):
+    release = tmp_path / "milan-base.pth"
+    variant = {"captioner": {"family": "released", "source": str(release)}}
+    config = parse_config(merge(default, {"variants": {"base": variant}}))
+    with pytest.raises(UserError, match=r"variants\.base\.captioner: no file .*milan_base"):
+        plan.check_plan(config)
+    release.touch()
+    plan.check_plan(config)
+    assert plan.released_files(config, "base") == [str(release)]
+    assert not plan.reads_trained(config, "base")
+    params = json.loads(plan.variant_params(config, "base", "resources"))
+    assert "candidates" not in params
+    assert "encoder_weights" not in params["captioner"]
+    for change, words in (
+        ({"captioner": {"family": "released"}}, "needs the key 'source', a published"),
+        (
+            {
+                "candidates": "beam_mi",
+                "captioner": {"family": "image_to_text", "source": "x"},
+                "prior": {"family": "none"},
+            },
+            "candidates: beam_mi needs",
+        ),
+    ):
+        config = parse_config(merge(default, {"variants": {"odd": change}}))
+        with pytest.raises(UserError, match=words):
+            plan.check_plan(config)

@@ -8,7 +8,6 @@ from milan_core.describe.captioner import Captioner
 from milan_core.describe.decoder import Decoder
 from milan_core.describe.language_model import LanguageModel
 from milan_core.describe.rerank import best_beam, sweep
-from milan_core.describe.stage import describe_units
 from milan_core.errors import UserError
 from milan_core.text.vocabulary import Tokenizer, Vocabulary
 
@@ -94,6 +93,52 @@ def test_sweep_equals_single_runs(captioner, features):
         np.testing.assert_array_equal(chosen, single.tokens)
 
 
+@pytest.mark.parametrize("mi", [True, False])
+@pytest.mark.parametrize("strategy", ["greedy", "sample"])
+def test_forcing_what_was_chosen_gives_the_same_steps(captioner, features, strategy, mi):
+    free = captioner.decode(features, strategy, mi=mi, temperature=0.3, length=9, details=True)
+    asked = {"targets": free.tokens, "mi": mi, "temperature": 0.3}
+    forced = captioner.decode(features, "forced", **asked)
+    assert forced.captions == free.captions
+    for name in ("tokens", "scores", "logp", "logp_lm", "predictions", "attentions"):
+        np.testing.assert_array_equal(getattr(forced, name), getattr(free, name))
+    steps = np.take_along_axis(forced.predictions, forced.tokens[..., None], 2)[..., 0]
+    np.testing.assert_allclose(steps.sum(1), forced.scores, rtol=1e-5)
+    chunked = make(chunk=3).decode(features, "forced", **asked)
+    np.testing.assert_allclose(chunked.scores, forced.scores, atol=1e-4)
+
+
+def test_forced_steps_are_the_definition(captioner, features):
+    """Every word of every text, the paddings after the stop too: sum of log p(w | words before)."""
+    words, ids = captioner.tokenizer.vocabulary, captioner.tokenizer.encode(["a red dog", "cat"])
+    found = captioner.decode(features[:2], "forced", targets=ids[:, 1:], mi=False)
+    for unit, row in enumerate(ids[:, 1:].tolist()):
+        read, total = [words.start], 0.0
+        for place, word in enumerate(row):
+            with torch.no_grad():
+                hidden, attention = captioner.decoder(
+                    torch.from_numpy(features[unit : unit + 1]), torch.tensor([read])
+                )
+                logp = captioner.decoder.output(hidden[0, -1]).log_softmax(0)
+            np.testing.assert_allclose(found.predictions[unit, place], logp, atol=1e-5)
+            np.testing.assert_allclose(found.attentions[unit, place], attention[0, -1], atol=1e-5)
+            total += logp[word].item()
+            read.append(word)
+        assert found.scores[unit] == pytest.approx(total, abs=1e-4)
+    texts = captioner.score(["a red dog", "cat"], features[:2], mi=False)
+    np.testing.assert_allclose(found.logp, texts, atol=1e-4)
+
+
+def test_weighted_pmi_of_the_result(captioner, features):
+    out = captioner.decode(features, temperature=0.3, beam_size=6)
+    np.testing.assert_allclose(out.wpmi, out.scores, atol=1e-5)
+    np.testing.assert_allclose(out.beam_wpmi.max(1), out.scores, atol=1e-5)
+    greedy = captioner.decode(features, "greedy", mi=False, temperature=0.3)
+    np.testing.assert_allclose(greedy.wpmi, greedy.logp - 0.3 * greedy.logp_lm, atol=1e-5)
+    assert greedy.beam_wpmi is None
+    assert make(language_model=False).decode(features, beam_size=4).wpmi is None
+
+
 def test_ties_in_reranking_go_to_the_earlier_beam():
     index, score = best_beam(np.float32([[-1, -1, -2]]), np.float32([[-3, -3, 0]]), 0.5)
     assert (index.tolist(), score.tolist()) == ([0], [0.5])
@@ -101,11 +146,14 @@ def test_ties_in_reranking_go_to_the_earlier_beam():
 
 def test_score(captioner, features):
     texts = ["a red dog", "grass", "a cat on grass", "zzz", "dog", "", "cat"]
-    plain = captioner.score(texts, features)
+    plain = captioner.score(texts, features, mi=False)
     assert plain.dtype == np.float32
     with_prior = captioner.score(texts, features, mi=True, temperature=0.4)
     prior = captioner.language_model.logp(texts)
     np.testing.assert_allclose(with_prior, plain - 0.4 * prior, atol=1e-5)
+    default = captioner.score(texts, features, temperature=0.4)
+    np.testing.assert_array_equal(default, with_prior, "as published where there is p(d)")
+    np.testing.assert_array_equal(make(language_model=False).score(texts, features), plain)
     broadcast = captioner.score(texts, features[:1])
     repeated = captioner.score(texts, np.repeat(features[:1], 7, axis=0))
     np.testing.assert_allclose(broadcast, repeated, atol=1e-6)
@@ -172,6 +220,11 @@ def test_without_a_language_model(features):
         ({"beam_size": 13}, "vocabulary has 12 ids"),
         ({"beam_size": 0}, "beam_size is 0"),
         ({"length": 0}, "length is 0"),
+        ({"strategy": "forced"}, 'targets go with strategy="forced"'),
+        ({"targets": [[1]]}, 'targets go with strategy="forced"'),
+        ({"strategy": "forced", "targets": [[1, 99]]}, "ids from 0 to 11"),
+        ({"strategy": "forced", "targets": [1, 2]}, "ids from 0 to 11"),
+        ({"strategy": "forced", "targets": [[1, 2]]}, "targets of 1 units and features of 7"),
     ],
 )
 def test_refused_requests(captioner, features, request_, sentence):
@@ -188,13 +241,6 @@ def test_refused_features(captioner, features):
         captioner.decode(broken, beam_size=4)
     with pytest.raises(UserError, match="3 captions for 7 units"):
         captioner.score(["a", "b", "c"], features)
-
-
-def test_a_table_without_beams_is_refused_before_any_work(tmp_path):
-    files = tmp_path / "captioner", tmp_path / "features.safetensors"
-    with pytest.raises(UserError, match="'greedy' leaves no beams to score"):
-        describe_units("net", *files, {"strategy": "greedy"}, device="cpu", out=tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_wide_beams_can_be_clamped(captioner, features):

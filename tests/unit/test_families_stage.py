@@ -1,5 +1,7 @@
 """Variants as a stage: other captioners, priors and CLIP on mined exemplars, and their scores."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,10 +17,12 @@ from milan_core.describe.language_model import LanguageModel
 from milan_core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.families.stage import UnitExemplars, describe_variant
+from milan_core.features.published import encoder_spec
 from milan_core.features.store import FeatureTable
 from milan_core.runtime.files import read_csv
 from milan_core.text.vocabulary import Tokenizer, Vocabulary
 
+GOLDEN = Path(__file__).parents[1] / "data/golden/decoder/decoder.pth"
 UNITS, K, F = 3, 2, 5
 
 
@@ -151,3 +155,64 @@ def test_scores_beside_the_main_descriptions(tmp_path):
         "blip names 100.0 % of the concepts, +50.0 points"
         in (tmp_path / "out/section.json").read_text()
     )
+
+
+def test_beams_that_weigh_the_prior_word_by_word(files, tmp_path):
+    """As the published code proposes descriptions to CLIP."""
+    from milan_core.describe.checkpoint import load_captioner
+    from milan_core.features.store import load_features
+
+    rows, candidates = describe(files, tmp_path / "a", candidates="beam_mi", temperature=0.6)
+    features = load_features(files / "f").arrays["exact"]
+    captioner = load_captioner(files / "captioner")
+    options = {"beam_size": 4, "length": 6, "temperature": 0.6}
+    expected = captioner.decode(features, "beam", mi=True, **options)
+    assert [row["description"] for row in candidates] == [
+        t for texts in expected.beam_captions for t in texts
+    ]
+    assert [row["description"] for row in rows] == expected.captions
+    scores = [float(row["score"]) for row in candidates]
+    np.testing.assert_allclose(scores, expected.beam_scores.ravel(), atol=1e-3)
+    plain, _ = describe(files, tmp_path / "b", temperature=0.6)
+    assert len(plain) == len(rows)
+    clip = {"source": save_clip(tmp_path / "clip"), "weight": 1.0}
+    rows, candidates = describe(files, tmp_path / "c", candidates="beam_mi", clip=clip)
+    assert {row["description"] for row in rows} <= {row["description"] for row in candidates}
+
+
+def test_a_released_captioner_with_its_own_encoder(files, tmp_path):
+    """Nothing that is trained here is read: features come from the published encoder."""
+    import milan_core as milan
+    from milan_core.describe.own_encoder import encoder_of
+    from milan_core.models.zoo import build
+
+    torch.manual_seed(0)
+    trunk = build(encoder_spec("resnet18")).eval()
+    torch.save(trunk.state_dict(), tmp_path / "resnet18.pth")
+    choice = {"family": "released", "source": str(GOLDEN)}
+    choice["encoder_weights"] = str(tmp_path / "resnet18.pth")
+    spec = VariantSpec(captioner=choice, beam_size=5, length=6, temperature=0.4)
+    whole = spec.model_dump(exclude={"models"})
+    whole["prior"].pop("asset")
+    probe = open_dataset(files / "probe")
+    exemplars = files / "exemplars.safetensors"
+    describe_variant(
+        *(whole, None, None, exemplars, files / "probe"), device="cpu", out=tmp_path / "out"
+    )
+    captioner = milan.load_captioner(GOLDEN)
+    encoder = encoder_of(captioner, weights=tmp_path / "resnet18.pth")
+    found = milan.load_exemplars(exemplars)
+    features = encoder.features(*(probe.images, found, 32), append_area=False, resize="bilinear")[
+        "conv"
+    ]
+    expected = captioner.decode(features, beam_size=5, length=6, temperature=0.4)
+    rows = read_csv(tmp_path / "out/descriptions.csv")
+    assert [row["description"] for row in rows] == expected.captions
+    np.testing.assert_allclose([float(r["score"]) for r in rows], expected.scores, atol=1e-3)
+    with pytest.raises(UserError, match="reads the captioner trained here"):
+        describe_variant(
+            {**whole, "captioner": {"family": "milan", "source": None}},
+            *(None, None, exemplars, files / "probe"),
+            device="cpu",
+            out=tmp_path / "out",
+        )

@@ -70,16 +70,12 @@ NOT_IN_WORKFLOW = {
     ("targets", "milan_core.models.inspect"),
     ("targets", "milan_core.models.listing"),
     ("annotations", "milan_core.annotations.catalog"),
-    ("annotations", "milan_core.annotations.cleaning"),
-    ("annotations", "milan_core.annotations.crowd"),
     ("annotations", "milan_core.annotations.export"),
     ("annotations", "milan_core.annotations.facts"),
     ("annotations", "milan_core.annotations.merge"),
     ("annotations", "milan_core.annotations.pictures"),
-    ("annotations", "milan_core.annotations.qualification"),
     ("annotations", "milan_core.annotations.records"),
     ("annotations", "milan_core.annotations.released"),
-    ("annotations", "milan_core.annotations.spelling"),
 }
 
 

@@ -1,6 +1,7 @@
 """The graph of each configuration, planned but not run."""
 
 import pytest
+import yaml
 
 from .conftest import QUICK, snakemake
 from .plans import job_counts
@@ -108,3 +109,16 @@ def test_the_default_profile_is_understood(root, checkout):
     run = snakemake(checkout, "-n", "--cores", "1", "--workflow-profile", str(profile), *QUICK)
     assert run.returncode == 0, run.stdout
     assert f"profile {profile}" in run.stdout
+
+
+def test_a_published_captioner_needs_no_training(checkout, root):
+    """Described by a variant: the network is mined, and nothing is learnt or encoded here."""
+    release = root / "tests/data/golden/decoder/decoder.pth"
+    choice = {"family": "released", "source": str(release)}
+    variant = {"base": {"models": ["shapes_vit"], "captioner": choice}}
+    (checkout / "released.yaml").write_text(yaml.safe_dump({"variants": variant}))
+    plan = snakemake(checkout, "variants", "-n", "--configfile", QUICK[1], "released.yaml")
+    assert plan.returncode == 0, plan.stdout
+    counts = job_counts(plan.stdout)
+    assert counts["variants_describe"] == counts["exemplars_merge"] == 1
+    assert not {"captioner_train", "features_encode", "features_pool"} & set(counts)

@@ -1,8 +1,9 @@
 rule variants_describe:
     input:
-        captioner=published_captioner("config.json"),
-        weights=published_captioner("weights.safetensors"),
-        features="<results>/{model}/features/features.safetensors",
+        captioner=variant_captioner("config.json"),
+        weights=variant_captioner("weights.safetensors"),
+        features=variant_features,
+        released=variant_released,
         exemplars="<results>/{model}/exemplars/exemplars.safetensors",
         dataset=probe_manifest,
         asset=variant_asset,

@@ -26,3 +26,25 @@ def variant_tables(wildcards):
         f"{folder}/descriptions.csv",
         *(f"{folder}/variants/{name}/descriptions.csv" for name in others),
     ]
+
+
+def variant_captioner(kind):
+    """An input function: a file of the captioner trained here, for variants that read it."""
+
+    def path(wildcards):
+        needed = plan.reads_trained(CONFIG, wildcards.variant)
+        return published_captioner(kind)(wildcards) if needed else []
+
+    return path
+
+
+def variant_features(wildcards):
+    """The features that the captioner trained here reads; published ones make their own."""
+    if CONFIG.variants[wildcards.variant].captioner.family != "milan":
+        return []
+    return f"{RESULTS}/{wildcards.model}/features/features.safetensors"
+
+
+def variant_released(wildcards):
+    """The files of a published captioner."""
+    return plan.released_files(CONFIG, wildcards.variant)

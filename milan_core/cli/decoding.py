@@ -1,0 +1,91 @@
+"""Arguments of the verbs that describe: which captioner, and how it decodes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from milan_core.errors import UserError
+
+TRAINED = Path("results/captioners/all")
+RESOURCES = Path("resources")
+STRATEGIES = ("rerank", "beam", "greedy", "sample")
+OPTIONS = ("strategy", "mi", "temperature", "beam_size", "length", "legacy", "seed")
+
+
+def add_captioner(parser: argparse.ArgumentParser) -> None:
+    """Arguments that name a captioner and, for a published one, its encoder."""
+    parser.add_argument(
+        "--captioner", default="auto", help="auto, a folder, or a published milan-*.pth"
+    )
+    parser.add_argument(
+        "--encoder-weights", type=Path, help="of a published captioner that lacks its encoder"
+    )
+
+
+def add_decoding(parser: argparse.ArgumentParser) -> None:
+    """Arguments of decoding; those left out are the captioner's own, or 0.2, 50 and 15."""
+    parser.add_argument(
+        "--strategy", choices=STRATEGIES, help="default: rerank; beam where there is no p(d)"
+    )
+    parser.add_argument(
+        "--mi",
+        action=argparse.BooleanOptionalAction,
+        help="subtract p(w) word by word (beam, greedy, sample); default: where there is p(d)",
+    )
+    parser.add_argument("--temperature", type=float, help="lambda, the weight of p(d)")
+    parser.add_argument("--beam-size", type=int, help="candidates a unit")
+    parser.add_argument("--length", type=int, help="longest description in tokens, stop included")
+    parser.add_argument(
+        "--legacy",
+        action="store_const",
+        const=True,
+        help="count one term of p(d) past the stop, as published",
+    )
+    parser.add_argument("--seed", type=int, help="of strategy sample")
+
+
+def decoding_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options that were given."""
+    given = {name: getattr(arguments, name) for name in OPTIONS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def released_folder() -> Path:
+    """Where `milan assets fetch milan_base` puts the published captioners."""
+    from milan_core.assets.catalog import find_entry
+
+    return RESOURCES / find_entry("milan_base").place.parent
+
+
+def find_captioner(choice: str) -> Path:
+    """The captioner of `--captioner`.
+
+    `auto` takes published weights that were placed here (milan-base first, a converted folder
+    before a .pth file), else the captioner that a run trained here.
+    """
+    if choice != "auto":
+        return Path(choice)
+    released = released_folder()
+    folders = [path.parent for path in released.glob("milan-*/config.json")]
+    for found in (folders, list(released.glob("milan-*.pth"))):
+        if found:
+            return min(found, key=lambda path: (path.stem != "milan-base", path.name))
+    trained = sorted(TRAINED.glob("seed*/config.json"))
+    if trained:
+        return trained[0].parent
+    message = (
+        f"no captioner here: neither {released}/milan-*.pth nor {TRAINED}/seed*; `milan assets "
+        "fetch milan_base` brings published weights, `make run` in this folder trains one, or "
+        "give --captioner PATH"
+    )
+    raise UserError(message)
+
+
+def captioner_files(path: Path) -> list[Path]:
+    """What describes depends on: a published file, or the files of a captioner's folder."""
+    if path.suffix == ".json":
+        path = path.parent
+    names = ("config.json", "weights.safetensors", "units.csv")
+    return [path] if path.is_file() else [found for n in names if (found := path / n).is_file()]
