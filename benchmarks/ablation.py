@@ -90,7 +90,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--sample", type=int, default=4, help="whole passes per layer")
+    parser.add_argument("--quick", action="store_true", help="half of the images and passes")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.images, arguments.sample = arguments.images // 2, arguments.sample // 2
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, load {os.getloadavg()[0]:.1f}\n", flush=True)
     rows = measure(arguments.images, arguments.sample)

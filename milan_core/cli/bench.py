@@ -1,4 +1,4 @@
-"""`milan bench`: measured ratios of the native core."""
+"""`milan bench`: measured ratios of the native core, decoding and experiments."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def register(subparsers: Any) -> None:
     for name, summary in (
         ("core", "kernels against their targets"),
         ("decoding", "descriptions of units against a plain implementation"),
+        ("ablation", "ablations against one forward pass for each"),
+        ("formulas", "formulas of concepts against NumPy"),
     ):
         parser = verb(verbs, name, summary, f"milan bench {name}", _bench)
         parser.add_argument("--quick", action="store_true", help="less work, fewer repetitions")
