@@ -27,3 +27,8 @@ def unknown(what: str, name: str, known: Iterable[str], where: str = "") -> User
     shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     place = f" in {where}" if where else ""
     return UserError(f"unknown {what} {name!r}{place}; {hint + ' ' if hint else ''}known: {shown}")
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception of a library says, short enough for a message; else its type."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

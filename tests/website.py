@@ -7,9 +7,12 @@ files, and ranges of them that honour If-Range.
 import hashlib
 import re
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+PAUSE = 0.05
 
 
 @dataclass
@@ -20,6 +23,7 @@ class Step:
     headers: tuple[tuple[str, str], ...] = ()
     cut: int | None = None
     stall: bool = False  # after `cut`: keep the connection open and silent
+    drip: int | None = None  # so many bytes at a time, with pauses of PAUSE seconds
     data: bytes | None = None  # in place of the file
     ranges: bool = True
     heed_if_range: bool = True
@@ -82,9 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = step.data if step.data is not None else site.files.get(path)
         self.close_connection = True
         if step.status != 200 or data is None:
-            self._reply(
-                step.status if step.status != 200 else 404, step.headers, b"sorry", "length"
-            )
+            self._reply(step.status if step.status != 200 else 404, step.headers, b"sorry", Step())
             return
         start = self._start(step, data)
         headers = [*step.headers, ("ETag", etag(data))] if site.validators else [*step.headers]
@@ -92,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers.append(("X-Repo-Commit", site.hub_commit))
         if start:
             headers.append(("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}"))
-        self._reply(206 if start else 200, headers, data[start:], step.framing, step.cut, body)
+        self._reply(206 if start else 200, headers, data[start:], step, body)
         if step.stall:
             site.awake.wait(30)
 
@@ -105,20 +107,25 @@ class _Handler(BaseHTTPRequestHandler):
             return 0
         return int(asked[1])
 
-    def _reply(self, status, headers, data, framing, cut=None, body=True):
+    def _reply(self, status, headers, data, step, body=True):
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        if framing == "length":
+        if step.framing == "length":
             self.send_header("Content-Length", str(len(data)))
-        elif framing == "chunked":
+        elif step.framing == "chunked":
             self.send_header("Transfer-Encoding", "chunked")
         self.send_header("Connection", "close")
         self.end_headers()
         if not body:
             return
-        sent = data if cut is None else data[:cut]
-        if framing == "chunked":
-            sent = f"{len(data):x}\r\n".encode() + sent + (b"\r\n0\r\n\r\n" if cut is None else b"")
-        self.wfile.write(sent)
-        self.wfile.flush()
+        sent = data if step.cut is None else data[: step.cut]
+        if step.framing == "chunked":
+            end = b"\r\n0\r\n\r\n" if step.cut is None else b""
+            sent = f"{len(data):x}\r\n".encode() + sent + end
+        size = step.drip or max(len(sent), 1)
+        for start in range(0, len(sent), size):
+            self.wfile.write(sent[start : start + size])
+            self.wfile.flush()
+            if step.drip:
+                time.sleep(PAUSE)

@@ -34,11 +34,6 @@ class Patience:
     pause: float = 1.0  # before the second attempt; doubles each time
 
 
-def first_line(error: Exception) -> str:
-    """What an exception of a library says, short enough for a message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
 def announce(url: str, size: int | None) -> None:
     """Say what is coming, before it comes."""
     print(f"milan: fetching {readable(size)} from {url}", file=sys.stderr)

@@ -1,40 +1,38 @@
 """Everything that can be fetched or must be obtained by hand: one name, one place each.
 
 Three registries come together: packages of the embedded world (`registry.yaml`), published files
-(`published.yaml`), and the weights of the built-in networks (`config/networks.yaml`).
+(`config/published.yaml`), and the weights of the built-in networks (`config/networks.yaml`).
 """
 
 from __future__ import annotations
 
-import functools
-import glob
-import shutil
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import yaml
-
-from milan_core.assets.archive import extract, open_members
 from milan_core.assets.attempt import Patience
 from milan_core.assets.download import FileSpec, fetch_file
 from milan_core.assets.fetch import fetch_asset
+from milan_core.assets.places import is_filled
 from milan_core.assets.registry import AssetSpec, load_registry
 from milan_core.assets.trust import verify
+from milan_core.assets.unpacked import unpack_whole, verify_unpacked
 from milan_core.config.networks import network_entry, network_names
+from milan_core.config.published import published
 from milan_core.errors import UserError, unknown
 from milan_core.runtime.files import file_sha256, read_json
 
-PUBLISHED = Path(__file__).with_name("published.yaml")
-UNPACKED_BYTES = 8 << 30  # most that an `unpack` archive may hold
 KINDS = ("package", "file", "weights", "by hand")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing to fetch: what it is and where it goes, relative to the folder of resources."""
+    """One thing to fetch: what it is and where it goes, relative to the folder of resources.
+
+    `place` is what its readers open: of an archive that is unpacked, the folder. `archive` is then
+    the name of the file beside it.
+    """
 
     name: str
     kind: str  # one of KINDS
@@ -42,7 +40,12 @@ class Entry:
     place: Path
     package: AssetSpec | None = None
     file: FileSpec | None = None
-    unpack: bool = False
+    archive: str = ""
+
+    @property
+    def obtain(self) -> str:
+        """How to get by hand what has no address."""
+        return self.file.obtain if self.file else ""
 
     @property
     def source(self) -> str:
@@ -50,12 +53,12 @@ class Entry:
         if self.package:
             return f"package {self.package.package} {self.package.version}"
         urls = self.file.urls if self.file else ()
-        return urls[0] if urls else f"by hand: {self.file.obtain if self.file else ''}"
+        return urls[0] if urls else f"by hand: {self.obtain}"
 
     def is_here(self, resources: Path) -> bool:
         """Whether something stands in its place."""
         path = resources / self.place
-        return (path / "asset.json").is_file() if self.package else path.exists()
+        return (path / "asset.json").is_file() if self.package else is_filled(path)
 
 
 def catalog() -> dict[str, Entry]:
@@ -79,20 +82,16 @@ def _packages() -> list[Entry]:
     ]
 
 
-@functools.cache
-def _registry() -> dict[str, Any]:
-    return yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
-
-
 def _published() -> list[Entry]:
-    registry = _registry()
+    registry = published()
     entries = []
     for name, item in registry["files"].items():
         urls = [urljoin(registry["host"], url) for url in (item["url"], *item.get("mirrors", []))]
         spec = FileSpec(name, tuple(urls), item.get("sha256", ""))
         place = Path(item["folder"]) / Path(urlsplit(urls[0]).path).name
-        unpack = item.get("unpack", False)
-        entries.append(Entry(name, "file", item["what"], place, file=spec, unpack=unpack))
+        archive = place.name if item.get("unpack") else ""
+        place = place.with_suffix("") if archive else place
+        entries.append(Entry(name, "file", item["what"], place, file=spec, archive=archive))
     for name, item in registry["by_hand"].items():
         spec = FileSpec(name, (), obtain=item["obtain"])
         entries.append(Entry(name, "by hand", item["what"], Path(item["place"]), file=spec))
@@ -113,35 +112,29 @@ def network_weights(name: str, weights: dict[str, Any]) -> Entry:
     return Entry(name, kind, f"weights of {name}", Path("weights") / parsed.filename, file=spec)
 
 
-def fetch_entry(entry: Entry, resources: Path, patience: Patience | None = None) -> Path:
-    """Bring an entry to its place below `resources`; returns the place."""
-    path = resources / entry.place
+def fetch_entry(
+    entry: Entry, resources: Path, patience: Patience | None = None, out: Path | None = None
+) -> Path:
+    """Bring an entry to `out`, by default its place below `resources`; returns where it is.
+
+    An archive that is unpacked lies beside its folder.
+    """
+    path = out or resources / entry.place
     if entry.package:
         return fetch_asset(entry.package, path)
-    if entry.file is None or (entry.kind == "by hand" and not entry.is_here(resources)):
-        msg = f"{entry.name} has to be obtained by hand: {entry.source[9:]}; place it as {path}"
+    if entry.file is None or (entry.kind == "by hand" and not is_filled(path)):
+        msg = f"{entry.name} has to be obtained by hand: {entry.obtain}; place it as {path}"
         raise UserError(msg)
+    if entry.archive:
+        if is_filled(path):
+            return path
+        return unpack_whole(fetch_file(entry.file, path.with_name(entry.archive), patience), path)
     if path.is_dir():
-        return path
-    fetch_file(entry.file, path, patience)
-    return _unpacked(path, path.with_suffix("")) if entry.unpack else path
-
-
-def _unpacked(archive: Path, folder: Path) -> Path:
-    """All members of `archive` in `folder`, which appears whole or not at all."""
-    if folder.is_dir():
-        return folder
-    with open_members(archive) as members:
-        names = [member.name for member in members]
-    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp"
-    try:
-        extract(archive, temporary, [*map(glob.escape, names)], max_bytes=UNPACKED_BYTES)
-        inner = list(temporary.iterdir())
-        whole = inner[0] if len(inner) == 1 and inner[0].is_dir() else temporary
-        whole.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+        if entry.kind == "by hand":
+            return path
+        msg = f"{path} is a folder; {entry.name} is a file: give it a name in there with --out"
+        raise UserError(msg)
+    return fetch_file(entry.file, path, patience)
 
 
 def verify_entry(entry: Entry, resources: Path) -> str:
@@ -149,9 +142,9 @@ def verify_entry(entry: Entry, resources: Path) -> str:
     path = resources / entry.place
     if entry.package:
         return _verify_package(path)
-    if not entry.file or path.is_dir():
-        return "" if path.is_dir() and any(path.iterdir()) else "it is empty"
-    return verify(entry.file, path)
+    if path.is_dir():
+        return verify_unpacked(path)
+    return verify(entry.file, path) if entry.file else ""
 
 
 def _verify_package(folder: Path) -> str:

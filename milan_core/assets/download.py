@@ -7,7 +7,6 @@ file changed meanwhile; two runs that want the same file wait for each other.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -15,13 +14,13 @@ from pathlib import Path
 
 from milan_core.assets.attempt import InterruptedTransfer, Patience, RefusedTransfer
 from milan_core.assets.partial import Part
+from milan_core.assets.places import brought_folders
 from milan_core.assets.transfer import transfer
 from milan_core.assets.trust import FileSpec, difference, lock_path, read_lock, whole, write_lock
 from milan_core.errors import UserError
 from milan_core.runtime.files import file_sha256
 from milan_core.runtime.lock import file_lock
 
-DOWNLOADS = Path("resources/downloads")
 LONGEST_WAIT = 60.0  # seconds
 NEW = 1 << 20  # an attempt that brings this many new bytes does not count as failed
 
@@ -64,8 +63,8 @@ def _accept_present(spec: FileSpec, target: Path) -> None:
 
 def _placed(name: str) -> Iterator[str]:
     """Addresses of files of this name that the user has brought along."""
-    for folder in filter(None, [os.environ.get("MILAN_DOWNLOADS"), str(DOWNLOADS)]):
-        path = Path(folder).resolve() / name
+    for folder in brought_folders():
+        path = folder.resolve() / name
         if path.is_file():
             yield path.as_uri()
 

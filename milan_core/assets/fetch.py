@@ -7,7 +7,6 @@ index settings. A machine without network needs only the file in one of those fo
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -18,23 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.assets.archive import extract
+from milan_core.assets.places import DOWNLOADS, brought_folders
 from milan_core.assets.registry import AssetSpec
 from milan_core.errors import UserError
 from milan_core.runtime.files import atomic_path, file_sha256, read_json, write_json
+from milan_core.runtime.lock import file_lock
 
 FORMAT = "milan-asset"
 VERSION = 1
-DOWNLOADS = Path("resources/downloads")
 PIP_SECONDS = 3600
 MARK = ".milan-asset"  # Snakemake deletes asset.json before a rerun; this still says whose it is
 
 
-def _places(cache: Path | None) -> Iterator[Path]:
-    if os.environ.get("MILAN_DOWNLOADS"):
-        yield Path(os.environ["MILAN_DOWNLOADS"])
-    yield DOWNLOADS
-    if cache is not None:
-        yield cache
+def _places(cache: Path | None) -> list[Path]:
+    return [*brought_folders(), *([cache] if cache is not None else [])]
 
 
 def _by_hand(spec: AssetSpec) -> str:
@@ -169,21 +165,28 @@ def fetch_asset(spec: AssetSpec, out: Path | str, cache: Path | str | None = Non
     """Make `out` hold the wanted files of `spec` and `asset.json`; returns `out`.
 
     Paths inside `out` are those inside the archive. A finished asset is left alone. The folder
-    appears complete or not at all.
+    appears complete or not at all; runs that want the same one wait for each other.
 
     A `UserError` tells of a file that is neither here nor fetchable (which one to place where), of
     other bytes, of an unsafe archive, or of an `out` that is not an asset folder.
     """
     out = Path(out)
-    if _is_current(spec, out):
+    if _is_current(spec, out):  # also where nothing may be written
         return out
-    with _archive(spec, None if cache is None else Path(cache)) as archive:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
-            folder = Path(temporary) / "asset"
-            folder.mkdir()
-            files = extract(archive, folder, spec.keep, spec.drop, max_bytes=spec.max_bytes)
-            (folder / MARK).touch()
-            write_json(folder / "asset.json", _record(spec, folder, files))
-            _replace_folder(folder, out)
+    with file_lock(out):
+        if not _is_current(spec, out):
+            _bring(spec, out, None if cache is None else Path(cache))
     return out
+
+
+def _bring(spec: AssetSpec, out: Path, cache: Path | None) -> None:
+    with (
+        _archive(spec, cache) as archive,
+        tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary,
+    ):
+        folder = Path(temporary) / "asset"
+        folder.mkdir()
+        files = extract(archive, folder, spec.keep, spec.drop, max_bytes=spec.max_bytes)
+        (folder / MARK).touch()
+        write_json(folder / "asset.json", _record(spec, folder, files))
+        _replace_folder(folder, out)

@@ -16,11 +16,11 @@ from milan_core.assets.attempt import (
     Patience,
     RefusedTransfer,
     announce,
-    first_line,
     progress_bar,
 )
 from milan_core.assets.partial import Part, Version
 from milan_core.assets.web import from_web
+from milan_core.errors import first_line
 
 
 def transfer(url: str, part: Part, *, pinned: bool, patience: Patience) -> None:

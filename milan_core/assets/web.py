@@ -20,11 +20,10 @@ from milan_core.assets.attempt import (
     Patience,
     RefusedTransfer,
     announce,
-    first_line,
     progress_bar,
 )
 from milan_core.assets.partial import Part, Version
-from milan_core.errors import UserError
+from milan_core.errors import UserError, first_line
 
 
 def from_web(url: str, part: Part, pinned: bool, patience: Patience) -> None:

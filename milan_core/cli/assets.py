@@ -63,13 +63,13 @@ def _fetch(arguments: argparse.Namespace) -> None:
         raise UserError(message)
     if spec and "package" not in spec:
         _fetch_file(names[0], spec, out)
-    elif spec or out:
-        _fetch_package_or_file(names[0], spec, out)
+    elif spec or (out and names[0] in _packages()):
+        _fetch_package(names[0], spec, out)
     else:
         from milan_core.assets.catalog import fetch_entry, find_entry
 
         for entry in [find_entry(name) for name in names]:
-            print(fetch_entry(entry, arguments.resources))
+            print(fetch_entry(entry, arguments.resources, out=out))
 
 
 def _fetch_file(name: str, spec: dict[str, Any], out: Path) -> None:
@@ -84,20 +84,21 @@ def _fetch_file(name: str, spec: dict[str, Any], out: Path) -> None:
     fetch_file(file, out)
 
 
-def _fetch_package_or_file(name: str, spec: dict[str, Any] | None, out: Path) -> None:
-    from milan_core.assets.fetch import AssetSpec, fetch_asset
+def _packages() -> Any:
     from milan_core.assets.registry import load_registry
 
-    if spec or name in load_registry():
-        package = AssetSpec(name=name, **spec) if spec else load_registry()[name]
-        fetch_asset(package, folder_of(out))
-        return
-    from milan_core.assets.catalog import find_entry
-    from milan_core.assets.download import fetch_file
+    return load_registry()
 
-    entry = find_entry(name)
-    if entry.file:
-        fetch_file(entry.file, out)
+
+def _fetch_package(name: str, spec: dict[str, Any] | None, out: Path) -> None:
+    from milan_core.assets.fetch import fetch_asset
+    from milan_core.assets.registry import AssetSpec
+
+    try:
+        package = AssetSpec(name=name, **spec) if spec else _packages()[name]
+    except TypeError as error:
+        raise UserError(f"--spec: not the keys of a package: {error}") from None
+    fetch_asset(package, folder_of(out))
 
 
 def _verify(arguments: argparse.Namespace) -> int:

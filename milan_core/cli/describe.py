@@ -70,16 +70,26 @@ def _register_run(verbs: Any) -> None:
         _run,
     )
     parser.add_argument(
-        "--model", required=True, metavar="FACTORY", help="as in model_zoo, or a built-in network"
+        "--model",
+        required=True,
+        metavar="FACTORY",
+        help="as in model_zoo, a built-in network, or @FILE: an entry of model_zoo (YAML, JSON)",
+    )
+    parser.add_argument(
+        "--trust", action="store_true", help="torchscript, export: run the code inside the file"
     )
     parser.add_argument("--weights", help="safetensors or state dict of the network")
     parser.add_argument("--images", required=True, type=Path, help="folder of images")
-    parser.add_argument("--layers", required=True, nargs="+", metavar="GLOB")
+    parser.add_argument(
+        "--layers", nargs="+", metavar="GLOB", help="needed, unless the entry of @FILE has them"
+    )
     add_captioner(parser)
     add_decoding(parser)
-    parser.add_argument("--size", type=int, default=224, help="side of the network's input")
-    parser.add_argument("--mean", type=float, nargs=3, default=[0.485, 0.456, 0.406])
-    parser.add_argument("--std", type=float, nargs=3, default=[0.229, 0.224, 0.225])
+    parser.add_argument(
+        "--size", type=int, help="side of the network's input; default: its entry's, or 224"
+    )
+    parser.add_argument("--mean", type=float, nargs=3, help="default: its entry's, or ImageNet's")
+    parser.add_argument("--std", type=float, nargs=3, help="default: its entry's, or ImageNet's")
     parser.add_argument("--k", type=int, default=15)
     parser.add_argument("--quantile", type=float, default=0.99)
     parser.add_argument("--out", required=True, type=Path)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from milan_core.cli.decoding import captioner_files, decoding_options, find_captioner
-from milan_core.config.networks import network_names
+from milan_core.cli.own_network import entry_file, network_spec
 
 
 def describe_model(arguments: argparse.Namespace) -> None:
@@ -23,7 +22,7 @@ def describe_model(arguments: argparse.Namespace) -> None:
         for key, value in vars(arguments).items()
         if key not in ("run", "log")
     }
-    inputs = captioner_files(path)
+    inputs = [*captioner_files(path), *filter(None, [entry_file(arguments.model)])]
     with folder_lock(out), provenance.step("describe_run", out, inputs=inputs, options=options):
         _run(arguments, path, out)
 
@@ -42,8 +41,9 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     captioner = load_captioner(path).to(arguments.device)
     # A wrong encoder is said before the long work.
     encoder = encoder_of(captioner, arguments.device, arguments.encoder_weights)
-    spec = {"kind": "folder", "path": str(arguments.images), "size": arguments.size}
-    loaded = load_network(_model_spec(arguments))
+    loaded = load_network(network_spec(arguments))
+    size = loaded.input.size or 224
+    spec = {"kind": "folder", "path": str(arguments.images), "size": size}
     dataset = build_dataset("images", spec, {}, out / "dataset", 0)
     found = mine(
         loaded.module,
@@ -70,28 +70,11 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     _page(arguments, out, decoding_of(captioner, options).get("temperature", 0.2))
 
 
-def _model_spec(arguments: argparse.Namespace) -> dict[str, Any]:
-    weights = (
-        {"source": "file", "path": arguments.weights}
-        if arguments.weights
-        else {"source": "factory"}
-    )
-    if arguments.model in network_names():
-        own = {"weights": {"path": arguments.weights, "sha256": None}} if arguments.weights else {}
-        return {"extends": arguments.model, "layers": list(arguments.layers), **own}
-    view = {"size": arguments.size, "mean": arguments.mean, "std": arguments.std}
-    return {
-        "factory": arguments.model,
-        "weights": weights,
-        "input": view,
-        "layers": list(arguments.layers),
-    }
-
-
 def _page(arguments: argparse.Namespace, out: Path, weight: float) -> None:
     from milan_core.report.pages import build_report
 
-    name = Path(arguments.model.rpartition(":")[0] or arguments.model).stem
+    factory = arguments.model.removeprefix("@")
+    name = Path(factory.rpartition(":")[0] or factory).stem
     model = {
         "exemplars": out / "exemplars.safetensors",
         "dataset": out / "dataset",

@@ -22,6 +22,11 @@ def dataset_names() -> list[str]:
     return list(_registry())
 
 
+def dataset_entry(name: str) -> dict[str, Any]:
+    """The entry of a built-in data set, as `dataset_zoo` would hold it."""
+    return dict(_registry()[name])
+
+
 def with_datasets(raw: dict[str, Any]) -> dict[str, Any]:
     """A configuration whose `dataset_zoo` has every built-in data set that something names.
 

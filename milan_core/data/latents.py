@@ -15,7 +15,7 @@ import torch
 
 from milan_core.data.specs import LatentsSpec, read_spec, write_spec
 from milan_core.data.store import Dataset, finish_folder, new_array, start_folder
-from milan_core.errors import UserError
+from milan_core.errors import UserError, first_line
 from milan_core.models.trace import eval_mode, forward
 from milan_core.models.zoo import load_network
 from milan_core.runtime.files import write_npy
@@ -33,22 +33,44 @@ def latent_codes(count: int, code_size: int, classes: int, seed: int) -> np.ndar
 
 
 def published_codes(folder: Path, code_size: int, classes: int) -> np.ndarray:
-    """The codes of a published folder: `z.pth` (N, code_size) and `y.pth` (N,)."""
-    try:
-        z, y = (torch.load(folder / name, weights_only=True) for name in ("z.pth", "y.pth"))
-        codes = np.concatenate([z.numpy(), y.numpy().astype(np.float32)[:, None]], axis=1)
-    except FileNotFoundError as error:
-        raise UserError(f"latent codes not found: {error.filename}") from None
-    except Exception as error:  # what torch raises for a broken file is not one kind
-        raise UserError(f"{folder}: z.pth and y.pth are not codes and classes: {error}") from None
-    labels = codes[:, -1]
-    if codes.shape[1] != code_size + 1 or labels.min() < 0 or labels.max() >= classes:
+    """The codes of a published folder of tensors, float32 (N, code_size + 1) with the class last.
+
+    One of the tensors in there must be floating point (N, code_size), one of whole numbers (N,).
+    """
+    codes, labels = _codes_and_classes(folder)
+    if codes.shape[1] != code_size or labels.min() < 0 or labels.max() >= classes:
         msg = (
-            f"{folder}: codes of {codes.shape[1] - 1} numbers, classes {labels.min():.0f} to "
-            f"{labels.max():.0f}; the generator takes {code_size} numbers and {classes} classes"
+            f"{folder}: codes of {codes.shape[1]} numbers, classes {labels.min()} to "
+            f"{labels.max()}; the generator takes {code_size} numbers and {classes} classes"
         )
         raise UserError(msg)
-    return codes.astype(np.float32)
+    return np.concatenate([codes, labels[:, None]], axis=1, dtype=np.float32)
+
+
+def _codes_and_classes(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (N, D) and classes (N,) among the tensors of a folder, told apart by what they are."""
+    if not folder.is_dir():
+        raise UserError(f"latent codes not found: {folder}; `milan assets fetch` brings them")
+    tensors = {path.name: _tensor(path) for path in sorted(folder.glob("*.pth"))}
+    codes = [x for x in tensors.values() if x.ndim == 2 and x.is_floating_point()]
+    labels = [x for x in tensors.values() if x.ndim == 1 and not x.is_floating_point()]
+    if len(codes) != 1 or len(labels) != 1 or len(codes[0]) != len(labels[0]) or not len(labels[0]):
+        found = ", ".join(f"{k} {x.dtype} {tuple(x.shape)}" for k, x in tensors.items()) or "none"
+        raise UserError(
+            f"{folder}: expected two .pth files, codes (N, D) as floats and classes (N,) as whole "
+            f"numbers; found {found}"
+        )
+    return codes[0].numpy(), labels[0].numpy()
+
+
+def _tensor(path: Path) -> torch.Tensor:
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what torch raises for a broken file is not one kind
+        raise UserError(f"{path} is not a readable tensor: {first_line(error)}") from None
+    if not isinstance(found, torch.Tensor):
+        raise UserError(f"{path} holds {type(found).__name__}; expected one tensor")
+    return found
 
 
 def build_latents(
@@ -96,8 +118,8 @@ def build_latents(
 
 
 def _draw(module: torch.nn.Module, codes: np.ndarray, size: int, device: str) -> np.ndarray:
-    """Images in [-1, 1] as uint8 (b, size, size, 3), nearest pixels, as published."""
+    """Images in [-1, 1] as uint8 (b, size, size, 3): cut off, not rounded, and nearest pixels."""
     drawn = forward(module, torch.from_numpy(codes).to(device)).float()
     drawn = torch.nn.functional.interpolate(drawn, (size, size), mode="nearest")
-    pixels = ((drawn + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    pixels = ((drawn + 1) * 127.5).clamp(0, 255).to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).cpu().numpy()

@@ -147,8 +147,8 @@ class SpuriousSpec(PictureSpec):
     carriers of a smaller share are among those of a larger one.
     """
 
-    path: str  # class folders
-    classes: tuple[str, ...] = ()  # names of class folders
+    path: str  # class folders, or a flat folder of ImageNet with its list
+    classes: tuple[str, ...] = ()  # names of classes
     words: tuple[str, ...] = ()  # what is written for each class; () = the names of the folders
     per_class: int = 1000  # images of each class
     offset: int = 0  # passed over first: sets with other offsets share no image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from milan_core.errors import UserError
+from milan_core.errors import UserError, first_line
 from milan_core.models.mapping import COUNTER, mapped
 from milan_core.runtime.files import load_tensors, save_tensors
 
@@ -41,7 +41,9 @@ def read_meta(path: Path | str) -> dict[str, Any]:
 def load_weights(
     module: nn.Module, path: Path | str, mapping: Mapping[str, Any] | None = None
 ) -> None:
-    """Load a .safetensors, .pth, .pt or .bin state dictionary into `module`; every key must fit.
+    """Load a state dictionary (.safetensors, torch's, .npz) into `module`; every key must fit.
+
+    What a file is its content says, whatever its name.
 
     `mapping` (keys, drop, match, convert) says how the stored tensors get the module's names, see
     `milan_core.models.mapping`.
@@ -87,8 +89,23 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
             "or leave `weights` out when the factory loads them"
         )
         raise UserError(msg)
-    readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
-    return _unwrap(readers.get(path.suffix, _read_torch)(path), path)
+    return _unwrap(_reader(path)(path), path)
+
+
+def _reader(path: Path) -> Callable[[Path], Any]:
+    """What reads a file: its content decides, its name only where the content says nothing."""
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(9)
+    except OSError as error:
+        raise _damaged(path, error) from None
+    if head[8:] == b"{" and 8 + int.from_bytes(head[:8], "little") <= path.stat().st_size:
+        return _read_safetensors
+    if head[:2] == b"PK" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            arrays = all(name.endswith(".npy") for name in archive.namelist())
+        return _read_npz if arrays else _read_torch
+    return {".safetensors": _read_safetensors, ".npz": _read_npz}.get(path.suffix, _read_torch)
 
 
 def _read_npz(path: Path) -> dict[str, torch.Tensor]:
@@ -130,9 +147,9 @@ def _read_torch(path: Path) -> Any:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UserError(
-        f"weights {path} are damaged or not a weight file ({first_line}); fetch or train them again"
+        f"weights {path} are damaged or not a weight file ({first_line(error)}); fetch or train "
+        "them again"
     )
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.config import Config
-from milan_core.errors import UserError, unknown
+from milan_core.errors import unknown
 from milan_core.plan.analysis import analyze_assets
-from milan_core.plan.annotations import check_sets, networks
+from milan_core.plan.annotations import networks
 from milan_core.plan.audit import audit_params as audit_params
 from milan_core.plan.audit import audited
 from milan_core.plan.audit import has_truth as has_truth
@@ -20,8 +20,8 @@ from milan_core.plan.captioner import captioner_params, describe_params
 from milan_core.plan.edit import edit_params as edit_params
 from milan_core.plan.edit import edit_trial as edit_trial
 from milan_core.plan.edit import edited, references
-from milan_core.plan.images import check_images
 from milan_core.plan.images import images_version as images_version
+from milan_core.plan.missing import check_present
 from milan_core.plan.rerank_study import studied
 from milan_core.plan.sections import experiments
 from milan_core.plan.splits import (
@@ -45,7 +45,7 @@ from milan_core.plan.variants import (
     variant_params,
     varied,
 )
-from milan_core.plan.weights import check_weights, fetched_weights
+from milan_core.plan.weights import fetched_weights
 from milan_core.runtime.files import canonical_json, file_sha256, text_hash
 from milan_core.sources import closure, file_of
 
@@ -85,7 +85,7 @@ def probe_datasets(config: Config) -> list[str]:
 
 
 def check_plan(config: Config) -> None:
-    """Refuse names of splits that do not exist, and files of the user's that are not there."""
+    """Refuse names of splits that do not exist, and what is not there and no job can bring."""
     known = splits(config)
     for key, names, allowed in (
         ("captioner.splits", config.captioner.splits, [*KINDS, *_all_splits(config)]),
@@ -95,35 +95,14 @@ def check_plan(config: Config) -> None:
             if name not in allowed and name not in known:
                 raise unknown("split", name, allowed, f"config: {key}")
     check_variants(config)
-    _check_files(config)
-    check_sets(config, annotation_sets(config))
+    models = [*needed_models(config), config.encoder.model, *references(config)]
+    check_present(config, models, annotation_sets(config), used_assets(config))
 
 
 def _all_splits(config: Config) -> list[str]:
     """Splits that some choice of `models` would have: overlays may choose fewer."""
     names = [*config.model_zoo, *config.annotation_sets]
     return ["all", *(f"{kind}_{name}" for name in names for kind in KINDS)]
-
-
-def _check_files(config: Config) -> None:
-    names = list(dict.fromkeys([*needed_models(config), config.encoder.model]))
-    check_weights(config, names)
-    for name in names:
-        spec = config.model_zoo[name]
-        if spec.weights.source == "file" and not Path(str(spec.weights.path)).is_file():
-            message = (
-                f"config: model_zoo.{name}.weights.path: no file {spec.weights.path!r}; "
-                "place the weights there (safetensors or a state dict) or correct the path"
-            )
-            raise UserError(message)
-        for key, direction in spec.directions.items():
-            if not Path(direction.path).is_file():
-                message = (
-                    f"config: model_zoo.{name}.directions.{key}.path: no file {direction.path!r}; "
-                    "place the matrix (units, channels) there or correct the path"
-                )
-                raise UserError(message)
-        check_images(config, name)
 
 
 def weights_file(config: Config, model: str, results: str, resources: str) -> str | None:

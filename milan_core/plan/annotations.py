@@ -1,12 +1,10 @@
-"""Annotation sets in the plan: what the job of each needs, and whether its files are there."""
+"""Annotation sets in the plan: what the job of each needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from milan_core.config import Config
-from milan_core.errors import UserError
 from milan_core.runtime.files import canonical_json, text_hash
 
 
@@ -36,16 +34,3 @@ def set_version(config: Config, name: str) -> str:
         if file.is_file() and file.suffix in (".csv", ".npy", ".zip")
     ]
     return text_hash(canonical_json(facts))
-
-
-def check_sets(config: Config, names: Iterable[str]) -> None:
-    """Refuse a set, or images for one, that are not there."""
-    for name in names:
-        spec = config.annotation_sets[name]
-        for key, value in (("path", spec.path), ("images", spec.images)):
-            if value is not None and not Path(value).expanduser().exists():
-                message = (
-                    f"config: annotation_sets.{name}.{key}: nothing at {value!r}; place the files "
-                    "there or correct the path"
-                )
-                raise UserError(message)

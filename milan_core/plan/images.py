@@ -1,4 +1,4 @@
-"""Images of the user's in the plan: whether they are there, and whether they changed."""
+"""Images of the user's in the plan: where they are, and whether they changed."""
 
 from __future__ import annotations
 
@@ -7,31 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from milan_core.config import Config
-from milan_core.errors import UserError
 from milan_core.runtime.files import canonical_json, text_hash
 
 SINGLE = ("folder", "arrays")  # every file counts
 CLASSED = ("imagenet", "places365", "spurious")  # too many files: their folders' times count
 
 
-def check_images(config: Config, model: str) -> None:
-    """Refuse a network whose images, to probe it with or to train it on, are not there."""
-    spec = config.model_zoo[model]
-    training = [spec.weights.dataset, *spec.weights.tests]
-    learnt = training if spec.weights.source == "train" else []
-    for name in filter(None, [spec.dataset, *learnt]):
-        found = config.dataset_zoo[name]
-        path = str(found.options.get("path") or "")
-        if not path or found.kind == "huggingface" or _places(path):
-            continue
-        message = (
-            f"config: dataset_zoo.{name}.options.path: no folder {path!r}; place the images there "
-            "or correct the path"
-        )
-        raise UserError(message)
-
-
-def _places(path: str) -> list[Path]:
+def places_of(path: str) -> list[Path]:
     """What a path or pattern stands for, sorted."""
     given = Path(path).expanduser()
     if given.exists():
@@ -42,7 +24,7 @@ def _places(path: str) -> list[Path]:
 def images_version(config: Config, dataset: str) -> str:
     """A digest of names, sizes and times of the user's images, so that new ones are noticed."""
     spec = config.dataset_zoo[dataset]
-    places = _places(str(spec.options.get("path") or "")) if spec.options.get("path") else []
+    places = places_of(str(spec.options.get("path") or "")) if spec.options.get("path") else []
     if not places:
         return ""
     if spec.kind in SINGLE:

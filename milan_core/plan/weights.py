@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from milan_core.assets.places import brought_folders
 from milan_core.config import Config
+from milan_core.config.zoo import Weights
 from milan_core.errors import UserError
 from milan_core.runtime.files import canonical_json
 
@@ -45,22 +48,23 @@ def fetched_weights(config: Config) -> dict[str, str]:
     return found
 
 
-def check_weights(config: Config, models: list[str]) -> None:
-    """Refuse published weights that are missing and that no job can bring; names all of them."""
-    offline = bool(os.environ.get("MILAN_OFFLINE"))
-    missing = {}
+def missing_weights(config: Config, models: list[str]) -> list[tuple[str, str, str]]:
+    """Published weights that are missing and that no job can bring: key, place, how to get them."""
+    found = []
     for name in models:
         weights = config.model_zoo[name].weights
         path = weights_path(config, name)
-        reachable = weights.url and not offline
-        if weights.source == "download" and not path.is_file() and not reachable:
-            missing[name] = (path, weights.url or weights.obtain or "no address is known")
-    if not missing:
-        return
-    name, (path, origin) = next(iter(missing.items()))
-    others = "; ".join(f"{place} ({source})" for place, source in [*missing.values()][1:])
-    message = (
-        f"config: model_zoo.{name}.weights: {path} is not there; get it ({origin}) and place "
-        "it there, or set `weights: {source: random}` to try the workflow without it"
-    )
-    raise UserError(message + (f"; missing as well: {others}" if others else ""))
+        if weights.source != "download" or path.is_file() or _reachable(weights):
+            continue
+        origin = weights.url or weights.obtain or "no address is known"
+        how = f"get it ({origin}) and place it there, or try the workflow with `source: random`"
+        found.append((f"model_zoo.{name}.weights", str(path), how))
+    return found
+
+
+def _reachable(weights: Weights) -> bool:
+    """Whether a job can bring the file: without network from local addresses and folders only."""
+    if not weights.url or not os.environ.get("MILAN_OFFLINE"):
+        return bool(weights.url)
+    local = any(urlsplit(address).scheme == "file" for address in weights.addresses)
+    return local or any((folder / weights.filename).is_file() for folder in brought_folders())

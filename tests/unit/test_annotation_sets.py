@@ -23,6 +23,7 @@ from milan_core.features.pooling import pool_slots
 from milan_core.features.store import FeatureTable, load_features
 from milan_core.plan import annotations as plan
 from milan_core.plan import baselines, needed_models, splits, studied, trials
+from milan_core.plan.missing import check_present
 from milan_core.plan.splits import HELD_OUT, WITHIN, annotation_sets, described
 
 SIZE, K, UNITS, IMAGES = 32, 4, 6, 20
@@ -168,8 +169,8 @@ def test_sets_in_the_plan():
     assert plan.annotated_networks(config) == ["net"]
     assert needed_models(config) == ["net"]
     assert splits(config)["without_net"].train == ("mine",)
-    with pytest.raises(UserError, match=r"annotation_sets\.mine\.path: nothing at 'somewhere'"):
-        plan.check_sets(config, ["mine"])
+    with pytest.raises(UserError, match=r"somewhere \(annotation_sets\.mine\.path\) is not there"):
+        check_present(config, [], ["mine"], [])
     with pytest.raises(UserError, match="did you mean 'mine'"):
         parse_config(raw(corpus=["mien"]))
     with pytest.raises(UserError, match="'net' is in model_zoo and in annotation_sets"):

@@ -336,8 +336,8 @@ def test_released_layouts_through_the_catalogue(site, tmp_path, monkeypatch):
 
     from milan_core.annotations.unpack import unpack
 
-    registry = {**catalog._registry(), "host": site.url("")}
-    monkeypatch.setattr(catalog, "_registry", lambda: registry)
+    registry = {**catalog.published(), "host": site.url("")}
+    monkeypatch.setattr(catalog, "published", lambda: registry)
     buffer, state = io.BytesIO(), {"w": torch.arange(4.0)}
     torch.save(state, buffer)
     site.files["/models/milan-base.pth"] = buffer.getvalue()

@@ -76,7 +76,7 @@ def test_placed_by_hand(downloads, tmp_path):
     assert (record["package"], record["version"], record["licence"]) == ("fake-art", "1.0", "MIT")
     found = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     assert found == {"asset.json", fetch.MARK, "art/a/one.png", "art/a/two.png"}
-    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == [".out.lock"]
 
 
 def test_environment_folder_comes_first(downloads, tmp_path, monkeypatch):

@@ -149,8 +149,10 @@ def test_a_generator_draws_its_data_set(tmp_path):
     with pytest.raises(UserError, match="classes 0 to 3; the generator takes 140 numbers and 3"):
         build_latents("zs", spec, BIGGAN, tmp_path / "again", 7)
     (folder / "z.pth").unlink()
-    with pytest.raises(UserError, match="latent codes not found"):
+    with pytest.raises(UserError, match=r"expected two .pth files.* found y.pth torch.int64"):
         build_latents("zs", spec, BIGGAN, tmp_path / "again", 7)
+    with pytest.raises(UserError, match="latent codes not found"):
+        build_latents("zs", {"path": "nowhere"}, BIGGAN, tmp_path / "again", 7)
 
 
 def test_networks_that_are_no_generators_draw_nothing(tmp_path):

@@ -116,7 +116,7 @@ def test_the_same_spec_gives_the_same_bytes_and_other_cues_another_identity(fold
         ({"classes": ["n01", "n99"], "words": []}, "unknown class folder 'n99'"),
         ({"classes": ["n01"], "words": []}, "at least two different"),
         ({"words": ["ship"]}, "4 different words"),
-        ({"per_class": 30}, "holds 25 images, offset \\+ per_class asks for 30"),
+        ({"per_class": 30}, "holds 25 images of class n01, offset \\+ per_class asks for 30"),
         ({"font_size": 60}, "takes .* pixels, the image has 58"),
         ({"font": "Papyrus.ttf"}, "no font 'Papyrus.ttf'.*DejaVuSans-Bold.ttf"),
         ({"colour": "reddish"}, "unknown colour 'reddish'"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from released import write_container
 from website import Site
 
 import milan_core as milan
@@ -17,7 +18,6 @@ from milan_core.assets import catalog
 from milan_core.cli import main
 from milan_core.cli.decoding import find_captioner
 from milan_core.describe.own_encoder import encoder_of
-from milan_core.describe.release import read_release
 from milan_core.errors import UserError
 from milan_core.experiments.pmi import read_beams
 from milan_core.features.published import PUBLISHED, encoder_spec
@@ -32,12 +32,6 @@ from torch import nn
 def build():
     return nn.Sequential(nn.Conv2d(3, 4, 7, stride=8), nn.ReLU(), nn.Conv2d(4, 3, 3), nn.ReLU())
 """
-
-
-def plain(value):
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return tuple(map(plain, value)) if isinstance(value, tuple) else value
 
 
 @pytest.fixture
@@ -56,14 +50,8 @@ def trunk():
 @pytest.fixture(scope="module")
 def container(trunk, tmp_path_factory):
     """The published layout in small: the golden decoder and prior, and a whole ResNet-18."""
-    release = read_release(GOLDEN)
-    state = dict(plain(release.state))
-    state |= {f"encoder.featurizer.model.{name}": x for name, x in trunk.state_dict().items()}
-    state |= {"encoder.mean": torch.zeros(1, 3, 1, 1), "encoder.std": torch.ones(1, 3, 1, 1)}
     path = tmp_path_factory.mktemp("released") / "milan-mini.pth"
-    content = {"properties": plain(release.properties), "children": plain(release.children)}
-    torch.save({**content, "state_dict": state}, path)
-    return path
+    return write_container(GOLDEN, trunk, path)
 
 
 @pytest.fixture(scope="module")
@@ -311,8 +299,8 @@ def test_features_pooled_otherwise_are_refused(container, released_set, tmp_path
 
 
 def test_what_is_fetched_is_what_auto_finds(site, tmp_path, monkeypatch):
-    registry = {**catalog._registry(), "host": site.url("")}
-    monkeypatch.setattr(catalog, "_registry", lambda: registry)
+    registry = {**catalog.published(), "host": site.url("")}
+    monkeypatch.setattr(catalog, "published", lambda: registry)
     site.files["/models/milan-cls.pth"] = site.files["/models/milan-base.pth"] = GOLDEN.with_name(
         "lm.pth"
     ).read_bytes()

@@ -1,12 +1,18 @@
 """Looking inside a network before describing it."""
 
+import warnings
+
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from milan_core.errors import UserError
 from milan_core.models.inspect import describe_layers, inspect_layers, suggest
+from milan_core.models.inspect_entry import built_in_entry
 from milan_core.models.minis import resnet_mini
+from milan_core.models.trace import layer_outputs
+from milan_core.models.zoo import load_network
 
 
 def test_table_and_entry():
@@ -27,7 +33,7 @@ def test_a_layer_that_runs_twice_is_marked():
     seen = inspect_layers(model, torch.zeros(1, 3, 64, 64))
     assert seen["layer1.0.relu"].runs == 2
     assert not seen["layer1.0.relu"].usable
-    assert suggest(seen) == ["conv1", "layer1", "layer2", "layer3", "layer4"]
+    assert list(suggest(seen)) == ["conv1", "layer1", "layer2", "layer3", "layer4"]
     assert model.training
     assert not any(module._forward_hooks for module in model.modules())
 
@@ -39,3 +45,92 @@ def test_a_wrong_size_gets_a_sentence():
     with pytest.raises(UserError):
         inspect_layers(model, torch.zeros(1, 1, 8, 8))
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def units_of_the_entry(text, batch, **changes):
+    """Units of each layer of the printed entry, loaded as it stands and run once."""
+    entry = yaml.safe_load(text.split("\n\n")[1])["my_network"]
+    network = load_network(entry, **changes)
+    outputs = layer_outputs(network.module, network.layers, batch)
+    return {name: network.layout.maps(out, name)[0].shape[1] for name, out in outputs.items()}
+
+
+IMAGE = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+def test_channels_last():
+    text = describe_layers("torchvision:swin_t", {}, 64)
+    assert "channels_last: true" in text
+    found = units_of_the_entry(text, IMAGE, weights={"source": "random"})
+    assert list(found) == [f"features.{i}" for i in range(8)]
+    assert list(found.values()) == [96, 96, 192, 192, 384, 384, 768, 768]
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    assert rows["features.1"][-3:] == ["96", "channels", "last"]
+    assert rows["features.0.0"][-1] == "96", "the first convolution has them first"
+
+
+def test_blocks_that_turn_channels_inside_are_channels_first():
+    text = describe_layers("torchvision:convnext_tiny", {}, 64)
+    assert "channels_last" not in text.split("\n\n")[1]
+    found = units_of_the_entry(text, IMAGE, weights={"source": "random"})
+    assert list(found.values()) == [96, 96, 192, 192, 384, 384, 768, 768]
+
+
+class Twice(nn.Module):
+    """One convolution that runs two times."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(torch.relu(self.conv(x)))
+
+
+def test_a_layer_that_runs_twice_is_named_by_its_runs():
+    text = describe_layers(f"{__name__}:Twice", {}, 64)
+    assert "runs 2 times: conv@call1 or conv@call2, or the block" in text
+    assert units_of_the_entry(text, IMAGE) == {"conv@call1": 3, "conv@call2": 3}
+
+
+@pytest.mark.parametrize("kind", ["torchscript", "export"])
+def test_saved_networks(tmp_path, kind):
+    torch.manual_seed(0)
+    model, file = resnet_mini(3, [4, 6, 8]).eval(), tmp_path / "net.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind == "export":
+            shapes = ({0: torch.export.Dim("batch", min=1, max=64)},)
+            batch = torch.cat([IMAGE, IMAGE])
+            torch.export.save(torch.export.export(model, (batch,), dynamic_shapes=shapes), file)
+        else:
+            torch.jit.trace(model, IMAGE).save(str(file))
+    with pytest.raises(UserError, match="holds a program"):
+        describe_layers(f"{kind}:{file}", {}, 64)
+    text = describe_layers(f"{kind}:{file}", {}, 64, trust=True)
+    assert "Conv2d" in text
+    assert "trust: true" in text
+    found = units_of_the_entry(text, IMAGE)
+    assert found == {"stem.0": 4, **{f"blocks.{i}": (4, 4, 6, 6, 8, 8)[i] for i in range(6)}}
+
+
+def test_tokens_of_a_hub(tmp_path):
+    from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
+
+    tiny = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 16}
+    config = Dinov2WithRegistersConfig(image_size=64, num_register_tokens=4, **tiny)
+    Dinov2WithRegistersModel(config).save_pretrained(tmp_path)
+    text = describe_layers(f"hf:{tmp_path}", {}, 64)
+    assert "tokens: {class_tokens: 5}" in text
+    assert set(units_of_the_entry(text, IMAGE).values()) == {16}
+
+
+def test_generators():
+    kwargs = {"channels": 8, "classes": 5}
+    text = describe_layers("milan_core.models.adapters.biggan:generator", kwargs)
+    assert "input: {kind: latents}" in text
+    found = units_of_the_entry(text, torch.cat([torch.randn(1, 140), torch.ones(1, 1)], 1))
+    assert [found[f"layer{i}"] for i in range(6)] == [128, 64, 64, 32, 16, 8]
+    named = yaml.safe_load(built_in_entry("biggan_imagenet"))["my_network"]
+    changes = {"weights": {"source": "none"}, "kwargs": kwargs}
+    assert load_network(named, **changes).layers == [f"layer{i}" for i in range(6)]

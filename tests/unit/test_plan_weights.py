@@ -15,6 +15,7 @@ def config(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MILAN_OFFLINE", raising=False)
     (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/one.png").touch()
     raw = yaml.safe_load((root / "config/quick.yaml").read_text())
 
     def build(*models, zoo=None):
@@ -54,14 +55,14 @@ def test_a_file_in_place_is_nobodys_output(config, tmp_path):
 def test_what_no_job_can_bring_is_named_at_once(config, monkeypatch):
     both = config("resnet18_imagenet", "vgg11_imagenet_blurred", "vgg13_imagenet_blurred")
     with pytest.raises(
-        UserError, match=r"vgg11_imagenet_blurred.pth .*Google Drive.*vgg13_"
+        UserError, match=r"vgg11_imagenet_blurred.pth .*, .*vgg13_.* are not there: .*Google Drive"
     ) as told:
         plan.check_plan(both)
     assert "resnet18" not in str(told.value)
     monkeypatch.setenv("MILAN_OFFLINE", "1")
     with pytest.raises(
         UserError,
-        match=r"resources/quick/weights/resnet18-f37072fd\.pth is not there; get it \(https",
+        match=r"quick/weights/resnet18-f37072fd\.pth \(model_zoo.*\) is not there: get it \(https",
     ):
         plan.check_plan(config("resnet18_imagenet"))
 

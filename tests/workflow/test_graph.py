@@ -85,12 +85,12 @@ def test_shards_are_jobs(checkout, tmp_path):
         (
             "models: [m]\nmodel_zoo: {m: {factory: a:b, layers: [x], dataset: stickers_probe,"
             " weights: {source: file, path: w.pt}}}",
-            ["no file 'w.pt'", "place the weights there"],
+            ["w.pt (model_zoo.m.weights.path) is not there", "correct the path"],
         ),
         (
             "models: [m]\nmodel_zoo: {m: {factory: a:b, layers: [x], dataset: d}}\n"
             "dataset_zoo: {d: {kind: folder, options: {path: nowhere}}}",
-            ["no folder 'nowhere'"],
+            ["nowhere (dataset_zoo.d.options.path) is not there"],
         ),
     ],
 )

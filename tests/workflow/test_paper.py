@@ -1,6 +1,7 @@
 """The whole paper as a graph: every job that its configuration should have, and no other."""
 
 import pytest
+import yaml
 
 from .conftest import copy_repository, snakemake
 from .plans import job_counts
@@ -23,8 +24,11 @@ def with_files(root, tmp_path_factory):
     files = [f"weights/{name}_imagenet_blurred.pth" for name in ARCHITECTURES]
     files += [f"data/milannotations/{n}-{d}.zip" for n in SETS for d in ("imagenet", "places365")]
     files += ["data/milannotations/dino_vits8-imagenet.zip"]
-    for split in ("train", "val"):
-        (folder / "resources/data/imagenet" / split).mkdir(parents=True)
+    zoo = yaml.safe_load((root / "config/paper.yaml").read_text())["dataset_zoo"]
+    classes = zoo["text_test"]["options"]["classes"]
+    files += [
+        f"data/imagenet/{split}/{name}/1.JPEG" for split in ("train", "val") for name in classes
+    ]
     for file in files:
         path = folder / "resources" / file
         path.parent.mkdir(parents=True, exist_ok=True)

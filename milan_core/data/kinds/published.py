@@ -6,46 +6,15 @@ that published exemplars count in (`ids.csv` of MILANNOTATIONS over `imagenet/va
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from milan_core.config.folders import IMAGENET, PLACES365, Layout, split_folder
 from milan_core.data.images import find_images
 from milan_core.data.kinds.truth_lists import read_truth
 from milan_core.data.pictures import Picture, drawn, from_file, labelled_classes, store_pictures
 from milan_core.data.specs import PublishedSpec
 from milan_core.data.store import Dataset
 from milan_core.errors import UserError
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Names under which the parts of a published data set are looked for, in this order."""
-
-    kind: str
-    folders: tuple[str, ...]  # `{}` is the split
-    truths: tuple[str, ...]
-    classes: tuple[str, ...]
-
-
-DEVKIT = "ILSVRC2012_devkit_t12/data/"
-IMAGENET = Layout(
-    "imagenet",
-    ("{}", "ILSVRC/Data/CLS-LOC/{}", "ILSVRC2012_img_{}"),
-    (
-        "LOC_{}_solution.csv",
-        "imagenet_2012_validation_synset_labels.txt",
-        "{}.txt",
-        "ILSVRC2012_validation_ground_truth.txt",
-        f"{DEVKIT}ILSVRC2012_validation_ground_truth.txt",
-    ),
-    ("LOC_synset_mapping.txt", "synset_words.txt", "synsets.txt", "meta.mat", f"{DEVKIT}meta.mat"),
-)
-PLACES365 = Layout(
-    "places365",
-    ("{}", "{}_256", "{}_large"),
-    ("places365_{}.txt", "filelist_places365-standard/places365_{}.txt"),
-    ("categories_places365.txt", "filelist_places365-standard/categories_places365.txt"),
-)
 
 
 def build_imagenet(name: str, spec: PublishedSpec, out: Path, seed: int, threads: int) -> Dataset:
@@ -94,12 +63,6 @@ def published_files(spec: PublishedSpec, layout: Layout) -> list[tuple[str, Path
     labels = _flat_labels(paths, root, top, spec, layout) if flat else map(_class_folder, paths)
     found = sorted(zip(labels, paths, strict=True), key=lambda pair: (pair[0], pair[1].name))
     return [(label, root / path) for label, path in found]
-
-
-def split_folder(top: Path, split: str, layout: Layout) -> Path:
-    """Where below `top` the images of a split lie; `top` itself where no published name is."""
-    folders = [top / pattern.format(split) for pattern in layout.folders]
-    return next((folder for folder in folders if folder.is_dir()), top)
 
 
 def _class_folder(path: Path) -> str:

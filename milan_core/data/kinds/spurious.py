@@ -8,16 +8,19 @@ and where; no pixel outside that box differs from the image without the cue.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from milan_core.config.folders import IMAGENET, is_flat
 from milan_core.data.images import find_images
 from milan_core.data.kinds.cues import Box, CuePainter
+from milan_core.data.kinds.published import published_files
 from milan_core.data.pictures import Picture, from_file, store_pictures
-from milan_core.data.specs import SpuriousSpec
+from milan_core.data.specs import PublishedSpec, SpuriousSpec
 from milan_core.data.store import Dataset
 from milan_core.errors import UserError, unknown
 from milan_core.runtime.files import write_csv
@@ -38,11 +41,12 @@ class Marked:
 def build_spurious(name: str, spec: SpuriousSpec, out: Path, seed: int, threads: int) -> Dataset:
     """Choose the images, mark them and write the data set folder `out`."""
     painter = CuePainter(spec)
+    files = class_files(spec)
     marked = [
         mark(picture, says, painter)
         for label in spec.classes
         for picture, says in zip(
-            chosen_images(spec, label, seed), cues(spec, label, seed), strict=True
+            chosen_images(spec, label, files[label], seed), cues(spec, label, seed), strict=True
         )
     ]
 
@@ -56,23 +60,46 @@ def build_spurious(name: str, spec: SpuriousSpec, out: Path, seed: int, threads:
     )
 
 
-def chosen_images(spec: SpuriousSpec, label: str, seed: int) -> list[Picture]:
-    """`per_class` images of the class, drawn with the seed, in the order of their names."""
+File = tuple[str, Path]  # name in the data set, and where it is
+
+
+def class_files(spec: SpuriousSpec) -> dict[str, list[File]]:
+    """The image files of each class, sorted: those of its folder, or of a flat folder with a list.
+
+    The lists of a flat folder are those of `imagenet`, in it or in the folder above.
+    """
     folder = Path(spec.path).expanduser()
+    if not is_flat(folder):
+        return {label: _in_class_folder(folder, label) for label in spec.classes}
+    split = folder.name.removeprefix("ILSVRC2012_img_")
+    found: dict[str, list[File]] = defaultdict(list)
+    for label, path in published_files(PublishedSpec(path=spec.path, split=split), IMAGENET):
+        found[label].append((f"{label}/{path.name}", path))
+    if absent := next((label for label in spec.classes if label not in found), None):
+        raise unknown("class", absent, found, where=str(folder))
+    return found
+
+
+def _in_class_folder(folder: Path, label: str) -> list[File]:
     if not (folder / label).is_dir():
         known = [item.name for item in folder.iterdir() if item.is_dir()] if folder.is_dir() else []
         raise unknown("class folder", label, known, where=str(folder))
-    paths = find_images(folder / label)
+    files = find_images(folder / label)
+    return [(f"{label}/{file.as_posix()}", folder / label / file) for file in files]
+
+
+def chosen_images(spec: SpuriousSpec, label: str, files: list[File], seed: int) -> list[Picture]:
+    """`per_class` of the class's files, drawn with the seed, in the order of their names."""
     needed = spec.offset + spec.per_class
-    if len(paths) < needed:
+    if len(files) < needed:
         msg = (
-            f"{folder / label} holds {len(paths)} images, offset + per_class asks for {needed}; "
-            "lower per_class"
+            f"{spec.path} holds {len(files)} images of class {label}, offset + per_class asks "
+            f"for {needed}; lower per_class"
         )
         raise UserError(msg)
-    order = generator(seed, "images", label).permutation(len(paths))[spec.offset : needed]
-    files = [paths[i] for i in sorted(order.tolist())]
-    return [from_file(folder / label / file, f"{label}/{file.as_posix()}", label) for file in files]
+    order = generator(seed, "images", label).permutation(len(files))[spec.offset : needed]
+    chosen = [files[i] for i in sorted(order.tolist())]
+    return [from_file(path, name, label) for name, path in chosen]
 
 
 def cues(spec: SpuriousSpec, label: str, seed: int) -> list[str]:

