@@ -129,7 +129,8 @@ def _register_score(verbs: Any) -> None:
         verbs,
         "score",
         "score a table of descriptions, from wherever, against people's or known concepts",
-        "milan describe score --descriptions mine.csv --references alexnet-imagenet.zip",
+        "milan describe score --descriptions mine.csv"
+        " --references resources/data/milannotations/alexnet-imagenet.zip",
         _score,
     )
     parser.add_argument(

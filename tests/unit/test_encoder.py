@@ -1,5 +1,6 @@
 """Encoding images once and pooling their maps under masks."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,9 +20,10 @@ from milan_core.features.pooling import (
     pool_images,
     pool_slots,
 )
+from milan_core.features.published import encoder_spec, published_encoder
 from milan_core.features.pyramid import pool_pyramid
 from milan_core.models.inputs import InputSpec, prepare
-from milan_core.models.zoo import LoadedModel
+from milan_core.models.zoo import LoadedModel, build
 from milan_core.ops import pack_masks
 
 SPEC = InputSpec(16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -235,3 +237,20 @@ def test_lite0_gives_369_features(exemplars):
     }
     features = Encoder.from_spec(spec).features(BYTES, exemplars, mask_size=64)
     assert features["1"].shape == (5, 3, 369)
+
+
+def test_the_published_encoder_gives_the_published_features(exemplars):
+    """Five layers of torchvision's network, here at a small input (spec 4.1)."""
+    spec = encoder_spec("resnet101")
+    torch.manual_seed(0)
+    weights = build(spec).state_dict()
+    stored = {f"featurizer.model.{key}": value for key, value in weights.items()}
+    enc = published_encoder("resnet101", stored, "memory")
+    assert (enc.dtype, enc.layers) == (np.float32, spec["layers"])
+    small = Encoder(
+        dataclasses.replace(enc.model, input=InputSpec(64)), enc.layers, dtype="float32"
+    )
+    found = small.features(BYTES, exemplars, 64, append_area=False, resize="bilinear")["1"]
+    assert (found.shape, found.dtype) == ((5, 3, 3904), np.float32)
+    assert (found[1] == 0).all(), "a dead unit"
+    assert np.isfinite(found).all()

@@ -9,7 +9,9 @@ from torch import nn
 from torch.nn import functional
 
 from milan_core.errors import UserError
+from milan_core.features.pooling import pool_slots
 from milan_core.features.pyramid import pool_pyramid
+from milan_core.ops import pack_masks
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder/pyramid.npz"
 
@@ -94,3 +96,17 @@ def test_refuses_what_does_not_fit():
             pool_pyramid(maps, bad)
     with pytest.raises(UserError, match="one batch size"):
         pool_pyramid([], masks)
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "whole"])
+def test_golden_features_by_the_products_own_path(golden, resize):
+    """What `features pool` runs: bits for masks, the native operation for the weighted means."""
+    maps, arrays = golden
+    masks = arrays["masks"][:, 0].numpy() > 0
+    expected = arrays["features_masked"]
+    if resize == "whole":
+        masks, expected = np.ones_like(masks), arrays["features_unmasked"]
+    levels = [level.numpy() for level in maps]
+    how = "area" if resize == "whole" else resize
+    found = pool_slots(levels, np.arange(len(masks)), pack_masks(masks), masks.shape[1], False, how)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
