@@ -16,6 +16,9 @@ namespace {
 /// a map has to be copied.
 constexpr int64_t kBlockBytes = 256 << 10;
 
+/// Pieces of the units for each thread.
+constexpr int64_t kPieces = 4;
+
 /// One image as tightly packed planes, for strides that no kernel reads.
 void pack(const Activations& batch, int64_t image, int64_t first, int64_t last, char* out) {
   const int64_t size = dtype_size(batch.dtype);
@@ -113,10 +116,13 @@ void ScanState::update(const Activations& batch, const int64_t* ids, int threads
     const size_t floats = static_cast<size_t>(rules_.units) * capacity_;
     buffers_ = std::make_unique<PageArray>(floats * sizeof(float));
   }
-  split(rules_.units, 16, threads, [&](int64_t first, int64_t last) {
+  // Units side by side share cache lines and pages, which many pieces would read again and again.
+  const int64_t pieces = batch.unit_stride == 1 ? 1 : kPieces;
+  const auto work = [&](int64_t first, int64_t last) {
     const FloatEnvironment environment;
     update_units(batch, ids, first, last);
-  });
+  };
+  split(rules_.units, 16, threads, work, pieces);
   images_ += static_cast<uint64_t>(batch.images);
   mantissa_bits_ = std::max(mantissa_bits_, dtype_mantissa_bits(batch.dtype));
 }

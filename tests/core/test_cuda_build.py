@@ -39,62 +39,48 @@ def cuobjdump():
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    """(report of ptxas, cubin) of scan.cu for an architecture, compiled once."""
-    folder = tmp_path_factory.mktemp("cubins")
-    done = {}
-
-    def compile_for(architecture, source="scan"):
-        key = (architecture, source)
-        if key not in done:
-            cubin = folder / f"{source}_{architecture}.cubin"
-            command = [
-                *(NVCC, "-std=c++17", "-O3", "-cubin", f"-arch=sm_{architecture}", "-Xptxas=-v"),
-                *("-I", CSRC / "include", "-I", CSRC, CSRC / f"cuda/{source}.cu", "-o", cubin),
-            ]
-            run = subprocess.run(command, text=True, capture_output=True, check=False)
-            assert run.returncode == 0, run.stderr
-            done[key] = (run.stderr, cubin)
-        return done[key]
-
-    return compile_for
+    """(report of ptxas, machine code) of all kernels for all architectures, compiled at once."""
+    folder = tmp_path_factory.mktemp("cuda")
+    source, binary = folder / "all.cu", folder / "all.fatbin"
+    names = ("scan", "store", "masks")
+    source.write_text("".join(f'#include "{CSRC / "cuda" / name}.cu"\n' for name in names))
+    targets = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in ARCHITECTURES]
+    command = [
+        *(NVCC, "-std=c++17", "-O3", "-fatbin", *targets, "-Xptxas=-v"),
+        *("-I", CSRC / "include", "-I", CSRC, source, "-o", binary),
+    ]
+    run = subprocess.run(command, text=True, capture_output=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stderr, binary
 
 
-def resources(report):
-    """{kernel or function: (bytes spilled, registers or None)}."""
+def resources(report, architecture):
+    """{kernel or function: (bytes spilled, registers or None)} of one architecture."""
     found = {}
     name = ""
     for line in report.splitlines():
-        if match := re.search(r"Function properties for (\S+)", line):
+        if match := re.search(r"Compiling entry function .* for 'sm_(\d+)'", line):
+            here = int(match[1]) == architecture
+        elif match := re.search(r"Function properties for (\S+)", line):
             name = match[1]
         elif match := re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", line):
-            found[name] = (int(match[1]) + int(match[2]), None)
-        elif match := re.search(r"Used (\d+) registers", line):
+            if here:
+                found[name] = (int(match[1]) + int(match[2]), None)
+        elif (match := re.search(r"Used (\d+) registers", line)) and here:
             found[name] = (found[name][0], int(match[1]))
     return found
 
 
 @needs_nvcc
-@pytest.mark.parametrize(
-    "architecture",
-    [pytest.param(a, marks=[] if a == 90 else [pytest.mark.slow]) for a in ARCHITECTURES],
-)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_registers_and_spills(compiled, architecture):
-    found = resources(compiled(architecture)[0])
+    found = resources(compiled[0], architecture)
     kernels = {name: value for name, value in found.items() if value[1] is not None}
-    assert len(kernels) == 29, sorted(kernels)
+    assert len(kernels) == 33, sorted(kernels)
     assert {name: spilled for name, (spilled, _) in found.items() if spilled} == {}
     hot = {n: used for n, (_, used) in kernels.items() if any(part in n for part in HOT)}
     assert len(hot) == 18
     assert {name: used for name, used in hot.items() if used > 64} == {}
-
-
-@needs_nvcc
-@pytest.mark.slow
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_masks_and_memory_do_not_spill(compiled, architecture):
-    for source in ("masks", "store"):
-        found = resources(compiled(architecture, source)[0])
-        assert {name: spilled for name, (spilled, _) in found.items() if spilled} == {}
 
 
 @pytest.fixture
@@ -104,7 +90,7 @@ def machine_code(compiled):
     if tool is None:
         pytest.skip("cuobjdump is not here; the CUDA toolkit or the triton package brings it")
     text = subprocess.run(
-        [tool, "-sass", compiled(90)[1]], text=True, capture_output=True, check=True
+        [tool, "-sass", "-arch", "sm_90", compiled[1]], text=True, capture_output=True, check=True
     ).stdout
     code, name = {}, ""
     for line in text.splitlines():
