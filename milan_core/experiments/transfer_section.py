@@ -93,7 +93,7 @@ def transfer_section(table: Sequence[Row], rows: Sequence[Row], paired: Sequence
     items += [
         Picture(
             "layers.svg",
-            "By layer, a line per captioner; dashed: learnt from other units of the same network.",
+            "By layer, a line per captioner, coloured as above; means over trials.",
         ),
         Table("layers.csv", "By layer: every trial, with its interval.", LAYERS, folded=True),
     ]
