@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from website import Site, Step
 
-from milan_core.assets import catalog
 from milan_core.assets.attempt import Patience
 from milan_core.assets.download import fetch_file
 from milan_core.assets.trust import FileSpec, lock_path, verify
@@ -160,6 +159,16 @@ def test_503_is_asked_again_when_the_server_says(site, target):
     assert target.read_bytes() == GOOD
 
 
+def test_slow_bytes_arrive_in_one_request(site, target):
+    """Each pause is shorter than the read timeout, all of them together are longer."""
+    site.scripts[PATH] = [Step(drip=len(GOOD) // 10)]
+    start = time.monotonic()
+    fetch_file(spec_of(site), target, QUICK)
+    assert time.monotonic() - start > QUICK.read
+    assert target.read_bytes() == GOOD
+    assert len(site.asked) == 1
+
+
 def test_silence_ends_after_the_read_timeout(site, target):
     site.scripts[PATH] = [Step(cut=700, stall=True), Step(cut=300, stall=True)]
     fetch_file(spec_of(site), target, QUICK)
@@ -290,86 +299,3 @@ def test_trusted_on_first_use(site, target):
     assert "SHA-256" in verify(spec_of(site), target)
     with pytest.raises(UserError, match="delete it and fetch it again"):
         fetch_file(spec_of(site), target, QUICK)
-
-
-def test_proxy_of_the_environment(site, target, monkeypatch):
-    monkeypatch.setenv("http_proxy", site.url(""))
-    spec = FileSpec("set", ("http://publisher.invalid" + PATH,))
-    fetch_file(spec, target, QUICK)
-    assert target.read_bytes() == GOOD
-
-
-def test_local_files(target, tmp_path, monkeypatch):
-    source = tmp_path / "a disk" / target.name
-    source.parent.mkdir()
-    source.write_bytes(GOOD)
-    fetch_file(FileSpec("set", (source.as_uri(),), DIGEST[:10]), target, QUICK)
-    assert target.read_bytes() == GOOD
-    monkeypatch.setenv("MILAN_DOWNLOADS", str(source.parent))
-    brought = tmp_path / "elsewhere" / target.name
-    fetch_file(FileSpec("set", ("http://127.0.0.1:9/closed",)), brought, QUICK)
-    assert brought.read_bytes() == GOOD, "files that were brought along come first"
-    with pytest.raises(UserError, match="ftp://"):
-        fetch_file(FileSpec("set", ("ftp://host/x.zip",)), tmp_path / "x.zip", QUICK)
-
-
-def test_repository_of_the_hub(site, tmp_path, monkeypatch):
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("HF_ENDPOINT", site.url(""))
-    site.hub_commit = "0" * 40
-    path = "/some/model/resolve/main/model.safetensors"
-    header = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
-    site.files[path] = len(header).to_bytes(8, "little") + header + bytes(4)
-    out = tmp_path / "w" / "model.safetensors"
-    fetch_file(FileSpec("model", ("hf://some/model/model.safetensors",)), out, QUICK)
-    assert out.read_bytes() == site.files[path]
-    nothing_but(out, "", lock_path(out).name)
-    missing = FileSpec("model", ("hf://some/model/absent.bin",))
-    with pytest.raises(UserError, match="could not be fetched"):
-        fetch_file(missing, tmp_path / "absent.bin", QUICK)
-
-
-def test_released_layouts_through_the_catalogue(site, tmp_path, monkeypatch):
-    import torch
-
-    from milan_core.annotations.unpack import unpack
-
-    registry = {**catalog.published(), "host": site.url("")}
-    monkeypatch.setattr(catalog, "published", lambda: registry)
-    buffer, state = io.BytesIO(), {"w": torch.arange(4.0)}
-    torch.save(state, buffer)
-    site.files["/models/milan-base.pth"] = buffer.getvalue()
-    codes = io.BytesIO()
-    with zipfile.ZipFile(codes, "w") as archive:
-        archive.writestr("biggan-zs-imagenet/zs.pth", buffer.getvalue())
-    site.files["/data/biggan-zs-imagenet.zip"] = codes.getvalue()
-    resources = tmp_path / "resources"
-
-    def fetch(name):
-        return catalog.fetch_entry(catalog.find_entry(name), resources, QUICK)
-
-    site.scripts["/models/milan-base.pth"] = [Step(cut=300), Step(status=503)]
-    loaded = torch.load(fetch("milan_base"), weights_only=True)
-    assert torch.equal(loaded["w"], state["w"])
-    folder = unpack(fetch("milannotations_alexnet_imagenet"), resources / "set")
-    assert (folder / "conv5" / "masks.npy").is_file()
-    assert (fetch("biggan_zs_imagenet") / "zs.pth").read_bytes() == buffer.getvalue()
-    entry = catalog.find_entry("milan_base")
-    assert catalog.verify_entry(entry, resources) == ""
-    (resources / entry.place).write_bytes(b"PK damaged")
-    assert "SHA-256" in catalog.verify_entry(entry, resources)
-
-
-def test_by_hand_says_what_and_where(tmp_path):
-    for name, words in {
-        "imagenet": r"image-net\.org.*place it as resources/data/imagenet/val",
-        "vgg11_imagenet_blurred": r"Google Drive.*resources/weights/vgg11_imagenet_blurred\.pth",
-    }.items():
-        with pytest.raises(UserError, match=f"{name} has to be obtained by hand: .*{words}"):
-            catalog.fetch_entry(
-                catalog.find_entry(name), (tmp_path / "resources").relative_to(tmp_path)
-            )
-    with pytest.raises(UserError, match="did you mean 'milan_base'"):
-        catalog.find_entry("milan_bas")

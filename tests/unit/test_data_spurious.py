@@ -129,3 +129,26 @@ def test_mistakes_are_sentences(folder, tmp_path, options, words):
     with pytest.raises(UserError, match=words):
         build(folder, tmp_path, **options)
     assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_flat_folder_with_its_list_gives_the_same_set(folder, tmp_path):
+    """Validation images as they are published: one folder, and a list of classes beside it."""
+    flat, rows = tmp_path / "imagenet/val", ["ImageId,PredictionString"]
+    flat.mkdir(parents=True)
+    sorted_in = tmp_path / "sorted/val"
+    for number, path in enumerate(sorted(folder.glob("*/*.png"), key=lambda p: p.name)):
+        name = f"ILSVRC2012_val_{number:08d}"
+        (sorted_in / path.parent.name).mkdir(parents=True, exist_ok=True)
+        for place in (flat, sorted_in / path.parent.name):
+            (place / f"{name}.JPEG").write_bytes(path.read_bytes())
+        rows.append(f"{name},{path.parent.name} 1 2 3 4")
+    with pytest.raises(UserError, match="one flat folder, so a list must say the class"):
+        build(flat, tmp_path / "without")
+    (flat.parent / "LOC_val_solution.csv").write_text("\n".join(rows))
+    found = build(flat, tmp_path / "a", share=0.5)
+    expected = build(sorted_in, tmp_path / "b", share=0.5)
+    assert found.names == expected.names
+    assert (found.images == expected.images).all()
+    assert cues(found) == cues(expected)
+    with pytest.raises(UserError, match="unknown class 'n99'"):
+        build(flat, tmp_path / "c", classes=["n01", "n99"], words=[])

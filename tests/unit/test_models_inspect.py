@@ -1,7 +1,5 @@
 """Looking inside a network before describing it."""
 
-import warnings
-
 import pytest
 import torch
 import yaml
@@ -91,27 +89,6 @@ def test_a_layer_that_runs_twice_is_named_by_its_runs():
     text = describe_layers(f"{__name__}:Twice", {}, 64)
     assert "runs 2 times: conv@call1 or conv@call2, or the block" in text
     assert units_of_the_entry(text, IMAGE) == {"conv@call1": 3, "conv@call2": 3}
-
-
-@pytest.mark.parametrize("kind", ["torchscript", "export"])
-def test_saved_networks(tmp_path, kind):
-    torch.manual_seed(0)
-    model, file = resnet_mini(3, [4, 6, 8]).eval(), tmp_path / "net.pt"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if kind == "export":
-            shapes = ({0: torch.export.Dim("batch", min=1, max=64)},)
-            batch = torch.cat([IMAGE, IMAGE])
-            torch.export.save(torch.export.export(model, (batch,), dynamic_shapes=shapes), file)
-        else:
-            torch.jit.trace(model, IMAGE).save(str(file))
-    with pytest.raises(UserError, match="holds a program"):
-        describe_layers(f"{kind}:{file}", {}, 64)
-    text = describe_layers(f"{kind}:{file}", {}, 64, trust=True)
-    assert "Conv2d" in text
-    assert "trust: true" in text
-    found = units_of_the_entry(text, IMAGE)
-    assert found == {"stem.0": 4, **{f"blocks.{i}": (4, 4, 6, 6, 8, 8)[i] for i in range(6)}}
 
 
 def test_tokens_of_a_hub(tmp_path):

@@ -230,3 +230,15 @@ def test_generators_are_mined_by_their_codes(gan):
         gan(torch.from_numpy(np.full((1, 141), 5, np.float32)))
     with pytest.raises(UserError, match="multiple of 8"):
         generator(channels=12)
+
+
+@pytest.mark.parametrize("file", ["biggan_imagenet.pth", "variables.npz"])
+def test_biggan_hub_variables_in_a_file(gan, tmp_path, file):
+    """The content says what a file is: variables may lie under the name that the entry asks for."""
+    with (tmp_path / file).open("wb") as handle:
+        np.savez(handle, **{key: value.numpy() for key, value in hub(published(gan)).items()})
+    weights = {"path": str(tmp_path / file)}
+    kwargs = {"channels": 8, "classes": 5}
+    loaded = load_network("biggan_imagenet", weights=weights, kwargs=kwargs).module
+    for key, tensor in to_generator(published(gan)).items():
+        assert torch.allclose(loaded.state_dict()[key], tensor, atol=1e-6), key

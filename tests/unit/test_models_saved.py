@@ -5,9 +5,11 @@ import warnings
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from milan_core.errors import UserError
+from milan_core.models.inspect import describe_layers
 from milan_core.models.minis import resnet_mini
 from milan_core.models.trace import layer_outputs
 from milan_core.models.zoo import load_network, model_hash
@@ -51,6 +53,18 @@ def test_layers_of_saved_networks(saved, model):
     assert model_hash(loaded.module) == model_hash(
         load_network({"factory": saved[1], "trust": True}).module
     )
+
+
+def test_looking_inside_a_saved_network(saved):
+    """The printed entry loads as it stands; its layers are those of the network that was saved."""
+    with pytest.raises(UserError, match="holds a program"):
+        describe_layers(saved[1], {}, 32)
+    table, entry = describe_layers(saved[1], {}, 32, trust=True).split("\n\n")
+    assert "Conv2d" in table, "kinds are those of the modules that were saved"
+    network = load_network(yaml.safe_load(entry)["my_network"])
+    outputs = layer_outputs(network.module, network.layers, BATCH)
+    blocks = {f"blocks.{i}": (4, 4, 6, 6, 8, 8)[i] for i in range(6)}
+    assert {name: out.shape[1] for name, out in outputs.items()} == {"stem.0": 4, **blocks}
 
 
 def test_code_in_files_needs_trust(saved, tmp_path):
