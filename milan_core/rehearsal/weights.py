@@ -41,7 +41,7 @@ def write_weights(
 
     """
     network = load_network(entry, weights={"source": "random", "seed": _own(seed, name)})
-    form = next(form for pattern, form in FORMS.items() if re.fullmatch(pattern, name))
+    form = form_of(name)
     if form is _generator:
         _divide_by_norms(network.module)
     _fit_norms(network, pictures, seed)
@@ -113,21 +113,27 @@ def _generator(state: State, name: str) -> tuple[Any, dict[str, Any]]:
     """BigGAN's names, with the singular vectors of its spectral normalisation."""
     stored: State = {}
     for key, value in _uncounted(state).items():
-        stored[_big_gan_name(key)] = value
+        stored[published_name(key)] = value
         if _normalised(key, value):
-            base = _big_gan_name(key).removesuffix(".weight")
+            base = published_name(key).removesuffix(".weight")
             stored[f"{base}.u0"] = _left(key, value)
             stored[f"{base}.sv0"] = torch.ones(1)
     return stored, {}
 
 
-FORMS: dict[str, Callable[[State, str], tuple[Any, dict[str, Any]]]] = {
+Form = Callable[[State, str], tuple[Any, dict[str, Any]]]
+FORMS: dict[str, Form] = {
     r"densenet\d+_imagenet": _old_densenet,
     r".*_imagenet_blurred": _checkpoint,
     r"(alexnet|resnet\d+)_places365": _wrapped,
     r"biggan_.*": _generator,
     r".*": _plain,
 }
+
+
+def form_of(name: str) -> Form:
+    """What brings the tensors of a network into the form of its publisher."""
+    return next(form for pattern, form in FORMS.items() if re.fullmatch(pattern, name))
 
 
 def _uncounted(state: State) -> State:
@@ -157,7 +163,8 @@ BLOCKS = (
 )
 
 
-def _big_gan_name(key: str) -> str:
+def published_name(key: str) -> str:
+    """BigGAN-PyTorch's name of a tensor of our generator."""
     for pattern, replacement in BLOCKS:
         key = re.sub(pattern, replacement, key)
     return key

@@ -14,6 +14,7 @@ from milan_core.models.inputs import InputSpec
 from milan_core.models.mapping import mapped
 from milan_core.models.weights import load_weights
 from milan_core.models.zoo import load_network
+from milan_core.rehearsal.weights import published_name
 
 
 def names(name, old):
@@ -53,6 +54,19 @@ def test_names_of_dinov2_fit_the_pinned_library():
     assert names("dinov2_vitb14", published) == list(wanted)
 
 
+def test_names_of_clip_fit_the_pinned_library():
+    """The whole file of text and images, as published: only the vision tower is read."""
+    with torch.device("meta"):
+        wanted = load_network("clip_vit_b32", weights={"source": "none"}).module.state_dict()
+    vision = [f"vision_model.{key}" for key in wanted]
+    others = ["logit_scale", "visual_projection.weight", "text_projection.weight"]
+    others += ["text_model.embeddings.token_embedding.weight", "text_model.final_layer_norm.bias"]
+    positions = [f"{tower}_model.embeddings.position_ids" for tower in ("vision", "text")]
+    assert "vision_model.pre_layrnorm.weight" in vision
+    assert "vision_model.encoder.layers.11.self_attn.q_proj.weight" in vision
+    assert names("clip_vit_b32", [*others, *positions, *vision]) == list(wanted)
+
+
 def test_tensors_in_order(tmp_path):
     source, target = nn.Linear(3, 2), nn.Linear(3, 2)
     path = tmp_path / "w.npz"
@@ -90,29 +104,9 @@ def codes(count, classes=5):
     return np.concatenate(drawn, axis=1).astype(np.float32)
 
 
-BLOCKS = {
-    "attn4.": "blocks.4.1.",
-    "output_norm.": "output_layer.0.",
-    "output_conv.": "output_layer.2.",
-}
-
-
 def published(model):
     """The generator under the names of BigGAN-PyTorch, each weight scaled, with its `u0`."""
-    state = {}
-    for key, tensor in model.state_dict().items():
-        key = key.replace("norm.running_", "stored_") if key.startswith("layer") else key
-        for index in range(6):
-            key = (
-                key.replace(f"layer{index}.", f"blocks.{index}.0.", 1)
-                if key.startswith("layer")
-                else key
-            )
-        for ours, theirs in BLOCKS.items():
-            key = theirs + key.removeprefix(ours) if key.startswith(ours) else key
-        key = key.replace("output_layer.0.weight", "output_layer.0.gain")
-        key = key.replace("output_layer.0.running", "output_layer.0.stored")
-        state[key] = tensor.clone()
+    state = {published_name(key): tensor.clone() for key, tensor in model.state_dict().items()}
     for key in [k for k in state if k.endswith(".weight") and state[k].ndim in (2, 4)]:
         if key != "shared.weight":
             matrix = state[key].flatten(1)
@@ -120,6 +114,17 @@ def published(model):
             state[key.replace(".weight", ".u0")] = left[None]
             state[key.replace(".weight", ".sv0")] = torch.ones(1)
     return state
+
+
+def test_published_names_of_a_generator(gan):
+    """Written out, because the stand-ins and the tests here take them from one table."""
+    assert {
+        *("shared.weight", "linear.weight", "linear.bias", "linear.u0"),
+        *("blocks.0.0.conv1.weight", "blocks.0.0.conv1.u0", "blocks.5.0.conv_sc.bias"),
+        *("blocks.2.0.bn1.gain.weight", "blocks.2.0.bn1.stored_mean", "blocks.3.0.bn2.stored_var"),
+        *("blocks.4.1.theta.weight", "blocks.4.1.o.u0", "blocks.4.1.gamma"),
+        *("output_layer.0.gain", "output_layer.0.stored_var", "output_layer.2.weight"),
+    } <= set(published(gan))
 
 
 def normed(model):

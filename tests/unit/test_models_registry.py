@@ -8,7 +8,7 @@ import torch
 from milan_core.config.networks import extended, network_entry, network_names
 from milan_core.errors import UserError
 from milan_core.models.listing import layer_shapes, table
-from milan_core.models.trace import Trace
+from milan_core.models.trace import Trace, layer_outputs
 from milan_core.models.zoo import load_network
 
 MAPS = [112, 56, 28, 14, 7]
@@ -101,7 +101,51 @@ def test_what_is_recorded_after_a_relu():
             assert "post_relu" not in entry
 
 
-def test_places_alexnet_refuses_224():
+# One network of each family at a reduced size, with what it must be told to get there.
+ONE_LAYER = {"hidden_size": 768, "num_hidden_layers": 1, "num_attention_heads": 12}
+DINO = {**ONE_LAYER, "image_size": 28, "patch_size": 14}
+CLIP = {**ONE_LAYER, "intermediate_size": 3072, "image_size": 64, "patch_size": 32}
+FAMILIES = {
+    "alexnet_imagenet": (64, {}),
+    "resnet18_places365": (32, {}),
+    "resnet152_places365": (32, {}),
+    "vgg11_imagenet": (32, {"init_weights": False}),
+    "densenet121_imagenet": (32, {}),
+    "mobilenet_v2_imagenet": (32, {}),
+    "shufflenet_v2_x1_0_imagenet": (32, {}),
+    "squeezenet1_0_imagenet": (32, {}),
+    "dino_vits8_imagenet": (32, {}),
+    "convnext_tiny_imagenet": (32, {}),
+    "vit_b_16_imagenet": (32, {"image_size": 32}),
+    "dinov2_vitb14": (28, {"architecture": "Dinov2Model", "config": DINO}),
+    "clip_vit_b32": (64, {"architecture": "CLIPVisionModel", "config": CLIP}),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_real_pass_gives_the_same_units(name):
+    """The table above computes no number; here one network of each family does."""
+    size, kwargs = FAMILIES[name]
+    changes = {"weights": {"source": "random"}, **({"kwargs": kwargs} if kwargs else {})}
+    network = load_network(name, **changes)
+    outputs = layer_outputs(network.module, network.layers, torch.rand(2, 3, size, size))
+    maps = [network.layout.maps(out, layer)[0] for layer, out in outputs.items()]
+    channels = {**PUBLISHED, **CURRENT}[name][0]
+    assert [m.shape[1] for m in maps] == channels[: len(maps)]
+    assert len(maps) == (1 if "config" in kwargs else len(channels))
+    assert all(torch.isfinite(m).all() for m in maps)
+    assert all(m.std() > 0 for m in maps), "units do not all give the same"
+
+
+def test_places_alexnet_takes_227_and_refuses_224():
+    network = load_network("alexnet_places365", weights={"source": "random"})
+    outputs = layer_outputs(network.module, network.layers, torch.rand(1, 3, 227, 227))
+    assert [out.shape[1] for out in outputs.values()] == PUBLISHED["alexnet_places365"][0]
+    with pytest.raises(UserError, match=r"takes 227 x 227 images, got 224 x 224.*227"):
+        layer_outputs(network.module, network.layers, torch.rand(1, 3, 224, 224))
+
+
+def test_places_alexnet_refuses_224_before_anything_is_computed():
     with torch.device("meta"):
         network = load_network("alexnet_places365", weights={"source": "none"})
         with pytest.raises(UserError, match=r"takes 227 x 227 images, got 224 x 224.*227"):  # noqa: SIM117

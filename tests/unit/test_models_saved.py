@@ -6,7 +6,6 @@ import warnings
 import pytest
 import torch
 import yaml
-from torch import nn
 
 from milan_core.errors import UserError
 from milan_core.models.inspect import describe_layers
@@ -105,10 +104,19 @@ def test_timm_is_optional(monkeypatch):
         load_network({"factory": "timm:resnet18"})
 
 
-def test_timm_by_name(monkeypatch):
-    timm = pytest.importorskip("timm", reason="timm is optional")
-    assert timm is not None
-    assert isinstance(load_network({"factory": "timm:resnet18"}).module, nn.Module)
+def test_timm_by_name():
+    layers = {"test_vit": "blocks.*.mlp.fc1", "test_resnet": "layer*"}
+    for name, pattern in layers.items():
+        spec = {"factory": f"timm:{name}", "weights": {"source": "random"}, "layers": [pattern]}
+        loaded = load_network({**spec, "kwargs": {"num_classes": 3}})
+        batch = torch.rand(2, 3, 160, 160)
+        outputs = layer_outputs(loaded.module, loaded.layers, batch)
+        maps = {layer: loaded.layout.maps(out, layer)[0] for layer, out in outputs.items()}
+        assert len(maps) > 1
+        assert all(m.ndim == 4 and m.shape[2] == m.shape[3] > 1 for m in maps.values())
+        assert loaded.module(batch).shape == (2, 3)
+    with pytest.raises(UserError, match="unknown network 'resnet_18' in timm; did you mean"):
+        load_network({"factory": "timm:resnet_18"})
 
 
 def test_huggingface(tmp_path, monkeypatch):

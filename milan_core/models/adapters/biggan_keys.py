@@ -19,6 +19,7 @@ from milan_core.errors import UserError
 State = dict[str, torch.Tensor]
 ATTENTION_BLOCK = 4
 CLASS_WIDTH = 128
+AVERAGED = "/ema_b999900"
 _IGNORED = re.compile(r"(\.(sv\d+|u\d+|v\d+)|accumulation_counter|num_batches_tracked)$")
 
 
@@ -76,12 +77,9 @@ def _named(state: State) -> State:
 
 def _from_hub(variables: State) -> State:
     """TF-Hub's variables in the keys, shapes and channel orders of BigGAN-PyTorch."""
-    found = {
-        re.sub(r"(^module/|:\d+$|/ema_b999900(?=:|$))", "", k): v for k, v in variables.items()
-    }
-    # The averaged weights stand beside the last ones under the same name: they go first.
-    averaged = {k: v for k, v in variables.items() if "ema_b999900" in k}
-    found |= {re.sub(r"(^module/|:\d+$|/ema_b999900)", "", k): v for k, v in averaged.items()}
+    # The averaged weights stand beside the last ones under the same name: they come second and win.
+    by_age = sorted(variables, key=lambda key: AVERAGED in key)
+    found = {re.sub(rf"^module/|:\d+$|{AVERAGED}", "", key): variables[key] for key in by_age}
     result: State = {}
     for name, tensor in found.items():
         if (key := _hub_key(name)) is not None:
