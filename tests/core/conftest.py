@@ -1,4 +1,5 @@
 import pytest
+from core import shim
 
 from milan_core import ops
 
@@ -12,3 +13,18 @@ def isa(request, monkeypatch):
         pytest.skip("the native core is not built; `pip install -e .` builds it")
     monkeypatch.setenv("MILAN_ISA", request.param)
     return request.param
+
+
+@pytest.fixture(scope="session")
+def host_kernels():
+    """The CUDA kernels, built for the host."""
+    if not FACTS["native"]:
+        pytest.skip("the native core is not built; `pip install -e .` builds it")
+    return shim.load()
+
+
+@pytest.fixture
+def device(host_kernels):
+    """Host memory counts as device memory within a test, with those kernels."""
+    with shim.active(host_kernels) as kernels:
+        yield kernels
