@@ -4,7 +4,6 @@ captioner = load_captioner("resources/captioner")
 out = captioner.decode(features)            # float32 (units, k, F)
 out.captions, out.scores, out.beam_captions
 captioner.score(["a dog"] * len(features), features)
-captioner.language_model.logp(["a dog"])
 """
 
 from __future__ import annotations
@@ -92,21 +91,16 @@ class Captioner(nn.Module):
             targets: int (units, L) ids to be forced, without the start; L takes the place of
                 `length`.
             clamp_beam: narrow a beam wider than the vocabulary instead of refusing it.
-            details: keep the scores of all words and the attention weights (greedy and sample;
-                forced always does).
+            details: keep scores of all words and attention weights, as forced always does.
             seed: of the draws of "sample".
 
         Raises:
-            UserError: the strategy is unknown or needs a language model that is not there, `mi`
-                is given with rerank, the beam is too wide, or features or targets do not fit.
+            UserError: the request cannot be met (`requests`), or features or targets do not fit.
         """
         if clamp_beam:
             beam_size = min(beam_size, self.tokenizer.vocabulary.size)
         request = make_request(
-            self,
-            strategy,
-            mi,
-            targets,
+            *(self, strategy, mi, targets),
             temperature=temperature,
             beam_size=beam_size,
             length=length,
@@ -139,8 +133,8 @@ class Captioner(nn.Module):
         """Forced decoding of texts through their stop tokens: float32 (len(captions),).
 
         Args:
-            captions: one per unit, or any number for a single unit.
-            features: (units, k, F).
+            captions: one per unit, or any number for a single unit, of `features` (units, k, F).
+            features: see `decode`.
             mi: log p(caption|E) - `temperature` * log p(caption) instead of log p(caption|E). None
                 means yes on a captioner with a language model, as in `decode`.
             temperature: lambda, the weight of the prior.
