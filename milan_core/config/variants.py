@@ -25,6 +25,9 @@ class CaptionerChoice(Section):
         None, description="released: torchvision's weights of an encoder that it lacks"
     )
     download: bool = Field(False, description="May the hub be asked for `source`?")
+    prompt: str = Field(
+        "", description="image_to_text: text before the description, of models that read a prompt"
+    )
     margin: float = Field(0.15, ge=0, description="Context around the masked crop, share of side")
     outside: float = Field(0.25, ge=0, le=1, description="Brightness of the crop outside the mask")
     exemplar_beams: int = Field(5, ge=1, description="Captions proposed from each exemplar")

@@ -1,4 +1,4 @@
-"""A captioner from any image-to-text checkpoint: BLIP, ViT-GPT2 and other encoder-decoders.
+"""A captioner from an image-to-text checkpoint: BLIP, ViT-GPT2, and models that read a prompt.
 
 Such a model describes one image, and a unit has k exemplars. Each exemplar is shown as a masked
 crop (see `crops`), and the evidence of the whole set is
@@ -19,20 +19,21 @@ through the model's end token, so one found at one crop competes on the evidence
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from milan_core.describe.search import beam_search
 from milan_core.errors import UserError, unknown
 from milan_core.families.checkpoints import Checkpoint
 from milan_core.families.crops import check_exemplars, unit_crops
 from milan_core.families.interface import Candidates, Exemplars
+from milan_core.families.prompted import Prompted
 from milan_core.families.scoring import by_length, padded, target_logp
-from milan_core.families.vision_language import ARCHITECTURES, Architecture, TextDecoder
+from milan_core.families.vision_language import ARCHITECTURES, Architecture
 
 _FILES = (
     "config.json, model.safetensors, the tokenizer's files and preprocessor_config.json "
@@ -46,7 +47,6 @@ class ImageToText:
     Args:
         parts: the model's architecture.
         tokenizer: of the model.
-        processor: images to pixels, of the model.
         margin: of the crops, see `crops.masked_crop`.
         outside: brightness of the crops outside the mask.
         exemplar_beams: hypotheses proposed from each exemplar.
@@ -56,9 +56,8 @@ class ImageToText:
 
     def __init__(
         self,
-        parts: Architecture,
+        parts: Architecture | Prompted,
         tokenizer: Any,
-        processor: Any,
         *,
         margin: float = 0.15,
         outside: float = 0.25,
@@ -78,17 +77,27 @@ class ImageToText:
         if margin < 0 or not 0 <= outside <= 1:
             message = f"margin is {margin}, outside is {outside}; give margin >= 0 and outside 0..1"
             raise UserError(message)
-        self._parts, self._tokenizer, self._processor = parts, tokenizer, processor
+        self._parts: Any = parts
+        self._tokenizer = tokenizer
         self._margin, self._outside = margin, outside
         self._exemplar_beams = exemplar_beams
-        self._crop_batch, self._row_batch = crop_batch, row_batch
+        self._crop_batch = getattr(parts, "crop_batch", crop_batch)
+        self._row_batch = row_batch
         self._device = next(parts.decoder.parameters()).device
 
     @classmethod
     def load(
-        cls, source: Path | str, device: str = "cpu", *, download: bool = False, **options: Any
+        cls,
+        source: Path | str,
+        device: str = "cpu",
+        *,
+        download: bool = False,
+        prompt: str = "",
+        **options: Any,
     ) -> ImageToText:
         """Read a checkpoint: a folder, or a hub name; `options` are those of the class.
+
+        `prompt` is what models that read one are given before the description.
 
         Raises:
             UserError: the checkpoint is missing, incomplete, or of an architecture not known.
@@ -99,12 +108,16 @@ class ImageToText:
 
         config = checkpoint.part(transformers.AutoConfig)
         if config.model_type not in ARCHITECTURES:
-            raise unknown("image-to-text architecture", config.model_type, ARCHITECTURES)
+            parts = _prompted(checkpoint, config.model_type, prompt, device)
+            return cls(parts, parts.tokenizer, **options)
+        if prompt:
+            message = f"checkpoints of type {config.model_type!r} take no prompt; leave it out"
+            raise UserError(message)
         name, find = ARCHITECTURES[config.model_type]
         tokenizer = checkpoint.part(transformers.AutoTokenizer)
         processor = checkpoint.part(transformers.AutoImageProcessor)
         model = checkpoint.model(getattr(transformers, name), device)
-        return cls(find(model), tokenizer, processor, **options)
+        return cls(replace(find(model), processor=processor), tokenizer, **options)
 
     @torch.inference_mode()
     def candidates(
@@ -142,26 +155,20 @@ class ImageToText:
         order = np.argsort(-logp, kind="stable")
         return Candidates([pool[place] for place in order], logp[order])
 
-    def _encoded(self, unit: Exemplars, index: int) -> Iterator[Tensor]:
-        """Image states (crops, P, D) of a unit, in blocks of `crop_batch` crops."""
+    def _encoded(self, unit: Exemplars, index: int) -> Iterator[Any]:
+        """What the model sees of a unit, in blocks of `crop_batch` crops."""
         check_exemplars(unit, index)
         crops = unit_crops(unit, self._margin, self._outside)
         for start in range(0, len(crops), self._crop_batch):
-            block = crops[start : start + self._crop_batch]
-            # One by one: crops differ in size, which batched processors may refuse.
-            pixels = [
-                torch.as_tensor(np.asarray(self._processor(crop)["pixel_values"][0]))
-                for crop in block
-            ]
-            yield self._parts.encode(torch.stack(pixels).to(self._device))
+            yield self._parts.look(crops[start : start + self._crop_batch])
 
-    def _proposals(self, states: Tensor, beams: int, length: int) -> list[tuple[int, float, str]]:
+    def _proposals(self, states: Any, beams: int, length: int) -> list[tuple[int, float, str]]:
         """The beams of all crops: rank in its beam, negative log p and text of each caption.
 
         Sorted, these are the bests of all crops, then the seconds, whatever the crops' order.
         """
         parts = self._parts
-        stepper = TextDecoder(parts, states)
+        stepper = parts.reader(states)
         found = beam_search(stepper, len(states), parts.start, parts.stop, beams, length)
         rows = zip(found.scores.tolist(), found.tokens.tolist(), strict=True)
         return [
@@ -176,7 +183,7 @@ class ImageToText:
         tokens = tokens[: tokens.index(stop)] if stop in tokens else tokens
         return " ".join(self._tokenizer.decode(tokens, skip_special_tokens=True).split())
 
-    def _evidence(self, blocks: list[Tensor], texts: list[str]) -> np.ndarray:
+    def _evidence(self, blocks: list[Any], texts: list[str]) -> np.ndarray:
         """Mean over all crops of log p(text | crop) through the end: float32 (texts,)."""
         if not texts:
             return np.zeros(0, np.float32)
@@ -190,11 +197,11 @@ class ImageToText:
             total += self._forced(states, rows)
         return (total / len(crops)).astype(np.float32)
 
-    def _forced(self, states: Tensor, rows: list[list[int]]) -> np.ndarray:
-        """Log p of every row of ids, stop last, given one crop's states (1, P, D): float64."""
+    def _forced(self, states: Any, rows: list[list[int]]) -> np.ndarray:
+        """Log p of every row of ids, stop last, given what is seen of one crop: float64."""
         result = np.zeros(len(rows))
         start = torch.tensor([[self._parts.start]], device=self._device)
-        common = TextDecoder(self._parts, states)
+        common = self._parts.reader(states)
         first = common.read(start)
         for batch in by_length(rows, most=self._row_batch):
             targets, lengths = padded([rows[place] for place in batch], self._device)
@@ -204,3 +211,17 @@ class ImageToText:
                 logits = torch.cat([logits, rest], dim=1)
             result[batch] = target_logp(logits, targets, lengths)
         return result
+
+
+def _prompted(checkpoint: Checkpoint, kind: str, prompt: str, device: str) -> Prompted:
+    """A model that reads a prompt, with its own processor."""
+    import transformers
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KNOWN,
+    )
+
+    if kind not in KNOWN:
+        raise unknown("image-to-text architecture", kind, [*ARCHITECTURES, *KNOWN])
+    processor = checkpoint.part(transformers.AutoProcessor)
+    model = checkpoint.model(transformers.AutoModelForImageTextToText, device)
+    return Prompted(model, processor, prompt)

@@ -1,4 +1,4 @@
-"""The two architectures of image-to-text models that are read, and how to drive them.
+"""The two architectures of image-to-text models that share what they computed of an image.
 
 Both are an image encoder whose states a causal text decoder attends to. An `Architecture` says
 where those two sit in a model and which ids start and end a text; the rest is common. The keys and
@@ -9,10 +9,11 @@ tokens, so they are computed once per image and shared by all texts.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +35,21 @@ class Architecture:
     """Id that ends a text."""
     options: dict[str, Any]
     """What every call of the decoder needs beside ids and states."""
+    processor: Any = None
+    """Images to pixels, of the model."""
+
+    def look(self, crops: Sequence[np.ndarray]) -> Tensor:
+        """Image states (crops, P, D) of crops."""
+        # One by one: crops differ in size, which batched processors may refuse.
+        pixels = [
+            torch.as_tensor(np.asarray(self.processor(crop)["pixel_values"][0])) for crop in crops
+        ]
+        device = next(self.decoder.parameters()).device
+        return self.encode(torch.stack(pixels).to(device))
+
+    def reader(self, states: Tensor) -> TextDecoder:
+        """A decoder of texts about these images."""
+        return TextDecoder(self, states)
 
 
 def _blip(model: Any) -> Architecture:

@@ -43,8 +43,9 @@ def variant_params(config: Config, variant: str, resources: str) -> str:
     spec = variant_spec.model_dump(exclude={"models"})
     if variant_spec.candidates == "beam":
         del spec["candidates"]
-    if variant_spec.captioner.encoder_weights is None:
-        del spec["captioner"]["encoder_weights"]
+    for key, nothing in (("encoder_weights", None), ("prompt", "")):
+        if spec["captioner"][key] == nothing:
+            del spec["captioner"][key]
     if asset := spec["prior"].pop("asset"):
         spec["prior"]["source"] = f"{resources}/assets/{asset}/{spec['prior']['source']}"
     return canonical_json(spec)

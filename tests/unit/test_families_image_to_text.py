@@ -12,7 +12,6 @@ from milan_core.errors import UserError
 from milan_core.families.crops import masked_crop, unit_crops
 from milan_core.families.image_to_text import ImageToText
 from milan_core.families.interface import Exemplars, pmi_describe
-from milan_core.families.vision_language import TextDecoder
 
 WORDS = ("a", "red", "dog", "cat", "on", "grass", "the", "blue")
 IDS = {word: index for index, word in enumerate(("[PAD]", "[DEC]", "[SEP]", "[UNK]", *WORDS))}
@@ -66,7 +65,28 @@ def tiny_encoder_decoder():
     return model, transformers.ViTImageProcessor(size={"height": 32, "width": 32})
 
 
-BUILD = {"blip": tiny_blip, "encoder-decoder": tiny_encoder_decoder}
+def tiny_git():
+    """A model that reads a prompt: image first, then the text so far."""
+    config = transformers.GitConfig(
+        **{
+            "hidden_size": 16,
+            "intermediate_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+        },
+        **{"vocab_size": len(IDS), "max_position_embeddings": 64},
+        **{"pad_token_id": PAD, "bos_token_id": START, "eos_token_id": STOP},
+        vision_config={
+            **{"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1},
+            **{"num_attention_heads": 2, "image_size": 32, "patch_size": 16},
+        },
+    )
+    size = {"height": 32, "width": 32}
+    crop = {"do_center_crop": False, "size": size}
+    return transformers.GitForCausalLM(config), transformers.CLIPImageProcessor(**crop)
+
+
+BUILD = {"blip": tiny_blip, "encoder-decoder": tiny_encoder_decoder, "git": tiny_git}
 
 
 @pytest.fixture(scope="module", params=list(BUILD))
@@ -80,12 +100,16 @@ def checkpoint(request, tmp_path_factory):
             # Far from uniform, so that a wrong position or image is seen in every score.
             parameter.add_(torch.randn_like(parameter) * 0.3)
     model.eval().save_pretrained(folder)
-    processor.save_pretrained(folder)
     save_tokenizer(folder)
+    if request.param == "git":
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        processor = transformers.GitProcessor(processor, tokenizer)
+    processor.save_pretrained(folder)
+    processor = getattr(processor, "image_processor", processor)
 
     @torch.no_grad()
     def logits(pixels, ids):
-        if request.param == "blip":
+        if request.param in ("blip", "git"):
             return model(pixel_values=pixels, input_ids=ids).logits
         return model(pixel_values=pixels, decoder_input_ids=ids).logits
 
@@ -141,7 +165,7 @@ def test_candidates_are_scored_pooled_and_sorted(checkpoint):
 def test_the_search_finds_each_crops_best_caption(checkpoint):
     """A beam as wide as the vocabulary is exhaustive over two tokens."""
     captioner = ImageToText.load(checkpoint[0])
-    states = torch.cat(list(captioner._encoded(unit(k=1), 0)))
+    (states,) = captioner._encoded(unit(k=1), 0)
     found = captioner._proposals(states, len(IDS), 2)
     _, processor, logits = checkpoint
     pixels = processor(unit_crops(unit(k=1), 0.15, 0.25)[0])["pixel_values"]
@@ -197,7 +221,7 @@ def test_copies_go_on_from_the_shared_start(checkpoint):
     captioner = ImageToText.load(checkpoint[0])
     states = next(iter(captioner._encoded(unit(), 0)))[:1]
     with torch.no_grad():
-        common = TextDecoder(captioner._parts, states)
+        common = captioner._parts.reader(states)
         common.read(torch.tensor([[START]]))
         many = common.copies(3).read(torch.tensor([[4, 5], [4, 6], [7, 8]]))
         single = common.copies(1).read(torch.tensor([[4, 5]]))
@@ -270,7 +294,7 @@ def test_missing_weights_are_refused_and_not_invented(checkpoint, tmp_path):
     weights = load_file(tmp_path / "model.safetensors")
     # A layer norm of the decoder; names of the encoder's differ between library versions.
     norms = [key for key in weights if "LayerNorm.weight" in key or "ln_f.weight" in key]
-    name = next(key for key in norms if "decoder" in key)
+    name = next((key for key in norms if "decoder" in key), norms[0])
     del weights[name]
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match="lacks 1 weights") as caught:
@@ -296,3 +320,63 @@ def test_wrong_exemplars(checkpoint):
     ):
         with pytest.raises(UserError, match="unit 0 has images"):
             ImageToText.load(checkpoint[0]).candidates([bad], 3, 4)
+
+
+@pytest.fixture(scope="module")
+def llava(tmp_path_factory):
+    """A model whose prompt has a mark for the image, which its processor writes out."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("llava")
+    words = Tokenizer(models.WordLevel({**IDS, "<image>": len(IDS)}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words,
+        **{"pad_token": "[PAD]", "bos_token": "[DEC]", "eos_token": "[SEP]", "unk_token": "[UNK]"},
+        extra_special_tokens={"image_token": "<image>"},
+    )
+    common = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    common |= {"num_attention_heads": 2}
+    config = transformers.LlavaConfig(
+        vision_config=transformers.CLIPVisionConfig(**common, image_size=32, patch_size=16),
+        text_config=transformers.LlamaConfig(
+            **common, vocab_size=len(IDS) + 1, bos_token_id=START, eos_token_id=STOP
+        ),
+        image_token_index=len(IDS),
+    )
+    model = transformers.LlavaForConditionalGeneration(config)
+    size = {"height": 32, "width": 32}
+    images = transformers.CLIPImageProcessor(do_center_crop=False, size=size)
+    marks = {"patch_size": 16, "vision_feature_select_strategy": "default"}
+    marks |= {"image_token": "<image>", "num_additional_image_tokens": 1}
+    processor = transformers.LlavaProcessor(images, tokenizer, **marks)
+    for part in (model, tokenizer, processor):
+        part.save_pretrained(folder)
+    return folder, model.eval(), processor
+
+
+def test_a_prompt_with_a_mark_for_the_image(llava):
+    folder, model, processor = llava
+    captioner = ImageToText.load(folder, prompt="<image> the")
+    exemplars, texts = unit(k=2), ["a red dog", "cat"]
+    (found,) = captioner.score([exemplars], [texts])
+    expected = np.zeros(2)
+    for crop in unit_crops(exemplars, 0.15, 0.25):
+        for place, text in enumerate(texts):
+            made = processor(images=[crop], text=["<image> the"], return_tensors="pt")
+            for token in [*(IDS[word] for word in text.split()), STOP]:
+                with torch.no_grad():
+                    logits = model(**made).logits[0, -1]
+                expected[place] += torch.log_softmax(logits.double(), 0)[token].item() / 2
+                made["input_ids"] = torch.cat([made["input_ids"], torch.tensor([[token]])], 1)
+                made["attention_mask"] = torch.ones_like(made["input_ids"])
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    (pool,) = captioner.candidates([exemplars], 3, 4)
+    assert np.isfinite(pool.logp).all()
+    with pytest.raises(UserError, match="the prompt 'the' does not suit this model"):
+        ImageToText.load(folder, prompt="the").score([exemplars], [texts])
+
+
+def test_prompts_go_with_models_that_read_one(checkpoint):
+    if "git" not in str(checkpoint[0]):
+        with pytest.raises(UserError, match="take no prompt"):
+            ImageToText.load(checkpoint[0], prompt="a picture of")
