@@ -43,8 +43,7 @@ def annotation_zip(layers=("conv1", "conv5")):
 
 GOOD = annotation_zip()
 OTHER = annotation_zip(("conv2", "conv3"))
-HALF = len(GOOD) // 2
-DIGEST = hashlib.sha256(GOOD).hexdigest()
+HALF, DIGEST = len(GOOD) // 2, hashlib.sha256(GOOD).hexdigest()
 
 
 @pytest.fixture(autouse=True)

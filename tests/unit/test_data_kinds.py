@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from milan_core.data import build_dataset
+from milan_core.data import build_dataset, latents
 from milan_core.data.latents import build_latents, latent_codes
 from milan_core.errors import UserError
 
@@ -153,6 +153,19 @@ def test_a_generator_draws_its_data_set(tmp_path):
         build_latents("zs", spec, BIGGAN, tmp_path / "again", 7)
     with pytest.raises(UserError, match="latent codes not found"):
         build_latents("zs", {"path": "nowhere"}, BIGGAN, tmp_path / "again", 7)
+
+
+def test_pixels_are_cut_off_and_not_rounded():
+    """As the published exemplars were (spec 2.3): 100.9 becomes 100."""
+
+    class Fixed(torch.nn.Module):
+        def forward(self, codes):
+            return codes[:, :, None, None].expand(-1, -1, 2, 2) / 127.5 - 1
+
+    levels = np.array([[100.9, 0.0, 255.0], [300.0, -9.0, 254.99]], np.float32)
+    drawn = latents._draw(Fixed(), levels, 4, "cpu")
+    assert drawn.shape == (2, 4, 4, 3)
+    assert drawn[:, 0, 0].tolist() == [[100, 0, 255], [255, 0, 254]]
 
 
 def test_networks_that_are_no_generators_draw_nothing(tmp_path):

@@ -157,3 +157,16 @@ def test_order_of_keys_does_not_matter(quick_run):
         assert NOTHING in snakemake(quick_run, "-n", *QUICK).stdout
     finally:
         path.write_text(before)
+
+
+def test_second_workflow_in_the_same_folder(quick_run):
+    lock = quick_run / ".snakemake/locks"
+    lock.mkdir(exist_ok=True)
+    marker = lock / "0.output.lock"
+    marker.write_text("results/quick/report\n")
+    try:
+        result = snakemake(quick_run, "--cores", "2", *QUICK, "-R", "report_pages")
+    finally:
+        marker.unlink()
+    assert result.returncode != 0
+    assert "Directory cannot be locked" in result.stdout

@@ -21,21 +21,6 @@ def network_source(wildcards):
     return plan.factory_version(CONFIG, wildcards.model)
 
 
-def decoding_threads(wildcards):
-    """Several threads where pictures are decoded, one where scenes are composed."""
-    composed = CONFIG.dataset_zoo[wildcards.dataset].kind in (
-        "stickers",
-        "shapes",
-        "arrays",
-    )
-    return 1 if composed else 8
-
-
-def user_images(wildcards):
-    """A digest of the user's image files, which are too many to be inputs."""
-    return plan.images_version(CONFIG, wildcards.dataset)
-
-
 def model_weights(wildcards):
     """The weights file to wait for; empty when the factory brings its own."""
     return plan.weights_file(CONFIG, wildcards.model, RESULTS, RESOURCES) or []
@@ -69,19 +54,6 @@ def weights_spec(wildcards):
     return FETCHED_WEIGHTS[wildcards.weights_file]
 
 
-def dataset_assets(wildcards):
-    """The assets that a data set is composed of."""
-    names = CONFIG.dataset_zoo[wildcards.dataset].assets
-    return [f"{RESOURCES}/assets/{name}/asset.json" for name in names]
-
-
-def dataset_spec(wildcards):
-    """Canonical JSON of the data set."""
-    return canonical_json(
-        CONFIG.dataset_zoo[wildcards.dataset].model_dump(exclude={"twin_of"})
-    )
-
-
 def training_spec(wildcards):
     """Canonical JSON of the training of one target network."""
     return plan.training_params(CONFIG, wildcards.model, RESULTS, RESOURCES)
@@ -105,23 +77,6 @@ def teacher_weights(wildcards):
     return (
         plan.weights_file(CONFIG, teacher, RESULTS, RESOURCES) or [] if teacher else []
     )
-
-
-def generator_spec(wildcards):
-    """Canonical JSON of the network that draws a data set."""
-    model = CONFIG.dataset_zoo[wildcards.dataset].model
-    return plan.model_params(CONFIG, model, RESULTS, RESOURCES)
-
-
-def generator_weights(wildcards):
-    """The weights of the network that draws a data set."""
-    model = CONFIG.dataset_zoo[wildcards.dataset].model
-    return plan.weights_file(CONFIG, model, RESULTS, RESOURCES) or []
-
-
-def generator_scenes(wildcards):
-    """The data set whose scenes are drawn."""
-    return manifest(CONFIG.dataset_zoo[wildcards.dataset].scenes)
 
 
 def shard_files(wildcards):
@@ -228,17 +183,22 @@ def bertscore_asset(wildcards):
     return f"{RESOURCES}/assets/{name}/asset.json" if name else []
 
 
-def train_files(kind):
-    """An input function: annotations or concepts of what the split learns from.
+def taught_files(split, kind):
+    """Annotations or concepts of what a split learns from.
 
     Concepts are known of networks that were probed with a world, not of annotation sets.
     """
+    names = SPLITS[split].train
+    if kind == "truth.csv":
+        names = [name for name in names if name not in CONFIG.annotation_sets]
+    return [f"{RESULTS}/{name}/annotations/{kind}" for name in names]
+
+
+def train_files(kind):
+    """An input function: annotations or concepts of what the split learns from."""
 
     def files(wildcards):
-        names = SPLITS[wildcards.split].train
-        if kind == "truth.csv":
-            names = [name for name in names if name not in CONFIG.annotation_sets]
-        return [f"{RESULTS}/{name}/annotations/{kind}" for name in names]
+        return taught_files(wildcards.split, kind)
 
     return files
 
@@ -268,10 +228,7 @@ def published_learnt(kind):
     """An input function: annotations or concepts that the published captioner learnt from."""
 
     def files(wildcards):
-        names = SPLITS[plan.primary_split(CONFIG, wildcards.model)].train
-        if kind == "truth.csv":
-            names = [name for name in names if name not in CONFIG.annotation_sets]
-        return [f"{RESULTS}/{name}/annotations/{kind}" for name in names]
+        return taught_files(plan.primary_split(CONFIG, wildcards.model), kind)
 
     return files
 
