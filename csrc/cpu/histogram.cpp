@@ -27,6 +27,22 @@ uint64_t patience(uint64_t rank, int bits) {
 
 }  // namespace
 
+uint32_t bin_of_rank(const std::vector<Cell>& falling, uint64_t rank, uint64_t zeros,
+                     uint32_t zero_bin) {
+  uint64_t above = 0;
+  bool passed_zero = false;
+  for (const Cell& cell : falling) {
+    if (!passed_zero && cell.bin < zero_bin) {
+      passed_zero = true;
+      above += zeros;
+      if (above >= rank) return zero_bin;
+    }
+    above += cell.count;
+    if (above >= rank) return cell.bin;
+  }
+  return !passed_zero && above + zeros >= rank ? zero_bin : 0;
+}
+
 Histograms::Histograms(int64_t units, int bits, uint64_t rank)
     : bits_(bits),
       rank_(rank),
@@ -100,15 +116,8 @@ void Histograms::raise(int64_t unit, uint64_t zeros) {
     return true;
   };
   if (!state.wide.empty()) {  // rare: no need for speed
-    bool passed_zero = false;
-    for (const Cell& cell : cells(unit)) {
-      if (!passed_zero && cell.bin < zero_bin()) {
-        passed_zero = true;
-        if (reached(zero_bin(), zeros)) return;
-      }
-      if (reached(cell.bin, cell.count)) return;
-    }
-    if (!passed_zero) reached(zero_bin(), zeros);
+    state.base = std::max(state.base, bin_of_rank(cells(unit), rank_, zeros, zero_bin()));
+    release_below(unit);
     return;
   }
   const uint32_t size = 1u << bits_;

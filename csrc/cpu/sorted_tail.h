@@ -25,19 +25,7 @@ class SortedTail {
   uint32_t raise(int64_t unit, uint32_t base, uint64_t rank, uint64_t zeros) {
     std::vector<Cell>& cells = units_[unit].cells;
     gather(unit);
-    uint64_t above = 0;
-    bool passed_zero = false;
-    for (const Cell& cell : cells) {
-      if (!passed_zero && cell.bin < kZeroOrdered) {
-        passed_zero = true;
-        above += zeros;
-        if (above >= rank) return cut(cells, std::max(base, kZeroOrdered));
-      }
-      above += cell.count;
-      if (above >= rank) return cut(cells, std::max(base, cell.bin));
-    }
-    const bool zero_reaches = !passed_zero && above + zeros >= rank;
-    return cut(cells, zero_reaches ? std::max(base, kZeroOrdered) : base);
+    return cut(cells, std::max(base, bin_of_rank(cells, rank, zeros, kZeroOrdered)));
   }
 
   /// From the top down; complete after `raise`.

@@ -92,6 +92,18 @@ def build(sanitized: bool = False) -> Path:
     return target
 
 
+def sanitized_environment() -> dict[str, str]:
+    """Environment of a Python process that loads a sanitized module."""
+    found = [
+        subprocess.run(
+            ["c++", f"-print-file-name={name}"], text=True, capture_output=True, check=True
+        ).stdout.strip()
+        for name in ("libasan.so", "libstdc++.so")
+    ]
+    options = {"ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1", "LD_PRELOAD": " ".join(found)}
+    return {**os.environ, **options}
+
+
 def load(path: Path | None = None) -> ModuleType:
     """The module `_shim`."""
     path = path or build()

@@ -1,6 +1,5 @@
 """The CUDA kernels, built for the host, against the CPU kernels: equal bytes in any order."""
 
-import os
 import subprocess
 import sys
 
@@ -45,19 +44,9 @@ def test_every_barrier_is_needed():
 
 def test_sanitizers_find_nothing():
     """The matrix with AddressSanitizer and UndefinedBehaviorSanitizer."""
-    preload = [
-        subprocess.run(
-            ["c++", f"-print-file-name={name}"], text=True, capture_output=True, check=True
-        ).stdout.strip()
-        for name in ("libasan.so", "libstdc++.so")
-    ]
-    options = {
-        "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1",
-        "LD_PRELOAD": " ".join(preload),
-    }
     done = subprocess.run(
         [sys.executable, shim.__file__, shim.build(sanitized=True), "matrix"],
-        env={**os.environ, **options},
+        env=shim.sanitized_environment(),
         text=True,
         capture_output=True,
         check=False,

@@ -35,6 +35,11 @@ struct Cell {
   uint64_t count;
 };
 
+/// The bin of the rank-th largest of all values, 0 when there are fewer. `falling` lacks the zeros,
+/// which stand between the signs.
+uint32_t bin_of_rank(const std::vector<Cell>& falling, uint64_t rank, uint64_t zeros,
+                     uint32_t zero_bin);
+
 class SortedTail;
 
 class Histograms {
