@@ -11,7 +11,7 @@ from milan_core.errors import UserError
 TRAINED = Path("results/captioners/all")
 RESOURCES = Path("resources")
 STRATEGIES = ("rerank", "beam", "greedy", "sample")
-OPTIONS = ("strategy", "mi", "temperature", "beam_size", "length", "legacy", "seed")
+OPTIONS = ("strategy", "mi", "temperature", "beam_size", "length", "legacy", "seed", "precision")
 
 
 def add_captioner(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +44,11 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         help="count one term of p(d) past the stop, as published",
     )
     parser.add_argument("--seed", type=int, help="of strategy sample")
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        help="of the captioner's products; bfloat16 is for processors and GPUs that have it",
+    )
 
 
 def decoding_options(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -120,6 +120,9 @@ class DescribeSpec(Section):
     beam_size: int = Field(50, ge=1, description="Beams")
     length: int = Field(15, ge=1, description="Longest description in tokens, stop included")
     legacy: bool = Field(False, description="Count one term of p(d) past the stop, as published")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Products of the captioner; bfloat16 where the hardware has it"
+    )
 
 
 class GeneralizationSpec(Section):

@@ -23,6 +23,7 @@ from milan_core.describe.descriptions import Descriptions, join_units
 from milan_core.describe.language_model import LanguageModel, counted_lengths
 from milan_core.describe.requests import (
     BEAM_STRATEGIES,
+    PRECISIONS,
     Request,
     make_request,
     need_language_model,
@@ -74,6 +75,7 @@ class Captioner(nn.Module):
         clamp_beam: bool = False,
         details: bool = False,
         seed: int = 0,
+        precision: str = "float32",
     ) -> Descriptions:
         """Describe every unit.
 
@@ -93,6 +95,7 @@ class Captioner(nn.Module):
             clamp_beam: narrow a beam wider than the vocabulary instead of refusing it.
             details: keep scores of all words and attention weights, as forced always does.
             seed: of the draws of "sample".
+            precision: of the decoder's products, "float32" or "bfloat16"; p(d) is float32.
 
         Raises:
             UserError: the request cannot be met (`requests`), or features or targets do not fit.
@@ -107,6 +110,7 @@ class Captioner(nn.Module):
             legacy=legacy,
             details=details,
             seed=seed,
+            precision=precision,
         )
         self._check_features(features)
         with self._evaluating():
@@ -201,7 +205,7 @@ class Captioner(nn.Module):
     def _steppers(self, features: Any, request: Request) -> Iterator[tuple[Stepper, int]]:
         """A stepper for each block of units, and its number of units."""
         prior = self.language_model if request.mi else None
-        prepared = StepWeights(self.decoder)
+        prepared = StepWeights(self.decoder, PRECISIONS[request.precision])
         for block in self._chunks(features, self.unit_batch):
             yield Stepper(self.decoder, block, prior, request.temperature, prepared), len(block)
 

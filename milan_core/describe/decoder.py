@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from milan_core.describe.recurrence import HiddenWeights, attend, run_sequence
+from milan_core.describe.recurrence import HiddenWeights, attend, product, run_sequence
 
 
 class Exemplars(NamedTuple):
@@ -130,9 +130,12 @@ class Decoder(nn.Module):
         """
         return attend(exemplars.features, exemplars.keys, units, h, weights)
 
-    def unbiased_logits(self, h: Tensor) -> Tensor:
-        """Logits of the next word (R, V), to which the output's bias is still to be added."""
-        return self.dropout(h) @ self.output.weight.t()
+    def unbiased_logits(self, h: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Logits of the next word (R, V), to which the output's bias is still to be added.
+
+        `weight` stands in for the output's own, in another type.
+        """
+        return product(self.dropout(h), self.output.weight if weight is None else weight)
 
     def forward(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Teacher forcing: hidden states (N, T, H) and attention weights (N, T, k).

@@ -26,7 +26,7 @@ _ATTENTION_BLOCK = 1 << 20
 
 
 class HiddenWeights(NamedTuple):
-    """Weights that act on h_{t-1} and on the context vector."""
+    """Weights that act on h_{t-1} and on the context vector; the matrices perhaps in bfloat16."""
 
     recurrent: Tensor  # [A + F + 4H, H] rows of W_q, W_g and the LSTM's W_hh
     gate_bias: Tensor  # [F]
@@ -46,6 +46,13 @@ def _fused(x: Tensor) -> bool:
     return plain and native_core()
 
 
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """Rows (R, n) times the transpose of a weight (m, n), in the weight's type: float32 (R, m)."""
+    if weight.dtype == x.dtype:
+        return x @ weight.t()
+    return (x.to(weight.dtype) @ weight.t()).float()
+
+
 def attend(
     features: Tensor,  # [U, k, F]
     keys: Tensor,  # [U, k, A]
@@ -56,7 +63,7 @@ def attend(
     """The LSTM's gates without their word part (R, 4H), and the attention weights (R, k)."""
     width, size = keys.shape[-1], features.shape[-1]
     query, gate, gates = torch.split(
-        h @ weights.recurrent.t(), [width, size, 4 * h.shape[-1]], dim=-1
+        product(h, weights.recurrent), [width, size, 4 * h.shape[-1]], dim=-1
     )
     if _fused(h):
         attention, gated = h.new_empty(len(h), keys.shape[1]), h.new_empty(len(h), size)
@@ -67,10 +74,19 @@ def attend(
             gated=gated.numpy(),
             threads=torch.get_num_threads(),
         )
-        return gates.addmm_(gated, weights.context.t()), attention
+        return _plus_product(gates, gated, weights.context), attention
     attention = torch.softmax(_energies(keys, units, query, weights.energy), dim=-1)
     gated = torch.sigmoid(gate + weights.gate_bias).mul_(_contexts(attention, features, units))
-    return torch.addmm(gates, gated, weights.context.t()), attention
+    if weights.context.dtype == gated.dtype:
+        return torch.addmm(gates, gated, weights.context.t()), attention
+    return gates + product(gated, weights.context), attention
+
+
+def _plus_product(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """The sum of `total`, which is overwritten, and a product."""
+    if weight.dtype == x.dtype:
+        return total.addmm_(x, weight.t())
+    return total.add_(product(x, weight))
 
 
 def _energies(keys: Tensor, units: Tensor, query: Tensor, energy: Tensor) -> Tensor:

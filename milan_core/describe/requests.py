@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from milan_core.errors import UserError, unknown
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 STRATEGIES = ("rerank", "beam", "greedy", "sample", "forced")
 """How the words of a description are chosen; forced: by the caller."""
 BEAM_STRATEGIES = ("rerank", "beam")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""Of the products that the search spends its time on."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Request:
     legacy: bool
     details: bool
     seed: int
+    precision: str = "float32"
     targets: np.ndarray | None = None  # int64 [U, L]
 
 
@@ -40,6 +44,8 @@ def make_request(
     strategy = strategy or ("rerank" if prior else "beam")
     if strategy not in STRATEGIES:
         raise unknown("strategy", strategy, STRATEGIES)
+    if numbers["precision"] not in PRECISIONS:
+        raise unknown("precision", numbers["precision"], PRECISIONS)
     mi = prior and strategy != "rerank" if mi is None else mi
     request = Request(strategy, mi, targets=_target_ids(captioner, strategy, targets), **numbers)
     _check_prior(captioner, request)

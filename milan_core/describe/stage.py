@@ -63,6 +63,7 @@ def decode(captioner: Captioner, features: np.ndarray, options: dict[str, Any]) 
         legacy=options.get("legacy", False),
         clamp_beam=True,
         seed=options.get("seed", 0),
+        precision=options.get("precision", "float32"),
     )
 
 

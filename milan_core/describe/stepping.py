@@ -72,10 +72,18 @@ class NextWords(Protocol):
 
 
 class StepWeights:
-    """Weights of a decoder as the steps need them; made once for any number of blocks of units."""
+    """Weights of a decoder as the steps need them; made once for any number of blocks of units.
 
-    def __init__(self, decoder: Decoder) -> None:
-        self.weights = decoder.hidden_weights()
+    In bfloat16 only the three matrices that hypotheses are multiplied with are; sums, gates and
+    everything that is made once a unit stay float32.
+    """
+
+    def __init__(self, decoder: Decoder, dtype: torch.dtype = torch.float32) -> None:
+        found = decoder.hidden_weights()
+        self.weights = found._replace(
+            recurrent=found.recurrent.to(dtype), context=found.context.to(dtype)
+        )
+        self.output = decoder.output.weight.to(dtype)  # [V, H]
         self.words = decoder.word_inputs()  # [V, 4H]
 
 
@@ -115,7 +123,7 @@ class Stepper:
         )
         self._h, self._c = lstm_cell(gates, place, self._prepared.words, tokens, self._c, parents)
         self._units = self._units[parents]
-        unbiased = self._decoder.unbiased_logits(self._h)
+        unbiased = self._decoder.unbiased_logits(self._h, self._prepared.output)
         return Scores(unbiased, attention[place], prior, self._decoder.output.bias.detach())
 
     def _prior(self, tokens: Tensor, parents: Tensor | None) -> Tensor | None:

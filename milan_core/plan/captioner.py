@@ -12,7 +12,7 @@ from milan_core.plan.splits import KINDS
 from milan_core.runtime.files import canonical_json
 
 _LATER_SETTINGS = {"attention", "language_model", "lm_layers", "attention_weight", "length"}
-_LATER_DECODING = {"strategy", "mi"}
+_LATER_DECODING = {"strategy", "mi", "precision"}
 
 
 def captioner_params(config: Config, split: str) -> str:

@@ -96,3 +96,12 @@ def test_training_equals_the_cpu(device, tmp_path, precision, tolerance):
         history = read_csv(tmp_path / place / "history.csv")
         losses.append([float(row[name]) for row in history for name in ("train_loss", "val_loss")])
     np.testing.assert_allclose(losses[1], losses[0], rtol=tolerance)
+
+
+def test_products_in_bfloat16(device, captioner, features):
+    """Forced, so that the same words are compared; bfloat16 has three digits."""
+    ids = captioner.tokenizer.encode([f"w{index} w3" for index in range(len(features))])[:, 1:]
+    asked = {"strategy": "forced", "targets": ids, "mi": False}
+    here = captioner.to("cpu").decode(features, **asked)
+    there = captioner.to(device).decode(features, precision="bfloat16", **asked)
+    np.testing.assert_allclose(there.logp, here.logp, rtol=2e-2, atol=1e-1)

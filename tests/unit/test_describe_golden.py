@@ -8,6 +8,7 @@ import pytest
 
 from milan_core.describe.checkpoint import load_captioner
 from milan_core.describe.release import language_model_from_release, read_release
+from milan_core.errors import UserError
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder"
 REQUESTS = {
@@ -100,3 +101,19 @@ def test_release_carries_the_encoder_and_published_options(captioner):
     assert captioner.meta["defaults"]["strategy"] == "rerank"
     assert not captioner.training
     assert read_release(GOLDEN / "decoder.pth").encoder_state() == {}
+
+
+def test_products_in_bfloat16(captioner, features):
+    """Three digits: what is said of most units stays, and log-probabilities move in the third."""
+    ids = captioner.decode(features, "greedy", mi=False).tokens
+    exact = captioner.decode(features, "forced", targets=ids, mi=False)
+    rough = captioner.decode(features, "forced", targets=ids, mi=False, precision="bfloat16")
+    assert not np.array_equal(exact.predictions, rough.predictions)
+    np.testing.assert_allclose(rough.logp, exact.logp, rtol=2e-2, atol=2e-2)
+    np.testing.assert_allclose(rough.attentions, exact.attentions, atol=2e-2)
+    found = captioner.decode(features, precision="bfloat16")
+    pairs = zip(found.captions, captioner.decode(features).captions, strict=True)
+    assert np.mean([a == b for a, b in pairs]) >= 0.8
+    assert found.logp.dtype == np.float32
+    with pytest.raises(UserError, match="did you mean 'bfloat16'"):
+        captioner.decode(features, precision="bfloat1")
