@@ -56,3 +56,15 @@ def write_pictures(units: Iterable[Unit], folder: Path | str, opacity: float = O
                 Image.fromarray(pixels).save(temporary, format="PNG")
             written += 1
     return written
+
+
+def write_grids(units: Iterable[Unit], folder: Path | str) -> int:
+    """One PNG a unit, `<layer>/unit_<u>.png`; those that are there are kept. Returns how many."""
+    written = 0
+    for unit in units:
+        target = Path(folder) / unit.layer / f"unit_{unit.unit}.png"
+        if not target.is_file():
+            with atomic_path(target) as temporary:
+                grid(unit).save(temporary, format="PNG")
+            written += 1
+    return written

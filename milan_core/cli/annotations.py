@@ -128,6 +128,7 @@ def _register_export(verbs: Any) -> None:
         _pictures,
     )
     parser.add_argument("--set", type=Path, required=True, help=SET_HELP)
+    parser.add_argument("--grid", action="store_true", help="one PNG a unit instead, to look at")
     _add_texts(parser, required=False)
     parser.add_argument("--key", default="", help="<network>/<data set>, for data.json")
     parser.add_argument("--base-url", default="", help="address that will serve --out")
@@ -256,13 +257,14 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _pictures(arguments: argparse.Namespace) -> None:
     from milan_core.annotations.catalog import write_catalog
-    from milan_core.annotations.pictures import write_pictures
+    from milan_core.annotations.pictures import write_grids, write_pictures
     from milan_core.annotations.records import by_unit, read_annotations
     from milan_core.annotations.released import open_set
 
     found = open_set(arguments.set, None)
-    if not arguments.texts:
-        print(f"{arguments.out}: {write_pictures(found, arguments.out)} new pictures")
+    if arguments.grid or not arguments.texts:
+        write = write_grids if arguments.grid else write_pictures
+        print(f"{arguments.out}: {write(found, arguments.out)} new pictures")
         return
     texts = by_unit(read_annotations(arguments.texts, arguments.column))
     first = {unit: found_texts[0] for unit, found_texts in texts.items()}

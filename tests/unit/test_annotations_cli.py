@@ -67,6 +67,10 @@ def test_export_inspect_pictures_hits(mined, capsys):
     command = ["annotations", "pictures", "--set", "set", "--out", "shown"]
     assert main(command) == 0
     assert "6 new pictures" in capsys.readouterr().out
+    assert main([*command[:-1], "grids", "--grid"]) == 0
+    assert "2 new pictures" in capsys.readouterr().out
+    with Image.open(mined / "grids/fc/unit_0.png") as shown:
+        assert shown.size == (5 * SIZE, SIZE)
     assert main([*command, "--texts", "descriptions.csv", "--key", "mine/photos"]) == 0
     units = json.loads((mined / "shown/data.json").read_text())["units"]
     assert [unit["description"] for unit in units] == ["cats", "dogs"]

@@ -5,10 +5,15 @@ import pytest
 import torch
 
 from milan_core.describe.captioner import Captioner
+from milan_core.describe.checkpoint import save_captioner
 from milan_core.describe.decoder import Decoder
 from milan_core.describe.language_model import LanguageModel
 from milan_core.describe.rerank import best_beam, sweep
+from milan_core.describe.stage import describe_units
 from milan_core.errors import UserError
+from milan_core.experiments.pmi import read_beams, rerank
+from milan_core.features.store import FeatureTable
+from milan_core.runtime.files import read_csv
 from milan_core.text.vocabulary import Tokenizer, Vocabulary
 
 WORDS = ("a", "dog", "cat", "red", "-", ",", "on", "grass")
@@ -246,3 +251,30 @@ def test_refused_features(captioner, features):
 def test_wide_beams_can_be_clamped(captioner, features):
     out = captioner.decode(features, beam_size=50, clamp_beam=True)
     assert out.beam_scores.shape == (7, 12)
+
+
+@pytest.mark.parametrize("prior", [True, False])
+@pytest.mark.parametrize("options", [{}, {"strategy": "beam"}, {"strategy": "greedy"}])
+def test_tables_of_every_strategy_with_and_without_a_prior(tmp_path, features, prior, options):
+    """A strategy without beams has one candidate; without p(d) no lambda changes the order."""
+    captioner = make(language_model=prior)
+    save_captioner(captioner, tmp_path / "c", {"encoder_hash": "e"})
+    arrays = {"exact": features.astype(np.float16), "whole": features.astype(np.float16)}
+    FeatureTable(arrays, [("x", 7)], {"encoder": "e"}).save(tmp_path / "f")
+    given = {**options, "beam_size": 5, "length": 6}
+    describe_units("net", tmp_path / "c", tmp_path / "f", given, device="cpu", out=tmp_path / "o")
+    expected = captioner.decode(arrays["exact"], **given)
+    rows = read_csv(tmp_path / "o/descriptions.csv")
+    assert [row["description"] for row in rows] == expected.captions
+    assert {row["side"] for row in rows} == {"test"}, "it does not say what taught it"
+    assert all((row["logp_lm"] == "") == (not prior) for row in rows)
+    beams = read_beams(tmp_path / "o/beams.safetensors")
+    assert beams.logp.shape == (7, 1 if options.get("strategy") == "greedy" else 5)
+    if not prior:
+        assert not beams.logp_lm.any()
+        assert rerank(beams, 0.9) == rerank(beams, 0.0)
+    methods = {row["method"] for row in read_csv(tmp_path / "o/baselines.csv")}
+    assert methods == {"whole_image", "greedy", *(["prior_only"] if prior else [])}
+    plain = [r for r in read_csv(tmp_path / "o/baselines.csv") if r["method"] == "greedy"]
+    greedy = captioner.decode(arrays["exact"], "greedy", mi=False, length=6)
+    assert [row["description"] for row in plain] == greedy.captions, "without p(d) in any case"
