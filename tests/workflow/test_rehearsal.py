@@ -21,12 +21,15 @@ KINDS = {
 }
 MADE = "resources/rehearsal/weights.yaml"
 
-# One network from published weights, one annotation set, one audited and one edited network.
+# Three forms of published weights, one annotation set, one audited and one edited network.
 CUT = """
-models: [shufflenet_v2_x1_0_imagenet]
+models: [resnet18_places365]
+model_zoo:
+  resnet18_places365:
+    {extends: resnet18_places365, units: 6, layers: [layer1, layer4], input: {size: 64}}
 corpus: [alexnet/imagenet]
 encoder: {model: shufflenet_v2_x1_0_imagenet, layers: [conv1, stage2, stage3]}
-captioner: {max_epochs: 2, hidden: 64, lm_hidden: 64}
+captioner: {max_epochs: 8, batch: 8, lm_batch: 8, lr: 1.0e-2, dropout: 0.1, keep: last}
 describe: {beam_size: 5}
 analyze: {models: [], parser: null, vectors: null}
 audit: {pairs: [], models: [squeezenet1_0_imagenet_blurred]}
@@ -66,9 +69,12 @@ def test_a_cut_of_the_paper_runs_on_stand_ins(rehearsed):
     assert (results / "report/index.html").is_file()
     for name in ("audit", "edit", "captioners"):
         assert (results / name / "section.json").is_file(), name
-    for name, units in (("squeezenet1_0_imagenet_blurred", 9 * 6), ("text_50pct", 5 * 6)):
+    units = {"squeezenet1_0_imagenet_blurred": 9 * 6, "text_50pct": 5 * 6}
+    units["resnet18_places365"] = 2 * 6
+    for name, count in units.items():
         described = rows(results / name / "descriptions.csv")
-        assert len(described) == units
+        assert len(described) == count
+        assert any(row["description"] for row in described), name
     taught = rows(results / "captioners/all/seed0/units.csv")
     assert {row["model"] for row in taught} == {"milannotations_alexnet_imagenet"}
     assert len(taught) == 5 * 6
@@ -76,7 +82,7 @@ def test_a_cut_of_the_paper_runs_on_stand_ins(rehearsed):
 
 def test_weights_come_from_their_address_and_are_checked(rehearsed):
     addresses = yaml.safe_load((rehearsed / MADE).read_text())["model_zoo"]
-    assert set(addresses) == {"shufflenet_v2_x1_0_imagenet"}
+    assert set(addresses) == {"shufflenet_v2_x1_0_imagenet", "resnet18_places365"}
     weights = addresses["shufflenet_v2_x1_0_imagenet"]["weights"]
     file = rehearsed / "resources/rehearsal/weights/shufflenetv2_x1-5666bf0f80.pth"
     lock = yaml.safe_load(file.with_name(f"{file.name}.lock.json").read_text())
