@@ -28,6 +28,7 @@ def describe_model(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
+    from milan_core.config.networks import extended
     from milan_core.data.build import build_dataset
     from milan_core.describe.checkpoint import load_captioner
     from milan_core.describe.encoding import decode_exemplars
@@ -41,7 +42,8 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     captioner = load_captioner(path).to(arguments.device)
     # A wrong encoder is said before the long work.
     encoder = encoder_of(captioner, arguments.device, arguments.encoder_weights)
-    loaded = load_network(network_spec(arguments))
+    entry = extended(network_spec(arguments))
+    loaded = load_network(entry)
     size = loaded.input.size or 224
     spec = {"kind": "folder", "path": str(arguments.images), "size": size}
     dataset = build_dataset("images", spec, {}, out / "dataset", 0)
@@ -55,6 +57,9 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
         input=loaded.input,
         post_relu=loaded.post_relu,
         layout=loaded.layout,
+        batch_size=int(entry.get("batch_size", 64)),
+        dtype=str(entry.get("dtype", "float32")),
+        compiled=bool(entry.get("compile", False)),
         threads=arguments.threads,
         require_k=True,
         progress=sys.stderr.isatty(),
