@@ -25,13 +25,14 @@ from milan_core import ops
 
 def measure(quick: bool) -> Iterator[Row]:
     """All rows of the table, each group as it is measured."""
-    repetitions = 3 if quick else 5
+    repetitions, images = (3, 96) if quick else (5, 256)
+    yield from passes.memory(images)
     yield from kernels.scans(repetitions)
     yield from kernels.against_torch(repetitions)
     yield from kernels.two_threads(repetitions)
     yield from kernels.masks(repetitions)
     yield from kernels.pairs(repetitions)
-    yield from passes.passes(96 if quick else 256, repetitions)
+    yield from passes.passes(images, repetitions)
 
 
 def main() -> int:

@@ -33,6 +33,7 @@ BATCH = 32
 SAMPLED = 1.12  # what reading a sample whole may cost, for the images in it
 BESIDE_MIB = 64  # what scans may hold beside kept maps and histograms
 KB_AN_EXEMPLAR = 7.0
+LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 STATUS, PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -181,15 +182,32 @@ def repetition(model: torch.nn.Module, images: torch.Tensor) -> tuple[dict[str, 
         return {name: value / seconds["bare"] for name, value in seconds.items()}, five.finish()
 
 
-def passes(images: int = 256, repetitions: int = 5) -> Iterator[Row]:
-    """Ratio of each kind of pass to the bare one, and the cost of each exemplar afterwards."""
+def _material(images: int) -> tuple[torch.Tensor, torch.nn.Module]:
     generator = torch.Generator().manual_seed(0)
     data = torch.randn(images, 3, 224, 224, generator=generator)
-    model = network(data[:BATCH])
-    for layout, form in (("NCHW", torch.contiguous_format), ("NHWC", torch.channels_last)):
+    return data, network(data[:BATCH])
+
+
+def memory(images: int = 256) -> Iterator[Row]:
+    """Memory of scanning: median of three, after one that loads what is loaded once.
+
+    First of all, since holes that other work leaves would count too.
+    """
+    data, model = _material(images)
+    for layout, form in LAYOUTS.items():
         laid = data.contiguous(memory_format=form)
         with torch.inference_mode():
-            grown, most = grown_mib(model, laid)
+            found = [grown_mib(model, laid) for _ in range(4)][1:]
+        grown, most = np.median(found, axis=0)
+        yield Row(f"peak memory above the bare forward, {layout}", grown, most, True, "MiB")
+
+
+def passes(images: int = 256, repetitions: int = 5) -> Iterator[Row]:
+    """Ratio of each kind of pass to the bare one, and the cost of each exemplar afterwards."""
+    data, model = _material(images)
+    for layout, form in LAYOUTS.items():
+        laid = data.contiguous(memory_format=form)
+        with torch.inference_mode():
             found = [repetition(model, laid) for _ in range(repetitions)]
         ratio = {name: float(np.median([r[name] for r, _ in found])) for name in found[0][0]}
         after = float(np.median([us for _, us in found]))
@@ -200,5 +218,4 @@ def passes(images: int = 256, repetitions: int = 5) -> Iterator[Row]:
         ):
             yield Row(f"{what}, {layout}", ratio[kind], bound, True, "x bare")
         yield Row(f"levels + masks, {layout}", after, 20.0, True, "us/exemplar")
-        yield Row(f"peak memory above the bare forward, {layout}", grown, most, True, "MiB")
     yield Row("exemplar file", kb_an_exemplar(model, data), KB_AN_EXEMPLAR, True, "KB/exemplar")
