@@ -42,7 +42,9 @@ def start_torch(arguments: argparse.Namespace) -> None:
     """Apply --threads and refuse a device that is not there."""
     import torch
 
-    torch.set_num_threads(max(1, arguments.threads))
+    if arguments.threads < 1:
+        raise UserError(f"--threads is {arguments.threads}; give at least 1")
+    torch.set_num_threads(arguments.threads)
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "device cuda was asked for, but torch finds no CUDA device; "

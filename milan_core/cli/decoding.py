@@ -20,7 +20,9 @@ def add_captioner(parser: argparse.ArgumentParser) -> None:
         "--captioner", default="auto", help="auto, a folder, or a published milan-*.pth"
     )
     parser.add_argument(
-        "--encoder-weights", type=Path, help="of a published captioner that lacks its encoder"
+        "--encoder-weights",
+        type=Path,
+        help="file of the captioner's encoder, where it lacks it or the file has moved",
     )
 
 

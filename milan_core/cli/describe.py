@@ -113,7 +113,7 @@ def _register_set(verbs: Any) -> None:
     )
     parser.add_argument("--transform", choices=["crop", "squash"], default="crop")
     parser.add_argument(
-        "--expect", type=int, default=50_000, help="images ids count; 0: any number"
+        "--expect", type=int, default=50_000, help="images that the ids count; 0: any number"
     )
     parser.add_argument(
         "--count", type=int, default=3, help="units with fewer texts are left out; 0: every unit"

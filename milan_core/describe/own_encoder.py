@@ -32,19 +32,15 @@ def encoder_of(
     Args:
         captioner: a loaded one.
         device: where the encoder runs.
-        weights: for a published captioner without its encoder: torchvision's weights of it.
+        weights: the encoder's file: torchvision's, for a published captioner that lacks it; of one
+            trained here, where it lies now.
 
     """
     meta = captioner.meta
     if meta.get("source") == "release":
         encoder = _published(captioner, device, weights)
-    elif weights is not None:
-        message = "only a published captioner takes encoder weights; this one knows its own encoder"
-        raise UserError(message)
     elif "spec" in meta.get("encoder", {}):
-        from milan_core.features.pool import load_encoder
-
-        encoder = load_encoder(meta["encoder"]["spec"], device)
+        encoder = _trained_with(captioner, device, weights)
     else:
         message = (
             "this captioner does not say which encoder made its features, so it cannot describe "
@@ -53,6 +49,25 @@ def encoder_of(
         raise UserError(message)
     _check_digest(encoder, meta, weights)
     return encoder
+
+
+def _trained_with(captioner: Captioner, device: str, weights: Path | str | None) -> Encoder:
+    """The encoder of a captioner that was trained here; its file may have moved to `weights`."""
+    from milan_core.features.pool import load_encoder
+
+    spec = captioner.meta["encoder"]["spec"]
+    if weights is not None:
+        moved = {**spec["model"].get("weights", {}), "source": "file", "path": str(weights)}
+        spec = {**spec, "model": {**spec["model"], "weights": moved}}
+    try:
+        return load_encoder(spec, device)
+    except UserError as error:
+        message = (
+            f"encoder of the captioner {captioner.origin or ''}: {error}; its place is relative to "
+            "the folder of the run that trained it: work there, or give its file with "
+            "--encoder-weights"
+        )
+        raise UserError(message) from None
 
 
 def _published(captioner: Captioner, device: str, weights: Path | str | None) -> Encoder:

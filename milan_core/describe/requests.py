@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,9 @@ def _check_sizes(captioner: Captioner, request: Request) -> None:
         if value < 1:
             message = f"{name} is {value}; give at least 1"
             raise UserError(message)
+    if not (math.isfinite(request.temperature) and request.temperature >= 0):
+        message = f"temperature is {request.temperature}; give a number of at least 0"
+        raise UserError(message)
     size = captioner.tokenizer.vocabulary.size
     if request.strategy in BEAM_STRATEGIES and request.beam_size > size:
         message = (

@@ -134,14 +134,14 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 def _read_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if zipfile.is_zipfile(path):
-            msg = (
-                f"weights {path} hold pickled Python objects, which this package never executes; "
-                "save the state dictionary alone: torch.save(model.state_dict(), path)"
-            )
-            raise UserError(msg) from None
-        raise _damaged(path, error) from None
+    except pickle.UnpicklingError:
+        if not zipfile.is_zipfile(path):  # torch's sentence would advise to run what is in it
+            raise _damaged(path, ValueError("no archive of tensors")) from None
+        msg = (
+            f"weights {path} hold pickled Python objects, which this package never executes; "
+            "save the state dictionary alone: torch.save(model.state_dict(), path)"
+        )
+        raise UserError(msg) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise _damaged(path, error) from None
 

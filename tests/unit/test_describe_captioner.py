@@ -278,3 +278,9 @@ def test_tables_of_every_strategy_with_and_without_a_prior(tmp_path, features, p
     plain = [r for r in read_csv(tmp_path / "o/baselines.csv") if r["method"] == "greedy"]
     greedy = captioner.decode(arrays["exact"], "greedy", mi=False, length=6)
     assert [row["description"] for row in plain] == greedy.captions, "without p(d) in any case"
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), float("inf"), -0.1])
+def test_a_temperature_without_meaning_is_refused(captioner, features, temperature):
+    with pytest.raises(UserError, match="give a number of at least 0"):
+        captioner.decode(features, temperature=temperature, beam_size=2)
