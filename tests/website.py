@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         statuses = self.server.heads.get(urlsplit(self.path).path)
         if statuses:
             self.close_connection = True
-            self._reply(statuses.pop(0), (), b"", "length", body=False)
+            self._reply(statuses.pop(0), (), b"", Step(), body=False)
         else:
             self.do_GET(body=False)
 
