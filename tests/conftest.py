@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from website import Site
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -14,3 +15,19 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture
+def alone(tmp_path, monkeypatch):
+    """An empty folder to fetch into, and nothing but what is on loopback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MILAN_DOWNLOADS", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def website(alone):
+    """A web server on loopback, without files."""
+    server = Site()
+    yield server
+    server.close()

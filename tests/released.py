@@ -7,6 +7,16 @@ import torch
 
 from milan_core.describe.release import read_release
 
+#: A generator of the published architecture with few channels.
+BIGGAN = {
+    "name": "small",
+    "factory": "milan_core.models.adapters.biggan:generator",
+    "kwargs": {"channels": 8, "classes": 3},
+    "weights": {"source": "random"},
+    "input": {"kind": "latents", "size": 256},
+    "layers": ["layer0"],
+}
+
 
 def plain(value):
     if isinstance(value, dict):

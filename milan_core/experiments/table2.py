@@ -58,7 +58,8 @@ def write_comparison(trials: Sequence[Trial], seed: int, folder: Path) -> list[R
     Refuses trials of one network that was probed with different manifests: their units saw other
     images. Networks that share a manifest are also pooled, as `all networks`.
     """
-    manifests = check_manifests(trials)
+    facts = [read_json(t.methods.with_name("facts.json"), "facts of a trial") for t in trials]
+    manifests = check_manifests(trials, facts)
     entries = [
         tables.SplitScores("", "+".join(t.train), t.test, t.seed, t.scores, (t.methods,))
         for t in trials
@@ -66,7 +67,7 @@ def write_comparison(trials: Sequence[Trial], seed: int, folder: Path) -> list[R
     tables.write_baselines(entries, folder)
     long = read_csv(folder / "table.csv")
     rows = network_rows(long)
-    _add_passing(rows, trials)
+    _add_passing(rows, trials, facts)
     if len(manifests) > 1 and len(set(manifests.values())) == 1:
         rows += pooled_rows(trials, Bootstrap(seed))
     write_csv(
@@ -82,27 +83,27 @@ def write_comparison(trials: Sequence[Trial], seed: int, folder: Path) -> list[R
     return rows
 
 
-def check_manifests(trials: Sequence[Trial]) -> dict[str, str]:
+def check_manifests(trials: Sequence[Trial], facts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The manifest that each network was probed with, one for all of its trials."""
     found: dict[str, str] = {}
-    for trial in trials:
-        facts = read_json(trial.methods.with_name("facts.json"), "facts of a trial")
-        known = found.setdefault(trial.test, facts["manifest"])
-        if known != facts["manifest"]:
+    for trial, own in zip(trials, facts, strict=True):
+        known = found.setdefault(trial.test, own["manifest"])
+        if known != own["manifest"]:
             raise UserError(
-                f"{trial.methods}: {trial.test!r} was probed with manifest {facts['manifest']}, in "
+                f"{trial.methods}: {trial.test!r} was probed with manifest {own['manifest']}, in "
                 f"another trial with {known}; results of different images are not compared, so "
                 "make both trials again"
             )
     return found
 
 
-def _add_passing(rows: Sequence[Row], trials: Sequence[Trial]) -> None:
+def _add_passing(
+    rows: Sequence[Row], trials: Sequence[Trial], facts: Sequence[Mapping[str, Any]]
+) -> None:
     """The share of units whose label passes its method's own threshold, mean over trials."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for trial in trials:
-        facts = read_json(trial.methods.with_name("facts.json"), "facts of a trial")
-        for method, share in facts["passes"].items():
+    for trial, own in zip(trials, facts, strict=True):
+        for method, share in own["passes"].items():
             found[trial.test, method].append(share)
     for row in rows:
         if values := found.get((str(row["model"]), str(row["method"]))):

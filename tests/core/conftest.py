@@ -4,13 +4,14 @@ from core import shim
 from milan_core import ops
 
 FACTS = ops.facts()
+UNBUILT = "the native core is not built; `pip install -e .` builds it"
 
 
 @pytest.fixture(params=FACTS.get("cpu_features", []) or ["none"])
 def isa(request, monkeypatch):
     """Each instruction set that this processor can run."""
     if request.param == "none":
-        pytest.skip("the native core is not built; `pip install -e .` builds it")
+        pytest.skip(UNBUILT)
     monkeypatch.setenv("MILAN_ISA", request.param)
     return request.param
 
@@ -19,7 +20,7 @@ def isa(request, monkeypatch):
 def host_kernels():
     """The CUDA kernels, built for the host."""
     if not FACTS["native"]:
-        pytest.skip("the native core is not built; `pip install -e .` builds it")
+        pytest.skip(UNBUILT)
     return shim.load()
 
 

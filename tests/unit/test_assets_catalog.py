@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from released import codes_zip
-from website import Site
 
 from milan_core.assets import catalog
 from milan_core.assets.attempt import Patience
@@ -21,16 +20,11 @@ TEXT = b"\x80\x02stands for a captioner"
 
 
 @pytest.fixture
-def site(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MILAN_DOWNLOADS", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = Site()
-    server.files = {"/data/biggan-zs-imagenet.zip": CODES, "/models/milan-base.pth": TEXT}
-    registry = {**published(), "host": server.url("")}
+def site(website, monkeypatch):
+    website.files = {"/data/biggan-zs-imagenet.zip": CODES, "/models/milan-base.pth": TEXT}
+    registry = {**published(), "host": website.url("")}
     monkeypatch.setattr(catalog, "published", lambda: registry)
-    yield server
-    server.close()
+    return website
 
 
 def said(capsys, *arguments):

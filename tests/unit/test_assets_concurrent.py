@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 import torch
 from released import codes_zip
-from website import Site, Step
+from website import Step
 
 # What is unpacked takes a while here, so that the processes are inside at the same time.
 RUN = """
@@ -45,13 +45,11 @@ for entry in [
 
 
 @pytest.fixture
-def site():
-    server = Site()
-    server.files["/file.txt"] = b"x" * 4000
-    server.files["/zs.zip"] = codes_zip(torch.zeros(3, 140), torch.arange(3))
-    server.scripts["/file.txt"] = [Step(drip=500)]
-    yield server
-    server.close()
+def site(website):
+    website.files["/file.txt"] = b"x" * 4000
+    website.files["/zs.zip"] = codes_zip(torch.zeros(3, 140), torch.arange(3))
+    website.scripts["/file.txt"] = [Step(drip=500)]
+    return website
 
 
 def test_two_processes(site, tmp_path, monkeypatch):

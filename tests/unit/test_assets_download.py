@@ -13,7 +13,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from website import Site, Step
+from website import Step
 
 from milan_core.assets.attempt import Patience
 from milan_core.assets.download import fetch_file
@@ -46,19 +46,13 @@ OTHER = annotation_zip(("conv2", "conv3"))
 HALF, DIGEST = len(GOOD) // 2, hashlib.sha256(GOOD).hexdigest()
 
 
-@pytest.fixture(autouse=True)
-def _alone(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MILAN_DOWNLOADS", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture
-def site():
-    server = Site()
-    server.files[PATH] = GOOD
-    yield server
-    server.close()
+def site(website):
+    website.files[PATH] = GOOD
+    return website
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from released import codes_zip, write_container
-from website import Site, Step
+from released import BIGGAN, codes_zip, write_container
+from website import Step
 
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.released import open_set
@@ -27,23 +27,12 @@ from milan_core.rehearsal.weights import write_weights
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder/decoder.pth"
 QUICK = Patience(connect=5, read=2, attempts=3, pause=0.01)
-BIGGAN = {
-    "name": "small",
-    "factory": "milan_core.models.adapters.biggan:generator",
-    "kwargs": {"channels": 8, "classes": 3},
-    "weights": {"source": "random"},
-    "input": {"kind": "latents", "size": 256},
-    "layers": ["layer0"],
-}
 
 
 @pytest.fixture
-def fetch(tmp_path, monkeypatch):
+def fetch(tmp_path, monkeypatch, website):
     """`fetch(name, bytes)` serves bytes at the published address and fetches the entry."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MILAN_DOWNLOADS", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    site = Site()
+    site = website
     registry = {**published(), "host": site.url("")}
     monkeypatch.setattr(catalog, "published", lambda: registry)
 
@@ -55,8 +44,7 @@ def fetch(tmp_path, monkeypatch):
         return place
 
     bring.site = site
-    yield bring
-    site.close()
+    return bring
 
 
 def test_captioners(fetch, tmp_path):

@@ -5,7 +5,6 @@ import io
 import zipfile
 
 import pytest
-from website import Site
 
 from milan_core.assets.attempt import Patience
 from milan_core.assets.download import fetch_file
@@ -28,14 +27,9 @@ DIGEST = hashlib.sha256(GOOD).hexdigest()
 
 
 @pytest.fixture
-def site(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MILAN_DOWNLOADS", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = Site()
-    server.files[PATH] = GOOD
-    yield server
-    server.close()
+def site(website):
+    website.files[PATH] = GOOD
+    return website
 
 
 @pytest.fixture

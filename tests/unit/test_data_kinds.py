@@ -7,19 +7,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from released import BIGGAN
 
 from milan_core.data import build_dataset, latents
 from milan_core.data.latents import build_latents, latent_codes
 from milan_core.errors import UserError
-
-BIGGAN = {
-    "name": "small",
-    "factory": "milan_core.models.adapters.biggan:generator",
-    "kwargs": {"channels": 8, "classes": 3},
-    "weights": {"source": "random"},
-    "input": {"kind": "latents", "size": 256},
-    "layers": ["layer0"],
-}
 
 
 def picture(number, size=(32, 32)):
