@@ -22,8 +22,8 @@ import torch
 import torchvision
 
 from benchmarks.clock import Row, table
-from milan_core.experiments.ablation import AblationEngine, Unit
-from milan_core.experiments.ablation.recording import hooked
+from milan_core.networks.ablation import AblationEngine, Unit
+from milan_core.networks.ablation.recording import hooked
 
 LAYERS = {"conv1": 64, "layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
 WHOLE_SCAN, LAST_LAYER = 5.0, 100.0  # times faster than whole forward passes, at least

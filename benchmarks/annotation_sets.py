@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.clock import Row, table
 from milan_core.annotations.mapped import npy_pieces
-from milan_core.runtime.files import write_csv
+from milan_core.core.files import write_csv
 
 UNITS = (2048, 1024, 1024, 512, 256, 128)
 SIDE, EXEMPLARS = 224, 15

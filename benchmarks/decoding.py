@@ -31,11 +31,11 @@ from torch import Tensor
 from benchmarks import plain_decoding
 from benchmarks.clock import Row, table
 from milan_core import ops
-from milan_core.describe.captioner import Captioner
-from milan_core.describe.decoder import Decoder
-from milan_core.describe.descriptions import Descriptions
-from milan_core.describe.language_model import LanguageModel
-from milan_core.text.vocabulary import Tokenizer, Vocabulary
+from milan_core.captioner.captioner import Captioner
+from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.descriptions import Descriptions
+from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 
 FEATURES, WORDS, BEAMS, LENGTH, EXEMPLARS = 3904, 5000, 50, 15, 15
 HIDDEN, EMBEDDING, ATTENTION = 512, 128, 512

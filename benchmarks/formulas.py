@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.clock import Row, interleaved, table
 from milan_core import ops
-from milan_core.ops import formula_reference as reference
 from milan_core.ops.formulas import SparseMasks, compose, concept_overlaps, mask_words
+from milan_core.ops.reference import formulas as reference
 
 UNITS, CONCEPTS, SIDE, SHOWN = 256, 100, 64, 10
 TARGET = 50.0

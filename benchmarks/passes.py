@@ -26,7 +26,7 @@ from benchmarks.clock import Row
 from milan_core import ops
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.sample import sample_state
-from milan_core.models.trace import Trace
+from milan_core.networks.trace import Trace
 
 NAMES = ("conv1", "layer1", "layer2", "layer3", "layer4")
 BATCH = 32

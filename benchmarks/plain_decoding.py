@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from milan_core.describe.captioner import Captioner
-from milan_core.describe.decoder import Decoder
+from milan_core.captioner.captioner import Captioner
+from milan_core.captioner.decoder import Decoder
 
 UNITS = 16
 

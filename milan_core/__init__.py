@@ -24,9 +24,9 @@ _LAZY = {
     "merge": "milan_core.exemplars.store",
     "load_exemplars": "milan_core.exemplars.store",
     "ExemplarSet": "milan_core.exemplars.store",
-    "load_captioner": "milan_core.describe.checkpoint",
-    "pool_pyramid": "milan_core.features.pyramid",
-    "UserError": "milan_core.errors",
+    "load_captioner": "milan_core.captioner.checkpoint",
+    "pool_pyramid": "milan_core.captioner.features.pyramid",
+    "UserError": "milan_core.core.errors",
 }
 __all__ = ["__version__", *_LAZY]
 

@@ -5,12 +5,12 @@ import zipfile
 
 import torch
 
-from milan_core.describe.release import read_release
+from milan_core.captioner.release import read_release
 
 #: A generator of the published architecture with few channels.
 BIGGAN = {
     "name": "small",
-    "factory": "milan_core.models.adapters.biggan:generator",
+    "factory": "milan_core.networks.adapters.biggan:generator",
     "kwargs": {"channels": 8, "classes": 3},
     "weights": {"source": "random"},
     "input": {"kind": "latents", "size": 256},

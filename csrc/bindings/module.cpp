@@ -12,7 +12,7 @@ PYBIND11_MODULE(_core, m) {
     try {
       if (thrown) std::rethrow_exception(thrown);
     } catch (const milan::UserError& error) {
-      const py::object type = py::module_::import("milan_core.errors").attr("UserError");
+      const py::object type = py::module_::import("milan_core.core.errors").attr("UserError");
       PyErr_SetString(type.ptr(), error.what());
     }
   });

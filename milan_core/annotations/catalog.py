@@ -16,7 +16,7 @@ from urllib.parse import quote
 from milan_core.annotations.pictures import picture_path, write_pictures
 from milan_core.annotations.records import Key
 from milan_core.annotations.released import AnnotationSet
-from milan_core.runtime.files import write_json
+from milan_core.core.files import write_json
 
 
 def write_catalog(

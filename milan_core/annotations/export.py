@@ -17,12 +17,12 @@ from typing import Protocol
 import numpy as np
 
 from milan_core import ops
+from milan_core.annotations.groups import may_share_images
 from milan_core.annotations.mapped import npy_pieces
 from milan_core.annotations.records import Annotation, write_annotations
 from milan_core.annotations.unpack import LAYER_FILES, TABLE
-from milan_core.config.groups import may_share_images
-from milan_core.errors import UserError, unknown
-from milan_core.runtime.files import atomic_path, write_text
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.files import atomic_path, write_text
 
 IMAGES = ("auto", "include", "leave-out")
 CHUNK = 32  # units whose masks are in memory at once

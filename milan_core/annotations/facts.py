@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from milan_core.annotations.groups import published_sets
 from milan_core.annotations.released import AnnotationSet
-from milan_core.config.groups import published_sets
 
 
 def set_facts(found: AnnotationSet, key: str | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from milan_core.annotations.merge import (
     read_image,
 )
 from milan_core.annotations.released import AnnotationSet
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 
 class SetImages:

@@ -8,8 +8,8 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.annotations.mapped import MappedArray, Residency, npy_pieces
-from milan_core.errors import UserError
-from milan_core.runtime.files import read_npy
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_npy
 
 PACKED = "masks.packed.npy"  # uint8 [U, k, S, ceil(S/8)], our bit-packed copy of masks.npy
 

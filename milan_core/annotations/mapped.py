@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.errors import UserError
-from milan_core.runtime.files import atomic_path
+from milan_core.core.errors import UserError
+from milan_core.core.files import atomic_path
 
 BUDGET = 256 << 20  # bytes handed out before all mapped pages are given back
 

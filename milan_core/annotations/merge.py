@@ -19,12 +19,12 @@ from PIL import Image
 from milan_core.annotations.layers import LayerFolder
 from milan_core.annotations.mapped import npy_pieces
 from milan_core.annotations.released import AnnotationSet
-from milan_core.config.folders import IMAGENET, split_folder
-from milan_core.data.images import UNREADABLE, resize_crop
-from milan_core.data.kinds.published import published_files
-from milan_core.data.specs import PublishedSpec
-from milan_core.errors import UserError
-from milan_core.runtime.files import read_json, write_json
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_json, write_json
+from milan_core.images.files import UNREADABLE, resize_crop
+from milan_core.images.kinds.published import published_files
+from milan_core.images.layouts import IMAGENET, split_folder
+from milan_core.images.options import PublishedSpec
 
 IMAGENET_IMAGES = 50_000  # of the validation set
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from milan_core.annotations.released import Unit
-from milan_core.runtime.files import atomic_path
+from milan_core.core.files import atomic_path
 
 OPACITY = 0.75  # of the black that covers what is outside the mask
 GRID_COLUMNS = 5

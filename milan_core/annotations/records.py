@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from milan_core.errors import UserError
-from milan_core.runtime.files import write_csv
+from milan_core.core.errors import UserError
+from milan_core.core.files import write_csv
 
 HEADER = ("layer", "unit", "summary")
 Key = tuple[str, int]  # layer, unit

@@ -19,12 +19,12 @@ from typing import overload
 import numpy as np
 
 from milan_core import ops
+from milan_core.annotations import groups
 from milan_core.annotations.layers import LayerFolder
 from milan_core.annotations.mapped import Residency
 from milan_core.annotations.records import Key, by_unit, read_annotations
 from milan_core.annotations.unpack import unpack
-from milan_core.config import groups
-from milan_core.errors import UserError, unknown
+from milan_core.core.errors import UserError, unknown
 
 
 @dataclass(frozen=True)

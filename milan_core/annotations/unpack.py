@@ -10,8 +10,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from milan_core.assets.archive import extract, open_members
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.images.fetch.archive import extract, open_members
 
 MAX_BYTES = 32 << 30  # twice the largest published set
 MAX_TABLE_BYTES = 256 << 20  # the largest published table has 1 MB

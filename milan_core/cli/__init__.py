@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from milan_core import __version__
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 STAGES = (
     "assets",

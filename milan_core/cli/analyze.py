@@ -15,7 +15,7 @@ from milan_core.cli.common import (
     verb,
     weights_of,
 )
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -52,8 +52,8 @@ def register(subparsers: Any) -> None:
 
 def _network(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.experiments.analysis.stage import analyze_network, settings_from
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.analyze.network import analyze_network, settings_from
 
     assets = [path for path in (arguments.parser, arguments.vectors) if path]
     with provenance.step(
@@ -83,8 +83,8 @@ def _network(arguments: argparse.Namespace) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.analysis.report import write_report
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.analyze.section import write_report
 
     names = ("ablation.csv", "importance.csv", "criteria.csv")
     with provenance.step(

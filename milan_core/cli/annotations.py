@@ -19,7 +19,7 @@ from milan_core.cli.common import (
     weights_of,
 )
 from milan_core.cli.crowd import SET_HELP, register_crowd
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -145,10 +145,10 @@ def _add_texts(parser: argparse.ArgumentParser, required: bool = True) -> None:
 
 
 def _write(arguments: argparse.Namespace) -> None:
-    from milan_core.data.annotate import annotate_network
-    from milan_core.data.store import open_dataset
+    from milan_core.annotations.write import annotate_network
+    from milan_core.core import provenance
     from milan_core.exemplars.store import load_exemplars
-    from milan_core.runtime import provenance
+    from milan_core.images.store import open_dataset
 
     folder = arguments.out.parent
     inputs = [arguments.exemplars, arguments.dataset]
@@ -173,9 +173,9 @@ def _write(arguments: argparse.Namespace) -> None:
 
 def _encode(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.features.annotated import write_set
-    from milan_core.features.pool import load_encoder
-    from milan_core.runtime import provenance
+    from milan_core.captioner.features.annotated import write_set
+    from milan_core.captioner.features.pool import load_encoder
+    from milan_core.core import provenance
 
     options = {name: getattr(arguments, name) for name in ("spec", "encoder", "options")}
     code, inputs = code_version("annotation_sets"), weights_of(arguments.encoder["model"])
@@ -235,8 +235,8 @@ def _merge(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     from milan_core.annotations.export import export_set, share_images, zip_set
     from milan_core.annotations.records import read_annotations
-    from milan_core.data.store import open_dataset
     from milan_core.exemplars.store import load_exemplars
+    from milan_core.images.store import open_dataset
 
     dataset = open_dataset(folder_of(arguments.dataset))
     shared = share_images(arguments.key, arguments.images, dataset.classes)

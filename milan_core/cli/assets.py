@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import folder_of, json_value, stage, verb
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 
 def register(subparsers: Any) -> None:
@@ -66,14 +66,14 @@ def _fetch(arguments: argparse.Namespace) -> None:
     elif spec or (out and names[0] in _packages()):
         _fetch_package(names[0], spec, out)
     else:
-        from milan_core.assets.catalog import fetch_entry, find_entry
+        from milan_core.images.fetch.catalog import fetch_entry, find_entry
 
         for entry in [find_entry(name) for name in names]:
             print(fetch_entry(entry, arguments.resources, out=out))
 
 
 def _fetch_file(name: str, spec: dict[str, Any], out: Path) -> None:
-    from milan_core.assets.download import FileSpec, fetch_file
+    from milan_core.images.fetch.download import FileSpec, fetch_file
 
     try:
         file = FileSpec(name, **spec)
@@ -85,14 +85,14 @@ def _fetch_file(name: str, spec: dict[str, Any], out: Path) -> None:
 
 
 def _packages() -> Any:
-    from milan_core.assets.registry import load_registry
+    from milan_core.images.fetch.registry import load_registry
 
     return load_registry()
 
 
 def _fetch_package(name: str, spec: dict[str, Any] | None, out: Path) -> None:
-    from milan_core.assets.fetch import fetch_asset
-    from milan_core.assets.registry import AssetSpec
+    from milan_core.images.fetch.fetch import fetch_asset
+    from milan_core.images.fetch.registry import AssetSpec
 
     try:
         package = AssetSpec(name=name, **spec) if spec else _packages()[name]
@@ -102,7 +102,7 @@ def _fetch_package(name: str, spec: dict[str, Any] | None, out: Path) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from milan_core.assets.catalog import catalog, find_entry, verify_entry
+    from milan_core.images.fetch.catalog import catalog, find_entry, verify_entry
 
     resources = arguments.resources
     if arguments.names:
@@ -127,7 +127,7 @@ HEADINGS = {
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    from milan_core.assets.catalog import catalog
+    from milan_core.images.fetch.catalog import catalog
 
     resources = arguments.resources
     entries = [
@@ -149,7 +149,7 @@ def _note(entry: Any) -> str:
 
 
 def _where(arguments: argparse.Namespace) -> int:
-    from milan_core.assets.catalog import find_entry
+    from milan_core.images.fetch.catalog import find_entry
 
     entry = find_entry(arguments.name)
     print(arguments.resources / entry.place)

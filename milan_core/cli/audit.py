@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import json_value, stage, verb
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -61,8 +61,8 @@ def _inputs(arguments: argparse.Namespace) -> list[Path]:
 
 
 def _count(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.audit import run_audit
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.audit.networks import run_audit
 
     with provenance.step(
         "audit_count",
@@ -76,8 +76,8 @@ def _count(arguments: argparse.Namespace) -> None:
 
 
 def _recount(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.audit import run_recount
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.audit.networks import run_recount
 
     with provenance.step(
         "audit_recount",
@@ -91,6 +91,6 @@ def _recount(arguments: argparse.Namespace) -> None:
 
 
 def _section(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.audit_section import write_audit_section
+    from milan_core.experiments.audit.section import write_audit_section
 
     write_audit_section(arguments.out.parent, arguments.options, arguments.reviewed)

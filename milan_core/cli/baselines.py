@@ -15,7 +15,7 @@ from milan_core.cli.common import (
     verb,
     weights_of,
 )
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 TRIAL_FILES = ("descriptions", "beams", "baselines", "annotations", "units", "features")
 
@@ -120,9 +120,9 @@ def _register_table(verbs: Any) -> None:
 
 def _concepts(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.data.store import open_dataset
-    from milan_core.labels.segmentation import concept_masks
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.describers.segmentation import concept_masks
+    from milan_core.images.store import open_dataset
 
     with provenance.step(
         "baselines_concepts",
@@ -137,11 +137,11 @@ def _concepts(arguments: argparse.Namespace) -> None:
 
 def _label(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.data.store import open_dataset
-    from milan_core.labels.concepts import ConceptMasks
-    from milan_core.labels.stage import label_network
-    from milan_core.models.zoo import load_network
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.describers.concepts import ConceptMasks
+    from milan_core.describers.labels import label_network
+    from milan_core.images.store import open_dataset
+    from milan_core.networks.zoo import load_network
 
     with provenance.step(
         "baselines_label",
@@ -163,8 +163,8 @@ def _label(arguments: argparse.Namespace) -> None:
 
 
 def _published(arguments: argparse.Namespace) -> None:
-    from milan_core.labels.stage import label_set
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.describers.labels import label_set
 
     with provenance.step(
         "baselines_published",
@@ -177,8 +177,8 @@ def _published(arguments: argparse.Namespace) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.comparison import TrialFiles, score_methods
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.baselines.comparison import TrialFiles, score_methods
 
     single = {name: getattr(arguments, name) for name in TRIAL_FILES}
     several = {
@@ -198,9 +198,9 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.table2 import Trial, write_comparison
-    from milan_core.experiments.table2_section import write_table2_section
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.baselines.section import write_table2_section
+    from milan_core.experiments.baselines.tables import Trial, write_comparison
 
     with provenance.step(
         "baselines_table",

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from milan_core.cli.common import stage, verb
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 
 def register(subparsers: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, folder_of, json_value, stage, start_torch, verb
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -57,8 +57,8 @@ def register(subparsers: Any) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.describe.splits import train_on_split
-    from milan_core.runtime import provenance
+    from milan_core.captioner.training.splits import train_on_split
+    from milan_core.core import provenance
 
     folder = arguments.out.parent
     inputs = [*arguments.features, *arguments.annotations]
@@ -87,8 +87,8 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    from milan_core.describe.convert import convert_release
-    from milan_core.runtime import provenance
+    from milan_core.captioner.convert import convert_release
+    from milan_core.core import provenance
 
     out: Path = arguments.out
     with provenance.step("captioner_convert", out, inputs=[arguments.release]):
@@ -103,8 +103,8 @@ def _convert(arguments: argparse.Namespace) -> None:
 
 
 def _histories(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.histories import write_histories
-    from milan_core.runtime import provenance
+    from milan_core.captioner.training.histories import write_histories
+    from milan_core.core import provenance
 
     out, code = folder_of(arguments.out), code_version("histories")
     with provenance.step("captioner_histories", out, inputs=arguments.history, code=code):

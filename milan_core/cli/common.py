@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 Run = Callable[[argparse.Namespace], int | None]
 

@@ -47,7 +47,7 @@ def load(files: list[Path]) -> dict[str, Any]:
     """Read and merge YAML files."""
     import yaml
 
-    from milan_core.errors import UserError
+    from milan_core.core.errors import UserError
 
     merged: dict[str, Any] = {}
     for path in files:
@@ -61,7 +61,7 @@ def load(files: list[Path]) -> dict[str, Any]:
 
 
 def _schema(arguments: argparse.Namespace) -> None:
-    from milan_core.runtime.files import write_text
+    from milan_core.core.files import write_text
 
     if arguments.out:
         write_text(arguments.out, schema_text())

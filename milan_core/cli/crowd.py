@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import verb
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 SET_HELP = "folder of the published format, or its zip"
 
@@ -54,9 +54,9 @@ def register_crowd(verbs: Any) -> None:
 
 
 def _clean(arguments: argparse.Namespace) -> None:
-    from milan_core.annotations.cleaning import CleaningRules, clean, read_worker_rules
+    from milan_core.annotations.crowd.cleaning import CleaningRules, clean, read_worker_rules
+    from milan_core.annotations.crowd.spelling import FrequencySpeller
     from milan_core.annotations.records import write_annotations
-    from milan_core.annotations.spelling import FrequencySpeller
 
     found = clean(
         arguments.results,
@@ -78,7 +78,7 @@ def _clean(arguments: argparse.Namespace) -> None:
 
 
 def _hits(arguments: argparse.Namespace) -> None:
-    from milan_core.annotations.crowd import hit_rows, opens, write_hits
+    from milan_core.annotations.crowd.tables import hit_rows, opens, write_hits
     from milan_core.annotations.released import open_set
 
     found = open_set(arguments.set, None)
@@ -92,7 +92,7 @@ def _hits(arguments: argparse.Namespace) -> None:
 
 
 def _qualification(arguments: argparse.Namespace) -> None:
-    from milan_core.annotations.qualification import read_qualification, write_qualification
+    from milan_core.annotations.crowd.qualification import read_qualification, write_qualification
 
     write_qualification(read_qualification(arguments.test), arguments.out)
     print(f"{arguments.out / 'mockup.html'}: look at it before you upload questions.xml")

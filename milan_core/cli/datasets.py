@@ -15,7 +15,7 @@ from milan_core.cli.common import (
     verb,
     weights_of,
 )
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -64,8 +64,8 @@ def register(subparsers: Any) -> None:
 
 def _latents(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.data.latents import build_latents
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.networks.generators.latents import build_latents
 
     given = arguments.spec
     folder = folder_of(arguments.out)
@@ -90,9 +90,9 @@ def _latents(arguments: argparse.Namespace) -> None:
 
 def _generate(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.data.generate import generate_dataset
-    from milan_core.data.store import open_dataset
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.images.store import open_dataset
+    from milan_core.networks.generators.generate import generate_dataset
 
     folder = folder_of(arguments.out)
     with provenance.step(
@@ -110,8 +110,8 @@ def _generate(arguments: argparse.Namespace) -> None:
 
 
 def _build(arguments: argparse.Namespace) -> None:
-    from milan_core.data.build import build_dataset
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.images.build import build_dataset
 
     given = arguments.spec
     spec = {"kind": given.get("kind"), **given.get("options", {})}

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 TRAINED = Path("results/captioners/all")
 RESOURCES = Path("resources")
@@ -61,7 +61,7 @@ def decoding_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def released_folder() -> Path:
     """Where `milan assets fetch milan_base` puts the published captioners."""
-    from milan_core.assets.catalog import find_entry
+    from milan_core.images.fetch.catalog import find_entry
 
     return RESOURCES / find_entry("milan_base").place.parent
 

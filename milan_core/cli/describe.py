@@ -14,7 +14,7 @@ from milan_core.cli.decoding import (
     captioner_files,
     decoding_options,
 )
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -163,8 +163,8 @@ def _register_score(verbs: Any) -> None:
 
 def _units(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.describe.stage import describe_units
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.describers.stage import describe_units
 
     folder = arguments.out.parent
     options = {**arguments.options, **decoding_options(arguments)}
@@ -187,8 +187,8 @@ def _units(arguments: argparse.Namespace) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.describe.tables import publish_table
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.describers.tables import publish_table
 
     inputs = [arguments.descriptions, *arguments.within]
     with provenance.step(
@@ -212,8 +212,8 @@ def _set(arguments: argparse.Namespace) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.scoring import score_table, summary
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.scoring.tables import score_table, summary
 
     given = (arguments.references, arguments.learnt, arguments.bertscore)
     names = ("column", "count", "bertscore_layer", "bootstrap")
@@ -233,7 +233,7 @@ def _score(arguments: argparse.Namespace) -> None:
             )
         rows, notes = score_table(arguments.descriptions, *given, options, arguments.seed)
         if arguments.out:
-            from milan_core.experiments.scores import write_scores
+            from milan_core.scoring.scores import write_scores
 
             write_scores(arguments.out, rows)
     print("\n".join([*notes, "", *summary(rows)]))

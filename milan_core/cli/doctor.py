@@ -27,7 +27,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _packages() -> list[str]:
-    from milan_core.runtime.provenance import versions
+    from milan_core.core.provenance import versions
 
     found = versions()
     print("versions    " + ", ".join(f"{name} {value}" for name, value in found.items()))
@@ -63,7 +63,7 @@ def _devices() -> list[str]:
 
 
 def _assets(resources: Path) -> None:
-    from milan_core.assets.registry import load_registry
+    from milan_core.images.fetch.registry import load_registry
 
     for name in load_registry():
         state = (

@@ -14,7 +14,7 @@ from milan_core.cli.common import (
     verb,
     weights_of,
 )
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -57,8 +57,8 @@ def register(subparsers: Any) -> None:
 
 def _network(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.experiments.edit import run_edit
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.edit.network import run_edit
 
     names = ("descriptions", "exemplars", "truth", "train", "reference")
     files = [path for path in (getattr(arguments, name) for name in names) if path]
@@ -75,9 +75,9 @@ def _network(arguments: argparse.Namespace) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.edit_section import write_edit_section
-    from milan_core.experiments.edit_table import write_edit_tables
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.edit.section import write_edit_section
+    from milan_core.experiments.edit.tables import write_edit_tables
 
     folder = arguments.out.parent
     with provenance.step("edit_table", folder, inputs=arguments.results, code=code_version("edit")):

@@ -17,8 +17,8 @@ from milan_core.cli.common import (
     verb,
     weights_of,
 )
-from milan_core.errors import UserError
-from milan_core.sources import code_version
+from milan_core.core.errors import UserError
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -62,10 +62,10 @@ def register(subparsers: Any) -> None:
 
 def _scan(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.data.store import open_dataset
+    from milan_core.core import provenance
     from milan_core.exemplars.mine import mine
-    from milan_core.models.zoo import load_network
-    from milan_core.runtime import provenance
+    from milan_core.images.store import open_dataset
+    from milan_core.networks.zoo import load_network
 
     name = arguments.out.name.removesuffix(".safetensors") + ".provenance.json"
     options = {"model": arguments.model, **arguments.options}
@@ -100,8 +100,8 @@ def _scan(arguments: argparse.Namespace) -> None:
 
 
 def _merge(arguments: argparse.Namespace) -> None:
+    from milan_core.core import provenance
     from milan_core.exemplars.store import load_exemplars, merge
-    from milan_core.runtime import provenance
 
     with provenance.step(
         "exemplars_merge",
@@ -117,9 +117,9 @@ def _merge(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from milan_core.data.store import open_dataset
-    from milan_core.exemplars.legacy import export_legacy
+    from milan_core.exemplars.published_layout import export_legacy
     from milan_core.exemplars.store import load_exemplars
+    from milan_core.images.store import open_dataset
 
     dataset = open_dataset(folder_of(arguments.dataset))
     export_legacy(

@@ -15,7 +15,7 @@ from milan_core.cli.common import (
     verb,
     weights_of,
 )
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -52,9 +52,9 @@ def register(subparsers: Any) -> None:
 
 def _encode(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.data.store import open_dataset
-    from milan_core.features.pool import load_encoder
-    from milan_core.runtime import provenance
+    from milan_core.captioner.features.pool import load_encoder
+    from milan_core.core import provenance
+    from milan_core.images.store import open_dataset
 
     folder = folder_of(arguments.out)
     with provenance.step(
@@ -71,10 +71,10 @@ def _encode(arguments: argparse.Namespace) -> None:
 
 def _pool(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.data.store import open_dataset
+    from milan_core.captioner.features.pool import load_encoder, pool_network
+    from milan_core.core import provenance
     from milan_core.exemplars.store import load_exemplars
-    from milan_core.features.pool import load_encoder, pool_network
-    from milan_core.runtime import provenance
+    from milan_core.images.store import open_dataset
 
     inputs = [arguments.maps, arguments.exemplars, arguments.dataset]
     spec = arguments.encoder or {}

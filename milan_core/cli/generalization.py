@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import json_value, stage, verb
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 TRIAL_FILES = ("descriptions", "beams", "baselines", "annotations", "units")
 
@@ -69,8 +69,8 @@ def register(subparsers: Any) -> None:
 
 
 def _section(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.bootstrap import Bootstrap
-    from milan_core.experiments.transfer import write_transfer
+    from milan_core.experiments.generalization.transfer import write_transfer
+    from milan_core.scoring.bootstrap import Bootstrap
 
     truth = {path.parent.parent.name: path for path in arguments.truth}
     trials: Any = [
@@ -84,8 +84,8 @@ def _section(arguments: argparse.Namespace) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.stage import score_trial
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.generalization.score import score_trial
 
     inputs = [
         *(getattr(arguments, name) for name in TRIAL_FILES),
@@ -105,8 +105,8 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.stage import write_tables
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.generalization.score import write_tables
 
     with provenance.step(
         "generalization_table",

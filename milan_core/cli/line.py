@@ -12,8 +12,8 @@ from milan_core.cli.own_network import entry_file, network_spec
 
 def describe_model(arguments: argparse.Namespace) -> None:
     """Run the line: descriptions.csv, beams, exemplars and report/index.html in --out."""
-    from milan_core.runtime import provenance
-    from milan_core.runtime.lock import folder_lock
+    from milan_core.core import provenance
+    from milan_core.core.lock import folder_lock
 
     path = find_captioner(arguments.captioner)
     out: Path = arguments.out
@@ -28,16 +28,16 @@ def describe_model(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
-    from milan_core.config.networks import extended
-    from milan_core.data.build import build_dataset
-    from milan_core.describe.checkpoint import load_captioner
-    from milan_core.describe.encoding import decode_exemplars
-    from milan_core.describe.own_encoder import encoder_of
-    from milan_core.describe.reading import decoding_of
-    from milan_core.describe.stage import COLUMNS, description_rows, write_beams
+    from milan_core.captioner.checkpoint import load_captioner
+    from milan_core.captioner.own_encoder import encoder_of
+    from milan_core.captioner.reading import decoding_of
+    from milan_core.core.files import write_csv
+    from milan_core.describers.encoding import decode_exemplars
+    from milan_core.describers.stage import COLUMNS, description_rows, write_beams
     from milan_core.exemplars.mine import mine
-    from milan_core.models.zoo import load_network
-    from milan_core.runtime.files import write_csv
+    from milan_core.images.build import build_dataset
+    from milan_core.networks.catalog import extended
+    from milan_core.networks.zoo import load_network
 
     captioner = load_captioner(path).to(arguments.device)
     # A wrong encoder is said before the long work.

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, folder_of, json_value, stage, start_torch, verb
-from milan_core.errors import UserError
-from milan_core.sources import code_version
+from milan_core.core.errors import UserError
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -71,10 +71,10 @@ def _register_dictionary(verbs: Any) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.data.store import open_dataset
-    from milan_core.models.learn import learn
-    from milan_core.runtime import provenance
-    from milan_core.runtime.files import write_csv
+    from milan_core.core import provenance
+    from milan_core.core.files import write_csv
+    from milan_core.images.store import open_dataset
+    from milan_core.networks.training.learn import learn
 
     folder = arguments.out.parent
     train, *tests = [open_dataset(folder_of(path)) for path in arguments.datasets]
@@ -95,7 +95,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _inspect(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.models.inspect import describe_layers
+    from milan_core.networks.inspect import describe_layers
 
     text = describe_layers(
         arguments.factory, arguments.kwargs, arguments.size, trust=arguments.trust
@@ -104,16 +104,16 @@ def _inspect(arguments: argparse.Namespace) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    from milan_core.models.listing import layer_shapes, table
+    from milan_core.networks.listing import layer_shapes, table
 
     print(table(layer_shapes if arguments.shapes else None))
 
 
 def _dictionary(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.data.store import open_dataset
-    from milan_core.models.dictionary import DictionarySettings, train_dictionary
-    from milan_core.models.zoo import load_network
+    from milan_core.images.store import open_dataset
+    from milan_core.networks.dictionary import DictionarySettings, train_dictionary
+    from milan_core.networks.zoo import load_network
 
     try:
         settings = DictionarySettings(**arguments.settings)

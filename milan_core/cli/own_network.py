@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.config.networks import network_names
-from milan_core.errors import UserError, first_line
+from milan_core.core.errors import UserError, first_line
+from milan_core.networks.catalog import network_names
 
 
 def entry_file(model: str) -> Path | None:

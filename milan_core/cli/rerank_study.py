@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 FILES = ("captioner", "features", "annotations", "units")
 
@@ -48,8 +48,8 @@ def register(subparsers: Any) -> None:
 
 def _measure(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.experiments.rerank_study import measure
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.decoding.study import measure
 
     with provenance.step(
         "rerank_study_measure",
@@ -68,8 +68,8 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.rerank_report import write_study
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.decoding.section import write_study
 
     with provenance.step(
         "rerank_study_table",

@@ -12,11 +12,11 @@ def describe_annotation_set(arguments: argparse.Namespace) -> None:
     """Write descriptions.csv, beams.safetensors and perhaps features.safetensors to --out."""
     from milan_core.annotations.images import SetImages
     from milan_core.annotations.released import open_set
-    from milan_core.describe.checkpoint import load_captioner
-    from milan_core.describe.own_encoder import encoder_of
-    from milan_core.describe.sets import describe_set
-    from milan_core.runtime import provenance
-    from milan_core.runtime.lock import folder_lock
+    from milan_core.captioner.checkpoint import load_captioner
+    from milan_core.captioner.own_encoder import encoder_of
+    from milan_core.core import provenance
+    from milan_core.core.lock import folder_lock
+    from milan_core.describers.sets import describe_set
 
     path, out = find_captioner(arguments.captioner), Path(arguments.out)
     options = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, folder_of, json_value, stage, start_torch, verb
-from milan_core.sources import code_version
+from milan_core.core.identity import code_version
 
 
 def register(subparsers: Any) -> None:
@@ -58,8 +58,8 @@ def register(subparsers: Any) -> None:
 
 def _describe(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.families.stage import describe_variant
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.describers.variants import describe_variant
 
     given = arguments
     files = [given.captioner, given.features, given.exemplars, given.dataset]
@@ -82,8 +82,8 @@ def _describe(arguments: argparse.Namespace) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.variants import score_variants
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.variants.tables import score_variants
 
     references = {name: getattr(arguments, name) for name in ("annotations", "truth", "units")}
     with provenance.step(
@@ -112,8 +112,8 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.variants import write_variants
-    from milan_core.runtime import provenance
+    from milan_core.core import provenance
+    from milan_core.experiments.variants.tables import write_variants
 
     with provenance.step(
         "variants_table",

@@ -12,36 +12,26 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
-from milan_core.config.analysis import AnalyzeSpec
-from milan_core.config.annotations import AnnotationSetSpec, expand_groups
-from milan_core.config.audit import AuditSpec, check_audit
-from milan_core.config.baselines import BaselinesSpec
+from milan_core.annotations.options import AnnotationSetSpec, expand_groups
+from milan_core.captioner.features.options import EncoderSpec
+from milan_core.captioner.options import CaptionerSpec, DescribeSpec
 from milan_core.config.checks import check_names
-from milan_core.config.datasets import with_datasets
-from milan_core.config.edit import EditSpec, check_edit
-from milan_core.config.networks import with_networks
-from milan_core.config.rerank_study import RerankStudySpec
-from milan_core.config.stages import (
-    CaptionerSpec,
-    DescribeSpec,
-    EncoderSpec,
-    Exemplars,
-    GeneralizationSpec,
-)
-from milan_core.config.twins import resolve_twins
-from milan_core.config.variants import VariantSpec
-from milan_core.config.zoo import (
-    Asset,
-    DatasetSpec,
-    Direction,
-    InputSpec,
-    ModelSpec,
-    Name,
-    Section,
-    Tokens,
-    Weights,
-)
-from milan_core.errors import UserError, nearest
+from milan_core.core.errors import UserError, nearest
+from milan_core.core.options import Name, Section
+from milan_core.describers.variant_options import VariantSpec
+from milan_core.exemplars.options import Exemplars
+from milan_core.experiments.analyze.options import AnalyzeSpec
+from milan_core.experiments.audit.options import AuditSpec, check_audit
+from milan_core.experiments.baselines.options import BaselinesSpec
+from milan_core.experiments.decoding.options import RerankStudySpec
+from milan_core.experiments.edit.options import EditSpec, check_edit
+from milan_core.experiments.generalization.options import GeneralizationSpec
+from milan_core.images.catalog import with_datasets
+from milan_core.images.fetch.options import Asset
+from milan_core.images.spec import DatasetSpec
+from milan_core.networks.catalog import with_networks
+from milan_core.networks.options import Direction, InputSpec, ModelSpec, Tokens, Weights
+from milan_core.world.twins import resolve_twins
 
 __all__ = [
     "AnalyzeSpec",

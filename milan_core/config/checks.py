@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from milan_core.config.analysis import check_analysis
-from milan_core.config.annotations import side_members
-from milan_core.config.baselines import check_baselines
-from milan_core.config.groups import group_names, published_sets
-from milan_core.config.zoo import Weights
-from milan_core.errors import UserError, unknown
+from milan_core.annotations.groups import group_names, published_sets
+from milan_core.annotations.options import side_members
+from milan_core.core.errors import UserError, unknown
+from milan_core.experiments.analyze.options import check_analysis
+from milan_core.experiments.baselines.options import check_baselines
+from milan_core.networks.options import Weights
 
 if TYPE_CHECKING:
     from milan_core.config import Config

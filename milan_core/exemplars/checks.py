@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 _PLAIN = {"str": str, "int": int, "float": (int, float)}
 _LISTS = {"tuple[str, ...]": str, "tuple[int, ...]": int}

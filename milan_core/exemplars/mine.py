@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from milan_core.errors import UserError, unknown
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.files import canonical_json
 from milan_core.exemplars.sample import sample_state, sampled_images, stretches
 from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.sources import Batch, open_source
 from milan_core.exemplars.state import Header, MiningState
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.models.inputs import InputSpec
-from milan_core.models.layouts import Layout, VitSpatialise
-from milan_core.models.precision import as_dtype
-from milan_core.models.trace import Trace
-from milan_core.models.zoo import model_hash
+from milan_core.networks.inputs import InputSpec
+from milan_core.networks.layouts import Layout, VitSpatialise
+from milan_core.networks.precision import as_dtype
+from milan_core.networks.trace import Trace
+from milan_core.networks.zoo import model_hash
 from milan_core.ops import ScanState
-from milan_core.runtime.files import canonical_json
 
 LEVELS = {"binned": 10, "exact": 23, "sketch": 10}  # mantissa bits of a histogram bin
 
@@ -60,7 +60,7 @@ def mine(
     Args:
         model: any module; its mode and device are restored afterwards.
         images: see `milan_core.exemplars.sources.open_source`; their order gives the image ids.
-        layers: module names or patterns (`milan_core.models.trace.resolve_layers`).
+        layers: module names or patterns (`milan_core.networks.trace.resolve_layers`).
         k: exemplars a unit.
         quantile: the level above which a position belongs to the mask.
         batch_size: images in each forward; the last batch is filled up. For one batch size the

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.core.seeding import generator
 from milan_core.ops import ScanState, bin_edges
-from milan_core.runtime.seeding import generator
 
 BITS = 2  # bins of the distribution: four an octave
 _EVERYTHING = 1e-12  # a quantile so low that every value is recorded

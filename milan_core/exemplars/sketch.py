@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from milan_core.runtime.seeding import generator
+from milan_core.core.seeding import generator
 
 RESOLUTION = 4096  # as published: buffers of twice as many values
 _SIGNED = {"top": lambda x: x, "bottom": torch.neg, "magnitude": torch.abs}  # see `ScanState`

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, RandomSampler
 
-from milan_core.errors import UserError
-from milan_core.models.inputs import InputSpec, prepare
+from milan_core.core.errors import UserError
+from milan_core.networks.inputs import InputSpec, prepare
 
 Batch = tuple[torch.Tensor, np.ndarray]  # ([batch_size, ...], ids of the first rows)
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.core.files import load_tensors, save_tensors
 from milan_core.exemplars.checks import header_values
 from milan_core.ops import ScanState
-from milan_core.runtime.files import load_tensors, save_tensors
 
 SHARD_KIND = "milan-exemplar-shard"
 SHARD_VERSION = 2

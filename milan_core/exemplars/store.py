@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from milan_core import ops
-from milan_core.errors import UserError, unknown
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.files import load_tensors, save_tensors
 from milan_core.exemplars.checks import check_arrays, layer_facts
 from milan_core.exemplars.sample import Distribution, draw_bands
 from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
-from milan_core.runtime.files import load_tensors, save_tensors
 
 KIND = "milan-exemplars"
 VERSION = 2
@@ -230,12 +230,12 @@ class ExemplarSet:
         save_tensors(path, KIND, VERSION, arrays, {"layers": layers, "meta": self.meta})
 
     def export_legacy(self, folder: Path | str, images: Any = None, size: int = 224) -> None:
-        """Write the published layout (spec 2.5): see `milan_core.exemplars.legacy`.
+        """Write the published layout (spec 2.5): see `milan_core.exemplars.published_layout`.
 
         `images` (uint8, or a dataset) may be left out when the set was mined from such images in
         this process; without any, images.npy is not written.
         """
-        from milan_core.exemplars.legacy import export_legacy
+        from milan_core.exemplars.published_layout import export_legacy
 
         export_legacy(self, self.images if images is None else images, folder, size=size)
 

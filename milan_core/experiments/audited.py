@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet, load_exemplars
-from milan_core.experiments.units import (
+from milan_core.scoring.queries import matches
+from milan_core.scoring.units import (
     Truth,
     UnitKey,
     check_same_units,
     read_descriptions,
     read_truth,
 )
-from milan_core.text.queries import matches
 
 SAME = ("dataset", "k", "quantile", "mode")  # facts of the mining that a comparison rests on
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.ops import reference
 from milan_core.ops.backend import native
 

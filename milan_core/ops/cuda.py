@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.ops.backend import native
 from milan_core.ops.reference import MANTISSA_BITS
 from milan_core.ops.spec import ScanSpec

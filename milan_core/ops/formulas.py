@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.errors import UserError
-from milan_core.ops import formula_reference as reference
+from milan_core.core.errors import UserError
 from milan_core.ops.backend import native
-from milan_core.ops.formula_reference import AND, AND_NOT, NONE, OR, SparseMasks
+from milan_core.ops.reference import formulas as reference
+from milan_core.ops.reference.formulas import AND, AND_NOT, NONE, OR, SparseMasks
 
 __all__ = [
     "AND",

@@ -1,7 +1,7 @@
 """One step of a recurrence with attention, for many hypotheses, but for its matrix products.
 
 Both functions write into the arrays they are given, so that a step allocates nothing. Their NumPy
-meaning is in `milan_core.ops.recurrent_reference`; results agree to a few units in the last place,
+meaning is in `milan_core.ops.reference.recurrent`; results agree to a few units in the last place,
 and the native ones are the same on every instruction set and for any number of threads.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from milan_core.errors import UserError
-from milan_core.ops import recurrent_reference
+from milan_core.core.errors import UserError
 from milan_core.ops.backend import native
+from milan_core.ops.reference import recurrent as recurrent_reference
 
 Array = np.ndarray
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.ops import cuda, reference
 from milan_core.ops.backend import native
-from milan_core.ops.scan_reference import ScanReference
+from milan_core.ops.reference.scan import ScanReference
 from milan_core.ops.spec import ScanSpec
 
 Array = np.ndarray

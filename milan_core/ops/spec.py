@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 MODES = ("top", "bottom", "magnitude")
 EXACT_BITS = 23  # every float32 is a bin of its own

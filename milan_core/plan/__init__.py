@@ -9,20 +9,31 @@ import json
 from pathlib import Path
 from typing import Any
 
+from milan_core.annotations.plan import networks
+from milan_core.captioner.plan import captioner_params, describe_params
 from milan_core.config import Config
-from milan_core.errors import unknown
-from milan_core.plan.analysis import analyze_assets
-from milan_core.plan.annotations import networks
-from milan_core.plan.audit import audit_params as audit_params
-from milan_core.plan.audit import audited
-from milan_core.plan.audit import has_truth as has_truth
-from milan_core.plan.captioner import captioner_params, describe_params
-from milan_core.plan.edit import edit_params as edit_params
-from milan_core.plan.edit import edit_trial as edit_trial
-from milan_core.plan.edit import edited, references
-from milan_core.plan.images import images_version as images_version
+from milan_core.core.errors import unknown
+from milan_core.core.files import canonical_json, file_sha256, text_hash
+from milan_core.core.identity import closure, file_of
+from milan_core.describers.variant_plan import (
+    check_variants,
+    reads_trained,
+    released_files,
+    scored_variants,
+    variant_params,
+    varied,
+)
+from milan_core.experiments.analyze.plan import analyze_assets
+from milan_core.experiments.audit.plan import audit_params as audit_params
+from milan_core.experiments.audit.plan import audited
+from milan_core.experiments.audit.plan import has_truth as has_truth
+from milan_core.experiments.decoding.plan import studied
+from milan_core.experiments.edit.plan import edit_params as edit_params
+from milan_core.experiments.edit.plan import edit_trial as edit_trial
+from milan_core.experiments.edit.plan import edited, references
+from milan_core.images.plan import images_version as images_version
+from milan_core.networks.plan import fetched_weights
 from milan_core.plan.missing import check_present
-from milan_core.plan.rerank_study import studied
 from milan_core.plan.sections import experiments
 from milan_core.plan.splits import (
     KINDS,
@@ -37,17 +48,6 @@ from milan_core.plan.splits import (
     splits,
     trials,
 )
-from milan_core.plan.variants import (
-    check_variants,
-    reads_trained,
-    released_files,
-    scored_variants,
-    variant_params,
-    varied,
-)
-from milan_core.plan.weights import fetched_weights
-from milan_core.runtime.files import canonical_json, file_sha256, text_hash
-from milan_core.sources import closure, file_of
 
 __all__ = [
     "Split",

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from milan_core.assets.places import brought_folders, is_filled
-from milan_core.assets.registry import AssetSpec, load_registry
 from milan_core.config import Config
-from milan_core.config.folders import IMAGENET, PLACES365, is_flat, split_folder
-from milan_core.config.published import how_to_get, published
-from milan_core.config.zoo import DatasetSpec
-from milan_core.errors import UserError
-from milan_core.plan.analysis import analyzed, evaluation_dataset
-from milan_core.plan.images import places_of
-from milan_core.plan.weights import missing_weights
+from milan_core.core.errors import UserError
+from milan_core.experiments.analyze.plan import analyzed, evaluation_dataset
+from milan_core.images.fetch.places import brought_folders, is_filled
+from milan_core.images.fetch.published import how_to_get, published
+from milan_core.images.fetch.registry import AssetSpec, load_registry
+from milan_core.images.layouts import IMAGENET, PLACES365, is_flat, split_folder
+from milan_core.images.plan import places_of
+from milan_core.images.spec import DatasetSpec
+from milan_core.networks.plan import missing_weights
 
 CORRECT = "place it there or correct the path"
 LAYOUTS = {layout.kind: layout for layout in (IMAGENET, PLACES365)}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from milan_core.config import Config
-from milan_core.plan.analysis import analyzed
-from milan_core.plan.rerank_study import studied
+from milan_core.describers.variant_plan import scored_variants
+from milan_core.experiments.analyze.plan import analyzed
+from milan_core.experiments.decoding.plan import studied
 from milan_core.plan.splits import trials
-from milan_core.plan.variants import scored_variants
 
 
 def experiments(config: Config) -> list[str]:

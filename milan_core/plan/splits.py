@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from milan_core.annotations.options import side_members
+from milan_core.annotations.plan import annotated_networks, networks
 from milan_core.config import Config
-from milan_core.config.annotations import side_members
-from milan_core.plan.annotations import annotated_networks, networks
 
 KINDS = ("within", "without", "from")
 WITHIN, HELD_OUT = "within-network", "leave-one-network-out"

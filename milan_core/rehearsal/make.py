@@ -18,16 +18,16 @@ import yaml
 
 from milan_core import plan
 from milan_core.config import Config
-from milan_core.config.networks import network_names
-from milan_core.data.build import build_dataset
-from milan_core.data.latents import build_latents
-from milan_core.data.store import Dataset
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.core.files import file_sha256, write_text
+from milan_core.images.build import build_dataset
+from milan_core.images.store import Dataset
+from milan_core.networks.catalog import network_names
+from milan_core.networks.generators.latents import build_latents
 from milan_core.rehearsal import wanted
 from milan_core.rehearsal.pictures import Shown, drawn, write_class_folders, write_places
 from milan_core.rehearsal.sets import write_set
 from milan_core.rehearsal.weights import write_weights
-from milan_core.runtime.files import file_sha256, write_text
 
 VALIDATION = "ILSVRC2012_val_{number:08d}.JPEG"
 TRAINING = "{label}_{number}.JPEG"

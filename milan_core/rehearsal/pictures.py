@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from milan_core.data.bank import Bank
-from milan_core.data.lexicon import load_lexicon
-from milan_core.data.scenes import Composer
-from milan_core.data.shapes import ShapeArt
-from milan_core.data.specs import SceneSpec
-from milan_core.runtime.files import write_bytes, write_text
-from milan_core.runtime.seeding import derive, generator
+from milan_core.core.files import write_bytes, write_text
+from milan_core.core.seeding import derive, generator
+from milan_core.images.options import SceneSpec
+from milan_core.world.bank import Bank
+from milan_core.world.lexicon import load_lexicon
+from milan_core.world.scenes import Composer
+from milan_core.world.shapes import ShapeArt
 
 SIDE = 128  # of a scene; pictures have the sides of photographs
 SIZES = ((500, 375), (375, 500), (400, 300), (256, 256))

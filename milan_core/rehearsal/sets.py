@@ -9,12 +9,12 @@ from typing import Any
 
 from milan_core.annotations.export import export_set, share_images, zip_set
 from milan_core.annotations.records import Annotation
-from milan_core.data.store import Dataset
+from milan_core.core.seeding import generator
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.models.zoo import load_network
+from milan_core.images.store import Dataset
+from milan_core.networks.zoo import load_network
 from milan_core.rehearsal.pictures import Shown, phrases
-from milan_core.runtime.seeding import generator
 
 SIDE = 224  # of published masks and images
 VAGUE = (

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from milan_core import plan
+from milan_core.annotations.groups import published_sets
+from milan_core.annotations.options import set_name
 from milan_core.config import Config
-from milan_core.config.annotations import set_name
-from milan_core.config.groups import published_sets
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 EXTRA = ("n01440764", "n01443537")  # classes of ImageNet that no experiment names
 

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from milan_core.models.inputs import prepare
-from milan_core.models.mapping import COUNTER
-from milan_core.models.zoo import LoadedModel, load_network
-from milan_core.runtime.files import atomic_path
-from milan_core.runtime.seeding import generator, seed_torch
+from milan_core.core.files import atomic_path
+from milan_core.core.seeding import generator, seed_torch
+from milan_core.networks.inputs import prepare
+from milan_core.networks.mapping import COUNTER
+from milan_core.networks.zoo import LoadedModel, load_network
 
 State = dict[str, torch.Tensor]
 DENSE = 5_000_000  # a dense layer of more weights than this repeats one column
@@ -71,7 +71,7 @@ def _fit_norms(network: LoadedModel, pictures: np.ndarray, seed: int) -> None:
 def _inputs(network: LoadedModel, pictures: np.ndarray, seed: int) -> torch.Tensor:
     if network.input.kind == "images":
         return prepare(pictures, network.input)
-    from milan_core.data.latents import latent_codes
+    from milan_core.networks.generators.latents import latent_codes
 
     module: Any = network.module
     return torch.from_numpy(latent_codes(len(pictures), module.code_size, module.classes, seed))
@@ -183,7 +183,7 @@ def _left(key: str, value: torch.Tensor) -> torch.Tensor:
 
 def _divide_by_norms(module: nn.Module) -> None:
     """Scale weights to the norm 1, by which a reader divides them, and switch the attention on."""
-    from milan_core.models.adapters.biggan_keys import spectral_norm
+    from milan_core.networks.adapters.biggan_keys import spectral_norm
 
     state = module.state_dict()
     for key, value in state.items():

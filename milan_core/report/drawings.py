@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from milan_core.runtime.drawing import INK, RULE
+from milan_core.core.drawing import INK, RULE
 
 
 def inline_svg(path: Path | None, name: str) -> Any:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, write_bytes
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.report import sheets
 from milan_core.report.bands import Band, bands_picture, unit_bands
 from milan_core.report.spread import spread_svg
 from milan_core.report.units import CORRECT, UnitView, number, read_units, safe_name
-from milan_core.runtime.files import read_csv, write_bytes
 
 CHUNK = 64  # units whose masks are in memory at once
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from milan_core.core.files import read_json
+from milan_core.core.seeding import generator
 from milan_core.report import wording
 from milan_core.report.drawings import inline_svg
 from milan_core.report.network import Network
@@ -18,8 +20,6 @@ from milan_core.report.results import (
     lambda_rows,
 )
 from milan_core.report.units import UnitView
-from milan_core.runtime.files import read_json
-from milan_core.runtime.seeding import generator
 
 PICKS = 6
 

@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from milan_core.data.store import open_dataset
+from milan_core.core.files import write_bytes, write_text
 from milan_core.exemplars.store import load_exemplars
+from milan_core.images.store import open_dataset
 from milan_core.report import overview, wording
 from milan_core.report.network import load_network, write_sheets
 from milan_core.report.results import METHOD_NAMES
 from milan_core.report.sections import load_sections
 from milan_core.report.sheets import COLUMNS
-from milan_core.runtime.files import write_bytes, write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 ASSETS = ("style.css", "page.js")

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from milan_core.experiments.pmi import JUDGED
+from milan_core.core.files import read_csv
 from milan_core.report.units import number
-from milan_core.runtime.files import read_csv
+from milan_core.scoring.pmi import JUDGED
 
 MAIN, ACCURACY, BERT_F = "pmi", "concept_accuracy", "bert_score-f"
 FEWER = "pmi_two_references"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milan_core.experiments.sections import Column, Link, Picture, Section, Table, read_section
+from milan_core.core.files import read_csv
+from milan_core.core.section import Column, Link, Picture, Section, Table, read_section
 from milan_core.report.drawings import inline_svg
 from milan_core.report.units import number, safe_name
-from milan_core.runtime.files import read_csv
 
 DASH = "–"
 

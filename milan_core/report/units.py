@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milan_core.errors import UserError
-from milan_core.runtime.files import read_csv
-from milan_core.text.words import names_concept, split_accept
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv
+from milan_core.scoring.words import names_concept, split_accept
 
 CORRECT, WRONG, UNJUDGED = "names", "misses", "open"
 _KEY = ("layer", "unit")

@@ -21,10 +21,10 @@ from types import ModuleType
 import atheris  # type: ignore[import-not-found, unused-ignore]
 import fuzz_state
 
-from milan_core.errors import UserError
+from milan_core.core import files
+from milan_core.core.errors import UserError
 from milan_core.exemplars import checks, sample, state, store
 from milan_core.ops import reference, scan, spec
-from milan_core.runtime import files
 
 READERS = (checks, sample, state, store, reference, scan, spec, files)
 

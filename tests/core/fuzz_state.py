@@ -28,10 +28,10 @@ import numpy as np
 from safetensors.numpy import save
 
 from milan_core import ops
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.core.files import _digest, canonical_json, load_tensors
 from milan_core.exemplars.state import SHARD_KIND, SHARD_VERSION, Header, MiningState
 from milan_core.exemplars.store import KIND, VERSION, ExemplarSet, load_exemplars, merge
-from milan_core.runtime.files import _digest, canonical_json, load_tensors
 
 ODD = (
     *(0, 1, -1, 2, 3, 7, 8, 16, 23, 24, 64, 255, 2**16, 2**31 - 1, 2**31, 2**32, 2**63, 2**64),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from milan_core import ops
-from milan_core.ops.scan_reference import ScanReference
+from milan_core.ops.reference.scan import ScanReference
 
 
 def reference_state(*args, **kwargs) -> ops.ScanState:

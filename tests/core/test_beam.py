@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from milan_core import ops
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.ops import reference
 
 F = np.float32

@@ -9,7 +9,7 @@ from core import device_cases
 from core.device_cases import Case
 
 from milan_core import ops
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
 from milan_core.ops import cuda
 

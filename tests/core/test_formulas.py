@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milan_core import ops
-from milan_core.errors import UserError
-from milan_core.ops import formula_reference as reference
+from milan_core.core.errors import UserError
 from milan_core.ops.formulas import (
     AND,
     AND_NOT,
@@ -18,6 +17,7 @@ from milan_core.ops.formulas import (
     concept_overlaps,
     mask_words,
 )
+from milan_core.ops.reference import formulas as reference
 
 
 def sparse(masks):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from milan_core import ops
-from milan_core.errors import UserError
-from milan_core.ops import recurrent, recurrent_reference
+from milan_core.core.errors import UserError
+from milan_core.ops import recurrent
+from milan_core.ops.reference import recurrent as recurrent_reference
 
 F = np.float32
 

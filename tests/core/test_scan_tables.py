@@ -6,7 +6,7 @@ import torch
 from core.support import level_error, reference_state, scan
 
 from milan_core import ops
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 INF, NAN = np.inf, np.nan
 MAKERS = {"native": ops.ScanState, "reference": reference_state}

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milan_core import ops
-from milan_core.errors import UserError
-from milan_core.runtime.files import load_tensors, save_tensors
+from milan_core.core.errors import UserError
+from milan_core.core.files import load_tensors, save_tensors
 
 
 def sample(total=20):

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.describe.captioner import Captioner
-from milan_core.describe.decoder import Decoder
-from milan_core.describe.language_model import LanguageModel
-from milan_core.describe.prior import most_likely_text
-from milan_core.describe.settings import CaptionerSettings
-from milan_core.describe.train import train_captioner
-from milan_core.runtime.files import read_csv
-from milan_core.text.vocabulary import Tokenizer, Vocabulary
+from milan_core.captioner.captioner import Captioner
+from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.prior import most_likely_text
+from milan_core.captioner.training.settings import CaptionerSettings
+from milan_core.captioner.training.train import train_captioner
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
+from milan_core.core.files import read_csv
 
 pytestmark = pytest.mark.gpu
 

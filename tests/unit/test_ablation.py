@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from milan_core.errors import UserError
-from milan_core.experiments.ablation import AblationEngine, PreparedImages
-from milan_core.experiments.ablation.images import other_images
-from milan_core.models.inputs import InputSpec, prepare
-from milan_core.models.minis import alexnet_mini, resnet_mini
-from milan_core.models.trace import first_tensor
+from milan_core.core.errors import UserError
+from milan_core.networks.ablation import AblationEngine, PreparedImages
+from milan_core.networks.ablation.images import other_images
+from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.minis.cnn import alexnet_mini, resnet_mini
+from milan_core.networks.trace import first_tensor
 
 CLASSES, IMAGES = 5, 13
 

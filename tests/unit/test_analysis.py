@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from milan_core.experiments.analysis import curves, importance, orders
-from milan_core.experiments.analysis.criteria import STRUCTURAL, SYNTACTIC, Criterion, criteria
-from milan_core.text import grammar
-from milan_core.text.vectors import max_word_difference
+from milan_core.experiments.analyze import curves, grammar, importance, orders
+from milan_core.experiments.analyze.criteria import STRUCTURAL, SYNTACTIC, Criterion, criteria
+from milan_core.scoring.vectors import max_word_difference
 
 
 def test_criteria_without_tools_are_length_and_queries():

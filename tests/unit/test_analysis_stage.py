@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from milan_core.errors import UserError
-from milan_core.experiments.analysis import orders, stage, tables, wording
-from milan_core.experiments.analysis.report import write_report
-from milan_core.experiments.sections import read_section
-from milan_core.runtime.files import read_csv, write_csv
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, write_csv
+from milan_core.core.section import read_section
+from milan_core.experiments.analyze import network as stage
+from milan_core.experiments.analyze import orders, tables, wording
+from milan_core.experiments.analyze.section import write_report
 
 UNITS = 60  # in each of two layers
 
@@ -40,7 +41,7 @@ class KnownNetwork(nn.Module):
 @pytest.fixture(scope="module")
 def analysed(tmp_path_factory):
     """A network analysed from files: only the units described as keys matter."""
-    from milan_core.data.build import build_dataset
+    from milan_core.images.build import build_dataset
 
     folder = tmp_path_factory.mktemp("analysis")
     pixels = np.full((40, 8, 8, 3), 40, dtype=np.uint8)

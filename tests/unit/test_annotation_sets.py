@@ -8,21 +8,22 @@ import pytest
 from PIL import Image
 
 from milan_core import ops
+from milan_core.annotations import plan
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.merge import merge_images
+from milan_core.annotations.options import expand_groups
 from milan_core.annotations.records import Annotation, write_annotations
 from milan_core.annotations.released import open_set
+from milan_core.captioner.features.annotated import encode_set, set_fingerprint
+from milan_core.captioner.features.pool import load_encoder
+from milan_core.captioner.features.pooling import pool_slots
+from milan_core.captioner.features.store import FeatureTable, load_features
+from milan_core.captioner.training.splits import load_units
 from milan_core.cli import main
 from milan_core.config import parse_config
-from milan_core.config.annotations import expand_groups
-from milan_core.describe.splits import load_units
-from milan_core.errors import UserError
-from milan_core.features.annotated import encode_set, set_fingerprint
-from milan_core.features.pool import load_encoder
-from milan_core.features.pooling import pool_slots
-from milan_core.features.store import FeatureTable, load_features
-from milan_core.plan import annotations as plan
-from milan_core.plan import baselines, needed_models, splits, studied, trials
+from milan_core.core.errors import UserError
+from milan_core.experiments.baselines import plan as baselines
+from milan_core.plan import needed_models, splits, studied, trials
 from milan_core.plan.missing import check_present
 from milan_core.plan.splits import HELD_OUT, WITHIN, annotation_sets, described
 

@@ -5,9 +5,14 @@ from collections import Counter
 
 import pytest
 
-from milan_core.annotations.cleaning import CleaningRules, clean, read_worker_rules, replace_phrases
-from milan_core.annotations.spelling import FrequencySpeller
-from milan_core.errors import UserError
+from milan_core.annotations.crowd.cleaning import (
+    CleaningRules,
+    clean,
+    read_worker_rules,
+    replace_phrases,
+)
+from milan_core.annotations.crowd.spelling import FrequencySpeller
+from milan_core.core.errors import UserError
 
 HEADER = "Input.layer,Input.unit,Answer.summary,RejectionTime,WorkerId\n"
 RULES = CleaningRules.load()

@@ -5,8 +5,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from website import Site
 
-from milan_core.annotations.crowd import hit_rows, opens, write_hits
-from milan_core.annotations.qualification import (
+from milan_core.annotations.crowd.qualification import (
     ANSWERS_NAMESPACE,
     QUESTIONS_NAMESPACE,
     answer_key,
@@ -15,9 +14,10 @@ from milan_core.annotations.qualification import (
     read_qualification,
     write_qualification,
 )
-from milan_core.assets.attempt import Patience
-from milan_core.assets.web import answers
-from milan_core.errors import UserError
+from milan_core.annotations.crowd.tables import hit_rows, opens, write_hits
+from milan_core.core.errors import UserError
+from milan_core.images.fetch.attempt import Patience
+from milan_core.images.fetch.web import answers
 
 YAML = """
 title: 'Regions & <b>words</b>'

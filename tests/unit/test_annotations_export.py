@@ -11,13 +11,13 @@ from PIL import Image
 from milan_core import ops
 from milan_core.annotations.catalog import write_catalog
 from milan_core.annotations.export import export_set, share_images, zip_set
+from milan_core.annotations.groups import published_sets
 from milan_core.annotations.pictures import grid, masked_images, write_pictures
 from milan_core.annotations.records import Annotation
 from milan_core.annotations.released import open_set, open_sets
 from milan_core.annotations.unpack import unpack
-from milan_core.config.groups import published_sets
-from milan_core.errors import UserError
-from milan_core.exemplars.legacy import import_legacy
+from milan_core.core.errors import UserError
+from milan_core.exemplars.published_layout import import_legacy
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 
 SIZE = 14

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from milan_core.annotations.mapped import MappedArray, Residency, npy_pieces, read_header
-from milan_core.runtime.files import write_csv
+from milan_core.core.files import write_csv
 
 
 def test_pieces_and_pages(tmp_path):

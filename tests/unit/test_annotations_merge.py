@@ -7,7 +7,7 @@ from PIL import Image
 from milan_core.annotations import merge
 from milan_core.annotations.merge import list_images, merge_images
 from milan_core.annotations.released import open_set
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 SIZE = 28  # crop: shorter side to 32, then the middle 28
 

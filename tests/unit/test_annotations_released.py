@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from milan_core.annotations import layers
+from milan_core.annotations import groups, layers
 from milan_core.annotations.released import open_set, open_sets
-from milan_core.config import groups
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 K, SIDE = 3, 12
 

@@ -5,11 +5,11 @@ import csv
 import numpy as np
 import pytest
 
-from milan_core.data import build_dataset
-from milan_core.data.annotate import annotate_network
-from milan_core.data.annotators import ANNOTATORS, agreement, annotate, token_f1
-from milan_core.data.concepts import ConceptTable
-from milan_core.text.words import names_concept
+from milan_core.annotations.write import annotate_network
+from milan_core.images.build import build_dataset
+from milan_core.scoring.words import names_concept
+from milan_core.world.annotators import ANNOTATORS, agreement, annotate, token_f1
+from milan_core.world.concepts import ConceptTable
 
 K = 15
 
@@ -225,7 +225,7 @@ def test_a_whole_network(world, tmp_path):
 def test_units_do_not_depend_on_order_or_company(world, tmp_path, monkeypatch):
     whole = exemplars(world, 20)
     annotate_network(whole, world, "net", 0, tmp_path / "1")
-    monkeypatch.setattr("milan_core.data.annotate.CHUNK", 3)
+    monkeypatch.setattr("milan_core.annotations.write.CHUNK", 3)
     backwards = Exemplars({name: whole.parts[name] for name in ("b", "a")})
     annotate_network(backwards, world, "net", 0, tmp_path / "2")
     for file in ("annotations.csv", "truth.csv"):
@@ -249,7 +249,7 @@ def test_agreement_by_hand():
 
 
 def test_vocabulary_size():
-    from milan_core.data.lexicon import load_lexicon
+    from milan_core.world.lexicon import load_lexicon
 
     lexicon = load_lexicon("stickers")
     tables = (lexicon.objects, lexicon.surfaces, lexicon.groups, lexicon.common)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from released import codes_zip
 
-from milan_core.assets import catalog
-from milan_core.assets.attempt import Patience
-from milan_core.assets.trust import lock_path
 from milan_core.cli import main
-from milan_core.config.published import published
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.images.fetch import catalog
+from milan_core.images.fetch.attempt import Patience
+from milan_core.images.fetch.published import published
+from milan_core.images.fetch.trust import lock_path
 
 QUICK = Patience(connect=5, read=1, attempts=2, pause=0.01)
 CODES = codes_zip(torch.randn(3, 140), torch.tensor([0, 1, 2]))

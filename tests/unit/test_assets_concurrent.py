@@ -15,10 +15,10 @@ from website import Step
 RUN = """
 import sys, time
 from pathlib import Path
-from milan_core.assets import fetch, unpacked
-from milan_core.assets.catalog import Entry, fetch_entry
-from milan_core.assets.registry import AssetSpec
-from milan_core.assets.trust import FileSpec
+from milan_core.images.fetch import fetch, unpacked
+from milan_core.images.fetch.catalog import Entry, fetch_entry
+from milan_core.images.fetch.registry import AssetSpec
+from milan_core.images.fetch.trust import FileSpec
 
 def slow(module):
     extract = module.extract

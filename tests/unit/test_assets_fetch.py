@@ -8,11 +8,11 @@ import zipfile
 
 import pytest
 
-from milan_core.assets import archive, fetch
-from milan_core.assets.fetch import fetch_asset
-from milan_core.assets.registry import AssetSpec
-from milan_core.errors import UserError
-from milan_core.runtime.files import read_json
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_json
+from milan_core.images.fetch import archive, fetch
+from milan_core.images.fetch.fetch import fetch_asset
+from milan_core.images.fetch.registry import AssetSpec
 
 FILES = {
     "art/a/one.png": b"one",

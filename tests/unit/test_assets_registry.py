@@ -2,12 +2,11 @@
 
 import pytest
 
-from milan_core.assets import find_asset, load_registry
-from milan_core.assets.archive import wanted
-from milan_core.assets.fetch import fetch_asset
-from milan_core.assets.registry import AssetSpec
-from milan_core.errors import UserError
-from milan_core.runtime.files import read_json
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_json
+from milan_core.images.fetch.archive import wanted
+from milan_core.images.fetch.fetch import fetch_asset
+from milan_core.images.fetch.registry import AssetSpec, find_asset, load_registry
 
 
 def kept(name, path):

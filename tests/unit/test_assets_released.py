@@ -11,16 +11,16 @@ from website import Step
 
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.released import open_set
-from milan_core.assets import catalog
-from milan_core.assets.attempt import Patience
-from milan_core.config.networks import network_entry
-from milan_core.config.published import published
-from milan_core.data.build import build_dataset
-from milan_core.data.latents import build_latents
-from milan_core.describe.checkpoint import load_captioner
-from milan_core.describe.own_encoder import encoder_of
-from milan_core.features.published import encoder_spec
-from milan_core.models.zoo import build, load_network
+from milan_core.captioner.checkpoint import load_captioner
+from milan_core.captioner.features.published import encoder_spec
+from milan_core.captioner.own_encoder import encoder_of
+from milan_core.images.build import build_dataset
+from milan_core.images.fetch import catalog
+from milan_core.images.fetch.attempt import Patience
+from milan_core.images.fetch.published import published
+from milan_core.networks.catalog import network_entry
+from milan_core.networks.generators.latents import build_latents
+from milan_core.networks.zoo import build, load_network
 from milan_core.rehearsal.pictures import drawn, write_class_folders, write_places
 from milan_core.rehearsal.sets import write_set
 from milan_core.rehearsal.weights import write_weights

@@ -6,10 +6,10 @@ import zipfile
 
 import pytest
 
-from milan_core.assets.attempt import Patience
-from milan_core.assets.download import fetch_file
-from milan_core.assets.trust import FileSpec, lock_path
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.images.fetch.attempt import Patience
+from milan_core.images.fetch.download import fetch_file
+from milan_core.images.fetch.trust import FileSpec, lock_path
 
 QUICK = Patience(connect=5, read=0.3, attempts=3, pause=0.01)
 PATH = "/data/alexnet-imagenet.zip"

@@ -7,14 +7,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from milan_core.data import build_dataset
-from milan_core.data.truth import write_truth
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, read_json, write_csv, write_text
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.experiments.audit import run_audit, run_recount
-from milan_core.experiments.audit_section import write_audit_section
-from milan_core.experiments.detectors import covered, opinions
-from milan_core.runtime.files import read_csv, read_json, write_csv, write_text
+from milan_core.experiments.audit.detectors import covered, opinions
+from milan_core.experiments.audit.networks import run_audit, run_recount
+from milan_core.experiments.audit.section import write_audit_section
+from milan_core.images.build import build_dataset
+from milan_core.world.truth import write_truth
 
 QUERY = {
     "words": ["face"], "exclude": ["clock face"], "match": "words", "concepts": ["face"],
@@ -154,7 +154,7 @@ def test_twins_probed_with_other_images_are_refused(files, tmp_path):
 
 
 def test_twins_mined_with_other_options_are_refused(files, tmp_path):
-    from milan_core.data import open_dataset
+    from milan_core.images.store import open_dataset
 
     exemplars(files.exemplars[1], open_dataset(tmp_path / "probe"), quantile=0.95)
     with pytest.raises(UserError, match=r"different quantile \(0.99 and 0.95\)"):
@@ -188,8 +188,8 @@ def test_a_box_covers_its_share_of_the_mask():
 
 
 def test_opinions_ask_the_detector_once_per_image(files, tmp_path):
-    from milan_core.data import open_dataset
     from milan_core.exemplars.store import load_exemplars
+    from milan_core.images.store import open_dataset
 
     found = load_exemplars(files.exemplars[0])
     images = open_dataset(tmp_path / "probe").images

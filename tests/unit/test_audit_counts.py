@@ -5,8 +5,8 @@ import math
 import pytest
 from scipy.stats import beta, hypergeom
 
-from milan_core.experiments import audit_counts as counts
-from milan_core.experiments.proportions import (
+from milan_core.experiments.audit import counts
+from milan_core.scoring.proportions import (
     difference_interval,
     exact_interval,
     exact_test,

@@ -2,8 +2,8 @@
 
 import re
 
-from milan_core.experiments import audit_counts as counts
-from milan_core.experiments.audit_figure import change_figure
+from milan_core.experiments.audit import counts
+from milan_core.experiments.audit.figure import change_figure
 
 LAYERS = {
     "a": {"one": 4, "two": 6}, "b": {"one": 4, "two": 6}, "c": {"other": 20},

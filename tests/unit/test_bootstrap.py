@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from milan_core.experiments.bootstrap import Bootstrap
+from milan_core.scoring.bootstrap import Bootstrap
 
 
 def test_one_draw_is_the_plain_interval():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from milan_core.cli import build_parser, main
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 SENTENCE = "device cuda was asked for, but torch finds no CUDA device; use device: cpu, or run on"

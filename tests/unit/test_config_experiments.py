@@ -7,11 +7,11 @@ import pytest
 from milan_core import plan
 from milan_core.cli.config import load, merge
 from milan_core.config import parse_config
-from milan_core.config.baselines import label_dataset
-from milan_core.config.queries import shipped_queries
-from milan_core.errors import UserError
-from milan_core.plan.baselines import about
+from milan_core.core.errors import UserError
+from milan_core.experiments.baselines.options import label_dataset
+from milan_core.experiments.baselines.plan import about
 from milan_core.plan.splits import pairs
+from milan_core.scoring.query_options import shipped_queries
 
 SHAPES = {"kind": "shapes"}
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from milan_core.data import InputSpec, build_dataset
-from milan_core.data.images import find_images, resize_crop
-from milan_core.data.pictures import from_file, read_picture
-from milan_core.data.specs import FolderSpec
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.images.build import build_dataset
+from milan_core.images.files import InputSpec, find_images, resize_crop
+from milan_core.images.options import FolderSpec
+from milan_core.images.pictures import from_file, read_picture
 
 
 def save(path, size=(40, 30), colour=(200, 100, 50), mode="RGB", **options):

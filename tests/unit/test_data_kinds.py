@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 from released import BIGGAN
 
-from milan_core.data import build_dataset, latents
-from milan_core.data.latents import build_latents, latent_codes
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.images.build import build_dataset
+from milan_core.networks.generators import latents
+from milan_core.networks.generators.latents import build_latents, latent_codes
 
 
 def picture(number, size=(32, 32)):
@@ -161,7 +162,11 @@ def test_pixels_are_cut_off_and_not_rounded():
 
 
 def test_networks_that_are_no_generators_draw_nothing(tmp_path):
-    plain = {**BIGGAN, "factory": "milan_core.models.minis:resnet_mini", "kwargs": {"classes": 2}}
+    plain = {
+        **BIGGAN,
+        "factory": "milan_core.networks.minis.cnn:resnet_mini",
+        "kwargs": {"classes": 2},
+    }
     with pytest.raises(UserError, match="'small' has no code_size and classes"):
         build_latents("zs", {}, {**plain, "layers": []}, tmp_path, 1)
 

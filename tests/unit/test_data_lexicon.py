@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from milan_core.data.lexicon import WORLDS, load_lexicon
-from milan_core.errors import UserError
-from milan_core.text.words import names_concept
+from milan_core.core.errors import UserError
+from milan_core.scoring.words import names_concept
+from milan_core.world.lexicon import WORLDS, load_lexicon
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from milan_core.data import pictures
-from milan_core.data.build import build_dataset
-from milan_core.data.resume import filled_array
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.images import pictures
+from milan_core.images.build import build_dataset
+from milan_core.images.resume import filled_array
 
 COUNT, EVERY = 23, 4
 SPEC = {"kind": "folder", "size": 8, "resize": 8, "on_error": "skip"}
@@ -154,8 +154,8 @@ def test_a_later_picture_that_is_repaired_costs_nothing(folder, tmp_path, reads)
 
 KILLED = """
 import json, os, signal, sys
-from milan_core.data import pictures
-from milan_core.data.build import build_dataset
+from milan_core.images import pictures
+from milan_core.images.build import build_dataset
 pictures.SAVE_EVERY = 4
 real, count = pictures.read_picture, 0
 def read(picture, spec):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from milan_core.data import build_dataset
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.images.build import build_dataset
 
 CLASSES = ["n01", "n02", "n03", "n04"]
 WORDS = ["ship", "tabby", "truck", "finch"]

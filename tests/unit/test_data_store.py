@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from milan_core.data import build_dataset, open_dataset
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.images.build import build_dataset
+from milan_core.images.store import open_dataset
 
 SPEC = {"kind": "shapes", "count": 6}
 
@@ -75,7 +76,7 @@ def test_failed_build_leaves_nothing_that_opens(built, monkeypatch):
     def fail(*_args):
         raise RuntimeError
 
-    monkeypatch.setattr("milan_core.data.scenes.paste", fail)
+    monkeypatch.setattr("milan_core.world.scenes.paste", fail)
     with pytest.raises(RuntimeError):
         build_dataset("tiny", SPEC, {}, built.folder, 5)
     with pytest.raises(UserError, match="is not a dataset"):

@@ -5,12 +5,12 @@ import csv
 import numpy as np
 import pytest
 
-from milan_core.data import build_dataset
-from milan_core.data.concepts import ConceptTable
-from milan_core.data.specs import SceneSpec, write_spec
-from milan_core.data.store import finish_folder, new_array, start_folder
-from milan_core.data.truth import HEADER, judge, truth_row, truth_rows, write_truth
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.images.build import build_dataset
+from milan_core.images.options import SceneSpec, write_spec
+from milan_core.images.store import finish_folder, new_array, start_folder
+from milan_core.world.concepts import ConceptTable
+from milan_core.world.truth import HEADER, judge, truth_row, truth_rows, write_truth
 
 S = 8
 

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.describe.captioner import Captioner
-from milan_core.describe.checkpoint import save_captioner
-from milan_core.describe.decoder import Decoder
-from milan_core.describe.language_model import LanguageModel
-from milan_core.describe.rerank import best_beam, sweep
-from milan_core.describe.stage import describe_units
-from milan_core.errors import UserError
-from milan_core.experiments.pmi import read_beams, rerank
-from milan_core.features.store import FeatureTable
-from milan_core.runtime.files import read_csv
-from milan_core.text.vocabulary import Tokenizer, Vocabulary
+from milan_core.captioner.captioner import Captioner
+from milan_core.captioner.checkpoint import save_captioner
+from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.features.store import FeatureTable
+from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.rerank import best_beam, sweep
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv
+from milan_core.describers.stage import describe_units
+from milan_core.scoring.pmi import read_beams, rerank
 
 WORDS = ("a", "dog", "cat", "red", "-", ",", "on", "grass")
 F = 6

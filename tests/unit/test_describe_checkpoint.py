@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.describe.captioner import Captioner
-from milan_core.describe.checkpoint import load_captioner, save_captioner
-from milan_core.describe.decoder import Decoder
-from milan_core.describe.language_model import LanguageModel
-from milan_core.describe.release import read_release
-from milan_core.describe.torch_zip import read_checkpoint
-from milan_core.errors import UserError
-from milan_core.text.vocabulary import Tokenizer, Vocabulary
+from milan_core.captioner.captioner import Captioner
+from milan_core.captioner.checkpoint import load_captioner, save_captioner
+from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.release import read_release
+from milan_core.captioner.torch_zip import read_checkpoint
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
+from milan_core.core.errors import UserError
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder"
 
@@ -268,7 +268,7 @@ def test_copies_of_one_storage_are_limited_by_the_file(tmp_path):
 
 
 def test_the_number_of_tensors_is_limited(tmp_path, monkeypatch):
-    monkeypatch.setattr("milan_core.describe.torch_zip._MAX_TENSORS", 5)
+    monkeypatch.setattr("milan_core.captioner.torch_zip._MAX_TENSORS", 5)
     torch.save(list(torch.zeros(6, 2)), tmp_path / "x.pth")
     with pytest.raises(UserError, match="first 6 tensors"):
         read_checkpoint(tmp_path / "x.pth")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.describe.decoder import Decoder
-from milan_core.describe.language_model import LanguageModel, counted_lengths
-from milan_core.describe.recurrence import run_sequence
-from milan_core.describe.rerank import beam_prior
-from milan_core.describe.stepping import Stepper
-from milan_core.text.vocabulary import Tokenizer, Vocabulary
+from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.language_model import LanguageModel, counted_lengths
+from milan_core.captioner.recurrence import run_sequence
+from milan_core.captioner.rerank import beam_prior
+from milan_core.captioner.stepping import Stepper
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 
 F, V, K = 7, 9, 4
 
@@ -148,7 +148,7 @@ def test_hand_written_derivative():
 
 def test_attention_blocks_change_nothing(decoder, features, monkeypatch):
     whole = Stepper(decoder, features).advance(torch.zeros(3, dtype=torch.long))
-    monkeypatch.setattr("milan_core.describe.recurrence._ATTENTION_BLOCK", 1)
+    monkeypatch.setattr("milan_core.captioner.recurrence._ATTENTION_BLOCK", 1)
     blocks = Stepper(decoder, features).advance(torch.zeros(3, dtype=torch.long))
     torch.testing.assert_close(blocks.logp, whole.logp, atol=1e-6, rtol=0)
 
@@ -179,7 +179,7 @@ def test_language_model_ignores_what_follows_the_stop(language_model):
 def test_language_model_chunks_and_mode(language_model, monkeypatch):
     texts = ["a", "b c d e", "c c", "d"] * 3
     whole = language_model.logp(texts)
-    monkeypatch.setattr("milan_core.describe.language_model._CELLS_PER_CHUNK", 100)
+    monkeypatch.setattr("milan_core.captioner.language_model._CELLS_PER_CHUNK", 100)
     language_model.train()
     np.testing.assert_allclose(language_model.logp(texts), whole, atol=1e-6)
     assert language_model.training
@@ -203,5 +203,5 @@ def test_prior_of_beams_reads_every_beginning_once(language_model, legacy, monke
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     assert read[0] == 1
     assert sum(read) < 6 * 5 * 7
-    monkeypatch.setattr("milan_core.describe.rerank._CELLS_PER_CHUNK", 1)
+    monkeypatch.setattr("milan_core.captioner.rerank._CELLS_PER_CHUNK", 1)
     torch.testing.assert_close(beam_prior(language_model, tokens, legacy=legacy), found)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core.describe.checkpoint import load_captioner
-from milan_core.describe.release import language_model_from_release, read_release
-from milan_core.errors import UserError
+from milan_core.captioner.checkpoint import load_captioner
+from milan_core.captioner.release import language_model_from_release, read_release
+from milan_core.core.errors import UserError
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder"
 REQUESTS = {

@@ -14,16 +14,16 @@ from released import write_container
 from website import Site
 
 import milan_core as milan
-from milan_core.assets import catalog
+from milan_core.captioner.features.published import PUBLISHED, encoder_spec
+from milan_core.captioner.features.pyramid import pool_pyramid
+from milan_core.captioner.own_encoder import encoder_of
 from milan_core.cli import main
 from milan_core.cli.decoding import find_captioner
-from milan_core.describe.own_encoder import encoder_of
-from milan_core.errors import UserError
-from milan_core.experiments.pmi import read_beams
-from milan_core.features.published import PUBLISHED, encoder_spec
-from milan_core.features.pyramid import pool_pyramid
-from milan_core.models.inputs import InputSpec, prepare
-from milan_core.models.zoo import build
+from milan_core.core.errors import UserError
+from milan_core.images.fetch import catalog
+from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.zoo import build
+from milan_core.scoring.pmi import read_beams
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder/decoder.pth"
 NETWORK = """
@@ -276,14 +276,14 @@ def test_features_of_a_set_serve_the_converted_captioner(container, released_set
 
 
 def milan_features(path):
-    from milan_core.features.store import load_features
+    from milan_core.captioner.features.store import load_features
 
     return load_features(path).arrays["exact"]
 
 
 def test_features_pooled_otherwise_are_refused(container, released_set, tmp_path):
-    from milan_core.describe.reading import check_encoder
-    from milan_core.features.store import FeatureTable
+    from milan_core.captioner.features.store import FeatureTable
+    from milan_core.captioner.reading import check_encoder
 
     array = np.zeros((1, 2, 1024), np.float32)
     meta = {"encoder": "e", "pooling": {"append_area": False, "resize": "area", "seed": 0}}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from milan_core.cli import main
-from milan_core.runtime.files import read_csv, write_csv
+from milan_core.core.files import read_csv, write_csv
 
 TRUTH = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")
 CONCEPTS = ("dog", "cat", "dog", "bird", "none")

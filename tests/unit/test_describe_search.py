@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.describe.search import beam_search, best_continuations, follow, top_stable
-from milan_core.describe.stepping import Scores
+from milan_core.captioner.search import beam_search, best_continuations, follow, top_stable
+from milan_core.captioner.stepping import Scores
 
 START, STOP = 3, 2
 
@@ -132,7 +132,7 @@ def test_ties_go_to_the_lower_index(count):
 
 @pytest.mark.parametrize("native", [False, True])
 def test_continuations_obey_the_contract(native, monkeypatch):
-    from milan_core.describe import search
+    from milan_core.captioner import search
 
     if not native:
         monkeypatch.setattr(search, "_native_topk", lambda: None)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.describe.fitting import StateFile, fit
-from milan_core.describe.pairs import build_corpus
+from milan_core.captioner.training.fitting import StateFile, fit
+from milan_core.captioner.training.pairs import build_corpus
 
 
 @pytest.fixture

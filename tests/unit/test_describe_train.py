@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.describe import fitting
-from milan_core.describe.checkpoint import load_captioner
-from milan_core.describe.pairs import build_corpus
-from milan_core.describe.settings import CaptionerSettings
-from milan_core.describe.tasks import DecoderTask, LanguageTask
-from milan_core.describe.train import STATE, _warn_of_early_stop, train_captioner
-from milan_core.errors import UserError
-from milan_core.text.vocabulary import Tokenizer
+from milan_core.captioner.checkpoint import load_captioner
+from milan_core.captioner.training import fitting
+from milan_core.captioner.training.pairs import build_corpus
+from milan_core.captioner.training.settings import CaptionerSettings
+from milan_core.captioner.training.tasks import DecoderTask, LanguageTask
+from milan_core.captioner.training.train import STATE, _warn_of_early_stop, train_captioner
+from milan_core.captioner.vocabulary import Tokenizer
+from milan_core.core.errors import UserError
 
 NOUNS = ("dog", "cat", "tree", "sky", "wheel", "face")
 COLOURS = ("red", "blue", "dark", "shiny")

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.data import build_dataset
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, read_json, write_csv
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.experiments.bootstrap import Bootstrap
-from milan_core.experiments.edit import run_edit
-from milan_core.experiments.edit_results import ADVERSARIAL, CLEAN, CORRECT, results
-from milan_core.experiments.edit_section import write_edit_section
-from milan_core.experiments.edit_table import write_edit_tables
-from milan_core.experiments.fine_tune import fine_tuned
-from milan_core.models.zoo import load_model
-from milan_core.runtime.files import read_csv, read_json, write_csv
+from milan_core.experiments.edit.fine_tune import fine_tuned
+from milan_core.experiments.edit.network import run_edit
+from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, results
+from milan_core.experiments.edit.section import write_edit_section
+from milan_core.experiments.edit.tables import write_edit_tables
+from milan_core.images.build import build_dataset
+from milan_core.networks.zoo import load_model
+from milan_core.scoring.bootstrap import Bootstrap
 
 NETWORK = """
 import torch

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milan_core.experiments import edit_orders as orders
+from milan_core.experiments.edit import orders
 
 UNITS = [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)]
 

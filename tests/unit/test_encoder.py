@@ -8,22 +8,22 @@ import pytest
 import torch
 from torch import nn
 
-from milan_core.errors import UserError
-from milan_core.exemplars.mine import mine
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.features.encoder import Encoder
-from milan_core.features.maps import EncodedMaps
-from milan_core.features.pooling import (
+from milan_core.captioner.features.encoder import Encoder
+from milan_core.captioner.features.maps import EncodedMaps
+from milan_core.captioner.features.pooling import (
     MASKINGS,
     masked_layer,
     pool_exemplars,
     pool_images,
     pool_slots,
 )
-from milan_core.features.published import encoder_spec, published_encoder
-from milan_core.features.pyramid import pool_pyramid
-from milan_core.models.inputs import InputSpec, prepare
-from milan_core.models.zoo import LoadedModel, build
+from milan_core.captioner.features.published import encoder_spec, published_encoder
+from milan_core.captioner.features.pyramid import pool_pyramid
+from milan_core.core.errors import UserError
+from milan_core.exemplars.mine import mine
+from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.zoo import LoadedModel, build
 from milan_core.ops import pack_masks
 
 SPEC = InputSpec(16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -231,7 +231,7 @@ def test_mistakes_get_a_sentence(exemplars, maps):
 
 def test_lite0_gives_369_features(exemplars):
     spec = {
-        "factory": "milan_core.models.efficientnet_lite:efficientnet_lite0",
+        "factory": "milan_core.networks.minis.efficientnet_lite:efficientnet_lite0",
         "layers": ["_blocks.2", "_blocks.4", "_blocks.10", "_blocks.14"],
         "input": {"size": 128, "mean": [0.5] * 3, "std": [0.5] * 3},
     }

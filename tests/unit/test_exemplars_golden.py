@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from milan_core.exemplars.mine import mine
-from milan_core.models.inputs import InputSpec, prepare
+from milan_core.networks.inputs import InputSpec, prepare
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "golden" / "exemplars"
 LAYERS = ["0", "1", "4", "5"]

@@ -7,11 +7,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import milan_core as milan
-from milan_core.data.build import build_dataset
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.exemplars import sources
 from milan_core.exemplars.mine import mine
-from milan_core.models.inputs import InputSpec, prepare
+from milan_core.images.build import build_dataset
+from milan_core.networks.inputs import InputSpec, prepare
 
 SPEC = InputSpec(None, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 BYTES = np.random.default_rng(0).integers(0, 256, (50, 16, 16, 3), dtype=np.uint8)

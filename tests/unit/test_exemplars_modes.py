@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from unit.test_exemplars_mine import BYTES, SPEC, net
 
-from milan_core.config.stages import Exemplars
 from milan_core.exemplars.mine import mine
+from milan_core.exemplars.options import Exemplars
 
 
 class Changed(nn.Module):

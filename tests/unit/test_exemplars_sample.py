@@ -5,11 +5,11 @@ import pytest
 import torch
 from unit.test_exemplars_mine import BYTES, SPEC, net
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.sample import draw_bands, sample_state, sampled_images
 from milan_core.exemplars.store import load_exemplars, merge
-from milan_core.models.inputs import prepare
+from milan_core.networks.inputs import prepare
 from milan_core.report.spread import spread_svg
 
 LAYERS = ["0", "1", "5"]

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from milan_core.errors import UserError
-from milan_core.exemplars.legacy import export_legacy, import_legacy
+from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
+from milan_core.exemplars.published_layout import export_legacy, import_legacy
 from milan_core.exemplars.state import MiningState, merge_shards
 from milan_core.exemplars.store import load_exemplars, merge
 
@@ -173,7 +173,8 @@ def test_legacy_mistakes(tmp_path):
 def test_reading_and_merging_need_no_torch():
     code = (
         "import sys; import milan_core.exemplars.store, milan_core.exemplars.state, "
-        "milan_core.exemplars.legacy, milan_core.features.encoder; sys.exit('torch' in sys.modules)"
+        "milan_core.exemplars.published_layout, milan_core.captioner.features.encoder; "
+        "sys.exit('torch' in sys.modules)"
     )
     root = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -5,9 +5,9 @@ import pytest
 import torch
 from unit.test_exemplars_mine import BYTES, SPEC, net
 
-from milan_core.config.stages import Exemplars
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
+from milan_core.exemplars.options import Exemplars
 from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.store import load_exemplars, merge
 

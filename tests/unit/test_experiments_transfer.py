@@ -2,12 +2,12 @@
 
 import pytest
 
-from milan_core.errors import UserError
-from milan_core.experiments.bootstrap import Bootstrap
-from milan_core.experiments.sections import read_section
-from milan_core.experiments.transfer import write_transfer
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, write_csv, write_json
+from milan_core.core.section import read_section
+from milan_core.experiments.generalization.transfer import write_transfer
 from milan_core.plan.splits import HELD_OUT, WITHIN
-from milan_core.runtime.files import read_csv, write_csv, write_json
+from milan_core.scoring.bootstrap import Bootstrap
 
 UNITS = 40
 TRUTH = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")

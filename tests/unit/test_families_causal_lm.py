@@ -8,11 +8,11 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from milan_core.assets.fetch import fetch_asset
-from milan_core.assets.registry import load_registry
-from milan_core.errors import UserError
-from milan_core.families.causal_lm import CausalPrior
-from milan_core.families.checkpoints import Checkpoint
+from milan_core.core.errors import UserError
+from milan_core.describers.backends.causal_lm import CausalPrior
+from milan_core.describers.backends.checkpoints import Checkpoint
+from milan_core.images.fetch.fetch import fetch_asset
+from milan_core.images.fetch.registry import load_registry
 
 WORDS = ("a", "red", "dog", "cat", "on", "grass")
 IDS = {word: index for index, word in enumerate(("<s>", "</s>", "<unk>", *WORDS))}

@@ -6,12 +6,12 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from milan_core.describe.descriptions import Descriptions
-from milan_core.errors import UserError
-from milan_core.families.clip_attention import masked_attention
-from milan_core.families.clip_geometry import clip_pixels, patch_masks
-from milan_core.families.clip_rerank import ClipReranker, with_best
-from milan_core.families.interface import Exemplars
+from milan_core.captioner.descriptions import Descriptions
+from milan_core.core.errors import UserError
+from milan_core.describers.backends.clip_attention import masked_attention
+from milan_core.describers.backends.clip_geometry import clip_pixels, patch_masks
+from milan_core.describers.backends.clip_rerank import ClipReranker, with_best
+from milan_core.describers.backends.interface import Exemplars
 
 WORDS = ("a", "red", "dog", "cat", "on", "grass")
 IDS = {word: index for index, word in enumerate(("<pad>", "<s>", "<unk>", *WORDS, "</s>"))}

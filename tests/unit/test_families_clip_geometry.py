@@ -5,7 +5,7 @@ import pytest
 import torch
 import transformers
 
-from milan_core.families.clip_geometry import clip_pixels, patch_masks
+from milan_core.describers.backends.clip_geometry import clip_pixels, patch_masks
 
 SIZE, PATCH = 24, 8
 

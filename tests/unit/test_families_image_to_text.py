@@ -8,10 +8,10 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from milan_core.errors import UserError
-from milan_core.families.crops import masked_crop, unit_crops
-from milan_core.families.image_to_text import ImageToText
-from milan_core.families.interface import Exemplars, pmi_describe
+from milan_core.core.errors import UserError
+from milan_core.describers.backends.crops import masked_crop, unit_crops
+from milan_core.describers.backends.image_to_text import ImageToText
+from milan_core.describers.backends.interface import Exemplars, pmi_describe
 
 WORDS = ("a", "red", "dog", "cat", "on", "grass", "the", "blue")
 IDS = {word: index for index, word in enumerate(("[PAD]", "[DEC]", "[SEP]", "[UNK]", *WORDS))}

@@ -7,20 +7,20 @@ import pytest
 import torch
 from tiny_checkpoints import save_blip, save_clip, save_gpt2
 
-from milan_core.config.variants import VariantSpec
-from milan_core.data.build import build_dataset
-from milan_core.data.store import open_dataset
-from milan_core.describe.captioner import Captioner
-from milan_core.describe.checkpoint import save_captioner
-from milan_core.describe.decoder import Decoder
-from milan_core.describe.language_model import LanguageModel
-from milan_core.errors import UserError
+from milan_core.captioner.captioner import Captioner
+from milan_core.captioner.checkpoint import save_captioner
+from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.features.published import encoder_spec
+from milan_core.captioner.features.store import FeatureTable
+from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv
+from milan_core.describers.variant_options import VariantSpec
+from milan_core.describers.variants import UnitExemplars, describe_variant
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.families.stage import UnitExemplars, describe_variant
-from milan_core.features.published import encoder_spec
-from milan_core.features.store import FeatureTable
-from milan_core.runtime.files import read_csv
-from milan_core.text.vocabulary import Tokenizer, Vocabulary
+from milan_core.images.build import build_dataset
+from milan_core.images.store import open_dataset
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder/decoder.pth"
 UNITS, K, F = 3, 2, 5
@@ -63,8 +63,8 @@ def describe(files, out, **spec):
 
 
 def test_the_default_variant_is_the_main_description(files, tmp_path):
-    from milan_core.describe.checkpoint import load_captioner
-    from milan_core.features.store import load_features
+    from milan_core.captioner.checkpoint import load_captioner
+    from milan_core.captioner.features.store import load_features
 
     rows, candidates = describe(files, tmp_path)
     captioner = load_captioner(files / "captioner")
@@ -125,8 +125,8 @@ def test_a_missing_checkpoint_is_said_in_one_line(files, tmp_path):
 
 
 def test_scores_beside_the_main_descriptions(tmp_path):
-    from milan_core.experiments.variants import score_variants, write_variants
-    from milan_core.runtime.files import write_csv
+    from milan_core.core.files import write_csv
+    from milan_core.experiments.variants.tables import score_variants, write_variants
 
     net = tmp_path / "net"
     annotations, truth = net / "annotations/annotations.csv", net / "annotations/truth.csv"
@@ -159,8 +159,8 @@ def test_scores_beside_the_main_descriptions(tmp_path):
 
 def test_beams_that_weigh_the_prior_word_by_word(files, tmp_path):
     """As the published code proposes descriptions to CLIP."""
-    from milan_core.describe.checkpoint import load_captioner
-    from milan_core.features.store import load_features
+    from milan_core.captioner.checkpoint import load_captioner
+    from milan_core.captioner.features.store import load_features
 
     rows, candidates = describe(files, tmp_path / "a", candidates="beam_mi", temperature=0.6)
     features = load_features(files / "f").arrays["exact"]
@@ -183,8 +183,8 @@ def test_beams_that_weigh_the_prior_word_by_word(files, tmp_path):
 def test_a_released_captioner_with_its_own_encoder(files, tmp_path):
     """Nothing that is trained here is read: features come from the published encoder."""
     import milan_core as milan
-    from milan_core.describe.own_encoder import encoder_of
-    from milan_core.models.zoo import build
+    from milan_core.captioner.own_encoder import encoder_of
+    from milan_core.networks.zoo import build
 
     torch.manual_seed(0)
     trunk = build(encoder_spec("resnet18")).eval()

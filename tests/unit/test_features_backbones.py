@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from milan_core.errors import UserError
+from milan_core.captioner.features.encoder import Encoder
+from milan_core.captioner.features.published import PUBLISHED, encoder_spec, published_encoder
+from milan_core.captioner.features.pyramid import pool_pyramid
+from milan_core.core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.features.encoder import Encoder
-from milan_core.features.published import PUBLISHED, encoder_spec, published_encoder
-from milan_core.features.pyramid import pool_pyramid
-from milan_core.models.inputs import InputSpec, prepare
-from milan_core.models.zoo import LoadedModel, build
+from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.zoo import LoadedModel, build
 from milan_core.ops import pack_masks
 
 RNG = np.random.default_rng(0)

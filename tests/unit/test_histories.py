@@ -5,10 +5,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from milan_core.captioner.training.histories import history_figure, read_fits
 from milan_core.cli import main
-from milan_core.errors import UserError
-from milan_core.experiments.histories import history_figure, read_fits
-from milan_core.experiments.sections import read_section
+from milan_core.core.errors import UserError
+from milan_core.core.section import read_section
 
 COLUMNS = "phase,epoch,train_loss,val_loss,bleu,best\n"
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milan_core.errors import UserError
-from milan_core.labels.clip_dissect import concept_probabilities, read_words, soft_wpmi
-from milan_core.labels.invert import auc_labels, mann_whitney_p, twice_ranks
-from milan_core.labels.published import read_published
-from milan_core.labels.wording import compexp_text, concept_text, formula_label, netdissect_text
+from milan_core.core.errors import UserError
+from milan_core.core.files import write_csv
+from milan_core.describers.clip_dissect import concept_probabilities, read_words, soft_wpmi
+from milan_core.describers.invert import auc_labels, mann_whitney_p, twice_ranks
+from milan_core.describers.published import read_published
+from milan_core.describers.wording import compexp_text, concept_text, formula_label, netdissect_text
 from milan_core.ops.formulas import AND, AND_NOT, OR
-from milan_core.runtime.files import write_csv
 
 
 @pytest.mark.parametrize(

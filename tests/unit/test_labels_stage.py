@@ -13,18 +13,18 @@ from test_families_clip import make_model, make_tokenizer
 from torch import nn
 
 from milan_core import ops
-from milan_core.data.build import build_dataset
-from milan_core.data.concepts import ConceptTable
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, write_csv
+from milan_core.describers.clip_dissect import clip_similarity, soft_wpmi
+from milan_core.describers.concepts import ConceptMasks
+from milan_core.describers.evidence import gather
+from milan_core.describers.labels import label_network, label_set
+from milan_core.describers.segmentation import concept_masks
 from milan_core.exemplars.sources import open_source
-from milan_core.labels.clip_dissect import clip_similarity, soft_wpmi
-from milan_core.labels.concepts import ConceptMasks
-from milan_core.labels.evidence import gather
-from milan_core.labels.segmentation import concept_masks
-from milan_core.labels.stage import label_network, label_set
-from milan_core.models.inputs import InputSpec
-from milan_core.models.zoo import LoadedModel
-from milan_core.runtime.files import read_csv, write_csv
+from milan_core.images.build import build_dataset
+from milan_core.networks.inputs import InputSpec
+from milan_core.networks.zoo import LoadedModel
+from milan_core.world.concepts import ConceptTable
 
 SIZE, COUNT = 16, 24
 PAINT = {1: (255, 0, 0), 2: (0, 0, 255), 3: (0, 255, 0)}  # label number of red, blue, green

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core.text import metrics, resampled, words
+from milan_core.scoring import metrics, resampled, words
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data/golden/metrics.json").read_text())
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core.errors import UserError
-from milan_core.text.bertscore import BertScorer
+from milan_core.core.errors import UserError
+from milan_core.scoring.bertscore import BertScorer
 
 WORDS = ["a", "red", "blue", "dog", "cat", "bird", "on", "the", "wall", "of", "text", "##s", ","]
 PREDICTIONS = ["a red dog", "text on the wall", "blue sky", "dogs , cats", "unknown bird ."]

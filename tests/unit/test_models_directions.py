@@ -5,14 +5,14 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
-from milan_core.models.dictionary import DictionarySettings, train_dictionary
-from milan_core.models.trace import layer_outputs
-from milan_core.models.zoo import load_network, model_hash
+from milan_core.networks.dictionary import DictionarySettings, train_dictionary
+from milan_core.networks.trace import layer_outputs
+from milan_core.networks.zoo import load_network, model_hash
 
 SPEC = {
-    "factory": "milan_core.models.minis:resnet_mini",
+    "factory": "milan_core.networks.minis.cnn:resnet_mini",
     "kwargs": {"classes": 3, "widths": [4, 6, 8]},
     "weights": {"source": "random"},
     "input": {"size": 32, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
@@ -64,7 +64,7 @@ def test_directions_are_mined_like_any_layer(file):
     found = mine(loaded.module, IMAGES, loaded.layers, k=3, input=loaded.input, batch_size=7)
     assert found.units == {"blocks.4": 8, "sae": 5}
     kept = {}
-    from milan_core.models.inputs import prepare
+    from milan_core.networks.inputs import prepare
 
     kept = layer_outputs(loaded.module, "sae", prepare(IMAGES, loaded.input))["sae"]
     peaks = kept.amax((2, 3)).numpy()

@@ -5,16 +5,16 @@ import torch
 import yaml
 from torch import nn
 
-from milan_core.errors import UserError
-from milan_core.models.inspect import describe_layers, inspect_layers, suggest
-from milan_core.models.inspect_entry import built_in_entry
-from milan_core.models.minis import resnet_mini
-from milan_core.models.trace import layer_outputs
-from milan_core.models.zoo import load_network
+from milan_core.core.errors import UserError
+from milan_core.networks.inspect import describe_layers, inspect_layers, suggest
+from milan_core.networks.inspect_entry import built_in_entry
+from milan_core.networks.minis.cnn import resnet_mini
+from milan_core.networks.trace import layer_outputs
+from milan_core.networks.zoo import load_network
 
 
 def test_table_and_entry():
-    text = describe_layers("milan_core.models.minis:resnet_mini", {"classes": 3}, 64)
+    text = describe_layers("milan_core.networks.minis.cnn:resnet_mini", {"classes": 3}, 64)
     table, entry = text.split("\n\n")
     rows = {line.split()[0]: line for line in table.splitlines()}
     assert rows["blocks.4"].split()[1:] == ["ResidualBlock", *["128", "x", "4", "x", "4", "128"]]
@@ -38,7 +38,7 @@ def test_a_layer_that_runs_twice_is_marked():
 
 def test_a_wrong_size_gets_a_sentence():
     with pytest.raises(UserError, match=r"cannot run on input of shape \(1, 3, 2, 2\)"):
-        describe_layers("milan_core.models.minis:alexnet_mini", {"classes": 3}, 2)
+        describe_layers("milan_core.networks.minis.cnn:alexnet_mini", {"classes": 3}, 2)
     model = resnet_mini(3)
     with pytest.raises(UserError):
         inspect_layers(model, torch.zeros(1, 1, 8, 8))
@@ -104,7 +104,7 @@ def test_tokens_of_a_hub(tmp_path):
 
 def test_generators():
     kwargs = {"channels": 8, "classes": 5}
-    text = describe_layers("milan_core.models.adapters.biggan:generator", kwargs)
+    text = describe_layers("milan_core.networks.adapters.biggan:generator", kwargs)
     assert "input: {kind: latents}" in text
     found = units_of_the_entry(text, torch.cat([torch.randn(1, 140), torch.ones(1, 1)], 1))
     assert [found[f"layer{i}"] for i in range(6)] == [128, 64, 64, 32, 16, 8]

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from milan_core.errors import UserError
-from milan_core.models.layouts import as_maps
+from milan_core.core.errors import UserError
+from milan_core.networks.layouts import as_maps
 
 
 def test_maps_and_vectors():

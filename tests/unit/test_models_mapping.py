@@ -5,15 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from milan_core.config.networks import network_entry
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
-from milan_core.models.adapters.biggan import EMBEDDING, generator
-from milan_core.models.adapters.biggan_keys import to_generator
-from milan_core.models.inputs import InputSpec
-from milan_core.models.mapping import mapped
-from milan_core.models.weights import load_weights
-from milan_core.models.zoo import load_network
+from milan_core.networks.adapters.biggan import EMBEDDING, generator
+from milan_core.networks.adapters.biggan_keys import to_generator
+from milan_core.networks.catalog import network_entry
+from milan_core.networks.inputs import InputSpec
+from milan_core.networks.mapping import mapped
+from milan_core.networks.weights import load_weights
+from milan_core.networks.zoo import load_network
 from milan_core.rehearsal.weights import published_name
 
 

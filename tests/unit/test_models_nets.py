@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from milan_core.errors import UserError
-from milan_core.models import efficientnet_lite
-from milan_core.models.inputs import InputSpec, prepare
-from milan_core.models.minis import alexnet_mini, resnet_mini
-from milan_core.models.trace import layer_outputs
+from milan_core.core.errors import UserError
+from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.minis import efficientnet_lite
+from milan_core.networks.minis.cnn import alexnet_mini, resnet_mini
+from milan_core.networks.trace import layer_outputs
 
 
 @pytest.mark.parametrize(

@@ -4,26 +4,26 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.data.build import build_dataset
-from milan_core.data.codes import GRID, scene_codes, vocabulary
-from milan_core.data.concepts import ConceptTable
-from milan_core.data.generate import generate_dataset
-from milan_core.data.store import open_dataset
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv
+from milan_core.describers.evidence import gather
+from milan_core.describers.labels import label_network
+from milan_core.describers.segmentation import concept_masks
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.sources import open_source
-from milan_core.labels.evidence import gather
-from milan_core.labels.segmentation import concept_masks
-from milan_core.labels.stage import label_network
-from milan_core.models.inputs import InputSpec
-from milan_core.models.learn import learn
-from milan_core.models.objectives import explained
-from milan_core.models.zoo import load_model
-from milan_core.runtime.files import read_csv
+from milan_core.images.build import build_dataset
+from milan_core.images.store import open_dataset
+from milan_core.networks.generators.codes import GRID, scene_codes, vocabulary
+from milan_core.networks.generators.generate import generate_dataset
+from milan_core.networks.inputs import InputSpec
+from milan_core.networks.training.learn import learn
+from milan_core.networks.training.objectives import explained
+from milan_core.networks.zoo import load_model
+from milan_core.world.concepts import ConceptTable
 
 VIEW = {"size": 64, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 TEACHER = {
-    "factory": "milan_core.models.minis:resnet_mini",
+    "factory": "milan_core.networks.minis.cnn:resnet_mini",
     "kwargs": {"classes": 3, "widths": [4, 6]},
     "input": VIEW,
     "layers": ["blocks.3"],
@@ -44,7 +44,7 @@ def generator(world, tmp_path_factory):
     kwargs = {"names": len(names), "colours": len(colours), "embedding": 8, "widths": [12, 8]}
     weights = {"objective": "draw", "epochs": 25, "batch_size": 25, "learning_rate": 1e-2}
     model = {
-        "factory": "milan_core.models.generator_mini:generator_mini",
+        "factory": "milan_core.networks.minis.generator:generator_mini",
         "kwargs": kwargs,
         "input": {"kind": "latents", "size": 64},
         "weights": weights,
@@ -80,7 +80,7 @@ def test_codes_say_what_is_at_the_centre_of_each_cell(world):
 def test_distilled_transformer_explains_features_of_unseen_images(world, tmp_path):
     weights = {"objective": "distil", "teacher": TEACHER, "teacher_size": 64, "count": 100}
     model = {
-        "factory": "milan_core.models.vit_mini:vit_mini",
+        "factory": "milan_core.networks.minis.vit:vit_mini",
         "kwargs": {"features": 6, "grid": 4, **SMALL},
         "input": VIEW,
         "weights": {**weights, "epochs": 30, "batch_size": 20, "learning_rate": 1e-2},

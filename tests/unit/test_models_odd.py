@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
-from milan_core.models.hooks import HookPoint
-from milan_core.models.layouts import Layout
-from milan_core.models.trace import Trace, layer_outputs, resolve_layers
+from milan_core.networks.hooks import HookPoint
+from milan_core.networks.layouts import Layout
+from milan_core.networks.trace import Trace, layer_outputs, resolve_layers
 
 IMAGES = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
 

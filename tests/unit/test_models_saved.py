@@ -7,11 +7,11 @@ import pytest
 import torch
 import yaml
 
-from milan_core.errors import UserError
-from milan_core.models.inspect import describe_layers
-from milan_core.models.minis import resnet_mini
-from milan_core.models.trace import layer_outputs
-from milan_core.models.zoo import load_network, model_hash
+from milan_core.core.errors import UserError
+from milan_core.networks.inspect import describe_layers
+from milan_core.networks.minis.cnn import resnet_mini
+from milan_core.networks.trace import layer_outputs
+from milan_core.networks.zoo import load_network, model_hash
 
 LAYERS = ["stem.0", "blocks.1", "blocks.2.body.1", "fc"]
 BATCH = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -141,7 +141,7 @@ def test_huggingface(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no model class 'Dinov9'"):
         load_network(
             {
-                "factory": "milan_core.models.adapters.huggingface:vision_model",
+                "factory": "milan_core.networks.adapters.huggingface:vision_model",
                 "kwargs": {"architecture": "Dinov9", "config": {}},
             }
         )

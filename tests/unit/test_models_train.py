@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.errors import UserError
-from milan_core.models import train as training
-from milan_core.models.inputs import InputSpec
-from milan_core.models.train import evaluate, train_classifier
-from milan_core.models.zoo import load_model
-from milan_core.runtime.files import read_csv
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv
+from milan_core.networks.inputs import InputSpec
+from milan_core.networks.training import train as training
+from milan_core.networks.training.train import evaluate, train_classifier
+from milan_core.networks.zoo import load_model
 
 INPUT = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 SPEC = {
-    "factory": "milan_core.models.minis:alexnet_mini",  # has dropout, so randomness in each step
+    # Has dropout, so randomness in each step.
+    "factory": "milan_core.networks.minis.cnn:alexnet_mini",
     "kwargs": {"classes": 3, "widths": [4, 6, 8, 8, 6]},
     "input": INPUT,
 }

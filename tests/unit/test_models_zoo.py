@@ -5,13 +5,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from milan_core.config.zoo import Weights
-from milan_core.errors import UserError
-from milan_core.models.weights import load_weights, save_weights
-from milan_core.models.zoo import load_model, model_hash, resolve_factory
+from milan_core.core.errors import UserError
+from milan_core.networks.options import Weights
+from milan_core.networks.weights import load_weights, save_weights
+from milan_core.networks.zoo import load_model, model_hash, resolve_factory
 
 MINI = {
-    "factory": "milan_core.models.minis:resnet_mini",
+    "factory": "milan_core.networks.minis.cnn:resnet_mini",
     "kwargs": {"classes": 3, "widths": [4, 6, 8]},
     "layers": ["blocks.*"],
     "input": {"size": 32, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
@@ -51,12 +51,15 @@ def test_factory_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"factory": "milan_core.models.minis"}, "is not of the form"),
-        ({"factory": "milan_core.models.minis:resnet_mni"}, "did you mean 'resnet_mini'"),
+        ({"factory": "milan_core.networks.minis.cnn"}, "is not of the form"),
+        ({"factory": "milan_core.networks.minis.cnn:resnet_mni"}, "did you mean 'resnet_mini'"),
         ({"factory": "no_such_package:net"}, "cannot be imported"),
-        ({"factory": "milan_core.models.mini:net"}, "did you mean .*milan_core.models.minis"),
+        (
+            {"factory": "milan_core.networks.mini:net"},
+            "did you mean .*milan_core.networks.minis",
+        ),
         ({"factory": "no/such/file.py:net"}, "factory file not found"),
-        ({"factory": "milan_core.models.minis:RESNET_WIDTHS"}, "not a callable"),
+        ({"factory": "milan_core.networks.minis.cnn:RESNET_WIDTHS"}, "not a callable"),
         ({"factory": "builtins:dict", "kwargs": {}}, "expected torch.nn.Module"),
         ({"kwargs": {"klasses": 3}}, "does not accept kwargs"),
         ({"layrs": []}, "did you mean 'layers'"),

@@ -14,12 +14,12 @@ import yaml
 from PIL import Image
 from released import write_container
 
+from milan_core.captioner.features.published import encoder_spec
 from milan_core.cli import main
 from milan_core.cli.own_network import network_spec
-from milan_core.errors import UserError
-from milan_core.features.published import encoder_spec
-from milan_core.models.inspect import describe_layers
-from milan_core.models.zoo import build
+from milan_core.core.errors import UserError
+from milan_core.networks.inspect import describe_layers
+from milan_core.networks.zoo import build
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder/decoder.pth"
 NETWORK = """

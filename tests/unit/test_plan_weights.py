@@ -7,7 +7,7 @@ import yaml
 
 from milan_core import plan
 from milan_core.config import parse_config
-from milan_core.errors import UserError
+from milan_core.core.errors import UserError
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from milan_core.errors import UserError
-from milan_core.features.pooling import pool_slots
-from milan_core.features.pyramid import pool_pyramid
+from milan_core.captioner.features.pooling import pool_slots
+from milan_core.captioner.features.pyramid import pool_pyramid
+from milan_core.core.errors import UserError
 from milan_core.ops import pack_masks
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder/pyramid.npz"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from milan_core.config.queries import shipped_queries
-from milan_core.text.queries import matches
+from milan_core.scoring.queries import matches
+from milan_core.scoring.query_options import shipped_queries
 
 
 def shipped(name):

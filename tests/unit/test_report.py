@@ -13,14 +13,15 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from milan_core.data.store import finish_folder, new_array, start_folder
-from milan_core.errors import UserError
+from milan_core.core.drawing import write_figure
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, write_csv, write_json
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.experiments import figures, pmi, scores, tables
+from milan_core.experiments.generalization import tables
+from milan_core.images.store import finish_folder, new_array, start_folder
 from milan_core.report.pages import build_report
 from milan_core.report.run import collect_run
-from milan_core.runtime.drawing import write_figure
-from milan_core.runtime.files import read_csv, write_csv, write_json
+from milan_core.scoring import figures, pmi, scores
 
 UNITS = [("conv.1", 0), ("conv.1", 1), ("conv.2", 0)]
 NOTICE = "made-up scenes; not ImageNet, not humans"

@@ -7,12 +7,12 @@ import numpy as np
 from PIL import Image
 from unit.test_report import write_dataset, write_exemplars
 
+from milan_core.core.files import write_csv
 from milan_core.exemplars.store import load_exemplars
 from milan_core.report.bands import bands_picture, unit_bands
 from milan_core.report.pages import build_report
 from milan_core.report.run import collect_run
 from milan_core.report.sheets import TILE, Thumbnails
-from milan_core.runtime.files import write_csv
 
 IDS = [[[1, 2], [3, -1], [-1, -1]], [[0, 1], [2, 3], [4, 5]]]
 VALUES = [[[3.25, 2.0], [-1.5, -np.inf], [-np.inf, -np.inf]], [[0.5, 0.5], [0, 0], [0, 0]]]

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from milan_core.core.files import write_csv
 from milan_core.report import sheets, wording
 from milan_core.report.overview import inline_svg
 from milan_core.report.pages import duration
 from milan_core.report.results import Figure, Table, average, lambda_rows
-from milan_core.runtime.files import write_csv
 
 COLUMNS = ("model", "method", "metric", "value", "low", "high", "n")
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from milan_core.errors import UserError
-from milan_core.experiments.sections import (
+from milan_core.core.drawing import render, write_figure
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_json, write_csv, write_json, write_text
+from milan_core.core.section import (
     Column,
     Link,
     Picture,
@@ -14,8 +16,6 @@ from milan_core.experiments.sections import (
 )
 from milan_core.report.pages import coded
 from milan_core.report.sections import cell, load_sections
-from milan_core.runtime.drawing import render, write_figure
-from milan_core.runtime.files import read_json, write_csv, write_json, write_text
 
 COLUMNS = [
     Column("condition", "Condition"),

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from milan_core.describe.captioner import Captioner
-from milan_core.describe.decoder import Decoder
-from milan_core.describe.language_model import LanguageModel
-from milan_core.experiments.bootstrap import Bootstrap
-from milan_core.experiments.rerank_report import _panel, sentences, write_study
-from milan_core.experiments.rerank_study import (
+from milan_core.captioner.captioner import Captioner
+from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
+from milan_core.core.files import write_csv
+from milan_core.core.section import read_section
+from milan_core.experiments.decoding.section import _panel, sentences, write_study
+from milan_core.experiments.decoding.study import (
     COLUMNS,
     HALVES,
     TIMING,
@@ -20,10 +22,8 @@ from milan_core.experiments.rerank_study import (
     measured_row,
     trials,
 )
-from milan_core.experiments.scores import ACCURACY, Measured
-from milan_core.experiments.sections import read_section
-from milan_core.runtime.files import write_csv
-from milan_core.text.vocabulary import Tokenizer, Vocabulary
+from milan_core.scoring.bootstrap import Bootstrap
+from milan_core.scoring.scores import ACCURACY, Measured
 
 OPTIONS = {
     **{"beams": [1, 6], "lambdas": [0.0, 0.5], "token_lambdas": [0.3], "token_beam": 4},

@@ -8,11 +8,11 @@ import pytest
 import safetensors
 
 from milan_core.annotations.mapped import scratch_array
-from milan_core.assets.registry import AssetSpec
-from milan_core.config import Asset
-from milan_core.errors import UserError, unknown
-from milan_core.runtime import files, provenance, seeding
-from milan_core.runtime.lock import folder_lock
+from milan_core.core import files, provenance, seeding
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.lock import folder_lock
+from milan_core.images.fetch.options import Asset
+from milan_core.images.fetch.registry import AssetSpec
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core.errors import UserError
-from milan_core.experiments import baselines, scores
-from milan_core.experiments.bootstrap import Bootstrap
-from milan_core.experiments.units import (
+from milan_core.core.errors import UserError
+from milan_core.core.files import write_csv
+from milan_core.scoring import constants as baselines
+from milan_core.scoring import scores
+from milan_core.scoring.bootstrap import Bootstrap
+from milan_core.scoring.units import (
     Material,
     Truth,
     join,
@@ -20,7 +22,6 @@ from milan_core.experiments.units import (
     read_descriptions,
     read_truth,
 )
-from milan_core.runtime.files import write_csv
 
 UNITS = (("conv1", 0), ("conv1", 1), ("conv2", 0), ("conv2", 1))
 CONCEPTS = ("dog", "cat", "text", "blur")
@@ -142,7 +143,7 @@ def test_constants() -> None:
 
 
 def test_agreement_constant_maximises_the_mean_of_rouge_1() -> None:
-    from milan_core.text.metrics import RougeScorer
+    from milan_core.scoring.metrics import RougeScorer
 
     captions = ["a red dog", "dog on grass", "red grass", "dog", "a cat", "a dog on red grass"]
     best = baselines.agreement_constant(captions)

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from milan_core.errors import UserError
-from milan_core.experiments import stage
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, save_tensors, write_csv
+from milan_core.experiments.generalization import score as stage
 from milan_core.plan.splits import HELD_OUT, WITHIN
-from milan_core.runtime.files import read_csv, save_tensors, write_csv
 
 CONCEPTS = ("dog", "cat", "dog", "bird", "cat", "bird")
 TRUTH = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")

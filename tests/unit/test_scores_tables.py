@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core.errors import UserError
-from milan_core.experiments import figures, pmi, scores, tables
-from milan_core.experiments.units import Material, Truth
-from milan_core.runtime.files import read_csv, save_tensors
-from milan_core.text.metrics import WordInformation
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, save_tensors
+from milan_core.experiments.generalization import tables
+from milan_core.scoring import figures, pmi, scores
+from milan_core.scoring.metrics import WordInformation
+from milan_core.scoring.units import Material, Truth
 
 UNITS = (("c", 0), ("c", 1))
 CAPTIONS = (("thing", "dog", "puppy"), ("thing", "cat", "kitten"))

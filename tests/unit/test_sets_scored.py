@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from milan_core.experiments import comparison, pmi, stage, table2, tables
-from milan_core.experiments.bootstrap import Bootstrap
-from milan_core.experiments.rerank_report import sentences, write_study
-from milan_core.experiments.rerank_study import COLUMNS, TIMING, measured_row
-from milan_core.experiments.scores import BERT_F, Measured, Score, write_scores
-from milan_core.experiments.sections import read_section
-from milan_core.experiments.table2_section import write_table2_section
-from milan_core.experiments.transfer import write_transfer
-from milan_core.features.store import FeatureTable
+from milan_core.captioner.features.store import FeatureTable
+from milan_core.core.files import read_csv, save_tensors, write_csv
+from milan_core.core.section import read_section
+from milan_core.experiments.baselines import comparison
+from milan_core.experiments.baselines import tables as table2
+from milan_core.experiments.baselines.section import write_table2_section
+from milan_core.experiments.decoding.section import sentences, write_study
+from milan_core.experiments.decoding.study import COLUMNS, TIMING, measured_row
+from milan_core.experiments.generalization import score as stage
+from milan_core.experiments.generalization import tables
+from milan_core.experiments.generalization.transfer import write_transfer
 from milan_core.report.results import lambda_rows
 from milan_core.report.wording import lambda_sentence
-from milan_core.runtime.files import read_csv, save_tensors, write_csv
+from milan_core.scoring import pmi
+from milan_core.scoring.bootstrap import Bootstrap
+from milan_core.scoring.scores import BERT_F, Measured, Score, write_scores
 
 SAID = ("dogs", "red things", "the sky", "dogs", "red things", "sky")
 PEOPLE = ("layer", "unit", "summary")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from milan_core.errors import UserError
-from milan_core.models.trace import Trace, layer_outputs, resolve_layers
+from milan_core.core.errors import UserError
+from milan_core.networks.trace import Trace, layer_outputs, resolve_layers
 
 
 def small_net():

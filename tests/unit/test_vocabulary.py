@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core.text.vocabulary import Tokenizer, Vocabulary, reconstruct, tokenize
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary, reconstruct, tokenize
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/decoder"
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from milan_core.data import build_dataset
-from milan_core.data.bank import Bank, Piece, split_portraits
-from milan_core.data.scenes import TINTS, Composer, paste
-from milan_core.data.shapes import ShapeArt
-from milan_core.data.specs import SceneSpec
-from milan_core.runtime.seeding import generator
+from milan_core.core.seeding import generator
+from milan_core.images.build import build_dataset
+from milan_core.images.options import SceneSpec
+from milan_core.world.bank import Bank, Piece, split_portraits
+from milan_core.world.scenes import TINTS, Composer, paste
+from milan_core.world.shapes import ShapeArt
 
 
 def build(out, seed=3, **options):

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from milan_core.assets import fetch_asset, find_asset
-from milan_core.data import NEEDS, build_dataset
-from milan_core.data.lexicon import load_lexicon
-from milan_core.data.stickers import STYLES
-from milan_core.errors import UserError
-from milan_core.runtime.files import write_json
+from milan_core.core.errors import UserError
+from milan_core.core.files import write_json
+from milan_core.images.build import NEEDS, build_dataset
+from milan_core.images.fetch.fetch import fetch_asset
+from milan_core.images.fetch.registry import find_asset
+from milan_core.world.lexicon import load_lexicon
+from milan_core.world.stickers import STYLES
 
 
 @pytest.fixture(scope="module")

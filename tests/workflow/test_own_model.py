@@ -119,7 +119,7 @@ def test_directions_of_a_dictionary(quick_run, tmp_path):
     """A sparse autoencoder of a layer, trained and described like a layer of its own."""
     weights = "results/quick/shapes_resnet/target/weights.safetensors"
     entry = {
-        "factory": "milan_core.models.minis:resnet_mini",
+        "factory": "milan_core.networks.minis.cnn:resnet_mini",
         "kwargs": {"classes": 12, "widths": [12, 16, 24]},
         "weights": {"source": "file", "path": weights},
         "input": {"size": 64, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
@@ -253,7 +253,7 @@ def test_auto_without_a_captioner(own, tmp_path):
 
 
 def test_second_run_in_the_same_folder_waits_its_turn(quick_run, own, tmp_path):
-    from milan_core.runtime.lock import folder_lock
+    from milan_core.core.lock import folder_lock
 
     with folder_lock(tmp_path / "busy"):
         result = milan(quick_run, *run_arguments(own, tmp_path / "busy"))
@@ -265,7 +265,7 @@ PYTHON = """
 import json, runpy
 import numpy as np
 import milan_core as milan
-from milan_core.models.inputs import InputSpec
+from milan_core.networks.inputs import InputSpec
 
 network = runpy.run_path('{own}/my_net.py')['build']()
 images = np.random.default_rng(0).integers(0, 255, (20, 64, 64, 3), dtype=np.uint8)

@@ -119,10 +119,10 @@ def test_touching_every_source_changes_nothing(quick_run):
 @pytest.mark.parametrize(
     ("source", "first", "untouched"),
     [
-        ("milan_core/describe/train.py", "captioner_train", "features_pool"),
-        ("milan_core/describe/stage.py", "describe_units", "captioner_train"),
-        ("milan_core/experiments/scores.py", "generalization_score", "describe_units"),
-        ("milan_core/features/encoder.py", "features_pool", "exemplars_merge"),
+        ("milan_core/captioner/training/train.py", "captioner_train", "features_pool"),
+        ("milan_core/describers/stage.py", "describe_units", "captioner_train"),
+        ("milan_core/scoring/scores.py", "generalization_score", "describe_units"),
+        ("milan_core/captioner/features/encoder.py", "features_pool", "exemplars_merge"),
         ("milan_core/report/pages.py", "report_pages", "generalization_table"),
     ],
 )

@@ -1,6 +1,6 @@
 # What the rules of analyze.smk wait for and are given.
 
-from milan_core.plan import analysis as plan_analysis
+from milan_core.experiments.analyze import plan as plan_analysis
 
 ANALYZED = plan_analysis.analyzed(CONFIG)
 

@@ -18,12 +18,12 @@ if repository_root() and repository_root() not in sys.path:
     sys.path.insert(0, repository_root())
 
 from milan_core import plan
-from milan_core.plan import baselines as baseline_plan
-from milan_core.plan import annotations as annotated
+from milan_core.experiments.baselines import plan as baseline_plan
+from milan_core.annotations import plan as annotated
 from milan_core.config import parse_config
-from milan_core.errors import UserError
-from milan_core.runtime.files import canonical_json
-from milan_core.sources import code_version
+from milan_core.core.errors import UserError
+from milan_core.core.files import canonical_json
+from milan_core.core.identity import code_version
 
 try:
     CONFIG = parse_config(config)

@@ -1,4 +1,4 @@
-// A mistake of the caller: becomes milan_core.errors.UserError in Python. Anything else is a bug.
+// A mistake of the caller: becomes milan_core.core.errors.UserError in Python. Anything else is a bug.
 #pragma once
 
 #include <stdexcept>

@@ -1,0 +1,1 @@
+"""Tables for crowdsourcing: tasks, qualification of annotators, cleaning of their texts."""

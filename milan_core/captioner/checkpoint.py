@@ -1,0 +1,111 @@
+"""Captioners on disk: a folder of three files, none of which can run code.
+
+    config.json            format, sizes of the networks, and `meta`: how the captioner came to be
+    vocabulary.json        the words in id order
+    weights.safetensors    every tensor, with a checksum
+
+`load_captioner` also reads the authors' released `milan-*.pth` containers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from milan_core.captioner.captioner import Captioner
+from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.release import captioner_from_release, filled, read_release
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
+from milan_core.core.errors import UserError
+from milan_core.core.files import (
+    canonical_json,
+    load_tensors,
+    read_json,
+    save_tensors,
+    text_hash,
+    write_json,
+)
+
+KIND, FORMAT = "captioner", 1
+CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "weights.safetensors"
+
+
+def save_captioner(captioner: Captioner, folder: Path | str, meta: Mapping[str, Any]) -> None:
+    """Write the captioner to `folder`; `config.json` comes last and marks the folder complete."""
+    folder = Path(folder)
+    words = list(captioner.tokenizer.vocabulary.words)
+    model = captioner.language_model
+    arrays = {
+        name: tensor.detach().cpu().numpy() for name, tensor in captioner.state_dict().items()
+    }
+    save_tensors(folder / WEIGHTS, KIND, FORMAT, arrays, {"vocabulary": _words_hash(words)})
+    write_json(folder / VOCABULARY, words)
+    config = {
+        "kind": KIND,
+        "format": FORMAT,
+        "feature_size": captioner.decoder.feature_size,
+        "decoder": captioner.decoder.sizes(),
+        "language_model": None if model is None else model.sizes(),
+        "meta": dict(meta),
+    }
+    write_json(folder / CONFIG, config)
+
+
+def load_captioner(path: Path | str) -> Captioner:
+    """The captioner of a folder of ours or of a released `milan-*.pth` file, in evaluation mode.
+
+    Raises:
+        UserError: nothing is there, or it is damaged or no captioner. Nothing in it is executed.
+    """
+    path = Path(path)
+    if path.is_dir() or path.is_file():
+        folder = path.is_dir()
+        found = _load_folder(path) if folder else captioner_from_release(read_release(path))
+        found.origin = path
+        return found
+    message = (
+        f"captioner not found: {path}; give a folder with {CONFIG}, or a released milan-*.pth file"
+    )
+    raise UserError(message)
+
+
+def _load_folder(folder: Path) -> Captioner:
+    config = read_json(folder / CONFIG, "captioner configuration")
+    if not isinstance(config, dict) or config.get("kind") != KIND:
+        message = f"{folder / CONFIG} does not describe a captioner"
+        raise UserError(message)
+    if config.get("format") != FORMAT:
+        message = (
+            f"{folder}: captioner format {config.get('format')}, this release reads {FORMAT}; "
+            "train or convert it again"
+        )
+        raise UserError(message)
+    words = read_json(folder / VOCABULARY, "vocabulary")
+    arrays, header = load_tensors(folder / WEIGHTS, KIND, (FORMAT,))
+    if header.get("vocabulary") != _words_hash(words):
+        message = f"{folder}: {VOCABULARY} and {WEIGHTS} belong to different captioners"
+        raise UserError(message)
+    tokenizer = Tokenizer(Vocabulary(tuple(words)))
+    try:
+        size, sizes = tokenizer.vocabulary.size, config["language_model"]
+
+        def build() -> Captioner:
+            decoder = Decoder(config["feature_size"], size, **config["decoder"])
+            language_model = None if sizes is None else LanguageModel(tokenizer, **sizes)
+            return Captioner(decoder, language_model, tokenizer)
+
+        captioner = filled(build, {name: torch.from_numpy(x) for name, x in arrays.items()})
+    except (KeyError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        message = f"{folder}: {CONFIG} does not fit {WEIGHTS} ({reason}); train or convert it again"
+        raise UserError(message) from None
+    captioner.meta = config.get("meta", {})
+    return captioner.eval()
+
+
+def _words_hash(words: Any) -> str:
+    return text_hash(canonical_json(words), 64)

@@ -1,0 +1,240 @@
+"""The frozen encoder of the captioner: any network, the maps of some of its layers.
+
+The maps depend on the image alone; masks only weight them afterwards (spec 4.1, `pooling`). So
+every distinct image goes through the network once, whatever the number of exemplars on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from milan_core.captioner.features.maps import MARKER, EncodedMaps, remove_stale
+from milan_core.captioner.features.pooling import MaskedLayer, masked_layer, pool_images
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.files import (
+    atomic_path,
+    canonical_json,
+    read_json,
+    text_hash,
+    write_json,
+    write_npy,
+)
+
+if TYPE_CHECKING:
+    from milan_core.exemplars.store import ExemplarSet
+    from milan_core.networks.zoo import LoadedModel
+
+KINDS = ("pyramid", "spatial")
+_FLOAT16_MAX = 65504.0
+
+
+class Encoder:
+    """A frozen network with the layers that are read, shallow to deep.
+
+    Args:
+        model: the network.
+        layers: names or patterns; default: those of the model's spec.
+        kind: ``pyramid`` averages the maps of all layers under a mask: one vector an exemplar.
+            ``spatial`` (spec 4.1) reads the last layer's map of the masked image: one vector a
+            cell of the map.
+        batch_size: images a forward pass.
+        device: where the network runs.
+        dtype: of the maps. float16 is what features are stored in; released captioners were
+            trained on float32.
+
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        layers: Sequence[str] = (),
+        *,
+        kind: str = "pyramid",
+        batch_size: int = 64,
+        device: str = "cpu",
+        dtype: str = "float16",
+    ) -> None:
+        from milan_core.networks.trace import resolve_layers
+
+        if kind not in KINDS:
+            raise unknown("encoder kind", kind, KINDS)
+        self.model = model
+        self.layers = resolve_layers(model.module, layers) if layers else list(model.layers)
+        if not self.layers:
+            msg = "the encoder has no layers; list them under `layers` of its spec"
+            raise UserError(msg)
+        self.kind = kind
+        self.batch_size = batch_size
+        self.device = device
+        self.dtype = np.dtype(dtype)
+        self._hash = ""
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], **options: Any) -> Encoder:
+        """The encoder of a zoo spec (`milan_core.networks.zoo`)."""
+        from milan_core.networks.zoo import load_model
+
+        return cls(load_model(spec), **options)
+
+    @property
+    def hash(self) -> str:
+        """Digest of weights, layers, input and kind: equal digests give equal maps."""
+        if not self._hash:
+            from milan_core.networks.zoo import model_hash
+
+            facts = [model_hash(self.model.module), self.layers, self.model.input.to_mapping()]
+            facts.append(self.model.post_relu)
+            if layout := self.model.layout.to_mapping():
+                facts.append(layout)
+            if (self.kind, self.dtype) != ("pyramid", np.float16):
+                facts += [self.kind, self.dtype.name]
+            self._hash = text_hash(canonical_json(facts), digits=16)
+        return self._hash
+
+    def encode_maps(self, images: np.ndarray, ids: np.ndarray | None = None) -> list[np.ndarray]:
+        """Maps of `images[ids]` (all of them without `ids`).
+
+        Args:
+            images: uint8 (N, H, W, 3), RGB.
+            ids: int (n,); a repeated id is encoded again, so pass distinct ones.
+
+        Returns:
+            One array (n, C, h, w) a level, rows in the order of `ids`.
+
+        """
+        rows = np.arange(len(images)) if ids is None else np.asarray(ids)
+        return self._fill(images, rows, lambda level, shape: np.empty(shape, self.dtype))
+
+    def encode_dataset(
+        self, dataset: Any, folder: Path | str, ids: np.ndarray | None = None, code: str = ""
+    ) -> EncodedMaps:
+        """Encode images of a dataset below a folder, or reuse what is there.
+
+        Maps lie in a sub-folder named after everything that decides them (weights, layers, input,
+        images), so those of two encoders never mix and changing back costs nothing; `encoded.json`
+        in both folders comes last and says which one is meant. What other sources (`code`) left is
+        deleted. `ids`: images wanted (default: all).
+        """
+        folder = Path(folder)
+        rows = np.arange(len(dataset.images)) if ids is None else np.unique(np.asarray(ids))
+        rows = rows[rows >= 0].astype(np.int64)
+        meta = {
+            "code": code,
+            "dataset": dataset.fingerprint,
+            "encoder": self.hash,
+            "ids": text_hash(rows.tobytes().hex()),
+            "images": len(dataset.images),
+            "kind": self.kind,
+            "layers": self.layers,
+            "levels": len(self.layers) if self.kind == "pyramid" else 0,
+        }
+        meta["key"] = text_hash(canonical_json(meta), digits=16)
+        content = folder / meta["key"]
+        done = content / MARKER
+        if self.kind == "pyramid" and not (done.is_file() and read_json(done) == meta):
+            done.unlink(missing_ok=True)
+            self._write_levels(dataset.images, rows, content)
+            write_npy(content / "ids.npy", rows)
+            write_json(done, meta)
+        write_json(folder / MARKER, meta)
+        remove_stale(folder, code)
+        return EncodedMaps.load(folder)
+
+    def _write_levels(self, images: np.ndarray, rows: np.ndarray, folder: Path) -> None:
+        with contextlib.ExitStack() as files:
+
+            def make(level: int, shape: tuple[int, ...]) -> np.ndarray:
+                path = files.enter_context(atomic_path(folder / f"level{level}.npy"))
+                return np.lib.format.open_memmap(path, mode="w+", dtype=self.dtype, shape=shape)
+
+            for array in self._fill(images, rows, make):
+                array.flush()  # type: ignore[attr-defined]
+
+    def _fill(
+        self,
+        images: np.ndarray,
+        rows: np.ndarray,
+        make: Callable[[int, tuple[int, ...]], np.ndarray],
+    ) -> list[np.ndarray]:
+        if not len(rows):
+            msg = "there are no images to encode"
+            raise UserError(msg)
+        out: list[np.ndarray] = []
+        begin = 0
+        for _, maps in self.batches(images, rows):
+            if not out:
+                out = [make(level, (len(rows), *m.shape[1:])) for level, m in enumerate(maps)]
+            for array, part in zip(out, maps, strict=True):
+                array[begin : begin + len(part)] = part
+            begin += len(maps[0])
+        return out
+
+    def batches(
+        self, images: Any, ids: np.ndarray, most: int | None = None
+    ) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Ids and maps, batch by batch; `images[ids]` must give uint8 (n, H, W, 3).
+
+        With `most` no batch has more images: 64 of resnet101 at 224 pixels take 1.5 GB.
+        """
+        step = min(self.batch_size, most or self.batch_size)
+        for begin in range(0, len(ids), step):
+            part = ids[begin : begin + step]
+            yield part, self.forward(images[part])
+
+    def forward(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """Maps of one batch of images uint8 (n, H, W, 3)."""
+        import torch
+
+        from milan_core.networks.inputs import prepare
+        from milan_core.networks.trace import Trace
+
+        found: dict[str, np.ndarray] = {}
+
+        def keep(name: str, tensor: torch.Tensor) -> None:
+            maps, _ = self.model.layout.maps(tensor, name)
+            maps = maps.float()
+            if self.dtype == np.float16:
+                # A rare value beyond float16 is kept as the largest one rather than as infinity.
+                maps = maps.clamp(-_FLOAT16_MAX, _FLOAT16_MAX).half()
+            found[name] = maps.cpu().numpy()
+
+        module = self.model.module.to(self.device)
+        with (
+            Trace(module, self.layers, keep, post_relu=self.model.post_relu) as trace,
+            torch.inference_mode(),
+        ):
+            trace(prepare(pixels, self.model.input, self.device))
+        return [found[name] for name in self.layers]
+
+    def features(
+        self, images: np.ndarray, exemplars: ExemplarSet, mask_size: int = 224, **options: Any
+    ) -> dict[str, np.ndarray]:
+        """Features of every layer's exemplars, {layer: float32 (U, k, F)}, every image once.
+
+        `options` are those of the pooling: append_area, resize. No more than one batch of maps is
+        kept, so any number of images fits.
+        """
+        layers = [masked_layer(exemplars, name, mask_size) for name in exemplars.layers]
+        if self.kind == "spatial":
+            from milan_core.captioner.features.spatial import spatial_features
+
+            return {one.name: spatial_features(self, images, one, mask_size) for one in layers}
+        ids = used_images(layers)
+        pooled = pool_images(self.batches(images, ids), layers, mask_size, **options)["exact"]
+        edges = np.cumsum([len(layer.ids) for layer in layers])[:-1]
+        return dict(zip(exemplars.layers, np.split(pooled, edges), strict=True))
+
+
+def used_images(layers: Sequence[MaskedLayer]) -> np.ndarray:
+    """int64 (n,): ids of the images that any exemplar shows, rising."""
+    ids = np.unique(np.concatenate([layer.ids.ravel() for layer in layers]))
+    ids = ids[ids >= 0]
+    if not len(ids):
+        msg = "there are no images to encode: no unit has an exemplar"
+        raise UserError(msg)
+    return ids

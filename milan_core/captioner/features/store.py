@@ -1,0 +1,64 @@
+"""The feature file of one network: what the captioner reads, and two controls beside it.
+
+One row per unit, layers in mining order, units ascending. `exact` pools each exemplar under its own
+mask; `shuffled` under the mask of another unit's exemplar; `whole` over the whole image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import map_tensors, save_tensors
+
+KIND, VERSION = "milan-features", 1
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features of all units of one network.
+
+    Attributes:
+        arrays: masking name to float16 [U, k, F]; float32 for a published captioner.
+        layers: (layer name, number of units) in row order; the sum of the numbers is U.
+        meta: encoder hash, data set fingerprint, pooling options.
+        units: unit numbers of each layer; None: 0 to U-1.
+
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    layers: list[tuple[str, int]]
+    meta: dict[str, Any]
+    units: Mapping[str, Sequence[int]] | None = None
+
+    @property
+    def rows(self) -> list[tuple[str, int]]:
+        """(layer, unit) of every row."""
+        chosen = self.units or {}
+        return [
+            (name, unit) for name, count in self.layers for unit in chosen.get(name, range(count))
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write the table."""
+        meta = {**self.meta, "layers": [list(item) for item in self.layers]}
+        if self.units is not None:
+            meta["units"] = {name: list(units) for name, units in self.units.items()}
+        save_tensors(path, KIND, VERSION, self.arrays, meta)
+
+
+def load_features(path: Path) -> FeatureTable:
+    """Open a feature file, refusing one whose rows do not match its layers; arrays are mapped."""
+    arrays, meta = map_tensors(path, KIND, (VERSION,))
+    layers = [(str(name), int(count)) for name, count in meta.pop("layers")]
+    units = meta.pop("units", None)
+    expected = sum(count for _, count in layers)
+    for name, array in arrays.items():
+        if array.shape[0] != expected:
+            raise UserError(f"{path}: {name} has {array.shape[0]} rows, its layers have {expected}")
+    return FeatureTable(arrays, layers, meta, units)

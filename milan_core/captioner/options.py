@@ -1,0 +1,75 @@
+"""Options of training a captioner and of decoding with it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from milan_core.core.options import Section
+
+
+class CaptionerSpec(Section):
+    """Captioner p(d|E) and language model p(d): sizes and training (spec 4.3 to 4.5)."""
+
+    embedding: int = Field(128, ge=1, description="Captioner: word vector length")
+    hidden: int = Field(512, ge=1, description="Captioner: LSTM state length")
+    attention: int | None = Field(
+        None,
+        ge=1,
+        description="Captioner: width of the attention; null: the smaller of hidden and features",
+    )
+    dropout: float = Field(0.5, ge=0, lt=1, description="Dropout of both models")
+    language_model: bool = Field(True, description="Train p(d); without it beams are not re-ranked")
+    lm_embedding: int = Field(128, ge=1, description="Language model: word vector length")
+    lm_hidden: int = Field(512, ge=1, description="Language model: LSTM state length")
+    lm_layers: int = Field(2, ge=1, description="Language model: LSTM layers")
+    batch: int = Field(64, ge=1, description="Captioner: captions per step")
+    lm_batch: int = Field(128, ge=1, description="Language model: captions per step")
+    lr: float = Field(1e-3, gt=0, description="AdamW learning rate")
+    weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay")
+    max_epochs: int = Field(100, ge=1, description="Longest training")
+    patience: int = Field(4, ge=0, description="Stop after more than this many epochs without gain")
+    hold_out: float = Field(0.1, gt=0, lt=1, description="Share of units kept for early stopping")
+    stop_on: Literal["bleu", "loss"] = Field("bleu", description="What early stopping watches")
+    keep: Literal["best", "last"] = Field(
+        "best", description="Weights kept: of the best epoch, or of the last as published"
+    )
+    lm_hold_out: Literal["unit", "description"] = Field(
+        "unit",
+        description="Held out from the language model: texts of whole units, or single texts as "
+        "published",
+    )
+    attention_weight: float = Field(
+        1.0, ge=0, description="Weight of the penalty that spreads attention over all exemplars"
+    )
+    length: int = Field(
+        15, ge=1, description="Longest description in tokens when early stopping watches BLEU"
+    )
+    standardise: bool = Field(True, description="Standardise features by the training units")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Products in training; auto: bfloat16 on a GPU, float32 elsewhere"
+    )
+    splits: dict[str, Any] = Field(
+        {}, description="Settings of this section for splits, by name, or for all `within` ones"
+    )
+
+
+class DescribeSpec(Section):
+    """Decoding (paper section 3.4): beam search, then re-ranking by weighted PMI."""
+
+    strategy: Literal["rerank", "beam", "greedy", "sample"] | None = Field(
+        None, description="How words are chosen; null: rerank, or beam without a language model"
+    )
+    mi: bool | None = Field(
+        None,
+        description="beam, greedy, sample: subtract lambda log p(w) word by word; null: yes where "
+        "there is a language model, as published",
+    )
+    temperature: float = Field(0.2, ge=0, description="lambda of log p(d|E) - lambda log p(d)")
+    beam_size: int = Field(50, ge=1, description="Beams")
+    length: int = Field(15, ge=1, description="Longest description in tokens, stop included")
+    legacy: bool = Field(False, description="Count one term of p(d) past the stop, as published")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Products of the captioner; bfloat16 where the hardware has it"
+    )

@@ -1,0 +1,128 @@
+"""How a captioner's features are made by its own encoder.
+
+A captioner of this workflow remembers which encoder made its features, and the digest of that
+encoder's weights. A published one names a torchvision network and brings its weights
+(`features.published`); it reads masks at four points a cell, and so it is given such features.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from milan_core.captioner.reading import pooling_of
+from milan_core.core.errors import UserError
+
+if TYPE_CHECKING:
+    from milan_core.captioner.captioner import Captioner
+    from milan_core.captioner.features.encoder import Encoder
+    from milan_core.exemplars.store import ExemplarSet
+
+ENCODER_WEIGHTS = "encoder.safetensors"
+"""Beside a converted captioner: the weights of its encoder."""
+
+
+def encoder_of(
+    captioner: Captioner, device: str = "cpu", weights: Path | str | None = None
+) -> Encoder:
+    """The encoder that the captioner was trained with, its weights checked by their digest.
+
+    Args:
+        captioner: a loaded one.
+        device: where the encoder runs.
+        weights: the encoder's file: torchvision's, for a published captioner that lacks it; of one
+            trained here, where it lies now.
+
+    """
+    meta = captioner.meta
+    if meta.get("source") == "release":
+        encoder = _published(captioner, device, weights)
+    elif "spec" in meta.get("encoder", {}):
+        encoder = _trained_with(captioner, device, weights)
+    else:
+        message = (
+            "this captioner does not say which encoder made its features, so it cannot describe "
+            "images directly; use one trained by this workflow, or give features to decode()"
+        )
+        raise UserError(message)
+    _check_digest(encoder, meta, weights)
+    return encoder
+
+
+def _trained_with(captioner: Captioner, device: str, weights: Path | str | None) -> Encoder:
+    """The encoder of a captioner that was trained here; its file may have moved to `weights`."""
+    from milan_core.captioner.features.pool import load_encoder
+
+    spec = captioner.meta["encoder"]["spec"]
+    if weights is not None:
+        moved = {**spec["model"].get("weights", {}), "source": "file", "path": str(weights)}
+        spec = {**spec, "model": {**spec["model"], "weights": moved}}
+    try:
+        return load_encoder(spec, device)
+    except UserError as error:
+        message = (
+            f"encoder of the captioner {captioner.origin or ''}: {error}; its place is relative to "
+            "the folder of the run that trained it: work there, or give its file with "
+            "--encoder-weights"
+        )
+        raise UserError(message) from None
+
+
+def _published(captioner: Captioner, device: str, weights: Path | str | None) -> Encoder:
+    from milan_core.captioner.features.published import CLASSES, published_encoder
+    from milan_core.captioner.release import read_release
+    from milan_core.networks.weights import read_state_dict
+
+    named, origin = captioner.meta["encoder"], captioner.origin
+    place: Path | str | None = weights
+    if place is None and origin is not None and origin.is_dir():
+        place = origin / ENCODER_WEIGHTS
+    if place is not None and Path(place).is_file():
+        state = read_state_dict(place)
+    elif weights is None and origin is not None and origin.is_file():
+        place, state = origin, read_release(origin).encoder_state()
+    else:
+        message = (
+            f"{origin or 'the captioner'} lacks the weights of its encoder {named.get('config')} "
+            f"(looked for {place}); give them with --encoder-weights"
+        )
+        raise UserError(message)
+    kind = CLASSES.get(named.get("class", "PyramidConvEncoder"))
+    if kind is None:
+        message = f"{place}: unknown encoder class {named['class']!r}; known: {', '.join(CLASSES)}"
+        raise UserError(message)
+    return published_encoder(str(named.get("config")), state, place, kind=kind, device=device)
+
+
+def _check_digest(encoder: Encoder, meta: dict[str, Any], weights: Path | str | None) -> None:
+    expected = meta.get("encoder_hash")
+    if expected is None and meta.get("source") == "release":
+        return  # a container brings the weights themselves, not their digest
+    if encoder.hash != expected:
+        spec = meta["encoder"].get("spec", {}).get("model", {}).get("weights", {})
+        message = (
+            f"the encoder's weights at {weights or spec.get('path')} give digest {encoder.hash}, "
+            f"the captioner was trained with {expected}; restore those weights or train the "
+            "captioner again"
+        )
+        raise UserError(message)
+
+
+def own_features(
+    captioner: Captioner,
+    encoder: Encoder,
+    images: np.ndarray,
+    exemplars: ExemplarSet,
+    layers: list[str] | None = None,
+) -> np.ndarray:
+    """Features of mined exemplars, layers below each other, as the captioner was taught to read.
+
+    float16 (U, k, F) as they are stored here, or float32 for a published captioner.
+    """
+    options = pooling_of(captioner)
+    pooled = encoder.features(images, exemplars, mask_size=images.shape[1], **options)
+    return np.concatenate([pooled[name] for name in layers or exemplars.layers]).astype(
+        encoder.dtype
+    )

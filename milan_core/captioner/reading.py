@@ -1,0 +1,50 @@
+"""Which features a captioner reads, and how it decodes unless it is told otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from milan_core.core.errors import UserError
+
+if TYPE_CHECKING:
+    from milan_core.captioner.captioner import Captioner
+    from milan_core.captioner.features.store import FeatureTable
+
+PUBLISHED_POOLING = {"append_area": False, "resize": "bilinear"}
+"""How the published pyramid pooled: four mask pixels a cell, no area."""
+
+
+def pooling_of(captioner: Captioner) -> dict[str, Any]:
+    """How the captioner's features are pooled: options of `Encoder.features`."""
+    if captioner.meta.get("source") == "release":
+        return dict(PUBLISHED_POOLING)
+    return {**captioner.meta.get("encoder", {}).get("pooling", {})}
+
+
+def check_encoder(captioner: Captioner, table: FeatureTable, folder: Path, path: Path) -> None:
+    """Refuse features that the captioner's encoder did not make, or that are pooled otherwise.
+
+    What either of them does not say is not compared.
+    """
+    expected = captioner.meta.get("encoder_hash")
+    if expected is not None and expected != table.meta["encoder"]:
+        message = (
+            f"{path} was made by encoder {table.meta['encoder']}, the captioner {folder} reads "
+            f"features of encoder {expected}; run the features stage with the captioner's encoder"
+        )
+        raise UserError(message)
+    found = table.meta.get("pooling", {})
+    for name, value in pooling_of(captioner).items():
+        if found.get(name, value) != value:
+            message = (
+                f"{path} was pooled with {name} {found[name]!r}, the captioner {folder} reads "
+                f"features pooled with {value!r}; run the features stage with that option"
+            )
+            raise UserError(message)
+
+
+def decoding_of(captioner: Captioner, options: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Options of decoding: those given, before those a published captioner brings."""
+    stored = captioner.meta.get("defaults", {})
+    return {**{key: value for key, value in stored.items() if value is not None}, **(options or {})}

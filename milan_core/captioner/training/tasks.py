@@ -1,0 +1,228 @@
+"""The two things a captioner's training fits: p(d) and p(d|E). See `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.search import follow
+from milan_core.captioner.stepping import Stepper
+from milan_core.captioner.training.fitting import Row
+from milan_core.captioner.training.pairs import Corpus
+from milan_core.captioner.training.settings import CaptionerSettings
+from milan_core.captioner.vocabulary import Tokenizer
+from milan_core.core.seeding import generator, seed_torch
+from milan_core.scoring.metrics import bleu
+
+_BLOCK = 256
+"""Units read at once when features are scanned."""
+
+
+class LanguageTask:
+    """p(d): one annotation at a time, stopped by the loss on held-out annotations."""
+
+    name = "language model"
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: Tokenizer,
+        settings: CaptionerSettings,
+        seed: int,
+        device: str,
+    ) -> None:
+        self._corpus, self._settings, self._seed, self._device = corpus, settings, seed, device
+        seed_torch(seed, self.name, "weights")
+        self.model = LanguageModel(
+            tokenizer,
+            embedding=settings.lm_embedding,
+            hidden=settings.lm_hidden,
+            layers=settings.lm_layers,
+            dropout=settings.dropout,
+        ).to(device)
+        self.optimiser = _optimiser(self.model, settings)
+
+    def train_epoch(self, epoch: int) -> float:
+        """One pass over the shuffled pairs: the mean loss per word."""
+        seed_torch(self._seed, self.name, "dropout", epoch)
+        order = generator(self._seed, self.name, "order", epoch)
+        self.model.train()
+        total = _Mean()
+        for _, tokens in self._corpus.lm_train.batches(self._settings.lm_batch, order):
+            with _autocast(self._settings, self._device):
+                loss, words = self._loss(tokens)
+            _update(self.optimiser, loss)
+            total.add(loss, words)
+        return total.value
+
+    @torch.no_grad()
+    def evaluate(self) -> Row:
+        """Loss and, for the decoder, BLEU of greedy descriptions on the held-out units."""
+        self.model.eval()
+        total = _Mean()
+        for _, tokens in self._corpus.lm_held_out.batches(self._settings.lm_batch):
+            total.add(*self._loss(tokens))
+        return {"val_loss": total.value, "bleu": None}
+
+    def rank(self, row: Row) -> Sequence[float]:
+        """The measures that decide which epoch is best."""
+        return [-row["val_loss"]]
+
+    def _loss(self, tokens: np.ndarray) -> tuple[Tensor, int]:
+        ids = torch.from_numpy(tokens).to(self._device)
+        hidden, _ = self.model(ids[:, :-1])
+        return _word_loss(self.model.output, hidden, ids[:, 1:], self._corpus.vocabulary.pad)
+
+
+class DecoderTask:
+    """p(d|E): one (unit, annotation) pair at a time, stopped by BLEU or loss on held-out units."""
+
+    name = "decoder"
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: Tokenizer,
+        features: np.ndarray,
+        settings: CaptionerSettings,
+        seed: int,
+        device: str,
+    ) -> None:
+        self._corpus, self._tokenizer, self._features = corpus, tokenizer, features
+        self._settings, self._seed, self._device = settings, seed, device
+        seed_torch(seed, self.name, "weights")
+        self.model = Decoder(
+            features.shape[2],
+            tokenizer.vocabulary.size,
+            embedding=settings.embedding,
+            hidden=settings.hidden,
+            attention=settings.attention,
+            dropout=settings.dropout,
+        )
+        if settings.standardise:
+            self.model.standardise(*_moments(features, np.unique(corpus.train.units)))
+        self.model.to(device)
+        self.optimiser = _optimiser(self.model, settings)
+
+    def train_epoch(self, epoch: int) -> float:
+        """One pass over the shuffled pairs: the mean loss per word."""
+        seed_torch(self._seed, self.name, "dropout", epoch)
+        order = generator(self._seed, self.name, "order", epoch)
+        self.model.train()
+        total = _Mean()
+        for units, tokens in self._corpus.train.batches(self._settings.batch, order):
+            with _autocast(self._settings, self._device):
+                loss, words, attention = self._loss(units, tokens)
+            # Every exemplar should get a total weight of 1 (Xu et al. 2015, equation 14).
+            penalty = (1 - attention.sum(dim=1)).square().mean()
+            _update(self.optimiser, loss + self._settings.attention_weight * penalty)
+            total.add(loss, words)
+        return total.value
+
+    @torch.no_grad()
+    def evaluate(self) -> Row:
+        """Loss and, for the decoder, BLEU of greedy descriptions on the held-out units."""
+        self.model.eval()
+        total = _Mean()
+        for units, tokens in self._corpus.held_out.batches(self._settings.batch):
+            loss, words, _ = self._loss(units, tokens)
+            total.add(loss, words)
+        score = bleu(self._describe(), self._corpus.references)["bleu"]
+        return {"val_loss": total.value, "bleu": score}
+
+    def rank(self, row: Row) -> Sequence[float]:
+        """The measures that decide which epoch is best."""
+        # Corpus BLEU is 0 until a four-word sequence agrees; the loss then decides.
+        loss = [-row["val_loss"]]
+        return [row["bleu"], *loss] if self._settings.stop_on == "bleu" else loss
+
+    def _loss(self, units: np.ndarray, tokens: np.ndarray) -> tuple[Tensor, int, Tensor]:
+        ids = torch.from_numpy(tokens).to(self._device)
+        hidden, attention = self.model(self._block(units), ids[:, :-1])
+        hidden = self.model.dropout(hidden)
+        loss, words = _word_loss(self.model.output, hidden, ids[:, 1:], self._corpus.vocabulary.pad)
+        return loss, words, attention
+
+    def _block(self, units: np.ndarray) -> Tensor:
+        """Features of the given units as float32 (n, k, F)."""
+        rows = np.asarray(self._features[units], dtype=np.float32)
+        return torch.from_numpy(rows).to(self._device)
+
+    def _describe(self) -> list[str]:
+        """Greedy descriptions of the held-out units, without mutual information."""
+        words, texts = self._corpus.vocabulary, []
+        # One hypothesis per unit, so a block of units is as large as a training batch.
+        for units in _split(self._corpus.held_out_units, self._settings.batch):
+            stepper = Stepper(self.model, self._block(units))
+            length = self._settings.length
+            paths = follow(stepper, len(units), words.start, words.stop, length, early=True)
+            texts += self._tokenizer.decode(paths.tokens)
+        return texts
+
+
+class _Mean:
+    """A mean of batch losses, weighted by their words."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = 0.0, 0
+
+    def add(self, loss: Tensor, count: int) -> None:
+        self._sum += loss.item() * count
+        self._count += count
+
+    @property
+    def value(self) -> float:
+        return self._sum / max(1, self._count)
+
+
+def _word_loss(
+    output: torch.nn.Linear, hidden: Tensor, targets: Tensor, pad: int
+) -> tuple[Tensor, int]:
+    """Mean negative log-likelihood of the targets that are not padding, and their number."""
+    real = targets != pad
+    # Only real positions are projected onto the vocabulary, the widest product of all.
+    loss = functional.cross_entropy(output(hidden[real]).float(), targets[real])
+    return loss, int(real.sum())
+
+
+def _autocast(settings: CaptionerSettings, device: str) -> torch.autocast:
+    """Products in bfloat16 inside the block where the settings say so; held-out losses never."""
+    mixed = settings.precision_on(device) == "bfloat16"
+    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=mixed)
+
+
+def _update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def _optimiser(model: torch.nn.Module, settings: CaptionerSettings) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
+    )
+
+
+def _split(units: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(units), size):
+        yield units[start : start + size]
+
+
+def _moments(features: np.ndarray, units: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of every feature over the exemplars of `units`, summed in float64."""
+    size = features.shape[2]
+    count = len(units) * features.shape[1]
+    mean = np.zeros(size)
+    for rows in _split(units, _BLOCK):
+        mean += features[rows].reshape(-1, size).sum(axis=0, dtype=np.float64) / count
+    variance = np.zeros(size)
+    for rows in _split(units, _BLOCK):
+        centred = features[rows].reshape(-1, size).astype(np.float64) - mean
+        variance += np.square(centred).sum(axis=0) / count
+    return torch.from_numpy(mean), torch.from_numpy(np.sqrt(variance))

@@ -1,0 +1,273 @@
+"""Atomic writes, canonical JSON, hashes and the versioned tensor file.
+
+Every artefact is written under a temporary name in its own folder and renamed, so that a killed job
+leaves either the old file or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import mmap
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+
+PIECE = 64 << 20  # bytes of an array that are hashed or written at once
+
+
+def canonical_json(value: Any) -> str:
+    """`value` as JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def text_hash(text: str, digits: int = 12) -> str:
+    """The first `digits` hexadecimal digits of the SHA-256 of `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def file_sha256(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, renamed to `path` when the block ends without error."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    temporary = path.parent / f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        yield temporary
+        temporary.replace(path)
+    except PermissionError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}; give a folder you may write to "
+        "(--out, or `pathvars` in the config)"
+    )
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` (UTF-8) to `path` atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write `value` as readable JSON with sorted keys."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str, what: str = "file") -> Any:
+    """Read a JSON file, or say in one sentence why it cannot be read."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{what} not found: {path}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{what} {path} is not valid JSON: {error}") from None
+
+
+def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file with a header; floats are written with `repr`, so they read back exactly."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def read_csv(path: Path | str, required: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Read a CSV file with a header into dictionaries; refuse one that lacks a required column."""
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            missing = [name for name in required if name not in (reader.fieldnames or [])]
+            if missing:
+                raise UserError(
+                    f"{path}: missing column {', '.join(missing)}; got {reader.fieldnames}"
+                )
+            return list(reader)
+    except FileNotFoundError:
+        raise UserError(f"table not found: {path}") from None
+
+
+def write_npy(path: Path | str, array: np.ndarray) -> None:
+    """Write one array as .npy, atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        np.save(handle, array, allow_pickle=False)
+
+
+def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
+    """Read one .npy array; with `mmap` the pages are read only when touched."""
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"array not found: {path}; run the stage that writes it") from None
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path} is not a readable .npy array: {error}") from None
+
+
+def give_back(array: np.ndarray) -> None:
+    """Let go of the memory of an array that is mapped from a file; it is read again if needed."""
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _pieces(array: np.ndarray) -> Iterator[memoryview]:
+    """The bytes of an array in C order by pieces, so that a mapped one stays out of memory."""
+    flat = np.asarray(array, order="C").reshape(-1)
+    step = max(1, PIECE // flat.itemsize)
+    for start in range(0, flat.size, step):
+        yield flat[start : start + step].data.cast("B")
+        give_back(array)
+
+
+def _digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> str:
+    told = {key: header[key] for key in ("kind", "version", "meta")}
+    digest = hashlib.sha256(canonical_json(told).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        for piece in _pieces(array):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+# NumPy's codes of the numbers that safetensors has, in the order of its files, last ones first.
+_NAMES = {
+    **{"b1": "BOOL", "u1": "U8", "i1": "I8", "i2": "I16", "u2": "U16", "f2": "F16"},
+    **{"i4": "I32", "u4": "U32", "f4": "F32", "f8": "F64", "i8": "I64", "u8": "U64"},
+}
+_ORDER = list(_NAMES)
+
+
+def _code(array: np.ndarray) -> str:
+    return array.dtype.str.lstrip("<|")
+
+
+def save_tensors(
+    path: Path | str, kind: str, version: int, arrays: Mapping[str, np.ndarray], meta: Any = None
+) -> None:
+    """Write arrays and JSON metadata as one safetensors file with kind, version and checksum.
+
+    The bytes are those of `safetensors.numpy.save`, which would need twice the arrays' size more
+    memory. Arrays of other numbers than safetensors has are a `ValueError`.
+    """
+    if unknown := [str(a.dtype) for a in arrays.values() if _code(a) not in _NAMES]:
+        raise ValueError(f"safetensors has no {', '.join(unknown)}")
+    header = {"kind": kind, "version": version, "meta": meta or {}}
+    header["sha256"] = _digest(arrays, header)
+    order = sorted(arrays, key=lambda name: (-_ORDER.index(_code(arrays[name])), name))
+    told: dict[str, Any] = {"__metadata__": {"milan": canonical_json(header)}}
+    end = 0
+    for name in order:
+        start, end = end, end + arrays[name].nbytes
+        facts = {"dtype": _NAMES[_code(arrays[name])], "shape": list(arrays[name].shape)}
+        told[name] = {**facts, "data_offsets": [start, end]}
+    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        handle.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            for piece in _pieces(arrays[name]):
+                handle.write(piece)
+
+
+def load_tensors(
+    path: Path | str, kind: str, versions: Sequence[int] = (1,)
+) -> tuple[dict[str, np.ndarray], Any]:
+    """Read a file of `save_tensors`: (arrays, meta). Refuses other kinds, versions and damage."""
+    return _checked(path, kind, versions, _read_arrays)
+
+
+def map_tensors(
+    path: Path | str, kind: str, versions: Sequence[int] = (1,)
+) -> tuple[dict[str, np.ndarray], Any]:
+    """As `load_tensors`, with read-only arrays whose pages are read when touched."""
+    return _checked(path, kind, versions, _map_arrays)
+
+
+def _read_arrays(path: Path, handle: Any) -> dict[str, np.ndarray]:
+    return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+
+
+def _map_arrays(path: Path, handle: Any) -> dict[str, np.ndarray]:
+    """The tensors of a file that safetensors has opened, and so found to be sound."""
+    with path.open("rb") as source:
+        size = int.from_bytes(source.read(8), "little")
+        told = json.loads(source.read(size))
+    types = {name: np.dtype(f"<{code}") for code, name in _NAMES.items()}
+    arrays: dict[str, np.ndarray] = {}
+    for name in handle.keys():  # noqa: SIM118
+        facts = told[name]
+        shape, kind = tuple(facts["shape"]), types[facts["dtype"]]
+        begin, end = facts["data_offsets"]
+        there = begin < end  # a mapping cannot be empty
+        place = 8 + size + begin
+        arrays[name] = np.memmap(path, kind, "r", place, shape) if there else np.zeros(shape, kind)
+    return arrays
+
+
+def _checked(
+    path: Path | str,
+    kind: str,
+    versions: Sequence[int],
+    read: Callable[[Path, Any], dict[str, np.ndarray]],
+) -> tuple[dict[str, np.ndarray], Any]:
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{kind} file not found: {path}")
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            raw = (handle.metadata() or {}).get("milan")
+            arrays = read(path, handle)
+    # The last three: types of tensors that NumPy lacks, bfloat16 and float8.
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise UserError(
+            f"{path} is damaged or not a {kind} file ({error}); delete it and run its stage again"
+        ) from None
+    if raw is None:
+        raise UserError(f"{path} was not written by MILAN-workflow; expected a {kind} file")
+    try:
+        header = json.loads(raw)
+        damaged = _digest(arrays, header) != header["sha256"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        damaged = True
+    if damaged:
+        raise UserError(f"{path}: checksum differs, the file is damaged; run its stage again")
+    if header["kind"] != kind:
+        raise UserError(f"{path} holds {header['kind']!r}, expected {kind!r}")
+    if header["version"] not in versions:
+        raise UserError(
+            f"{path}: {kind} format version {header['version']}, this release reads "
+            f"{', '.join(map(str, versions))}; run its stage again"
+        )
+    return arrays, header["meta"]

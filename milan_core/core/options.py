@@ -1,0 +1,134 @@
+"""Base of every section of the configuration and of every step's options.
+
+The class that validates a section of the YAML validates it again from the JSON that crosses the
+shell, so a setting is declared once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from milan_core.core.errors import UserError, nearest
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+Parsed = TypeVar("Parsed")
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON of a section, or of plain values that hold sections.
+
+    Sorted keys and no spaces: equal values give equal text.
+    """
+    plain = TypeAdapter(Any).dump_python(value, mode="json")
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def parse(cls: type[Parsed], raw: Any, where: str) -> Parsed:
+    """`raw` as an instance of `cls`: a section, a union of sections, or any type of pydantic.
+
+    Raises:
+        UserError: one sentence per mistake, with `where`, the key, the value and the nearest name.
+
+    """
+    try:
+        return TypeAdapter(cls).validate_python(raw)
+    except ValidationError as error:
+        raise UserError(sentences(error, cls, where)) from None
+
+
+def sentences(error: ValidationError, cls: Any, where: str) -> str:
+    """The mistakes in a `ValidationError` of `cls`, joined by semicolons; `where` starts each."""
+    return "; ".join(_sentence(item, cls, where) for item in error.errors())
+
+
+def _sentence(item: Any, cls: Any, where: str) -> str:
+    path, _ = _follow(cls, item["loc"])
+    place = f"{where}: {'.'.join(path)}" if path else where
+    kind, context, value = item["type"], item.get("ctx", {}), item["input"]
+    if kind == "extra_forbidden":
+        _, section = _follow(cls, item["loc"][:-1])
+        return f"{place}: unknown key{_hint(path[-1], list(_fields(section)))}"
+    if kind.startswith("union_tag"):
+        key = context["discriminator"].strip("'")
+        known = [name.strip(" '") for name in context.get("expected_tags", "").split(",")]
+        if kind == "union_tag_not_found":
+            return f"{place}: field required: {key}"
+        return f"{place}.{key}: unknown {key} {context['tag']!r}{_hint(context['tag'], known)}" + (
+            f"; known: {', '.join(known)}"
+        )
+    hint = ""
+    if kind == "literal_error" and isinstance(value, str):
+        known = context["expected"].replace(" or ", ", ").split(",")
+        hint = _hint(value, [name.strip(" '") for name in known])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    got = "" if kind == "missing" else f", got {_short(value)}"
+    return f"{place}: {message[:1].lower()}{message[1:]}{got}{hint}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:100]}..."
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = nearest(name, known)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def _follow(section: Any, loc: tuple[Any, ...]) -> tuple[list[str], Any]:
+    """The keys that an error's path names, and the type at its end.
+
+    Pydantic puts the tag of a union's member into the path; a user wrote no such key.
+    """
+    path: list[str] = []
+    for part in loc:
+        member = _tagged(section, part)
+        if member is None:
+            path.append(str(part))
+            field = _fields(section).get(part)
+            section = _unwrapped(field.annotation if field else section, item=field is None)
+        else:
+            section = member
+    return path, section
+
+
+def _fields(section: Any) -> dict[Any, Any]:
+    return dict(getattr(section, "model_fields", {}))
+
+
+def _tagged(section: Any, part: Any) -> Any:
+    """The member of a discriminated union whose tag is `part`."""
+    if isinstance(section, type):
+        return None
+    for member in _members(section):
+        if any(part in get_args(field.annotation) for field in _fields(member).values()):
+            return member
+    return None
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    for argument in get_args(annotation):
+        if isinstance(argument, type) and issubclass(argument, BaseModel):
+            yield argument
+        elif get_args(argument):
+            yield from _members(argument)
+
+
+def _unwrapped(annotation: Any, *, item: bool) -> Any:
+    """The section inside `Section | None`, or with `item` inside a dictionary or list."""
+    if item and get_origin(annotation) in (dict, list, tuple):
+        annotation = get_args(annotation)[-1]
+    members = list(_members(annotation))
+    if len(members) == 1 and get_origin(annotation) not in (dict, list, tuple):
+        return members[0]
+    return annotation

@@ -1,0 +1,106 @@
+"""What an experiment tells the report: sentences, tables and figures, as one `section.json`.
+
+An experiment writes its own files and this one beside them; the report turns every section that
+the configuration asks for into a page, so that no experiment writes HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_json, write_json
+
+FORMAT = 1
+Style = Literal["text", "integer", "number", "percent"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a CSV table as the page shows it; `low` and `high` name an interval's columns.
+
+    `digits` are decimals of numbers, percentages have one; empty cells and NaN become a dash.
+    """
+
+    name: str
+    title: str
+    style: Style = "text"
+    digits: int = 2
+    low: str | None = None
+    high: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file beside the section; `folded` hides a long one until it is asked for."""
+
+    path: str
+    caption: str
+    columns: Sequence[Column]
+    folded: bool = False
+    kind: str = "table"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG file of `runtime.drawing` beside the section; the caption says what it shows."""
+
+    path: str
+    caption: str
+    kind: str = "figure"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A page or file of the experiment's own, such as a review sheet."""
+
+    path: str
+    caption: str
+    kind: str = "link"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One experiment of the report. The first paragraph also stands on the overview page."""
+
+    name: str
+    title: str
+    order: int
+    paragraphs: Sequence[str]
+    items: Sequence[Table | Picture | Link] = field(default_factory=tuple)
+
+
+def write_section(path: Path | str, section: Section) -> None:
+    """Write `section` to `path`; the files of its items must lie beside it already."""
+    folder = Path(path).parent
+    if absent := [item.path for item in section.items if not (folder / item.path).is_file()]:
+        raise FileNotFoundError(
+            f"section {section.name!r}: no file {', '.join(absent)} in {folder}"
+        )
+    write_json(path, {"format": FORMAT, **asdict(section)})
+
+
+def read_section(path: Path | str) -> Section:
+    """The section written by `write_section`; refuses another format with `UserError`."""
+    record = read_json(path, "section")
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        got = record.get("format") if isinstance(record, dict) else type(record).__name__
+        raise UserError(f"{path}: expected a section of format {FORMAT}, got {got}; make it again")
+    items = [_item(path, item) for item in record["items"]]
+    facts = {key: record[key] for key in ("name", "title", "order", "paragraphs")}
+    return Section(**facts, items=items)
+
+
+def _item(path: Path | str, record: dict[str, Any]) -> Table | Picture | Link:
+    kind = record.get("kind")
+    if kind == "table":
+        columns = [Column(**column) for column in record["columns"]]
+        return Table(**{**record, "columns": columns})
+    if kind == "figure":
+        return Picture(**record)
+    if kind == "link":
+        return Link(**record)
+    raise UserError(f"{path}: items: unknown kind {kind!r}, expected table, figure or link")

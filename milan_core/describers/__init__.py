@@ -1,0 +1,1 @@
+"""Everything that says something about a unit: captioners, concept labels, imported tables."""

@@ -1,0 +1,103 @@
+"""Reading `transformers` checkpoints: safely, quietly, offline by default, with clear failures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from milan_core.core.errors import UserError
+
+# Weights that this package never reads, and that published checkpoints often lack.
+_UNREAD = ("pooler",)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder of `save_pretrained`, or the name of a repository on the Hugging Face hub.
+
+    Code that comes with a checkpoint is never run. Of several weight files the library takes
+    safetensors; a `.bin` is read by torch's loader of plain tensors.
+    """
+
+    what: str
+    """What it holds, for messages: "image-to-text"."""
+    source: str
+    files: str
+    """The files it needs, for messages."""
+    download: bool = False
+    """May the hub be asked? Otherwise only folders and the local cache are."""
+
+    def check(self) -> None:
+        """Refuse a folder that cannot be a checkpoint before anything heavy is imported."""
+        folder = self._folder
+        if folder.is_dir() and not (folder / "config.json").is_file():
+            raise self.refusal("the folder has no config.json")
+        if folder.is_file():
+            raise self.refusal("it is a file, not a folder")
+
+    def part(self, loader: Any, **options: Any) -> Any:
+        """`loader.from_pretrained` of this checkpoint."""
+        with _quiet():
+            try:
+                return loader.from_pretrained(
+                    str(self._folder) if self._folder.is_dir() else self.source,
+                    trust_remote_code=False,
+                    local_files_only=not self.download,
+                    **options,
+                )
+            # What the library raises for missing, unreadable and foreign files alike.
+            except (OSError, ValueError, KeyError, ImportError) as error:
+                reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+                raise self.refusal(reason.rstrip(".")) from error
+
+    def model(self, loader: Any, device: str, **options: Any) -> Any:
+        """The model in float32 and evaluation mode on `device`; missing weights are refused.
+
+        The library itself would fill missing weights with random numbers.
+        """
+        model, facts = self.part(loader, output_loading_info=True, **options)
+        missing = [
+            name
+            for name in sorted(facts["missing_keys"])
+            if not any(part in name for part in _UNREAD)
+        ]
+        if missing:
+            raise self.refusal(f"it lacks {len(missing)} weights, the first being {missing[0]}")
+        # Weights read from GGUF are unpacked to float32 already, and refuse to be cast.
+        if not getattr(model, "is_quantized", False):
+            model = model.float()
+        return model.eval().requires_grad_(False).to(device)
+
+    def refusal(self, reason: str) -> UserError:
+        """One sentence: what is wrong with this checkpoint, and what to place where."""
+        folder = self._folder
+        place = f"{folder}/" if folder.exists() or folder.is_absolute() else f"a folder {folder}/"
+        how = "" if self.download else ", or let it be downloaded (download=True)"
+        return UserError(
+            f"no usable {self.what} checkpoint at {self.source}: {reason}; "
+            f"place {self.files} in {place}{how}"
+        )
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.source).expanduser()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The library's progress bars and notices switched off, and its settings restored."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,138 @@
+"""Any other model of `transformers` that reads an image with a prompt and goes on with text.
+
+GIT, LLaVA, PaliGemma, Qwen-VL and their kin differ in how the image enters the prompt; their
+own processors know. So every text is the processor's prompt and the text's ids after it, and the
+whole is read anew for each word: right for all of them, and slow. The two architectures of
+`vision_language` share what they computed of the image.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from milan_core.captioner.stepping import Scores
+from milan_core.core.errors import UserError
+
+_TEXT = ("input_ids", "attention_mask", "token_type_ids")
+Prompt = dict[str, Tensor]
+"""What the processor makes of one crop: the prompt's ids, and the image in the model's own form."""
+
+
+class Prompted:
+    """How to show crops to such a model, and which ids start and end a text.
+
+    Args:
+        model: of `AutoModelForImageTextToText`.
+        processor: of the model, `AutoProcessor`.
+        prompt: text before the description, with the mark that the model has for an image.
+    """
+
+    crop_batch = 1
+    """Prompts of several crops may differ in length."""
+
+    def __init__(self, model: Any, processor: Any, prompt: str = "") -> None:
+        tokenizer = getattr(processor, "tokenizer", None)
+        if model.config.is_encoder_decoder or tokenizer is None:
+            message = (
+                f"image-to-text models of type {model.config.model_type!r} do not go on from a "
+                "prompt; use a BLIP, a vision-encoder-decoder, or a model that does"
+            )
+            raise UserError(message)
+        self.decoder, self.tokenizer = model, tokenizer
+        self._processor, self._prompt = processor, prompt
+        self._ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
+        configured = getattr(model.generation_config, "eos_token_id", None)
+        stop = configured[0] if isinstance(configured, list) else configured
+        stop = stop if stop is not None else next(iter(sorted(self._ends)), None)
+        if stop is None:
+            message = "this checkpoint has no end of text; set eos_token_id in its config.json"
+            raise UserError(message)
+        self.stop: int = stop
+        self._device = next(model.parameters()).device
+        (blank,) = self.look([np.zeros((64, 64, 3), np.uint8)])
+        self.start = int(blank["input_ids"][0, -1])
+        """The prompt's last id, which a reader is given first."""
+
+    def look(self, crops: Sequence[np.ndarray]) -> list[Prompt]:
+        """The prompt of every crop."""
+        return [self._one(crop) for crop in crops]
+
+    def reader(self, states: Sequence[Prompt]) -> PromptedText:
+        """A decoder of texts after these prompts."""
+        return PromptedText(self, states)
+
+    def _one(self, crop: np.ndarray) -> Prompt:
+        try:
+            made = self._processor(images=[crop], text=[self._prompt], return_tensors="pt")
+        # What processors raise for a prompt without the image's mark, or with several.
+        except (ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+            message = (
+                f"the prompt {self._prompt!r} does not suit this model ({error}); give `prompt` "
+                "with its mark for the image, such as '<image>'"
+            )
+            raise UserError(" ".join(message.split())) from None
+        ids = made["input_ids"][0].tolist()
+        while ids and ids[-1] in self._ends:
+            ids.pop()  # tokenizers close a text that is to be gone on with
+        if not ids:
+            tokenizer = self.tokenizer
+            starts = (tokenizer.bos_token_id, tokenizer.cls_token_id, self.stop)
+            ids = [next(start for start in starts if start is not None)]
+        rest = {
+            name: value.to(self._device)
+            for name, value in made.items()
+            if name not in _TEXT and isinstance(value, Tensor)
+        }
+        return {"input_ids": torch.tensor([ids], device=self._device), **rest}
+
+
+class PromptedText:
+    """Reads tokens of texts about some crops; see `vision_language.TextDecoder`."""
+
+    def __init__(self, parts: Prompted, states: Sequence[Prompt]) -> None:
+        self._parts, self._states = parts, states
+        prompts = [state["input_ids"][0, :-1] for state in states]
+        if len({len(ids) for ids in prompts}) != 1:
+            raise ValueError("prompts of different lengths cannot be read together")
+        self._ids = torch.stack(prompts)  # [R, t] what was read so far
+        self._images = torch.arange(len(states), device=self._ids.device)  # [R]
+        self.device = self._ids.device
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """Logits (rows, T, V) after each of the tokens (rows, T)."""
+        self._ids = torch.cat([self._ids, tokens], dim=1)
+        seen = [self._states[image] for image in self._images.tolist()]
+        inputs = {
+            name: torch.cat([state[name] for state in seen])
+            for name in seen[0]
+            if name != "input_ids"
+        }
+        out = self._parts.decoder(
+            input_ids=self._ids,
+            attention_mask=torch.ones_like(self._ids),
+            use_cache=False,
+            **inputs,
+        )
+        logits: Tensor = out.logits[:, -tokens.shape[1] :]
+        return logits
+
+    def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
+        """See `milan_core.captioner.stepping.NextWords.advance`; crops are the units."""
+        if parents is not None:
+            self._select(parents)
+        return Scores(self.read(tokens.unsqueeze(1))[:, -1].float())
+
+    def copies(self, rows: int) -> PromptedText:
+        """A decoder that goes on with `rows` equal hypotheses of every crop; this one stays."""
+        twin = copy.copy(self)
+        twin._select(torch.arange(len(self._images), device=self.device).repeat_interleave(rows))
+        return twin
+
+    def _select(self, rows: Tensor) -> None:
+        self._images, self._ids = self._images[rows], self._ids[rows]

@@ -1,0 +1,76 @@
+"""From exemplars to descriptions with the captioner's own encoder: the part without files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from milan_core.captioner.own_encoder import encoder_of, own_features
+from milan_core.captioner.reading import decoding_of
+from milan_core.core.errors import UserError
+
+if TYPE_CHECKING:
+    from milan_core.captioner.captioner import Captioner
+    from milan_core.captioner.descriptions import Descriptions
+    from milan_core.captioner.features.encoder import Encoder
+    from milan_core.exemplars.store import ExemplarSet
+
+Key = tuple[str, int]  # layer, unit
+
+
+def describe_exemplars(
+    captioner: Captioner,
+    exemplars: ExemplarSet,
+    images: np.ndarray | None = None,
+    layer: str | None = None,
+    options: dict[str, Any] | None = None,
+    device: str = "cpu",
+    encoder: Encoder | None = None,
+) -> list[dict[str, Any]]:
+    """One row per unit: layer, unit, description, logp, logp_lm, score.
+
+    Args: see `decode_exemplars`.
+    """
+    from milan_core.describers.stage import COLUMNS, description_rows
+
+    found = decode_exemplars(captioner, exemplars, images, layer, options, device, encoder)
+    return [dict(zip(COLUMNS, row, strict=True)) for row in description_rows(*found)]
+
+
+def decode_exemplars(
+    captioner: Captioner,
+    exemplars: ExemplarSet,
+    images: np.ndarray | None = None,
+    layer: str | None = None,
+    options: dict[str, Any] | None = None,
+    device: str = "cpu",
+    encoder: Encoder | None = None,
+) -> tuple[list[Key], Descriptions]:
+    """The (layer, unit) of every unit, and what `Captioner.decode` says of them.
+
+    Args:
+        captioner: one trained by this workflow, or a published one with its encoder.
+        exemplars: a whole set.
+        images: uint8 (N, H, W, 3), RGB, the images that were mined; not needed when the set was
+            mined from such an array in this process.
+        layer: one layer, or None for all.
+        options: strategy, mi, temperature, beam_size, length, legacy and seed of
+            `Captioner.decode`; a published captioner brings its own strategy and numbers.
+        device: where the encoder runs.
+        encoder: that of `encoder_of`, if it is at hand.
+    """
+    from milan_core.describers.stage import decode
+
+    pixels = exemplars.images if images is None else images
+    if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+        got = "none" if pixels is None else f"{pixels.dtype} {pixels.shape}"
+        message = (
+            f"describing needs the mined images as uint8 (N, H, W, 3), got {got}; give images="
+        )
+        raise UserError(message)
+    encoder = encoder or encoder_of(captioner, device)
+    layers = exemplars.layers if layer is None else [layer]
+    features = own_features(captioner, encoder, pixels, exemplars, layers)
+    keys = [(name, unit) for name in layers for unit in range(exemplars.units[name])]
+    return keys, decode(captioner, features, decoding_of(captioner, options))

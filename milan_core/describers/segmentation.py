@@ -1,0 +1,195 @@
+"""Where concept masks come from: a world's ground truth, a Broden folder, or a segmentation model.
+
+A Broden folder (Network Dissection's data) holds `index.csv` with the columns image and one per
+category, `label.csv` (number,name,category,...), and below `images/` the images and the label maps;
+a cell of a category column is empty, a number (a concept of the whole image), or one or several
+`;`-separated PNG files whose pixels hold red + 256 * green = label number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv
+from milan_core.describers.concepts import ConceptMasks, ImageMasks
+from milan_core.world.concepts import ConceptTable
+
+if TYPE_CHECKING:
+    from milan_core.images.store import Dataset
+
+IMAGE_FIELDS = ("image", "split", "ih", "iw", "sh", "sw")
+COLOUR = "colour"
+
+
+def concept_masks(dataset: Dataset, spec: Mapping[str, Any], device: str = "cpu") -> ConceptMasks:
+    """The masks that a `baselines.concepts` section asks for: {source, path, size}."""
+    size, path = int(spec["size"]), spec.get("path")
+    if spec["source"] == "truth":
+        return truth_masks(dataset, size)
+    if path is None:
+        raise UserError(
+            f"baselines.concepts: source {spec['source']!r} needs a path: the folder to read"
+        )
+    if spec["source"] == "folder":
+        return broden_masks(dataset, Path(path), size)
+    return segmenter_masks(dataset, str(path), size, device)
+
+
+def truth_masks(dataset: Dataset, size: int) -> ConceptMasks:
+    """Objects, surfaces, text, faces, super-classes, kinds and colours of a composed world."""
+    table = ConceptTable(dataset)
+    colours = table.lexicon.colours
+    names = [concept.name for concept in table.concepts] + list(colours)
+    categories = [concept.tier for concept in table.concepts] + [COLOUR] * len(colours)
+    # bool [L * K, C + K]: what a thing of one leaf and colour is
+    leaves, colour = np.divmod(np.arange(table.leaves * len(colours)), len(colours))
+    meaning = np.concatenate(
+        [table.parents[leaves], np.eye(len(colours), dtype=np.int64)[colour]], axis=1
+    ).astype(bool)
+
+    def images() -> Iterator[ImageMasks]:
+        for codes, things in zip(table.codes, table.instances, strict=True):
+            shown = np.asarray(things)
+            present = np.unique(shown)
+            known = meaning[codes[present]]  # bool [things, C]
+            which = np.flatnonzero(known.any(0))
+            masks = np.stack([np.isin(shown, present[known[:, c]]) for c in which])
+            yield which, masks
+
+    return ConceptMasks.collect(
+        names, categories, images(), size, dataset=dataset.fingerprint, source="ground truth"
+    )
+
+
+def broden_masks(dataset: Dataset, folder: Path, size: int) -> ConceptMasks:
+    """Masks of a Broden folder for the images of `dataset`, matched by their path or file name."""
+    labels = read_csv(folder / "label.csv", ("number", "name", "category"))
+    numbers = [_whole(row["number"], folder / "label.csv") for row in labels]
+    place = {number: i for i, number in enumerate(numbers)}
+    rows = read_csv(folder / "index.csv", ("image",))
+    index = {row["image"]: row for row in rows} | {Path(row["image"]).name: row for row in rows}
+    missing = [name for name in dataset.names if _row_of(index, name) is None]
+    if missing:
+        raise UserError(
+            f"{folder / 'index.csv'}: {len(missing)} of the {len(dataset)} images of data set "
+            f"{dataset.name!r} are not in it, such as {missing[0]!r}; build the data set from the "
+            "folder's own images"
+        )
+
+    def images() -> Iterator[ImageMasks]:
+        for name in dataset.names:
+            row = _row_of(index, name)
+            assert row is not None
+            yield _broden_image(folder, row, place, size)
+
+    names = [row["name"] for row in labels]
+    categories = [row["category"].split("(")[0].split(";")[0] for row in labels]
+    return ConceptMasks.collect(
+        names, categories, images(), size, dataset=dataset.fingerprint, source=f"folder {folder}"
+    )
+
+
+def _row_of(index: Mapping[str, Mapping[str, str]], name: str) -> Mapping[str, str] | None:
+    return index.get(name) or index.get(Path(name).name)
+
+
+def _whole(text: str, path: Path) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"{path}: {text!r} is not a label number") from None
+
+
+def _broden_image(
+    folder: Path, row: Mapping[str, str], place: Mapping[int, int], size: int
+) -> ImageMasks:
+    found: dict[int, np.ndarray] = {}
+    for column, cell in row.items():
+        if column in IMAGE_FIELDS or not cell:
+            continue
+        for part in cell.split(";"):
+            if part.strip().isdigit():
+                maps = {int(part): np.ones((size, size), bool)}
+            else:
+                maps = _label_map(folder / "images" / part.strip())
+            for number, mask in maps.items():
+                if number == 0:  # unlabelled
+                    continue
+                if number not in place:
+                    message = f"{folder}: {part.strip()} holds label {number}, not in label.csv"
+                    raise UserError(message)
+                own = _nearest(mask, size)
+                known = found.get(place[number])
+                found[place[number]] = own if known is None else known | own
+    which = np.array(sorted(found), np.int64)
+    masks = [found[int(c)] for c in which]
+    return which, np.stack(masks) if masks else np.zeros((0, size, size), bool)
+
+
+def _nearest(mask: np.ndarray, size: int) -> np.ndarray:
+    from milan_core.describers.concepts import resized
+
+    return resized(mask[None], size)[0]
+
+
+def _label_map(path: Path) -> dict[int, np.ndarray]:
+    """Masks by label number of one PNG."""
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"), dtype=np.int64)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot read this label map: {error}") from None
+    numbers = pixels[..., 0] + 256 * pixels[..., 1]
+    return {int(number): numbers == number for number in np.unique(numbers)}
+
+
+def segmenter_masks(
+    dataset: Dataset, path: str, size: int, device: str = "cpu", batch: int = 8
+) -> ConceptMasks:
+    """Masks that a semantic segmentation model of `transformers` finds in the images."""
+    import torch
+
+    from milan_core.describers.backends.checkpoints import Checkpoint
+
+    files = "config.json, model.safetensors, preprocessor_config.json"
+    checkpoint = Checkpoint("segmentation", path, files)
+    checkpoint.check()
+    from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
+
+    processor = checkpoint.part(AutoImageProcessor)
+    model = checkpoint.model(AutoModelForSemanticSegmentation, device)
+    names = _class_names(model.config.id2label)
+
+    def images() -> Iterator[ImageMasks]:
+        for start in range(0, len(dataset), batch):
+            pixels = [np.array(image) for image in dataset.images[start : start + batch]]
+            inputs = processor(images=pixels, return_tensors="pt").to(device)
+            with torch.inference_mode():
+                logits = model(**inputs).logits
+            logits = torch.nn.functional.interpolate(
+                logits.float(), (size, size), mode="bilinear", align_corners=False
+            )
+            for own in logits.argmax(1).cpu().numpy():
+                which = np.unique(own)
+                yield which, own[None] == which[:, None, None]
+
+    return ConceptMasks.collect(
+        names,
+        ["object"] * len(names),
+        images(),
+        size,
+        dataset=dataset.fingerprint,
+        source=f"segmentation model {path}",
+    )
+
+
+def _class_names(id2label: Mapping[Any, str]) -> Sequence[str]:
+    """Names in the order of class numbers; the first of several that are separated by commas."""
+    table = {int(key): name for key, name in id2label.items()}
+    return [table.get(i, str(i)).split(",")[0].strip() for i in range(max(table) + 1)]

@@ -1,0 +1,42 @@
+"""Options of mining."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from milan_core.core.options import Section
+
+
+class Exemplars(Section):
+    """Mining of the top-activating images and regions (paper section 3.1)."""
+
+    k: int = Field(15, ge=1, description="Exemplars per unit")
+    quantile: float = Field(0.99, gt=0, lt=1, description="Quantile of the unit's own activations")
+    mode: Literal["top", "bottom", "magnitude"] = Field(
+        "top",
+        description="Which activations are strong: the largest, the smallest, or farthest from 0",
+    )
+    shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
+    levels: Literal["binned", "exact", "sketch"] = Field(
+        "binned",
+        description="binned: within 0.1 %, a few KB a unit; exact: keeps the values above; sketch: "
+        "the published estimate, its random choices seeded, in one shard",
+    )
+    sample: int = Field(
+        1024, ge=0, description="Images for the distribution of values and for bands; 0: neither"
+    )
+    bands: int = Field(
+        0, ge=0, description="Bands of the images' activations to draw images from; 0: none"
+    )
+    band_size: int = Field(3, ge=1, description="Images drawn evenly from each band")
+
+    @model_validator(mode="after")
+    def _sketch_in_order(self) -> Exemplars:
+        if self.levels == "sketch" and self.shards > 1:
+            message = (
+                f"levels: sketch reads the images in order: shards must be 1, not {self.shards}"
+            )
+            raise ValueError(message)
+        return self

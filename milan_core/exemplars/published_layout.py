@@ -1,0 +1,116 @@
+"""The published layout of exemplars (spec 2.5): one folder a layer, written and read.
+
+    images.npy       uint8 (U, k, 3, S, S), RGB, not masked
+    masks.npy        uint8 0/1 (U, k, 1, S, S)
+    ids.csv          U rows of k dataset indices, rank order, no header
+    activations.csv  U rows of k pooled activations, %.5e, no header
+    units.npy        int64 (U,): indices of the units
+    levels.npy       float32 (U,): quantile levels (not in the published files)
+
+Slots without an image (fewer images than k) have id -1, activation -inf, and black images.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core import ops
+from milan_core.core.errors import UserError
+from milan_core.core.files import atomic_path, read_npy, write_npy, write_text
+from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+
+
+def export_legacy(exemplars: ExemplarSet, images: Any, folder: Path | str, size: int = 224) -> None:
+    """Write every layer of `exemplars` under `folder`.
+
+    Args:
+        exemplars: a whole set.
+        images: uint8 (N, H, W, 3), or a dataset with such `.images`, in id order; resized to `size`
+            by nearest neighbour as the published files were (spec 2.3). None: no images.npy.
+        folder: gets one folder a layer.
+        size: S of images and masks.
+
+    """
+    pixels = getattr(images, "images", images)
+    for name in exemplars.layers:
+        target = Path(folder) / name
+        packed = exemplars.packed_masks(name, size)
+        masks = ops.unpack_masks(packed, size).astype(np.uint8)
+        write_npy(target / "masks.npy", masks[:, :, None])
+        if pixels is not None:
+            _write_images(target / "images.npy", pixels, exemplars.ids(name), size)
+        ids, activations = exemplars.ids(name), exemplars.activations(name)
+        write_text(target / "ids.csv", _rows(ids, "{:d}"))
+        write_text(target / "activations.csv", _rows(activations, "{:.5e}"))
+        write_npy(target / "units.npy", np.arange(len(ids)))
+        write_npy(target / "levels.npy", exemplars.levels(name))
+
+
+def _rows(values: np.ndarray, form: str) -> str:
+    return "".join(",".join(form.format(v) for v in row) + "\n" for row in values.tolist())
+
+
+def _write_images(path: Path, pixels: np.ndarray, ids: np.ndarray, size: int) -> None:
+    """Fill a memory-mapped array unit by unit: the whole is gigabytes for a large layer."""
+    _, height, width, _ = pixels.shape
+    rows = np.arange(size) * height // size
+    columns = np.arange(size) * width // size
+    shape = (*ids.shape, 3, size, size)
+    with atomic_path(path) as temporary:
+        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        for unit, slots in enumerate(ids):
+            for rank, image in enumerate(slots):
+                if image >= 0:
+                    chosen = pixels[image][rows[:, None], columns[None, :]]
+                    out[unit, rank] = chosen.transpose(2, 0, 1)
+        out.flush()
+        del out
+
+
+def import_legacy(folder: Path | str, layers: list[str] | None = None) -> ExemplarSet:
+    """Read folders of the published layout; masks keep their stored size and level.
+
+    Published folders have no levels.npy: their levels are NaN.
+    """
+    folder = Path(folder)
+    names = layers or sorted(p.parent.name for p in folder.glob("*/ids.csv"))
+    if not names:
+        msg = f"no exemplars in {folder}: expected <layer>/ids.csv, activations.csv and masks.npy"
+        raise UserError(msg)
+    read = {name: _import_layer(folder / name) for name in names}
+    ks = {layer.ids.shape[1] for layer in read.values()}
+    if len(ks) > 1:
+        msg = f"the layers in {folder} have different numbers of exemplars: {sorted(ks)}"
+        raise UserError(msg)
+    return ExemplarSet(read, {"imported": str(folder), "k": ks.pop()})
+
+
+def _import_layer(folder: Path) -> LayerExemplars:
+    ids = _table(folder / "ids.csv", np.int64)
+    activations = _table(folder / "activations.csv", np.float32)
+    masks = read_npy(folder / "masks.npy", mmap=True)
+    if ids.shape != activations.shape or masks.shape[:2] != ids.shape or masks.ndim != 5:
+        msg = (
+            f"{folder}: ids.csv {ids.shape}, activations.csv {activations.shape} and masks.npy "
+            f"{masks.shape} do not fit; expected (U, k), (U, k) and (U, k, 1, S, S)"
+        )
+        raise UserError(msg)
+    packed = np.stack([ops.pack_masks(np.asarray(unit[:, 0]) > 0) for unit in masks])
+    stored = folder / "levels.npy"
+    levels = read_npy(stored) if stored.is_file() else np.full(len(ids), np.nan, np.float32)
+    known = np.isfinite(levels)
+    return LayerExemplars(ids, activations, levels, known, packed=packed, size=masks.shape[-1])
+
+
+def _table(path: Path, kind: type) -> np.ndarray:
+    if not path.is_file():
+        msg = f"{path} not found; a layer's folder holds ids.csv, activations.csv and masks.npy"
+        raise UserError(msg)
+    try:
+        return np.loadtxt(path, delimiter=",", dtype=kind, ndmin=2)
+    except ValueError as error:
+        msg = f"{path} is not a table of numbers: {error}"
+        raise UserError(msg) from None

@@ -1,0 +1,87 @@
+"""Section of the configuration: analysis by ablation, and what it needs of other sections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, field_validator
+
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.options import Name, Section
+
+if TYPE_CHECKING:
+    from milan_core.config import Config
+
+
+class AnalyzeSpec(Section):
+    """Ablation of units in the order of what their descriptions say (paper section 5, Fig. 4)."""
+
+    models: list[Name] = Field([], description="Described networks to analyse; none: leave it out")
+    datasets: dict[Name, Name] = Field(
+        {}, description="Labelled images per network; default: the first of its weights.tests"
+    )
+    images: int | None = Field(
+        None, ge=1, description="Evaluation images drawn from the data set; null for all"
+    )
+    fractions: list[float] = Field(
+        [0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.18],
+        min_length=2,
+        description="Shares of units to ablate",
+    )
+    ties: int = Field(20, ge=2, description="Orders per criterion, equal scores in random order")
+    tie_order: Literal["random", "dataset"] = Field(
+        "random",
+        description="Equal scores in random orders, or by layer and unit as published (one order)",
+    )
+    trials: int = Field(20, ge=2, description="Random orders, and layer-matched ones per criterion")
+    queries: dict[Name, list[str]] = Field(
+        {}, description="Own criteria: words of which a description must have one"
+    )
+    parser: Name | None = Field(
+        None, description="Asset with the spaCy pipeline; null leaves its criteria out"
+    )
+    vectors: Name | None = Field(
+        None, description="Asset with the encoder of words; null leaves word-difference out"
+    )
+    replacement: Literal["zero", "mean", "resample"] = Field(
+        "zero", description="What an ablated unit gives"
+    )
+    batch_size: int = Field(256, ge=1, description="Images times ablations in one forward pass")
+
+    @field_validator("fractions")
+    @classmethod
+    def _ascending(cls, value: list[float]) -> list[float]:
+        if value != sorted(set(value)) or value[0] < 0 or value[-1] > 1:
+            message = "must ascend within 0 and 1"
+            raise ValueError(message)
+        return value
+
+
+def analyzed(config: Config) -> list[str]:
+    """The networks to analyse: those chosen that this run describes."""
+    return [name for name in config.analyze.models if name in config.models]
+
+
+def evaluation_dataset(config: Config, model: str) -> str:
+    """The labelled images that the accuracy of `model` is measured on."""
+    named = config.analyze.datasets.get(model)
+    tests = config.model_zoo[model].weights.tests
+    if not named and not tests:
+        raise UserError(
+            f"config: analyze.datasets: {model!r} needs a labelled data set, and its weights name "
+            "no tests; add it, or take the network out of analyze.models"
+        )
+    return named or tests[0]
+
+
+def check_analysis(config: Config) -> None:
+    """Refuse names that do not exist and networks without labels; raises `UserError`."""
+    section = config.analyze
+    for name in [*section.models, *section.datasets]:
+        if name not in config.model_zoo:
+            raise unknown("model", name, config.model_zoo, "config: analyze")
+    for name in section.datasets.values():
+        if name not in config.dataset_zoo:
+            raise unknown("data set", name, config.dataset_zoo, "config: analyze.datasets")
+    for name in analyzed(config):
+        evaluation_dataset(config, name)

@@ -1,0 +1,199 @@
+"""Tables over networks: areas and tests, correlations with importance, shares per layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv
+from milan_core.experiments.analyze.curves import (
+    Comparison,
+    area,
+    compare,
+    compare_matched,
+    holm,
+)
+from milan_core.experiments.analyze.importance import correlate
+from milan_core.experiments.analyze.orders import CRITERION, MATCHED, RANDOM
+from milan_core.scoring.bootstrap import Bootstrap
+
+Row = dict[str, Any]
+SUMMARY = (
+    "model",
+    "criterion",
+    "group",
+    "matching",
+    "area",
+    "area_low",
+    "area_high",
+    *(
+        f"{control}_{column}"
+        for control in (RANDOM, MATCHED)
+        for column in ("area", "difference", "low", "high", "p", "outlier_p", "worse")
+    ),
+    "matched_p_holm",
+)
+CORRELATIONS = (
+    "model",
+    "criterion",
+    "overall",
+    "overall_low",
+    "overall_high",
+    "within",
+    "within_low",
+    "within_high",
+)
+SHARES = ("model", "layer", "criterion", "group", "units", "matching", "share", "low", "high")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The files of one network, read."""
+
+    model: str
+    curves: dict[tuple[str, str], np.ndarray]  # (criterion, order) -> accuracy (trials, steps)
+    fractions: list[float]
+    layers: np.ndarray  # per unit
+    importance: np.ndarray  # per unit: accuracy lost without it
+    groups: dict[str, str]  # criterion -> group, in the order of the files
+    scores: dict[str, np.ndarray]  # criterion -> score per unit
+    matches: dict[str, np.ndarray]  # criterion -> bool per unit
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy with nothing ablated, when the fractions begin there."""
+        return float(self.curves[RANDOM, RANDOM][0, 0])
+
+    @property
+    def random(self) -> np.ndarray:
+        """Accuracies of the random orders, (trials, steps)."""
+        return self.curves[RANDOM, RANDOM]
+
+
+def read_analysis(model: str, folder: Path) -> Analysis:
+    """Read what `analyze_network` wrote for one network; refuses files of different units."""
+    curves, fractions = _read_curves(folder / "ablation.csv")
+    importance = read_csv(folder / "importance.csv", ["layer", "unit", "importance"])
+    units = [(row["layer"], row["unit"]) for row in importance]
+    rows: dict[str, list[dict[str, str]]] = {}
+    for row in read_csv(folder / "criteria.csv", ["layer", "unit", "criterion", "score"]):
+        rows.setdefault(row["criterion"], []).append(row)
+    for name, part in rows.items():
+        if [(row["layer"], row["unit"]) for row in part] != units:
+            raise UserError(
+                f"{folder}/criteria.csv: units of {name!r} differ from those of importance.csv; "
+                "run the analysis of this network again"
+            )
+    return Analysis(
+        model,
+        curves,
+        fractions,
+        np.array([layer for layer, _ in units]),
+        np.array([float(row["importance"]) for row in importance]),
+        {name: part[0]["group"] for name, part in rows.items()},
+        {name: np.array([float(row["score"]) for row in part]) for name, part in rows.items()},
+        {name: np.array([row["matches"] == "1" for row in part]) for name, part in rows.items()},
+    )
+
+
+def _read_curves(path: Path) -> tuple[dict[tuple[str, str], np.ndarray], list[float]]:
+    trials: dict[tuple[str, str], dict[int, list[tuple[float, float]]]] = {}
+    required = ["criterion", "order", "trial", "fraction", "accuracy"]
+    for row in read_csv(path, required):
+        points = trials.setdefault((row["criterion"], row["order"]), {})
+        point = float(row["fraction"]), float(row["accuracy"])
+        points.setdefault(int(row["trial"]), []).append(point)
+    fractions = {
+        tuple(x for x, _ in points) for part in trials.values() for points in part.values()
+    }
+    if (RANDOM, RANDOM) not in trials or len(fractions) != 1:
+        raise UserError(f"{path}: no random orders, or curves of different fractions; run it again")
+    curves = {
+        key: np.array([[y for _, y in points] for _, points in sorted(part.items())])
+        for key, part in trials.items()
+    }
+    return curves, list(fractions.pop())
+
+
+def summary_rows(found: Analysis, bootstrap: Bootstrap) -> list[Row]:
+    """One row per criterion: its area, and how it compares with random orders of both kinds."""
+    rows = []
+    for name, group in found.groups.items():
+        row: Row = dict.fromkeys(SUMMARY, "")
+        row |= {"model": found.model, "criterion": name, "group": group}
+        row["matching"] = int(found.matches[name].sum())
+        if (name, CRITERION) in found.curves:
+            ours = area(found.fractions, found.curves[name, CRITERION])
+            low, high = bootstrap.interval(ours, found.model, name)
+            row |= {"area": float(ours.mean()), "area_low": low, "area_high": high}
+            if len(ours) == 1:  # equal scores in the published order: nothing to resample
+                row |= {"area_low": "", "area_high": ""}
+            for control, curves, compared in (
+                (RANDOM, found.random, compare),
+                (MATCHED, found.curves[name, MATCHED], compare_matched),
+            ):
+                theirs = area(found.fractions, curves)
+                row[f"{control}_area"] = float(theirs.mean())
+                row |= _prefixed(control, compared(ours, theirs))
+        rows.append(row)
+    tested = [row for row in rows if row["area"] != ""]
+    adjusted = holm([row[f"{MATCHED}_outlier_p"] for row in tested])
+    for row, p in zip(tested, adjusted, strict=True):
+        row["matched_p_holm"] = p
+    return rows
+
+
+def _prefixed(control: str, against: Comparison) -> Row:
+    return {
+        f"{control}_difference": against.difference,
+        f"{control}_low": against.low,
+        f"{control}_high": against.high,
+        f"{control}_p": against.p,
+        f"{control}_outlier_p": against.outlier_p,
+        f"{control}_worse": against.share_worse,
+    }
+
+
+def correlation_rows(found: Analysis, seed: int) -> list[Row]:
+    """One row per criterion that tells units apart: rank correlation with importance."""
+    rows = []
+    for name, scores in found.scores.items():
+        if np.ptp(scores) > 0:
+            known = correlate(
+                scores, found.importance, found.layers.tolist(), seed, found.model, name
+            )
+            rows.append({"model": found.model, "criterion": name, **vars(known)})
+    return rows
+
+
+def share_rows(found: Analysis, bootstrap: Bootstrap) -> list[Row]:
+    """One row per layer and criterion: the share of the layer's units that match."""
+    rows = []
+    for name, group in found.groups.items():
+        for layer in dict.fromkeys(found.layers.tolist()):
+            matches = found.matches[name][found.layers == layer].astype(float)
+            low, high = bootstrap.interval(matches, found.model, name, layer)
+            rows.append(
+                {
+                    "model": found.model,
+                    "layer": layer,
+                    "criterion": name,
+                    "group": group,
+                    "units": len(matches),
+                    "matching": int(matches.sum()),
+                    "share": float(matches.mean()),
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return rows
+
+
+def cells(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[list[Any]]:
+    """Rows as lists in the order of `columns`."""
+    return [[row[column] for column in columns] for row in rows]

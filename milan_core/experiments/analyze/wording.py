@@ -1,0 +1,127 @@
+"""Sentences on what the curves show, and where this disagrees with the paper (its section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from milan_core.experiments.analyze.curves import area
+from milan_core.experiments.analyze.orders import CRITERION, MATCHED, RANDOM
+from milan_core.experiments.analyze.tables import Analysis
+
+_ALPHA = 0.05
+# What the paper says of Fig. 4: effect on accuracy against random orders, and where units lie.
+_HURTS = {"adjectives": -1, "adpositions": -1, "word-difference": 1}
+_WHERE = {"adjectives": "early", "adpositions": "middle", "word-difference": "late"}
+_CLAIMS = (
+    "The paper reports that ablating units with many adjectives or adpositions in their "
+    "descriptions costs more accuracy than ablating random units, that units with a large word "
+    "difference cost clearly less, and that adjectives lie mostly in early, adpositions in middle "
+    "and large word differences in late layers."
+)
+_PUBLISHED_TIES = (
+    "Units with equal scores are ablated by layer and unit, as published: one order per criterion, "
+    "in which early layers come first among equals."
+)
+
+
+def paragraphs(found: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The text of the section: per network what its curves show, the paper's claims, the limits."""
+    said = [_overview(found, rows)]
+    said += [_effects(one, [row for row in rows if row["model"] == one.model]) for one in found]
+    if any(
+        len(y) == 1 for one in found for (_, kind), y in one.curves.items() if kind == CRITERION
+    ):
+        said.append(_PUBLISHED_TIES)
+    said.append(_CLAIMS)
+    said += [_places(one) for one in found]
+    said.append(
+        "An area is the mean accuracy over the ablated shares; intervals are over orders, so they "
+        "cover equal scores and random orders, not the choice of images. A criterion stands out "
+        "only when its area is unlikely as one more random order with as many units of each layer "
+        "(p after Holm's adjustment below 0.05). Word classes come from a tagger made for "
+        "sentences, which errs on short phrases. The criteria are not independent: longer "
+        "descriptions have more words of every class."
+    )
+    return said
+
+
+def _overview(found: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many criteria do what no random order would, and how many differ on average."""
+    tested = [row for row in rows if row["area"] != ""]
+    clear = sum(row["matched_p_holm"] < _ALPHA for row in tested)
+    paired = sum(row[f"{MATCHED}_p"] < _ALPHA for row in tested)
+    spread = np.mean([area(one.fractions, one.random).std(ddof=1) for one in found])
+    return (
+        "Units are ablated in the order of what their descriptions say, and the accuracy that is "
+        f"left is compared with random orders. Of {len(tested)} orders ({len(found)} networks), "
+        f"{clear} stand out from single random orders with as many units of each layer, while "
+        f"{paired} differ from the mean of these in a paired test: random orders differ among each "
+        f"other as well, by {spread:.3f} of accuracy (standard deviation)."
+    )
+
+
+def _effects(found: Analysis, rows: Sequence[Mapping[str, Any]]) -> str:
+    tested = [row for row in rows if row["area"] != ""]
+    if not tested:
+        return f"{found.model}: no criterion tells its units apart, so there are no curves."
+    clear = [row for row in tested if row["matched_p_holm"] < _ALPHA]
+    clear.sort(key=lambda row: row[f"{MATCHED}_difference"])
+    shown = "; ".join(
+        f"{row['criterion']} {row[f'{MATCHED}_difference']:+.3f} (p {_p(row['matched_p_holm'])})"
+        for row in clear
+    )
+    start = (
+        f"{found.model} (accuracy {found.accuracy:.3f} with all units, "
+        f"{found.random[:, -1].mean():.3f} without {100 * found.fractions[-1]:.0f}% of them at "
+        "random): "
+    )
+    said = (
+        f"against layer-matched random orders the area differs for {shown}"
+        if clear
+        else "no criterion stands out from layer-matched random orders"
+    )
+    against = " ".join(filter(None, (_claim(row) for row in tested)))
+    return f"{start}{said}. {against}".strip()
+
+
+def _claim(row: Mapping[str, Any]) -> str:
+    """One of the paper's claims against this row, or nothing."""
+    sign = _HURTS.get(str(row["criterion"]))
+    if sign is None:
+        return ""
+    difference, p = row[f"{RANDOM}_difference"], row[f"{RANDOM}_outlier_p"]
+    measured = f"{difference:+.3f} against random orders, p {_p(p)}"
+    if p >= _ALPHA:
+        verdict = "cannot be told from random here"
+    elif difference * sign > 0:
+        verdict = "as in the paper"
+        if row[f"{MATCHED}_outlier_p"] >= _ALPHA:
+            verdict += ", but no longer when layers are matched"
+    else:
+        verdict = "the opposite of the paper"
+    return f"{str(row['criterion']).capitalize()}: {verdict} ({measured})."
+
+
+def _places(found: Analysis) -> str:
+    """Where matching units lie: the layer with the largest share of each criterion."""
+    layers = list(dict.fromkeys(found.layers.tolist()))
+    said = []
+    for name, expected in _WHERE.items():
+        if name not in found.matches or not found.matches[name].any():
+            continue
+        shares = np.array([found.matches[name][found.layers == layer].mean() for layer in layers])
+        best = int(np.argmax(shares))
+        third = ("early", "middle", "late")[min(2, 3 * best // len(layers))]
+        verdict = "as" if third == expected else "unlike"
+        said.append(
+            f"{name} are most frequent in {layers[best]} ({100 * shares[best]:.0f}% of its units, "
+            f"{third}, {verdict} the paper's {expected})"
+        )
+    return f"{found.model}: {'; '.join(said)}." if said else ""
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "below 0.001"

@@ -1,0 +1,1 @@
+"""Audit: units whose description matches a query (paper section 6)."""

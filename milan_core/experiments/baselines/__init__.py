@@ -1,0 +1,1 @@
+"""Baselines: other methods on the same units (Table 2)."""

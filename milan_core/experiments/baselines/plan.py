@@ -1,0 +1,85 @@
+"""What Table 2 asks for: which trials are compared, and the parameters of the labelling jobs."""
+
+from __future__ import annotations
+
+from milan_core.config import Config
+from milan_core.core.files import canonical_json
+from milan_core.experiments.baselines.options import label_dataset
+from milan_core.plan.splits import HELD_OUT, WITHIN, Trial, trials
+
+__all__ = [
+    "about",
+    "compared",
+    "concept_params",
+    "label_dataset",
+    "label_params",
+    "labelled",
+    "labelled_sets",
+    "needs_masks",
+    "published_labels",
+]
+
+
+def compared(config: Config) -> list[Trial]:
+    """The trials of the table: networks held out, or within networks when none is."""
+    every = trials(config)
+    held_out = [trial for trial in every if trial.experiment == HELD_OUT]
+    return held_out or [trial for trial in every if trial.experiment == WITHIN]
+
+
+def labelled(config: Config) -> list[str]:
+    """Networks that other methods label."""
+    if not (config.baselines.methods or config.baselines.published):
+        return []
+    return [name for name in _tests(config) if name in config.model_zoo]
+
+
+def labelled_sets(config: Config) -> list[str]:
+    """Sets that the published programs labelled; exemplars alone tell other methods nothing."""
+    known = config.baselines.published
+    return [name for name in _tests(config) if name in config.annotation_sets and name in known]
+
+
+def published_labels(config: Config, name: str) -> str:
+    """The canonical JSON of the result folders of one set, by method."""
+    return canonical_json(config.baselines.published[name])
+
+
+def _tests(config: Config) -> list[str]:
+    return list(dict.fromkeys(trial.test for trial in compared(config)))
+
+
+def needs_masks(config: Config) -> bool:
+    """Whether a method reads masks of concepts, or takes its words from their names."""
+    section = config.baselines
+    return any(
+        name != "clip_dissect" or section.clip_dissect.concepts is None for name in section.methods
+    )
+
+
+def concept_params(config: Config) -> str:
+    """The canonical JSON of what making concept masks needs."""
+    return canonical_json(config.baselines.concepts.model_dump())
+
+
+def label_params(config: Config, model: str) -> str:
+    """The canonical JSON of what labelling one network needs."""
+    section = config.baselines
+    chosen = {name: getattr(section, name).model_dump() for name in section.methods}
+    published = dict(section.published.get(model, {}))
+    return canonical_json({"methods": chosen, "published": published})
+
+
+def about(config: Config) -> str:
+    """The canonical JSON of what the table's text must say of the labels and the references."""
+    models = labelled(config)
+    sources = sorted({label_dataset(config, model) for model in models})
+    probes = {config.model_zoo[model].dataset for model in models}
+    return canonical_json(
+        {
+            "methods": list(config.baselines.methods),
+            "labels": ", ".join(sources),
+            "same_images": bool(probes & set(sources)),
+            "sets": [name for name in _tests(config) if name in config.annotation_sets],
+        }
+    )

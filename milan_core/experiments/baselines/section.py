@@ -1,0 +1,258 @@
+"""The report's section on Table 2: sentences that follow from its rows, and where they disagree.
+
+The paper's Table 2 (BERTScore F, four classifiers) has, in every row, PMI above greedy p(d|E),
+p(d|E) above NetDissect, and NetDissect above Compositional Explanations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from milan_core.core.section import Column, Picture, Section, Table, write_section
+from milan_core.experiments.baselines.tables import ALL
+from milan_core.scoring.scores import ACCURACY, BERT_F, MAIN
+
+Row = Mapping[str, Any]
+NAMES = {
+    "pmi": "PMI",
+    "greedy": "greedy p(d|E)",
+    "beam": "p(d|E) with beam search",
+    "retrieval": "retrieval of the nearest training unit",
+    "netdissect": "NetDissect",
+    "compexp": "Compositional Explanations",
+    "invert": "INVERT",
+    "clip_dissect": "CLIP-Dissect",
+    "netdissect_published": "NetDissect by the published program",
+    "compexp_published": "Compositional Explanations by the published program",
+}
+# What the sentences speak of: the first that is known, and how its columns begin.
+METRICS = ((BERT_F, "bert"), (ACCURACY, "accuracy"), ("bleu", "bleu"))
+TITLES = {BERT_F: "BERTScore F", ACCURACY: "Concept accuracy", "bleu": "BLEU"}
+FROM_MASKS = ("netdissect", "compexp", "invert")
+COLUMNS = (
+    Column("model", "network"),
+    Column("method", "method"),
+    Column("n", "units", "integer"),
+    Column(BERT_F, "BERTScore F", digits=3, low="bert_low", high="bert_high"),
+    Column("bert_lead", "PMI is ahead by", digits=3, low="bert_lead_low", high="bert_lead_high"),
+    Column(ACCURACY, "concept accuracy", "percent", low="accuracy_low", high="accuracy_high"),
+    Column(
+        "accuracy_lead", "PMI is ahead by", "percent", low="accuracy_lead_low",
+        high="accuracy_lead_high",
+    ),
+    Column("bleu", "BLEU", digits=1),
+    Column("rouge-l-f", "ROUGE-L F", digits=3),
+    Column("passes", "above its own threshold", "percent"),
+)  # fmt: skip
+
+CAPTION = (
+    "Every method on every held-out network; means over trials. 95% intervals over units; with "
+    "several trials the mean of each trial's ends, so that of one trial. All units are scored, "
+    "those too whose label is below its method's own threshold (NetDissect: IoU 0.04)."
+)
+
+
+def write_table2_section(
+    folder: Path,
+    rows: Sequence[Row],
+    methods: Sequence[str],
+    labels: str,
+    same_images: bool,
+    sets: Sequence[str] = (),
+) -> None:
+    """Write `section.json` beside the tables of `folder`.
+
+    `methods` are the concept-based methods of the run, `labels` the name of the data set that
+    their evidence comes from, `same_images` whether that is what the annotators saw too; `sets`
+    are the described annotation sets.
+    """
+    metric, short = next(
+        (found for found in METRICS if any(row.get(found[0], "") != "" for row in rows)), METRICS[0]
+    )
+    paragraphs = [
+        headline(rows, metric),
+        *claims(rows, metric, short),
+        *concept_accuracy(rows),
+        *(caveats(methods, labels, same_images) if set(_models(rows)) - {*sets, ALL} else []),
+        *(about_sets(sets) if sets else []),
+        *ALWAYS,
+    ]
+    columns = [column for column in COLUMNS if any(row.get(column.name, "") != "" for row in rows)]
+    items: list[Table | Picture] = [Table("table2.csv", CAPTION, columns)]
+    figures = {
+        "bertscore.svg": "BERTScore F with bootstrap intervals over units.",
+        "accuracy.svg": "Share of units with a known concept whose description names it.",
+    }
+    items += [Picture(name, text) for name, text in figures.items() if (folder / name).is_file()]
+    title = "Table 2: other methods on the same exemplars"
+    write_section(
+        folder / "section.json",
+        Section("baselines", title, 20, [p for p in paragraphs if p], items),
+    )
+
+
+def _models(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        found.setdefault(str(row["model"]), {})[str(row["method"])] = row
+    return found
+
+
+def _value(row: Row, metric: str) -> str:
+    value = float(row[metric])
+    if metric == ACCURACY:
+        return f"{100 * value:.1f}%"
+    return f"{value:.1f}" if metric == "bleu" else f"{value:.3f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def headline(rows: Sequence[Row], metric: str) -> str:
+    """The values of the methods: over all networks where they are pooled, else on each."""
+    models = _models(rows)
+    pooled = any(row.get(metric, "") != "" for row in models.get(ALL, {}).values())
+    chosen = {ALL: models[ALL]} if pooled else models
+    parts = []
+    for model, methods in chosen.items():
+        values = [
+            f"{NAMES[method]} {_value(row, metric)}"
+            for method, row in methods.items()
+            if method in NAMES and row.get(metric, "") != ""
+        ]
+        if values:
+            parts.append(f"{model}: {', '.join(values)}")
+    return f"{TITLES[metric]} of every method on the same units and references. {'; '.join(parts)}."
+
+
+def claims(rows: Sequence[Row], metric: str, short: str) -> list[str]:
+    """What the paper's Table 2 says, held against this run."""
+    models = {name: own for name, own in _models(rows).items() if name != ALL}
+    found = [
+        _lead_claim(models, method, short, metric)
+        for method in ("greedy", "beam", "netdissect", "compexp", "invert", "clip_dissect",
+                       "retrieval", "netdissect_published", "compexp_published")
+    ]  # fmt: skip
+    found += [
+        _order_claim(models, "greedy", "netdissect", metric),
+        _order_claim(models, "netdissect", "compexp", metric),
+        _order_claim(models, "greedy", "netdissect_published", metric),
+        _order_claim(models, "netdissect_published", "compexp_published", metric),
+    ]
+    return [text for text in found if text]
+
+
+def _lead_claim(
+    models: Mapping[str, Mapping[str, Row]], method: str, short: str, metric: str
+) -> str:
+    """How PMI stands to one method, by the paired interval on each network."""
+    sides: dict[str, list[str]] = {"ahead": [], "behind": [], "open": []}
+    for model, methods in models.items():
+        row = methods.get(method)
+        if row is None or row.get(f"{short}_lead_low", "") == "":
+            continue
+        low, high = float(row[f"{short}_lead_low"]), float(row[f"{short}_lead_high"])
+        sides["ahead" if low > 0 else "behind" if high < 0 else "open"].append(model)
+    if not any(sides.values()):
+        return ""
+    words = {
+        "ahead": "is ahead on",
+        "behind": "is behind on",
+        "open": "shows no clear difference on",
+    }
+    told = "; ".join(f"{words[side]} {_listed(names)}" for side, names in sides.items() if names)
+    text = f"PMI against {NAMES[method]} (paired over units): PMI {told}."
+    compared = method.removesuffix("_published") in ("greedy", "netdissect", "compexp")
+    if compared and (sides["behind"] or sides["open"]):
+        text += " The paper's Table 2 has PMI ahead in every row; this run does not confirm that."
+    elif compared:
+        text += " That agrees with the paper's Table 2."
+    return text
+
+
+def _order_claim(
+    models: Mapping[str, Mapping[str, Row]], better: str, worse: str, metric: str
+) -> str:
+    """Whether one method is above another on each network, as in the paper's rows."""
+    known = [
+        (model, float(methods[better][metric]) > float(methods[worse][metric]))
+        for model, methods in models.items()
+        if all(methods.get(name, {}).get(metric, "") != "" for name in (better, worse))
+    ]
+    if not known:
+        return ""
+    against = [model for model, holds in known if not holds]
+    claim = f"The paper's rows also have {NAMES[better]} above {NAMES[worse]}"
+    if not against:
+        return f"{claim}: so they are on every network here."
+    return f"{claim}: here it is the other way round on {_listed(against)}."
+
+
+def concept_accuracy(rows: Sequence[Row]) -> list[str]:
+    """The best method by named concepts on each network."""
+    parts = []
+    for model, methods in _models(rows).items():
+        known = {m: r for m, r in methods.items() if m in NAMES and r.get(ACCURACY, "") != ""}
+        if MAIN in known and len(known) > 1:
+            best = max(known, key=lambda m: float(known[m][ACCURACY]))
+            own = _value(known[MAIN], ACCURACY)
+            value = _value(known[best], ACCURACY)
+            parts.append(
+                f"{model}: PMI is best with {own}"
+                if best == MAIN
+                else f"{model}: {NAMES[best]} {value}, PMI {own}"
+            )
+    return [f"Concepts named correctly, best method. {'; '.join(parts)}."] if parts else []
+
+
+def caveats(methods: Sequence[str], labels: str, same_images: bool) -> list[str]:
+    """What has to be known to read the table."""
+    found = []
+    if names := [NAMES[method] for method in methods if method in FROM_MASKS]:
+        place = (
+            f"the very images that the annotators saw ({labels})"
+            if same_images
+            else f"other scenes ({labels}) than those that the annotators saw"
+        )
+        found.append(
+            f"{_listed(names)} read the masks of the ground truth that also wrote the references. "
+            "With real images nobody has such masks, so in this world these methods are a ceiling "
+            "on what labels can know, not rivals: PMI, which reads pixels only, may well be behind "
+            "them, and where it is ahead, it is so in spite of their advantage. Their evidence is "
+            f"drawn from {place}."
+        )
+    if formulas := [NAMES[method] for method in methods if method in ("compexp", "invert")]:
+        found.append(
+            f"A formula of {_listed(formulas)} names up to several concepts, and concept accuracy "
+            "counts it as right when any of them is the unit's, a negated one too: read their "
+            "accuracy as an upper bound, and BERTScore and BLEU beside it."
+        )
+    if "clip_dissect" not in methods:
+        found.append(
+            "CLIP-Dissect is not part of this run: it needs a CLIP checkpoint, which the run does "
+            "not fetch (baselines.clip_dissect.path)."
+        )
+    return found
+
+
+def about_sets(sets: Sequence[str]) -> list[str]:
+    """What has to be known of rows that were scored against annotation sets."""
+    return [
+        f"Scored against the annotations of a set: {_listed(sets)}. The concepts of such units are "
+        "not known, so agreement is measured and naming the right concept is not. Methods that "
+        "label from a list of concepts read a network's activations on images with concept masks; "
+        "a set holds only the exemplars of its units, so those methods have a row there only where "
+        "results of their published programs were given."
+    ]
+
+
+ALWAYS = (
+    "Retrieval repeats what an annotator said of the nearest training unit. Networks that are "
+    "probed with the same images share many exemplars, so the nearest unit often shows the "
+    "same pictures: that favours retrieval over methods that have to write.",
+    "Constants, shuffled descriptions and the language model alone stand in the same table: a "
+    "method that is not clearly above them has shown nothing.",
+)

@@ -1,0 +1,1 @@
+"""Decoding: strategies x lambda x beam size on annotated networks."""

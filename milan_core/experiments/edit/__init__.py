@@ -1,0 +1,1 @@
+"""Edit: ablate units that read a spurious cue, with controls (paper section 7)."""

@@ -1,0 +1,82 @@
+"""Which units the editing ablates, in which order: the chosen ones and the controls (section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from milan_core.core.seeding import generator
+from milan_core.experiments.orders import layer_matched
+from milan_core.scoring.units import UnitKey
+
+TEXT, TRUTH, ALL, RANDOM, MATCHED = (
+    "text-sorted",
+    "truth-sorted",
+    "all-sorted",
+    "random",
+    "layer-matched random",
+)
+SORTED, DRAWN = (TEXT, TRUTH, ALL), (RANDOM, MATCHED)
+CONDITIONS = (*SORTED, *DRAWN)
+
+
+def by_importance(places: Sequence[int], accuracy: np.ndarray, seed: int) -> np.ndarray:
+    """`places` by the accuracy without each, highest first: int64, least important first.
+
+    Equal accuracies are put in a random order that depends on the seed and the place alone, so that
+    early layers win no ties.
+    """
+    lots = generator(seed, "ties").permutation(len(accuracy))
+    chosen = np.asarray(places, dtype=np.int64)
+    return chosen[np.lexsort((lots[chosen], -accuracy[chosen]))]
+
+
+def random_orders(units: int, length: int, draws: int, seed: int) -> np.ndarray:
+    """Orders int64 [draws, length] of units drawn without replacement."""
+    return np.array(
+        [generator(seed, RANDOM, draw).permutation(units)[:length] for draw in range(draws)],
+        dtype=np.int64,
+    ).reshape(draws, length)
+
+
+def matched_orders(
+    order: Sequence[int], units: Sequence[UnitKey], draws: int, seed: int
+) -> np.ndarray:
+    """Orders int64 [draws, len(order)] that match `order` layer by layer (`layer_matched`)."""
+    layers = [layer for layer, _ in units]
+    return np.array(
+        [layer_matched(order, layers, generator(seed, MATCHED, draw)) for draw in range(draws)],
+        dtype=np.int64,
+    ).reshape(draws, len(order))
+
+
+def choose_count(steps: Sequence[int], clean: Sequence[float], adversarial: Sequence[float]) -> int:
+    """The number of units with the best mean of both accuracies; the smaller of equal ones."""
+    means = (np.asarray(clean) + np.asarray(adversarial)) / 2
+    return int(steps[int(means.argmax())])
+
+
+def all_orders(
+    text: Sequence[int],
+    truth: Sequence[int] | None,
+    accuracy: np.ndarray,
+    units: Sequence[UnitKey],
+    longest: int,
+    draws: int,
+    seed: int,
+) -> Mapping[str, np.ndarray]:
+    """Orders int64 [draws or 1, n] by condition.
+
+    `text` and `truth` are places of the units chosen by description and by ground truth (None:
+    unknown); controls are as long as the first. `accuracy` [units] is that without each unit;
+    `longest` the largest number that is ever ablated.
+    """
+    chosen = by_importance(text, accuracy, seed)[:longest]
+    found = {TEXT: chosen[None]}
+    if truth is not None:
+        found[TRUTH] = by_importance(truth, accuracy, seed)[None, :longest]
+    found[ALL] = by_importance(range(len(units)), accuracy, seed)[None, : len(chosen)]
+    found[RANDOM] = random_orders(len(units), len(chosen), draws, seed)
+    found[MATCHED] = matched_orders(chosen.tolist(), units, draws, seed)
+    return found

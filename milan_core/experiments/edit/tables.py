@@ -1,0 +1,126 @@
+"""All edited networks in one table, and what the report says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, read_json, write_csv, write_json
+from milan_core.experiments.edit import orders
+from milan_core.experiments.edit.network import CURVES, FORMAT
+from milan_core.experiments.edit.results import ADVERSARIAL, BEFORE, TESTS
+from milan_core.scoring.proportions import mean_interval
+
+SUMMARY = (
+    "model", "condition", "n", *(column for split in TESTS for column in (
+        split, f"{split}-low", f"{split}-high", f"{split}-gain", f"{split}-gain-low",
+        f"{split}-gain-high")),
+)  # fmt: skip
+MEAN = "mean over networks"
+Result = Mapping[str, Any]
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """The result.json of one network; refuses another format."""
+    record = read_json(path, "editing result")
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise UserError(f"{path}: not an editing result of format {FORMAT}; run its edit again")
+    return record
+
+
+def write_edit_tables(files: Sequence[Path], folder: Path) -> dict[str, Any]:
+    """Join result.json files (curves.csv beside each): curves.csv, summary.csv, summary.json."""
+    results = [read_result(path) for path in files]
+    curves = [row for path in files for row in read_csv(path.with_name("curves.csv"), CURVES)]
+    write_csv(folder / "curves.csv", CURVES, [[row[name] for name in CURVES] for row in curves])
+    rows = [row for result in results for row in _rows(result)]
+    several = {name: group for name, group in groups(results).items() if len(group) > 1}
+    for name, group in several.items():
+        rows += _mean_rows(f"{MEAN} of {name}" if name else MEAN, group)
+    write_csv(folder / "summary.csv", SUMMARY, rows)
+    over = {name: over_networks(group) for name, group in several.items()}
+    summary = {"format": FORMAT, "networks": results, "over_networks": over}
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def groups(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Results of the networks that differ by seeds alone, by the name of their group ("": none)."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(result.get("group", ""), []).append(result)
+    return found
+
+
+def _rows(result: Result) -> list[list[object]]:
+    """One row of summary.csv for the network as it is, and one per condition."""
+    row: list[object] = [result["model"], BEFORE, 0]
+    for split in TESTS:
+        row += [*_three(result["before"][split]), "", "", ""]
+    rows = [row]
+    for name in common_conditions([result]):
+        condition = result["conditions"][name]
+        row = [result["model"], name, condition["n"]]
+        for split in TESTS:
+            row += [*_three(condition["after"][split]), *_three(condition["gain"][split])]
+        rows.append(row)
+    return rows
+
+
+def _three(value: Mapping[str, float]) -> tuple[float, float, float]:
+    return value["value"], value["low"], value["high"]
+
+
+def _mean_rows(label: str, results: Sequence[Result]) -> list[list[object]]:
+    """Means over the networks of a group with Student's intervals over networks."""
+    row: list[object] = [label, BEFORE, ""]
+    for split in TESTS:
+        row += [*_over([r["before"][split]["value"] for r in results]), "", "", ""]
+    rows = [row]
+    for name in common_conditions(results):
+        row = [label, name, _mean([r["conditions"][name]["n"] for r in results])]
+        for split in TESTS:
+            for what in ("after", "gain"):
+                row += _over([r["conditions"][name][what][split]["value"] for r in results])
+        rows.append(row)
+    return rows
+
+
+def _over(values: Sequence[float]) -> list[object]:
+    mean, low, high = mean_interval(values)
+    return [mean, *("" if end != end else end for end in (low, high))]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def common_conditions(results: Sequence[Result]) -> list[str]:
+    """Conditions that every network has, in their order."""
+    return [
+        name
+        for name in orders.CONDITIONS
+        if all(name in result["conditions"] for result in results)
+    ]
+
+
+def over_networks(results: Sequence[Result]) -> dict[str, Any]:
+    """Gain on wrong text per condition, and lead of the text units, each mean, low, high."""
+    found = {}
+    for name in common_conditions(results):
+        gains = [r["conditions"][name]["gain"][ADVERSARIAL]["value"] for r in results]
+        entry = {"gain": _named(mean_interval(gains))}
+        if name != orders.TEXT:
+            leads = [r["text_less"][name]["value"] for r in results]
+            entry["text_less"] = _named(mean_interval(leads))
+        found[name] = entry
+    return found
+
+
+def _named(three: tuple[float, float, float]) -> dict[str, float | None]:
+    return {
+        key: None if value != value else value
+        for key, value in zip(("value", "low", "high"), three, strict=True)
+    }

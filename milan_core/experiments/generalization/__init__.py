@@ -1,0 +1,1 @@
+"""Generalization: scores within, without and across networks (Table 3)."""

@@ -1,0 +1,1 @@
+"""Variants: descriptions by other captioners, priors and re-rankers, scored."""

@@ -1,0 +1,134 @@
+"""Unpack chosen files of a wheel or sdist without trusting it.
+
+Member names that leave the folder, links and special files are refused, sizes are counted while
+unpacking (a header may lie), and nothing but the wanted members is ever written.
+"""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from milan_core.core.errors import UserError
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Member:
+    """One entry of an archive that is not a folder."""
+
+    name: str
+    regular: bool  # neither a link nor a special file
+    open: Callable[[], IO[bytes]]
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a `/`-separated path fits a pattern; `*` stays inside one component."""
+    parts, patterns = name.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
+
+
+def wanted(name: str, keep: Sequence[str], drop: Sequence[str]) -> bool:
+    """Whether a path fits some pattern of `keep` and none of `drop`."""
+    return any(matches(name, p) for p in keep) and not any(matches(name, p) for p in drop)
+
+
+def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        mode = info.external_attr >> 16  # Unix mode; 0 when the writer set none
+        regular = stat.S_IFMT(mode) in (0, stat.S_IFREG)
+        yield Member(info.filename, regular, lambda info=info: archive.open(info))  # type: ignore[misc]
+
+
+def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
+    def opener(info: tarfile.TarInfo) -> Callable[[], IO[bytes]]:
+        def start() -> IO[bytes]:
+            handle = archive.extractfile(info)
+            if handle is None:
+                raise tarfile.ExtractError(info.name)
+            return handle
+
+        return start
+
+    for info in archive:
+        if not info.isdir():
+            yield Member(info.name, info.isreg(), opener(info))
+
+
+@contextmanager
+def open_members(path: Path) -> Iterator[Iterator[Member]]:
+    """The members of a .whl, .zip or .tar.gz, or a sentence that it is damaged."""
+    try:
+        if path.name.endswith(".tar.gz"):
+            with tarfile.open(path, "r:gz") as tar:
+                yield _tar_members(tar)
+        else:
+            with zipfile.ZipFile(path) as archive:
+                yield _zip_members(archive)
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        msg = f"{path} is not a readable archive ({error}); fetch it again"
+        raise UserError(msg) from None
+
+
+def _safe_target(out: Path, name: str, archive: Path) -> Path:
+    relative = PurePosixPath(name)
+    unsafe = relative.is_absolute() or ".." in relative.parts or "\\" in name or ":" in name
+    if unsafe or not relative.parts:
+        msg = f"{archive}: refused, member {name!r} would be written outside its folder"
+        raise UserError(msg)
+    return out.joinpath(*relative.parts)
+
+
+def _copy(source: IO[bytes], target: Path, room: int, archive: Path) -> int:
+    written = 0
+    with target.open("xb") as sink:
+        while block := source.read(CHUNK):
+            written += len(block)
+            if written > room:
+                msg = f"{archive}: refused, unpacks to more than the allowed size"
+                raise UserError(msg)
+            sink.write(block)
+    return written
+
+
+def extract(
+    archive: Path, out: Path, keep: Sequence[str], drop: Sequence[str] = (), *, max_bytes: int
+) -> list[Path]:
+    """Unpack the members that fit `keep` and not `drop` under `out`; their relative paths, sorted.
+
+    Every member's name is checked, also of those not kept: an archive that tries to leave its
+    folder is refused as a whole. Each `keep` pattern must fit at least one member.
+    """
+    done: list[Path] = []
+    unused, total = set(keep), 0
+    with open_members(archive) as members:
+        for member in members:
+            target = _safe_target(out, member.name, archive)
+            if not wanted(member.name, keep, drop):
+                continue
+            if not member.regular:
+                msg = f"{archive}: refused, member {member.name!r} is not a plain file"
+                raise UserError(msg)
+            unused -= {pattern for pattern in unused if matches(member.name, pattern)}
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with member.open() as source:
+                    total += _copy(source, target, max_bytes - total, archive)
+            except FileExistsError:
+                msg = f"{archive}: refused, member {member.name!r} occurs twice"
+                raise UserError(msg) from None
+            done.append(target.relative_to(out))
+    if unused:
+        msg = f"{archive}: holds no file that fits {', '.join(sorted(unused))}"
+        raise UserError(msg)
+    return sorted(done)

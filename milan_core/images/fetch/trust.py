@@ -1,0 +1,122 @@
+"""Whether a file is the published one: a known digest, else the digest of the first time.
+
+Beside a fetched file lies `FILE.lock.json` with its SHA-256, size and address. Where the publisher
+gives no digest, that record is what every later copy is compared with.
+"""
+
+from __future__ import annotations
+
+import string
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import file_sha256, read_json, write_json
+
+FORMAT = "milan-download"
+VERSION = 1
+HEX = frozenset(string.hexdigits.lower())
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """One published file: where it is, and as much of its SHA-256 as is known."""
+
+    name: str
+    urls: tuple[str, ...]
+    sha256: str = ""  # the whole digest, or the start that the publisher's file name gives
+    obtain: str = ""  # how to get it by hand
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "urls", tuple(self.urls))
+        if self.sha256 and not (8 <= len(self.sha256) <= 64 and set(self.sha256) <= HEX):
+            msg = f"{self.name}: sha256 must be 8 to 64 hexadecimal digits, got {self.sha256!r}"
+            raise UserError(msg)
+
+
+def lock_path(target: Path) -> Path:
+    """Where the record of a file lies."""
+    return target.with_name(f"{target.name}.lock.json")
+
+
+def read_lock(target: Path) -> dict[str, Any] | None:
+    """The record of the first download of a file; None where there is none."""
+    path = lock_path(target)
+    if not path.is_file():
+        return None
+    record = read_json(path, "record of a download")
+    known = isinstance(record, dict) and record.get("format") == FORMAT
+    if not known or record.get("format_version") != VERSION:
+        msg = f"{path} is not a record of a download that this release reads; delete it"
+        raise UserError(msg)
+    return record
+
+
+def write_lock(spec: FileSpec, path: Path, target: Path, url: str, digest: str) -> None:
+    """Record what `path`, which becomes `target`, is."""
+    record = {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "file": target.name,
+        "url": url,
+        "sha256": digest,
+        "size": path.stat().st_size,
+        "checked": "against the published digest" if spec.sha256 else "first use",
+    }
+    write_json(lock_path(target), record)
+
+
+def difference(spec: FileSpec, digest: str, target: Path) -> str:
+    """What is wrong with a file of this digest; empty when it is the published one."""
+    if spec.sha256:
+        wrong = not digest.startswith(spec.sha256)
+        dots = "" if len(spec.sha256) == 64 else "..."
+        return f"SHA-256 is {digest}, expected {spec.sha256}{dots}" if wrong else ""
+    record = read_lock(target)
+    if record and record["sha256"] != digest:
+        return (
+            f"SHA-256 is {digest}, but was {record['sha256']} when it was first fetched; if the "
+            f"publisher changed it, delete {lock_path(target)} to accept the new file"
+        )
+    return ""
+
+
+def whole(path: Path, name: str, *, thorough: bool) -> str:
+    """What shows that a file is not of the kind that its name tells, or is cut; else empty.
+
+    Catches pages of error text that a server sends in place of the file. `thorough` also reads
+    every member of a zip.
+    """
+    with path.open("rb") as handle:
+        head = handle.read(16)
+    ending = Path(name).suffix.lower()
+    if ending == ".safetensors":
+        length = int.from_bytes(head[:8], "little")
+        fits = head[8:9] == b"{" and 8 + length <= path.stat().st_size
+        return "" if fits else "it is not a safetensors file"
+    if ending in (".pth", ".pt", ".bin") and head[:1] == b"\x80":  # a pickle: no list of members
+        return ""
+    if ending in (".zip", ".npz", ".whl", ".pth", ".pt", ".bin"):
+        return _zip_problem(path, ending, thorough)
+    return "" if head else "it is empty"
+
+
+def _zip_problem(path: Path, ending: str, thorough: bool) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # torch may leave checksums out of .pth files
+            bad = archive.testzip() if thorough and ending in (".zip", ".npz") else None
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        return f"it is not a whole {ending} file ({error})"
+    return f"its member {bad!r} is damaged" if bad else ""
+
+
+def verify(spec: FileSpec, target: Path) -> str:
+    """What is wrong with a file that is in place, or empty."""
+    if not target.is_file():
+        return "it is not there"
+    digest = file_sha256(target)
+    problem = difference(spec, digest, target)
+    return problem or whole(target, target.name, thorough=not spec.sha256)

@@ -1,0 +1,78 @@
+"""Archives that are used as folders: unpacked whole or not at all, and comparable ever after.
+
+Beside the folder `NAME` lies `NAME.lock.json` with the SHA-256 of each of its files; the archive
+may be deleted then.
+"""
+
+from __future__ import annotations
+
+import glob
+import shutil
+import uuid
+from pathlib import Path
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import file_sha256, read_json, write_json
+from milan_core.core.lock import file_lock
+from milan_core.images.fetch.archive import extract, open_members
+from milan_core.images.fetch.trust import lock_path
+
+FORMAT = "milan-unpacked"
+VERSION = 1
+MAX_BYTES = 8 << 30  # most that an archive may hold
+
+
+def unpack_whole(archive: Path, folder: Path) -> Path:
+    """All members of `archive` in `folder`, which appears complete or not at all.
+
+    The one folder that an archive may consist of becomes `folder` itself. Runs that want the same
+    folder wait for each other; one unpacks.
+    """
+    with file_lock(folder):
+        if not folder.is_dir():
+            _unpack(archive, folder)
+    return folder
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    with open_members(archive) as members:
+        names = [member.name for member in members]
+    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        extract(archive, temporary, [*map(glob.escape, names)], max_bytes=MAX_BYTES)
+        inner = list(temporary.iterdir())
+        whole = inner[0] if len(inner) == 1 and inner[0].is_dir() else temporary
+        write_json(lock_path(folder), _record(archive, whole))
+        whole.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _record(archive: Path, folder: Path) -> dict[str, object]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "archive": archive.name,
+        "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in files},
+    }
+
+
+def verify_unpacked(folder: Path) -> str:
+    """What is wrong with a folder; empty when its files are those that were unpacked.
+
+    A folder without a record was placed by hand: it only must hold something.
+    """
+    if not any(folder.iterdir()):
+        return "it is empty"
+    if not lock_path(folder).is_file():
+        return ""
+    record = read_json(lock_path(folder), "record of an unpacked archive")
+    files = record.get("files") if isinstance(record, dict) else None
+    if not isinstance(files, dict) or record.get("format_version") != VERSION:
+        message = f"{lock_path(folder)} is not a record that this release reads; delete it"
+        raise UserError(message)
+    for name, digest in files.items():
+        if not (folder / name).is_file() or file_sha256(folder / name) != digest:
+            return f"{folder / name} is missing or was changed; delete the folder, fetch it again"
+    return ""

@@ -1,0 +1,209 @@
+"""One attempt over HTTP(S), from the byte where the last one ended.
+
+Proxies, certificates and credentials are those that requests takes from the environment
+(`HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`, `.netrc`).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from milan_core.core.errors import UserError, first_line
+from milan_core.images.fetch.attempt import (
+    CHUNK,
+    LATER,
+    InterruptedTransfer,
+    Patience,
+    RefusedTransfer,
+    announce,
+    progress_bar,
+)
+from milan_core.images.fetch.partial import Part, Version
+
+
+def from_web(url: str, part: Part, pinned: bool, patience: Patience) -> None:
+    """Bring what is missing of the file at `url` into `part`."""
+    offset, known = _resumable(url, part, pinned)
+    headers = {"Accept-Encoding": "identity", "User-Agent": "milan-workflow"}
+    if offset and known:
+        headers["Range"] = f"bytes={offset}-"
+        if known.validator:
+            headers["If-Range"] = known.validator
+    with _answer(url, headers, patience) as answer:
+        _check_status(answer, part)
+        version = Version(url, validator(answer.headers), _whole_size(answer))
+        if answer.status_code == 206:
+            _check_continues(answer, offset, known, version, part)
+        else:
+            announce(url, version.size)
+            offset = 0
+            part.begin(version)
+        size = known.size if version.size is None and offset and known else version.size
+        _receive(answer, part, offset, size)
+    _check_end(answer, part, size, pinned)
+
+
+def _check_end(answer: Any, part: Part, size: int | None, pinned: bool) -> None:
+    """Whether the body ended where it should; a chunked one that is cut has failed before."""
+    chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+    if size is None and not chunked and not pinned:
+        part.drop()
+        msg = "the server tells no size and no SHA-256 is known: a cut file would go unnoticed"
+        raise RefusedTransfer(msg)
+    if size is not None and part.size != size:
+        msg = f"the connection ended after {part.size} of {size} bytes"
+        raise InterruptedTransfer(msg)
+
+
+def _resumable(url: str, part: Part, pinned: bool) -> tuple[int, Version | None]:
+    """From which byte to go on: 0 where the halves could be of different versions."""
+    known = part.version()
+    if known is None or known.url != url or not (known.validator or pinned):
+        return 0, None
+    if known.size is not None and part.size >= known.size:
+        return 0, None
+    return part.size, known
+
+
+@contextmanager
+def _answer(url: str, headers: Mapping[str, str], patience: Patience) -> Iterator[Any]:
+    """The server's answer with its body still to come; failures as our two exceptions."""
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    try:
+        with requests.get(
+            url, headers=headers, stream=True, timeout=(patience.connect, patience.read)
+        ) as answer:
+            yield answer
+    except (requests.exceptions.SSLError, requests.TooManyRedirects) as error:
+        raise RefusedTransfer(first_line(error)) from None
+    except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
+        raise InterruptedTransfer(first_line(error)) from None
+    except requests.RequestException as error:  # the address itself, or where it leads
+        raise RefusedTransfer(first_line(error)) from None
+    except OSError as error:
+        msg = f"cannot write {error.filename or 'the download'}: {error.strerror}; make room for it"
+        raise UserError(msg) from None
+
+
+def _check_status(answer: Any, part: Part) -> None:
+    status = answer.status_code
+    if status in (200, 206):
+        if status == 206 and "Range" not in answer.request.headers:
+            msg = "the server sent a part of the file that was not asked for"
+            raise RefusedTransfer(msg)
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            msg = f"the server sent the file compressed ({answer.headers['Content-Encoding']})"
+            raise RefusedTransfer(msg)
+        return
+    reason = f"the server answered {status} {answer.reason or ''}".strip()
+    if status == 416:  # there is no such half: another version
+        part.drop()
+        raise InterruptedTransfer(reason)
+    if status in LATER:
+        wait = answer.headers.get("Retry-After", "")
+        raise InterruptedTransfer(reason, float(wait) if wait.isdigit() else None)
+    raise RefusedTransfer(reason)
+
+
+def validator(headers: Mapping[str, str]) -> str | None:
+    """What identifies this version byte for byte: a strong ETag, else a date that is settled.
+
+    A file that changed within the last second could change again under the same date.
+    """
+    tag, modified = headers.get("ETag", ""), headers.get("Last-Modified")
+    if tag.startswith('"'):
+        return tag
+    try:
+        age = parsedate_to_datetime(headers["Date"]) - parsedate_to_datetime(modified or "")
+    except (KeyError, ValueError, TypeError):
+        return None
+    return modified if age.total_seconds() >= 1 else None
+
+
+def _content_range(answer: Any) -> tuple[int, int | None] | None:
+    """(first byte, whole size) of a partial answer."""
+    form = r"bytes (\d+)-\d+/(\d+|\*)"
+    match = re.fullmatch(form, answer.headers.get("Content-Range", "").strip())
+    if not match:
+        return None
+    return int(match[1]), None if match[2] == "*" else int(match[2])
+
+
+def _whole_size(answer: Any) -> int | None:
+    if answer.status_code == 206:
+        found = _content_range(answer)
+        return found[1] if found else None
+    length = answer.headers.get("Content-Length", "")
+    return int(length) if length.isdigit() else None
+
+
+def _check_continues(
+    answer: Any, offset: int, known: Version | None, now: Version, part: Part
+) -> None:
+    """Refuse to glue: the rest must start where we are and be of the same version.
+
+    Some servers honour Range and ignore If-Range, so the validator is compared here as well.
+    """
+    found = _content_range(answer)
+    same = (
+        found is not None
+        and known is not None
+        and found[0] == offset
+        and (now.size is None or known.size is None or now.size == known.size)
+        and (now.validator is None or known.validator is None or now.validator == known.validator)
+    )
+    if not same:
+        part.drop()
+        msg = "the file changed on the server; starting again"
+        raise InterruptedTransfer(msg)
+
+
+def _receive(answer: Any, part: Part, offset: int, size: int | None) -> None:
+    """Append the body as it comes in, so that an end at any moment loses no byte."""
+    with part.path.open("r+b") as sink, progress_bar(part, offset, size) as bar:
+        sink.seek(offset)
+        while block := answer.raw.read1(CHUNK, decode_content=False):
+            sink.write(block)
+            sink.flush()
+            bar.update(len(block))
+
+
+def answers(url: str, patience: Patience | None = None) -> bool:
+    """Whether the server gives what is at `url`; only its head, or one byte of it, is fetched.
+
+    Redirects are followed. A connection that breaks and a server that is busy are tried again.
+    """
+    patience = patience or Patience(attempts=3)
+    for method, more in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):
+        status = _status(method, url, more, patience)
+        if status not in (405, 501):  # servers that know no HEAD
+            return status in (200, 206)
+    return False
+
+
+def _status(method: str, url: str, more: Mapping[str, str], patience: Patience) -> int:
+    """The status of the last answer; 0 where no connection held."""
+    import requests
+
+    headers = {"Accept-Encoding": "identity", "User-Agent": "milan-workflow", **more}
+    status, wait = 0, (patience.connect, patience.read)
+    for attempt in range(patience.attempts):
+        if attempt:
+            time.sleep(patience.pause * 2 ** (attempt - 1))
+        try:
+            with requests.request(
+                method, url, headers=headers, timeout=wait, stream=True, allow_redirects=True
+            ) as answer:
+                status = answer.status_code
+        except requests.RequestException:
+            continue
+        if status not in LATER:
+            break
+    return status

@@ -1,0 +1,108 @@
+"""`webdataset`: samples in tar files, read in place.
+
+A sample is the files of one shard that share the name before the first dot: `0001.jpg`, `0001.cls`.
+Headers are scanned once; pictures are then read where they lie, so nothing is unpacked.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from milan_core.core.errors import UserError
+from milan_core.images.files import EXTENSIONS
+from milan_core.images.options import TarsSpec
+from milan_core.images.pictures import Picture, drawn, labelled_classes, store_pictures
+from milan_core.images.store import Dataset
+
+Place = tuple[Path, int, int]  # file, offset, bytes
+
+
+def build_tars(name: str, spec: TarsSpec, out: Path, seed: int, threads: int) -> Dataset:
+    """Read the shards, in the order of their names, into the data set folder `out`."""
+    everything = [
+        picture for shard in find_shards(spec.path) for picture in list_shard(shard, spec)
+    ]
+    if not everything:
+        raise UserError(f"dataset {name!r}: no images in the tar files of {spec.path}")
+    classes = list(spec.classes) or labelled_classes(everything)
+    pictures = drawn(everything, spec.count, seed, name)
+    return store_pictures(name, "webdataset", pictures, classes, spec, out, seed, threads)
+
+
+def find_shards(path: str) -> list[Path]:
+    """Tar files of a pattern, a folder, or the single file, sorted."""
+    given = Path(path).expanduser()
+    pattern = str(given / "*.tar") if given.is_dir() else str(given)
+    shards = sorted(Path(found) for found in glob.glob(pattern))  # noqa: PTH207 - any folder
+    if not shards:
+        raise UserError(f"no tar files at {path}; give a file, a folder or a pattern with *")
+    return shards
+
+
+def list_shard(shard: Path, spec: TarsSpec) -> list[Picture]:
+    """The pictures of one tar file in its order."""
+    samples: dict[str, dict[str, Place]] = {}
+    for member, place in _members(shard):
+        head, _, tail = member.rpartition("/")
+        stem, _, suffix = tail.partition(".")
+        parts = samples.setdefault(f"{head}/{stem}" if head else stem, {})
+        if suffix.lower() in parts:
+            raise UserError(f"{shard}: {member} is there twice; a sample has each suffix once")
+        parts[suffix.lower()] = place
+    found = []
+    for key, parts in samples.items():
+        image = next((p for suffix, p in parts.items() if f".{suffix}" in EXTENSIONS), None)
+        if image is not None:
+            label = _label(shard, key, parts.get(spec.labels), spec)
+            where = f"{key} in {shard}"
+            name = f"{shard.name}/{key}"
+            found.append(Picture(name, label, where, _opener(image), file=shard))
+    return found
+
+
+def _members(shard: Path) -> Sequence[tuple[str, Place]]:
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            found = [(m.name, (shard, m.offset_data, m.size)) for m in tar if m.isfile()]
+    except tarfile.ReadError as error:
+        hint = "unpack it first" if shard.suffix in (".gz", ".zst", ".xz") else "get it again"
+        raise UserError(
+            f"{shard} is not a whole, uncompressed tar file ({error}); {hint}"
+        ) from None
+    except OSError as error:
+        raise UserError(f"cannot read {shard}: {error}") from None
+    size = shard.stat().st_size
+    if cut := next((name for name, (_, start, length) in found if start + length > size), None):
+        raise UserError(f"{shard} is cut short within {cut}; get it again")
+    return found
+
+
+def _opener(place: Place) -> Callable[[], Image.Image]:
+    return lambda: Image.open(io.BytesIO(_bytes(place)))
+
+
+def _bytes(place: Place) -> bytes:
+    path, start, length = place
+    with path.open("rb") as handle:
+        handle.seek(start)
+        return handle.read(length)
+
+
+def _label(shard: Path, key: str, place: Place | None, spec: TarsSpec) -> str:
+    if not spec.labels:
+        return ""
+    if place is None:
+        msg = f"{shard}: sample {key} has no .{spec.labels} file; set `labels` to its suffix, or ''"
+        raise UserError(msg)
+    text = _bytes(place).decode("utf-8", "replace").strip()
+    if not spec.classes or not text.isdigit():
+        return text
+    if int(text) >= len(spec.classes):
+        raise UserError(f"{shard}: sample {key} has class {text}, there are {len(spec.classes)}")
+    return spec.classes[int(text)]

@@ -1,0 +1,90 @@
+"""Lists that say the class of every image of a flat folder, in the forms that are published.
+
+    ILSVRC2012_val_00000001,n01751748 111 108 370 297   Kaggle, with a header
+    ILSVRC2012_val_00000001.JPEG 65                     a file and a number, counted from 0
+    Places365_val_00000001.jpg 165
+    n01751748                                           one class a line, in the order of the files
+    490                                                 devkit: a number of meta.mat, from 1
+
+Numbers of the devkit are not positions in the sorted list of classes; taking one for the other
+would label everything wrongly without a sign, so each form insists on its own table.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from milan_core.core.errors import UserError
+
+
+def read_truth(truth: Path, files: Sequence[str], classes: Sequence[Path]) -> list[str]:
+    """The class of each of `files` (names, sorted) according to `truth`.
+
+    `classes` are tables of numbers that may be read, the best first.
+    """
+    rows = _rows(truth)
+    if not rows:
+        raise UserError(f"{truth} is empty; expected a class for each of {len(files)} images")
+    if all(len(row) == 1 for row in rows):
+        if len(rows) != len(files):
+            raise UserError(f"{truth} lists {len(rows)} classes for {len(files)} images")
+        labels = [row[0] for row in rows]
+        return _named(labels, truth, [path for path in classes if path.suffix == ".mat"])
+    known = {Path(row[0]).stem: row[1] for row in rows if len(row) > 1}
+    if absent := next((name for name in files if Path(name).stem not in known), None):
+        raise UserError(f"{truth} does not list the image {absent}; get the whole list")
+    labels = [known[Path(name).stem] for name in files]
+    return _named(labels, truth, [path for path in classes if path.suffix != ".mat"])
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Words of each line; of a CSV file the first column and the first word of the second."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the list of classes {path}: {error}") from None
+    if path.suffix == ".csv":
+        rows = [row for row in csv.reader(text.splitlines()) if row][1:]
+        return [[row[0], *row[1].split()[:1]] for row in rows if len(row) > 1]
+    return [line.split() for line in text.splitlines() if line.strip()]
+
+
+def _named(labels: list[str], truth: Path, tables: Sequence[Path]) -> list[str]:
+    """Labels as names: as they are, or looked up when all are numbers."""
+    if not all(label.isdigit() for label in labels):
+        return labels
+    if not tables:
+        msg = (
+            f"{truth} holds numbers and no table says what they stand for; a list with one number "
+            "a line is counted as in the devkit and needs its meta.mat, a list of files and "
+            "numbers needs synset_words.txt, LOC_synset_mapping.txt or categories_places365.txt: "
+            "place it beside, or name it as `classes`"
+        )
+        raise UserError(msg)
+    table = _devkit(tables[0]) if tables[0].suffix == ".mat" else _table(tables[0])
+    if absent := next((label for label in labels if int(label) not in table), None):
+        raise UserError(f"{truth}: {tables[0]} has no class number {absent}")
+    return [table[int(label)] for label in labels]
+
+
+def _table(path: Path) -> dict[int, str]:
+    """`/a/airfield 0` by its number; other first words by their line, counted from 0."""
+    rows = _rows(path)
+    if rows and all(len(row) == 2 and row[1].isdigit() for row in rows):
+        return {int(row[1]): row[0] for row in rows}
+    return {number: row[0] for number, row in enumerate(rows)}
+
+
+def _devkit(path: Path) -> dict[int, str]:
+    """WordNet ids by ILSVRC2012_ID from meta.mat of the development kit."""
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        entries: Any = loadmat(path, squeeze_me=True)["synsets"]
+        return {int(item["ILSVRC2012_ID"]): str(item["WNID"]) for item in entries}
+    except (MatReadError, OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise UserError(f"{path} is not meta.mat of the development kit: {error}") from None

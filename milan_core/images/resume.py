@@ -1,0 +1,133 @@
+"""An array that is filled row by row, and goes on after a kill where it was.
+
+    .images.npy.partial         the array, as far as it is
+    .images.npy.partial.json    how far it is, and a digest of what it was made of
+
+Rows are on disk before the record that counts them, and the record is replaced whole, so whatever
+happens it never counts a row that is not there; rows after the counted ones are written again. What
+was made of other items, or by other rules, than those of today counts nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_json, write_json
+
+FORMAT = "milan-partial-array"
+VERSION = 1
+
+Facts = Callable[[int], str]  # what decides the row of an item, by its number
+
+
+class Filling:
+    """An array under way: items are taken in order, and give one row or none."""
+
+    def __init__(self, array: np.ndarray, record: Path, rules: str, facts: Facts) -> None:
+        self.array = array
+        self.rows = 0  # filled
+        self.seen = 0  # items taken
+        self.skipped: list[int] = []  # items without a row
+        self._record, self._facts = record, facts
+        self._digest = hashlib.sha256(rules.encode())
+
+    def take(self, row: np.ndarray | None) -> None:
+        """The row of the next item, or None when it gives none."""
+        if row is None:
+            self.skipped.append(self.seen)
+        else:
+            self.array[self.rows] = row
+            self.rows += 1
+        self._count()
+
+    def save(self) -> None:
+        """Bring the rows so far to disk, then the record that counts them."""
+        self.array.flush()  # type: ignore[attr-defined]
+        facts = {"seen": self.seen, "skipped": self.skipped, "made_of": self._digest.hexdigest()}
+        write_json(self._record, {"format": FORMAT, "version": VERSION, **facts})
+
+    def resume(self, items: int) -> bool:
+        """Go on from the record, if the first of the `items` are still what it was made of."""
+        try:
+            found = read_json(self._record, "record of a partial array")
+            known = found["format"], found["version"]
+            seen, skipped, made_of = (found[key] for key in ("seen", "skipped", "made_of"))
+            if known != (FORMAT, VERSION) or not 0 < seen <= items:
+                return False
+            while self.seen < seen:
+                self._count()
+        except (UserError, KeyError, TypeError):
+            return False  # there is no record, or one that says nothing
+        self.skipped, self.rows = list(skipped), seen - len(skipped)
+        return bool(self._digest.hexdigest() == made_of)
+
+    def _count(self) -> None:
+        self._digest.update(self._facts(self.seen).encode())
+        self.seen += 1
+
+
+@contextmanager
+def filled_array(path: Path, shape: tuple[int, ...], rules: str, facts: Facts) -> Iterator[Filling]:
+    """A memory-mapped uint8 .npy to fill; it appears under `path` when the block ends well.
+
+    Args:
+        path: of the finished array.
+        shape: of the array, one row an item.
+        rules: all that decides the rows beside the items.
+        facts: what decides the row of each item; told apart by any difference.
+
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    record = path.with_name(f".{path.name}.partial.json")
+    with _held(partial):
+        filling = _resumed(partial, record, shape, rules, facts)
+        if filling is None:
+            record.unlink(missing_ok=True)
+            array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            filling = Filling(array, record, rules, facts)
+        yield filling
+        filling.array.flush()  # type: ignore[attr-defined]
+        partial.replace(path)
+        record.unlink(missing_ok=True)
+
+
+def _resumed(
+    partial: Path, record: Path, shape: tuple[int, ...], rules: str, facts: Facts
+) -> Filling | None:
+    """The array that a killed run left, or None where there is none to go on from."""
+    try:
+        np.lib.format.open_memmap(partial, mode="r")  # `r+` would lengthen one that was cut short
+        array = np.lib.format.open_memmap(partial, mode="r+")
+    except ValueError:  # empty, or cut short
+        return None
+    if (array.shape, array.dtype) != (shape, np.uint8):
+        return None
+    filling = Filling(array, record, rules, facts)
+    return filling if filling.resume(shape[0]) else None
+
+
+@contextmanager
+def _held(partial: Path) -> Iterator[None]:
+    """Keep other processes from filling the same array; ends with this process at the latest."""
+    import fcntl
+
+    try:
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        msg = f"cannot write {partial}: {error.strerror}; give a folder you may write to"
+        raise UserError(msg) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        msg = f"another run is building {partial.parent}; wait for it, or give another folder"
+        raise UserError(msg) from None
+    finally:
+        os.close(handle)

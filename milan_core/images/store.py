@@ -1,0 +1,219 @@
+"""The dataset folder: the same files for every kind of images, and the class that reads them.
+
+    manifest.json   format, version, name, kind, spec, seed, shapes, classes, credits, SHA-256s
+    images.npy      uint8 (N, H, W, 3)
+    labels.npy      int64 (N,), -1 where an image has no label
+    ids.csv         id, name (or path), label (class name)
+    instances.npy   uint8 (N, H, W): 0 the background surface, i the i-th thing of that scene
+    scenes.json     per image a list of {kind, name, group, colour}; item 0 is the background
+    latents.npy     (N, ...): what a generator drew the images from
+    cues.csv        spurious cues: what is written on each image, and its box
+
+Instances and scenes exist only for worlds (`"world": true`), latents only where a generator drew.
+The manifest is written last, so a folder without one is not a dataset. `Dataset.fingerprint`
+depends on the content only: it is the identity that later stages record.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import (
+    atomic_path,
+    canonical_json,
+    file_sha256,
+    read_csv,
+    read_json,
+    read_npy,
+    text_hash,
+    write_csv,
+    write_json,
+    write_npy,
+    write_text,
+)
+
+FORMAT = "milan-dataset"
+VERSION = 1
+SCENE_KEYS = ("kind", "name", "group", "colour")
+
+Scene = list[dict[str, str]]
+
+
+class Dataset:
+    """A dataset folder, opened. Arrays are memory-mapped; nothing large is read before use."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.name: str = manifest["name"]
+        self.kind: str = manifest["kind"]
+        self.classes: list[str] = list(manifest["classes"])
+        self.world: bool = manifest["world"]
+        self.images = read_npy(folder / "images.npy", mmap=True)  # uint8 [N, H, W, 3]
+        self.labels = read_npy(folder / "labels.npy")  # int64 [N]
+        self.instances = self._instances()  # uint8 [N, H, W] or None
+        latents = folder / "latents.npy"
+        self.latents = read_npy(latents, mmap=True) if "latents.npy" in manifest["files"] else None
+
+    def _instances(self) -> np.ndarray | None:
+        return read_npy(self.folder / "instances.npy", mmap=True) if self.world else None
+
+    def __len__(self) -> int:
+        return int(self.manifest["count"])
+
+    def __repr__(self) -> str:
+        n, h, w = self.images.shape[:3]
+        return f"Dataset({self.name!r}, {self.kind}, {n} images of {h} x {w})"
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that depend on the content of every file and on nothing else."""
+        return text_hash(canonical_json(self.manifest["files"]), 64)
+
+    @property
+    def world_kind(self) -> str:
+        """The kind of world whose scenes it shows; a drawn data set keeps that of its scenes."""
+        return str(self.manifest["spec"].get("options", {}).get("world", self.kind))
+
+    @functools.cached_property
+    def scenes(self) -> list[Scene] | None:
+        """Per image what stands in it (index = instance number), or None for plain images."""
+        return read_json(self.folder / "scenes.json", "scenes") if self.world else None
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """A readable name or relative path per image."""
+        return [row["name"] for row in read_csv(self.folder / "ids.csv", ["id", "name", "label"])]
+
+    def require_world(self, what: str) -> tuple[np.ndarray, list[Scene]]:
+        """The instance maps and scenes, or a sentence that `what` needs a world."""
+        if self.instances is None or self.scenes is None:
+            msg = (
+                f"dataset {self.name!r} ({self.kind}) has no instance maps; {what} needs a dataset "
+                "of kind stickers or shapes"
+            )
+            raise UserError(msg)
+        return self.instances, self.scenes
+
+    def verify(self) -> None:
+        """Read every file again and compare its SHA-256; the error names the one that differs."""
+        for file, expected in self.manifest["files"].items():
+            path = self.folder / file
+            if not path.is_file() or file_sha256(path) != expected:
+                msg = f"{path} is missing or differs from its manifest; build it again"
+                raise UserError(msg)
+
+
+def _shape_error(dataset: Dataset) -> str:
+    """What does not fit the manifest, or an empty string."""
+    m = dataset.manifest
+    n, h, w = m["count"], m["height"], m["width"]
+    expected = [
+        ("images.npy", dataset.images, (n, h, w, 3), np.uint8),
+        ("labels.npy", dataset.labels, (n,), np.int64),
+    ]
+    if dataset.instances is not None:
+        expected.append(("instances.npy", dataset.instances, (n, h, w), np.uint8))
+    for file, array, shape, dtype in expected:
+        if array.shape != shape or array.dtype != dtype:
+            name = np.dtype(dtype).name
+            return f"{file} is {array.dtype.name} {array.shape}, the manifest says {name} {shape}"
+    return ""
+
+
+def open_dataset(folder: Path | str) -> Dataset:
+    """The dataset in `folder`; checks format, version and shapes, not the bytes (see `verify`)."""
+    folder = Path(folder)
+    if not (folder / "manifest.json").is_file():
+        msg = f"{folder} is not a dataset (no manifest.json): run `milan datasets build`"
+        raise UserError(msg)
+    manifest = read_json(folder / "manifest.json", "dataset manifest")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        msg = f"{folder}/manifest.json does not describe a {FORMAT}"
+        raise UserError(msg)
+    if manifest.get("version") != VERSION:
+        msg = (
+            f"{folder}: dataset format version {manifest.get('version')}, this release reads "
+            f"{VERSION}; build the dataset again"
+        )
+        raise UserError(msg)
+    dataset = Dataset(folder, manifest)
+    if problem := _shape_error(dataset):
+        msg = f"{folder}: {problem}; build the dataset again"
+        raise UserError(msg)
+    return dataset
+
+
+@contextmanager
+def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[np.ndarray]:
+    """A memory-mapped .npy to fill; it appears under `path` when the block ends without error."""
+    with atomic_path(path) as temporary:
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
+        yield array
+        array.flush()
+
+
+def start_folder(out: Path) -> None:
+    """Make `out` ready for building: an older manifest goes first, so no half-new folder opens."""
+    out.mkdir(parents=True, exist_ok=True)
+    for file in ("manifest.json", "instances.npy", "scenes.json", "latents.npy", "cues.csv"):
+        (out / file).unlink(missing_ok=True)
+
+
+def finish_folder(
+    out: Path,
+    *,
+    name: str,
+    kind: str,
+    spec: Mapping[str, Any],
+    seed: int,
+    classes: Sequence[str],
+    labels: np.ndarray,
+    names: Sequence[str],
+    credits: Sequence[Mapping[str, str]],
+    scenes: Sequence[Scene] | None = None,
+    notes: Mapping[str, Any] | None = None,
+    tables: Sequence[str] = (),
+) -> Dataset:
+    """Write labels, ids, scenes and the manifest beside `images.npy`; open the dataset.
+
+    `tables` are further files of the folder, already written, that belong to its identity.
+    """
+    write_npy(out / "labels.npy", labels.astype(np.int64))
+    text = [classes[i] if i >= 0 else "" for i in labels.tolist()]
+    write_csv(
+        out / "ids.csv", ["id", "name", "label"], zip(range(len(names)), names, text, strict=True)
+    )
+    files = ["images.npy", "labels.npy", "ids.csv"]
+    if scenes is not None:
+        write_text(out / "scenes.json", canonical_json(scenes) + "\n")
+        files += ["instances.npy", "scenes.json"]
+    if (out / "latents.npy").is_file():
+        files.append("latents.npy")
+    files += tables
+    count, height, width, _ = read_npy(out / "images.npy", mmap=True).shape
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": name,
+        "kind": kind,
+        "world": scenes is not None,
+        "count": count,
+        "height": height,
+        "width": width,
+        "classes": list(classes),
+        "spec": dict(spec),
+        "seed": seed,
+        "credits": [dict(item) for item in credits],
+        "files": {file: file_sha256(out / file) for file in files},
+        **(notes or {}),
+    }
+    write_json(out / "manifest.json", manifest)
+    return open_dataset(out)

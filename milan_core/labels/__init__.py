@@ -1,1 +1,0 @@
-"""Descriptions of units by other methods: labels from concept masks, lists of words, neighbours."""

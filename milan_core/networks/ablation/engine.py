@@ -1,0 +1,285 @@
+"""Accuracy under ablation for many sets of units (paper sections 5 and 7; spec 5.3, 5.5, 6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from milan_core.core.errors import UserError, unknown
+from milan_core.networks.ablation.choice import Choice, State
+from milan_core.networks.ablation.closed_form import closed
+from milan_core.networks.ablation.images import (
+    Inputs,
+    check_logits,
+    checked_labels,
+    other_images,
+)
+from milan_core.networks.ablation.methods import Masks
+from milan_core.networks.ablation.recording import Plan
+from milan_core.networks.ablation.replacement import KINDS, Kind, Values, channel_axis
+from milan_core.networks.ablation.replay import Memory
+from milan_core.networks.layouts import Layout
+from milan_core.networks.trace import eval_mode, resolve_layers
+
+Unit = tuple[str, int]
+_COPIES = 8  # ablations that share a forward pass
+_CLOSED_NUMBERS = 2**22  # logits at a time in the closed form
+
+
+class AblationEngine:
+    """Top-1 accuracy of a network with any of its units ablated.
+
+    Ablating a unit replaces its channel at the hooked layer's output, for every image and position,
+    by zero, by its mean over images and positions, or by its map for another image. For each batch
+    of images, what an ablation cannot change is kept from one forward pass, and the rest is run for
+    many ablations at once. How, is decided per layer on the first batch: the fastest method whose
+    logits agree with whole forward passes (`methods`).
+
+    Logits agree with whole forward passes up to the summation order of the machine's kernels
+    (about 1e-6 of the largest logit in float32), so a prediction can differ only where two classes
+    are that close.
+
+    Args:
+        model: any torch module that gives logits (b, classes), or a tuple or mapping that begins
+            with them.
+        layers: names or patterns of layers that give (b, C, h, w), (b, T, C) or (b, C).
+        inputs: float (n, ...) tensor, or an object that gives one for rows (`PreparedImages`).
+        labels: int (n,).
+        batch_size: images times ablations in one forward pass.
+        device: where the network runs.
+        replacement: "zero" (the paper's), "mean" or "resample".
+        seed: chooses the images that "resample" takes maps from.
+        layout: of the network's layers, where it differs from the default.
+
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: str | Iterable[str],
+        inputs: Inputs,
+        labels: np.ndarray,
+        batch_size: int = 64,
+        device: str = "cpu",
+        *,
+        replacement: Kind = "zero",
+        seed: int = 0,
+        layout: Layout | None = None,
+    ) -> None:
+        if batch_size < 1:
+            msg = f"batch_size is {batch_size}; expected 1 or more"
+            raise UserError(msg)
+        if replacement not in KINDS:
+            raise unknown("replacement", replacement, KINDS)
+        self.labels = checked_labels(inputs, labels)
+        self._model, self._inputs, self._kind = model.to(device), inputs, replacement
+        self._device, self._batch_size = device, batch_size
+        self._images = min(len(inputs), max(1, batch_size // _COPIES))
+        self._sources = other_images(len(inputs), seed)
+        self._choices: dict[tuple[str, bool], Choice] = {}
+        self._observe(resolve_layers(model, layers), layout or Layout())
+        self._means = self._mean_activations() if replacement == "mean" else {}
+
+    def _observe(self, names: list[str], layout: Layout) -> None:
+        """Learn the order of the layers and their units from the first batch."""
+        with eval_mode(self._model), torch.no_grad():
+            batch = self._batch(np.arange(self._images))
+            self._plan = Plan.of(self._model, names, batch)
+            memory = Memory.of(self._model, self._plan, batch, calls=False)
+        check_logits(memory.logits, self.labels)
+        last = layout.channels_last
+        self._axes = {name: channel_axis(memory.layers[name], name, last) for name in names}
+        self._widths = {name: memory.layers[name].shape[self._axes[name]] for name in names}
+        self._counts = {
+            name: width if layout.units is None else min(width, layout.units)
+            for name, width in self._widths.items()
+        }
+        self.units: list[Unit] = [(name, unit) for name in names for unit in self._range(name)]
+        self._places = {unit: place for place, unit in enumerate(self.units)}
+
+    def _range(self, layer: str) -> range:
+        return range(self._counts[layer])
+
+    def accuracy(self) -> float:
+        """Accuracy of the network as it is."""
+        return self.set(())
+
+    def single(self, units: Sequence[Unit]) -> np.ndarray:
+        """Accuracy with one unit ablated, for each of `units`; float64 (n,)."""
+        return self._accuracies([(place,) for place in self.places(units)])
+
+    def curve(self, orders: np.ndarray, steps: Sequence[int]) -> np.ndarray:
+        """Accuracy with the first `steps[j]` units of each order ablated.
+
+        Args:
+            orders: int (o, n), rows of places in `units`, each at most once.
+            steps: numbers of units, each from 0 to n.
+
+        Returns:
+            float64 (o, len(steps)).
+
+        """
+        orders = np.atleast_2d(np.asarray(orders))
+        self._check_orders(orders, steps)
+        states = [tuple(order[:step].tolist()) for order in orders for step in steps]
+        return self._accuracies(states).reshape(len(orders), len(steps))
+
+    def without(self, sets: Sequence[Sequence[Unit]]) -> np.ndarray:
+        """Accuracy with all units of a set ablated together, for each set; float64 (sets,)."""
+        return self._accuracies([tuple(self.places(units)) for units in sets])
+
+    def set(self, units: Sequence[Unit]) -> float:
+        """Accuracy with all of `units` ablated together."""
+        return float(self.without([units])[0])
+
+    def predictions(self, units: Sequence[Unit] = ()) -> np.ndarray:
+        """Predicted class of every image with all of `units` ablated together; int64 (images,)."""
+        return self.predictions_each([units])[0]
+
+    def predictions_each(self, sets: Sequence[Sequence[Unit]]) -> np.ndarray:
+        """`predictions` without each set of units, in one pass; int64 (sets, images)."""
+        states = [tuple(self.places(units)) for units in sets]
+        return np.concatenate([guess for _, guess in self._scan(states)], axis=1)
+
+    def places(self, units: Sequence[Unit]) -> list[int]:
+        """Where the given units are in `units`; refuses units that the layers do not have."""
+        for layer, unit in units:
+            if layer not in self._counts:
+                raise unknown("layer", layer, self._counts, "the ablated network's layers")
+            if unit not in self._range(layer):
+                msg = f"layer {layer!r} has units 0 to {self._counts[layer] - 1}, got unit {unit}"
+                raise UserError(msg)
+        return [self._places[layer, unit] for layer, unit in units]
+
+    def methods(self) -> dict[tuple[str, bool], str]:
+        """Methods in use, by (earliest ablated layer, whether later layers are ablated too)."""
+        return {key: choice.name for key, choice in self._choices.items()}
+
+    def _check_orders(self, orders: np.ndarray, steps: Sequence[int]) -> None:
+        if orders.size and not 0 <= orders.min() <= orders.max() < len(self.units):
+            msg = f"an order of ablations holds places outside 0 to {len(self.units) - 1}"
+            raise UserError(msg)
+        if any(len(set(order.tolist())) < len(order) for order in orders):
+            msg = "an order of ablations names a unit twice"
+            raise UserError(msg)
+        if any(not 0 <= step <= orders.shape[1] for step in steps):
+            msg = f"steps {list(steps)} go beyond the {orders.shape[1]} units of an order"
+            raise UserError(msg)
+
+    def _accuracies(self, states: Sequence[tuple[int, ...]]) -> np.ndarray:
+        right = np.zeros(len(states), dtype=np.int64)
+        for rows, guess in self._scan(states):
+            right += (guess == self.labels[rows]).sum(1)
+        return right / len(self.labels)
+
+    def _scan(self, states: Sequence[tuple[int, ...]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Per batch: its rows, and int64 (states, b) predictions; equal sets of units run once."""
+        places = {key: place for place, key in enumerate(dict.fromkeys(map(frozenset, states)))}
+        own = [places[frozenset(state)] for state in states]
+        by_layer = [self._by_layer(sorted(key)) for key in places]
+        for rows in self._batches():
+            with eval_mode(self._model), torch.no_grad():
+                yield rows, self._predict(rows, by_layer)[own]
+
+    def _by_layer(self, state: Sequence[int]) -> State:
+        """Units of a state per layer, in the order in which the layers run."""
+        found: State = {name: [] for name in self._plan.layers}
+        for place in state:
+            layer, unit = self.units[place]
+            found[layer].append(unit)
+        return {name: units for name, units in found.items() if units}
+
+    def _predict(self, rows: np.ndarray, states: Sequence[State]) -> np.ndarray:
+        memory = Memory.of(self._model, self._plan, self._batch(rows))
+        values = self._values(rows)
+        changing = {
+            name: values[name].differs(output).cpu().numpy()
+            for name, output in memory.layers.items()
+        }
+        guess = np.tile(memory.logits.argmax(1).cpu().numpy(), (len(states), 1))
+        groups: dict[tuple[str, bool], list[tuple[int, State]]] = {}
+        for place, state in enumerate(states):
+            if left := _effective(state, changing):
+                groups.setdefault((next(iter(left)), len(left) > 1), []).append((place, left))
+        for key, members in groups.items():
+            choice = self._choice(key, memory, values)
+            size = max(1, self._limit(choice, memory) // len(rows))
+            for start in range(0, len(members), size):
+                places, part = zip(*members[start : start + size], strict=True)
+                masks = self._masks(part)
+                logits = choice.method(self._model, self._plan, memory, values, masks)
+                guess[list(places)] = logits.argmax(2).cpu().numpy()
+        return guess
+
+    def _limit(self, choice: Choice, memory: Memory) -> int:
+        """Images times ablations in one pass."""
+        if choice.method is closed:
+            return _CLOSED_NUMBERS // memory.logits.shape[1]
+        return self._batch_size
+
+    def _choice(self, key: tuple[str, bool], memory: Memory, values: dict[str, Values]) -> Choice:
+        if key not in self._choices:
+            first, several = key
+            order = self._plan.layers
+            layers = order[order.index(first) :] if several else [first]
+            self._choices[key] = Choice.by_trial(
+                self._model, self._plan, memory, values, layers, self._masks
+            )
+        return self._choices[key]
+
+    def _masks(self, states: Sequence[State]) -> Masks:
+        """Bool (S, C) per layer that some of the S states ablate."""
+        masks: dict[str, torch.Tensor] = {}
+        for name in self._plan.layers:
+            if any(name in state for state in states):
+                mask = np.zeros((len(states), self._widths[name]), dtype=bool)
+                for copy, state in enumerate(states):
+                    mask[copy, state.get(name, [])] = True
+                masks[name] = torch.from_numpy(mask).to(self._device)
+        return masks
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        for start in range(0, len(self.labels), self._images):
+            yield np.arange(start, min(start + self._images, len(self.labels)))
+
+    def _batch(self, rows: np.ndarray) -> torch.Tensor:
+        return self._inputs[rows].to(self._device)
+
+    def _values(self, rows: np.ndarray) -> dict[str, Values]:
+        """What ablated units of each layer give for the images `rows`."""
+        of = self._means
+        if self._kind == "resample":
+            others = self._batch(self._sources[rows])
+            of = Memory.of(self._model, self._plan, others, calls=False).layers
+        return {name: Values(self._axes[name], of.get(name)) for name in self._plan.layers}
+
+    def _mean_activations(self) -> dict[str, torch.Tensor]:
+        """Mean of every unit over images and positions, (C,) per layer in the layer's own type."""
+        sums: dict[str, torch.Tensor] = {}
+        kinds: dict[str, torch.dtype] = {}
+        with eval_mode(self._model), torch.no_grad():
+            for rows in self._batches():
+                memory = Memory.of(self._model, self._plan, self._batch(rows), calls=False)
+                for name, output in memory.layers.items():
+                    maps = output.double().movedim(self._axes[name], 1)
+                    total = maps.reshape(len(rows), self._widths[name], -1).mean(2).sum(0)
+                    sums[name] = sums[name] + total if name in sums else total
+                    kinds[name] = output.dtype
+        return {name: (total / len(self.labels)).to(kinds[name]) for name, total in sums.items()}
+
+
+def _effective(state: State, changing: dict[str, np.ndarray]) -> State:
+    """A state without units at its beginning that already give their replacement, in this batch.
+
+    Only the first layer can be judged so: ablations there change what later layers give.
+    """
+    left = dict(state)
+    for name, units in state.items():
+        if kept := [unit for unit in units if changing[name][unit]]:
+            left[name] = kept
+            break
+        del left[name]
+    return left

@@ -1,0 +1,64 @@
+"""What an ablated unit gives instead of its activation: zero, its mean, or another image's map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+
+from milan_core.core.errors import UserError
+
+Kind = Literal["zero", "mean", "resample"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def channel_axis(output: torch.Tensor, layer: str, channels_last: bool = False) -> int:
+    """The axis of the units: 1 for maps (b, C, h, w) and vectors (b, C), 2 for tokens (b, T, C).
+
+    With `channels_last`, maps are (b, h, w, C).
+    """
+    if output.ndim not in (2, 3, 4):
+        msg = (
+            f"layer {layer!r} gives a tensor of shape {tuple(output.shape)}; expected (b, C, h, w) "
+            "maps, (b, T, C) tokens or (b, C) vectors; choose another layer"
+        )
+        raise UserError(msg)
+    if output.ndim == 4 and channels_last:
+        return 3
+    return 2 if output.ndim == 3 else 1
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the units of one layer give for one batch when ablated.
+
+    `of` is None for zero, (C,) for means, or the layer's output for other images, shaped like the
+    batch's own, for resampling. `axis` is the units' axis of the layer's output.
+    """
+
+    axis: int
+    of: torch.Tensor | None = None
+
+    def like(self, output: torch.Tensor) -> torch.Tensor:
+        """The replacement of every unit, broadcastable to `output`."""
+        if self.of is None:
+            return output.new_zeros(())
+        if self.of.ndim > 1:
+            return self.of
+        return self.of.reshape([-1 if axis == self.axis else 1 for axis in range(output.ndim)])
+
+    def differs(self, output: torch.Tensor) -> torch.Tensor:
+        """Bool (C,): units that an ablation changes for some image of the batch."""
+        others = [axis for axis in range(output.ndim) if axis != self.axis]
+        return (output != self.like(output)).any(dim=others)
+
+    def put(self, stacked: torch.Tensor, copies: torch.Tensor, units: torch.Tensor) -> None:
+        """Ablate unit `units[p]` in copy `copies[p]` of `stacked` (S, b, ...), in place."""
+        view = stacked.movedim(self.axis + 1, 2)
+        if self.of is None:
+            view[copies, :, units] = 0
+        elif self.of.ndim == 1:
+            view[copies, :, units] = self.of[units].reshape(-1, *[1] * (view.ndim - 2))
+        else:
+            view[copies, :, units] = self.of.movedim(self.axis, 0)[units]

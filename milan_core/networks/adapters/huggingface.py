@@ -1,0 +1,46 @@
+"""Vision networks of transformers: by architecture, or by the name of a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from milan_core.core.errors import UserError
+
+
+def vision_model(architecture: str, config: Mapping[str, Any]) -> nn.Module:
+    """A network of a class of transformers, with random weights.
+
+    architecture: for example Dinov2Model or CLIPVisionModel.
+    config: values of its configuration; the others keep the defaults of the class.
+    """
+    import transformers
+
+    found = getattr(transformers, architecture, None)
+    if found is None or not hasattr(found, "config_class"):
+        msg = f"transformers has no model class {architecture!r}; example: Dinov2Model"
+        raise UserError(msg)
+    return found(found.config_class(**config))
+
+
+def hub_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.Module:
+    """`hf:REPOSITORY`; of a model of text and images the vision tower is taken.
+
+    Only safetensors are read, and no code of the repository is run.
+    """
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        if pretrained:
+            kwargs.setdefault("use_safetensors", True)
+            model = AutoModel.from_pretrained(name, trust_remote_code=False, **kwargs)
+        else:
+            config = AutoConfig.from_pretrained(name, trust_remote_code=False, **kwargs)
+            model = AutoModel.from_config(config)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        msg = f"hf:{name} cannot be loaded: {reason[:200]}"
+        raise UserError(msg) from None
+    return getattr(model, "vision_model", model)

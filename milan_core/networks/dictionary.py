@@ -1,0 +1,141 @@
+"""A sparse autoencoder of one layer: a dictionary of directions that can be described as units.
+
+Activations of all positions are written as sparse, non-negative sums of unit directions: with
+x' = (x - center) / scale, f = ReLU(E x' + b) and x' ~ D^T f, the loss is
+|x' - D^T f|^2 + sparsity * |f|. The saved encoder has the scale folded in, so that
+`directions: {matrix: encoder, bias: encoder_bias, center: center, relu: true}` gives f itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import save_tensors
+from milan_core.core.seeding import generator, torch_generator
+from milan_core.networks.inputs import prepare
+from milan_core.networks.trace import Trace
+from milan_core.networks.zoo import LoadedModel
+
+DICTIONARY_KIND = "milan-dictionary"
+_BATCH = 64  # images in a forward pass
+
+
+@dataclass(frozen=True)
+class DictionarySettings:
+    """Settings of `train_dictionary`; a position is one cell of the layer's map in one image."""
+
+    units: int = 256
+    sparsity: float = 1.0
+    steps: int = 3000
+    batch_size: int = 1024
+    learning_rate: float = 1e-3
+    positions: int = 200_000  # at most so many are kept, drawn evenly over the images
+
+    def __post_init__(self) -> None:
+        for name in ("units", "steps", "batch_size", "positions", "learning_rate"):
+            if getattr(self, name) <= 0:
+                msg = f"dictionary: {name} is {getattr(self, name)}; it must be positive"
+                raise UserError(msg)
+
+
+def train_dictionary(
+    network: LoadedModel,
+    images: np.ndarray,
+    layer: str,
+    settings: DictionarySettings,
+    seed: int,
+    path: Path | str,
+) -> dict[str, float]:
+    """Train on the activations of `layer` over `images` (uint8 (N, H, W, 3)) and write the file.
+
+    Returns:
+        explained: share of the variance that the sums explain; active: mean number of directions
+        that are on at a position; dead: directions that are never on.
+
+    """
+    rows = collect_positions(network, images, layer, settings.positions, seed)
+    center = rows.mean(0)
+    scale = float((rows - center).pow(2).mean().sqrt()) or 1.0
+    rows = (rows - center) / scale
+    encoder, bias, decoder = _train(rows, settings, seed)
+    facts = _facts(rows, encoder, bias, decoder)
+    arrays = {
+        "encoder": (encoder / scale).numpy(),
+        "encoder_bias": bias.numpy(),
+        "decoder": decoder.numpy(),
+        "center": center.numpy(),
+    }
+    save_tensors(path, DICTIONARY_KIND, 1, arrays, {"layer": layer, "seed": seed, **facts})
+    return facts
+
+
+def collect_positions(
+    network: LoadedModel, images: np.ndarray, layer: str, count: int, seed: int
+) -> torch.Tensor:
+    """float32 (positions, C): activations of a layer at random cells of every image."""
+    rng = generator(seed, "dictionary positions", layer)
+    share = max(1, count // len(images))
+    found: list[torch.Tensor] = []
+
+    def keep(name: str, tensor: torch.Tensor) -> None:
+        maps, _ = network.layout.maps(tensor, name)
+        cells = maps.float().flatten(2).transpose(1, 2)  # [b, h * w, C]
+        for row in cells[: keep_rows[0]]:
+            chosen = rng.permutation(len(row))[:share]
+            found.append(row[torch.from_numpy(np.sort(chosen))].cpu())
+
+    keep_rows = [0]
+    with torch.inference_mode(), Trace(network.module, layer, keep) as trace:
+        if len(trace.layers) != 1:
+            msg = f"layer {layer!r} is {len(trace.layers)} layers; a dictionary belongs to one"
+            raise UserError(msg)
+        for begin in range(0, len(images), _BATCH):
+            part = images[begin : begin + _BATCH]
+            keep_rows[0] = len(part)
+            trace(prepare(part, network.input))
+    return torch.cat(found).clone()
+
+
+def _train(
+    rows: torch.Tensor, settings: DictionarySettings, seed: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Encoder (U, C), bias (U,) and decoder (U, C) with directions of length 1."""
+    random = torch_generator(seed, "dictionary")
+    start = torch.randn(settings.units, rows.shape[1], generator=random)
+    start = nn.functional.normalize(start, dim=1)
+    decoder = nn.Parameter(start.clone())
+    encoder = nn.Parameter(start.clone())
+    bias = nn.Parameter(torch.zeros(settings.units))
+    optimizer = torch.optim.Adam([encoder, bias, decoder], lr=settings.learning_rate)
+    for _ in range(settings.steps):
+        chosen = torch.randint(len(rows), (settings.batch_size,), generator=random)
+        batch = rows[chosen]
+        codes = torch.relu(batch @ encoder.T + bias)
+        error = (batch - codes @ decoder).pow(2).sum(1).mean()
+        loss = error + settings.sparsity * codes.sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            decoder.copy_(nn.functional.normalize(decoder, dim=1))
+    return encoder.detach(), bias.detach(), decoder.detach()
+
+
+def _facts(rows: torch.Tensor, encoder: Any, bias: Any, decoder: Any) -> dict[str, float]:
+    with torch.no_grad():
+        codes = torch.relu(rows @ encoder.T + bias)
+        residue = (rows - codes @ decoder).pow(2).sum()
+        on = codes > 0
+    return {
+        "explained": round(1 - float(residue / rows.pow(2).sum()), 4),
+        "active": round(float(on.sum(1).float().mean()), 2),
+        "dead": int((~on.any(0)).sum()),
+        "positions": len(rows),
+    }

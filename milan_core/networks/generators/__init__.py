@@ -1,0 +1,1 @@
+"""Networks that draw images, and the data sets they draw."""

@@ -1,0 +1,189 @@
+"""What can be hooked in a network: its layers, their shapes, and a config entry to start from."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from milan_core.core.errors import UserError
+from milan_core.networks.catalog import network_names
+from milan_core.networks.inspect_entry import built_in_entry, entry
+from milan_core.networks.trace import eval_mode, first_tensor, forward
+from milan_core.networks.zoo import build, load_network
+
+_WITHOUT_UNITS = (
+    nn.modules.batchnorm._NormBase,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.modules.pooling._MaxPoolNd,
+    nn.modules.pooling._AvgPoolNd,
+    nn.modules.pooling._AdaptiveAvgPoolNd,
+    nn.modules.dropout._DropoutNd,
+    nn.ReLU,
+    nn.Identity,
+    nn.Flatten,
+)
+
+
+@dataclass
+class Seen:
+    """What one forward pass showed of a module."""
+
+    kind: str
+    shape: tuple[int, ...] | None = None  # without the batch; None: no tensor
+    runs: int = 0
+    has_units: bool = True  # not a normalisation, pooling or activation alone
+    note: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether mining accepts the layer by its bare name."""
+        return self.runs == 1 and self.has_form
+
+    @property
+    def has_form(self) -> bool:
+        """Whether its output has one of the forms that units are found in."""
+        return self.shape is not None and len(self.shape) in (1, 2, 3)
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether its maps are (h, w, C): two equal sides come first.
+
+        Square maps with as many channels as rows cannot be told apart and count as (C, h, w).
+        """
+        shape = self.shape
+        return shape is not None and len(shape) == 3 and shape[0] == shape[1] != shape[2]
+
+    @property
+    def units(self) -> int:
+        """Number of units: channels of maps and vectors, width of tokens."""
+        if not self.has_form or self.shape is None or not self.runs:
+            return 0
+        return self.shape[-1] if len(self.shape) == 2 or self.channels_last else self.shape[0]
+
+    def names(self, name: str) -> list[str]:
+        """How mining calls the layer: by its name, or each of its runs by its own."""
+        return [name] if self.runs == 1 else [f"{name}@call{i + 1}" for i in range(self.runs)]
+
+
+def describe_layers(
+    factory: str,
+    kwargs: Mapping[str, Any] | None = None,
+    size: int = 224,
+    *,
+    trust: bool = False,
+) -> str:
+    """A table of the layers of a network at one input size, and an entry for `model_zoo`.
+
+    factory: any form of `milan_core.networks.factories`, or the name of a built-in network. Hubs
+    give the architecture only: nothing is downloaded but, for `hf:`, its configuration.
+    """
+    built_in = factory in network_names()
+    if built_in:
+        network = load_network(factory, weights={"source": "none"})
+        module, size = network.module, network.input.size or size
+    else:
+        module = build({"factory": factory, "kwargs": dict(kwargs or {}), "trust": trust})
+    seen = inspect_layers(module, example_input(module, size))
+    if built_in:
+        return f"{_table(seen)}\n\n{built_in_entry(factory)}"
+    chosen = suggest(seen)
+    return f"{_table(seen)}\n\n{entry(factory, kwargs, size, trust, module, chosen)}"
+
+
+def example_input(module: nn.Module, size: int) -> torch.Tensor:
+    """Zeros of the form that a network takes: an image, or for a generator a code and a class."""
+    codes = getattr(module, "code_size", None)
+    return torch.zeros(1, codes + 1) if isinstance(codes, int) else torch.zeros(1, 3, size, size)
+
+
+def _table(seen: Mapping[str, Seen]) -> str:
+    rows = [("layer", "type", "output", "units", "note")]
+    for name, layer in seen.items():
+        shape = "-" if layer.shape is None else " x ".join(map(str, layer.shape))
+        rows.append((name, layer.kind, shape, str(layer.units or "-"), layer.note))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]).rstrip()
+        for row in rows
+    )
+
+
+def inspect_layers(model: nn.Module, batch: torch.Tensor) -> dict[str, Seen]:
+    """Run one forward pass and note what every named module gave, in module order."""
+    modules = {name: module for name, module in model.named_modules(remove_duplicate=False) if name}
+    seen = {name: _seen(module) for name, module in modules.items()}
+    with contextlib.ExitStack() as stack:
+        for name, layer in seen.items():
+            handle = modules[name].register_forward_hook(_recorder(layer))
+            stack.callback(handle.remove)
+        stack.enter_context(eval_mode(model))
+        stack.enter_context(torch.no_grad())
+        forward(model, batch)
+    for name, layer in seen.items():
+        layer.note = _note(name, layer)
+    return seen
+
+
+def _seen(module: nn.Module) -> Seen:
+    """The kind of a module, also of one that stands for a module of a saved program."""
+    kind = type(module).__name__
+    if callable(named := getattr(module, "type_name", None)):
+        kind = str(named() or kind).rpartition(".")[2]
+    bare = getattr(nn, kind, type(module))
+    without = isinstance(bare, type) and issubclass(bare, _WITHOUT_UNITS)
+    return Seen(kind, has_units=not without and next(module.parameters(), None) is not None)
+
+
+def _recorder(layer: Seen) -> Callable[[nn.Module, Any, Any], None]:
+    def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+        layer.runs += 1
+        try:
+            layer.shape = tuple(first_tensor(output, "").shape[1:])
+        except UserError:
+            layer.shape = None
+
+    return hook
+
+
+def _note(name: str, layer: Seen) -> str:
+    if layer.runs == 0:
+        return "does not run by itself"
+    if not layer.has_form:
+        return "has no units"
+    if layer.runs > 1:
+        return f"runs {layer.runs} times: {' or '.join(layer.names(name)[:3])}, or the block"
+    return "channels last" if layer.channels_last else ""
+
+
+def suggest(seen: Mapping[str, Seen]) -> dict[str, Seen]:
+    """Layers at the least depth that has two with maps: stages rather than single parts.
+
+    All have their channels on the same side, as one entry says it for all of its layers. A layer
+    that runs several times stands there once for each run. Layers without weights of their own are
+    taken where there are no others.
+    """
+    formed = {name: layer for name, layer in seen.items() if layer.runs and layer.has_form}
+    own = {name: layer for name, layer in formed.items() if layer.has_units}
+    maps = {name: layer for name, layer in own.items() if len(layer.shape or ()) > 1}
+    return _runs(_at_one_depth(maps) or maps or own or formed)
+
+
+def _at_one_depth(maps: Mapping[str, Seen]) -> dict[str, Seen]:
+    for depth in range(10):
+        found = {name: layer for name, layer in maps.items() if name.count(".") == depth}
+        last = {name: layer for name, layer in found.items() if layer.channels_last}
+        first = {name: layer for name, layer in found.items() if name not in last}
+        most = last if len(last) > len(first) else first
+        if len(most) > 1:
+            return most
+    return {}
+
+
+def _runs(layers: Mapping[str, Seen]) -> dict[str, Seen]:
+    return {run: layer for name, layer in layers.items() for run in layer.names(name)}

@@ -1,0 +1,1 @@
+"""Small networks trained or loaded by the embedded default."""

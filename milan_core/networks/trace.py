@@ -1,0 +1,290 @@
+"""Layer outputs of one forward pass, given to a callback as they come.
+
+The reference ran one pass per layer (spec 6.3). Here all wanted layers are hooked at once, the pass
+stops after the last of them, and no hook survives the `with` block, whatever happens inside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from milan_core.core.errors import UserError, unknown
+from milan_core.networks.compiled import CompiledPass
+from milan_core.networks.hooks import HookPoint
+
+OnOutput = Callable[[str, torch.Tensor], None]
+Receive = Callable[[str, Any], None]
+
+
+class _StopForward(BaseException):
+    """Ends a forward pass early; not an `Exception`, so that no model can swallow it."""
+
+
+class _HookFailed(BaseException):
+    """Carries an error of the callback through the model to `Trace.__call__`, unchanged."""
+
+
+def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]:
+    """Module names for names or glob patterns, in the order given, without repetition.
+
+    Patterns match part by part: ``layer*`` gives layer1..4 but not layer1.0; ``layer1.*.conv?``
+    goes deeper; ``**`` stands for any number of parts. Marks such as ``@input`` choose another
+    tensor of the module (`milan_core.networks.hooks`) and stay at the names.
+    """
+    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    if not patterns:
+        msg = "no layers were given; expected module names or patterns such as 'layer*'"
+        raise UserError(msg)
+    names = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        point = HookPoint.parse(pattern)
+        parts = point.module.split(".")
+        matches = [n for n in names if _matches(n.split("."), parts)]
+        if point.module in names:
+            matches = [point.module]
+        if not matches:
+            raise unknown("layer", point.module, names, where=type(model).__name__)
+        found.update(dict.fromkeys(name + point.marks for name in matches))
+    return list(found)
+
+
+def _matches(name: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not name
+    if pattern[0] == "**":
+        return any(_matches(name[skip:], pattern[1:]) for skip in range(len(name) + 1))
+    return (
+        bool(name) and fnmatch.fnmatchcase(name[0], pattern[0]) and _matches(name[1:], pattern[1:])
+    )
+
+
+def first_tensor(output: Any, layer: str) -> torch.Tensor:
+    """The first tensor of a module's output: itself, or inside a tuple, list or mapping."""
+    if isinstance(output, torch.Tensor):
+        return output
+    parts: Iterable[Any] = ()
+    if isinstance(output, Mapping):
+        parts = output.values()
+    elif isinstance(output, list | tuple):
+        parts = output
+    for part in parts:
+        if isinstance(part, torch.Tensor):
+            return part
+    msg = (
+        f"layer {layer!r} gives {type(output).__name__}, which holds no tensor; "
+        "choose a layer whose output is a tensor, or a tuple or mapping that starts with one"
+    )
+    raise UserError(msg)
+
+
+@contextlib.contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model in eval mode inside a block; each submodule's own mode comes back after it."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def forward(model: nn.Module, *inputs: torch.Tensor) -> Any:
+    """Call the model; when it raises, say with which input, in one sentence."""
+    try:
+        return model(*(_as_model(model, value) for value in inputs))
+    except UserError:
+        raise
+    except Exception as error:
+        shapes = " and ".join(str(tuple(value.shape)) for value in inputs)
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        msg = (
+            f"{type(model).__name__} cannot run on input of shape {shapes}: {first_line}; "
+            "check the input size of this model (`input.size`)"
+        )
+        raise UserError(msg) from error
+
+
+def _as_model(model: nn.Module, value: torch.Tensor) -> torch.Tensor:
+    """Inputs in the precision of a network in half or double precision."""
+    first = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if first is None or not value.is_floating_point() or first.element_size() == 1:
+        return value
+    return value.to(first.dtype)
+
+
+class Trace:
+    """Hooks on layers of a model for the length of a `with` block.
+
+    >>> with Trace(model, ["conv1", "layer4"], on_output) as trace:
+    ...     trace(batch)  # calls on_output("conv1", tensor), then on_output("layer4", tensor)
+
+    `on_output` sees each tensor at the moment its layer returns, before a later in-place operation
+    can change it: what is recorded is the layer's own output, and the aliasing of spec 2.6 cannot
+    happen by accident. Where the published data has post-ReLU values of a layer followed by an
+    in-place ReLU, name it in `post_relu`: the callback then gets relu of a copy. A callback that
+    keeps a tensor beyond its return must copy it.
+
+    Inside the block the model is in eval mode; each submodule's own mode comes back at the end.
+
+    Args:
+        model: any module.
+        layers: names or patterns for `resolve_layers`.
+        on_output: called with (layer name, first tensor of its output).
+        post_relu: names or patterns among `layers`.
+        compiled: run all forwards but the first through `torch.compile` (a string names its
+            backend); the callback then gets copies, after the pass. What lies behind the last
+            wanted layer is left out of the compiled program.
+        stop: end each forward after the last wanted layer. The first forward always runs to its
+            end, because only then is it known that no wanted layer runs a second time.
+
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: str | Iterable[str],
+        on_output: OnOutput,
+        *,
+        post_relu: str | Iterable[str] = (),
+        stop: bool = True,
+        compiled: bool | str = False,
+    ) -> None:
+        self.model = model
+        self.layers = resolve_layers(model, layers)
+        rectified = [post_relu] if isinstance(post_relu, str) else list(post_relu)
+        self.points = {name: HookPoint.parse(name) for name in self.layers}
+        self.rectified = set(resolve_layers(model, rectified) if rectified else ())
+        self.rectified.update(name for name, point in self.points.items() if point.relu)
+        self._on_output = on_output
+        self._stop = stop
+        self._backend = "inductor" if compiled is True else compiled or ""
+        self._compiled: CompiledPass | None = None
+        self._checked = False  # one forward ran to its end without a layer running twice
+        self._seen: set[str] = set()
+        self._runs: dict[str, int] = {}
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(eval_mode(self.model))
+            stack.callback(self._handles.clear)
+            for name in self.layers:
+                handle = self._register(name, self._received)
+                stack.callback(handle.remove)
+                self._handles.append(handle)
+            self._cleanup = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+
+    def __call__(self, *inputs: torch.Tensor) -> Any:
+        """Run one forward; returns the model's output, or None when the pass was stopped early."""
+        if not self._handles:
+            msg = "call the trace inside its `with` block"
+            raise RuntimeError(msg)
+        self._seen.clear()
+        self._runs.clear()
+        if self._backend and self._checked:
+            self._run_compiled(inputs)
+            return None
+        try:
+            output = forward(self.model, *inputs)
+        except _StopForward:
+            return None
+        except _HookFailed as failure:
+            raise failure.args[0] from None
+        self._checked = True
+        if silent := [name for name in self.layers if name not in self._seen]:
+            msg = (
+                f"layer {', '.join(map(repr, silent))} did not run in the forward pass of "
+                f"{type(self.model).__name__}; choose layers that its forward calls"
+            )
+            raise UserError(msg)
+        return output
+
+    def _run_compiled(self, inputs: Sequence[torch.Tensor]) -> None:
+        if self._compiled is None:
+            for handle in self._handles:
+                handle.remove()
+            self._compiled = CompiledPass(
+                self.model, self.points, self.rectified, first_tensor, self._backend
+            )
+            self._handles[:] = [
+                self._register(name, self._compiled.receive) for name in self.layers
+            ]
+            for handle in self._handles:
+                self._cleanup.callback(handle.remove)
+        for name, tensor in zip(self.layers, self._compiled(*inputs), strict=True):
+            self._on_output(name, tensor)
+
+    def _register(self, name: str, receive: Receive) -> torch.utils.hooks.RemovableHandle:
+        module = self.model.get_submodule(self.points[name].module)
+        if self.points[name].side == "input":
+
+            def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+                receive(name, [*args, *kwargs.values()])
+
+            return module.register_forward_pre_hook(before, with_kwargs=True)
+
+        def after(module: nn.Module, inputs: Any, output: Any) -> None:
+            receive(name, output)
+
+        return module.register_forward_hook(after)
+
+    def _received(self, name: str, value: Any) -> None:
+        """Pass a hooked value on; errors leave the network unchanged by what it might catch."""
+        try:
+            self._receive(name, value)
+        except Exception as error:
+            raise _HookFailed(error) from error
+        if self._stop and self._checked and len(self._seen) == len(self.layers):
+            raise _StopForward
+
+    def _receive(self, name: str, value: Any) -> None:
+        self._runs[name] = self._runs.get(name, 0) + 1
+        call = self.points[name].call
+        if call is not None and self._runs[name] != call:
+            return
+        if name in self._seen:
+            msg = (
+                f"layer {name!r} runs more than once in one forward pass, so its activation is "
+                f"ambiguous; name one run ('{name}@call1'), or choose the block that holds it"
+            )
+            raise UserError(msg)
+        self._seen.add(name)
+        tensor = first_tensor(value, name)
+        self._on_output(name, torch.relu(tensor) if name in self.rectified else tensor)
+
+
+def layer_outputs(
+    model: nn.Module,
+    layers: str | Iterable[str],
+    batch: torch.Tensor,
+    *,
+    post_relu: str | Iterable[str] = (),
+) -> dict[str, torch.Tensor]:
+    """Copies of the outputs of `layers` for one batch, without gradients."""
+    kept: dict[str, torch.Tensor] = {}
+
+    def keep(name: str, tensor: torch.Tensor) -> None:
+        kept[name] = tensor.detach().clone()
+
+    with torch.no_grad(), Trace(model, layers, keep, post_relu=post_relu) as trace:
+        trace(batch)
+        return {name: kept[name] for name in trace.layers}

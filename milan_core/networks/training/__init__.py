@@ -1,0 +1,1 @@
+"""Training of small target networks: classification, distillation, drawing."""

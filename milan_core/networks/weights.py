@@ -1,0 +1,173 @@
+"""Reading weight files without running code from them, and saying what is wrong with them."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from milan_core.core.errors import UserError, first_line
+from milan_core.core.files import load_tensors, save_tensors
+from milan_core.networks.mapping import COUNTER, mapped
+
+WEIGHTS_KIND = "milan-weights"
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_SHOWN = 3  # how many keys an error message lists
+
+
+def save_weights(module: nn.Module, path: Path | str, meta: Any = None) -> None:
+    """Write a module's state dictionary (kind milan-weights); equal weights give equal bytes."""
+    arrays = {
+        name: tensor.detach().cpu().contiguous().numpy()
+        for name, tensor in module.state_dict().items()
+    }
+    save_tensors(path, WEIGHTS_KIND, 1, arrays, meta)
+
+
+def read_meta(path: Path | str) -> dict[str, Any]:
+    """What `save_weights` kept beside the weights; empty for files of others."""
+    if Path(path).suffix != ".safetensors":
+        return {}
+    _, meta = load_tensors(path, WEIGHTS_KIND)
+    return meta if isinstance(meta, dict) else {}
+
+
+def load_weights(
+    module: nn.Module, path: Path | str, mapping: Mapping[str, Any] | None = None
+) -> None:
+    """Load a state dictionary (.safetensors, torch's, .npz) into `module`; every key must fit.
+
+    What a file is its content says, whatever its name.
+
+    `mapping` (keys, drop, match, convert) says how the stored tensors get the module's names, see
+    `milan_core.networks.mapping`.
+    """
+    state = mapped(read_state_dict(path), module, mapping or {}, str(path))
+    own = module.state_dict()
+    for key, tensor in state.items():  # some writers turn a scalar () into a row of one (1,)
+        if key in own and tensor.numel() == own[key].numel() == 1:
+            state[key] = tensor.reshape(own[key].shape)
+    problems = {
+        "missing": [key for key in own if key not in state],
+        "unexpected": [key for key in state if key not in own],
+        "of another shape": [
+            f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
+            for key in own
+            if key in state and state[key].shape != own[key].shape
+        ],
+    }
+    # BatchNorm counters are absent from old checkpoints and play no part in inference.
+    problems["missing"] = [k for k in problems["missing"] if not k.endswith(COUNTER)]
+    said = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
+    if said:
+        msg = (
+            f"weights {path} do not fit {type(module).__name__}: keys {'; '.join(said)}; "
+            "check the factory and its kwargs (number of classes, widths), or map the names with "
+            "`weights: {keys: {pattern: replacement}, drop: [...]}`"
+        )
+        raise UserError(msg)
+    module.load_state_dict(state, strict=False)
+
+
+def _some(keys: list[str]) -> str:
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return ", ".join(keys[:_SHOWN]) + more
+
+
+def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
+    """The state dictionary in a file, taken out of common wrappers; nothing in it is executed."""
+    path = Path(path)
+    if not path.is_file():
+        msg = (
+            f"weights not found: {path}; place a state dictionary there (.safetensors, .pth, .pt) "
+            "or leave `weights` out when the factory loads them"
+        )
+        raise UserError(msg)
+    return _unwrap(_reader(path)(path), path)
+
+
+def _reader(path: Path) -> Callable[[Path], Any]:
+    """What reads a file: its content decides, its name only where the content says nothing."""
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(9)
+    except OSError as error:
+        raise _damaged(path, error) from None
+    if head[8:] == b"{" and 8 + int.from_bytes(head[:8], "little") <= path.stat().st_size:
+        return _read_safetensors
+    if head[:2] == b"PK" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            arrays = all(name.endswith(".npy") for name in archive.namelist())
+        return _read_npz if arrays else _read_torch
+    return {".safetensors": _read_safetensors, ".npz": _read_npz}.get(path.suffix, _read_torch)
+
+
+def _read_npz(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: torch.from_numpy(np.array(stored[name])) for name in stored.files}
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from None
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file
+
+    try:
+        with safe_open(path, framework="pt") as handle:
+            ours = "milan" in (handle.metadata() or {})
+        if not ours:
+            return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+    arrays, _ = load_tensors(path, WEIGHTS_KIND)
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        if not zipfile.is_zipfile(path):  # torch's sentence would advise to run what is in it
+            raise _damaged(path, ValueError("no archive of tensors")) from None
+        msg = (
+            f"weights {path} hold pickled Python objects, which this package never executes; "
+            "save the state dictionary alone: torch.save(model.state_dict(), path)"
+        )
+        raise UserError(msg) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"weights {path} are damaged or not a weight file ({first_line(error)}); fetch or train "
+        "them again"
+    )
+
+
+def _unwrap(value: Any, path: Path) -> dict[str, torch.Tensor]:
+    for key in _WRAPPERS:
+        if isinstance(value, Mapping) and isinstance(value.get(key), Mapping):
+            value = value[key]
+            break
+    if not isinstance(value, Mapping) or not value:
+        msg = f"weights {path} hold {type(value).__name__}; expected a state dictionary"
+        raise UserError(msg)
+    state = {str(key): tensor for key, tensor in value.items()}
+    if wrong := [key for key, tensor in state.items() if not isinstance(tensor, torch.Tensor)]:
+        msg = (
+            f"weights {path} hold values that are not tensors ({_some(wrong)}); expected a state "
+            f"dictionary, bare or under one of {', '.join(_WRAPPERS)}"
+        )
+        raise UserError(msg)
+    if all(key.startswith("module.") for key in state):  # saved from DataParallel
+        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    return state

@@ -1,1 +1,0 @@
-"""Files, seeds, logs and provenance: what every stage needs and no science."""

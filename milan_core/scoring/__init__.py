@@ -1,0 +1,1 @@
+"""Scores of descriptions: unit tables, text metrics, intervals and trivial baselines."""

@@ -1,0 +1,104 @@
+"""Descriptions that need no look at the unit: what every score must be compared with.
+
+`spec/milan.md` 6.6: constant strings beat published systems on several text scores, so constants,
+the most frequent caption and shuffled predictions stand beside every result.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from milan_core.core.seeding import generator
+from milan_core.scoring.metrics import normalise
+from milan_core.scoring.units import Material, Truth
+from milan_core.scoring.words import tokens
+
+
+def most_frequent(captions: Sequence[str]) -> str:
+    """The training caption said most often (normalised texts are equal; ties: alphabetical)."""
+    counts = Counter(text for text in map(normalise, captions) if text)
+    if not counts:
+        raise ValueError("most_frequent needs at least one non-empty training caption")
+    return min(counts, key=lambda text: (-counts[text], text))
+
+
+def _word_matrix(texts: Sequence[str]) -> np.ndarray:
+    """Which words each text has: float32 [texts, vocabulary]."""
+    split = [set(tokens(text)) for text in texts]
+    column = {word: i for i, word in enumerate(sorted(set().union(*split)))}
+    matrix = np.zeros((len(texts), len(column)), dtype=np.float32)
+    for row, words in enumerate(split):
+        matrix[row, [column[word] for word in words]] = 1.0
+    return matrix
+
+
+def agreement_constant(captions: Sequence[str]) -> str:
+    """The training caption with the highest mean ROUGE-1 F against all training captions.
+
+    ROUGE-1 compares sets of words, so the mean over all pairs is one matrix product. Ties:
+    alphabetical.
+    """
+    counts = Counter(text for text in map(normalise, captions) if tokens(text))
+    if not counts:
+        raise ValueError("agreement_constant needs at least one training caption with a word")
+    texts = sorted(counts)
+    words = _word_matrix(texts)
+    lengths = words.sum(1)
+    overlap = words @ words.T
+    f_score = 2 * overlap / (lengths[:, None] + lengths[None, :])  # [texts, texts]
+    weights = np.array([counts[text] for text in texts], dtype=np.float64)
+    return texts[int(np.argmax(f_score.astype(np.float64) @ weights))]
+
+
+def accuracy_constant(captions: Sequence[str], truth: Sequence[Truth]) -> str:
+    """The training caption that names the concept of most specific training units.
+
+    The strongest fixed guess for concept accuracy. Ties: more frequent, then alphabetical.
+    """
+    counts = Counter(text for text in map(normalise, captions) if text)
+    accepts = Counter(entry.accept for entry in truth if entry.specific)
+    if not counts or not accepts:
+        raise ValueError("accuracy_constant needs training captions and specific training units")
+    probes = [(Truth("", "", 0.0, 0, True, accept), times) for accept, times in accepts.items()]
+
+    def hits(text: str) -> int:
+        return sum(times for probe, times in probes if probe.named_by(text))
+
+    return min(counts, key=lambda text: (-hits(text), -counts[text], text))
+
+
+def permutations(layers: Sequence[str], seed: int, count: int = 20) -> np.ndarray:
+    """Orders in which descriptions are dealt to other units of their layer: int64 [count, units].
+
+    Within a layer, so that what is typical of the layer is kept: the harder baseline.
+    """
+    random = generator(seed, "shuffled_prediction", len(layers))
+    names = np.array(layers)
+    orders = np.tile(np.arange(len(layers)), (count, 1))
+    for order in orders:
+        for name in dict.fromkeys(layers):
+            rows = np.flatnonzero(names == name)
+            order[rows] = random.permutation(rows)
+    return orders
+
+
+def annotator_rounds(
+    material: Material,
+) -> list[tuple[list[str], list[tuple[str, ...]]]]:
+    """Each annotator as the predictor: (their texts, the other annotators' texts), in unit order.
+
+    Uses as many annotators as every unit has; fewer than two give no round.
+    """
+    count = min((len(texts) for texts in material.references), default=0)
+    if count < 2:
+        return []
+    return [
+        (
+            [texts[who] for texts in material.references],
+            [texts[:who] + texts[who + 1 : count] for texts in material.references],
+        )
+        for who in range(count)
+    ]

@@ -1,0 +1,79 @@
+"""BLEU and ROUGE of resampled units, from what every unit adds to the figures of the corpus."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from milan_core.scoring.metrics import BLEU_METRICS, ROUGE_METRICS, RougeScorer, normalise
+
+_ORDERS = 4  # n-gram orders of BLEU
+
+
+def bleu_parts(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+    """What each unit adds to corpus BLEU, int64 [n, 10].
+
+    Matching and all n-grams of the four orders, words of the text, words of the closest reference.
+    """
+    from sacrebleu.metrics import BLEU
+
+    scorer = BLEU(effective_order=True)  # says nothing of short texts; counts are the same
+    count = min((len(texts) for texts in references), default=0)
+    rows = []
+    for prediction, texts in zip(predictions, references, strict=True):
+        own = [normalise(text) for text in texts[:count]]
+        found = scorer.sentence_score(normalise(prediction), own)
+        rows.append([*found.counts, *found.totals, found.sys_len, found.ref_len])
+    return np.array(rows, dtype=np.int64).reshape(len(rows), 2 * _ORDERS + 2)
+
+
+def bleu_of(parts: np.ndarray) -> list[float]:
+    """BLEU and its precisions (0-100) of summed parts, int64 [10]; NaN where there is no text."""
+    from sacrebleu.metrics import BLEU
+
+    *grams, system, reference = (int(value) for value in parts)
+    if not system:
+        return [math.nan] * len(BLEU_METRICS)
+    counts, totals = grams[:_ORDERS], grams[_ORDERS:]
+    found = BLEU.compute_bleu(counts, totals, system, reference, smooth_method="exp")
+    return [found.score, *found.precisions]
+
+
+def rouge_parts(
+    scorer: RougeScorer, predictions: Sequence[str], references: Sequence[Sequence[str]]
+) -> np.ndarray:
+    """What each unit adds to ROUGE, float64 [n, 10]: sums over its pairs, and their number."""
+    rows = []
+    for prediction, texts in zip(predictions, references, strict=True):
+        pairs = list(scorer.pairs(prediction, texts))
+        sums = np.sum(pairs, axis=0) if pairs else np.zeros(len(ROUGE_METRICS))
+        rows.append([*sums, len(pairs)])
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(ROUGE_METRICS) + 1)
+
+
+def intervals(
+    scorer: RougeScorer,
+    predictions: Sequence[str],
+    references: Sequence[Sequence[str]],
+    lots: np.ndarray,
+    level: float,
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of BLEU and ROUGE over resampled units.
+
+    `lots` int [resamples, n] are the units of every resample. Too few texts give NaN.
+    """
+    summed = bleu_parts(predictions, references)[lots].sum(axis=1)
+    bleu = np.array([bleu_of(parts) for parts in summed])
+    rouge = rouge_parts(scorer, predictions, references)[lots].sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        means = rouge[:, :-1] / rouge[:, -1:]
+    found = {}
+    for names, values in ((BLEU_METRICS, bleu), (ROUGE_METRICS, means)):
+        for name, column in zip(names, values.T, strict=True):
+            kept = column[~np.isnan(column)]
+            tail = (1 - level) / 2
+            ends = np.quantile(kept, [tail, 1 - tail]) if len(kept) else (math.nan, math.nan)
+            found[name] = (float(ends[0]), float(ends[1]))
+    return found

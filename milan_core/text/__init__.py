@@ -1,1 +1,0 @@
-"""Words: the tokeniser and vocabulary of the captioner, and measures over descriptions."""
