@@ -4,12 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 from website import Site
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from core import device_cases
-from core.device_cases import CASES, MASKS
+from ops import device_cases
+from ops.device_cases import CASES, MASKS
 
 from milan_core import ops
 from milan_core.ops import cuda

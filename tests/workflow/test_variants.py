@@ -1,7 +1,6 @@
 """Variants through the workflow: CLIP after the beams, scored, the main descriptions untouched."""
 
 import csv
-import sys
 
 import pytest
 import yaml
@@ -12,7 +11,6 @@ pytestmark = pytest.mark.workflow
 
 
 def test_clip_reranks_beside_the_main_descriptions(quick_run, root):
-    sys.path.insert(0, str(root / "tests/unit"))
     from tiny_checkpoints import save_clip
 
     clip = {"source": save_clip(quick_run / "tiny_clip"), "weight": 0.5}

@@ -1,0 +1,119 @@
+"""The network of `describe run`: a factory, a file with its code, an entry in a file."""
+
+import argparse
+import csv
+import json
+import runpy
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from paths import TESTS
+from PIL import Image
+from released import write_container
+
+from milan_core.captioner.features.published import encoder_spec
+from milan_core.cli import main
+from milan_core.cli.own_network import network_spec
+from milan_core.core.errors import UserError
+from milan_core.networks.inspect import describe_layers
+from milan_core.networks.zoo import build
+
+GOLDEN = TESTS / "data/golden/decoder/decoder.pth"
+NETWORK = """
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Conv2d(3, 4, 7, stride=8), nn.ReLU(), nn.Conv2d(4, 3, 3), nn.ReLU())
+"""
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder with a published captioner, images, and one network in three forms."""
+    folder = tmp_path_factory.mktemp("own")
+    torch.manual_seed(0)
+    write_container(GOLDEN, build(encoder_spec("resnet18")), folder / "milan-mini.pth")
+    (folder / "net.py").write_text(NETWORK)
+    network = runpy.run_path(str(folder / "net.py"))["build"]()
+    torch.save(network.state_dict(), folder / "weights.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(network, torch.zeros(1, 3, 96, 96)).save(str(folder / "script.pt"))
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir()
+    for index in range(6):
+        pixels = rng.integers(0, 255, (6, 7, 3), dtype=np.uint8)
+        picture = Image.fromarray(pixels).resize((130, 120), Image.Resampling.BICUBIC)
+        picture.save(folder / f"images/{index}.png")
+    return folder
+
+
+def described(own, out, *more):
+    words = ["--images", own / "images", "--captioner", own / "milan-mini.pth", "--k", 3]
+    code = main(["describe", "run", *map(str, [*words, "--out", out, *more])])
+    if code:
+        return code
+    with (out / "descriptions.csv").open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_one_network_in_every_form(own, tmp_path, capsys):
+    size = ["--size", "96"]
+    plain = described(
+        own, tmp_path / "a", "--model", f"{own}/net.py:build", "--weights", own / "weights.pt",
+        "--layers", "3", *size,
+    )  # fmt: skip
+    assert [row["layer"] for row in plain] == ["3"] * 3
+    script = ["--model", f"torchscript:{own}/script.pt", "--layers", "3", *size]
+    assert described(own, tmp_path / "b", *script) == 2
+    assert "holds a program" in capsys.readouterr().err
+    assert described(own, tmp_path / "b", *script, "--trust") == plain
+    printed = describe_layers(f"torchscript:{own}/script.pt", {}, 96, trust=True).split("\n\n")[1]
+    entry = yaml.safe_load(printed)["my_network"]
+    (tmp_path / "entry.yaml").write_text(yaml.safe_dump({"net": {**entry, "layers": ["3"]}}))
+    assert described(own, tmp_path / "c", "--model", f"@{tmp_path}/entry.yaml") == plain
+    record = json.loads((tmp_path / "c/provenance.json").read_text())
+    assert str(tmp_path / "entry.yaml") in str(record)
+
+
+def spec(model, **changes):
+    names = ("weights", "layers", "size", "mean", "std")
+    values = {**dict.fromkeys(names), "trust": False, **changes}
+    return network_spec(argparse.Namespace(model=model, **values))
+
+
+def test_the_command_line_is_laid_over_the_entry(tmp_path):
+    path = tmp_path / "net.json"
+    entry = {
+        "factory": "a:b", "layers": ["x"], "tokens": {"class_tokens": 5}, "channels_last": True,
+        "input": {"size": 64, "mean": [0.5] * 3}, "kwargs": {"width": 2},
+        "weights": {"source": "file", "path": "old.pt", "keys": {"^a": "b"}},
+    }  # fmt: skip
+    path.write_text(json.dumps(entry))
+    assert spec(f"@{path}") == entry
+    changed = spec(f"@{path}", size=32, weights="new.pt", layers=["y"], trust=True)
+    assert changed["input"] == {"size": 32, "mean": [0.5] * 3}
+    assert changed["weights"]["path"] == "new.pt"
+    assert changed["weights"]["keys"] == {"^a": "b"}
+    assert (changed["layers"], changed["trust"]) == (["y"], True)
+    assert changed["tokens"] == entry["tokens"]
+    assert spec("vgg11_imagenet", weights="w.pth") == {
+        "extends": "vgg11_imagenet",
+        "weights": {"path": "w.pth", "sha256": None},
+    }
+    assert spec("a:b", layers=["x"])["input"] == {"size": 224}
+
+
+def test_mistakes_are_sentences(tmp_path):
+    with pytest.raises(UserError, match="--layers: name the layers"):
+        spec("a:b")
+    with pytest.raises(UserError, match=r"cannot read nowhere\.yaml"):
+        spec("@nowhere.yaml")
+    path = tmp_path / "net.yaml"
+    for text in ("[1, 2]", "{layers: [x]}", "a: {b: c}"):
+        path.write_text(text)
+        with pytest.raises(UserError, match="holds no entry of model_zoo"):
+            spec(f"@{path}")

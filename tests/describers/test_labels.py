@@ -1,0 +1,279 @@
+"""From images and concept masks to labels.csv, on networks whose units are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+from torch import nn
+
+from describers.backends.test_clip import make_model, make_tokenizer
+from milan_core import ops
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, write_csv
+from milan_core.describers.clip_dissect import clip_similarity, soft_wpmi
+from milan_core.describers.concepts import ConceptMasks
+from milan_core.describers.evidence import gather
+from milan_core.describers.labels import label_network, label_set
+from milan_core.describers.segmentation import concept_masks
+from milan_core.exemplars.sources import open_source
+from milan_core.images.build import build_dataset
+from milan_core.networks.inputs import InputSpec
+from milan_core.networks.zoo import LoadedModel
+from milan_core.world.concepts import ConceptTable
+
+SIZE, COUNT = 16, 24
+PAINT = {1: (255, 0, 0), 2: (0, 0, 255), 3: (0, 255, 0)}  # label number of red, blue, green
+METHODS = {
+    "netdissect": {"quantile": 0.95, "threshold": 0.6},
+    "compexp": {"quantile": 0.95, "beam": 5, "length": 3},
+    "invert": {"beam": 5, "length": 2, "min_share": 0.01},
+}
+FOLDER = {"source": "folder", "size": SIZE}
+
+
+class Colours(nn.Module):
+    """Units: red, blue, red or blue, silent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.units = nn.Conv2d(3, 4, 1, bias=False)
+        weights = [[1, -1, -1], [-1, -1, 1], [1, -1, 1], [0, 0, 0]]
+        self.units.weight.data = torch.tensor(weights, dtype=torch.float32)[..., None, None]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.units(images)).mean((2, 3))
+
+
+def loaded(module: nn.Module, *layers: str, relu: tuple[str, ...] = ()) -> LoadedModel:
+    spec = InputSpec.from_mapping({"size": SIZE, "mean": [0, 0, 0], "std": [1, 1, 1]})
+    return LoadedModel(module.eval(), spec, list(layers), list(relu))
+
+
+@pytest.fixture(scope="module")
+def patches(tmp_path_factory):
+    """Black images with one 4 x 4 patch of a colour each, and a Broden folder that says so."""
+    root = tmp_path_factory.mktemp("patches")
+    rng = np.random.default_rng(0)
+    maps = root / "broden/images/maps"
+    maps.mkdir(parents=True)
+    (root / "pictures").mkdir()
+    rows = []
+    for index in range(COUNT):
+        number = index % 3 + 1
+        y, x = rng.integers(0, SIZE - 4, 2)
+        image = np.zeros((SIZE, SIZE, 3), np.uint8)
+        label = np.zeros((SIZE, SIZE, 3), np.uint8)
+        image[y : y + 4, x : x + 4] = PAINT[number]
+        label[y : y + 4, x : x + 4, 0] = number
+        Image.fromarray(image).save(root / f"pictures/{index:02d}.png")
+        Image.fromarray(label).save(maps / f"{index:02d}.png")
+        rows.append((f"train/{index:02d}.png", "train", f"maps/{index:02d}.png", 300))
+    write_csv(root / "broden/index.csv", ("image", "split", "color", "scene"), rows)
+    labels = [(1, "red", "color(8)"), (2, "blue", "color(8)"), (3, "green", "color(8)")]
+    labels.append((300, "street", "scene(24)"))
+    write_csv(root / "broden/label.csv", ("number", "name", "category"), labels)
+    spec = {"kind": "folder", "path": str(root / "pictures"), "size": SIZE, "resize": SIZE}
+    return build_dataset("patches", spec, {}, root / "data", 0), root / "broden"
+
+
+def by_unit(path: Path, method: str) -> list[dict[str, str]]:
+    return [row for row in read_csv(path) if row["method"] == method]
+
+
+def test_labels_of_a_network_with_known_units(patches, tmp_path):
+    dataset, broden = patches
+    concepts = concept_masks(dataset, {**FOLDER, "path": str(broden)})
+    network = loaded(Colours(), "units", relu=("units",))
+    out = tmp_path / "labels.csv"
+    label_network(network, dataset, concepts, {"methods": METHODS}, out, batch_size=5)
+    first = out.read_bytes()
+    red, blue, either, silent = by_unit(out, "netdissect")
+    assert [red["description"], blue["description"]] == ["red", "blue"]
+    # The levels are 0, and rounding in the published grid leaves a trace of the patch beside it:
+    # 12 pixels around the 128 red ones, 20 around the red and the blue ones.
+    assert (red["category"], float(red["score"]), red["passes"]) == ("color", 128 / 140, "1")
+    assert (float(either["score"]), either["passes"]) == (128 / 276, "0")
+    assert (silent["description"], silent["passes"]) == ("", "0")
+    said = [row["label"] for row in by_unit(out, "compexp")]
+    assert said == ["red", "blue", "(red OR blue)", ""]
+    assert float(by_unit(out, "compexp")[2]["score"]) == 256 / 276
+    red, blue, either, silent = by_unit(out, "invert")
+    assert [red["label"], either["label"], silent["label"]] == ["red", "red", ""]
+    # red or blue holds in 16 of 24 images, more than half: it may not be a label.
+    assert float(red["score"]) == 1.0
+    assert float(red["p"]) < 1e-4
+    label_network(network, dataset, concepts, {"methods": METHODS}, out, batch_size=24, threads=2)
+    assert out.read_bytes() == first, "the same bytes for any batch size and threads"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv"], "no file is left"
+
+
+def test_concept_files_are_read_back(patches, tmp_path):
+    dataset, broden = patches
+    concepts = concept_masks(dataset, {**FOLDER, "path": str(broden)})
+    concepts.save(tmp_path / "c.safetensors")
+    again = ConceptMasks.load(tmp_path / "c.safetensors")
+    assert (again.names, again.categories) == (concepts.names, concepts.categories)
+    assert again.presence().sum(0).tolist() == [8, 8, 8, 24], "the scene is in every image"
+    assert (again.masks.bits == concepts.masks.bits).all()
+
+
+def test_masks_equal_those_of_all_maps_at_once(patches, tmp_path):
+    dataset, _ = patches
+    torch.manual_seed(1)
+    network = loaded(nn.Sequential(nn.Conv2d(3, 5, 3, 4), nn.ReLU(), nn.Conv2d(5, 3, 2)), "0", "2")
+    source = open_source(dataset, network.input)
+    found = gather(network, source, [0.9, 0.99], SIZE, tmp_path, batch_size=7)
+    inputs = torch.cat([rows for rows, _ in source.batches((0, 1), COUNT)])
+    with torch.inference_mode():
+        outputs = {"0": network.module[0](inputs), "2": network.module(inputs)}
+    for layer, own in found.items():
+        maps = np.ascontiguousarray(outputs[layer].numpy())
+        assert own.maxima == pytest.approx(maps.max((2, 3)).T, abs=1e-6)
+        assert own.means == pytest.approx(maps.mean((2, 3)).T, abs=1e-6)
+        for quantile, masks in own.masks.items():
+            values = np.sort(maps.transpose(1, 0, 2, 3).reshape(maps.shape[1], -1), axis=1)
+            rank = int(np.ceil(quantile * values.shape[1])) - 1
+            assert own.levels[quantile] == pytest.approx(values[:, rank], rel=2e-3, abs=1e-6)
+            for unit in range(masks.units):
+                level = np.full(COUNT, own.levels[quantile][unit], np.float32)
+                want = ops.masks(np.ascontiguousarray(maps[:, unit]), level, SIZE)
+                block = masks.block(unit, unit + 1)
+                got = np.zeros((COUNT, SIZE * SIZE // 8), np.uint8)
+                got[block.members] = block.bits.view(np.uint8)
+                assert (got == want.reshape(COUNT, -1)).all()
+            assert [b for _, b in masks.blocks(rows=1)][-1] == masks.units
+
+
+def test_truth_of_a_world(tmp_path):
+    spec = {"kind": "shapes", "count": 12, "label": "object"}
+    world = build_dataset("w", spec, {}, tmp_path / "w", 3)
+    found = concept_masks(world, {"source": "truth", "size": 64})
+    table = ConceptTable(world)
+    assert len(found.names) == len(table.concepts) + len(table.lexicon.colours)
+    everything = np.ones((12, 1, 64, 64), bool)
+    counts = table.look(np.arange(12)[:, None], everything).counts[:, 0]  # [N, L, K]
+    want = np.concatenate([counts.sum(2) @ table.parents, counts.sum(1)], axis=1)
+    got = np.zeros_like(want)
+    pixels = np.bitwise_count(found.masks.bits).sum(1)
+    got[found.masks.groups, found.masks.members] = pixels
+    assert (got == want).all(), "pixels of every concept and colour in every image"
+
+
+def test_masks_of_other_images_are_refused(patches, tmp_path):
+    dataset, broden = patches
+    concepts = concept_masks(dataset, {**FOLDER, "path": str(broden)})
+    spec = {"kind": "shapes", "count": 4, "label": "object"}
+    other = build_dataset("w", spec, {}, tmp_path / "w", 3)
+    network = loaded(Colours(), "units")
+    with pytest.raises(UserError, match="results of different images are not compared"):
+        label_network(network, other, concepts, {"methods": METHODS}, tmp_path / "l.csv")
+    with pytest.raises(UserError, match="4 of the 4 images of data set 'w'"):
+        concept_masks(other, {**FOLDER, "path": str(broden)})
+    with pytest.raises(UserError, match="needs a path"):
+        concept_masks(other, FOLDER)
+
+
+def test_damaged_broden_folders_are_refused(patches, tmp_path):
+    dataset, broden = patches
+    rows = [(name, "maps/none.png") for name in dataset.names]
+    for name in ("label.csv", "index.csv"):
+        (tmp_path / name).write_bytes((broden / name).read_bytes())
+    options = {**FOLDER, "path": str(tmp_path)}
+    with pytest.raises(UserError, match="cannot read this label map"):
+        concept_masks(dataset, options)
+    write_csv(tmp_path / "index.csv", ("image", "scene"), [(n, "77") for n, _ in rows])
+    with pytest.raises(UserError, match="77 holds label 77"):
+        concept_masks(dataset, options)
+    write_csv(tmp_path / "label.csv", ("number", "name", "category"), [("x", "a", "b")])
+    with pytest.raises(UserError, match="'x' is not a label number"):
+        concept_masks(dataset, options)
+
+
+def test_published_labels_join(patches, tmp_path):
+    dataset, _ = patches
+    write_csv(
+        tmp_path / "tally_units.csv", ("unit", "label"), [(u, "(a OR b-c)") for u in range(4)]
+    )
+    options = {"methods": {}, "published": {"compexp": str(tmp_path)}}
+    label_network(loaded(Colours(), "units"), dataset, None, options, tmp_path / "labels.csv")
+    rows = read_csv(tmp_path / "labels.csv")
+    assert {row["method"] for row in rows} == {"compexp_published"}
+    assert {row["description"] for row in rows} == {"a or b"}
+
+
+def test_published_labels_of_a_set(tmp_path):
+    """A set's AlexNet has the programs' own names of its layers, torchvision's has others."""
+    for layer in ("conv1", "conv5"):
+        write_csv(tmp_path / f"tally_{layer}.csv", ("unit", "label"), [(0, layer), (1, "dog-s")])
+    rows = [(layer, unit, "text") for layer in ("conv5", "conv1") for unit in (0, 1)]
+    write_csv(tmp_path / "a.csv", ("layer", "unit", "summary"), rows)
+    label_set(tmp_path / "a.csv", {"compexp": str(tmp_path)}, tmp_path / "labels.csv")
+    found = {(r["layer"], r["unit"]): r["description"] for r in read_csv(tmp_path / "labels.csv")}
+    assert found == {(n, u): n if u == "0" else "dog" for n in ("conv1", "conv5") for u in "01"}
+    write_csv(tmp_path / "b.csv", ("layer", "unit"), [("layer4", 0)])
+    with pytest.raises(UserError, match="the network has the layers layer4"):
+        label_set(tmp_path / "b.csv", {"compexp": str(tmp_path)}, tmp_path / "labels.csv")
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clip")
+    make_model().save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    size = {"height": 24, "width": 24}
+    transformers.CLIPImageProcessor(size=size, crop_size=size).save_pretrained(folder)
+    return folder
+
+
+def test_clip_dissect_with_any_clip(patches, clip_folder, tmp_path):
+    dataset, broden = patches
+    concepts = concept_masks(dataset, {**FOLDER, "path": str(broden)})
+    words = tmp_path / "words.txt"
+    words.write_text("red dog\ncat\ngrass\n")
+    settings = {"path": str(clip_folder), "concepts": str(words), "prompt": "a {}"}
+    settings |= {"top": 6, "weight": 1.0}
+    network = loaded(Colours(), "units")
+    out = tmp_path / "labels.csv"
+    options = {"methods": {"clip_dissect": settings}}
+    label_network(network, dataset, concepts, options, out)
+    similarity = clip_similarity(clip_folder, dataset.images, ["red dog", "cat", "grass"], batch=5)
+    assert similarity.shape == (COUNT, 3)
+    assert np.abs(similarity).max() <= 1 + 1e-5
+    means = np.stack([np.asarray(dataset.images)[..., c].mean((1, 2)) for c in range(3)])
+    weights = np.array([[1, -1, -1], [-1, -1, 1], [1, -1, 1], [0, 0, 0]])
+    scores = soft_wpmi(weights @ means, similarity, top=6)
+    rows = by_unit(out, "clip_dissect")
+    assert [float(row["score"]) for row in rows] == pytest.approx(scores.max(1), abs=1e-4)
+    options = {"methods": {"clip_dissect": {**settings, "path": None}}}
+    with pytest.raises(UserError, match="no CLIP is given"):
+        label_network(network, dataset, concepts, options, out)
+    with pytest.raises(UserError, match=r"has no .* for the concept"):
+        clip_similarity(clip_folder, dataset.images, ["a", "b"], prompt="a")
+
+
+def test_a_segmentation_model_gives_masks(patches, tmp_path):
+    dataset, _ = patches
+    torch.manual_seed(0)
+    config = transformers.SegformerConfig(
+        num_labels=3,
+        hidden_sizes=[8, 8, 8, 8],
+        depths=[1, 1, 1, 1],
+        num_attention_heads=[1, 1, 1, 1],
+        decoder_hidden_size=8,
+        id2label={0: "wall, brick", 1: "dog", 2: "sky"},
+    )
+    transformers.SegformerForSemanticSegmentation(config).save_pretrained(tmp_path)
+    size = {"height": 32, "width": 32}
+    transformers.SegformerImageProcessor(size=size).save_pretrained(tmp_path)
+    found = concept_masks(dataset, {"source": "segmenter", "path": str(tmp_path), "size": 16})
+    assert found.names == ("wall", "dog", "sky")
+    pixels = np.zeros((COUNT, 3), np.int64)
+    pixels[found.masks.groups, found.masks.members] = np.bitwise_count(found.masks.bits).sum(1)
+    assert (pixels.sum(1) == 256).all(), "every pixel has one class"
+    with pytest.raises(UserError, match="segmentation"):
+        concept_masks(dataset, {"source": "segmenter", "path": str(tmp_path / "no"), "size": 16})

@@ -1,0 +1,106 @@
+"""The sample of images: distributions and bands, the same for any shards."""
+
+import numpy as np
+import pytest
+import torch
+
+from exemplars.test_mine import BYTES, SPEC, net
+from milan_core.core.errors import UserError
+from milan_core.exemplars.mine import mine
+from milan_core.exemplars.sample import draw_bands, sample_state, sampled_images
+from milan_core.exemplars.store import load_exemplars, merge
+from milan_core.networks.inputs import prepare
+from milan_core.report.spread import spread_svg
+
+LAYERS = ["0", "1", "5"]
+OPTIONS = {"k": 3, "quantile": 0.9, "input": SPEC, "batch_size": 8}
+
+
+def test_the_sample_depends_on_the_number_of_images_alone():
+    chosen = sampled_images(1000, 100)
+    assert chosen.sum() == 100
+    assert (chosen == sampled_images(1000, 100)).all()
+    assert sampled_images(10, 100).all()
+    assert not sampled_images(10, 0).any()
+
+
+@pytest.mark.parametrize("shards", [2, 3])
+def test_shards_give_the_same_file(tmp_path, shards):
+    options = {**OPTIONS, "sample": 20, "bands": 2}
+    mine(net(), BYTES, LAYERS, **options).save(tmp_path / "whole")
+    parts = []
+    for i in range(shards):
+        mine(net(), BYTES, LAYERS, shard=(i, shards), **options).save(tmp_path / f"{i}")
+        parts.append(load_exemplars(tmp_path / f"{i}"))
+    merge(parts[::-1]).save(tmp_path / "merged")
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "merged").read_bytes()
+
+
+def test_distribution_counts_every_value():
+    found = mine(net(), BYTES, LAYERS, **OPTIONS, sample=50)
+    with torch.no_grad():
+        values = net()[:2](prepare(BYTES, SPEC)).transpose(0, 1).flatten(1).numpy()
+    spread = found.distribution("1")
+    assert spread.images == 50
+    for unit, row in enumerate(values):
+        low, high, counts = spread.unit(unit)
+        inside = (row[:, None] >= low * 0.9999) & (row[:, None] <= high * 1.0001)
+        assert spread.zeros[unit] == (row == 0).sum()
+        assert counts.sum() + spread.zeros[unit] == spread.values[unit] == row.size
+        assert (np.abs(inside.sum(0) - counts.astype(int)) <= 3).all()  # rounding at the edges
+    drawing = spread_svg(spread, 0, 1.0)
+    assert "<svg" in drawing
+    assert "All values in 50 images" in drawing
+
+
+def test_bands_are_even_and_strongest_first():
+    found = mine(net(), BYTES, LAYERS, **OPTIONS, sample=50, bands=5, band_size=2)
+    ids, values = found.bands("5")
+    everything = mine(net(), BYTES, "5", **{**OPTIONS, "k": 50})
+    order, ranked = everything.ids("5"), everything.activations("5")
+    places = [10 * band + offset for band in range(5) for offset in (2, 7)]
+    assert (ids.reshape(5, 10) == order[:, places]).all()
+    assert (values.reshape(5, 10) == ranked[:, places]).all()
+
+
+def test_bands_of_few_images_have_empty_places():
+    state = sample_state(1, (1, 1), 10, 3, "top")
+    state.update(np.array([[1.0], [3.0], [2.0]], np.float32), [0, 1, 2])
+    ids, values = draw_bands(state, 2, 3)
+    assert ids.tolist() == [[[1, -1, -1], [2, 0, -1]]]
+    assert values[0, 0].tolist() == [3.0, -np.inf, -np.inf]
+
+
+def test_bands_need_a_sample():
+    with pytest.raises(UserError, match="bands are drawn from the sampled images"):
+        mine(net(), BYTES, LAYERS, **OPTIONS, bands=2)
+    with pytest.raises(UserError, match="mined without bands"):
+        mine(net(), BYTES, LAYERS, **OPTIONS).bands("0")
+
+
+def test_exact_levels_are_order_statistics():
+    binned, exact = (
+        mine(net(), BYTES, LAYERS, **OPTIONS, levels=how) for how in ("binned", "exact")
+    )
+    for layer in LAYERS:
+        np.testing.assert_allclose(binned.levels(layer), exact.levels(layer), rtol=2**-10)
+        assert (binned.ids(layer) == exact.ids(layer)).all()
+    with pytest.raises(UserError, match="unknown levels 'approximate'"):
+        mine(net(), BYTES, LAYERS, **OPTIONS, levels="approximate")
+
+
+def test_bfloat16_changes_the_activations_and_not_the_network():
+    model = net()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    full = mine(model, BYTES, LAYERS, **OPTIONS)
+    half = mine(model, BYTES, LAYERS, **OPTIONS, dtype="bfloat16")
+    assert half.meta["dtype"] == "bfloat16"
+    assert half.meta["model_hash"] == full.meta["model_hash"]
+    for name, tensor in model.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, before[name])
+    maps = half.layer("0").maps
+    assert (maps == torch.from_numpy(maps).bfloat16().float().numpy()).all()
+    np.testing.assert_allclose(half.activations("0"), full.activations("0"), rtol=0.05)
+    with pytest.raises(UserError, match="unknown dtype 'float8'"):
+        mine(model, BYTES, LAYERS, **OPTIONS, dtype="float8")

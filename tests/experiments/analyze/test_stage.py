@@ -1,0 +1,230 @@
+"""Analysis by ablation from files to tables and section, on a network whose answer is known."""
+
+import dataclasses
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from paths import TESTS
+from torch import nn
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, write_csv
+from milan_core.core.section import read_section
+from milan_core.experiments.analyze import network as stage
+from milan_core.experiments.analyze import orders, tables, wording
+from milan_core.experiments.analyze.section import write_report
+
+UNITS = 60  # in each of two layers
+
+
+class KnownNetwork(nn.Module):
+    """Class 1 where unit 0 of layer `one` is positive; all other units play no part."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv2d(3, UNITS, 1, bias=False)
+        self.two = nn.Conv2d(UNITS, UNITS, 1, bias=False)
+        self.fc = nn.Linear(UNITS, 2)
+        with torch.no_grad():
+            self.one.weight.fill_(1)
+            self.two.weight.copy_(torch.eye(UNITS)[:, :, None, None])
+            self.fc.weight.zero_()
+            self.fc.weight[1, 0] = 1
+            self.fc.bias.copy_(torch.tensor([0.01, 0.0]))
+
+    def forward(self, x):
+        return self.fc(self.two(self.one(x)).mean((2, 3)))
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory):
+    """A network analysed from files: only the units described as keys matter."""
+    from milan_core.images.build import build_dataset
+
+    folder = tmp_path_factory.mktemp("analysis")
+    pixels = np.full((40, 8, 8, 3), 40, dtype=np.uint8)
+    pixels[20:] = 200
+    np.save(folder / "pixels.npy", pixels)
+    np.save(folder / "labels.npy", np.arange(40) // 20)
+    paths = {name: str(folder / f"{name}.npy") for name in ("pixels", "labels")}
+    options = {"path": paths["pixels"], "labels": paths["labels"], "classes": ["dark", "light"]}
+    data = folder / "data"
+    build_dataset("known", {"kind": "arrays", "options": options}, {}, data, 0)
+    rows = [
+        (layer, unit, "Key" if unit == 0 else "Thing" + " thing" * (unit % 2), 0)
+        for layer in ("one", "two")
+        for unit in range(UNITS)
+    ]
+    write_csv(folder / "descriptions.csv", ("layer", "unit", "description", "logp"), rows)
+    (folder / "net.py").write_text(
+        "import sys\nfrom pathlib import Path\n"
+        f"sys.path.insert(0, {str(TESTS)!r})\n"
+        "from experiments.analyze.test_stage import KnownNetwork\n"
+    )
+    model = {
+        "name": "known",
+        "factory": f"{folder}/net.py:KnownNetwork",
+        "weights": {"source": "factory"},
+        "layers": ["one", "two"],
+        "input": {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3},
+        "batch_size": 8,
+    }
+    options = {
+        "images": None,
+        "fractions": [0.0, 0.02, 0.04, 0.06],
+        "ties": 5,
+        "trials": 20,
+        "queries": {"key": ["key"], "lost": ["nothing"]},
+        "replacement": "zero",
+        "batch_size": 64,
+    }
+    settings = stage.settings_from(json.loads(json.dumps(options)))
+    out = folder / "analyze" / "known"
+    common = {"parser": None, "vectors": None, "seed": 0, "device": "cpu"}
+    table = folder / "descriptions.csv"
+    stage.analyze_network(model, data, table, settings, **common, out=out)
+    write_report(["known"], folder / "analyze", 0)
+    return SimpleNamespace(
+        folder=folder, model=model, data=data, table=table, settings=settings, common=common
+    )
+
+
+def test_the_units_that_matter_are_found(analysed):
+    folder = analysed.folder / "analyze"
+    single = read_csv(folder / "known" / "importance.csv")
+    lost = {(row["layer"], int(row["unit"])): float(row["importance"]) for row in single}
+    assert {unit for unit, value in lost.items() if value > 0} == {("one", 0), ("two", 0)}
+    assert lost["one", 0] == 0.5
+    rows = {row["criterion"]: row for row in read_csv(folder / "summary.csv")}
+    key = rows["key"]
+    # Nothing ablated: 1; both keys, which come first, and whatever follows: 0.5.
+    assert float(key["area"]) == pytest.approx((0.02 * 0.75 + 0.04 * 0.5) / 0.06)
+    assert float(key["random_difference"]) < 0
+    assert float(key["layer_matched_outlier_p"]) < 0.05
+    assert int(key["matching"]) == 2
+    assert rows["lost"]["area"] == "", "a query that no description meets has no order"
+    found = {row["criterion"]: row for row in read_csv(folder / "correlations.csv")}
+    assert float(found["key"]["within"]) == pytest.approx(1)
+    shares = read_csv(folder / "shares.csv")
+    assert {row["layer"]: float(row["share"]) for row in shares if row["criterion"] == "key"} == {
+        "one": pytest.approx(1 / UNITS),
+        "two": pytest.approx(1 / UNITS),
+    }
+
+
+def test_curves_have_every_order(analysed):
+    rows = read_csv(analysed.folder / "analyze/known/ablation.csv", stage.COLUMNS)
+    trials = {}
+    for row in rows:
+        trials.setdefault((row["criterion"], row["order"]), set()).add(int(row["trial"]))
+    assert {key: len(value) for key, value in trials.items()} == {
+        ("random", "random"): 20,
+        ("length", "criterion"): 5,
+        ("length", "layer_matched"): 20,
+        ("key", "criterion"): 5,
+        ("key", "layer_matched"): 20,
+    }
+    assert {(row["fraction"], row["n_ablated"]) for row in rows} == {
+        ("0.0", "0"),
+        ("0.02", "2"),
+        ("0.04", "4"),
+        ("0.06", "7"),
+    }
+
+
+def test_equal_scores_may_stay_in_the_published_order(analysed, monkeypatch):
+    """One order per criterion, by layer and unit among equals; its report has no interval."""
+    settings = dataclasses.replace(analysed.settings, tie_order="dataset", trials=2, ties=2)
+    out = analysed.folder / "published" / "known"
+    seen = []
+    monkeypatch.setattr(stage, "by_place", lambda s: seen.append(orders.by_place(s)) or seen[-1])
+    stage.analyze_network(
+        analysed.model, analysed.data, analysed.table, settings, **analysed.common, out=out
+    )
+    rows = read_csv(out / "ablation.csv", stage.COLUMNS)
+    trials = {(row["criterion"], row["order"], row["trial"]) for row in rows}
+    assert {t for t in trials if t[:2] == ("key", "criterion")} == {("key", "criterion", "0")}
+    assert {t for t in trials if t[1] == "layer_matched"} >= {("key", "layer_matched", "1")}
+    keys = [order.tolist() for order in seen if order.tolist()[:2] == [0, UNITS]]
+    assert keys[0] == [0, UNITS, *range(1, UNITS), *range(UNITS + 1, 2 * UNITS)]
+    write_report(["known"], out.parent, 0)
+    key = {row["criterion"]: row for row in read_csv(out.parent / "summary.csv")}["key"]
+    assert key["area_low"] == key["area_high"] == ""
+    text = " ".join(read_section(out.parent / "section.json").paragraphs)
+    assert "one order per criterion, in which early layers come first" in text
+
+
+def test_section_says_what_the_tables_say(analysed):
+    section = read_section(analysed.folder / "analyze/section.json")
+    assert section.name == "analyze"
+    # Orders by "key" and by length; a query without hits has none.
+    assert "Of 2 orders (1 networks), 1 stand out" in section.paragraphs[0]
+    assert "key -" in section.paragraphs[1]
+    assert "accuracy 1.000 with all units" in section.paragraphs[1]
+    assert any("The paper reports" in text for text in section.paragraphs)
+    assert {item.path for item in section.items} >= {"known/curves.svg", "summary.csv"}
+
+
+def test_the_same_seed_gives_the_same_bytes(analysed):
+    again = analysed.folder / "again" / "known"
+    stage.analyze_network(
+        analysed.model,
+        analysed.data,
+        analysed.table,
+        analysed.settings,
+        **analysed.common,
+        out=again,
+    )
+    write_report(["known"], again.parent, 0)
+    first = analysed.folder / "analyze"
+    for path in sorted(first.rglob("*.*")):
+        assert path.read_bytes() == (again.parent / path.relative_to(first)).read_bytes(), path
+
+
+def test_descriptions_of_other_units_are_refused(analysed):
+    rows = read_csv(analysed.table)[:-1]
+    wrong = analysed.folder / "wrong.csv"
+    write_csv(wrong, list(rows[0]), [list(row.values()) for row in rows])
+    with pytest.raises(UserError, match=r"wrong\.csv"):
+        stage.analyze_network(
+            analysed.model,
+            analysed.data,
+            wrong,
+            analysed.settings,
+            **analysed.common,
+            out=analysed.folder / "none",
+        )
+    with pytest.raises(UserError, match="options"):
+        stage.settings_from({"images": 3})
+
+
+def claim(criterion, difference, p, matched_p=0.01):
+    return wording._claim(
+        {
+            "criterion": criterion,
+            "random_difference": difference,
+            "random_outlier_p": p,
+            "layer_matched_outlier_p": matched_p,
+        }
+    )
+
+
+def test_claims_of_the_paper_are_judged():
+    assert "Adjectives: as in the paper (-0.100" in claim("adjectives", -0.1, 0.01)
+    assert "opposite of the paper" in claim("adjectives", 0.1, 0.01)
+    assert "cannot be told from random" in claim("adpositions", -0.1, 0.2)
+    assert "as in the paper, but no longer" in claim("word-difference", 0.1, 0.01, 0.3)
+    assert claim("nouns", 0.1, 0.01) == ""
+
+
+def test_tables_refuse_files_of_different_units(analysed, tmp_path):
+    source = analysed.folder / "analyze" / "known"
+    for name in ("ablation.csv", "criteria.csv"):
+        (tmp_path / name).write_bytes((source / name).read_bytes())
+    lines = (source / "importance.csv").read_text().splitlines()
+    (tmp_path / "importance.csv").write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(UserError, match=r"differ from those of importance\.csv"):
+        tables.read_analysis("known", tmp_path)

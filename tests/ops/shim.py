@@ -1,0 +1,172 @@
+"""Builds the CUDA kernels for the host (csrc/shim) and puts them in the place of a device.
+
+    with active(load()):
+        ...  # NumPy arrays and CPU tensors now count as device memory
+
+Objects are kept in build/shim, named by what they are made from. `python shim.py MODULE matrix`
+runs `device_cases` with a module that is built already, for the sanitizers; `... barriers` leaves
+each barrier out in turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import subprocess
+import sysconfig
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+
+from milan_core.ops import cuda
+
+ROOT = Path(__file__).resolve().parents[2]
+CSRC = ROOT / "csrc"
+SOURCES = ["cuda/scan.cu", "cuda/store.cu", "cuda/masks.cu", "shim/fibers.cpp"]
+GLUE = ["bindings/convert.cpp", "bindings/cuda.cpp"]
+HEADERS = ["array", "axis", "error", "mask", "number"]
+COMMON = [
+    *("-std=c++17", "-g1", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"),
+    *("-Werror", "-Wno-unknown-pragmas", "-DMILAN_SHIM", "-DMILAN_MODULE=_shim"),
+    '-DMILAN_ARCHITECTURES="host"',
+]
+SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+
+
+def include_options() -> list[str]:
+    import pybind11
+
+    folders = [CSRC / "shim", CSRC / "include", CSRC, pybind11.get_include()]
+    return [f"-I{folder}" for folder in [*folders, sysconfig.get_path("include")]]
+
+
+@functools.cache
+def fingerprint() -> str:
+    digest = hashlib.sha256(" ".join([*COMMON, *include_options()]).encode())
+    own = [path for folder in ("cuda", "shim") for path in (CSRC / folder).iterdir()]
+    shared = [CSRC / "include/milan" / f"{name}.h" for name in HEADERS]
+    glue = [*(CSRC / name for name in GLUE), *(CSRC / "bindings").glob("*.h")]
+    for path in sorted([*own, *shared, *glue]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def compile_object(source: str | list[str], options: list[str], to: Path) -> Path:
+    """One object file; several sources are compiled as one, which reads their headers once."""
+    if not to.exists():
+        many = source if isinstance(source, list) else [source]
+        text = "".join(f'#include "{CSRC / name}"\n' for name in many)
+        part = to.with_suffix(f".{os.getpid()}")
+        command = ["c++", *COMMON, *options, *include_options(), "-x", "c++", "-c", "-", "-o", part]
+        done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        part.replace(to)
+    return to
+
+
+def build(sanitized: bool = False) -> Path:
+    """Path of the module; the bindings are shared by both builds and never sanitized."""
+    folder = ROOT / "build" / "shim" / fingerprint()
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = "sanitized" if sanitized else "plain"
+    target = folder / f"{kind}_shim.so"
+    if target.exists():
+        return target
+    options = ["-O1", *SANITIZED] if sanitized else ["-O1"]
+    with ThreadPoolExecutor(2) as pool:
+        glue = pool.submit(compile_object, GLUE, ["-O0"], folder / "glue.o")
+        others = [
+            pool.submit(compile_object, name, options, folder / f"{kind}_{Path(name).stem}.o")
+            for name in SOURCES
+        ]
+        objects = [str(job.result()) for job in [glue, *others]]
+    part = target.with_suffix(f".{os.getpid()}")
+    link = ["c++", "-shared", "-o", str(part), *objects, *(SANITIZED if sanitized else [])]
+    subprocess.run(link, check=True)
+    part.replace(target)
+    return target
+
+
+def sanitized_environment() -> dict[str, str]:
+    """Environment of a Python process that loads a sanitized module."""
+    found = [
+        subprocess.run(
+            ["c++", f"-print-file-name={name}"], text=True, capture_output=True, check=True
+        ).stdout.strip()
+        for name in ("libasan.so", "libstdc++.so")
+    ]
+    options = {"ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1", "LD_PRELOAD": " ".join(found)}
+    return {**os.environ, **options}
+
+
+def load(path: Path | None = None) -> ModuleType:
+    """The module `_shim`."""
+    path = path or build()
+    loader = importlib.machinery.ExtensionFileLoader("_shim", str(path))
+    spec = importlib.util.spec_from_loader("_shim", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def active(module: ModuleType, seed: int = 1) -> Iterator[ModuleType]:
+    """Make host memory count as device memory, and `module` as its kernels."""
+    before = cuda.kernels, cuda.DEVICE_TYPE
+    cuda.kernels, cuda.DEVICE_TYPE = lambda: module, 1  # type: ignore[assignment]
+    module.set_seed(seed)
+    try:
+        yield module
+    finally:
+        cuda.kernels, cuda.DEVICE_TYPE = before
+        module.set_capturing(False)
+        module.drop_barrier("")
+
+
+def survives(work: Callable[[], None]) -> bool:
+    """Does the work end well? In a process of its own: a race may also end in a crash."""
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            work()
+            os._exit(0)
+        os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def check_barriers(kernels: ModuleType) -> int:
+    """Leave each barrier out; returns how many of them nothing notices."""
+    kernels.take_barriers()
+    device_cases.check_telling()
+    unnoticed = 0
+    for site in kernels.take_barriers():
+        kernels.drop_barrier(site)
+        for seed in range(1, 9):
+            kernels.set_seed(seed)
+            if not survives(device_cases.check_telling):
+                print(site, "noticed")
+                break
+        else:
+            print(site, "is never missed")
+            unnoticed += 1
+        kernels.drop_barrier("")
+    return unnoticed
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.path.insert(0, str(ROOT / "tests"))
+    from ops import device_cases
+
+    with active(load(Path(sys.argv[1]))) as module:
+        if sys.argv[2] == "barriers":
+            raise SystemExit(check_barriers(module))
+        device_cases.run_for_sanitizers()
+    print("matrix passed")

@@ -1,0 +1,175 @@
+"""BLEU, ROUGE, diversity and word matching: hand-made cases and the published code's numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from paths import TESTS
+
+from milan_core.scoring import metrics, resampled, words
+
+GOLDEN = json.loads((TESTS / "data/golden/metrics.json").read_text())
+
+
+def test_bleu_equals_the_published_numbers() -> None:
+    found = metrics.bleu(GOLDEN["predictions"], GOLDEN["references"])
+    assert found["bleu"] == GOLDEN["bleu"]
+    assert [found[f"bleu-{n}"] for n in (1, 2, 3, 4)] == GOLDEN["precisions"]
+
+
+def test_rouge_equals_the_published_numbers() -> None:
+    found = metrics.rouge(GOLDEN["predictions"], GOLDEN["references"])
+    for kind, stats in GOLDEN["rouge"].items():
+        for stat, value in stats.items():
+            assert found[f"{kind}-{stat}"] == value, (kind, stat)
+
+
+def test_normalise_strips_points_and_spaces_only() -> None:
+    assert metrics.normalise(" . The Dog's tail. ") == "the dog's tail"
+    assert metrics.normalise("...") == ""
+    assert metrics.normalise("a, b,") == "a, b,"
+
+
+def test_bleu_truncates_to_the_smallest_reference_count() -> None:
+    full = metrics.bleu(["a b c d", "x y z w"], [["q q q q", "a b c d"], ["x y z w"]])
+    cut = metrics.bleu(["a b c d", "x y z w"], [["q q q q"], ["x y z w"]])
+    assert full == cut
+
+
+def test_corpus_bleu_of_short_equal_texts_is_zero_but_sentence_bleu_is_not() -> None:
+    assert metrics.bleu(["red dog"], [["red dog"]])["bleu"] == 0.0
+    assert metrics.sentence_bleu("Red dog.", ["red dog"]) == pytest.approx(100.0)
+    assert metrics.bleu(["a red dog runs"], [["a red dog runs"]])["bleu"] == pytest.approx(100.0)
+
+
+def test_empty_predictions_are_handled() -> None:
+    assert metrics.bleu([".", "a b c d"], [["a"], ["a b c d"]])["bleu"] > 0
+    found = metrics.rouge([".", "red dog"], [["a", "b"], ["red dog", ". "]])
+    assert found["rouge-1-f"] == pytest.approx(1.0)  # one pair is left, and it is equal
+    assert math.isnan(metrics.rouge(["."], [["a"]])["rouge-l-f"])
+    assert all(math.isnan(value) for value in metrics.bleu([], []).values())
+
+
+def test_rouge_is_the_mean_over_pairs_not_the_best_reference() -> None:
+    found = metrics.rouge(["red dog"], [["red dog", "blue cat"]])
+    assert found["rouge-1-r"] == pytest.approx(0.5)
+    assert found["rouge-2-p"] == pytest.approx(0.5)
+    found = metrics.rouge(["red dog"], [["dog red sky sky"]])
+    assert found["rouge-1-p"] == pytest.approx(1.0)
+    assert found["rouge-1-r"] == pytest.approx(2 / 3)  # the package counts distinct words
+    assert found["rouge-l-p"] == pytest.approx(0.5)
+
+
+def test_lengths_must_agree() -> None:
+    with pytest.raises(ValueError, match="1 predictions but 2 lists"):
+        metrics.bleu(["a"], [["a"], ["b"]])
+    with pytest.raises(ValueError, match="1 predictions have no reference"):
+        metrics.rouge(["a"], [[]])
+
+
+def test_information_is_minus_log2_of_the_training_frequency() -> None:
+    information = metrics.WordInformation(["dog dog", "cat bird"])
+    assert information.bits("dog") == 1.0
+    assert information.bits("cat") == 2.0
+    assert information.bits("never") == 2.0  # as if seen once
+    with pytest.raises(ValueError, match="at least one training caption"):
+        metrics.WordInformation(["", "."])
+
+
+def test_diversity() -> None:
+    information = metrics.WordInformation(["dog dog", "cat bird"])
+    found = metrics.diversity(["Dog.", "dog", "cat bird"], information)
+    assert found == {
+        "distinct": 2.0,
+        "distinct_share": pytest.approx(2 / 3),
+        "mean_words": pytest.approx(4 / 3),
+        "mean_information": pytest.approx((1 + 1 + 2 + 2) / 4),
+        "vocabulary": 3.0,
+    }
+    nothing = metrics.diversity([], information)
+    assert nothing["distinct"] == 0
+    assert math.isnan(nothing["mean_words"])
+    assert math.isnan(metrics.diversity([""], information)["mean_information"])
+
+
+@pytest.mark.parametrize(
+    ("description", "accept", "expected"),
+    [
+        ("a texture of bricks", ["text"], False),
+        ("surface of water", ["face"], False),
+        ("Text on a sign.", ["text", "word"], True),
+        ("two brick-walls", ["brick wall"], True),
+        ("a wall of brick", ["brick wall"], False),
+        ("the dog's head", ["dog"], True),
+        ("the dogs' heads", ["dog"], True),
+        ("faces", ["face"], True),
+        ("a letter", ["letters"], True),
+        ("butterflies", ["butterfly"], True),
+        ("boxes and buses", ["bus"], True),
+        ("boxes and buses", ["fox"], False),
+        ("people, mice", ["person"], True),
+        ("people, mice", ["mouse"], True),
+        ("snowmen", ["snowman"], True),
+        ("knives", ["knife"], True),
+        ("glass", ["glas"], True),  # a plural spelling of an unknown noun
+        ("grass", ["gras s"], False),
+        ("", ["dog"], False),
+        ("dog", [], False),
+        ("dog", ["", " "], False),
+    ],
+)
+def test_names_concept(description: str, accept: list[str], expected: bool) -> None:
+    assert words.names_concept(description, accept) is expected
+
+
+def test_split_accept() -> None:
+    assert words.split_accept("dog; puppy ;;") == ("dog", "puppy")
+    assert words.split_accept("") == ()
+
+
+def test_tokens_agree_with_whole_words() -> None:
+    assert words.tokens("The dog’s brick-wall, 2 textures.") == [
+        *("the", "dog", "brick", "wall", "2", "textures")
+    ]
+    assert np.unique(words.tokens("a a A")).tolist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    "texts", [("a b", "c"), ("a. b", "c. d"), ("a. . b", "c. . d"), ("a", "A.b")]
+)
+def test_pairs_without_a_common_word_score_as_in_the_package(texts: tuple[str, str]) -> None:
+    from rouge import Rouge
+
+    package = Rouge().get_scores(*texts)[0]
+    expected = [package[f"rouge-{kind}"][stat] for kind in "12l" for stat in "rpf"]
+    assert list(metrics.RougeScorer().pair(*texts)) == expected
+
+
+def test_parts_of_units_add_up_to_the_corpus() -> None:
+    predictions, references = GOLDEN["predictions"], GOLDEN["references"]
+    parts = resampled.bleu_parts(predictions, references)
+    whole = metrics.bleu(predictions, references)
+    assert resampled.bleu_of(parts.sum(axis=0)) == pytest.approx(list(whole.values()))
+    scorer = metrics.RougeScorer()
+    sums = resampled.rouge_parts(scorer, predictions, references).sum(axis=0)
+    means = list(scorer.score(predictions, references).values())
+    assert (sums[:-1] / sums[-1]).tolist() == pytest.approx(means)
+    assert np.isnan(resampled.bleu_of(np.zeros(10, np.int64))).all()
+
+
+def test_intervals_are_those_of_scoring_every_resample_anew() -> None:
+    predictions, references = GOLDEN["predictions"], GOLDEN["references"]
+    lots = np.random.default_rng(0).integers(0, len(predictions), (40, len(predictions)))
+    scorer = metrics.RougeScorer()
+    found = resampled.intervals(scorer, predictions, references, lots, 0.9)
+    anew = []
+    for lot in lots:
+        texts, refs = [predictions[i] for i in lot], [references[i] for i in lot]
+        anew.append({**metrics.bleu(texts, refs), **scorer.score(texts, refs)})
+    assert set(found) == {*metrics.BLEU_METRICS, *metrics.ROUGE_METRICS}
+    for name, ends in found.items():
+        plain = np.quantile([row[name] for row in anew], [0.05, 0.95])
+        assert ends == pytest.approx(tuple(plain)), name
