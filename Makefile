@@ -37,7 +37,7 @@ check: env
 	ruff check .
 	mypy
 	snakefmt --check Snakefile workflow
-	git ls-files 'csrc/*.h' 'csrc/*.cpp' 'csrc/*.cu' 'csrc/*.cuh' | xargs -r clang-format --dry-run --Werror
+	git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -r clang-format --dry-run --Werror
 	snakemake --lint > /dev/null
 
 unit: env

@@ -1,7 +1,7 @@
 // What every kernel needs: 16-byte loads, widening, NaN-propagating maximum, asynchronous copies.
 //
-// The kernels are written once. nvcc compiles them for GPUs; with MILAN_SHIM and csrc/shim first on
-// the include path, an ordinary C++ compiler builds the same files to run on the host.
+// The kernels are written once. nvcc compiles them for GPUs; with MILAN_SHIM and tests/ops/shim
+// first on the include path, an ordinary C++ compiler builds the same files to run on the host.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,7 +1,7 @@
 import pytest
 
 from milan_core import ops
-from ops import shim
+from ops import host_cuda
 
 FACTS = ops.facts()
 UNBUILT = "the native core is not built; `pip install -e .` builds it"
@@ -21,11 +21,11 @@ def host_kernels():
     """The CUDA kernels, built for the host."""
     if not FACTS["native"]:
         pytest.skip(UNBUILT)
-    return shim.load()
+    return host_cuda.load()
 
 
 @pytest.fixture
 def device(host_kernels):
     """Host memory counts as device memory within a test, with those kernels."""
-    with shim.active(host_kernels) as kernels:
+    with host_cuda.active(host_kernels) as kernels:
         yield kernels

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from milan_core import ops
-from ops import device_cases, shim
+from ops import device_cases, host_cuda
 from ops.device_cases import CASES, MASKS
 
 pytestmark = pytest.mark.skipif(
@@ -35,7 +35,7 @@ def test_masks_equal_the_cpu(device, size, border):
 
 def test_every_barrier_is_needed():
     """Each barrier is left out in turn; some thread order must then give a wrong result."""
-    command = [sys.executable, shim.__file__, shim.build(), "barriers"]
+    command = [sys.executable, host_cuda.__file__, host_cuda.build(), "barriers"]
     done = subprocess.run(command, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     noticed = done.stdout.split()
@@ -45,8 +45,8 @@ def test_every_barrier_is_needed():
 def test_sanitizers_find_nothing():
     """The matrix with AddressSanitizer and UndefinedBehaviorSanitizer."""
     done = subprocess.run(
-        [sys.executable, shim.__file__, shim.build(sanitized=True), "matrix"],
-        env=shim.sanitized_environment(),
+        [sys.executable, host_cuda.__file__, host_cuda.build(sanitized=True), "matrix"],
+        env=host_cuda.sanitized_environment(),
         text=True,
         capture_output=True,
         check=False,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pybind11
 import pytest
 
-from ops.shim import SANITIZED, sanitized_environment
+from ops.host_cuda import SANITIZED, sanitized_environment
 
 FLAGS = ("-std=c++17", "-g1", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-DMILAN_X86")
 SETS = {

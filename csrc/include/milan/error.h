@@ -1,4 +1,5 @@
-// A mistake of the caller: becomes milan_core.core.errors.UserError in Python. Anything else is a bug.
+// A mistake of the caller; becomes milan_core.core.errors.UserError in Python. Other exceptions are
+// bugs.
 #pragma once
 
 #include <stdexcept>

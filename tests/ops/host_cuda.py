@@ -1,11 +1,11 @@
-"""Builds the CUDA kernels for the host (csrc/shim) and puts them in the place of a device.
+"""Build the CUDA kernels for the host, over the runtime in `shim`, and use them as a device.
 
     with active(load()):
         ...  # NumPy arrays and CPU tensors now count as device memory
 
-Objects are kept in build/shim, named by what they are made from. `python shim.py MODULE matrix`
-runs `device_cases` with a module that is built already, for the sanitizers; `... barriers` leaves
-each barrier out in turn.
+Objects are kept in build/shim, named by a hash of their sources. `host_cuda.py MODULE matrix` runs
+`device_cases` with a built module, for the sanitizers; `host_cuda.py MODULE barriers` leaves each
+barrier out in turn.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from milan_core.ops import cuda
 
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
-SOURCES = ["cuda/scan.cu", "cuda/store.cu", "cuda/masks.cu", "shim/fibers.cpp"]
-GLUE = ["bindings/convert.cpp", "bindings/cuda.cpp"]
+SHIM = Path(__file__).resolve().parent / "shim"
+SOURCES = [*(CSRC / f"cuda/{name}.cu" for name in ("scan", "store", "masks")), SHIM / "fibers.cpp"]
+GLUE = [CSRC / "bindings" / name for name in ("convert.cpp", "cuda.cpp")]
 HEADERS = ["array", "axis", "error", "mask", "number"]
 COMMON = [
     *("-std=c++17", "-g1", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra"),
@@ -41,26 +42,25 @@ SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 def include_options() -> list[str]:
     import pybind11
 
-    folders = [CSRC / "shim", CSRC / "include", CSRC, pybind11.get_include()]
+    folders = [SHIM, SHIM.parent, CSRC / "include", CSRC, pybind11.get_include()]
     return [f"-I{folder}" for folder in [*folders, sysconfig.get_path("include")]]
 
 
 @functools.cache
 def fingerprint() -> str:
     digest = hashlib.sha256(" ".join([*COMMON, *include_options()]).encode())
-    own = [path for folder in ("cuda", "shim") for path in (CSRC / folder).iterdir()]
+    kernels = [*(CSRC / "cuda").iterdir(), *SHIM.iterdir()]
     shared = [CSRC / "include/milan" / f"{name}.h" for name in HEADERS]
-    glue = [*(CSRC / name for name in GLUE), *(CSRC / "bindings").glob("*.h")]
-    for path in sorted([*own, *shared, *glue]):
+    glue = [*GLUE, *(CSRC / "bindings").glob("*.h")]
+    for path in sorted([*kernels, *shared, *glue]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def compile_object(source: str | list[str], options: list[str], to: Path) -> Path:
-    """One object file; several sources are compiled as one, which reads their headers once."""
+def compile_object(sources: list[Path], options: list[str], to: Path) -> Path:
+    """Compile sources as one unit, which reads their headers once."""
     if not to.exists():
-        many = source if isinstance(source, list) else [source]
-        text = "".join(f'#include "{CSRC / name}"\n' for name in many)
+        text = "".join(f'#include "{path}"\n' for path in sources)
         part = to.with_suffix(f".{os.getpid()}")
         command = ["c++", *COMMON, *options, *include_options(), "-x", "c++", "-c", "-", "-o", part]
         done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
@@ -81,8 +81,8 @@ def build(sanitized: bool = False) -> Path:
     with ThreadPoolExecutor(2) as pool:
         glue = pool.submit(compile_object, GLUE, ["-O0"], folder / "glue.o")
         others = [
-            pool.submit(compile_object, name, options, folder / f"{kind}_{Path(name).stem}.o")
-            for name in SOURCES
+            pool.submit(compile_object, [path], options, folder / f"{kind}_{path.stem}.o")
+            for path in SOURCES
         ]
         objects = [str(job.result()) for job in [glue, *others]]
     part = target.with_suffix(f".{os.getpid()}")
@@ -94,13 +94,13 @@ def build(sanitized: bool = False) -> Path:
 
 def sanitized_environment() -> dict[str, str]:
     """Environment of a Python process that loads a sanitized module."""
-    found = [
+    libraries = [
         subprocess.run(
             ["c++", f"-print-file-name={name}"], text=True, capture_output=True, check=True
         ).stdout.strip()
         for name in ("libasan.so", "libstdc++.so")
     ]
-    options = {"ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1", "LD_PRELOAD": " ".join(found)}
+    options = {"ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1", "LD_PRELOAD": " ".join(libraries)}
     return {**os.environ, **options}
 
 
