@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from milan_core.core import identity as sources
+from milan_core.core import stages as sources
 
 # A file imports only from its own floor or from one further down this list.
 FLOORS = [

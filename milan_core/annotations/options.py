@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from milan_core.annotations.groups import group_names, published_sets, resolve
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import UserError
 from milan_core.core.options import Section
-
-if TYPE_CHECKING:
-    from milan_core.config import Config
 
 NOT = "not-"  # as the published groups are named
 
@@ -53,7 +50,7 @@ def expand_groups(raw: Mapping[str, Any]) -> dict[str, Any]:
             expanded: list[Any] = []
             for name in raw[key]:
                 if is_group(name, own):
-                    members = _members(name, own, f"config: {key}")
+                    members = group_members(name, own, f"config: {key}")
                     expanded += [member for member in members if member not in expanded]
                 else:
                     expanded.append(name)
@@ -66,7 +63,8 @@ def is_group(name: Any, own: Collection[str]) -> bool:
     return name not in own and name in (*group_names(), *published_sets())
 
 
-def _members(key: str, own: Collection[str], where: str) -> list[str]:
+def group_members(key: str, own: Collection[str], where: str) -> list[str]:
+    """Names of the configured sets that a published group stands for."""
     members = [set_name(name) for name in resolve(key)]
     if absent := [member for member in members if member not in own]:
         message = (
@@ -75,20 +73,3 @@ def _members(key: str, own: Collection[str], where: str) -> list[str]:
         )
         raise UserError(message)
     return members
-
-
-def side_members(config: Config, side: str, where: str) -> tuple[str, ...]:
-    """What a side of a pair stands for: itself, the corpus (`all`), or the sets of a group.
-
-    `not-NAME` is the corpus less one of its members. Raises `UserError` for a group whose sets are
-    not configured, and for a name that the corpus lacks; other names are returned as is.
-    """
-    own = {*config.annotation_sets, *config.model_zoo}
-    if side == "all" and side not in own:
-        return tuple(config.corpus)
-    if side.startswith(NOT) and not is_group(side, own):
-        name = side.removeprefix(NOT)
-        if name not in config.corpus:
-            raise unknown("member of the corpus", name, config.corpus, where)
-        return tuple(member for member in config.corpus if member != name)
-    return tuple(_members(side, own, where)) if is_group(side, own) else (side,)

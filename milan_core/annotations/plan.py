@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from milan_core.annotations.options import NOT, group_members, is_group
 from milan_core.config import Config
+from milan_core.core.errors import unknown
 from milan_core.core.files import canonical_json, text_hash
 
 
@@ -34,3 +36,20 @@ def set_version(config: Config, name: str) -> str:
         if file.is_file() and file.suffix in (".csv", ".npy", ".zip")
     ]
     return text_hash(canonical_json(facts))
+
+
+def side_members(config: Config, side: str, where: str) -> tuple[str, ...]:
+    """What a side of a pair stands for: itself, the corpus (`all`), or the sets of a group.
+
+    `not-NAME` is the corpus less one of its members. Raises `UserError` for a group whose sets are
+    not configured, and for a name that the corpus lacks; other names are returned as is.
+    """
+    own = {*config.annotation_sets, *config.model_zoo}
+    if side == "all" and side not in own:
+        return tuple(config.corpus)
+    if side.startswith(NOT) and not is_group(side, own):
+        name = side.removeprefix(NOT)
+        if name not in config.corpus:
+            raise unknown("member of the corpus", name, config.corpus, where)
+        return tuple(member for member in config.corpus if member != name)
+    return tuple(group_members(side, own, where)) if is_group(side, own) else (side,)

@@ -19,7 +19,7 @@ from milan_core.cli.common import (
     weights_of,
 )
 from milan_core.cli.crowd import SET_HELP, register_crowd
-from milan_core.core.identity import code_version
+from milan_core.core.stages import code_version
 
 
 def register(subparsers: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import json_value, stage, verb
-from milan_core.core.identity import code_version
+from milan_core.core.stages import code_version
 
 
 def register(subparsers: Any) -> None:

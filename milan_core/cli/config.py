@@ -71,7 +71,7 @@ def _schema(arguments: argparse.Namespace) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     from milan_core import plan
-    from milan_core.config import parse_config
+    from milan_core.plan.checks import parse_config
 
     config = parse_config(load(arguments.files))
     print(f"ok: {len(config.models)} networks, splits {', '.join(plan.splits(config))}")

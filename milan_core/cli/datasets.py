@@ -15,7 +15,7 @@ from milan_core.cli.common import (
     verb,
     weights_of,
 )
-from milan_core.core.identity import code_version
+from milan_core.core.stages import code_version
 
 
 def register(subparsers: Any) -> None:

@@ -14,7 +14,7 @@ from milan_core.cli.decoding import (
     captioner_files,
     decoding_options,
 )
-from milan_core.core.identity import code_version
+from milan_core.core.stages import code_version
 
 
 def register(subparsers: Any) -> None:

@@ -18,7 +18,7 @@ from milan_core.cli.common import (
     weights_of,
 )
 from milan_core.core.errors import UserError
-from milan_core.core.identity import code_version
+from milan_core.core.stages import code_version
 
 
 def register(subparsers: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from milan_core.cli.common import add_compute, folder_of, json_value, stage, start_torch, verb
 from milan_core.core.errors import UserError
-from milan_core.core.identity import code_version
+from milan_core.core.stages import code_version
 
 
 def register(subparsers: Any) -> None:

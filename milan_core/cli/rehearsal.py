@@ -29,7 +29,7 @@ def register(subparsers: Any) -> None:
 def _make(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
     from milan_core.cli.config import load
-    from milan_core.config import parse_config
+    from milan_core.plan.checks import parse_config
     from milan_core.rehearsal.make import make
 
     overlay = make(parse_config(load(arguments.files)), arguments.out, arguments.seed, print)

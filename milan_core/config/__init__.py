@@ -8,56 +8,37 @@ lists, so an overlay adds entries and chooses anew.
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from milan_core.annotations.options import AnnotationSetSpec, expand_groups
 from milan_core.captioner.features.options import EncoderSpec
 from milan_core.captioner.options import CaptionerSpec, DescribeSpec
-from milan_core.config.checks import check_names
-from milan_core.core.errors import UserError, nearest
-from milan_core.core.options import Name, Section
+from milan_core.core.options import Name, Section, parse
 from milan_core.describers.variant_options import VariantSpec
 from milan_core.exemplars.options import Exemplars
 from milan_core.experiments.analyze.options import AnalyzeSpec
-from milan_core.experiments.audit.options import AuditSpec, check_audit
+from milan_core.experiments.audit.options import AuditSpec
 from milan_core.experiments.baselines.options import BaselinesSpec
 from milan_core.experiments.decoding.options import RerankStudySpec
-from milan_core.experiments.edit.options import EditSpec, check_edit
+from milan_core.experiments.edit.options import EditSpec
 from milan_core.experiments.generalization.options import GeneralizationSpec
 from milan_core.images.catalog import with_datasets
 from milan_core.images.fetch.options import Asset
 from milan_core.images.spec import DatasetSpec
 from milan_core.networks.catalog import with_networks
-from milan_core.networks.options import Direction, InputSpec, ModelSpec, Tokens, Weights
+from milan_core.networks.options import ModelSpec
 from milan_core.world.twins import resolve_twins
 
-__all__ = [
-    "AnalyzeSpec",
-    "AnnotationSetSpec",
-    "Asset",
-    "AuditSpec",
-    "BaselinesSpec",
-    "CaptionerSpec",
-    "Config",
-    "DatasetSpec",
-    "DescribeSpec",
-    "Direction",
-    "EditSpec",
-    "EncoderSpec",
-    "Exemplars",
-    "GeneralizationSpec",
-    "InputSpec",
-    "ModelSpec",
-    "RerankStudySpec",
-    "Section",
-    "Tokens",
-    "VariantSpec",
-    "Weights",
-    "parse_config",
-    "schema",
-]
+
+class Roots(Section):
+    """Folders that the rules write below; `<results>` and so on in the rules."""
+
+    results: str = Field("results", description="Results")
+    resources: str = Field("resources", description="Data packages, weights and data sets")
+    logs: str = Field("logs", description="Logs of jobs")
+    benchmarks: str = Field("benchmarks", description="Time and memory of jobs")
 
 
 class Config(Section):
@@ -96,52 +77,17 @@ class Config(Section):
     audit: AuditSpec | None = Field(None, description="Units that match a query; null: no audit")
     edit: EditSpec | None = Field(None, description="Removal of spurious units; null: no editing")
     notice: str = Field("", description="One line printed on every page: what this run is")
-    pathvars: dict[str, str] = Field(
-        {}, description="Roots of results, resources, logs, benchmarks"
-    )
+    pathvars: Roots = Field(Roots(), description="Roots of results, resources, logs, benchmarks")
 
 
-def parse_config(raw: dict[str, Any]) -> Config:
-    """Check a configuration: types and names, then what one section needs of another.
+def parse_sections(raw: dict[str, Any]) -> Config:
+    """Check types, keys and values of every section; `plan.checks.parse_config` checks the whole.
 
-    Raises `UserError` with one line per mistake.
+    Raises `UserError` with one sentence per mistake.
     """
-    try:
-        config = Config.model_validate(with_datasets(with_networks(expand_groups(raw))))
-    except ValidationError as error:
-        raise UserError("; ".join(_sentence(item) for item in error.errors())) from None
-    config = config.model_copy(update={"dataset_zoo": resolve_twins(config.dataset_zoo)})
-    check_names(config)
-    check_audit(config)
-    check_edit(config)
-    return config
-
-
-def _sentence(item: Any) -> str:
-    where = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        known = _known_keys(item["loc"][:-1])
-        close = nearest(str(item["loc"][-1]), known)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        return f"config: {where}: unknown key{hint}"
-    got = "" if item["type"] == "missing" else f", got {item['input']!r}"
-    return f"config: {where}: {item['msg'].lower()}{got}"
-
-
-def _known_keys(path: tuple[Any, ...]) -> list[str]:
-    section: Any = Config
-    for part in path:
-        field = getattr(section, "model_fields", {}).get(part)
-        if field is not None:  # else a name inside a catalogue
-            section = _section_of(field.annotation)
-    return list(getattr(section, "model_fields", {}))
-
-
-def _section_of(annotation: Any) -> Any:
-    """The section class inside an annotation such as `dict[Name, ModelSpec]`."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    return next(filter(None, map(_section_of, get_args(annotation))), None)
+    complete = with_datasets(with_networks(expand_groups(raw)))
+    config = parse(Config, complete, "config")
+    return config.model_copy(update={"dataset_zoo": resolve_twins(config.dataset_zoo)})
 
 
 def schema() -> dict[str, Any]:

@@ -1,8 +1,16 @@
-"""Which source files a stage consists of: its identity for re-runs.
+"""Identity of code: a digest of the definitions that a step can reach.
 
-A stage is the import closure of the modules that its commands call, so no list can go stale:
-editing a file re-runs the stages that can reach it, and touching files changes nothing. Only the
-standard library is used; Snakemake computes this at every start, in half a second.
+A step is re-run when a definition that it can reach changes, and for nothing else: docstrings,
+comments and layout do not count, nor do other definitions of the same file. The digest is made of
+syntax trees, so touching or moving lines changes nothing.
+
+Reached is: what a definition names (functions, classes, constants of this package, imports inside
+functions included), the statements that modules run when they are imported, data files whose name a
+reached definition holds, the native sources where `_core` is imported, and modules named by a full
+string such as "milan_core.networks.minis.cnn:resnet_mini". A registry that builds module names at
+run time is not followed; its users give the entry as a further root.
+
+Only the standard library is used; Snakemake computes this at every start.
 """
 
 from __future__ import annotations
@@ -10,149 +18,261 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parent
+NAME = PACKAGE.name
+# Recorded beside results, never part of them.
+NEUTRAL = {f"{NAME}.core.{module}" for module in ("provenance", "lock", "identity", "stages")}
+NATIVE = {f"{NAME}._core": "csrc", f"{NAME}._cuda": "csrc"}
+WHOLE, EFFECTS = "*", "<import>"
 
-# The modules that the commands of a stage call. `cli/<file>` belongs to the stage, but is not
-# walked: one file may serve several stages. A test compares this table with those files.
-STAGES: dict[str, tuple[str, list[str]]] = {
-    "analyze": ("analyze", ["experiments.analyze.network", "experiments.analyze.section"]),
-    "assets": ("assets", ["images.fetch.fetch", "images.fetch.registry"]),
-    "weights": ("assets", ["images.fetch.download"]),
-    "datasets": ("datasets", ["images.build"]),
-    "generated": ("datasets", ["networks.generators.generate", "images.store"]),
-    "latents": ("datasets", ["networks.generators.latents", "images.store"]),
-    "targets": ("models", ["networks.training.learn", "images.store"]),
-    "exemplars": (
-        "exemplars",
-        ["exemplars.mine", "exemplars.store", "networks.zoo", "images.store"],
-    ),
-    "annotations": ("annotations", ["annotations.write", "images.store", "exemplars.store"]),
-    "annotation_sets": ("annotations", ["captioner.features.annotated", "captioner.features.pool"]),
-    "features": ("features", ["captioner.features.pool", "images.store", "exemplars.store"]),
-    "captioner": ("captioner", ["captioner.training.splits"]),
-    "histories": ("captioner", ["captioner.training.histories"]),
-    "describe": ("describe", ["describers.stage", "describers.tables"]),
-    "score": ("describe", ["scoring.tables"]),
-    "generalization": ("generalization", ["experiments.generalization.score"]),
-    "labels": (
-        "baselines",
-        ["describers.labels", "describers.segmentation", "networks.zoo", "images.store"],
-    ),
-    "baselines": (
-        "baselines",
-        [
-            "experiments.baselines.comparison",
-            "experiments.baselines.tables",
-            "experiments.baselines.section",
-        ],
-    ),
-    "rerank_study": (
-        "rerank_study",
-        ["experiments.decoding.study", "experiments.decoding.section"],
-    ),
-    "transfer": ("generalization", ["experiments.generalization.transfer", "scoring.bootstrap"]),
-    "variants": ("variants", ["describers.variants", "experiments.variants.tables"]),
-    "audit": ("audit", ["experiments.audit.networks", "experiments.audit.section"]),
-    "edit": (
-        "edit",
-        ["experiments.edit.network", "experiments.edit.section", "experiments.edit.tables"],
-    ),
-    "report": ("report", ["report.pages", "report.run"]),
-}
-# Files that code reads beside itself, by the package that reads them.
-BESIDE = {
-    "milan_core.images.fetch": ["milan_core/images/fetch/registry.yaml"],
-    "milan_core.world": ["milan_core/world/*.yaml"],
-    "milan_core.experiments.audit": ["milan_core/experiments/audit/templates/*"],
-    "milan_core.report": ["milan_core/report/templates/*"],
-    "milan_core.ops": ["csrc/**/*"],
-}
-# Not part of any result of the workflow: recorded beside artefacts, or for interactive use only.
-NEUTRAL = {
-    "milan_core.core.provenance",
-    "milan_core.core.lock",
-    "milan_core.core.identity",
-    "milan_core.describers.encoding",
-}
+Node = tuple[str, str]  # module, definition
+_MODULE = re.compile(rf"^{NAME}(\.\w+)+(:\w+)?$")
+_COMMENT = re.compile(rb"//[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+@dataclass
+class Module:
+    """The top level of one file."""
+
+    definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    imports: dict[str, Node] = field(default_factory=dict)  # bound name -> module, definition
+    effects: list[ast.stmt] = field(default_factory=list)
 
 
 @functools.cache
-def code_version(stage: str) -> str:
-    """Twelve hexadecimal digits over the names and contents of the files of a stage."""
-    digest = hashlib.sha256()
-    for path in stage_files(stage):
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+def step_code(step: str, *roots: str) -> str:
+    """Twelve hexadecimal digits over everything that a step can reach.
+
+    Args:
+        step: `<folder>.<verb>`, or `module:definition` without the package's name.
+        roots: further modules or definitions, `module` or `module:definition`, such as the entry of
+            a registry that the step looks up by name.
+
+    """
+    from milan_core.core.step import find_step
+
+    names = list(roots)
+    if ":" in step:
+        names.append(step)
+    else:
+        cls = find_step(step)
+        names.append(f"{cls.__module__}:{cls.__name__}".removeprefix(f"{NAME}."))
+    return digest(reached(_root(name) for name in names))
 
 
-def stage_files(stage: str) -> list[Path]:
-    """The files of a stage, sorted. Native sources count only in a checkout."""
-    command, roots = STAGES[stage]
-    modules = closure([f"milan_core.{name}" for name in roots])
-    files = {file_of(module) for module in modules} | {PACKAGE / f"cli/{command}.py"}
-    for package, patterns in BESIDE.items():
-        if any(f"{module}.".startswith(f"{package}.") for module in modules):
-            for pattern in patterns:
-                files.update(path for path in ROOT.glob(pattern) if path.is_file())
-    return sorted(files)
+def _root(name: str) -> Node:
+    module, _, definition = name.partition(":")
+    return f"{NAME}.{module}", definition or WHOLE
 
 
-def closure(roots: list[str]) -> set[str]:
-    """All modules of this package that `roots` can reach, imports inside functions included."""
-    found: set[str] = set()
-    queue = list(roots)
+def digest(nodes: Iterable[Node | Path]) -> str:
+    """The digest of reached definitions and files."""
+    total = hashlib.sha256()
+    for node in sorted(nodes, key=str):
+        if isinstance(node, Path):
+            total.update(node.relative_to(ROOT).as_posix().encode() + b"\0" + _file_content(node))
+        else:
+            total.update("\0".join(node).encode() + b"\0" + _content(*node))
+    return total.hexdigest()[:12]
+
+
+def reached(roots: Iterable[Node]) -> set[Node | Path]:
+    """Definitions and files that the roots can reach, themselves included."""
+    seen: set[Node | Path] = set()
+    queue: list[Node | Path] = list(roots)
     while queue:
-        module = queue.pop()
-        if module not in found and module not in NEUTRAL:
-            found.add(module)
-            queue += imported(file_of(module))
+        node = queue.pop()
+        if node in seen:
+            continue
+        if isinstance(node, Path):
+            seen.add(node)
+            continue
+        module, name = node
+        if module in NATIVE:
+            queue += [path for path in (ROOT / NATIVE[module]).rglob("*") if path.is_file()]
+            continue
+        if module in NEUTRAL or file_of(module) is None:
+            continue
+        target = _resolved(module, name)
+        if target == node:
+            seen.add(node)
+            queue += _next(module, name)
+        elif target is not None:
+            queue.append(target)
+    return seen
+
+
+def _next(module: str, name: str) -> Iterator[Node | Path]:
+    """What one definition reaches directly, the import of its module and packages included."""
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        yield ".".join(parts[:end]), EFFECTS
+    yield from references(module, name)
+
+
+def _resolved(module: str, name: str) -> Node | None:
+    """Where a name of a module is defined; None for a name that it does not have."""
+    info = read(module)
+    if name in (WHOLE, EFFECTS) or name in info.definitions:
+        return module, name
+    if name in info.imports:
+        return info.imports[name]
+    return (f"{module}.{name}", WHOLE) if file_of(f"{module}.{name}") else None
+
+
+@functools.cache
+def references(module: str, name: str) -> tuple[Node | Path, ...]:
+    """Definitions, modules and files that a definition names, in this package."""
+    info = read(module)
+    found: set[Node | Path] = set()
+    if name == WHOLE:
+        found.update((module, other) for other in info.definitions)
+    for statement in _statements(module, name):
+        found.update(_named(statement, module, info))
+    return tuple(sorted(found, key=str))
+
+
+def _statements(module: str, name: str) -> list[ast.stmt]:
+    info = read(module)
+    if name == EFFECTS:
+        return info.effects
+    return info.definitions.get(name, [])
+
+
+def _named(statement: ast.stmt, module: str, info: Module) -> Iterator[Node | Path]:
+    local = dict(info.imports)
+    used_as_modules: set[int] = set()
+    for item in ast.walk(statement):
+        if isinstance(item, ast.Import | ast.ImportFrom):
+            bound = _bindings(item)
+            local |= bound
+            yield from (target for target in bound.values() if target[1] != WHOLE)
+    for item in ast.walk(statement):
+        if isinstance(item, ast.Attribute) and isinstance(item.value, ast.Name):
+            target = local.get(item.value.id)
+            if target and target[1] == WHOLE:
+                used_as_modules.add(id(item.value))
+                yield target[0], item.attr
+        elif isinstance(item, ast.Constant) and isinstance(item.value, str):
+            yield from _from_string(item.value, module)
+    for item in ast.walk(statement):
+        if isinstance(item, ast.Name) and id(item) not in used_as_modules:
+            if item.id in local:
+                yield local[item.id]
+            elif item.id in info.definitions:
+                yield module, item.id
+
+
+def _from_string(text: str, module: str) -> Iterator[Node | Path]:
+    if _MODULE.match(text):
+        name, _, definition = text.partition(":")
+        yield name, definition or WHOLE
+    elif re.fullmatch(r"[\w.-]{1,40}", text):
+        file = file_of(module)
+        beside = file.parent / text if file else ROOT
+        if "." in text and beside.is_file() and beside.suffix != ".py":
+            yield beside
+        elif text == "templates" and beside.is_dir():
+            yield from (path for path in beside.rglob("*") if path.is_file())
+
+
+@functools.cache
+def read(module: str) -> Module:
+    """The top level of a module: definitions, imports of this package, statements with effects."""
+    path = file_of(module)
+    info = Module()
+    if path is None:
+        return info
+    for statement in ast.parse(path.read_bytes()).body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            info.imports |= _bindings(statement)
+        elif _is_docstring(statement) or _is_type_checking(statement):
+            continue
+        elif names := _defined(statement):
+            for name in names:
+                info.definitions.setdefault(name, []).append(statement)
+        else:
+            info.effects.append(statement)
+            for item in ast.walk(statement):
+                if isinstance(item, ast.Import | ast.ImportFrom):
+                    info.imports |= _bindings(item)
+    return info
+
+
+def _defined(statement: ast.stmt) -> list[str]:
+    """Names that a top-level statement binds, where binding them is all it does."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    inner = [item for target in targets for item in ast.walk(target)]
+    names = [item.id for item in inner if isinstance(item, ast.Name)]
+    plain = all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
+    return names if plain else []
+
+
+def _bindings(statement: ast.Import | ast.ImportFrom) -> dict[str, Node]:
+    """Names that an import binds to modules or definitions of this package."""
+    found: dict[str, Node] = {}
+    if isinstance(statement, ast.ImportFrom):
+        module = statement.module or ""
+        if module.split(".")[0] == NAME:
+            for alias in statement.names:
+                inner = f"{module}.{alias.name}"
+                whole = file_of(inner) is not None or inner in NATIVE
+                target = (inner, WHOLE) if whole else (module, alias.name)
+                found[alias.asname or alias.name] = target
+    else:
+        for alias in statement.names:
+            if alias.name.split(".")[0] == NAME:
+                found[alias.asname or NAME] = (alias.name, WHOLE)
     return found
 
 
-def file_of(module: str) -> Path:
-    """The source file of a module or package."""
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _is_type_checking(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test)
+
+
+@functools.cache
+def file_of(module: str) -> Path | None:
+    """The source file of a module or package; None where there is none."""
     base = ROOT.joinpath(*module.split("."))
-    return base.with_suffix(".py") if base.with_suffix(".py").is_file() else base / "__init__.py"
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
 
 
 @functools.cache
-def imported(path: Path) -> tuple[str, ...]:
-    """Modules of this package that a file imports; imports for type checkers do not count."""
-    tree = ast.parse(path.read_bytes())
-    skipped = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
-        for node in ast.walk(block)
-    }
-    found: list[str] = []
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("milan_core"):
-            found += [_target(str(node.module), alias.name) for alias in node.names]
-        elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.startswith("milan_core")]
-    return tuple(module for module in found if module != "milan_core")
+def _content(module: str, name: str) -> bytes:
+    """The syntax of a definition without docstrings."""
+    return b"\n".join(_dump(statement) for statement in _statements(module, name))
 
 
-@functools.cache
-def every_import(path: Path) -> tuple[str, ...]:
-    """Modules of this package that a file imports, imports for type checkers included."""
-    found: list[str] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("milan_core"):
-            found += [_target(str(node.module), alias.name) for alias in node.names]
-        elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.startswith("milan_core")]
-    return tuple(found)
+def _dump(statement: ast.stmt) -> bytes:
+    for item in ast.walk(statement):
+        body = getattr(item, "body", None)
+        if isinstance(body, list) and body:
+            item.body = [child for child in body if not _is_docstring(child)]  # type: ignore[attr-defined]
+    return ast.dump(statement, annotate_fields=False).encode()
 
 
-def _target(module: str, name: str) -> str:
-    """`from module import name`: the submodule of that name, or the module itself."""
-    inner = f"{module}.{name}"
-    return inner if file_of(inner).is_file() else module
+def _file_content(path: Path) -> bytes:
+    """A data file's bytes; native sources without comments and layout."""
+    data = path.read_bytes()
+    if path.is_relative_to(ROOT / "csrc"):
+        return b" ".join(_COMMENT.sub(b" ", data).split())
+    return data

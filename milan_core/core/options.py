@@ -16,6 +16,7 @@ from milan_core.core.errors import UserError, nearest
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 Parsed = TypeVar("Parsed")
+Part = TypeVar("Part", bound="Section")
 
 
 class Section(BaseModel):
@@ -31,6 +32,11 @@ def canonical(value: Any) -> str:
     """
     plain = TypeAdapter(Any).dump_python(value, mode="json")
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def narrowed(section: Section, cls: type[Part]) -> Part:
+    """The part of a section that `cls`, one of its bases, declares."""
+    return cls(**{name: getattr(section, name) for name in cls.model_fields})
 
 
 def parse(cls: type[Parsed], raw: Any, where: str) -> Parsed:

@@ -13,6 +13,7 @@ from typing import Any
 from milan_core.core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet, load_exemplars
 from milan_core.scoring.queries import matches
+from milan_core.scoring.query_options import Query
 from milan_core.scoring.units import (
     Truth,
     UnitKey,
@@ -38,18 +39,18 @@ class Audited:
         """Number of units of each layer."""
         return self.exemplars.units
 
-    def matched(self, query: Mapping[str, Any]) -> list[UnitKey]:
+    def matched(self, query: Query) -> list[UnitKey]:
         """Units whose description answers the query."""
         return [key for key, text in self.descriptions.items() if matches(text, query)]
 
-    def known(self, query: Mapping[str, Any]) -> list[UnitKey] | None:
+    def known(self, query: Query) -> list[UnitKey] | None:
         """Units that stand for one of the query's concepts; None where that is not known."""
-        if self.truth is None or not query["concepts"]:
+        if self.truth is None or not query.concepts:
             return None
         return [
             key
             for key, truth in self.truth.items()
-            if truth.specific and truth.concept in query["concepts"]
+            if truth.specific and truth.concept in query.concepts
         ]
 
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, read_npy, write_npy
-from milan_core.core.identity import code_version
 from milan_core.core.seeding import generator
+from milan_core.core.stages import code_version
 from milan_core.images.files import UNREADABLE, resize_crop, squash_crop, to_rgb
 from milan_core.images.options import PictureSpec, write_spec
 from milan_core.images.resume import Filling, filled_array

@@ -118,10 +118,9 @@ class Direction(Section):
     normalise: bool = Field(False, description="Scale every direction to length 1")
 
 
-class ModelSpec(Section):
-    """A network to describe."""
+class NetworkSpec(Section):
+    """How a network is built, loaded and run."""
 
-    extends: str | None = Field(None, description="Built-in network or entry to take keys from")
     factory: str = Field(
         description="`package.module:callable`, `path/to/file.py:callable`, `torchvision:NAME`, "
         "`timm:NAME`, `hf:REPOSITORY`, `torchscript:FILE` or `export:FILE`"
@@ -140,9 +139,21 @@ class ModelSpec(Section):
     units: int | None = Field(None, ge=1, description="Only the first units of every layer")
     tokens: Tokens = Field(Tokens(), description="Transformers: where tokens lie on the image")
     channels_last: bool = Field(False, description="Four-dimensional outputs are (b, h, w, C)")
-    dataset: Name = Field(description="Probe data set: the images that the units are shown")
     batch_size: int = Field(64, ge=1, description="Images per forward pass")
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="Numbers that the network computes in while it is mined"
     )
     compile: bool = Field(False, description="Mine through torch.compile: needs a C++ compiler")
+
+
+class ModelSpec(NetworkSpec):
+    """A network to describe: an entry of `model_zoo`."""
+
+    extends: str | None = Field(None, description="Built-in network or entry to take keys from")
+    dataset: Name = Field(description="Probe data set: the images that the units are shown")
+
+
+class Network(NetworkSpec):
+    """A network as a job reads it: its name in the catalogue, its weights resolved to a file."""
+
+    name: str = Field("", description="Name in the catalogue")

@@ -8,18 +8,47 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from milan_core.config import Config
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.images.fetch.places import brought_folders
-from milan_core.networks.options import Weights
+from milan_core.networks.options import Network, NetworkSpec, Weights
+
+
+def weights_file(config: Config, model: str) -> str | None:
+    """The weights file that a job must wait for; None when the factory brings its own."""
+    weights, roots = config.model_zoo[model].weights, config.pathvars
+    if weights.source == "train":
+        return f"{roots.results}/{model}/target/weights.safetensors"
+    if weights.source == "asset":
+        return f"{roots.resources}/assets/{weights.asset}/asset.json"
+    if weights.source == "download":
+        return f"{roots.resources}/weights/{weights.filename}"
+    return weights.path if weights.source == "file" else None
+
+
+def job_network(config: Config, model: str) -> Network:
+    """What a job needs to load a network: its entry, with the weights resolved to a path."""
+    spec = config.model_zoo[model]
+    weights = spec.weights
+    resolved: dict[str, Any] = {"source": "file"}
+    if weights.source in ("factory", "random"):
+        resolved = weights.model_dump(include={"source", "seed"})
+    elif weights.source == "asset":
+        resolved["path"] = f"{config.pathvars.resources}/assets/{weights.asset}/{weights.path}"
+    else:
+        resolved["path"] = weights_file(config, model)
+    resolved |= weights.model_dump(include={"keys", "drop", "match", "convert", "sha256"})
+    keys = {name: getattr(spec, name) for name in NetworkSpec.model_fields}
+    return Network(name=model, **{**keys, "weights": Weights(**resolved)})
 
 
 def weights_path(config: Config, model: str) -> Path:
     """Where the published weights of a network lie."""
-    resources = config.pathvars.get("resources", "resources")
+    resources = config.pathvars.resources
     return Path(resources) / "weights" / config.model_zoo[model].weights.filename
 
 

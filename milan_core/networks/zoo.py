@@ -32,7 +32,7 @@ from milan_core.networks.directions import attach_directions
 from milan_core.networks.factories import build, resolve_factory
 from milan_core.networks.inputs import InputSpec
 from milan_core.networks.layouts import Layout
-from milan_core.networks.options import weights_filename
+from milan_core.networks.options import NetworkSpec, weights_filename
 from milan_core.networks.trace import resolve_layers
 from milan_core.networks.weights import load_weights
 
@@ -59,7 +59,7 @@ class LoadedModel:
     layout: Layout = field(default_factory=Layout)
 
 
-def load_network(spec: str | Mapping[str, Any], **changes: Any) -> LoadedModel:
+def load_network(spec: str | NetworkSpec | Mapping[str, Any], **changes: Any) -> LoadedModel:
     """Load a network by name, or from any entry of `model_zoo`; `changes` are laid over it.
 
     >>> load_network("resnet101_imagenet").layers
@@ -68,6 +68,8 @@ def load_network(spec: str | Mapping[str, Any], **changes: Any) -> LoadedModel:
 
     Published weights are read from `resources/weights`, or from `weights={"path": FILE}`.
     """
+    if isinstance(spec, NetworkSpec):
+        spec = {**spec.model_dump(exclude_defaults=True), "input": spec.input.model_dump()}
     base = network_entry(spec) if isinstance(spec, str) else extended(spec)
     merged = extended({**changes, "extends": "base"}, {"base": base})
     return load_model({key: value for key, value in merged.items() if key not in BESIDE_KEYS})

@@ -14,7 +14,7 @@ from milan_core.captioner.plan import captioner_params, describe_params
 from milan_core.config import Config
 from milan_core.core.errors import unknown
 from milan_core.core.files import canonical_json, file_sha256, text_hash
-from milan_core.core.identity import closure, file_of
+from milan_core.core.stages import closure, file_of
 from milan_core.describers.variant_plan import (
     check_variants,
     reads_trained,
@@ -28,8 +28,6 @@ from milan_core.experiments.audit.plan import audit_params as audit_params
 from milan_core.experiments.audit.plan import audited
 from milan_core.experiments.audit.plan import has_truth as has_truth
 from milan_core.experiments.decoding.plan import studied
-from milan_core.experiments.edit.plan import edit_params as edit_params
-from milan_core.experiments.edit.plan import edit_trial as edit_trial
 from milan_core.experiments.edit.plan import edited, references
 from milan_core.images.plan import images_version as images_version
 from milan_core.networks.plan import fetched_weights

@@ -169,7 +169,7 @@ def _packages(config: Config, names: Iterable[str]) -> Iterator[Missing]:
     """Data packages, where no job may ask the network for them."""
     if not os.environ.get("MILAN_OFFLINE"):
         return
-    resources = Path(config.pathvars.get("resources", "resources"))
+    resources = Path(config.pathvars.resources)
     built_in = load_registry()
     for name in names:
         own = config.asset_zoo.get(name)

@@ -13,8 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from milan_core.annotations.options import side_members
-from milan_core.annotations.plan import annotated_networks, networks
+from milan_core.annotations.plan import annotated_networks, networks, side_members
 from milan_core.config import Config
 
 KINDS = ("within", "without", "from")

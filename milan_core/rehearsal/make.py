@@ -58,7 +58,7 @@ def make(config: Config, out: Path, seed: int, say: Say) -> Path:
 
 
 def _check(config: Config, out: Path) -> None:
-    resources = config.pathvars.get("resources", "resources")
+    resources = config.pathvars.resources
     if Path(resources).resolve() != out.resolve():
         raise UserError(
             f"config: pathvars.resources is {resources!r}, the stand-ins go to {str(out)!r}; name "

@@ -10,7 +10,7 @@ from PIL import Image
 
 from milan_core.annotations.released import open_set
 from milan_core.cli import main
-from milan_core.core import identity as sources
+from milan_core.core import stages as sources
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.images.store import finish_folder, new_array
 

@@ -8,8 +8,8 @@ import yaml
 from milan_core import plan
 from milan_core.captioner.training.settings import CaptionerSettings
 from milan_core.cli.config import load, merge, schema_text
-from milan_core.config import parse_config
 from milan_core.core.errors import UserError
+from milan_core.plan.checks import parse_config
 
 
 @pytest.fixture

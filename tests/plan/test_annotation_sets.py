@@ -20,10 +20,10 @@ from milan_core.captioner.features.pooling import pool_slots
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.training.splits import load_units
 from milan_core.cli import main
-from milan_core.config import parse_config
 from milan_core.core.errors import UserError
 from milan_core.experiments.baselines import plan as baselines
 from milan_core.plan import needed_models, splits, studied, trials
+from milan_core.plan.checks import parse_config
 from milan_core.plan.missing import check_present
 from milan_core.plan.splits import HELD_OUT, WITHIN, annotation_sets, described
 

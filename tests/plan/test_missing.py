@@ -4,10 +4,10 @@ import pytest
 
 from milan_core import plan
 from milan_core.cli.config import load
-from milan_core.config import parse_config
 from milan_core.core.errors import UserError
 from milan_core.images.catalog import dataset_entry, dataset_names
 from milan_core.images.fetch.published import published
+from milan_core.plan.checks import parse_config
 
 CLASSES = ["n02690373", "n01531178", "n02423022", "n03095699", "n02123045"]
 CLASSES += ["n04467665", "n04285008", "n02099601", "n02389026", "n01644373"]

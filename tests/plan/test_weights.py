@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from milan_core import plan
-from milan_core.config import parse_config
 from milan_core.core.errors import UserError
+from milan_core.plan.checks import parse_config
 
 
 @pytest.fixture

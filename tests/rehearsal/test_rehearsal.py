@@ -7,7 +7,6 @@ import yaml
 from PIL import Image
 
 from milan_core.cli.config import load
-from milan_core.config import parse_config
 from milan_core.core.errors import UserError
 from milan_core.images.build import build_dataset
 from milan_core.networks.adapters import biggan
@@ -15,6 +14,7 @@ from milan_core.networks.catalog import network_entry
 from milan_core.networks.mapping import mapped
 from milan_core.networks.weights import read_state_dict
 from milan_core.networks.zoo import load_network
+from milan_core.plan.checks import parse_config
 from milan_core.rehearsal import weights
 from milan_core.rehearsal.make import make
 from milan_core.rehearsal.pictures import drawn, write_class_folders, write_places

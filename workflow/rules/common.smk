@@ -20,10 +20,14 @@ if repository_root() and repository_root() not in sys.path:
 from milan_core import plan
 from milan_core.experiments.baselines import plan as baseline_plan
 from milan_core.annotations import plan as annotated
-from milan_core.config import parse_config
+from milan_core.plan.checks import parse_config
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
-from milan_core.core.identity import code_version
+from milan_core.core.identity import step_code
+from milan_core.core.options import canonical
+from milan_core.core.stages import code_version
+from milan_core.core.step import command
+from milan_core.networks import plan as network_plan
 
 try:
     CONFIG = parse_config(config)
@@ -39,14 +43,7 @@ NETWORKS = plan.networks(CONFIG)
 TRAINED = [
     name for name in NETWORKS if CONFIG.model_zoo[name].weights.source == "train"
 ]
-ROOTS = {
-    "results": "results",
-    "resources": "resources",
-    "logs": "logs",
-    "benchmarks": "benchmarks",
-    **CONFIG.pathvars,
-}
-RESULTS, RESOURCES = ROOTS["results"], ROOTS["resources"]
+RESULTS, RESOURCES = CONFIG.pathvars.results, CONFIG.pathvars.resources
 
 
 def one_of(names):

@@ -1,16 +1,48 @@
+# Editing: units that read a spurious cue are ablated (paper section 7).
+from milan_core.experiments.edit import plan as edit_plan
+
+EDITED = edit_plan.edited(CONFIG)
+
+
+def edit_datasets(wildcards):
+    """Data sets of the trial; counterfactual pairs may name one twice."""
+    trial = edit_plan.edit_trial(CONFIG, wildcards.model)
+    return [manifest(name) for name in trial.datasets().values()]
+
+
+def edit_truth(wildcards):
+    """Ground truth of the edited network, where its probe images have it."""
+    truth = f"{RESULTS}/{wildcards.model}/annotations/truth.csv"
+    return truth if plan.has_truth(CONFIG, wildcards.model) else []
+
+
+def edit_training(wildcards):
+    """Images that the network was trained on, when its head is trained again."""
+    if edit_plan.edit_options(CONFIG).fine_tune is None:
+        return []
+    return manifest(CONFIG.model_zoo[wildcards.model].weights.dataset)
+
+
+def edit_reference(wildcards):
+    """Accuracies of the network that was trained without the spurious cue."""
+    name = edit_plan.edit_trial(CONFIG, wildcards.model).reference
+    return f"{RESULTS}/{name}/target/accuracy.csv" if name else []
+
+
 rule edit_network:
     input:
         weights=model_weights,
-        reference=edit_reference,
         descriptions="<results>/{model}/descriptions.csv",
         exemplars="<results>/{model}/exemplars/exemplars.safetensors",
         truth=edit_truth,
-        train=edit_training,
         datasets=edit_datasets,
+        train=edit_training,
+        reference=edit_reference,
     output:
         result="<results>/{model}/edit/result.json",
         curves="<results>/{model}/edit/curves.csv",
         units="<results>/{model}/edit/units.csv",
+        record="<results>/{model}/edit/provenance.json",
     log:
         "<logs>/{model}/edit.log",
     benchmark:
@@ -24,29 +56,24 @@ rule edit_network:
         mem="8GB",
         runtime="12h",
     params:
-        model=model_spec,
-        options=lambda wildcards: plan.edit_params(CONFIG, wildcards.model),
-        truth=lambda wildcards, input: f"--truth {input.truth}" if input.truth else "",
-        train=lambda wildcards, input: f"--train {input.train}" if input.train else "",
-        reference=lambda wildcards, input: (
-            f"--reference {input.reference}" if input.reference else ""
+        model=job_network,
+        trial=lambda wildcards: canonical(
+            edit_plan.edit_trial(CONFIG, wildcards.model)
         ),
+        query=lambda wildcards: canonical(edit_plan.edit_query(CONFIG)),
+        options=lambda wildcards: canonical(edit_plan.edit_options(CONFIG)),
         seed=CONFIG.seed,
         device=CONFIG.device,
         network=network_source,
-        code=code_version("edit"),
+        code=step_code("edit.network"),
     shell:
-        "milan --log {log} edit network --model {params.model:q} {params.truth}"
-        " {params.train} {params.reference}"
-        " --descriptions {input.descriptions} --exemplars {input.exemplars}"
-        " --datasets {input.datasets} --options {params.options:q} --seed {params.seed}"
-        " --device {params.device} --threads {threads} --out {output.result}"
+        command("edit.network")
 
 
 rule edit_table:
     input:
-        [f"<results>/{name}/edit/result.json" for name in plan.edited(CONFIG)],
-        [f"<results>/{name}/edit/curves.csv" for name in plan.edited(CONFIG)],
+        results=collect("<results>/{model}/edit/result.json", model=EDITED),
+        network_curves=collect("<results>/{model}/edit/curves.csv", model=EDITED),
     output:
         curves=report(
             "<results>/edit/curves.csv",
@@ -54,22 +81,20 @@ rule edit_table:
             category="edit",
             labels={"kind": "table"},
         ),
-        summary="<results>/edit/summary.json",
         table="<results>/edit/summary.csv",
+        summary="<results>/edit/summary.json",
         figure="<results>/edit/curves.svg",
         section="<results>/edit/section.json",
+        record="<results>/edit/provenance.json",
     log:
         "<logs>/edit/table.log",
     conda:
         "../../envs/milan.yaml"
     threads: 1
     params:
-        results=lambda wildcards, input: [
-            path for path in input if path.endswith(".json")
-        ],
-        code=code_version("edit"),
+        code=step_code("edit.table"),
     shell:
-        "milan --log {log} edit table --results {params.results:q} --out {output.curves}"
+        command("edit.table")
 
 
 rule edit:

@@ -16,6 +16,11 @@ def model_spec(wildcards):
     return plan.model_params(CONFIG, wildcards.model, RESULTS, RESOURCES)
 
 
+def job_network(wildcards):
+    """Canonical JSON of the network, its weights resolved to a file."""
+    return canonical(network_plan.job_network(CONFIG, wildcards.model))
+
+
 def network_source(wildcards):
     """A digest of the network's source: an edited architecture must be trained and mined again."""
     return plan.factory_version(CONFIG, wildcards.model)

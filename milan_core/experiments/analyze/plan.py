@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from milan_core.config import Config
+from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import canonical_json
-from milan_core.experiments.analyze.options import analyzed, evaluation_dataset
-
-__all__ = ["analyze_assets", "analyze_params", "analyzed", "evaluation_dataset"]
 
 
 def analyze_assets(config: Config) -> list[str]:
@@ -22,3 +20,33 @@ def analyze_params(config: Config) -> str:
     if config.analyze.tie_order != "random":
         options["tie_order"] = config.analyze.tie_order
     return canonical_json(options)
+
+
+def analyzed(config: Config) -> list[str]:
+    """The networks to analyse: those chosen that this run describes."""
+    return [name for name in config.analyze.models if name in config.models]
+
+
+def evaluation_dataset(config: Config, model: str) -> str:
+    """The labelled images that the accuracy of `model` is measured on."""
+    named = config.analyze.datasets.get(model)
+    tests = config.model_zoo[model].weights.tests
+    if not named and not tests:
+        raise UserError(
+            f"config: analyze.datasets: {model!r} needs a labelled data set, and its weights name "
+            "no tests; add it, or take the network out of analyze.models"
+        )
+    return named or tests[0]
+
+
+def check_analysis(config: Config) -> None:
+    """Refuse names that do not exist and networks without labels; raises `UserError`."""
+    section = config.analyze
+    for name in [*section.models, *section.datasets]:
+        if name not in config.model_zoo:
+            raise unknown("model", name, config.model_zoo, "config: analyze")
+    for name in section.datasets.values():
+        if name not in config.dataset_zoo:
+            raise unknown("data set", name, config.dataset_zoo, "config: analyze.datasets")
+    for name in analyzed(config):
+        evaluation_dataset(config, name)

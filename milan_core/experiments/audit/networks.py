@@ -12,6 +12,7 @@ from milan_core.experiments.audit.detectors import DETECTORS, opinions
 from milan_core.experiments.audit.review import confirmed, read_answers, write_review
 from milan_core.experiments.audited import Audited, check_comparable, load_audited
 from milan_core.images.store import open_dataset
+from milan_core.scoring.query_options import Query
 from milan_core.scoring.units import UnitKey, unit_key
 
 UNITS = ("model", "query", "layer", "unit", "description", "concept", "truth", "detector")
@@ -78,8 +79,8 @@ def _matches(
     found = {}
     for name, network in networks.items():
         for query, words in queries.items():
-            found[name, query, counts.DESCRIPTION] = network.matched(words)
-            known = network.known(words)
+            found[name, query, counts.DESCRIPTION] = network.matched(Query.model_validate(words))
+            known = network.known(Query.model_validate(words))
             if known is not None:
                 found[name, query, counts.TRUTH] = known
     return found

@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 from milan_core.config import Config
+from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import canonical_json
-from milan_core.experiments.baselines.options import label_dataset
 from milan_core.plan.splits import HELD_OUT, WITHIN, Trial, trials
-
-__all__ = [
-    "about",
-    "compared",
-    "concept_params",
-    "label_dataset",
-    "label_params",
-    "labelled",
-    "labelled_sets",
-    "needs_masks",
-    "published_labels",
-]
 
 
 def compared(config: Config) -> list[Trial]:
@@ -83,3 +71,46 @@ def about(config: Config) -> str:
             "sets": [name for name in _tests(config) if name in config.annotation_sets],
         }
     )
+
+
+def label_dataset(config: Config, model: str) -> str:
+    """The images that labels of `model` are drawn from: a generator sees only what it draws."""
+    spec = config.model_zoo[model]
+    own = config.baselines.dataset is None or spec.input.kind == "latents"
+    return spec.dataset if own else str(config.baselines.dataset)
+
+
+def check_baselines(config: Config) -> None:
+    """Refuse sources of labels that do not exist; raises `UserError`."""
+    section = config.baselines
+    if section.dataset is not None and section.dataset not in config.dataset_zoo:
+        raise unknown("data set", section.dataset, config.dataset_zoo, "config: baselines.dataset")
+    for name in section.published:
+        known = [*config.model_zoo, *config.annotation_sets]
+        if name not in known:
+            raise unknown("model", name, known, "config: baselines.published")
+    if "clip_dissect" in section.methods and section.clip_dissect.path is None:
+        raise UserError(
+            "config: baselines.clip_dissect.path: no CLIP is given; name the folder of a CLIPModel "
+            "saved by transformers, or take clip_dissect out of baselines.methods"
+        )
+    from_masks = [name for name in section.methods if name != "clip_dissect"]
+    if not from_masks:
+        return
+    if section.concepts.source != "truth":
+        if section.concepts.path is None:
+            raise UserError(
+                f"config: baselines.concepts.path: source {section.concepts.source!r} needs the "
+                "folder to read"
+            )
+        return
+    described = [name for name in config.models if name in config.model_zoo]
+    for name in [model for model in described if model in config.corpus]:
+        dataset = label_dataset(config, name)
+        kind = config.dataset_zoo[dataset].kind
+        if kind not in ("stickers", "shapes", "generated"):
+            raise UserError(
+                f"config: baselines.concepts.source: data set {dataset!r} of kind {kind!r} has no "
+                "ground truth; give masks by source folder or segmenter, or set baselines.methods "
+                "to []"
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from milan_core.core.seeding import generator
+from milan_core.experiments.edit.options import FineTune
 from milan_core.images.store import Dataset
 from milan_core.networks.inputs import prepare
 from milan_core.networks.trace import first_tensor, resolve_layers
@@ -44,27 +45,26 @@ def fine_tuned(
     loaded: LoadedModel,
     units: Sequence[UnitKey],
     train: Dataset,
-    settings: Mapping[str, Any],
+    settings: FineTune,
     seed: int,
     device: str = "cpu",
 ) -> nn.Module:
     """A copy of the network whose head was trained with `units` at zero; all else is unchanged.
 
-    `settings` are those of the configuration's `edit.fine_tune`. Statistics of normalisation layers
-    stay as they are.
+    Statistics of normalization layers stay as they are.
     """
     module = copy.deepcopy(loaded.module).to(device).eval()
     hold_at_zero(module, units)
     head = {
         id(parameter)
-        for name in resolve_layers(module, settings["layers"])
+        for name in resolve_layers(module, settings.layers)
         for parameter in module.get_submodule(name).parameters()
     }
     for parameter in module.parameters():
         parameter.requires_grad_(id(parameter) in head)
     learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learnt, lr=float(settings["learning_rate"]))
-    for epoch in range(int(settings["epochs"])):
+    optimizer = torch.optim.AdamW(learnt, lr=settings.learning_rate)
+    for epoch in range(settings.epochs):
         order = generator(seed, "fine-tune", epoch).permutation(len(train.labels))
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]

@@ -1,4 +1,4 @@
-"""The stage `edit`: ablate the units that read spurious text, with controls (paper section 7).
+"""Ablation of the units that read spurious text, with controls (paper section 7).
 
 Ranking, choice of the number of units, and test use three different sets of images: the published
 numbers were read off the test curve (spec 5.5), these are only on request (`choose_on`).
@@ -7,16 +7,18 @@ numbers were read off the test curve (spec 5.5), these are only on request (`cho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv, write_csv, write_json
-from milan_core.experiments.audited import load_audited
+from milan_core.core.files import read_csv
+from milan_core.experiments.audited import Audited
 from milan_core.experiments.edit import orders
 from milan_core.experiments.edit.fine_tune import fine_tuned
+from milan_core.experiments.edit.options import EditOptions, EditTrial
 from milan_core.experiments.edit.results import (
     ADVERSARIAL,
     BEFORE,
@@ -26,49 +28,39 @@ from milan_core.experiments.edit.results import (
     Right,
     results,
 )
+from milan_core.experiments.edit.tables import CURVES as CURVES
+from milan_core.experiments.edit.tables import FORMAT
 from milan_core.images.store import Dataset, open_dataset
 from milan_core.networks.ablation import AblationEngine, PreparedImages
 from milan_core.networks.training.train import evaluate
-from milan_core.networks.zoo import LoadedModel, load_network
+from milan_core.networks.zoo import LoadedModel
 from milan_core.scoring.bootstrap import Bootstrap
+from milan_core.scoring.query_options import Query
 from milan_core.scoring.units import UnitKey, check_same_units
 
-CURVES = ("condition", "trial", "n_ablated", "split", "accuracy", "model")
 CHOSEN = ("model", "place", "layer", "unit", "description", "concept", "accuracy", "chosen_by")
 VALIDATION = ("validation-clean", "validation-adversarial")
 CHOICE = "validation"  # what the number of units is chosen on unless the options say otherwise
 COPIES = 8  # ablations of one batch that run together
-FORMAT = 1
 
 
-class EditFiles(Protocol):
-    """What `run_edit` reads; `datasets` are those named in `options["splits"]`, in any order."""
-
-    model: Mapping[str, Any]
-    descriptions: Path
-    exemplars: Path
-    truth: Path | None
-    datasets: Sequence[Path]
-    train: Path | None
-    reference: Path | None
-    options: Mapping[str, Any]
-    seed: int
-    device: str
-    out: Path
+Point = tuple[str, int, int, str]  # condition, draw, units ablated, split
 
 
 class Bench:
     """One network with an ablation engine for each split."""
 
-    def __init__(self, loaded: LoadedModel, splits: Mapping[str, Dataset], batch: int, device: str):
-        self.loaded = loaded
+    def __init__(
+        self, loaded: LoadedModel, splits: Mapping[str, Dataset], batch_size: int, device: str
+    ) -> None:
+        self.loaded, self.splits, self.device = loaded, splits, device
         self.engines = {
             name: AblationEngine(
                 loaded.module,
                 loaded.layers,
                 PreparedImages(data.images, loaded.input),
                 data.labels,
-                batch,
+                COPIES * batch_size,
                 device,
                 layout=loaded.layout,
             )
@@ -90,55 +82,80 @@ class Bench:
         return (guesses == engine.labels).astype(np.float64)
 
 
-def run_edit(files: EditFiles) -> None:
-    """Write curves.csv, units.csv and result.json of one network beside `files.out`."""
-    options, name = files.options, files.model["name"]
-    network = load_audited(name, files.descriptions, files.exemplars, files.truth)
-    splits = open_splits(options["splits"], files.datasets)
-    batch = COPIES * int(files.model.get("batch_size", 64))
-    bench = Bench(load_network(files.model), splits, batch, files.device)
-    check_same_units(network.descriptions, bench.units, f"{files.descriptions}", "the network")
-    place = {key: i for i, key in enumerate(bench.units)}
-    text = [place[key] for key in network.matched(options["query"])]
-    known = network.known(options["query"])
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One edited network: its orders of units, accuracies along them, and the facts to report."""
+
+    bench: Bench
+    unit_orders: Mapping[str, np.ndarray]  # int64 [draws, n] indices of units, by condition
+    accuracy: np.ndarray  # float64 [units] on the ranking images without each unit
+    curves: Mapping[Point, float]
+    chosen: list[UnitKey]  # units that the description and the validation images choose
+    facts: dict[str, Any]
+
+    def curve_rows(self) -> list[list[object]]:
+        """Rows of curves.csv."""
+        model = self.facts["model"]
+        return [[c, t, n, s, value, model] for (c, t, n, s), value in self.curves.items()]
+
+    def unit_rows(self, audited: Audited) -> list[list[object]]:
+        """Rows of units.csv: the units of the sorted orders, accuracy without each beside."""
+        rows: list[list[object]] = []
+        for condition in (c for c in self.unit_orders if c in orders.SORTED):
+            for rank, index in enumerate(self.unit_orders[condition][0].tolist()):
+                key = self.bench.units[index]
+                concept = audited.truth[key].concept if audited.truth else ""
+                text, value = audited.descriptions[key], float(self.accuracy[index])
+                rows.append([audited.name, rank, *key, text, concept, value, condition])
+        return rows
+
+
+def edit_network(
+    bench: Bench, audited: Audited, query: Query, options: EditOptions, seed: int
+) -> Outcome:
+    """Rank the units that `query` selects, choose their number, and measure on the test images."""
+    check_same_units(audited.descriptions, bench.units, "the descriptions", "the network")
+    index = {key: i for i, key in enumerate(bench.units)}
+    text = [index[key] for key in audited.matched(query)]
+    known = audited.known(query)
     accuracy = bench.engines["ranking"].single(bench.units)
-    found = orders.all_orders(
+    unit_orders = orders.all_orders(
         text,
-        None if known is None else [place[key] for key in known],
+        None if known is None else [index[key] for key in known],
         accuracy,
         bench.units,
-        max(options["steps"]),
-        options["draws"],
-        files.seed,
+        max(options.steps),
+        options.draws,
+        seed,
     )
-    curves = measure(bench, found, options["steps"])
-    folder = files.out.parent
-    choose_on = options.get("choose_on", CHOICE)
-    chosen = {key: choose(curves, key, choose_on) for key in found if key in orders.SORTED}
-    counts = {**chosen, **dict.fromkeys(orders.DRAWN, chosen[orders.TEXT])}
-    right = at_counts(bench, found, counts)
+    curves = measure(bench, unit_orders, options.steps)
+    counts = {
+        key: choose(curves, key, options.choose_on) for key in unit_orders if key in orders.SORTED
+    }
+    counts |= dict.fromkeys(orders.DRAWN, counts[orders.TEXT])
+    right = at_counts(bench, unit_orders, counts)
     curves |= drawn_points(right, counts)
-    rows = [[c, t, n, s, value, name] for (c, t, n, s), value in curves.items()]
-    write_csv(folder / "curves.csv", CURVES, rows)
-    best = bench.keys(found[orders.TEXT][0, : chosen[orders.TEXT]].tolist())
     facts = {
         "format": FORMAT,
-        "model": name,
-        "query": options["name"],
+        "model": audited.name,
+        "query": options.query,
         "units": len(bench.units),
         "matched": len(text),
         "known": None if known is None else len(known),
-        "both": None if known is None else len({place[key] for key in known} & set(text)),
-        "images": {split: len(data) for split, data in splits.items()},
-        "fine_tuned": tuned(files, bench, splits, best) if options["fine_tune"] else None,
-        "reference": reference_accuracy(files.reference, splits) if files.reference else None,
+        "both": None if known is None else len({index[key] for key in known} & set(text)),
+        "images": {split: len(data) for split, data in bench.splits.items()},
+        **results(right, counts, Bootstrap(seed, options.bootstrap)),
     }
-    if choose_on != CHOICE:
-        facts["chosen_on"] = choose_on
-    facts |= {key: options[key] for key in ("ranking_text", "group") if key in options}
-    bootstrap = Bootstrap(files.seed, options["bootstrap"])
-    write_json(files.out, facts | results(right, counts, bootstrap))
-    _write_units(folder / "units.csv", name, network, bench, found, accuracy)
+    chosen = bench.keys(unit_orders[orders.TEXT][0, : counts[orders.TEXT]].tolist())
+    return Outcome(bench, unit_orders, accuracy, curves, chosen, facts)
+
+
+def trial_facts(trial: EditTrial, options: EditOptions) -> dict[str, Any]:
+    """What the report must say of the trial where it is not as usual."""
+    facts: dict[str, Any] = {}
+    if options.choose_on != CHOICE:
+        facts["chosen_on"] = options.choose_on
+    return facts | trial.model_dump(include={"ranking_text", "group"}, exclude_defaults=True)
 
 
 def open_splits(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Dataset]:
@@ -148,7 +165,7 @@ def open_splits(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Da
     missing = sorted(set(names.values()) - set(named))
     if missing:
         raise UserError(
-            f"edit: options.splits names {', '.join(missing)}, but --datasets has "
+            f"edit: the trial names {', '.join(missing)}, but --datasets has "
             f"{', '.join(sorted(named))}; give the folders of the named data sets"
         )
     splits = {split: named[name] for split, name in names.items()}
@@ -161,9 +178,6 @@ def open_splits(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Da
                 "network was trained on"
             )
     return splits
-
-
-Point = tuple[str, int, int, str]  # condition, draw, units ablated, split
 
 
 def measure(
@@ -224,46 +238,32 @@ def drawn_points(right: Right, counts: Mapping[str, int]) -> dict[Point, float]:
 
 
 def tuned(
-    files: EditFiles, bench: Bench, splits: Mapping[str, Dataset], units: Sequence[UnitKey]
-) -> dict[str, dict[str, float]]:
+    bench: Bench, outcome: Outcome, train: Path | None, options: EditOptions, seed: int
+) -> dict[str, dict[str, float]] | None:
     """Test accuracies after training the head, without the chosen units and, as control, with."""
-    if files.train is None:
+    if options.fine_tune is None:
+        return None
+    if train is None:
         raise UserError("edit: fine_tune needs the network's training images (--train)")
-    train = open_dataset(files.train.parent if files.train.suffix else files.train)
-    settings = files.options["fine_tune"]
-    found = {}
-    for what, gone in (("units removed", units), ("no unit removed", [])):
-        module = fine_tuned(bench.loaded, gone, train, settings, files.seed, files.device)
-        found[what] = {
-            split: evaluate(module, splits[split], input=bench.loaded.input, device=files.device)
+    images = open_dataset(train.parent if train.suffix else train)
+    accuracies = {}
+    for what, gone in (("units removed", outcome.chosen), ("no unit removed", [])):
+        module = fine_tuned(bench.loaded, gone, images, options.fine_tune, seed, bench.device)
+        accuracies[what] = {
+            split: evaluate(
+                module, bench.splits[split], input=bench.loaded.input, device=bench.device
+            )
             for split in TESTS
         }
-    return found
+    return accuracies
 
 
-def reference_accuracy(path: Path, splits: Mapping[str, Dataset]) -> dict[str, float]:
+def reference_accuracy(path: Path | None, splits: Mapping[str, Dataset]) -> dict[str, float] | None:
     """Accuracies of a network trained without the cue on the same test images."""
+    if path is None:
+        return None
     rows = {row["dataset"]: float(row["accuracy"]) for row in read_csv(path, ("dataset",))}
     missing = [splits[split].name for split in TESTS if splits[split].name not in rows]
     if missing:
         raise UserError(f"{path}: no accuracy on {', '.join(missing)}; add them to its tests")
     return {split: rows[splits[split].name] for split in TESTS}
-
-
-def _write_units(
-    path: Path,
-    name: str,
-    network: Any,
-    bench: Bench,
-    found: Mapping[str, np.ndarray],
-    accuracy: np.ndarray,
-) -> None:
-    """The units of the sorted orders, with the accuracy on the ranking images without each."""
-    rows = []
-    for condition in (c for c in found if c in orders.SORTED):
-        for rank, place in enumerate(found[condition][0].tolist()):
-            key = bench.units[place]
-            concept = network.truth[key].concept if network.truth else ""
-            text = network.descriptions[key]
-            rows.append([name, rank, *key, text, concept, float(accuracy[place]), condition])
-    write_csv(path, CHOSEN, rows)

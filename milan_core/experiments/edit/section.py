@@ -1,29 +1,18 @@
-"""What the editing tells the report: figure, tables and sentences that follow from the numbers."""
+"""Section of the report on the editing: tables, captions, sentences that follow from numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from milan_core.core.drawing import INK, PALETTE, render, write_figure
-from milan_core.core.files import read_csv
-from milan_core.core.section import Column, Link, Picture, Section, Table, write_section
+from milan_core.core.section import Column, Link, Picture, Section, Table
 from milan_core.experiments.edit import orders
-from milan_core.experiments.edit.network import CURVES
+from milan_core.experiments.edit.figure import NAMES
 from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, TESTS
 from milan_core.experiments.edit.tables import groups
 
 Result = Mapping[str, Any]
 PAPER_GAIN, PAPER_UNITS = 0.049, 13  # figure 8: 58.8 % to 63.7 % by ablating 13 of 300 units
-STYLES = {
-    orders.TEXT: (PALETTE[0], "-"),
-    orders.TRUTH: (PALETTE[2], "-"),
-    orders.ALL: (PALETTE[4], "-"),
-    orders.RANDOM: (PALETTE[1], "--"),
-    orders.MATCHED: (PALETTE[3], "--"),
-}
-NAMES = {CLEAN: "no text", CORRECT: "correct text", ADVERSARIAL: "wrong text"}
 CAPTION = (
     "Accuracy on test images against the number of ablated units, mean over networks and draws; "
     "thin lines: single networks or draws. Dots: the number chosen on the {chosen_on} scenes. The "
@@ -37,12 +26,9 @@ SUMMARY_CAPTION = (
 )
 
 
-def write_edit_section(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Write curves.svg and section.json into `folder`, beside curves.csv and summary.csv."""
+def edit_section(summary: Mapping[str, Any]) -> Section:
+    """The section of the report; curves.svg and summary.csv must lie beside it."""
     results = summary["networks"]
-    write_figure(
-        folder / "curves.svg", curves_figure(read_csv(folder / "curves.csv", CURVES), results)
-    )
     columns = [
         Column("model", "network"),
         Column("condition", "condition"),
@@ -62,15 +48,15 @@ def write_edit_section(folder: Path, summary: Mapping[str, Any]) -> None:
         Table("summary.csv", SUMMARY_CAPTION.format(how=how), columns),
     ]
     paragraphs = [text for result in results for text in sentences(result)]
-    found = groups(results)
+    members = groups(results)
     paragraphs[:0] = [
-        _overall(name, over, len(found[name])) for name, over in summary["over_networks"].items()
+        _overall(name, over, len(members[name])) for name, over in summary["over_networks"].items()
     ]
     paragraphs += [_published(results), METHODS[chosen_on]]
     ranked = {result.get("ranking_text", "wrong") for result in results}
     paragraphs += [text for how, text in RANKING.items() if how in ranked]
     title = "Editing: spurious text units removed"
-    write_section(folder / "section.json", Section("edit", title, 70, paragraphs, items))
+    return Section("edit", title, 70, paragraphs, items)
 
 
 METHODS = {
@@ -193,62 +179,3 @@ def _published(results: Sequence[Result]) -> str:
             "as text, which the paper did not find."
         )
     return agree
-
-
-def curves_figure(rows: Sequence[Mapping[str, str]], results: Sequence[Result]) -> str:
-    """SVG: accuracy against ablated units, one panel per test split, one row per group."""
-    lines: dict[tuple[str, str], dict[tuple[str, str], dict[int, float]]] = {}
-    for row in rows:
-        if row["split"] in TESTS:
-            panel = lines.setdefault((row["split"], row["condition"]), {})
-            line = panel.setdefault((row["model"], row["trial"]), {})
-            line[int(row["n_ablated"])] = float(row["accuracy"])
-    found = groups(results)
-
-    def draw(figure: Any) -> None:
-        panels = figure.subplots(len(found), len(TESTS), sharey=True, squeeze=False)
-        for row, (group, members) in zip(panels, found.items(), strict=True):
-            names = {result["model"] for result in members}
-            for axis, split in zip(row, (ADVERSARIAL, CLEAN, CORRECT), strict=True):
-                for condition, (colour, dash) in STYLES.items():
-                    every = lines.get((split, condition), {})
-                    own = {key: line for key, line in every.items() if key[0] in names}
-                    _lines(axis, own, condition, colour, dash)
-                _dots(axis, split, members)
-                axis.set_title(f"{group}, {NAMES[split]}" if group else NAMES[split])
-                axis.set_xlabel("ablated units")
-            row[0].set_ylabel("accuracy")
-        handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(STYLES))
-
-    return render(draw, "edit", (8.6, 0.6 + 2.6 * len(found)))
-
-
-def _lines(
-    axis: Any,
-    lines: Mapping[tuple[str, str], Mapping[int, float]],
-    condition: str,
-    colour: str,
-    dash: str,
-) -> None:
-    """Single lines thin, and their mean where all of them have a value."""
-    drawn = [line for line in lines.values() if len(line) > 1]
-    if not drawn:
-        return
-    for line in drawn:
-        if len(drawn) > 1:
-            axis.plot(list(line), list(line.values()), color=colour, ls=dash, lw=0.5, alpha=0.4)
-    shared = sorted(set.intersection(*(set(line) for line in drawn)))
-    means = [sum(line[n] for line in drawn) / len(drawn) for n in shared]
-    axis.plot(shared, means, color=colour, ls=dash, lw=1.6, label=condition)
-
-
-def _dots(axis: Any, split: str, results: Sequence[Result]) -> None:
-    for result in results:
-        for condition in (orders.TEXT, orders.TRUTH):
-            entry = result["conditions"].get(condition)
-            if entry:
-                colour = STYLES[condition][0]
-                axis.plot(
-                    entry["n"], entry["after"][split]["value"], "o", mfc=colour, mec=INK, ms=5
-                )

@@ -1,4 +1,4 @@
-"""All edited networks in one table, and what the report says about them."""
+"""Tables of the editing: all networks side by side, and means over groups of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv, read_json, write_csv, write_json
+from milan_core.core.files import read_json
 from milan_core.experiments.edit import orders
-from milan_core.experiments.edit.network import CURVES, FORMAT
 from milan_core.experiments.edit.results import ADVERSARIAL, BEFORE, TESTS
 from milan_core.scoring.proportions import mean_interval
 
+FORMAT = 1
+CURVES = ("condition", "trial", "n_ablated", "split", "accuracy", "model")
 SUMMARY = (
     "model", "condition", "n", *(column for split in TESTS for column in (
         split, f"{split}-low", f"{split}-high", f"{split}-gain", f"{split}-gain-low",
@@ -30,20 +31,22 @@ def read_result(path: Path) -> dict[str, Any]:
     return record
 
 
-def write_edit_tables(files: Sequence[Path], folder: Path) -> dict[str, Any]:
-    """Join result.json files (curves.csv beside each): curves.csv, summary.csv, summary.json."""
-    results = [read_result(path) for path in files]
-    curves = [row for path in files for row in read_csv(path.with_name("curves.csv"), CURVES)]
-    write_csv(folder / "curves.csv", CURVES, [[row[name] for name in CURVES] for row in curves])
+def summarize(results: Sequence[Result]) -> dict[str, Any]:
+    """The results of all networks, and means over those of each group of several."""
+    over = {name: over_networks(group) for name, group in _several(results).items()}
+    return {"format": FORMAT, "networks": list(results), "over_networks": over}
+
+
+def summary_rows(results: Sequence[Result]) -> list[list[object]]:
+    """Rows of summary.csv: every network, then the means over each group of several."""
     rows = [row for result in results for row in _rows(result)]
-    several = {name: group for name, group in groups(results).items() if len(group) > 1}
-    for name, group in several.items():
+    for name, group in _several(results).items():
         rows += _mean_rows(f"{MEAN} of {name}" if name else MEAN, group)
-    write_csv(folder / "summary.csv", SUMMARY, rows)
-    over = {name: over_networks(group) for name, group in several.items()}
-    summary = {"format": FORMAT, "networks": results, "over_networks": over}
-    write_json(folder / "summary.json", summary)
-    return summary
+    return rows
+
+
+def _several(results: Sequence[Result]) -> dict[str, list[Result]]:
+    return {name: group for name, group in groups(results).items() if len(group) > 1}
 
 
 def groups(results: Sequence[Result]) -> dict[str, list[Result]]:

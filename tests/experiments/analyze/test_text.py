@@ -7,12 +7,12 @@ import pytest
 
 from milan_core import plan
 from milan_core.cli.config import load, merge
-from milan_core.config import parse_config
 from milan_core.core.errors import UserError
 from milan_core.experiments.analyze.grammar import Parser, pipeline_folder
-from milan_core.experiments.analyze.options import analyzed, evaluation_dataset
+from milan_core.experiments.analyze.plan import analyzed, evaluation_dataset
 from milan_core.images.fetch.archive import wanted
 from milan_core.images.fetch.registry import find_asset
+from milan_core.plan.checks import parse_config
 from milan_core.scoring.vectors import WordVectors, encoder_folder
 
 WORDS = ["red", "blue", "dog", "##s", "a"]

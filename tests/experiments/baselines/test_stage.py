@@ -11,13 +11,13 @@ import pytest
 
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.cli.config import load, merge
-from milan_core.config import parse_config
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json, save_tensors, write_csv
 from milan_core.describers import retrieval
 from milan_core.experiments.baselines import comparison, plan
 from milan_core.experiments.baselines import tables as table2
 from milan_core.experiments.baselines.section import claims, write_table2_section
+from milan_core.plan.checks import parse_config
 
 CONCEPTS = ("dog", "cat", "dog", "bird", "cat", "bird")
 TRUTH = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")

@@ -8,15 +8,17 @@ import torch
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json, write_csv
+from milan_core.core.step import Compute
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.experiments.edit.fine_tune import fine_tuned
-from milan_core.experiments.edit.network import run_edit
+from milan_core.experiments.edit.options import EditOptions, EditTrial, FineTune
 from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, results
-from milan_core.experiments.edit.section import write_edit_section
-from milan_core.experiments.edit.tables import write_edit_tables
+from milan_core.experiments.edit.step import EditNetwork, EditTable
 from milan_core.images.build import build_dataset
+from milan_core.networks.options import Network
 from milan_core.networks.zoo import load_model
 from milan_core.scoring.bootstrap import Bootstrap
+from milan_core.scoring.query_options import Query
 
 NETWORK = """
 import torch
@@ -83,14 +85,53 @@ def files(tmp_path):
     }  # fmt: skip
     options = {
         "query": {"words": ["text", "word"], "exclude": [], "match": "words", "concepts": ["text"]},
-        "name": "text", "splits": SPLITS, "steps": [0, 1, 2, 48], "draws": 6, "fine_tune": None,
-        "bootstrap": 200,
+        "splits": SPLITS, "steps": [0, 1, 2, 48], "draws": 6, "fine_tune": None, "bootstrap": 200,
     }  # fmt: skip
     return argparse.Namespace(
         model=model, options=options, descriptions=tmp_path / "descriptions.csv", truth=None,
         exemplars=tmp_path / "exemplars.safetensors", datasets=[d.folder for d in data],
         train=None, reference=None, seed=0, device="cpu", out=tmp_path / "edit" / "result.json",
     )  # fmt: skip
+
+
+def run_edit(files):
+    """The step of these files, run; `options` holds those of the trial and the query as well."""
+    options = dict(files.options)
+    splits, query = options.pop("splits"), options.pop("query")
+    facts = {key: options.pop(key) for key in ("group", "ranking_text") if key in options}
+    trial = EditTrial(
+        model=files.model["name"],
+        ranking=splits["ranking"],
+        validation={key: splits[f"validation-{key}"] for key in ("clean", "adversarial")},
+        test={key: splits[f"test-{key}"] for key in ("clean", "correct", "adversarial")},
+        **facts,
+    )
+    EditNetwork(
+        model=Network(**{**files.model, "name": files.model["name"]}),
+        trial=trial,
+        query=Query(**query),
+        options=EditOptions(**options),
+        result=files.out,
+        curves=files.out.with_name("curves.csv"),
+        units=files.out.with_name("units.csv"),
+        **{
+            key: getattr(files, key)
+            for key in ("descriptions", "exemplars", "truth", "datasets", "train", "reference")
+        },
+        seed=files.seed,
+    ).run(Compute())
+
+
+def tabulate(results, folder):
+    """The joined tables and the section of results; returns the summary."""
+    names = {"curves": "curves.csv", "table": "summary.csv", "summary": "summary.json"}
+    names |= {"figure": "curves.svg", "section": "section.json"}
+    EditTable(
+        results=results,
+        network_curves=[path.with_name("curves.csv") for path in results],
+        **{key: folder / name for key, name in names.items()},
+    ).run(Compute())
+    return read_json(folder / "summary.json")
 
 
 def test_the_faulty_unit_is_found_and_removed(files):
@@ -148,7 +189,7 @@ def test_the_number_of_units_may_be_read_off_the_test_curve(files, tmp_path):
     assert "chosen_on" not in by_validation
     assert by_test["conditions"]["text-sorted"]["n"] == 0
     assert by_test["chosen_on"] == "test"
-    write_edit_section(tmp_path / "r", write_edit_tables([files.out], tmp_path / "r"))
+    tabulate([files.out], tmp_path / "r")
     section = (tmp_path / "r" / "section.json").read_text()
     assert "read off the test curve, as the paper did" in section
     assert "the test scenes with wrong text, as published" in section
@@ -183,13 +224,12 @@ def test_curves_hold_every_condition_and_draw(files):
 def test_tables_and_section_of_two_networks(files, tmp_path):
     run_edit(files)
     folder = tmp_path / "results"
-    summary = write_edit_tables([files.out, files.out], folder)
+    summary = tabulate([files.out, files.out], folder)
     gain = summary["over_networks"][""]["text-sorted"]["gain"]
     assert gain == {"value": 0.5, "low": 0.5, "high": 0.5}
     rows = read_csv(folder / "summary.csv")
     assert [row["condition"] for row in rows][:2] == ["before", "text-sorted"]
     assert float(rows[1]["test-adversarial-gain"]) == 0.5
-    write_edit_section(folder, summary)
     text = " ".join(read_json(folder / "section.json")["paragraphs"])
     assert "from 50.0% to 100.0%" in text
     assert (folder / "curves.svg").read_text().startswith("<?xml")
@@ -205,12 +245,11 @@ def test_only_networks_of_one_group_are_averaged(files, tmp_path):
         files.options |= {"group": group, "ranking_text": "as_learnt"}
         run_edit(files)
         paths.append(files.out)
-    summary = write_edit_tables(paths, tmp_path / "r")
+    summary = tabulate(paths, tmp_path / "r")
     assert list(summary["over_networks"]) == ["few"]
     rows = read_csv(tmp_path / "r" / "summary.csv")
     means = [row["model"] for row in rows if row["model"] not in "abc"]
     assert set(means) == {"mean over networks of few"}
-    write_edit_section(tmp_path / "r", summary)
     text = " ".join(read_json(tmp_path / "r" / "section.json")["paragraphs"])
     assert "Over 2 networks of few" in text
     assert "as in the paper: `all-sorted`" in text
@@ -239,7 +278,7 @@ def test_a_head_learns_to_do_without_the_cue(files, tmp_path):
     spec = {k: v for k, v in files.model.items() if k not in ("name", "batch_size")}
     loaded = load_model(spec)
     before = {name: value.clone() for name, value in loaded.module.state_dict().items()}
-    settings = {"layers": ["fc"], "epochs": 40, "learning_rate": 0.1}
+    settings = FineTune(layers=["fc"], epochs=40, learning_rate=0.1)
     data = dataset(tmp_path / "train", "wrong")
     module = fine_tuned(loaded, [("conv", 0)], data, settings, 0)
     assert all(torch.equal(v, before[n]) for n, v in loaded.module.state_dict().items())
@@ -272,11 +311,11 @@ def test_no_unit_described_as_text_is_a_result(files, tmp_path):
     result = read_json(files.out)
     assert result["matched"] == result["conditions"]["text-sorted"]["n"] == 0
     assert result["conditions"]["random"]["gain"][ADVERSARIAL]["value"] == 0.0
-    write_edit_section(tmp_path, write_edit_tables([files.out], tmp_path))
+    tabulate([files.out], tmp_path)
     assert "none of its 5 units" in read_json(tmp_path / "section.json")["paragraphs"][0]
 
 
 def test_mistakes(tmp_path):
     (tmp_path / "r.json").write_text('{"format": 9}')
     with pytest.raises(UserError, match="not an editing result"):
-        write_edit_tables([tmp_path / "r.json"], tmp_path)
+        tabulate([tmp_path / "r.json"], tmp_path)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from milan_core.annotations.groups import group_names, published_sets
-from milan_core.annotations.options import side_members
+from milan_core.annotations.plan import side_members
+from milan_core.config import Config, parse_sections
 from milan_core.core.errors import UserError, unknown
-from milan_core.experiments.analyze.options import check_analysis
-from milan_core.experiments.baselines.options import check_baselines
+from milan_core.experiments.analyze.plan import check_analysis
+from milan_core.experiments.audit.plan import check_audit
+from milan_core.experiments.baselines.plan import check_baselines
+from milan_core.experiments.edit.plan import check_edit
 from milan_core.networks.options import Weights
 
-if TYPE_CHECKING:
-    from milan_core.config import Config
-
-
 WORLDS = ("stickers", "shapes", "generated")  # kinds of data sets with a ground truth
+
+
+def parse_config(raw: dict[str, Any]) -> Config:
+    """A configuration whose sections are sound and fit together.
+
+    Raises `UserError` with one sentence per mistake.
+    """
+    config = parse_sections(raw)
+    check_names(config)
+    check_audit(config)
+    check_edit(config)
+    return config
 
 
 def check_names(config: Config) -> None:

@@ -1,0 +1,108 @@
+"""`milan step NAME`: run one step of the workflow; its flags are derived from its declaration."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from milan_core.core import provenance
+from milan_core.core.errors import UserError
+from milan_core.core.identity import step_code
+from milan_core.core.options import sentences
+from milan_core.core.step import Compute, Step, StepField, all_steps, find_step, step_fields
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "step", help="one step of the workflow, as the rules call it", add_help=False
+    )
+    parser.add_argument("step", nargs="?", help="its name, such as edit.network; none: list them")
+    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    if arguments.step in (None, "-h", "--help"):
+        for name, step in sorted(all_steps().items()):
+            print(f"{name:<28} {first_line(step)}")
+        return
+    step = find_step(arguments.step)
+    given = vars(step_parser(step).parse_args(arguments.rest))
+    values = {
+        field.name: value
+        for field in step_fields(step)
+        if (value := _value(field, given[field.name])) is not None
+    }
+    device = given.get("device", "cpu")
+    execute(step(**values), Compute(device=device, threads=given["threads"]), given["code"])
+
+
+def execute(step: Step, compute: Compute, code: str | None = None) -> None:
+    """Run a step and write its provenance record beside what it made."""
+    name = step.step_name
+    folders = step.paths("folder")
+    record = step.record or (folders[0] if folders else step.paths("output")[0].parent).joinpath(
+        "provenance.json"
+    )
+    if step.runs_networks:
+        compute.start()
+    with provenance.step(
+        name,
+        record.parent,
+        inputs=step.paths("input"),
+        options=step.settings(),
+        code=code or step_code(name),
+        filename=record.name,
+    ) as facts:
+        facts.update(step.run(compute) or {})
+
+
+def first_line(step: type[Step]) -> str:
+    """The first line of a step's docstring."""
+    return (step.__doc__ or "").strip().splitlines()[0]
+
+
+def step_parser(step: type[Step]) -> argparse.ArgumentParser:
+    """The parser of a step's flags."""
+    parser = argparse.ArgumentParser(prog=f"milan step {step.step_name}", description=step.__doc__)
+    for field in step_fields(step):
+        parser.add_argument(field.flag, **_argument(field))
+    if step.runs_networks:
+        parser.add_argument("--device", default="cpu", help="where networks run")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--code", help="identity of the code, for the record; default: computed")
+    return parser
+
+
+def _argument(field: StepField) -> dict[str, Any]:
+    needed = field.required
+    text = field.description or None
+    if field.role == "option":
+        return {"required": needed, "metavar": _metavar(field.annotation), "help": text}
+    kind = "FOLDER" if field.role == "folder" else "FILE"
+    facts = {"type": Path, "required": needed, "metavar": kind, "help": text}
+    if field.many:
+        return {**facts, "nargs": "+" if needed else "*"}
+    return facts if needed else {**facts, "nargs": "?"}
+
+
+def _metavar(annotation: Any) -> str:
+    return {str: "TEXT", int: "N", float: "X", bool: "true|false"}.get(annotation, "JSON|@FILE")
+
+
+def _value(field: StepField, given: Any) -> Any:
+    """A flag's value in the type of its field; None where the flag was left out."""
+    if given is None or field.role != "option":
+        return given
+    text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+    adapter = TypeAdapter(field.annotation)
+    try:
+        if _metavar(field.annotation) != "JSON|@FILE":
+            return adapter.validate_strings(text)
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        raise UserError(sentences(error, field.annotation, field.flag)) from None
