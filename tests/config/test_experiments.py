@@ -7,8 +7,7 @@ import pytest
 from milan_core import plan
 from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
-from milan_core.experiments.baselines.plan import label_dataset
-from milan_core.experiments.baselines.plan import about
+from milan_core.experiments.baselines.plan import about, label_dataset
 from milan_core.plan.checks import parse_config
 from milan_core.plan.splits import pairs
 from milan_core.scoring.query_options import shipped_queries

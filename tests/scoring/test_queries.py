@@ -3,11 +3,7 @@
 import pytest
 
 from milan_core.scoring.queries import matches
-from milan_core.scoring.query_options import shipped_queries
-
-
-def shipped(name):
-    return shipped_queries()[name].model_dump()
+from milan_core.scoring.query_options import Query, shipped_queries
 
 
 @pytest.mark.parametrize(
@@ -36,11 +32,11 @@ def shipped(name):
     ],
 )
 def test_shipped_queries(query, text, expected):
-    assert matches(text, shipped(query)) is expected
+    assert matches(text, shipped_queries()[query]) is expected
 
 
 def test_an_excluded_phrase_takes_only_its_own_words():
-    query = {"words": ["face"], "exclude": ["rock face", "face paint"], "match": "words"}
+    query = Query(words=["face"], exclude=["rock face", "face paint"])
     assert not matches("A rock face", query)
     assert not matches("rock face paint", query)
     assert matches("rock faces near a face", query)

@@ -57,9 +57,7 @@ rule edit_network:
         runtime="12h",
     params:
         model=job_network,
-        trial=lambda wildcards: canonical(
-            edit_plan.edit_trial(CONFIG, wildcards.model)
-        ),
+        trial=lambda wildcards: canonical(edit_plan.edit_trial(CONFIG, wildcards.model)),
         query=lambda wildcards: canonical(edit_plan.edit_query(CONFIG)),
         options=lambda wildcards: canonical(edit_plan.edit_options(CONFIG)),
         seed=CONFIG.seed,

@@ -1,0 +1,68 @@
+"""Rules and steps agree: names of inputs, outputs and params are the fields of the step."""
+
+import re
+
+import pytest
+
+from milan_core.core.step import all_steps, step_fields
+
+RULES = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^    (\w+):(.*?)(?=^    \w|\Z)", re.MULTILINE | re.DOTALL)
+PLACE = {"input": "input", "output": "output", "folder": "output", "option": "params"}
+BESIDE = {"code", "device", "network", "images", "files"}  # params that are no fields
+
+
+def rules(root):
+    """Every rule: its blocks by name, as text."""
+    found = {}
+    for path in sorted((root / "workflow").rglob("*.smk")):
+        for name, body in RULES.findall(path.read_text()):
+            found[name] = dict(BLOCK.findall(body))
+    return found
+
+
+def named(block):
+    """The keywords of a block, at its own depth of brackets."""
+    names, depth = [], 0
+    for line in block.splitlines():
+        if depth == 0 and (match := re.match(r"\s+(\w+)=", line)):
+            names.append(match.group(1))
+        depth += sum(line.count(c) for c in "([{") - sum(line.count(c) for c in ")]}")
+    return names
+
+
+def step_rules(root):
+    for name, blocks in rules(root).items():
+        if match := re.search(r'command\("([\w.]+)"\)', blocks.get("shell", "")):
+            yield name, match.group(1), blocks
+
+
+def test_every_field_has_its_file_or_param(root):
+    for rule, step, blocks in step_rules(root):
+        fields = step_fields(all_steps()[step])
+        folder = any(field.role == "folder" for field in fields)
+        for block in ("input", "output", "params"):
+            wanted = {field.name for field in fields if PLACE[field.role] == block}
+            if block == "output" and folder:
+                wanted -= {"record"}
+            given = set(named(blocks.get(block, ""))) - (BESIDE if block == "params" else set())
+            assert given == wanted, (rule, step, block)
+
+
+def test_rules_are_named_after_their_steps(root):
+    for rule, step, blocks in step_rules(root):
+        assert rule == step.replace(".", "_")
+        assert f'code=step_code("{step}"' in blocks["params"], rule
+        assert ("device=" in blocks["params"]) == all_steps()[step].runs_networks, rule
+
+
+def test_every_step_has_one_rule(root):
+    steps = [step for _, step, _ in step_rules(root)]
+    assert sorted(steps) == sorted(all_steps())
+
+
+@pytest.mark.parametrize("block", ["input", "output"])
+def test_no_file_is_without_a_name(root, block):
+    for rule, _, blocks in step_rules(root):
+        lines = blocks.get(block, "").strip().splitlines()
+        assert not lines or re.match(r"\w+=", lines[0].strip()), (rule, block)
