@@ -12,7 +12,6 @@ FLOORS = [
     {"cli", "__main__"},
     {"plan"},
     {"config"},
-    {"rehearsal"},
     {"report"},
     {"experiments"},
     {"describers"},
@@ -43,10 +42,6 @@ UPWARD = {
     ("experiments.edit.options", "config"),
     ("experiments.generalization.score", "plan.splits"),
     ("experiments.generalization.transfer", "plan.splits"),
-    ("rehearsal.make", "config"),
-    ("rehearsal.make", "plan"),
-    ("rehearsal.wanted", "config"),
-    ("rehearsal.wanted", "plan"),
 }
 CIRCLES = {
     "networks.inspect",

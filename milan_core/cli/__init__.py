@@ -36,7 +36,6 @@ STAGES = (
     "audit",
     "report",
     "step",
-    "rehearsal",
     "config",
     "doctor",
     "bench",

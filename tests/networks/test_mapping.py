@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from standins.weights import published_name
 from torch import nn
 
 from milan_core.core.errors import UserError
@@ -14,7 +15,6 @@ from milan_core.networks.inputs import InputSpec
 from milan_core.networks.mapping import mapped
 from milan_core.networks.weights import load_weights
 from milan_core.networks.zoo import load_network
-from milan_core.rehearsal.weights import published_name
 
 
 def names(name, old):

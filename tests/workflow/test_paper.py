@@ -33,9 +33,9 @@ def with_files(root, tmp_path_factory):
         path = folder / "resources" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    (folder / "resources/rehearsal").mkdir()
+    (folder / "resources/smoke").mkdir()
     for part in ("data", "weights"):
-        (folder / "resources/rehearsal" / part).symlink_to(f"../{part}")
+        (folder / "resources/smoke" / part).symlink_to(f"../{part}")
     return folder
 
 
@@ -86,19 +86,19 @@ def test_published_behaviours_change_settings_and_no_job(with_files, counts):
     assert job_counts(plan.stdout) == counts
 
 
-def test_the_rehearsal_has_every_job_with_one_trial_for_five(with_files, counts):
-    plan = snakemake(with_files, "-n", *PAPER, "config/rehearsal.yaml")
+def test_the_smoke_run_has_every_job_with_one_trial_for_five(with_files, counts):
+    plan = snakemake(with_files, "-n", *PAPER, "config/smoke.yaml")
     assert plan.returncode == 0, plan.stdout[-3000:]
-    rehearsal = job_counts(plan.stdout)
+    smoke = job_counts(plan.stdout)
     # of the six reversed leave-one-outs, a captioner and five described sets each, there is one
     left_out = {"captioner_train": 5, "generalization_score": 5 * 5, "baselines_score": 0}
     trials = tuple(left_out)
     for job, count in left_out.items():
-        assert counts[job] == 5 * (rehearsal[job] + count), job
-    fewer = counts["describe_units"] - rehearsal["describe_units"]
-    assert fewer == counts["generalization_score"] - rehearsal["generalization_score"]
-    for job in {*counts, *rehearsal} - {*trials, "describe_units"}:
-        assert counts[job] == rehearsal[job], job
+        assert counts[job] == 5 * (smoke[job] + count), job
+    fewer = counts["describe_units"] - smoke["describe_units"]
+    assert fewer == counts["generalization_score"] - smoke["generalization_score"]
+    for job in {*counts, *smoke} - {*trials, "describe_units"}:
+        assert counts[job] == smoke[job], job
 
 
 def test_what_must_be_placed_by_hand_is_named(with_files):

@@ -8,6 +8,9 @@ import pytest
 import torch
 from paths import TESTS
 from released import BIGGAN, codes_zip, write_container
+from standins.pictures import drawn, write_class_folders, write_places
+from standins.sets import write_set
+from standins.weights import write_weights
 from website import Step
 
 from milan_core.annotations.images import SetImages
@@ -22,9 +25,6 @@ from milan_core.images.fetch.published import published
 from milan_core.networks.catalog import network_entry
 from milan_core.networks.generators.latents import build_latents
 from milan_core.networks.zoo import build, load_network
-from milan_core.rehearsal.pictures import drawn, write_class_folders, write_places
-from milan_core.rehearsal.sets import write_set
-from milan_core.rehearsal.weights import write_weights
 
 GOLDEN = TESTS / "data/golden/decoder/decoder.pth"
 QUICK = Patience(connect=5, read=2, attempts=3, pause=0.01)

@@ -1,8 +1,8 @@
 """Make everything that a configuration reads from outside: pictures, annotation sets, weights.
 
-The configuration says what is needed, so a network or a set that joins it joins the rehearsal. All
-goes below one folder, which must be the configuration's `resources`; a configuration that names
-files elsewhere is refused, because those may be the originals.
+The list of files follows from the configuration. Everything is written below one folder, which
+must be the configuration's `resources`; a configuration that names files elsewhere is refused,
+because those may be the originals.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from milan_core.images.build import build_dataset
 from milan_core.images.store import Dataset
 from milan_core.networks.catalog import network_names
 from milan_core.networks.generators.latents import build_latents
-from milan_core.rehearsal import wanted
-from milan_core.rehearsal.pictures import Shown, drawn, write_class_folders, write_places
-from milan_core.rehearsal.sets import write_set
-from milan_core.rehearsal.weights import write_weights
+from standins import wanted
+from standins.pictures import Shown, drawn, write_class_folders, write_places
+from standins.sets import write_set
+from standins.weights import write_weights
 
 VALIDATION = "ILSVRC2012_val_{number:08d}.JPEG"
 TRAINING = "{label}_{number}.JPEG"
@@ -52,7 +52,7 @@ def make(config: Config, out: Path, seed: int, say: Say) -> Path:
         work = _Work(config, out, Path(scratch), seed)
         addresses = work.weights(pictures, say)
         work.annotation_sets(shown, pictures, say)
-    head = "# Where the stand-ins of published weights are; made by `milan rehearsal make`.\n"
+    head = "# Where the stand-ins of published weights are; written by `python -m standins`.\n"
     write_text(overlay, head + yaml.safe_dump({"model_zoo": addresses}, sort_keys=True))
     return overlay
 

@@ -9,16 +9,15 @@ from PIL import Image
 from milan_core.cli.config import load
 from milan_core.core.errors import UserError
 from milan_core.images.build import build_dataset
-from milan_core.networks.adapters import biggan
 from milan_core.networks.catalog import network_entry
 from milan_core.networks.mapping import mapped
 from milan_core.networks.weights import read_state_dict
 from milan_core.networks.zoo import load_network
 from milan_core.plan.checks import parse_config
-from milan_core.rehearsal import weights
-from milan_core.rehearsal.make import make
-from milan_core.rehearsal.pictures import drawn, write_class_folders, write_places
-from milan_core.rehearsal.wanted import ClassFolders, class_folders, places_folders
+from standins import weights
+from standins.make import make
+from standins.pictures import drawn, write_class_folders, write_places
+from standins.wanted import ClassFolders, class_folders, places_folders
 
 PAPER = ["config/config.yaml", "config/paper.yaml"]
 
@@ -137,14 +136,14 @@ def test_originals_are_never_written_over(root, tmp_path, monkeypatch):
     moved = {**load([root / name for name in PAPER]), "pathvars": {"resources": "resources/mine"}}
     with pytest.raises(UserError, match="is not below 'resources/mine'"):
         make(parse_config(moved), tmp_path.relative_to(tmp_path) / "resources/mine", 0, print)
-    rehearsal = parse_config(load([root / name for name in (*PAPER, "config/rehearsal.yaml")]))
-    (tmp_path / "resources/rehearsal/data").mkdir(parents=True)
+    smoke = parse_config(load([root / name for name in (*PAPER, "config/smoke.yaml")]))
+    (tmp_path / "resources/smoke/data").mkdir(parents=True)
     with pytest.raises(UserError, match="is there already; delete"):
-        make(rehearsal, tmp_path / "resources/rehearsal", 0, print)
+        make(smoke, tmp_path / "resources/smoke", 0, print)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-# Keys of places, sizes, counts and budgets: all that the rehearsal may change.
+# Keys of places, sizes, counts and budgets: all that the smoke run may change.
 ALLOWED = {
     *("embedding", "hidden", "lm_embedding", "lm_hidden", "batch", "lm_batch", "lr"),
     *("path", "images", "expect", "count", "per_class", "offset", "size", "units", "channels"),
@@ -153,8 +152,8 @@ ALLOWED = {
 }
 
 
-def test_the_rehearsal_changes_places_sizes_counts_and_budgets_only(root):
-    overlay = yaml.safe_load((root / "config/rehearsal.yaml").read_text())
+def test_the_smoke_run_changes_places_sizes_counts_and_budgets_only(root):
+    overlay = yaml.safe_load((root / "config/smoke.yaml").read_text())
 
     def leaves(value, key=""):
         if isinstance(value, dict):
@@ -174,31 +173,7 @@ def test_the_rehearsal_changes_places_sizes_counts_and_budgets_only(root):
         assert {*map(tuple, chosen)} < {*map(tuple, paper.generalization.across[experiment])}
     changed = {key for key, _ in leaves(overlay)} - {"extends", "classes", *fewer}
     assert changed <= ALLOWED
-    both = parse_config(load([root / name for name in (*PAPER, "config/rehearsal.yaml")]))
+    both = parse_config(load([root / name for name in (*PAPER, "config/smoke.yaml")]))
     for section in ("models", "corpus", "encoder", "describe", "audit"):
         assert getattr(both, section) == getattr(paper, section), section
     assert set(places_folders(both).values()) == {36}
-
-
-def test_attention_of_a_generator_holds_one_image_at_a_time(monkeypatch):
-    """A batch's table of 16,384 x 4,096 weights an image would take more memory than a GPU has."""
-    torch.manual_seed(0)
-    attention = biggan.SelfAttention(16)
-    attention.gamma.data.fill_(0.5)
-    maps = torch.randn(3, 16, 8, 8)
-    sizes, whole = [], torch.nn.functional.scaled_dot_product_attention
-
-    def watched(query, key, value, **options):
-        sizes.append(len(query))
-        return whole(query, key, value, **options)
-
-    monkeypatch.setattr(biggan.functional, "scaled_dot_product_attention", watched)
-    found = attention(maps)
-    assert sizes == [1, 1, 1]
-    pooled = torch.nn.functional.max_pool2d
-    weights_of = torch.einsum(
-        "bcq,bck->bqk", attention.theta(maps).flatten(2), pooled(attention.phi(maps), 2).flatten(2)
-    ).softmax(2)
-    mixed = torch.einsum("bqk,bck->bcq", weights_of, pooled(attention.g(maps), 2).flatten(2))
-    expected = 0.5 * attention.o(mixed.unflatten(2, (8, 8))) + maps
-    assert torch.allclose(found, expected, atol=1e-5)

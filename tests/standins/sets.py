@@ -14,7 +14,7 @@ from milan_core.exemplars.mine import mine
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
 from milan_core.networks.zoo import load_network
-from milan_core.rehearsal.pictures import Shown, phrases
+from standins.pictures import Shown, phrases
 
 SIDE = 224  # of published masks and images
 VAGUE = (

@@ -1,4 +1,4 @@
-"""A cut of the rehearsal of paper.yaml, run to its report; test_paper.py compares the graphs.
+"""A cut of the smoke run of paper.yaml, to its report; test_paper.py compares the graphs.
 
 With the published behaviours of paper_compat.yaml the same jobs run again, as a slow test.
 """
@@ -7,8 +7,7 @@ import csv
 
 import pytest
 import yaml
-
-from milan_core.cli import main
+from standins.__main__ import main
 
 from .conftest import copy_repository, snakemake
 
@@ -16,10 +15,10 @@ pytestmark = pytest.mark.workflow
 
 DEFAULT = "config/config.yaml"
 KINDS = {
-    "paper": ["config/paper.yaml", "config/rehearsal.yaml"],
-    "compat": ["config/paper.yaml", "config/paper_compat.yaml", "config/rehearsal.yaml"],
+    "paper": ["config/paper.yaml", "config/smoke.yaml"],
+    "compat": ["config/paper.yaml", "config/paper_compat.yaml", "config/smoke.yaml"],
 }
-MADE = "resources/rehearsal/weights.yaml"
+MADE = "resources/smoke/weights.yaml"
 
 # Three forms of published weights, one annotation set, one audited and one edited network.
 CUT = """
@@ -45,15 +44,14 @@ edit:
 
 
 @pytest.fixture(scope="module", params=["paper", pytest.param("compat", marks=pytest.mark.slow)])
-def rehearsed(request, root, tmp_path_factory):
-    """A finished run of the cut, after one call of `milan rehearsal make`."""
+def smoke_run(request, root, tmp_path_factory):
+    """A finished run of the cut, on stand-ins written first."""
     folder = copy_repository(root, tmp_path_factory.mktemp("cut"))
     (folder / "cut.yaml").write_text(CUT)
     files = [*KINDS[request.param], "cut.yaml"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        made = ["rehearsal", "make", DEFAULT, *files, "--out", "resources/rehearsal"]
-        assert main(made) == 0
+        assert main([DEFAULT, *files, "--out", "resources/smoke"]) == 0
     run = snakemake(folder, "--cores", "2", "--configfile", *files, MADE)
     assert run.returncode == 0, run.stdout[-6000:]
     return folder
@@ -64,8 +62,8 @@ def rows(path):
         return list(csv.DictReader(handle))
 
 
-def test_a_cut_of_the_paper_runs_on_stand_ins(rehearsed):
-    results = rehearsed / "results/rehearsal"
+def test_a_cut_of_the_paper_runs_on_stand_ins(smoke_run):
+    results = smoke_run / "results/smoke"
     assert (results / "report/index.html").is_file()
     for name in ("audit", "edit", "captioners"):
         assert (results / name / "section.json").is_file(), name
@@ -80,11 +78,11 @@ def test_a_cut_of_the_paper_runs_on_stand_ins(rehearsed):
     assert len(taught) == 5 * 6
 
 
-def test_weights_come_from_their_address_and_are_checked(rehearsed):
-    addresses = yaml.safe_load((rehearsed / MADE).read_text())["model_zoo"]
+def test_weights_come_from_their_address_and_are_checked(smoke_run):
+    addresses = yaml.safe_load((smoke_run / MADE).read_text())["model_zoo"]
     assert set(addresses) == {"shufflenet_v2_x1_0_imagenet", "resnet18_places365"}
     weights = addresses["shufflenet_v2_x1_0_imagenet"]["weights"]
-    file = rehearsed / "resources/rehearsal/weights/shufflenetv2_x1-5666bf0f80.pth"
+    file = smoke_run / "resources/smoke/weights/shufflenetv2_x1-5666bf0f80.pth"
     lock = yaml.safe_load(file.with_name(f"{file.name}.lock.json").read_text())
     assert lock["sha256"] == weights["sha256"]
     assert lock["checked"] == "against the published digest"
