@@ -12,29 +12,23 @@ from typing import Any
 from milan_core.annotations.plan import networks
 from milan_core.captioner.plan import captioner_params, describe_params
 from milan_core.config import Config
-from milan_core.core.errors import unknown
 from milan_core.core.files import canonical_json, file_sha256, text_hash
 from milan_core.core.stages import closure, file_of
 from milan_core.describers.variant_plan import (
-    check_variants,
     reads_trained,
     released_files,
     scored_variants,
     variant_params,
     varied,
 )
-from milan_core.experiments.analyze.plan import analyze_assets
 from milan_core.experiments.audit.plan import audit_params as audit_params
-from milan_core.experiments.audit.plan import audited
 from milan_core.experiments.audit.plan import has_truth as has_truth
 from milan_core.experiments.decoding.plan import studied
-from milan_core.experiments.edit.plan import edited, references
 from milan_core.images.plan import images_version as images_version
 from milan_core.networks.plan import fetched_weights
-from milan_core.plan.missing import check_present
+from milan_core.plan.needed import needed_models, used_assets
 from milan_core.plan.sections import experiments
 from milan_core.plan.splits import (
-    KINDS,
     Split,
     Trial,
     annotated,
@@ -70,37 +64,6 @@ __all__ = [
     "variant_params",
     "varied",
 ]
-
-
-def needed_models(config: Config) -> list[str]:
-    """Networks whose units must be mined: those described, learnt from, audited or edited."""
-    return sorted({*networks(config), *annotated(config), *audited(config), *edited(config)})
-
-
-def probe_datasets(config: Config) -> list[str]:
-    """Data sets whose images the feature encoder reads."""
-    return sorted({config.model_zoo[name].dataset for name in needed_models(config)})
-
-
-def check_plan(config: Config) -> None:
-    """Refuse names of splits that do not exist, and what is not there and no job can bring."""
-    known = splits(config)
-    for key, names, allowed in (
-        ("captioner.splits", config.captioner.splits, [*KINDS, *_all_splits(config)]),
-        ("generalization.more_seeds", config.generalization.more_seeds, _all_splits(config)),
-    ):
-        for name in names:
-            if name not in allowed and name not in known:
-                raise unknown("split", name, allowed, f"config: {key}")
-    check_variants(config)
-    models = [*needed_models(config), config.encoder.model, *references(config)]
-    check_present(config, models, annotation_sets(config), used_assets(config))
-
-
-def _all_splits(config: Config) -> list[str]:
-    """Splits that some choice of `models` would have: overlays may choose fewer."""
-    names = [*config.model_zoo, *config.annotation_sets]
-    return ["all", *(f"{kind}_{name}" for name in names for kind in KINDS)]
 
 
 def weights_file(config: Config, model: str, results: str, resources: str) -> str | None:
@@ -193,21 +156,6 @@ def report_params(config: Config, results: str, resources: str) -> str:
             ],
         }
     )
-
-
-def used_assets(config: Config) -> list[str]:
-    """Names of the assets that the configured networks, data sets and scores read."""
-    models = [config.model_zoo[name] for name in [*needed_models(config), config.encoder.model]]
-    models += [config.model_zoo[name] for name in references(config)]
-    names = {model.weights.asset for model in models}
-    for model in models:
-        for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):
-            names.update(config.dataset_zoo[dataset].assets)
-    names.add(config.generalization.bertscore)
-    if config.baselines.methods and config.baselines.dataset:
-        names.update(config.dataset_zoo[config.baselines.dataset].assets)
-    names.update(analyze_assets(config))
-    return sorted(name for name in names if name)
 
 
 def factory_version(config: Config, model: str) -> str:

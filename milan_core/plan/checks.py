@@ -1,4 +1,4 @@
-"""What one section of the configuration needs of another."""
+"""Read a configuration: its sections, what they need of each other, and the files they name."""
 
 from __future__ import annotations
 
@@ -8,24 +8,52 @@ from milan_core.annotations.groups import group_names, published_sets
 from milan_core.annotations.plan import side_members
 from milan_core.config import Config, parse_sections
 from milan_core.core.errors import UserError, unknown
+from milan_core.describers.variant_plan import check_variants
 from milan_core.experiments.analyze.plan import check_analysis
 from milan_core.experiments.audit.plan import check_audit
 from milan_core.experiments.baselines.plan import check_baselines
-from milan_core.experiments.edit.plan import check_edit
+from milan_core.experiments.edit.plan import check_edit, references
 from milan_core.networks.options import Weights
+from milan_core.plan.missing import check_present
+from milan_core.plan.needed import needed_models, used_assets
+from milan_core.plan.splits import KINDS, annotation_sets, splits
 
 WORLDS = ("stickers", "shapes", "generated")  # kinds of data sets with a ground truth
 
 
-def parse_config(raw: dict[str, Any]) -> Config:
-    """A configuration whose sections are sound and fit together.
+def read_config(raw: dict[str, Any]) -> Config:
+    """A configuration that can run: `parse_config`, and every file that no job brings is there.
 
-    Raises `UserError` with one sentence per mistake.
+    The Snakefile and `milan check` both read configurations with this function.
+
+    Raises:
+        UserError: one sentence per mistake, or one that lists everything that is missing.
+
+    """
+    config = parse_config(raw)
+    check_files(config)
+    return config
+
+
+def check_files(config: Config) -> None:
+    """Refuse a configuration that names files which are not there and which no job brings."""
+    check_variants(config)
+    models = [*needed_models(config), config.encoder.model, *references(config)]
+    check_present(config, models, annotation_sets(config), used_assets(config))
+
+
+def parse_config(raw: dict[str, Any]) -> Config:
+    """A configuration whose sections are sound and fit together; no file is looked at.
+
+    Raises:
+        UserError: one sentence per mistake.
+
     """
     config = parse_sections(raw)
     check_names(config)
     check_audit(config)
     check_edit(config)
+    _check_splits(config)
     return config
 
 
@@ -150,3 +178,16 @@ def _check_weights(where: str, weights: Weights) -> None:
             raise UserError(f"{where}.weights: source {weights.source!r} needs the key {key!r}")
     if weights.source == "download" and not weights.filename:
         raise UserError(f"{where}.weights: source 'download' needs the key 'url' or 'file'")
+
+
+def _check_splits(config: Config) -> None:
+    """Refuse names of splits that no choice of `models` would have: overlays may choose fewer."""
+    names = [*config.model_zoo, *config.annotation_sets]
+    possible = ["all", *(f"{kind}_{name}" for name in names for kind in KINDS), *splits(config)]
+    for key, given, known in (
+        ("captioner.splits", config.captioner.splits, [*KINDS, *possible]),
+        ("generalization.more_seeds", config.generalization.more_seeds, possible),
+    ):
+        for name in given:
+            if name not in known:
+                raise unknown("split", name, known, f"config: {key}")

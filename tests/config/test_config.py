@@ -9,7 +9,7 @@ from milan_core import plan
 from milan_core.captioner.training.settings import CaptionerSettings
 from milan_core.cli.config import load, merge, schema_text
 from milan_core.core.errors import UserError
-from milan_core.plan.checks import parse_config
+from milan_core.plan.checks import check_files, parse_config
 
 
 @pytest.fixture
@@ -133,9 +133,9 @@ def test_variants_of_published_captioners(default, tmp_path):
     variant = {"captioner": {"family": "released", "source": str(release)}}
     config = parse_config(merge(default, {"variants": {"base": variant}}))
     with pytest.raises(UserError, match=r"variants\.base\.captioner: no file .*milan_base"):
-        plan.check_plan(config)
+        check_files(config)
     release.touch()
-    plan.check_plan(config)
+    check_files(config)
     assert plan.released_files(config, "base") == [str(release)]
     assert not plan.reads_trained(config, "base")
     params = json.loads(plan.variant_params(config, "base", "resources"))
@@ -154,4 +154,4 @@ def test_variants_of_published_captioners(default, tmp_path):
     ):
         config = parse_config(merge(default, {"variants": {"odd": change}}))
         with pytest.raises(UserError, match=words):
-            plan.check_plan(config)
+            check_files(config)

@@ -2,12 +2,11 @@
 
 import pytest
 
-from milan_core import plan
 from milan_core.cli.config import load
 from milan_core.core.errors import UserError
 from milan_core.images.catalog import dataset_entry, dataset_names
 from milan_core.images.fetch.published import published
-from milan_core.plan.checks import parse_config
+from milan_core.plan.checks import check_files, parse_config
 
 CLASSES = ["n02690373", "n01531178", "n02423022", "n03095699", "n02123045"]
 CLASSES += ["n04467665", "n04285008", "n02099601", "n02389026", "n01644373"]
@@ -24,7 +23,7 @@ def paper(root, tmp_path, monkeypatch):
 
 def told(config):
     with pytest.raises(UserError) as raised:
-        plan.check_plan(config)
+        check_files(config)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -68,7 +67,7 @@ def test_nothing_is_in_place(paper):
 
 def test_everything_is_in_place(paper, tmp_path):
     placed(tmp_path)
-    plan.check_plan(paper)
+    check_files(paper)
 
 
 def test_empty_folders_and_absent_classes_do_not_pass(paper, tmp_path):
@@ -88,7 +87,7 @@ def test_empty_folders_and_absent_classes_do_not_pass(paper, tmp_path):
 def test_flat_validation_images_pass(paper, tmp_path):
     placed(tmp_path, without=["val"])
     place(tmp_path / "resources/data/imagenet/val/ILSVRC2012_val_00000001.JPEG")
-    plan.check_plan(paper)
+    check_files(paper)
 
 
 def test_packages_are_named_without_network(paper, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import yaml
 
 from milan_core import plan
 from milan_core.core.errors import UserError
-from milan_core.plan.checks import parse_config
+from milan_core.plan.checks import check_files, parse_config
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def own(**weights):
 
 def test_missing_weights_with_an_address_get_a_job(config):
     asked = config("resnet18_imagenet", "vgg11_imagenet")
-    plan.check_plan(asked)
+    check_files(asked)
     jobs = plan.fetched_weights(asked)
     assert set(jobs) == {"resnet18-f37072fd.pth", "vgg11-8a719046.pth"}
     assert json.loads(jobs["resnet18-f37072fd.pth"]) == {
@@ -57,14 +57,14 @@ def test_what_no_job_can_bring_is_named_at_once(config, monkeypatch):
     with pytest.raises(
         UserError, match=r"vgg11_imagenet_blurred.pth .*, .*vgg13_.* are not there: .*Google Drive"
     ) as told:
-        plan.check_plan(both)
+        check_files(both)
     assert "resnet18" not in str(told.value)
     monkeypatch.setenv("MILAN_OFFLINE", "1")
     with pytest.raises(
         UserError,
         match=r"quick/weights/resnet18-f37072fd\.pth \(model_zoo.*\) is not there: get it \(https",
     ):
-        plan.check_plan(config("resnet18_imagenet"))
+        check_files(config("resnet18_imagenet"))
 
 
 def test_mirrors_and_queries(config):

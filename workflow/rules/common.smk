@@ -20,7 +20,7 @@ if repository_root() and repository_root() not in sys.path:
 from milan_core import plan
 from milan_core.experiments.baselines import plan as baseline_plan
 from milan_core.annotations import plan as annotated
-from milan_core.plan.checks import parse_config
+from milan_core.plan.checks import read_config
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.core.identity import step_code
@@ -30,8 +30,7 @@ from milan_core.core.step import command
 from milan_core.networks import plan as network_plan
 
 try:
-    CONFIG = parse_config(config)
-    plan.check_plan(CONFIG)
+    CONFIG = read_config(config)
     SPLITS = plan.splits(CONFIG)
     FETCHED_WEIGHTS = plan.fetched_weights(CONFIG)
 except UserError as error:
@@ -49,6 +48,36 @@ RESULTS, RESOURCES = CONFIG.pathvars.results, CONFIG.pathvars.resources
 def one_of(names):
     """A wildcard constraint: one of the names, or nothing that exists when there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def manifest(dataset):
+    """The marker of a finished data set: every job that reads the images waits for it."""
+    return f"{RESOURCES}/datasets/{dataset}/manifest.json"
+
+
+def gpus(wildcards):
+    """One GPU for jobs that run networks, or unset: some executors take 0 for a request."""
+    return 1 if CONFIG.device == "cuda" else None
+
+
+def job_network(wildcards):
+    """Canonical JSON of the network, its weights resolved to a file."""
+    return canonical(network_plan.job_network(CONFIG, wildcards.model))
+
+
+def network_source(wildcards):
+    """A digest of the network's source: an edited architecture must be trained and mined again."""
+    return plan.factory_version(CONFIG, wildcards.model)
+
+
+def model_weights(wildcards):
+    """The weights file to wait for; empty when the factory brings its own."""
+    return plan.weights_file(CONFIG, wildcards.model, RESULTS, RESOURCES) or []
+
+
+def probe_manifest(wildcards):
+    """The probe data set of the network."""
+    return manifest(CONFIG.model_zoo[wildcards.model].dataset)
 
 
 GENERATED = [

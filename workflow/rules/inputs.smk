@@ -1,39 +1,9 @@
 # What the rules wait for and what their commands are given.
 
 
-def manifest(dataset):
-    """The marker of a finished data set: every job that reads the images waits for it."""
-    return f"{RESOURCES}/datasets/{dataset}/manifest.json"
-
-
-def gpus(wildcards):
-    """One GPU for jobs that run networks, or unset: some executors take 0 for a request."""
-    return 1 if CONFIG.device == "cuda" else None
-
-
 def model_spec(wildcards):
     """Canonical JSON of the network, so that the order of keys in YAML does not matter."""
     return plan.model_params(CONFIG, wildcards.model, RESULTS, RESOURCES)
-
-
-def job_network(wildcards):
-    """Canonical JSON of the network, its weights resolved to a file."""
-    return canonical(network_plan.job_network(CONFIG, wildcards.model))
-
-
-def network_source(wildcards):
-    """A digest of the network's source: an edited architecture must be trained and mined again."""
-    return plan.factory_version(CONFIG, wildcards.model)
-
-
-def model_weights(wildcards):
-    """The weights file to wait for; empty when the factory brings its own."""
-    return plan.weights_file(CONFIG, wildcards.model, RESULTS, RESOURCES) or []
-
-
-def probe_manifest(wildcards):
-    """The probe data set of the network."""
-    return manifest(CONFIG.model_zoo[wildcards.model].dataset)
 
 
 def options(section, **kwargs):

@@ -1,0 +1,30 @@
+"""What a configuration needs: networks that are mined, and data packages that are read."""
+
+from __future__ import annotations
+
+from milan_core.annotations.plan import networks
+from milan_core.config import Config
+from milan_core.experiments.analyze.plan import analyze_assets
+from milan_core.experiments.audit.plan import audited
+from milan_core.experiments.edit.plan import edited, references
+from milan_core.plan.splits import annotated
+
+
+def needed_models(config: Config) -> list[str]:
+    """Networks whose units must be mined: those described, learnt from, audited or edited."""
+    return sorted({*networks(config), *annotated(config), *audited(config), *edited(config)})
+
+
+def used_assets(config: Config) -> list[str]:
+    """Names of the assets that the configured networks, data sets and scores read."""
+    models = [config.model_zoo[name] for name in [*needed_models(config), config.encoder.model]]
+    models += [config.model_zoo[name] for name in references(config)]
+    names = {model.weights.asset for model in models}
+    for model in models:
+        for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):
+            names.update(config.dataset_zoo[dataset].assets)
+    names.add(config.generalization.bertscore)
+    if config.baselines.methods and config.baselines.dataset:
+        names.update(config.dataset_zoo[config.baselines.dataset].assets)
+    names.update(analyze_assets(config))
+    return sorted(name for name in names if name)
