@@ -22,6 +22,7 @@ from milan_core.describers.variant_plan import (
     varied,
 )
 from milan_core.experiments.audit.plan import audit_params as audit_params
+from milan_core.experiments.audit.plan import audited as audited
 from milan_core.experiments.audit.plan import has_truth as has_truth
 from milan_core.experiments.decoding.plan import studied
 from milan_core.images.plan import images_version as images_version
