@@ -14,7 +14,7 @@ from pydantic import Field
 
 from milan_core.annotations.options import AnnotationSetSpec, expand_groups
 from milan_core.captioner.features.options import EncoderSpec
-from milan_core.captioner.options import CaptionerSpec, DescribeSpec
+from milan_core.captioner.options import CaptionerSpec, DecodingOptions
 from milan_core.core.options import Name, Section, parse
 from milan_core.describers.variant_options import VariantSpec
 from milan_core.exemplars.options import Exemplars
@@ -64,7 +64,7 @@ class Config(Section):
     exemplars: Exemplars = Field(Exemplars(), description="Mining")
     encoder: EncoderSpec = Field(description="Feature encoder of the captioner")
     captioner: CaptionerSpec = Field(CaptionerSpec(), description="Captioner and language model")
-    describe: DescribeSpec = Field(DescribeSpec(), description="Decoding")
+    describe: DecodingOptions = Field(DecodingOptions(), description="Decoding")
     analyze: AnalyzeSpec = Field(AnalyzeSpec(), description="Analysis by ablation")
     generalization: GeneralizationSpec = Field(GeneralizationSpec(), description="Scores")
     baselines: BaselinesSpec = Field(BaselinesSpec(), description="Other methods (Table 2)")

@@ -21,11 +21,12 @@ from torch.nn import functional
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.descriptions import Descriptions, join_units
 from milan_core.captioner.language_model import LanguageModel, counted_lengths
+from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.requests import (
     BEAM_STRATEGIES,
     PRECISIONS,
     Request,
-    make_request,
+    checked,
     need_language_model,
 )
 from milan_core.captioner.rerank import beam_prior, best_beam
@@ -37,6 +38,9 @@ from milan_core.core.seeding import torch_generator
 
 if TYPE_CHECKING:
     from milan_core.exemplars.store import ExemplarSet
+
+
+_DEFAULT = DecodingOptions()
 
 
 class Captioner(nn.Module):
@@ -66,16 +70,16 @@ class Captioner(nn.Module):
         features: Any,
         strategy: str | None = None,
         mi: bool | None = None,
-        temperature: float = 0.2,
-        beam_size: int = 50,
-        length: int = 15,
-        legacy: bool = False,
+        temperature: float = _DEFAULT.temperature,
+        beam_size: int = _DEFAULT.beam_size,
+        length: int = _DEFAULT.length,
+        legacy: bool = _DEFAULT.legacy,
         *,
         targets: Any = None,
         clamp_beam: bool = False,
         details: bool = False,
-        seed: int = 0,
-        precision: str = "float32",
+        seed: int | None = _DEFAULT.seed,
+        precision: str = _DEFAULT.precision,
     ) -> Descriptions:
         """Describe every unit.
 
@@ -94,7 +98,7 @@ class Captioner(nn.Module):
                 `length`.
             clamp_beam: narrow a beam wider than the vocabulary instead of refusing it.
             details: keep scores of all words and attention weights, as forced always does.
-            seed: of the draws of "sample".
+            seed: of the draws of "sample"; None is 0.
             precision: of the decoder's products, "float32" or "bfloat16"; p(d) is float32.
 
         Raises:
@@ -102,16 +106,12 @@ class Captioner(nn.Module):
         """
         if clamp_beam:
             beam_size = min(beam_size, self.tokenizer.vocabulary.size)
-        request = make_request(
-            *(self, strategy, mi, targets),
-            temperature=temperature,
-            beam_size=beam_size,
-            length=length,
-            legacy=legacy,
-            details=details,
-            seed=seed,
-            precision=precision,
+        request = Request(
+            *(strategy, mi, temperature, beam_size, length, legacy),
+            *(seed, precision, details, targets),
         )
+        prior, words = self.language_model is not None, self.tokenizer.vocabulary.size
+        request = checked(request, prior=prior, words=words)
         self._check_features(features)
         with self._evaluating():
             if request.strategy in BEAM_STRATEGIES:
@@ -132,7 +132,7 @@ class Captioner(nn.Module):
         captions: Sequence[str],
         features: Any,
         mi: bool | None = None,
-        temperature: float = 0.2,
+        temperature: float = _DEFAULT.temperature,
     ) -> np.ndarray:
         """Forced decoding of texts through their stop tokens: float32 (len(captions),).
 
@@ -146,7 +146,7 @@ class Captioner(nn.Module):
         self._check_features(features)
         mi = self.language_model is not None if mi is None else mi
         if mi:
-            need_language_model(self, "mi=True")
+            need_language_model(self.language_model is not None, "mi=True")
         captions = list(captions)
         if len(features) not in (1, len(captions)):
             message = (
@@ -274,7 +274,9 @@ class Captioner(nn.Module):
         if targets is not None and len(targets) != len(features):
             message = f"got targets of {len(targets)} units and features of {len(features)}"
             raise UserError(message)
-        sampler = torch_generator(request.seed, "sample") if request.strategy == "sample" else None
+        sampler = None
+        if request.strategy == "sample":
+            sampler = torch_generator(request.seed or 0, "sample")
         for stepper, units in self._steppers(features, request):
             forced = None
             if targets is not None:

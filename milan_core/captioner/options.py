@@ -55,7 +55,15 @@ class CaptionerSpec(Section):
     )
 
 
-class DescribeSpec(Section):
+class BeamOptions(Section):
+    """Candidates of beam search, re-ranked by weighted PMI (paper section 3.4)."""
+
+    temperature: float = Field(0.2, ge=0, description="lambda of log p(d|E) - lambda log p(d)")
+    beam_size: int = Field(50, ge=1, description="Beams")
+    length: int = Field(15, ge=1, description="Longest description in tokens, stop included")
+
+
+class DecodingOptions(BeamOptions):
     """Decoding (paper section 3.4): beam search, then re-ranking by weighted PMI."""
 
     strategy: Literal["rerank", "beam", "greedy", "sample"] | None = Field(
@@ -66,10 +74,8 @@ class DescribeSpec(Section):
         description="beam, greedy, sample: subtract lambda log p(w) word by word; null: yes where "
         "there is a language model, as published",
     )
-    temperature: float = Field(0.2, ge=0, description="lambda of log p(d|E) - lambda log p(d)")
-    beam_size: int = Field(50, ge=1, description="Beams")
-    length: int = Field(15, ge=1, description="Longest description in tokens, stop included")
     legacy: bool = Field(False, description="Count one term of p(d) past the stop, as published")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Products of the captioner; bfloat16 where the hardware has it"
     )
+    seed: int | None = Field(None, description="sample: seed of the draws; null: the run's, or 0")

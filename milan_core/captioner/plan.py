@@ -6,14 +6,13 @@ without them are the same as before.
 
 from __future__ import annotations
 
-from milan_core.captioner.options import CaptionerSpec
+from milan_core.captioner.options import CaptionerSpec, DecodingOptions
 from milan_core.config import Config
-from milan_core.core.errors import unknown
+from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import canonical_json
 from milan_core.plan.splits import KINDS
 
 _LATER_SETTINGS = {"attention", "language_model", "lm_layers", "attention_weight", "length"}
-_LATER_DECODING = {"strategy", "mi", "precision"}
 
 
 def captioner_params(config: Config, split: str) -> str:
@@ -34,9 +33,25 @@ def captioner_params(config: Config, split: str) -> str:
     return canonical_json(section)
 
 
-def describe_params(config: Config) -> str:
-    """The canonical JSON of decoding; the seed is named only where words are drawn."""
-    section = config.describe.model_dump(exclude=_LATER_DECODING)
-    section |= config.describe.model_dump(include=_LATER_DECODING, exclude_defaults=True)
-    seed = {"seed": config.seed} if config.describe.strategy == "sample" else {}
-    return canonical_json({**section, **seed})
+def decoding(config: Config) -> DecodingOptions:
+    """Options of decoding; where words are drawn, the seed is the run's unless one is given."""
+    chosen = config.describe
+    if chosen.strategy == "sample" and chosen.seed is None:
+        return chosen.model_copy(update={"seed": config.seed})
+    return chosen
+
+
+def check_decoding(config: Config) -> None:
+    """Refuse choices of decoding that need another strategy, or a language model."""
+    strategy, mi = config.describe.strategy, config.describe.mi
+    if mi and strategy in (None, "rerank"):
+        raise UserError(
+            "config: describe.mi: re-ranking already weighs whole descriptions by p(d); leave mi "
+            "out, or choose describe.strategy beam, greedy or sample"
+        )
+    if not config.captioner.language_model and (mi or strategy == "rerank"):
+        key = "mi" if mi else "strategy"
+        raise UserError(
+            f"config: describe.{key}: it needs p(d), and captioner.language_model is false; leave "
+            "it out, or train the language model"
+        )

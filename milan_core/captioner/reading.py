@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milan_core.captioner.options import DecodingOptions
 from milan_core.core.errors import UserError
+from milan_core.core.options import parse
 
 if TYPE_CHECKING:
     from milan_core.captioner.captioner import Captioner
@@ -44,7 +46,10 @@ def check_encoder(captioner: Captioner, table: FeatureTable, folder: Path, path:
             raise UserError(message)
 
 
-def decoding_of(captioner: Captioner, options: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Options of decoding: those given, before those a published captioner brings."""
-    stored = captioner.meta.get("defaults", {})
-    return {**{key: value for key, value in stored.items() if value is not None}, **(options or {})}
+def decoding_of(captioner: Captioner, options: DecodingOptions | None = None) -> DecodingOptions:
+    """Options of decoding: those set in `options`, before those a published captioner brings."""
+    options = options or DecodingOptions()
+    values = {**captioner.meta.get("defaults", {})}
+    values |= {name: getattr(options, name) for name in options.model_fields_set}
+    given = {name: value for name, value in values.items() if value is not None}
+    return parse(DecodingOptions, given, f"decoding of {captioner.origin or 'the captioner'}")

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from milan_core.captioner.options import DecodingOptions
 from milan_core.core.errors import UserError
+from milan_core.core.options import parse
 
 TRAINED = Path("results/captioners/all")
 RESOURCES = Path("resources")
-STRATEGIES = ("rerank", "beam", "greedy", "sample")
-OPTIONS = ("strategy", "mi", "temperature", "beam_size", "length", "legacy", "seed", "precision")
 
 
 def add_captioner(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +27,11 @@ def add_captioner(parser: argparse.ArgumentParser) -> None:
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:
-    """Arguments of decoding; those left out are the captioner's own, or 0.2, 50 and 15."""
+    """Arguments of decoding; those left out are the captioner's, or the defaults."""
     parser.add_argument(
-        "--strategy", choices=STRATEGIES, help="default: rerank; beam where there is no p(d)"
+        "--strategy",
+        choices=["rerank", "beam", "greedy", "sample"],
+        help="default: rerank; beam where there is no p(d)",
     )
     parser.add_argument(
         "--mi",
@@ -53,10 +55,11 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def decoding_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The options that were given."""
-    given = {name: getattr(arguments, name) for name in OPTIONS}
-    return {name: value for name, value in given.items() if value is not None}
+def decoding_options(arguments: argparse.Namespace, given: Any = None) -> DecodingOptions:
+    """The options of the flags, laid over `given`; fields that neither gives are not set."""
+    flags = {name: getattr(arguments, name) for name in DecodingOptions.model_fields}
+    chosen = {name: value for name, value in flags.items() if value is not None}
+    return parse(DecodingOptions, {**(given or {}), **chosen}, "options of decoding")
 
 
 def released_folder() -> Path:

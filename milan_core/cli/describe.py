@@ -167,13 +167,13 @@ def _units(arguments: argparse.Namespace) -> None:
     from milan_core.describers.stage import describe_units
 
     folder = arguments.out.parent
-    options = {**arguments.options, **decoding_options(arguments)}
+    options = decoding_options(arguments, arguments.options)
     inputs = [*captioner_files(arguments.captioner), arguments.features]
     with provenance.step(
         "describe_units",
         folder,
         inputs=inputs,
-        options=options,
+        options=options.model_dump(exclude_unset=True),
         code=code_version("describe"),
     ):
         describe_units(

@@ -72,7 +72,7 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     )
     write_csv(out / "descriptions.csv", COLUMNS, description_rows(keys, said))
     write_beams(out / "beams.safetensors", keys, said)
-    _page(arguments, out, decoding_of(captioner, options).get("temperature", 0.2))
+    _page(arguments, out, decoding_of(captioner, options).temperature)
 
 
 def _page(arguments: argparse.Namespace, out: Path, weight: float) -> None:

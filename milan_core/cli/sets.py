@@ -25,7 +25,7 @@ def describe_annotation_set(arguments: argparse.Namespace) -> None:
         "images": str(arguments.images) if arguments.images else None,
         "transform": arguments.transform,
         "count": arguments.count,
-        **decoding_options(arguments),
+        **decoding_options(arguments).model_dump(exclude_unset=True),
     }
     inputs = captioner_files(path)
     with (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.own_encoder import encoder_of, own_features
 from milan_core.captioner.reading import decoding_of
 from milan_core.core.errors import UserError
@@ -24,7 +25,7 @@ def describe_exemplars(
     exemplars: ExemplarSet,
     images: np.ndarray | None = None,
     layer: str | None = None,
-    options: dict[str, Any] | None = None,
+    options: DecodingOptions | None = None,
     device: str = "cpu",
     encoder: Encoder | None = None,
 ) -> list[dict[str, Any]]:
@@ -43,7 +44,7 @@ def decode_exemplars(
     exemplars: ExemplarSet,
     images: np.ndarray | None = None,
     layer: str | None = None,
-    options: dict[str, Any] | None = None,
+    options: DecodingOptions | None = None,
     device: str = "cpu",
     encoder: Encoder | None = None,
 ) -> tuple[list[Key], Descriptions]:
@@ -55,8 +56,8 @@ def decode_exemplars(
         images: uint8 (N, H, W, 3), RGB, the images that were mined; not needed when the set was
             mined from such an array in this process.
         layer: one layer, or None for all.
-        options: strategy, mi, temperature, beam_size, length, legacy and seed of
-            `Captioner.decode`; a published captioner brings its own strategy and numbers.
+        options: of decoding; a published captioner brings its own strategy and numbers for the
+            fields that are not set.
         device: where the encoder runs.
         encoder: that of `encoder_of`, if it is at hand.
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milan_core.captioner.features.annotated import encode_set
+from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.reading import decoding_of, pooling_of
 from milan_core.core.files import write_csv
 from milan_core.describers.stage import COLUMNS, decode, description_rows, write_beams
@@ -22,7 +23,7 @@ def describe_set(
     images: SetImages,
     captioner: Captioner,
     encoder: Encoder,
-    options: dict[str, Any],
+    options: DecodingOptions,
     *,
     out: Path,
     every: bool = False,

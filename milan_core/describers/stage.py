@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from milan_core.captioner.features.store import FeatureTable, load_features
+from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.reading import check_encoder, decoding_of
 from milan_core.core.files import read_csv, save_tensors, write_csv
 
@@ -26,7 +27,7 @@ def describe_units(
     model: str,
     captioner_path: Path,
     features_path: Path,
-    options: dict[str, Any],
+    options: DecodingOptions,
     *,
     device: str,
     out: Path,
@@ -51,20 +52,9 @@ def describe_units(
     write_csv(out / "baselines.csv", BASELINE_HEADER, _baselines(captioner, table, options))
 
 
-def decode(captioner: Captioner, features: np.ndarray, options: dict[str, Any]) -> Descriptions:
+def decode(captioner: Captioner, features: np.ndarray, options: DecodingOptions) -> Descriptions:
     """Decode with the options of the configuration; too wide a beam is narrowed."""
-    return captioner.decode(
-        features,
-        strategy=options.get("strategy"),
-        mi=options.get("mi"),
-        temperature=options.get("temperature", 0.2),
-        beam_size=options.get("beam_size", 50),
-        length=options.get("length", 15),
-        legacy=options.get("legacy", False),
-        clamp_beam=True,
-        seed=options.get("seed", 0),
-        precision=options.get("precision", "float32"),
-    )
+    return captioner.decode(features, clamp_beam=True, **options.model_dump())
 
 
 def description_rows(keys: list[tuple[str, int]], found: Descriptions) -> list[tuple[Any, ...]]:
@@ -122,7 +112,7 @@ def write_beams(path: Path, keys: list[tuple[str, int]], found: Descriptions) ->
 
 
 def _baselines(
-    captioner: Captioner, table: FeatureTable, options: dict[str, Any]
+    captioner: Captioner, table: FeatureTable, options: DecodingOptions
 ) -> list[tuple[Any, ...]]:
     """Descriptions by the same captioner without the right evidence, and by the prior alone."""
     from milan_core.captioner.prior import most_likely_text
@@ -133,10 +123,9 @@ def _baselines(
             values = _values(decode(captioner, table.arrays[masking], options))
             rows += [(method, *key, *v) for key, v in zip(table.rows, values, strict=True)]
     if captioner.language_model is not None:
-        beam, length = options.get("beam_size", 50), options.get("length", 15)
-        text, logp = most_likely_text(captioner, beam, length)
+        text, logp = most_likely_text(captioner, options.beam_size, options.length)
         rows += [("prior_only", *key, text, "", _number(logp), "") for key in table.rows]
-    plain = {**options, "strategy": "greedy", "mi": False}
+    plain = options.model_copy(update={"strategy": "greedy", "mi": False})
     greedy = decode(captioner, table.arrays["exact"], plain)
     rows += [("greedy", *k, *v) for k, v in zip(table.rows, _values(greedy), strict=True)]
     return rows

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from milan_core.captioner.options import BeamOptions
 from milan_core.core.options import Name, Section
 
 
@@ -58,7 +59,7 @@ class ClipChoice(Section):
     legacy: bool = Field(False, description="Published geometry and attention, 224 pixels only")
 
 
-class VariantSpec(Section):
+class VariantSpec(BeamOptions):
     """Descriptions beside the main ones: beams of a captioner, weighed by a prior, then CLIP."""
 
     models: list[Name] = Field([], description="Networks to describe; empty takes all of `models`")
@@ -70,6 +71,3 @@ class VariantSpec(Section):
         description="How beams are searched: by p(d|E), or minus lambda p(w) word by word, as "
         "published before CLIP",
     )
-    temperature: float = Field(0.2, ge=0, description="lambda of this pair of models")
-    beam_size: int = Field(50, ge=1, description="Candidates per unit")
-    length: int = Field(15, ge=1, description="Longest description in tokens of the captioner")

@@ -6,6 +6,7 @@ from typing import Any
 
 from milan_core.annotations.groups import group_names, published_sets
 from milan_core.annotations.plan import side_members
+from milan_core.captioner.plan import check_decoding
 from milan_core.config import Config, parse_sections
 from milan_core.core.errors import UserError, unknown
 from milan_core.describers.variant_plan import check_variants
@@ -93,7 +94,7 @@ def check_names(config: Config) -> None:
         if model.weights.objective == "distil" and model.weights.teacher not in config.model_zoo:
             raise unknown("model", str(model.weights.teacher), config.model_zoo, f"{where}.weights")
     _check_generated(config)
-    _check_decoding(config)
+    check_decoding(config)
     for name in (name for name in config.corpus if name in config.model_zoo):
         kind = config.dataset_zoo[config.model_zoo[name].dataset].kind
         if kind not in WORLDS:
@@ -115,21 +116,6 @@ def check_names(config: Config) -> None:
     _check_seeds(config)
     check_baselines(config)
     check_analysis(config)
-
-
-def _check_decoding(config: Config) -> None:
-    strategy, mi = config.describe.strategy, config.describe.mi
-    if mi and strategy in (None, "rerank"):
-        raise UserError(
-            "config: describe.mi: re-ranking already weighs whole descriptions by p(d); leave mi "
-            "out, or choose describe.strategy beam, greedy or sample"
-        )
-    if not config.captioner.language_model and (mi or strategy == "rerank"):
-        key = "mi" if mi else "strategy"
-        raise UserError(
-            f"config: describe.{key}: it needs p(d), and captioner.language_model is false; leave "
-            "it out, or train the language model"
-        )
 
 
 def _check_generated(config: Config) -> None:

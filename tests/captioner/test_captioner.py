@@ -9,6 +9,7 @@ from milan_core.captioner.checkpoint import save_captioner
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.rerank import best_beam, sweep
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError
@@ -261,9 +262,9 @@ def test_tables_of_every_strategy_with_and_without_a_prior(tmp_path, features, p
     save_captioner(captioner, tmp_path / "c", {"encoder_hash": "e"})
     arrays = {"exact": features.astype(np.float16), "whole": features.astype(np.float16)}
     FeatureTable(arrays, [("x", 7)], {"encoder": "e"}).save(tmp_path / "f")
-    given = {**options, "beam_size": 5, "length": 6}
+    given = DecodingOptions(**options, beam_size=5, length=6)
     describe_units("net", tmp_path / "c", tmp_path / "f", given, device="cpu", out=tmp_path / "o")
-    expected = captioner.decode(arrays["exact"], **given)
+    expected = captioner.decode(arrays["exact"], **given.model_dump())
     rows = read_csv(tmp_path / "o/descriptions.csv")
     assert [row["description"] for row in rows] == expected.captions
     assert {row["side"] for row in rows} == {"test"}, "it does not say what taught it"

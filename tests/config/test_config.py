@@ -6,6 +6,8 @@ import pytest
 import yaml
 
 from milan_core import plan
+from milan_core.captioner.options import DecodingOptions
+from milan_core.captioner.plan import decoding
 from milan_core.captioner.training.settings import CaptionerSettings
 from milan_core.cli.config import load, merge, schema_text
 from milan_core.core.errors import UserError
@@ -83,8 +85,7 @@ def test_splits_never_mix_networks(default):
 
 def test_choices_of_decoding_and_models_reach_the_jobs(default):
     """Keys that came later are named only where they say something, so that nothing runs again."""
-    asked = json.loads(plan.describe_params(parse_config(default)))
-    assert set(asked) == {"temperature", "beam_size", "length", "legacy"}
+    assert decoding(parse_config(default)) == DecodingOptions()
     known = json.loads(plan.captioner_params(parse_config(default), "all"))
     assert not {"language_model", "attention", "lm_layers", "attention_weight"} & set(known)
     change = {
@@ -96,8 +97,8 @@ def test_choices_of_decoding_and_models_reach_the_jobs(default):
         },
     }
     config = parse_config(merge(default, change))
-    asked = json.loads(plan.describe_params(config))
-    assert (asked["strategy"], asked["mi"], asked["seed"]) == ("sample", False, config.seed)
+    asked = decoding(config)
+    assert (asked.strategy, asked.mi, asked.seed) == ("sample", False, config.seed)
     known = json.loads(plan.captioner_params(config, "all"))
     assert (known["language_model"], known["attention"]) == (False, 9)
     known = json.loads(plan.captioner_params(config, "within_resnet_mini"))

@@ -23,7 +23,7 @@ rule describe_units:
         gpu=gpus,
         mem="8GB",
     params:
-        options=plan.describe_params(CONFIG),
+        options=canonical(captioner_plan.decoding(CONFIG)),
         device=CONFIG.device,
         code=code_version("describe"),
     shell:

@@ -1,3 +1,7 @@
+# Captioners: p(d|E) and p(d), trained on the annotated units of a split.
+from milan_core.captioner import plan as captioner_plan
+
+
 rule captioner_train:
     input:
         features=split_inputs("features/features.safetensors"),

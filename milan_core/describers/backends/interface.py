@@ -17,8 +17,11 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from milan_core.captioner.descriptions import Descriptions
+from milan_core.captioner.options import BeamOptions
 from milan_core.captioner.rerank import best_beam
 from milan_core.core.errors import UserError
+
+_DEFAULT = BeamOptions()
 
 
 class Exemplars(NamedTuple):
@@ -77,9 +80,9 @@ def pmi_describe(
     captioner: Captioner,
     prior: Prior | None,
     units: Any,
-    temperature: float = 0.2,
-    beam_size: int = 50,
-    length: int = 15,
+    temperature: float = _DEFAULT.temperature,
+    beam_size: int = _DEFAULT.beam_size,
+    length: int = _DEFAULT.length,
 ) -> Descriptions:
     """The description of every unit with the highest weighted PMI among its candidates.
 
