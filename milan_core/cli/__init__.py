@@ -36,6 +36,7 @@ STAGES = (
     "audit",
     "report",
     "step",
+    "verify",
     "config",
     "doctor",
     "bench",

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from milan_core.core import provenance
 from milan_core.core.errors import UserError
 from milan_core.core.identity import step_code
 from milan_core.core.options import sentences
+from milan_core.core.records import recorded
 from milan_core.core.step import Compute, Step, StepField, all_steps, find_step, step_fields
 
 
@@ -42,22 +42,10 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def execute(step: Step, compute: Compute, code: str | None = None) -> None:
-    """Run a step and write its provenance record beside what it made."""
-    name = step.step_name
-    folders = step.paths("folder")
-    record = step.record or (folders[0] if folders else step.paths("output")[0].parent).joinpath(
-        "provenance.json"
-    )
-    if step.runs_networks:
-        compute.start()
-    with provenance.step(
-        name,
-        record.parent,
-        inputs=step.paths("input"),
-        options=step.settings(),
-        code=code or step_code(name),
-        filename=record.name,
-    ) as facts:
+    """Run a step and write its provenance record."""
+    with recorded(step, compute, code or step_code(step.step_name)) as facts:
+        if step.runs_networks:
+            compute.start()
         facts.update(step.run(compute) or {})
 
 

@@ -1,0 +1,297 @@
+"""Provenance records: what made a file, from which inputs, and the digests of what was written.
+
+Every step writes one record, beside its outputs or inside its output folder (`recorded`). A record
+names step, options, code, versions, machine, time and memory, and the SHA-256 of every input and
+output. Before a step runs, its inputs are compared with the records of the steps that wrote them
+(`check_inputs`), so a damaged or edited file is noticed by the next job that reads it. The cost is
+one reading of the inputs, about 1 s per 1.5 GB.
+
+`verify` checks a whole folder, `find_record` answers what made a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import resource
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import canonical_json, file_sha256, read_json, text_hash, write_json
+from milan_core.core.step import Compute, Step
+
+FORMAT, VERSION = "milan-provenance", 2
+NAME = "provenance.json"
+BEAT = 5.0  # seconds between notes of a running attempt
+_PACKAGES = (
+    "milan-workflow",
+    "numpy",
+    "torch",
+    "torchvision",
+    "transformers",
+    "snakemake",
+    "spacy",
+)
+Digest = dict[str, Any]  # sha256, bytes; of a folder also files
+
+
+class Written(NamedTuple):
+    """What a record says of one file."""
+
+    record: dict[str, Any]
+    path: Path  # of the record
+    digest: Digest
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that can change a result."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def record_path(step: Step) -> Path:
+    """Where the record of a step goes: as declared, inside its folder, or beside its outputs."""
+    if step.record is not None:
+        return step.record
+    folders = step.paths("folder")
+    return (folders[0] if folders else step.paths("output")[0].parent) / NAME
+
+
+@contextlib.contextmanager
+def recorded(step: Step, compute: Compute, code: str) -> Iterator[dict[str, Any]]:
+    """Check the inputs, run the block, and write the record when it ended without error.
+
+    The block may add facts to the dictionary that it is given (a data set's fingerprint, say).
+    Time is summed over killed attempts of the same step.
+    """
+    path = record_path(step)
+    inputs = check_inputs(step.paths("input"))
+    facts: dict[str, Any] = {}
+    with _Attempts(_attempts_path(step, path)) as attempts:
+        yield facts
+        settings = step.settings()
+        outputs = [item for item in step.paths("output", "folder") if item != step.record]
+        record = {
+            "format": FORMAT,
+            "version": VERSION,
+            "step": step.step_name,
+            "inputs": inputs,
+            "outputs": {
+                _relative(item, path): seen
+                for output in outputs
+                for item, seen in digests(output).items()
+            },
+            "options": settings,
+            "config_hash": text_hash(canonical_json(settings)),
+            "code": code,
+            "compute": compute.model_dump(),
+            "versions": versions(),
+            "machine": platform.machine(),
+            **attempts.summary(),
+            **facts,
+        }
+        write_json(path, record)
+
+
+def _relative(item: Path, record: Path) -> str:
+    """An output's path as its record names it: relative to the record, so folders may move."""
+    return Path(os.path.relpath(item.resolve(), record.parent.resolve())).as_posix()
+
+
+def digests(path: Path) -> dict[Path, Digest]:
+    """SHA-256 and size of a file, or of every file of a folder; {} for what is not there.
+
+    Records and hidden files of a folder do not count.
+    """
+    files = (
+        [path] if path.is_file() else [item for item in sorted(path.rglob("*")) if _counts(item)]
+    )
+    return {item: {"sha256": file_sha256(item), "bytes": item.stat().st_size} for item in files}
+
+
+def _counts(item: Path) -> bool:
+    return item.is_file() and not item.name.endswith(NAME) and not item.name.startswith(".")
+
+
+def _summary(path: Path, seen: Mapping[Path, Digest]) -> Digest:
+    """One digest of an input: that of the file, or of the names and digests of a folder's files."""
+    if path.is_file():
+        return seen[path]
+    lines = [f"{item.relative_to(path).as_posix()} {one['sha256']}" for item, one in seen.items()]
+    size = sum(one["bytes"] for one in seen.values())
+    return {"sha256": text_hash("\n".join(lines), 64), "bytes": size, "files": len(seen)}
+
+
+def check_inputs(paths: Sequence[Path]) -> dict[str, Digest]:
+    """Digests of inputs by path.
+
+    Raises:
+        UserError: for an input that is missing, or that differs from what its record says.
+
+    """
+    inputs: dict[str, Digest] = {}
+    records = _Records()
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"input not found: {path}; run the step that writes it")
+        seen = digests(path)
+        for problem in records.differences(path, seen):
+            raise UserError(problem)
+        inputs[str(path)] = _summary(path, seen)
+    return inputs
+
+
+class _Records:
+    """The records beside files, each read once."""
+
+    def __init__(self) -> None:
+        self._outputs: dict[Path, dict[Path, Written]] = {}
+
+    def of(self, path: Path) -> Written | None:
+        """The record that lists the file `path` among its outputs, and what it says of it."""
+        path = path.resolve()
+        for folder in (path.parent, *path.parents[1:3]):
+            if written := self._in(folder).get(path):
+                return written
+        return None
+
+    def differences(self, path: Path, seen: Mapping[Path, Digest]) -> Iterator[str]:
+        """One sentence for every file of an input that is not as its record says."""
+        for item, digest in seen.items():
+            written = self.of(item)
+            if written is not None and written.digest["sha256"] != digest["sha256"]:
+                now, then = digest["sha256"][:12], written.digest["sha256"][:12]
+                yield (
+                    f"{item} is damaged or was edited: SHA-256 {now}..., recorded {then}... by "
+                    f"{written.record['step']}; run that step again, or, to keep an edit of your "
+                    f"own, delete {written.path}"
+                )
+        if path.is_dir():
+            there = {item.resolve() for item in seen}
+            for item, written in self._in(path.resolve()).items():
+                if item not in there:
+                    yield f"{item} is missing; run {written.record['step']} again, which wrote it"
+
+    def _in(self, folder: Path) -> dict[Path, Written]:
+        if folder not in self._outputs:
+            self._outputs[folder] = {
+                (folder / name).resolve(): Written(record, path, digest)
+                for path in sorted(folder.glob(f"*{NAME}"))
+                for record in [read_record(path)]
+                for name, digest in record["outputs"].items()
+            }
+        return self._outputs[folder]
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A record; refuses another format and version."""
+    record = read_json(path, "provenance record")
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise UserError(f"{path} is not a provenance record")
+    if record.get("version") != VERSION:
+        raise UserError(
+            f"{path}: record version {record.get('version')}, this release reads {VERSION}; run "
+            "its step again"
+        )
+    return record
+
+
+def find_record(path: Path) -> Written | None:
+    """The record of the step that wrote `path`, or None."""
+    return _Records().of(path)
+
+
+def verify(folder: Path) -> tuple[int, list[str]]:
+    """Compare every recorded output below `folder` with its file.
+
+    Returns:
+        The number of files that were compared, and one sentence per difference.
+
+    """
+    count, problems = 0, []
+    for path in sorted(folder.rglob(f"*{NAME}")):
+        try:
+            record = read_record(path)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        for name, written in record["outputs"].items():
+            item = path.parent / name
+            count += 1
+            if not item.is_file():
+                problems.append(f"{item} is missing; {record['step']} wrote it")
+            elif file_sha256(item) != written["sha256"]:
+                problems.append(f"{item} differs from what {record['step']} wrote")
+    return count, problems
+
+
+def _attempts_path(step: Step, record: Path) -> Path:
+    folders = step.paths("folder")
+    beside = folders[0] if folders else record
+    return beside.with_name(f".{beside.name}.attempts.json")
+
+
+class _Attempts:
+    """Notes of the time that each attempt has taken so far, kept while the step is under way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._before: list[dict[str, float]] = []
+        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> _Attempts:
+        with contextlib.suppress(OSError, ValueError):
+            self._before = json.loads(self._path.read_text())
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        if kind is None:
+            self._path.unlink(missing_ok=True)
+        else:
+            self._note()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(BEAT):
+            self._note()
+
+    def _note(self) -> None:
+        with contextlib.suppress(OSError, UserError):
+            write_json(self._path, [*self._before, self._now()])
+
+    def _now(self) -> dict[str, float]:
+        return {
+            "wall": round(time.perf_counter() - self._wall, 3),
+            "cpu": round(_cpu_seconds() - self._cpu, 3),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Attempts, time of all of them, and the peak memory of this one."""
+        every: Iterable[dict[str, float]] = [*self._before, self._now()]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {
+            "attempts": len(self._before) + 1,
+            "wall_seconds": round(sum(item["wall"] for item in every), 3),
+            "cpu_seconds": round(sum(item["cpu"] for item in every), 3),
+            "peak_memory_mb": round(peak, 1),
+        }
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process and of those it waited for."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

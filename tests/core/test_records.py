@@ -1,0 +1,175 @@
+"""Records: digests of inputs and outputs, damage, moved folders, attempts, and the commands."""
+
+import json
+import shutil
+
+import pytest
+
+from milan_core.cli import main
+from milan_core.cli.step import execute
+from milan_core.core import records
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_json
+from milan_core.core.step import Compute, In, Out, OutFolder, Step
+
+
+class Write(Step, name="toy.write"):
+    """Write a text."""
+
+    text: str
+    target: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write it."""
+        self.target.write_text(self.text)
+
+
+class Join(Step, name="toy.join"):
+    """Join texts in a folder."""
+
+    sources: list[In]
+    target: OutFolder
+    fails: bool = False
+
+    def run(self, compute: Compute) -> None:
+        """Write two files."""
+        self.target.mkdir(exist_ok=True)
+        (self.target / "all.txt").write_text("".join(p.read_text() for p in self.sources))
+        (self.target / "deep").mkdir(exist_ok=True)
+        (self.target / "deep" / "count.txt").write_text(str(len(self.sources)))
+        if self.fails:
+            raise RuntimeError
+
+
+class Count(Step, name="toy.count"):
+    """Count the files of a folder."""
+
+    folder: In
+    target: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write their number."""
+        self.target.write_text(str(len(list(self.folder.rglob("*.txt")))))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Two texts, their join, and a count of the join."""
+
+    def one(name):
+        folder = tmp_path / "run" / name
+        folder.mkdir(parents=True)
+        execute(Write(text=name * 3, target=folder / "text.txt"), Compute(), "c0de")
+
+    one("a")
+    one("b")
+    execute(join(tmp_path), Compute(), "c0de")
+    execute(Count(folder=tmp_path / "run/joined", target=tmp_path / "run/n.txt"), Compute(), "c0de")
+    return tmp_path / "run"
+
+
+def join(tmp_path, **options):
+    sources = [tmp_path / "run" / name / "text.txt" for name in "ab"]
+    return Join(sources=sources, target=tmp_path / "run" / "joined", **options)
+
+
+def test_a_record_names_inputs_outputs_and_what_ran(run):
+    record = read_json(run / "joined" / "provenance.json")
+    assert record["step"] == "toy.join"
+    assert sorted(record["outputs"]) == ["all.txt", "deep/count.txt"]
+    assert record["outputs"]["all.txt"]["bytes"] == 6
+    assert [len(entry["sha256"]) for entry in record["inputs"].values()] == [64, 64]
+    assert record["compute"] == {"device": "cpu", "threads": 1}
+    assert record["attempts"] == 1
+
+
+@pytest.mark.parametrize("name", ["a/text.txt", "joined/all.txt", "joined/deep/count.txt"])
+def test_every_changed_bit_of_an_input_is_noticed(run, tmp_path, name):
+    path, good = run / name, (run / name).read_bytes()
+    reader = (
+        join(tmp_path)
+        if name.startswith("a")
+        else Count(folder=run / "joined", target=run / "again.txt", record=run / "x.json")
+    )
+    for position in range(len(good)):
+        for bit in range(8):
+            changed = bytearray(good)
+            changed[position] ^= 1 << bit
+            path.write_bytes(changed)
+            with pytest.raises(UserError, match=f"{path.name} is damaged or was edited"):
+                execute(reader, Compute(), "c0de")
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="damaged"):
+        execute(reader, Compute(), "c0de")
+    path.unlink()
+    with pytest.raises(UserError, match=r"not found|is missing"):
+        execute(reader, Compute(), "c0de")
+
+
+def test_an_edit_is_kept_once_its_record_is_gone(run, tmp_path):
+    (run / "a" / "text.txt").write_text("mine")
+    (run / "a" / "provenance.json").unlink()
+    execute(join(tmp_path), Compute(), "c0de")
+    assert (run / "joined" / "all.txt").read_text() == "minebbb"
+
+
+def test_verify_names_what_differs_and_survives_a_move(run, tmp_path, capsys):
+    moved = tmp_path / "elsewhere"
+    shutil.move(run, moved)
+    assert main(["verify", str(moved)]) == 0
+    assert "5 recorded files compared, 0 problems" in capsys.readouterr().out
+    (moved / "joined" / "all.txt").write_text("other")
+    (moved / "n.txt").unlink()
+    assert main(["verify", str(moved)]) == 1
+    said = capsys.readouterr().out
+    assert "all.txt differs from what toy.join wrote" in said
+    assert "n.txt is missing; toy.count wrote it" in said
+    assert main(["verify", str(tmp_path / "nowhere")]) == 2
+
+
+def test_provenance_of_a_file_and_of_what_is_behind_it(run, capsys):
+    assert main(["provenance", str(run / "joined" / "all.txt")]) == 0
+    assert json.loads(capsys.readouterr().out)["step"] == "toy.join"
+    assert main(["provenance", str(run / "joined" / "all.txt"), "--chain"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["toy.join", "toy.write", "toy.write"]
+    (run / "stray.txt").write_text("")
+    assert main(["provenance", str(run / "stray.txt")]) == 2
+    assert "no record beside it" in capsys.readouterr().err
+
+
+def test_a_record_of_another_version_is_refused(run, tmp_path):
+    path = run / "a" / "provenance.json"
+    path.write_text(path.read_text().replace('"version": 2', '"version": 9'))
+    with pytest.raises(UserError, match="record version 9, this release reads 2"):
+        execute(join(tmp_path), Compute(), "c0de")
+
+
+def test_time_of_failed_attempts_counts(run, tmp_path):
+    with pytest.raises(RuntimeError):
+        execute(join(tmp_path, fails=True), Compute(), "c0de")
+    note = run / ".joined.attempts.json"
+    (first,) = json.loads(note.read_text())
+    assert first["wall"] >= 0
+    note.write_text(json.dumps([{"wall": 100.0, "cpu": 50.0}]))
+    execute(join(tmp_path), Compute(), "c0de")
+    record = read_json(run / "joined" / "provenance.json")
+    assert record["attempts"] == 2
+    assert record["wall_seconds"] >= 100
+    assert record["cpu_seconds"] >= 50
+    assert not note.exists()
+
+
+def test_a_long_attempt_notes_its_time_while_it_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "BEAT", 0.01)
+    path = tmp_path / ".x.attempts.json"
+
+    def fail_once_noted():
+        with records._Attempts(path):
+            while not path.exists():
+                pass
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_once_noted()
+    assert len(json.loads(path.read_text())) == 1
