@@ -105,11 +105,11 @@ def _check(rows: list[Annotation], exemplars: Exemplars) -> None:
         if Path(layer).name != layer:
             msg = f"layer {layer!r} cannot be the name of a folder, which the format asks for"
             raise UserError(msg)
-    for layer, unit, _ in rows:
-        if layer not in units:
-            raise unknown("layer", layer, units, where="the annotations to export")
-        if unit >= units[layer]:
-            msg = f"the annotations name unit {unit} of {layer!r}, which has {units[layer]} units"
+    for row in rows:
+        if row.layer not in units:
+            raise unknown("layer", row.layer, units, where="the annotations to export")
+        if row.unit >= (count := units[row.layer]):
+            msg = f"the annotations name unit {row.unit} of {row.layer!r}, which has {count} units"
             raise UserError(msg)
 
 

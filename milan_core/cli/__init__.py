@@ -25,6 +25,7 @@ STAGES = (
     "models",
     "exemplars",
     "annotations",
+    "crowd",
     "features",
     "captioner",
     "describe",

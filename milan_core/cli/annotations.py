@@ -1,4 +1,4 @@
-"""`milan annotations`: references for the captioner, written by programs or by people."""
+"""`milan annotations`: look at, complete and write sets of annotations (MILANNOTATIONS)."""
 
 from __future__ import annotations
 
@@ -18,30 +18,17 @@ from milan_core.cli.common import (
     verb,
     weights_of,
 )
-from milan_core.cli.crowd import SET_HELP, register_crowd
 from milan_core.core.stages import code_version
+
+SET_HELP = "folder of the published format, or its zip"
 
 
 def register(subparsers: Any) -> None:
     """Add the stage."""
-    verbs = stage(subparsers, "annotations", "references for the captioner")
-    parser = verb(
-        verbs,
-        "write",
-        "three programmatic annotators and the known concept of every unit",
-        "milan annotations write --model mine --exemplars exemplars.safetensors --dataset DIR"
-        " --out annotations.csv",
-        _write,
-    )
-    parser.add_argument("--model", required=True, help="name of the network, part of the seeds")
-    parser.add_argument("--exemplars", type=Path, required=True)
-    parser.add_argument("--dataset", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="annotations.csv")
+    verbs = stage(subparsers, "annotations", "inspect, merge and export sets of annotations")
     _register_encode(verbs)
     _register_published(verbs)
     _register_export(verbs)
-    register_crowd(verbs)
 
 
 def _register_encode(verbs: Any) -> None:
@@ -142,33 +129,6 @@ def _add_texts(parser: argparse.ArgumentParser, required: bool = True) -> None:
     parser.add_argument(
         "--column", default="description", help="of --texts: description (default) or summary"
     )
-
-
-def _write(arguments: argparse.Namespace) -> None:
-    from milan_core.annotations.write import annotate_network
-    from milan_core.core import provenance
-    from milan_core.exemplars.store import load_exemplars
-    from milan_core.images.store import open_dataset
-
-    folder = arguments.out.parent
-    inputs = [arguments.exemplars, arguments.dataset]
-    with provenance.step(
-        "annotations_write",
-        folder,
-        inputs=inputs,
-        options={"model": arguments.model},
-        seed=arguments.seed,
-        code=code_version("annotations"),
-    ) as record:
-        record.update(
-            annotate_network(
-                load_exemplars(arguments.exemplars),
-                open_dataset(folder_of(arguments.dataset)),
-                arguments.model,
-                arguments.seed,
-                folder,
-            )
-        )
 
 
 def _encode(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The verbs of `milan annotations` for crowd workers: what they are shown, and what they wrote."""
+"""`milan crowd`: tasks for crowd workers, and their answers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import verb
+from milan_core.cli.common import stage, verb
 from milan_core.core.errors import UserError
 
-SET_HELP = "folder of the published format, or its zip"
 
-
-def register_crowd(verbs: Any) -> None:
-    """Add the verbs."""
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    verbs = stage(subparsers, "crowd", "annotations by crowd workers: tasks, test, cleaning")
     parser = verb(
         verbs,
         "clean",
         "raw crowd answers to annotations.csv: rejected out, spelling, boilerplate",
-        "milan annotations clean --results batch.csv --out annotations.csv",
+        "milan crowd clean --results batch.csv --out annotations.csv",
         _clean,
     )
     parser.add_argument("--results", type=Path, required=True, help="the platform's CSV")
@@ -31,11 +30,13 @@ def register_crowd(verbs: Any) -> None:
         verbs,
         "hits",
         "one task a unit for a crowd platform: layer, unit, image_url_1 ...",
-        "milan annotations hits --set mynet-photos --base-url https://example.org/pictures"
+        "milan crowd hits --set mynet-photos --base-url https://example.org/pictures"
         " --out hits.csv",
         _hits,
     )
-    parser.add_argument("--set", type=Path, required=True, help=SET_HELP)
+    parser.add_argument(
+        "--set", type=Path, required=True, help="folder of the published format, or its zip"
+    )
     parser.add_argument("--base-url", required=True, help="address that serves the pictures")
     parser.add_argument("--limit", type=int, help="only the first units")
     parser.add_argument(
@@ -46,7 +47,7 @@ def register_crowd(verbs: Any) -> None:
         verbs,
         "qualification",
         "the test before the tasks: YAML to question and answer XML and a mock-up page",
-        "milan annotations qualification --test test.yaml --out qualification",
+        "milan crowd qualification --test test.yaml --out qualification",
         _qualification,
     )
     parser.add_argument("--test", type=Path, required=True, help="YAML")

@@ -102,18 +102,34 @@ def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[A
 
 
 def read_csv(path: Path | str, required: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Read a CSV file with a header into dictionaries; refuse one that lacks a required column."""
+    """The rows of a CSV file with a header; see `numbered_rows`."""
+    return [row for _, row in numbered_rows(path, required)]
+
+
+def numbered_rows(
+    path: Path | str, required: Sequence[str] = ()
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with a header, each with the number of the line that it ends on.
+
+    Raises:
+        UserError: for a file that is missing or not CSV in UTF-8, that lacks a column of
+            `required`, or in which a row has another number of fields than the header.
+
+    """
     try:
-        with Path(path).open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            missing = [name for name in required if name not in (reader.fieldnames or [])]
-            if missing:
-                raise UserError(
-                    f"{path}: missing column {', '.join(missing)}; got {reader.fieldnames}"
-                )
-            return list(reader)
+        with Path(path).open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle, strict=True)
+            names = reader.fieldnames or []
+            if missing := [name for name in required if name not in names]:
+                raise UserError(f"{path}: missing column {', '.join(missing)}; got {names}")
+            for row in reader:
+                if None in row or None in row.values():
+                    raise UserError(f"{path}, line {reader.line_num}: expected {len(names)} fields")
+                yield reader.line_num, row
     except FileNotFoundError:
         raise UserError(f"table not found: {path}") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a readable CSV table in UTF-8: {error}") from None
 
 
 def write_npy(path: Path | str, array: np.ndarray) -> None:

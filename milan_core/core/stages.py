@@ -29,7 +29,6 @@ STAGES: dict[str, tuple[str, list[str]]] = {
         "exemplars",
         ["exemplars.mine", "exemplars.store", "networks.zoo", "images.store"],
     ),
-    "annotations": ("annotations", ["annotations.write", "images.store", "exemplars.store"]),
     "annotation_sets": ("annotations", ["captioner.features.annotated", "captioner.features.pool"]),
     "features": ("features", ["captioner.features.pool", "images.store", "exemplars.store"]),
     "captioner": ("captioner", ["captioner.training.splits"]),

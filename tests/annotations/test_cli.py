@@ -1,4 +1,4 @@
-"""The verbs of `milan annotations` for published sets and crowds, and what they may not import."""
+"""The verbs of `milan annotations` and `milan crowd`; annotations need no torch."""
 
 import json
 import subprocess
@@ -74,7 +74,7 @@ def test_export_inspect_pictures_hits(mined, capsys):
     assert main([*command, "--texts", "descriptions.csv", "--key", "mine/photos"]) == 0
     units = json.loads((mined / "shown/data.json").read_text())["units"]
     assert [unit["description"] for unit in units] == ["cats", "dogs"]
-    command = ["annotations", "hits", "--set", "set", "--out", "hits.csv", "--check", "--base-url"]
+    command = ["crowd", "hits", "--set", "set", "--out", "hits.csv", "--check", "--base-url"]
     assert main([*command, (mined / "shown").as_uri()]) == 0
     assert (mined / "hits.csv").read_text().count("file://") == 6
     assert main([*command, (mined / "gone").as_uri()]) == 2
@@ -106,7 +106,7 @@ def test_clean(tmp_path, monkeypatch, capsys):
     (tmp_path / "raw.csv").write_text(header + "fc,0,These are dgos.,,A\nfc,1,x,now,A\n")
     (tmp_path / "words.txt").write_text("dogs 3\nthese 4\nare 5\n")
     (tmp_path / "workers.yaml").write_text("A: {dogs: puppies}\n")
-    command = ["annotations", "clean", "--results", "raw.csv", "--out", "annotations.csv"]
+    command = ["crowd", "clean", "--results", "raw.csv", "--out", "annotations.csv"]
     assert main([*command, "--words", "words.txt", "--workers", "workers.yaml"]) == 0
     assert (tmp_path / "annotations.csv").read_text() == "layer,unit,summary\nfc,0,puppies\n"
     assert "1 of 2 answers (1 rejected, 0 empty, 1 changed, 1 words" in capsys.readouterr().out
@@ -118,18 +118,20 @@ def test_clean(tmp_path, monkeypatch, capsys):
 def test_qualification(tmp_path, capsys):
     test = "title: t\ndescription: d\nquestions: [{text: q, answers: [{text: a, correct: true}]}]\n"
     (tmp_path / "test.yaml").write_text(test)
-    command = ["annotations", "qualification", "--test", str(tmp_path / "test.yaml")]
+    command = ["crowd", "qualification", "--test", str(tmp_path / "test.yaml")]
     assert main([*command, "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out/questions.xml").is_file()
     assert "mockup.html" in capsys.readouterr().out
 
 
 def test_every_verb_shows_an_example(capsys):
-    for verb in ("inspect", "merge", "export", "pictures", "clean", "hits", "qualification"):
+    verbs = [("annotations", verb) for verb in ("inspect", "merge", "export", "pictures")]
+    verbs += [("crowd", verb) for verb in ("clean", "hits", "qualification")]
+    for command, verb in verbs:
         with pytest.raises(SystemExit) as ended:
-            main(["annotations", verb, "--help"])
+            main([command, verb, "--help"])
         assert ended.value.code == 0
-        assert f"example:\n  milan annotations {verb} " in capsys.readouterr().out
+        assert f"example:\n  milan {command} {verb} " in capsys.readouterr().out
 
 
 def test_annotations_need_no_torch():

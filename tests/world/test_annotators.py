@@ -1,11 +1,9 @@
 """The programmatic annotators: honest, different from each other, and repeatable."""
 
-import csv
-
 import numpy as np
 import pytest
 
-from milan_core.annotations.write import annotate_network
+from milan_core.annotations.programmatic import annotate_network
 from milan_core.images.build import build_dataset
 from milan_core.scoring.words import names_concept
 from milan_core.world.annotators import ANNOTATORS, agreement, annotate, token_f1
@@ -203,34 +201,27 @@ def exemplars(world, count=80):
     return Exemplars({"a": (ids[:half], masks[:half]), "b": (ids[half:], masks[half:])})
 
 
-def rows(path):
-    with path.open() as handle:
-        return list(csv.DictReader(handle))
-
-
-def test_a_whole_network(world, tmp_path):
-    facts = annotate_network(exemplars(world), world, "net", 0, tmp_path)
-    truth, notes = rows(tmp_path / "truth.csv"), rows(tmp_path / "annotations.csv")
-    assert len(truth) == 80
-    assert len(notes) == 240
-    assert list(notes[0]) == ["layer", "unit", "summary", "annotator"]
-    assert [n["annotator"] for n in notes[:3]] == list(ANNOTATORS)
-    assert facts["specific"] == sum(int(t["specific"]) for t in truth) > 40
+def test_a_whole_network(world):
+    annotations = annotate_network(exemplars(world), world, "net", 0)
+    assert len(annotations.truth) == 80
+    assert len(annotations.rows) == 240
+    assert [annotator for *_, annotator in annotations.rows[:3]] == list(ANNOTATORS)
+    facts = annotations.facts()
+    assert facts["specific"] == sum(int(row[6]) for row in annotations.truth) > 40
     measured = facts["agreement"]
     assert measured["shuffled_token_f1"] < measured["token_f1"] < 1
     assert measured["shuffled_identical"] <= measured["identical"] < 0.5
-    assert all(n["summary"] == n["summary"].lower().strip() != "" for n in notes)
+    assert all(text == text.lower().strip() != "" for _, _, text, _ in annotations.rows)
 
 
-def test_units_do_not_depend_on_order_or_company(world, tmp_path, monkeypatch):
+def test_units_do_not_depend_on_order_or_company(world, monkeypatch):
     whole = exemplars(world, 20)
-    annotate_network(whole, world, "net", 0, tmp_path / "1")
-    monkeypatch.setattr("milan_core.annotations.write.CHUNK", 3)
+    one = annotate_network(whole, world, "net", 0)
+    monkeypatch.setattr("milan_core.annotations.programmatic.CHUNK", 3)
     backwards = Exemplars({name: whole.parts[name] for name in ("b", "a")})
-    annotate_network(backwards, world, "net", 0, tmp_path / "2")
-    for file in ("annotations.csv", "truth.csv"):
-        one, two = (sorted(map(str, rows(tmp_path / n / file))) for n in "12")
-        assert one == two
+    two = annotate_network(backwards, world, "net", 0)
+    assert sorted(one.rows) == sorted(two.rows)
+    assert sorted(map(str, one.truth)) == sorted(map(str, two.truth))
 
 
 def test_agreement_by_hand():

@@ -1,4 +1,27 @@
-# Exemplars and texts from files: sets in the format of MILANNOTATIONS.
+# Annotations of mined networks by programs, and sets of annotations from files.
+
+
+rule annotations_write:
+    input:
+        exemplars="<results>/{model}/exemplars/exemplars.safetensors",
+        dataset=probe_manifest,
+    output:
+        annotations="<results>/{model}/annotations/annotations.csv",
+        truth="<results>/{model}/annotations/truth.csv",
+        record="<results>/{model}/annotations/provenance.json",
+    log:
+        "<logs>/{model}/annotations.log",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+    params:
+        model="{model}",
+        seed=CONFIG.seed,
+        code=step_code("annotations.write"),
+    shell:
+        command("annotations.write")
 
 
 rule annotations_encode:

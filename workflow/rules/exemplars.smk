@@ -48,28 +48,6 @@ rule exemplars_merge:
         "milan --log {log} exemplars merge --shards {input} --out {output}"
 
 
-rule annotations_write:
-    input:
-        exemplars="<results>/{model}/exemplars/exemplars.safetensors",
-        dataset=probe_manifest,
-    output:
-        annotations="<results>/{model}/annotations/annotations.csv",
-        truth="<results>/{model}/annotations/truth.csv",
-    log:
-        "<logs>/{model}/annotations.log",
-    conda:
-        "../../envs/milan.yaml"
-    threads: 1
-    resources:
-        mem="4GB",
-    params:
-        seed=CONFIG.seed,
-        code=code_version("annotations"),
-    shell:
-        "milan --log {log} annotations write --model {wildcards.model} --exemplars {input.exemplars}"
-        " --dataset {input.dataset} --seed {params.seed} --out {output.annotations}"
-
-
 rule exemplars:
     input:
         collect("<results>/{model}/exemplars/exemplars.safetensors", model=NETWORKS),

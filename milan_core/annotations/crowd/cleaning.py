@@ -18,8 +18,9 @@ from urllib.parse import unquote
 
 import yaml
 
-from milan_core.annotations.records import Annotation, read_table, unit_number
+from milan_core.annotations.records import Annotation, unit_number
 from milan_core.core.errors import UserError
+from milan_core.core.files import numbered_rows
 
 RULES = Path(__file__).with_name("cleaning.yaml")
 COLUMNS = ("Answer.summary", "RejectionTime", "WorkerId")
@@ -110,15 +111,16 @@ def clean(
 
     """
     path, rules, result = Path(path), rules or CleaningRules.load(), Cleaned()
-    for row in read_table(path, (*COLUMNS, *((URL_COLUMN,) if legacy else UNIT_COLUMNS))):
+    columns = (*COLUMNS, *((URL_COLUMN,) if legacy else UNIT_COLUMNS))
+    for line, row in numbered_rows(path, columns):
         result.answers += 1
-        if row.fields["RejectionTime"].strip():
+        if row["RejectionTime"].strip():
             result.rejected += 1
             continue
-        layer, unit = _unit_of(row.fields, f"{path}, line {row.line}", legacy)
-        raw = " ".join(row.fields["Answer.summary"].lower().split())
+        layer, unit = _unit_of(row, f"{path}, line {line}", legacy)
+        raw = " ".join(row["Answer.summary"].lower().split())
         text = rules.apply(_spell(raw, speller, result.corrections) if speller else raw)
-        worker = row.fields["WorkerId"]
+        worker = row["WorkerId"]
         own = " ".join(replace_phrases(text, (workers or {}).get(worker, {})).split())
         result.worker_rules[worker] += int(own != text)
         result.changed += own != raw

@@ -12,6 +12,7 @@ from milan_core.annotations.crowd.cleaning import (
     replace_phrases,
 )
 from milan_core.annotations.crowd.spelling import FrequencySpeller
+from milan_core.annotations.records import Annotation
 from milan_core.core.errors import UserError
 
 HEADER = "Input.layer,Input.unit,Answer.summary,RejectionTime,WorkerId\n"
@@ -77,7 +78,10 @@ def test_a_whole_table(tmp_path):
         '7,10,"Red, green",,B',
     )
     found = clean(path)
-    assert found.annotations == [("conv1", 3, "dogs"), ("7", 10, "red, green")]
+    assert found.annotations == [
+        Annotation("conv1", 3, "dogs"),
+        Annotation("7", 10, "red, green"),
+    ]
     assert (found.answers, found.rejected, found.empty, found.changed) == (4, 1, 1, 2)
     assert not found.worker_rules
 
@@ -114,8 +118,8 @@ def test_legacy_tables_name_the_unit_in_the_address(tmp_path):
         header=header,
     )
     assert clean(path, legacy=True).annotations == [
-        ("conv1", 12, "dogs"),
-        ("blocks.1/mlp", 3, "cats"),
+        Annotation("conv1", 12, "dogs"),
+        Annotation("blocks.1/mlp", 3, "cats"),
     ]
     path = write(tmp_path, "https://example.org/12.png,dogs,,A", header=header)
     with pytest.raises(UserError, match=r"line 2: expected \.\.\./<layer>/unit_<number>/<image>"):
