@@ -18,8 +18,8 @@ from PIL import Image
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, read_npy, write_npy
+from milan_core.core.identity import step_code
 from milan_core.core.seeding import generator
-from milan_core.core.stages import code_version
 from milan_core.images.files import UNREADABLE, resize_crop, squash_crop, to_rgb
 from milan_core.images.options import PictureSpec, write_spec
 from milan_core.images.resume import Filling, filled_array
@@ -110,7 +110,7 @@ def store_pictures(
 ) -> Dataset:
     """Write the data set folder `out` of these pictures; `tables` write further files of it.
 
-    A build that was killed goes on with the first picture that is not safe yet (`data.resume`).
+    A build that was killed goes on with the first picture that is not safe yet (`images.resume`).
     """
     start_folder(out)
     height, width = _stored_size(pictures, spec, name)
@@ -119,7 +119,7 @@ def store_pictures(
     def facts(number: int) -> str:
         return _facts(pictures[number])
 
-    with filled_array(out / "images.npy", shape, _rules(spec), facts) as filling:
+    with filled_array(out / "images.npy", shape, _rules(kind, spec), facts) as filling:
         good, skipped = _fill(filling, pictures, spec, threads)
     if not good:
         msg = f"dataset {name!r}: none of the {len(pictures)} images can be read"
@@ -157,9 +157,10 @@ def _stored_size(pictures: Sequence[Picture], spec: PictureSpec, name: str) -> t
     raise UserError(msg)
 
 
-def _rules(spec: PictureSpec) -> str:
-    """All that decides the rows beside the pictures: options, our sources, the decoder."""
-    return canonical_json([write_spec(spec), code_version("datasets"), PIL.__version__])
+def _rules(kind: str, spec: PictureSpec) -> str:
+    """What decides the rows besides the pictures: options, code, decoder."""
+    code = step_code("images.pictures:read_picture", f"images.kinds.{kind}")
+    return canonical_json([write_spec(spec), code, PIL.__version__])
 
 
 def _facts(picture: Picture) -> str:

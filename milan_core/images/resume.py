@@ -1,11 +1,12 @@
-"""An array that is filled row by row, and goes on after a kill where it was.
+"""An array that is filled row by row and resumed after a kill.
 
-    .images.npy.partial         the array, as far as it is
-    .images.npy.partial.json    how far it is, and a digest of what it was made of
+    .FOLDER.images.npy.partial         the rows so far
+    .FOLDER.images.npy.partial.json    how many are safe, and a digest of what they were made of
 
-Rows are on disk before the record that counts them, and the record is replaced whole, so whatever
-happens it never counts a row that is not there; rows after the counted ones are written again. What
-was made of other items, or by other rules, than those of today counts nothing.
+Both lie beside the folder of the finished array, since Snakemake deletes an output folder before a
+job and after a failure. Rows are flushed before the record that counts them, and the record is
+replaced atomically, so it never counts a row that is not on disk. Rows that were made of other
+items, or by other rules, are not reused.
 """
 
 from __future__ import annotations
@@ -73,6 +74,11 @@ class Filling:
         self.seen += 1
 
 
+def partial_path(path: Path) -> Path:
+    """Where the rows of an array lie until it is finished: beside its folder."""
+    return path.parent.with_name(f".{path.parent.name}.{path.name}.partial")
+
+
 @contextmanager
 def filled_array(path: Path, shape: tuple[int, ...], rules: str, facts: Facts) -> Iterator[Filling]:
     """A memory-mapped uint8 .npy to fill; it appears under `path` when the block ends well.
@@ -84,9 +90,9 @@ def filled_array(path: Path, shape: tuple[int, ...], rules: str, facts: Facts) -
         facts: what decides the row of each item; told apart by any difference.
 
     """
-    partial = path.with_name(f".{path.name}.partial")
-    record = path.with_name(f".{path.name}.partial.json")
-    with _held(partial):
+    partial = partial_path(path)
+    record = partial.with_name(f"{partial.name}.json")
+    with _held(partial, path.parent):
         filling = _resumed(partial, record, shape, rules, facts)
         if filling is None:
             record.unlink(missing_ok=True)
@@ -114,7 +120,7 @@ def _resumed(
 
 
 @contextmanager
-def _held(partial: Path) -> Iterator[None]:
+def _held(partial: Path, folder: Path) -> Iterator[None]:
     """Keep other processes from filling the same array; ends with this process at the latest."""
     import fcntl
 
@@ -127,7 +133,7 @@ def _held(partial: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        msg = f"another run is building {partial.parent}; wait for it, or give another folder"
+        msg = f"another run is building {folder}; wait for it, or give another folder"
         raise UserError(msg) from None
     finally:
         os.close(handle)

@@ -24,7 +24,7 @@ def weights_file(config: Config, model: str) -> str | None:
     if weights.source == "train":
         return f"{roots.results}/{model}/target/weights.safetensors"
     if weights.source == "asset":
-        return f"{roots.resources}/assets/{weights.asset}/asset.json"
+        return f"{roots.resources}/assets/{weights.asset}"
     if weights.source == "download":
         return f"{roots.resources}/weights/{weights.filename}"
     return weights.path if weights.source == "file" else None

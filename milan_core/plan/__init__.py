@@ -72,7 +72,7 @@ def weights_file(config: Config, model: str, results: str, resources: str) -> st
     if weights.source == "train":
         return f"{results}/{model}/target/weights.safetensors"
     if weights.source == "asset":
-        return f"{resources}/assets/{weights.asset}/asset.json"
+        return f"{resources}/assets/{weights.asset}"
     if weights.source == "download":
         return f"{resources}/weights/{weights.filename}"
     return weights.path if weights.source == "file" else None

@@ -7,13 +7,13 @@ ANALYZED = plan_analysis.analyzed(CONFIG)
 
 def evaluation_manifest(wildcards):
     """The labelled images that the accuracy of the network is measured on."""
-    return manifest(plan_analysis.evaluation_dataset(CONFIG, wildcards.model))
+    return dataset_folder(plan_analysis.evaluation_dataset(CONFIG, wildcards.model))
 
 
 def analyze_asset(kind):
     """The parser or the word vectors, when the configuration names one."""
     name = getattr(CONFIG.analyze, kind)
-    return f"{RESOURCES}/assets/{name}/asset.json" if name else []
+    return asset_folder(name)
 
 
 def analyze_options(wildcards, input):

@@ -1,6 +1,6 @@
 rule assets_fetch:
     output:
-        "<resources>/assets/{asset}/asset.json",
+        directory("<resources>/assets/{asset}"),
     log:
         "<logs>/assets/{asset}.log",
     retries: 2

@@ -20,4 +20,6 @@ def audited_truth(wildcards):
 
 def audited_datasets(wildcards):
     """The probe data set of every audited network."""
-    return [manifest(CONFIG.model_zoo[name].dataset) for name in plan.audited(CONFIG)]
+    return [
+        dataset_folder(CONFIG.model_zoo[name].dataset) for name in plan.audited(CONFIG)
+    ]

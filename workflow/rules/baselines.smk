@@ -1,6 +1,6 @@
 rule baselines_concepts:
     input:
-        dataset="<resources>/datasets/{dataset}/manifest.json",
+        dataset="<resources>/datasets/{dataset}",
     output:
         "<results>/baselines/concepts/{dataset}/concepts.safetensors",
     log:

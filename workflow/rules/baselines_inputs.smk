@@ -7,7 +7,7 @@ KNOWN = [t.test for t in COMPARED if t.test in NETWORKS]  # whose concepts are k
 
 def label_manifest(wildcards):
     """The images that the labels of a network are drawn from."""
-    return manifest(baseline_plan.label_dataset(CONFIG, wildcards.model))
+    return dataset_folder(baseline_plan.label_dataset(CONFIG, wildcards.model))
 
 
 def label_concepts(wildcards):

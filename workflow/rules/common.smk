@@ -50,9 +50,17 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def manifest(dataset):
-    """The marker of a finished data set: every job that reads the images waits for it."""
-    return f"{RESOURCES}/datasets/{dataset}/manifest.json"
+def dataset_folder(dataset):
+    """The folder of a data set, which one job writes whole."""
+    return f"{RESOURCES}/datasets/{dataset}"
+
+
+manifest = dataset_folder  # the name before
+
+
+def asset_folder(asset):
+    """The folder of an asset; empty when the configuration names none."""
+    return f"{RESOURCES}/assets/{asset}" if asset else []
 
 
 def gpus(wildcards):
@@ -77,7 +85,7 @@ def model_weights(wildcards):
 
 def probe_manifest(wildcards):
     """The probe data set of the network."""
-    return manifest(CONFIG.model_zoo[wildcards.model].dataset)
+    return dataset_folder(CONFIG.model_zoo[wildcards.model].dataset)
 
 
 GENERATED = [

@@ -19,7 +19,7 @@ def user_images(wildcards):
 def dataset_assets(wildcards):
     """The assets that a data set is composed of."""
     names = CONFIG.dataset_zoo[wildcards.dataset].assets
-    return [f"{RESOURCES}/assets/{name}/asset.json" for name in names]
+    return [asset_folder(name) for name in names]
 
 
 def dataset_spec(wildcards):
@@ -43,4 +43,4 @@ def generator_weights(wildcards):
 
 def generator_scenes(wildcards):
     """The data set whose scenes are drawn."""
-    return manifest(CONFIG.dataset_zoo[wildcards.dataset].scenes)
+    return dataset_folder(CONFIG.dataset_zoo[wildcards.dataset].scenes)

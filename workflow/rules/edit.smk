@@ -7,7 +7,7 @@ EDITED = edit_plan.edited(CONFIG)
 def edit_datasets(wildcards):
     """Data sets of the trial; counterfactual pairs may name one twice."""
     trial = edit_plan.edit_trial(CONFIG, wildcards.model)
-    return [manifest(name) for name in trial.datasets().values()]
+    return [dataset_folder(name) for name in trial.datasets().values()]
 
 
 def edit_truth(wildcards):
@@ -20,7 +20,7 @@ def edit_training(wildcards):
     """Images that the network was trained on, when its head is trained again."""
     if edit_plan.edit_options(CONFIG).fine_tune is None:
         return []
-    return manifest(CONFIG.model_zoo[wildcards.model].weights.dataset)
+    return dataset_folder(CONFIG.model_zoo[wildcards.model].weights.dataset)
 
 
 def edit_reference(wildcards):

@@ -1,7 +1,7 @@
 rule features_encode:
     input:
         weights=encoder_weights,
-        dataset="<resources>/datasets/{dataset}/manifest.json",
+        dataset="<resources>/datasets/{dataset}",
     output:
         "<results>/encoder/{dataset}/encoded.json",
     log:

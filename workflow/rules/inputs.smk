@@ -43,7 +43,7 @@ def training_seed(wildcards):
 def training_manifests(wildcards):
     """The data set that a target learns from, then those its accuracy is reported on."""
     weights = CONFIG.model_zoo[wildcards.model].weights
-    return [manifest(name) for name in [weights.dataset, *weights.tests]]
+    return [dataset_folder(name) for name in [weights.dataset, *weights.tests]]
 
 
 def teacher_weights(wildcards):
@@ -155,7 +155,7 @@ def trial_file(kind):
 def bertscore_asset(wildcards):
     """The text encoder of BERTScore, when the configuration names one."""
     name = CONFIG.generalization.bertscore
-    return f"{RESOURCES}/assets/{name}/asset.json" if name else []
+    return asset_folder(name)
 
 
 def taught_files(split, kind):

@@ -2,7 +2,7 @@ rule datasets_build:
     input:
         assets=dataset_assets,
     output:
-        "<resources>/datasets/{dataset}/manifest.json",
+        directory("<resources>/datasets/{dataset}"),
     log:
         "<logs>/datasets/{dataset}.log",
     benchmark:
@@ -30,7 +30,7 @@ rule datasets_generate:
         scenes=generator_scenes,
         weights=generator_weights,
     output:
-        "<resources>/datasets/{dataset}/manifest.json",
+        directory("<resources>/datasets/{dataset}"),
     log:
         "<logs>/datasets/{dataset}.log",
     benchmark:
@@ -56,7 +56,7 @@ rule datasets_latents:
     input:
         weights=generator_weights,
     output:
-        "<resources>/datasets/{dataset}/manifest.json",
+        directory("<resources>/datasets/{dataset}"),
     log:
         "<logs>/datasets/{dataset}.log",
     benchmark:

@@ -9,7 +9,7 @@ def variant_spec(wildcards):
 def variant_asset(wildcards):
     """The asset that holds the prior of a variant, if it is one."""
     name = CONFIG.variants[wildcards.variant].prior.asset
-    return f"{RESOURCES}/assets/{name}/asset.json" if name else []
+    return asset_folder(name)
 
 
 def variant_names(wildcards):

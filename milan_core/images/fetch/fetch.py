@@ -26,7 +26,6 @@ from milan_core.images.fetch.registry import AssetSpec
 FORMAT = "milan-asset"
 VERSION = 1
 PIP_SECONDS = 3600
-MARK = ".milan-asset"  # Snakemake deletes asset.json before a rerun; this still says whose it is
 
 
 def _places(cache: Path | None) -> list[Path]:
@@ -153,9 +152,9 @@ def _is_current(spec: AssetSpec, out: Path) -> bool:
 def _replace_folder(new: Path, out: Path) -> None:
     """Put the finished folder `new` in the place of `out`, which must be ours or empty."""
     if out.exists():
-        ours = out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))
+        ours = out.is_dir() and ((out / "asset.json").is_file() or not any(out.iterdir()))
         if not ours:
-            msg = f"{out} exists and is not an asset folder; give another --out"
+            msg = f"{out} exists and is not an asset folder; delete it or give another --out"
             raise UserError(msg)
         shutil.rmtree(out)
     new.replace(out)
@@ -187,6 +186,5 @@ def _bring(spec: AssetSpec, out: Path, cache: Path | None) -> None:
         folder = Path(temporary) / "asset"
         folder.mkdir()
         files = extract(archive, folder, spec.keep, spec.drop, max_bytes=spec.max_bytes)
-        (folder / MARK).touch()
         write_json(folder / "asset.json", _record(spec, folder, files))
         _replace_folder(folder, out)

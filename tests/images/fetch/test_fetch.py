@@ -75,7 +75,7 @@ def test_placed_by_hand(downloads, tmp_path):
     assert record["sha256"] == spec.sha256
     assert (record["package"], record["version"], record["licence"]) == ("fake-art", "1.0", "MIT")
     found = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
-    assert found == {"asset.json", fetch.MARK, "art/a/one.png", "art/a/two.png"}
+    assert found == {"asset.json", "art/a/one.png", "art/a/two.png"}
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == [".out.lock"]
 
 
@@ -146,15 +146,15 @@ def test_other_versions_are_not_taken_for_it(downloads, tmp_path):
         fetch_asset(make_spec("ab" * 32), tmp_path / "out")
 
 
-def test_rerun_after_snakemake_deleted_the_record(downloads, tmp_path):
+def test_an_empty_folder_is_filled_and_a_damaged_one_replaced(downloads, tmp_path):
     spec = make_spec(make_wheel(downloads / WHEEL))
     out = tmp_path / "out"
     out.mkdir()
-    fetch_asset(spec, out)  # an empty folder is fine: Snakemake makes it
-    (out / "asset.json").unlink()
+    fetch_asset(spec, out)
+    (out / "art/a/one.png").unlink()
     (out / "art/a/stale.png").touch()
     fetch_asset(spec, out)
-    assert (out / "asset.json").is_file()
+    assert (out / "art/a/one.png").is_file()
     assert not (out / "art/a/stale.png").exists()
 
 
