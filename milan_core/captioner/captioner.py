@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.describe import describe_exemplars
 from milan_core.captioner.descriptions import Descriptions, join_units
 from milan_core.captioner.language_model import LanguageModel, counted_lengths
 from milan_core.captioner.options import DecodingOptions
@@ -35,10 +36,7 @@ from milan_core.captioner.stepping import Stepper, StepWeights, default_unit_bat
 from milan_core.captioner.vocabulary import Tokenizer
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import torch_generator
-
-if TYPE_CHECKING:
-    from milan_core.exemplars.store import ExemplarSet
-
+from milan_core.exemplars.store import ExemplarSet
 
 _DEFAULT = DecodingOptions()
 
@@ -121,9 +119,7 @@ class Captioner(nn.Module):
     def describe(
         self, result: ExemplarSet, layer: str | None = None, images: np.ndarray | None = None
     ) -> list[dict[str, Any]]:
-        """A table of descriptions of mined exemplars; see `milan_core.describers.encoding`."""
-        from milan_core.describers.encoding import describe_exemplars
-
+        """A table of descriptions of mined exemplars; see `milan_core.captioner.describe`."""
         return describe_exemplars(self, result, images, layer, device=str(self._device))
 
     @torch.inference_mode()

@@ -18,7 +18,7 @@ import torch
 from milan_core.captioner.captioner import Captioner
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.language_model import LanguageModel
-from milan_core.captioner.release import captioner_from_release, filled, read_release
+from milan_core.captioner.release import captioner_parts, filled, read_release
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError
 from milan_core.core.files import (
@@ -63,14 +63,20 @@ def load_captioner(path: Path | str) -> Captioner:
     """
     path = Path(path)
     if path.is_dir() or path.is_file():
-        folder = path.is_dir()
-        found = _load_folder(path) if folder else captioner_from_release(read_release(path))
-        found.origin = path
-        return found
+        captioner = _load_folder(path) if path.is_dir() else _load_release(path)
+        captioner.origin = path
+        return captioner
     message = (
         f"captioner not found: {path}; give a folder with {CONFIG}, or a released milan-*.pth file"
     )
     raise UserError(message)
+
+
+def _load_release(path: Path) -> Captioner:
+    parts = captioner_parts(read_release(path))
+    captioner = Captioner(parts.decoder, parts.language_model, parts.tokenizer).eval()
+    captioner.meta = parts.meta
+    return captioner
 
 
 def _load_folder(folder: Path) -> Captioner:

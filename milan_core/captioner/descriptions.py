@@ -1,13 +1,17 @@
-"""What a captioner gives back."""
+"""Descriptions of units: what decoding returns, and its rows in the tables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+COLUMNS = ("layer", "unit", "description", "logp", "logp_lm", "score")
+"""Columns of a table of descriptions."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,27 @@ def _weighted(
     if logp is None or logp_lm is None or weight is None:
         return None
     return wpmi(logp, logp_lm, weight)
+
+
+def description_rows(keys: list[tuple[str, int]], found: Descriptions) -> list[tuple[Any, ...]]:
+    """Rows of a description table: layer, unit, description, log p(d|E), log p(d), score."""
+    return [(*key, *values) for key, values in zip(keys, description_values(found), strict=True)]
+
+
+def description_values(found: Descriptions) -> list[tuple[str, float, float | str, float]]:
+    """Of every unit: description, log p(d|E), log p(d) (empty without a model of it), score."""
+    prior = found.logp_lm if found.logp_lm is not None else [""] * len(found.captions)
+    return [
+        (text, rounded(logp), rounded(lm), rounded(score))
+        for text, logp, lm, score in zip(
+            found.captions, found.logp, prior, found.scores, strict=True
+        )
+    ]
+
+
+def rounded(value: Any) -> Any:
+    """A number as the tables show it, six significant digits; empty text stays empty."""
+    return value if value == "" else float(f"{value:.6g}")
 
 
 def join_units(parts: list[Tensor], empty: tuple[int, ...], fill: int | None = None) -> Tensor:

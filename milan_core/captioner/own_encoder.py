@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from milan_core.captioner.reading import pooling_of
+from milan_core.captioner.reading import Recorded, pooling_of
 from milan_core.core.errors import UserError
 
 if TYPE_CHECKING:
-    from milan_core.captioner.captioner import Captioner
     from milan_core.captioner.features.encoder import Encoder
     from milan_core.exemplars.store import ExemplarSet
 
@@ -25,7 +24,7 @@ ENCODER_WEIGHTS = "encoder.safetensors"
 
 
 def encoder_of(
-    captioner: Captioner, device: str = "cpu", weights: Path | str | None = None
+    captioner: Recorded, device: str = "cpu", weights: Path | str | None = None
 ) -> Encoder:
     """The encoder that the captioner was trained with, its weights checked by their digest.
 
@@ -51,7 +50,7 @@ def encoder_of(
     return encoder
 
 
-def _trained_with(captioner: Captioner, device: str, weights: Path | str | None) -> Encoder:
+def _trained_with(captioner: Recorded, device: str, weights: Path | str | None) -> Encoder:
     """The encoder of a captioner that was trained here; its file may have moved to `weights`."""
     from milan_core.captioner.features.pool import load_encoder
 
@@ -70,7 +69,7 @@ def _trained_with(captioner: Captioner, device: str, weights: Path | str | None)
         raise UserError(message) from None
 
 
-def _published(captioner: Captioner, device: str, weights: Path | str | None) -> Encoder:
+def _published(captioner: Recorded, device: str, weights: Path | str | None) -> Encoder:
     from milan_core.captioner.features.published import CLASSES, published_encoder
     from milan_core.captioner.release import read_release
     from milan_core.networks.weights import read_state_dict
@@ -111,7 +110,7 @@ def _check_digest(encoder: Encoder, meta: dict[str, Any], weights: Path | str | 
 
 
 def own_features(
-    captioner: Captioner,
+    captioner: Recorded,
     encoder: Encoder,
     images: np.ndarray,
     exemplars: ExemplarSet,

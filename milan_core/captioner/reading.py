@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from milan_core.captioner.features.store import FeatureTable
 from milan_core.captioner.options import DecodingOptions
 from milan_core.core.errors import UserError
 from milan_core.core.options import parse
 
-if TYPE_CHECKING:
-    from milan_core.captioner.captioner import Captioner
-    from milan_core.captioner.features.store import FeatureTable
+
+class Recorded(Protocol):
+    """A captioner as far as its record says how it came to be."""
+
+    meta: dict[str, Any]
+    origin: Path | None
+
 
 PUBLISHED_POOLING = {"append_area": False, "resize": "bilinear"}
 """How the published pyramid pooled: four mask pixels a cell, no area."""
 
 
-def pooling_of(captioner: Captioner) -> dict[str, Any]:
+def pooling_of(captioner: Recorded) -> dict[str, Any]:
     """How the captioner's features are pooled: options of `Encoder.features`."""
     if captioner.meta.get("source") == "release":
         return dict(PUBLISHED_POOLING)
     return {**captioner.meta.get("encoder", {}).get("pooling", {})}
 
 
-def check_encoder(captioner: Captioner, table: FeatureTable, folder: Path, path: Path) -> None:
+def check_encoder(captioner: Recorded, table: FeatureTable, folder: Path, path: Path) -> None:
     """Refuse features that the captioner's encoder did not make, or that are pooled otherwise.
 
     What either of them does not say is not compared.
@@ -46,7 +51,7 @@ def check_encoder(captioner: Captioner, table: FeatureTable, folder: Path, path:
             raise UserError(message)
 
 
-def decoding_of(captioner: Captioner, options: DecodingOptions | None = None) -> DecodingOptions:
+def decoding_of(captioner: Recorded, options: DecodingOptions | None = None) -> DecodingOptions:
     """Options of decoding: those set in `options`, before those a published captioner brings."""
     options = options or DecodingOptions()
     values = {**captioner.meta.get("defaults", {})}

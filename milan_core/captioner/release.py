@@ -12,12 +12,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from milan_core.captioner.captioner import Captioner
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.language_model import LanguageModel
 from milan_core.captioner.torch_zip import read_checkpoint
@@ -86,8 +85,17 @@ def read_release(path: Path | str) -> Release:
     raise UserError(message)
 
 
-def captioner_from_release(release: Release) -> Captioner:
-    """The captioner of a published container; its encoder's name is in `meta`."""
+class CaptionerParts(NamedTuple):
+    """The models of a published captioner, and what its file says about it."""
+
+    decoder: Decoder
+    language_model: LanguageModel | None
+    tokenizer: Tokenizer
+    meta: dict[str, Any]
+
+
+def captioner_parts(release: Release) -> CaptionerParts:
+    """The models of a published container; `meta` holds its encoder's name and its defaults."""
     if not release.is_captioner:
         message = f"{release.path} holds a language model alone; give a milan-*.pth captioner"
         raise UserError(message)
@@ -98,8 +106,7 @@ def captioner_from_release(release: Release) -> Captioner:
         language_model = None
         if (child := properties.get("lm")) is not None:
             language_model = _language_model(release, child["properties"], "lm.", tokenizer)
-        captioner = Captioner(decoder, language_model, tokenizer).eval()
-        captioner.meta = {
+        meta = {
             "source": "release",
             "encoder": {
                 **properties["encoder"].get("properties", {}),
@@ -110,7 +117,7 @@ def captioner_from_release(release: Release) -> Captioner:
                 for name in ("strategy", "temperature", "beam_size", "length")
             },
         }
-    return captioner
+    return CaptionerParts(decoder, language_model, tokenizer, meta)
 
 
 def language_model_from_release(release: Release) -> LanguageModel:

@@ -29,11 +29,12 @@ def describe_model(arguments: argparse.Namespace) -> None:
 
 def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     from milan_core.captioner.checkpoint import load_captioner
+    from milan_core.captioner.describe import decode_exemplars
+    from milan_core.captioner.descriptions import COLUMNS, description_rows
     from milan_core.captioner.own_encoder import encoder_of
     from milan_core.captioner.reading import decoding_of
     from milan_core.core.files import write_csv
-    from milan_core.describers.encoding import decode_exemplars
-    from milan_core.describers.stage import COLUMNS, description_rows, write_beams
+    from milan_core.describers.stage import write_beams
     from milan_core.exemplars.mine import mine
     from milan_core.images.build import build_dataset
     from milan_core.networks.catalog import extended

@@ -70,7 +70,6 @@ NEUTRAL = {
     "milan_core.core.provenance",
     "milan_core.core.lock",
     "milan_core.core.stages",
-    "milan_core.describers.encoding",
 }
 
 

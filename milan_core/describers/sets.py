@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milan_core.captioner.describe import decode
+from milan_core.captioner.descriptions import COLUMNS, description_rows
 from milan_core.captioner.features.annotated import encode_set
 from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.reading import decoding_of, pooling_of
 from milan_core.core.files import write_csv
-from milan_core.describers.stage import COLUMNS, decode, description_rows, write_beams
+from milan_core.describers.stage import write_beams
 
 if TYPE_CHECKING:
     from milan_core.annotations.images import SetImages

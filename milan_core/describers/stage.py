@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from milan_core.captioner.describe import decode
+from milan_core.captioner.descriptions import (
+    COLUMNS,
+    Descriptions,
+    description_rows,
+    description_values,
+    rounded,
+)
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.reading import check_encoder, decoding_of
@@ -14,9 +22,7 @@ from milan_core.core.files import read_csv, save_tensors, write_csv
 
 if TYPE_CHECKING:
     from milan_core.captioner.captioner import Captioner
-    from milan_core.captioner.descriptions import Descriptions
 
-COLUMNS = ("layer", "unit", "description", "logp", "logp_lm", "score")
 HEADER = (*COLUMNS, "side")
 BASELINE_HEADER = ("method", "layer", "unit", "description", "logp", "logp_lm", "score")
 BEAMS_KIND, BEAMS_VERSION = "milan-beams", 1
@@ -50,30 +56,6 @@ def describe_units(
     write_csv(out / "descriptions.csv", HEADER, with_sides)
     write_beams(out / "beams.safetensors", table.rows, found)
     write_csv(out / "baselines.csv", BASELINE_HEADER, _baselines(captioner, table, options))
-
-
-def decode(captioner: Captioner, features: np.ndarray, options: DecodingOptions) -> Descriptions:
-    """Decode with the options of the configuration; too wide a beam is narrowed."""
-    return captioner.decode(features, clamp_beam=True, **options.model_dump())
-
-
-def description_rows(keys: list[tuple[str, int]], found: Descriptions) -> list[tuple[Any, ...]]:
-    """Rows of a description table: layer, unit, description, log p(d|E), log p(d), score."""
-    return [(*key, *values) for key, values in zip(keys, _values(found), strict=True)]
-
-
-def _values(found: Descriptions) -> list[tuple[str, float, float | str, float]]:
-    prior = found.logp_lm if found.logp_lm is not None else [""] * len(found.captions)
-    return [
-        (text, _number(logp), _number(lm), _number(score))
-        for text, logp, lm, score in zip(
-            found.captions, found.logp, prior, found.scores, strict=True
-        )
-    ]
-
-
-def _number(value: Any) -> Any:
-    return value if value == "" else float(f"{value:.6g}")
 
 
 def _sides(path: Path, model: str, table: FeatureTable) -> list[str]:
@@ -120,12 +102,14 @@ def _baselines(
     rows: list[tuple[Any, ...]] = []
     for method, masking in _CONTROLS.items():
         if masking in table.arrays:
-            values = _values(decode(captioner, table.arrays[masking], options))
+            values = description_values(decode(captioner, table.arrays[masking], options))
             rows += [(method, *key, *v) for key, v in zip(table.rows, values, strict=True)]
     if captioner.language_model is not None:
         text, logp = most_likely_text(captioner, options.beam_size, options.length)
-        rows += [("prior_only", *key, text, "", _number(logp), "") for key in table.rows]
+        rows += [("prior_only", *key, text, "", rounded(logp), "") for key in table.rows]
     plain = options.model_copy(update={"strategy": "greedy", "mi": False})
     greedy = decode(captioner, table.arrays["exact"], plain)
-    rows += [("greedy", *k, *v) for k, v in zip(table.rows, _values(greedy), strict=True)]
+    rows += [
+        ("greedy", *k, *v) for k, v in zip(table.rows, description_values(greedy), strict=True)
+    ]
     return rows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from milan_core.captioner.descriptions import COLUMNS
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
-from milan_core.describers.stage import COLUMNS
 
 WITHIN = ("description_within", "score_within", "side_within")
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from milan_core.captioner.descriptions import Descriptions
+from milan_core.captioner.descriptions import COLUMNS, Descriptions, description_rows
 from milan_core.captioner.reading import check_encoder
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
 from milan_core.describers.backends.interface import Exemplars, pmi_describe
-from milan_core.describers.stage import COLUMNS, description_rows
 from milan_core.exemplars.store import ExemplarSet, load_exemplars
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import numpy as np
 
 from milan_core.captioner.features.maps import MARKER, EncodedMaps, remove_stale
 from milan_core.captioner.features.pooling import MaskedLayer, masked_layer, pool_images
+from milan_core.captioner.features.spatial import spatial_features
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import (
     atomic_path,
@@ -221,8 +222,6 @@ class Encoder:
         """
         layers = [masked_layer(exemplars, name, mask_size) for name in exemplars.layers]
         if self.kind == "spatial":
-            from milan_core.captioner.features.spatial import spatial_features
-
             return {one.name: spatial_features(self, images, one, mask_size) for one in layers}
         ids = used_images(layers)
         pooled = pool_images(self.batches(images, ids), layers, mask_size, **options)["exact"]

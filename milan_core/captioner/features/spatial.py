@@ -8,7 +8,7 @@ one forward pass per distinct (image, mask), not per image.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,12 +16,18 @@ from milan_core import ops
 from milan_core.captioner.features.pooling import MaskedLayer, Masking
 from milan_core.core.errors import UserError
 
-if TYPE_CHECKING:
-    from milan_core.captioner.features.encoder import Encoder
+
+class Encodes(Protocol):
+    """An encoder: maps of every layer that is read, shallow to deep."""
+
+    batch_size: int
+
+    def forward(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """Maps of one batch of images uint8 (n, H, W, 3): (n, C, h, w) a layer."""
 
 
 def spatial_features(
-    encoder: Encoder,
+    encoder: Encodes,
     images: Any,
     layer: MaskedLayer,
     size: int,
@@ -69,7 +75,7 @@ def spatial_features(
     return out.reshape(len(layer.ids), -1, out.shape[2])
 
 
-def _cells(encoder: Encoder, pixels: np.ndarray, packed: np.ndarray, size: int) -> np.ndarray:
+def _cells(encoder: Encodes, pixels: np.ndarray, packed: np.ndarray, size: int) -> np.ndarray:
     """float32 (n, h * w, C) of the masked images."""
     if pixels.shape[1:3] != (size, size):
         msg = f"images are {pixels.shape[1:3]} and masks ({size}, {size}); give masks of that size"

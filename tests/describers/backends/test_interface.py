@@ -6,13 +6,13 @@ import torch
 
 from milan_core.captioner.captioner import Captioner
 from milan_core.captioner.decoder import Decoder
+from milan_core.captioner.descriptions import description_rows
 from milan_core.captioner.language_model import LanguageModel
 from milan_core.captioner.rerank import sweep
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError
 from milan_core.describers.backends.interface import Candidates, TokenPrior, pmi_describe
 from milan_core.describers.backends.lstm import LstmCaptioner, LstmPrior
-from milan_core.describers.stage import description_rows
 
 WORDS = ("a", "dog", "cat", "red", "-", ",", "on", "grass")
 F = 6

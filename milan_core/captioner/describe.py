@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from milan_core.captioner.descriptions import COLUMNS, Descriptions, description_rows
+from milan_core.captioner.features.encoder import Encoder
 from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.own_encoder import encoder_of, own_features
-from milan_core.captioner.reading import decoding_of
+from milan_core.captioner.reading import Recorded, decoding_of
 from milan_core.core.errors import UserError
-
-if TYPE_CHECKING:
-    from milan_core.captioner.captioner import Captioner
-    from milan_core.captioner.descriptions import Descriptions
-    from milan_core.captioner.features.encoder import Encoder
-    from milan_core.exemplars.store import ExemplarSet
+from milan_core.exemplars.store import ExemplarSet
 
 Key = tuple[str, int]  # layer, unit
 
 
+class Decodes(Recorded, Protocol):
+    """A captioner, as far as this file needs it."""
+
+    @property
+    def decode(self) -> Any:
+        """See `Captioner.decode`."""
+
+
+def decode(captioner: Decodes, features: np.ndarray, options: DecodingOptions) -> Descriptions:
+    """Decode with options of the configuration; too wide a beam is narrowed."""
+    result: Descriptions = captioner.decode(features, clamp_beam=True, **options.model_dump())
+    return result
+
+
 def describe_exemplars(
-    captioner: Captioner,
+    captioner: Decodes,
     exemplars: ExemplarSet,
     images: np.ndarray | None = None,
     layer: str | None = None,
@@ -33,14 +44,14 @@ def describe_exemplars(
 
     Args: see `decode_exemplars`.
     """
-    from milan_core.describers.stage import COLUMNS, description_rows
-
-    found = decode_exemplars(captioner, exemplars, images, layer, options, device, encoder)
-    return [dict(zip(COLUMNS, row, strict=True)) for row in description_rows(*found)]
+    keys, described = decode_exemplars(
+        captioner, exemplars, images, layer, options, device, encoder
+    )
+    return [dict(zip(COLUMNS, row, strict=True)) for row in description_rows(keys, described)]
 
 
 def decode_exemplars(
-    captioner: Captioner,
+    captioner: Decodes,
     exemplars: ExemplarSet,
     images: np.ndarray | None = None,
     layer: str | None = None,
@@ -48,7 +59,7 @@ def decode_exemplars(
     device: str = "cpu",
     encoder: Encoder | None = None,
 ) -> tuple[list[Key], Descriptions]:
-    """The (layer, unit) of every unit, and what `Captioner.decode` says of them.
+    """The (layer, unit) of every unit, and its description.
 
     Args:
         captioner: one trained by this workflow, or a published one with its encoder.
@@ -59,10 +70,12 @@ def decode_exemplars(
         options: of decoding; a published captioner brings its own strategy and numbers for the
             fields that are not set.
         device: where the encoder runs.
-        encoder: that of `encoder_of`, if it is at hand.
-    """
-    from milan_core.describers.stage import decode
+        encoder: the captioner's (`encoder_of`); loaded where it is not given.
 
+    Raises:
+        UserError: without images, or with a captioner whose encoder is unknown.
+
+    """
     pixels = exemplars.images if images is None else images
     if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
         got = "none" if pixels is None else f"{pixels.dtype} {pixels.shape}"
