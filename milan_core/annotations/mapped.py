@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import atomic_path
+from milan_core.core.files import atomic_path, reserve
 
 BUDGET = 256 << 20  # bytes handed out before all mapped pages are given back
 
@@ -106,7 +106,9 @@ def scratch_array(folder: Path, shape: tuple[int, ...], dtype: Any) -> np.ndarra
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as handle:
-        return np.memmap(handle, dtype, "w+", shape=shape)
+        array = np.memmap(handle, dtype, "w+", shape=shape)
+        reserve(handle.fileno())
+        return array
 
 
 @contextmanager

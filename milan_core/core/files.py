@@ -1,4 +1,4 @@
-"""Atomic writes, canonical JSON, hashes and the versioned tensor file.
+"""Atomic writes, canonical JSON, hashes, and the readers of JSON, CSV and .npy files.
 
 Every artefact is written under a temporary name in its own folder and renamed, so that a killed job
 leaves either the old file or the new one, never half of one.
@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
+import glob
 import hashlib
 import io
 import json
 import mmap
 import os
+import re
+import socket
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -43,27 +48,104 @@ def file_sha256(path: Path | str) -> str:
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, renamed to `path` when the block ends without error."""
+    """Yield a temporary path beside `path`, renamed to `path` when the block ends without error.
+
+    The file is flushed to the disk before it gets its name. Temporaries that processes of this
+    machine left when they were killed are removed first.
+
+    Raises:
+        UserError: where the disk is full, read-only or closed to this user, or a size limit is met.
+
+    """
     path = Path(path)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    temporary = path.parent / f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
+        _sweep(path)
+        temporary = path.parent / f".{path.name[:_SHOWN]}.{_HOST}.{os.getpid()}.{_token()}.tmp"
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+_HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:32] or "host"
+_SHOWN = 100  # letters of a file's name in that of its temporary
+_CANNOT_WRITE = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your quota of the disk is used up; free some space",
+    errno.EFBIG: "the file would be larger than the limit on file sizes; see `ulimit -f`",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.ENOTDIR: "a part of the path is a file",
+    errno.EISDIR: "it is a folder",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write `path` into one sentence."""
     try:
-        yield temporary
-        temporary.replace(path)
-    except PermissionError as error:
-        raise _cannot_write(path, error) from error
+        yield
+    except OSError as error:
+        reason = _CANNOT_WRITE.get(error.errno or 0)
+        if reason is None and not (isinstance(error, FileNotFoundError) and _is_at(error, path)):
+            raise
+        raise UserError(
+            f"cannot write {path}: {reason or error.strerror}; give a folder you may write to "
+            "(--out, or `pathvars` in the config)"
+        ) from error
+
+
+def _is_at(error: OSError, path: Path) -> bool:
+    """Whether the error is about the folder of `path`, not about something that is read."""
+    return error.filename is not None and Path(os.fsdecode(error.filename)) in path.parents
+
+
+def _token() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+def _flush(path: Path) -> None:
+    """Bring a file's bytes to the disk, so that a power cut after the rename finds them."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
-def _cannot_write(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write {path}: {error.strerror or error}; give a folder you may write to "
-        "(--out, or `pathvars` in the config)"
-    )
+def _sweep(path: Path) -> None:
+    """Remove temporaries of `path` whose process on this machine is gone."""
+    start = f".{path.name[:_SHOWN]}.{_HOST}."
+    for item in path.parent.glob(f"{glob.escape(start)}*.tmp"):
+        process = item.name.removeprefix(start).split(".")[0]
+        if process.isdigit() and not Path("/proc", process).exists() and Path("/proc").is_dir():
+            item.unlink(missing_ok=True)
+
+
+def map_new(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
+    """A new .npy file as a writable memory map, zeros, with its blocks reserved on the disk.
+
+    A process that writes through a map to a full disk is killed without a word; with the blocks
+    reserved, a full disk is an `OSError` here.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    handle = os.open(path, os.O_RDWR)
+    try:
+        reserve(handle)
+    finally:
+        os.close(handle)
+    return array
+
+
+def reserve(handle: int) -> None:
+    """Give an open sparse file its blocks on the disk; raises `OSError` where there is no room."""
+    if size := os.fstat(handle).st_size:
+        os.posix_fallocate(handle, 0, size)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -111,31 +193,75 @@ def numbered_rows(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with a header, each with the number of the line that it ends on.
 
+    UTF-8 with or without a byte order mark, comma-separated, as spreadsheets save "CSV UTF-8";
+    every row as long as the header.
+
     Raises:
-        UserError: for a file that is missing or not CSV in UTF-8, that lacks a column of
-            `required`, or in which a row has another number of fields than the header.
+        UserError: with file and line, for another encoding, rows of other lengths, columns of one
+            name, a missing column, or no header.
 
     """
+    path = Path(path)
+    lines = csv.reader(io.StringIO(_table_text(path), newline=""), strict=True)
+    csv.field_size_limit(sys.maxsize)
     try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle, strict=True)
-            names = reader.fieldnames or []
-            if missing := [name for name in required if name not in names]:
-                raise UserError(f"{path}: missing column {', '.join(missing)}; got {names}")
-            for row in reader:
-                if None in row or None in row.values():
-                    raise UserError(f"{path}, line {reader.line_num}: expected {len(names)} fields")
-                yield reader.line_num, row
+        header = next(lines, [])
+        _check_header(path, header, required)
+        for cells in lines:
+            if cells and len(cells) != len(header):
+                raise UserError(
+                    f"{path}, line {lines.line_num}: expected {len(header)} fields, got "
+                    f"{len(cells)}; quote cells that hold commas"
+                )
+            if cells:
+                yield lines.line_num, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise UserError(f"{path}, line {lines.line_num}: not a CSV table ({error})") from None
+
+
+def _table_text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"table not found: {path}") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a readable CSV table in UTF-8: {error}") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder; give a CSV file") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{path}, line {line}: not UTF-8; save the table as CSV UTF-8 (comma delimited)"
+        ) from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(
+            f"{path}, line {line}: a NUL byte; this is no text file, save it as CSV UTF-8"
+        )
+    return text
+
+
+def _check_header(path: Path, header: list[str], required: Sequence[str]) -> None:
+    if not header:
+        raise UserError(f"{path} is empty; expected a CSV table with a header")
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise UserError(f"{path}: column {twice[0]!r} stands twice in the header; rename one")
+    if missing := [name for name in required if name not in header]:
+        hint = "; separate columns with commas" if len(header) == 1 and ";" in header[0] else ""
+        raise UserError(f"{path}: missing column {', '.join(missing)}; got {header}{hint}")
+
+
+class _Chunks:
+    """A file that NumPy writes in pieces: `tofile` hides why a disk refused."""
+
+    def __init__(self, handle: Any) -> None:
+        self.write = handle.write
 
 
 def write_npy(path: Path | str, array: np.ndarray) -> None:
     """Write one array as .npy, atomically."""
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.save(handle, array, allow_pickle=False)
+        np.save(_Chunks(handle), array, allow_pickle=False)
 
 
 def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
@@ -149,7 +275,7 @@ def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
 
 
 def give_back(array: np.ndarray) -> None:
-    """Let go of the memory of an array that is mapped from a file; it is read again if needed."""
+    """Drop the resident pages of a memory-mapped array (`MADV_DONTNEED`)."""
     mapped = getattr(array, "_mmap", None)
     if mapped is not None:
         mapped.madvise(mmap.MADV_DONTNEED)

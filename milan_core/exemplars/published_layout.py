@@ -19,7 +19,7 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.core.errors import UserError
-from milan_core.core.files import atomic_path, read_npy, write_npy, write_text
+from milan_core.core.files import atomic_path, map_new, read_npy, write_npy, write_text
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 
 
@@ -60,7 +60,7 @@ def _write_images(path: Path, pixels: np.ndarray, ids: np.ndarray, size: int) ->
     columns = np.arange(size) * width // size
     shape = (*ids.shape, 3, size, size)
     with atomic_path(path) as temporary:
-        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        out = map_new(temporary, shape, np.uint8)
         for unit, slots in enumerate(ids):
             for rank, image in enumerate(slots):
                 if image >= 0:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_json, write_json
+from milan_core.core.files import map_new, read_json, write_json
 
 FORMAT = "milan-partial-array"
 VERSION = 1
@@ -96,7 +96,7 @@ def filled_array(path: Path, shape: tuple[int, ...], rules: str, facts: Facts) -
         filling = _resumed(partial, record, shape, rules, facts)
         if filling is None:
             record.unlink(missing_ok=True)
-            array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            array = map_new(partial, shape, np.uint8)
             filling = Filling(array, record, rules, facts)
         yield filling
         filling.array.flush()  # type: ignore[attr-defined]

@@ -29,6 +29,7 @@ from milan_core.core.files import (
     atomic_path,
     canonical_json,
     file_sha256,
+    map_new,
     read_csv,
     read_json,
     read_npy,
@@ -155,7 +156,7 @@ def open_dataset(folder: Path | str) -> Dataset:
 def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[np.ndarray]:
     """A memory-mapped .npy to fill; it appears under `path` when the block ends without error."""
     with atomic_path(path) as temporary:
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
+        array = map_new(temporary, shape, dtype)
         yield array
         array.flush()
 

@@ -20,6 +20,7 @@ from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import (
     atomic_path,
     canonical_json,
+    map_new,
     read_json,
     text_hash,
     write_json,
@@ -151,7 +152,7 @@ class Encoder:
 
             def make(level: int, shape: tuple[int, ...]) -> np.ndarray:
                 path = files.enter_context(atomic_path(folder / f"level{level}.npy"))
-                return np.lib.format.open_memmap(path, mode="w+", dtype=self.dtype, shape=shape)
+                return map_new(path, shape, self.dtype)
 
             for array in self._fill(images, rows, make):
                 array.flush()  # type: ignore[attr-defined]

@@ -1,0 +1,135 @@
+"""Files: a full, closed or read-only disk, what killed processes leave, and strict tables."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from milan_core.core import files
+from milan_core.core.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "quota"),
+        (errno.EFBIG, "limit on file sizes"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "no permission"),
+        (errno.ENAMETOOLONG, "too long"),
+    ],
+)
+def test_refusals_of_the_system_are_one_sentence(tmp_path, number, words):
+    def fail():
+        with files.atomic_path(tmp_path / "a"):
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(UserError, match=f"cannot write .*{words}"):
+        fail()
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    def fail():
+        with files.atomic_path(tmp_path / "a"):
+            (tmp_path / "nowhere" / "input").read_text()
+
+    with pytest.raises(FileNotFoundError):
+        fail()
+    with pytest.raises(UserError, match="it is a folder"):
+        files.write_text(tmp_path, "x")
+
+
+def test_a_size_limit_is_a_sentence_and_leaves_nothing(tmp_path):
+    """The writer runs under `ulimit -f`, as on a system with limits or a full disk."""
+    code = (
+        "import resource, sys, pathlib; from milan_core.core import files;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
+        "files.write_npy(pathlib.Path(sys.argv[1]), __import__('numpy').zeros(10**5))"
+    )
+    path = tmp_path / "x.npy"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], check=False, capture_output=True, text=True
+    )
+    assert "UserError: cannot write" in done.stderr
+    assert "limit on file sizes" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_mapped_files_have_their_blocks(tmp_path):
+    array = files.map_new(tmp_path / "x.npy", (1000, 1000), np.uint8)
+    assert not array.any()
+    assert (tmp_path / "x.npy").stat().st_blocks * 512 >= array.nbytes
+
+
+def test_a_map_that_finds_no_room_is_an_error_and_no_signal(tmp_path):
+    code = (
+        "import resource, sys, pathlib, numpy; from milan_core.core import files;"
+        "p = pathlib.Path(sys.argv[1]);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))\n"
+        "with files.atomic_path(p) as t: files.map_new(t, (10**7,), numpy.uint8)[:] = 1"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "x")],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "UserError: cannot write" in done.stderr
+
+
+def test_temporaries_of_dead_processes_go_and_others_stay(tmp_path):
+    path = tmp_path / "a.csv"
+    dead = tmp_path / f".a.csv.{files._HOST}.999999999.x.tmp"
+    alive = tmp_path / f".a.csv.{files._HOST}.{os.getpid()}.x.tmp"
+    elsewhere = tmp_path / ".a.csv.another-host.999999999.x.tmp"
+    for item in (dead, alive, elsewhere):
+        item.write_text("half")
+    files.write_text(path, "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, alive, elsewhere])
+
+
+def test_names_as_long_as_the_system_allows_are_written(tmp_path):
+    files.write_text(tmp_path / ("n" * 250), "x")
+    with pytest.raises(UserError, match="too long"):
+        files.write_text(tmp_path / ("n" * 300), "x")
+
+
+def table(tmp_path, raw):
+    (tmp_path / "t.csv").write_bytes(raw)
+    return files.read_csv(tmp_path / "t.csv", ("layer", "unit"))
+
+
+def test_tables_of_spreadsheets_are_read(tmp_path):
+    expected = [{"layer": "a", "unit": "1"}, {"layer": "b, c", "unit": "2"}]
+    assert table(tmp_path, b'layer,unit\na,1\n"b, c",2\n') == expected
+    assert table(tmp_path, b'\xef\xbb\xbflayer,unit\r\na,1\r\n"b, c",2\r\n\r\n') == expected
+    long = "x" * 200_000
+    assert table(tmp_path, f"layer,unit\n{long},1\n".encode())[0]["layer"] == long
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ("layer,unit\nä,1\n".encode("latin-1"), r"line 2: not UTF-8; save the table"),
+        ("layer,unit\na,1\n".encode("utf-16"), r"line 1: not UTF-8"),
+        (b"layer,unit\na,1\nb\n", r"line 3: expected 2 fields, got 1"),
+        (b"layer,unit\na,1,2\n", r"line 2: expected 2 fields, got 3"),
+        (b'layer,unit\n"a,1\n', r"not a CSV table"),
+        (b"layer,unit,unit\n", r"'unit' stands twice"),
+        (b"layer;unit\na;1\n", r"missing column layer, unit.*separate columns with commas"),
+        (b"layer,unit\na\0,1\n", r"line 2: a NUL byte"),
+        (b"", r"is empty"),
+    ],
+)
+def test_other_tables_are_refused_with_file_and_line(tmp_path, raw, words):
+    with pytest.raises(UserError, match=f"t.csv.*{words}"):
+        table(tmp_path, raw)
+
+
+def test_a_folder_is_no_table(tmp_path):
+    with pytest.raises(UserError, match="is a folder; give a CSV file"):
+        files.read_csv(tmp_path)
