@@ -139,7 +139,7 @@ def test_mistakes_are_named(folder):
         ("conv1,-1,x\n", "line 2: unit must be"),
         (f"conv1,{'9' * 5000},x\n", "line 2: unit must be"),
         ("conv1,1\n", "line 2: expected 3 fields"),
-        ('conv1,1,"x\n', "not a readable CSV"),
+        ('conv1,1,"x\n', "not a CSV table"),
     ]
     for text, message in cases:
         (folder / "annotations.csv").write_text("layer,unit,summary\n" + text)
