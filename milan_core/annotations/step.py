@@ -27,10 +27,8 @@ class WriteAnnotations(Step, name="annotations.write"):
         from milan_core.world.annotators import HEADER
         from milan_core.world.truth import write_truth
 
-        folder = self.dataset.parent if self.dataset.suffix else self.dataset
-        written = annotate_network(
-            load_exemplars(self.exemplars), open_dataset(folder), self.model, self.seed
-        )
+        exemplars, dataset = load_exemplars(self.exemplars), open_dataset(self.dataset)
+        written = annotate_network(exemplars, dataset, self.model, self.seed)
         write_truth(self.truth, written.truth)
         write_csv(self.annotations, HEADER, written.rows)
         return written.facts()

@@ -1,7 +1,7 @@
-"""The `milan` command: `milan <stage> <verb>`.
+"""The `milan` command: commands for people, and `milan step NAME` for the rules.
 
-Each stage is one small module that parses, calls and writes. Mistakes of the user end with one line
-and exit code 2; anything else is a bug and shows its traceback.
+Each command is one small module that parses, calls and prints. A mistake of the user ends with one
+line and exit code 2; anything else is a bug and shows its traceback.
 """
 
 from __future__ import annotations
@@ -19,43 +19,47 @@ from typing import TextIO
 from milan_core import __version__
 from milan_core.core.errors import UserError
 
-STAGES = (
-    "assets",
-    "datasets",
-    "models",
-    "exemplars",
-    "annotations",
-    "crowd",
-    "features",
-    "captioner",
+COMMANDS = (
     "describe",
+    "models",
+    "assets",
+    "check",
+    "doctor",
+    "verify",
+    "audit",
+    "bench",
+    "crowd",
+    "captioner",
+    "annotations",
+    "config",
+    "step",
+)
+# Commands of rules that are not steps yet.
+STAGES = (
+    "datasets",
+    "exemplars",
+    "features",
     "analyze",
     "generalization",
     "baselines",
     "rerank_study",
     "variants",
-    "audit",
     "report",
-    "step",
-    "verify",
-    "config",
-    "doctor",
-    "bench",
 )
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line, assembled from the stage modules (none of which imports torch)."""
+    """The whole command line, assembled from the modules of commands; none imports torch."""
     parser = argparse.ArgumentParser(
         prog="milan",
         description="English descriptions of the units of vision models.",
-        epilog="milan <stage> --help lists the verbs of a stage.",
+        epilog="milan <command> --help shows its arguments and an example.",
     )
     parser.add_argument("--version", action="version", version=f"milan {__version__}")
     parser.add_argument("--log", type=Path, help="send progress and warnings to this file")
-    stages = parser.add_subparsers(dest="stage", metavar="<stage>", required=True)
-    for name in STAGES:
-        import_module(f"milan_core.cli.{name}").register(stages)
+    commands = parser.add_subparsers(dest="command", metavar="<command>", required=True)
+    for name in (*COMMANDS, *STAGES):
+        import_module(f"milan_core.cli.{name}").register(commands)
     return parser
 
 

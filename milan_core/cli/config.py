@@ -1,4 +1,4 @@
-"""`milan config`: the schema, and a check of a configuration without running anything."""
+"""`milan config`: the schema of configurations, and one with its defaults spelt out."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from milan_core.cli.common import stage, verb
 
 
 def register(subparsers: Any) -> None:
-    """Add the stage."""
-    verbs = stage(subparsers, "config", "the configuration and its schema")
+    """Add the command."""
+    verbs = stage(subparsers, "config", "the schema of configurations, and one spelt out")
     parser = verb(verbs, "schema", "print the schema as YAML", "milan config schema", _schema)
     parser.add_argument("--out", type=Path, help="write to this file instead")
     parser = verb(
         verbs,
-        "check",
-        "check configuration files, merged in order as Snakemake does",
-        "milan config check config/config.yaml my.yaml",
-        _check,
+        "show",
+        "print a configuration with all defaults and built-in entries",
+        "milan config show config/config.yaml my.yaml",
+        _show,
     )
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="+", type=Path, metavar="CONFIG")
 
 
 def schema_text() -> str:
@@ -69,9 +69,10 @@ def _schema(arguments: argparse.Namespace) -> None:
         print(schema_text(), end="")
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    from milan_core import plan
+def _show(arguments: argparse.Namespace) -> None:
+    import yaml
+
     from milan_core.plan.checks import parse_config
 
-    config = parse_config(load(arguments.files))
-    print(f"ok: {len(config.models)} networks, splits {', '.join(plan.splits(config))}")
+    config = parse_config(load(arguments.files)).model_dump(mode="json")
+    print(yaml.safe_dump(config, sort_keys=False, width=100, allow_unicode=True), end="")

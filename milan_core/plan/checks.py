@@ -176,4 +176,4 @@ def _check_splits(config: Config) -> None:
     ):
         for name in given:
             if name not in known:
-                raise unknown("split", name, known, f"config: {key}")
+                raise unknown("split", name, set(known), f"config: {key}")

@@ -1,0 +1,69 @@
+"""`milan check` reads a configuration as a run does; people's commands come first in the help."""
+
+import shutil
+
+import pytest
+import yaml
+
+from milan_core.cli import build_parser, main
+
+
+@pytest.fixture
+def checkout(root, tmp_path, monkeypatch):
+    """A folder with the workflow's configurations."""
+    shutil.copytree(root / "config", tmp_path / "config")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MILAN_OFFLINE", raising=False)
+    return tmp_path
+
+
+def test_a_sound_configuration(checkout, capsys):
+    assert main(["check", "config/quick.yaml"]) == 0
+    line = capsys.readouterr().out
+    assert line.startswith("ok: config/config.yaml + config/quick.yaml: ")
+    assert main(["check", "--alone", "config/quick.yaml"]) == 0
+    assert capsys.readouterr().out.startswith("ok: config/quick.yaml: ")
+    assert main(["check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"captioner": {"splits": {"withn": {"hidden": 7}}}}, "did you mean 'within'"),
+        ({"generalization": {"more_seeds": {"al": [1]}}}, "did you mean 'all'"),
+        ({"annotation_sets": {"mine": {"path": "x"}}, "corpus": ["mine"]}, "x (annotation_sets.m"),
+        ({"exemplars": {"quantil": 0.9}}, "did you mean quantile"),
+    ],
+)
+def test_what_a_run_refuses_is_refused(checkout, capsys, change, words):
+    (checkout / "my.yaml").write_text(yaml.safe_dump(change))
+    assert main(["check", "my.yaml"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("milan: error: ")
+    assert error.count("\n") == 1
+    assert words in error
+
+
+def test_files_that_cannot_be_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check"]) == 2
+    assert "no configuration: config/config.yaml is not here" in capsys.readouterr().err
+    assert main(["check", "gone.yaml"]) == 2
+    assert "cannot read gone.yaml" in capsys.readouterr().err
+    (tmp_path / "odd.yaml").write_text("a: [")
+    assert main(["check", "odd.yaml"]) == 2
+    assert "odd.yaml is not valid YAML" in capsys.readouterr().err
+
+
+def test_show_spells_out_defaults(checkout, capsys):
+    assert main(["config", "show", "config/quick.yaml"]) == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["exemplars"]["quantile"] == 0.99
+    assert shown["model_zoo"]["shapes_resnet"]["batch_size"]
+
+
+def test_commands_for_people_come_first():
+    shown = build_parser().format_help()
+    names = ["describe", "check", "doctor", "verify", "audit", "bench", "crowd", "step"]
+    places = [shown.index(f"\n    {name} ") for name in names]
+    assert places == sorted(places)
