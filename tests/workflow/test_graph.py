@@ -105,8 +105,9 @@ def test_mistakes_in_the_configuration_are_sentences(checkout, tmp_path, overlay
         assert word in plan.stdout
 
 
-def test_the_default_profile_is_understood(root, checkout):
-    profile = root / "profiles/default"
+@pytest.mark.parametrize("name", ["default", "local"])
+def test_profiles_are_understood(root, checkout, name):
+    profile = root / "profiles" / name
     run = snakemake(checkout, "-n", "--cores", "1", "--workflow-profile", str(profile), *QUICK)
     assert run.returncode == 0, run.stdout
     assert f"profile {profile}" in run.stdout
