@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from milan_core.core import identity
+from milan_core.core.step import all_steps
 
 CACHES = ("file_of", "read", "references", "_content", "step_code")
 
@@ -69,6 +70,21 @@ def test_an_error_of_the_user_is_code_and_its_docstring_is_not(package):
     before = code("exemplars.store:load_exemplars")
     edit(package / "core/errors.py", "A mistake in what the user gave us", "A user's mistake")
     assert code("exemplars.store:load_exemplars") == before
+
+
+def test_an_edited_docstring_plans_no_step_again(package):
+    """The same for every step; a statement of that file re-runs the steps that can reach it."""
+    names = sorted(all_steps())
+    before = [identity.step_code(name) for name in names]
+    errors = package / "core/errors.py"
+    edit(errors, "A mistake in what the user gave us", "A user's mistake")
+    edit(errors, "    names = sorted(known)", "    # The known names.\n    names = sorted(known)")
+    forget()
+    assert [identity.step_code(name) for name in names] == before
+    edit(errors, "names[:20]", "names[:19]")
+    forget()
+    after = [identity.step_code(name) for name in names]
+    assert any(one != other for one, other in zip(before, after, strict=True))
 
 
 def test_methods_imports_in_functions_and_constants_count(package):
