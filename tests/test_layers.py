@@ -16,6 +16,7 @@ FLOORS = [
     {"experiments"},
     {"describers"},
     {"captioner"},
+    {"referee"},
     {"scoring"},
     {"annotations"},
     {"exemplars"},
