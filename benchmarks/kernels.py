@@ -149,7 +149,7 @@ def wall_reading(values: torch.Tensor, threads: int) -> float:
 def masks(repetitions: int) -> Iterator[Row]:
     """Microseconds a 224 x 224 mask."""
     rng = np.random.default_rng(0)
-    for side, target in ((7, 5.0), (28, 10.0), (56, 20.0), (112, 35.0)):
+    for side, target in ((7, 2.5), (28, 5.0), (56, 10.0), (112, 17.5)):
         maps = np.maximum(rng.normal(size=(400, side, side)), 0).astype(np.float32)
         levels = np.full(400, 2.3, np.float32)
         works = {"masks": lambda m=maps, v=levels: ops.masks(m, v, 224)}

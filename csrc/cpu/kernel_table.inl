@@ -9,10 +9,12 @@ namespace {
 constexpr milan::Kernels table(const char* name) {
   return {
       name,
+      Simd::kLanes,
       {scan_planes<float>, scan_planes<milan::Bfloat16>, scan_planes<milan::Float16>},
       {scan_pixels<float>, scan_pixels<milan::Bfloat16>, scan_pixels<milan::Float16>},
       bin_values,
       {copy_values<float>, copy_values<milan::Bfloat16>, copy_values<milan::Float16>},
+      row_peak,
       stretch_row,
       threshold_row,
       widen_halves,

@@ -56,6 +56,7 @@ struct WordCosts {
 
 struct Kernels {
   const char* name;
+  int lanes;  // floats in a vector
   /// Units whose pixels are adjacent (NCHW); by Dtype.
   void (*scan_planes[3])(const ScanBlock&);
   /// Pixels whose units are adjacent (NHWC); by Dtype.
@@ -66,9 +67,13 @@ struct Kernels {
   /// out[i] = (bits of from[i], as float32, & keep) ^ flip, for n adjacent values; by Dtype.
   void (*copy_values[3])(const void* from, int64_t n, uint32_t keep_bits, uint32_t flip_bits,
                          float* out);
-  /// out[i] = row[index[i]] * before[i] + row[index[i] + 1] * after[i]; n is a multiple of 16.
+  /// The largest of 0 and n values, NaN left out; infinity when a value is NaN or nearly infinite.
+  float (*row_peak)(const float* row, int n);
+  /// out[i] = row[index[i]] * before[i] + row[index[i] + 1] * after[i]; n is a multiple of 16. With
+  /// `near` the indices of each vector lie within `lanes` of its first, and the row has kSlack
+  /// more.
   void (*stretch_row)(const float* row, const int32_t* index, const float* before,
-                      const float* after, int n, float* out);
+                      const float* after, int n, bool near, float* out);
   /// One packed row of (upper * before + lower * after > level); the rows hold a multiple of 16
   /// floats, `out` gets ceil(width / 8) bytes.
   void (*threshold_row)(const float* upper, const float* lower, float before, float after,

@@ -16,6 +16,15 @@ namespace {
 
 constexpr int kPad = 16;  // rows hold a multiple of the widest vector
 
+/// Do the indices of each vector lie within `lanes` of its first?
+bool within_lanes(const std::vector<int32_t>& index, int lanes) {
+  for (size_t i = 0; i < index.size(); ++i) {
+    const int32_t past_first = index[i] - index[i - i % static_cast<size_t>(lanes)];
+    if (past_first < 0 || past_first >= lanes) return false;
+  }
+  return true;
+}
+
 /// Makes the masks of one worker, with its scratch rows.
 class Painter {
  public:
@@ -28,7 +37,8 @@ class Painter {
         y_(make_axis(h, height, border, kPad)),
         x_(make_axis(w, width, border, kPad)),
         stride_(static_cast<int>(x_.first.size())),
-        framed_(static_cast<size_t>(w) + 3, 0.0f),
+        near_(within_lanes(x_.first, isa.lanes)),
+        framed_(static_cast<size_t>(w) + 3 + kSlack, 0.0f),
         wide_(static_cast<size_t>(h + 3) * stride_, 0.0f),
         ready_(static_cast<size_t>(h) + 3) {}
 
@@ -40,15 +50,8 @@ class Painter {
     std::fill(ready_.begin(), ready_.end(), char{0});
     ready_[0] = ready_[h_ + 1] = ready_[h_ + 2] = 1;  // rows of zeros around the map
     peaks_.assign(static_cast<size_t>(h_) + 3, 0.0f);
-    for (int y = 0; y < h_; ++y) {
-      float peak = 0.0f;
-      bool odd = false;  // NaN and infinities go the full way
-      for (int x = 0; x < w_; ++x) {
-        const float v = map[y * w_ + x];
-        peak = std::max(peak, v);
-        odd |= !(std::fabs(v) <= 3.0e38f);
-      }
-      peaks_[y + 1] = odd ? INFINITY : peak;
+    for (int y = 0; y < h_; ++y) {  // rows with NaN or infinities go the full way
+      peaks_[y + 1] = isa_.row_peak(map + static_cast<int64_t>(y) * w_, w_);
     }
     for (int y = 0; y < height_; ++y, out += row_bytes) {
       const int row = y_.first[y];
@@ -70,14 +73,15 @@ class Painter {
     ready_[row] = 1;
     std::copy_n(map + static_cast<int64_t>(row - 1) * w_, w_, framed_.begin() + 1);
     isa_.stretch_row(framed_.data(), x_.first.data(), x_.before.data(), x_.after.data(), stride_,
-                     &wide_[static_cast<size_t>(row) * stride_]);
+                     near_, &wide_[static_cast<size_t>(row) * stride_]);
   }
 
   const Kernels& isa_;
   int h_, w_, height_, width_;
   Axis y_, x_;
   int stride_;
-  std::vector<float> framed_;  // [w + 3] one source row between zeros
+  bool near_;                  // a vector of output pixels reads source pixels within one vector
+  std::vector<float> framed_;  // [w + 3 + kSlack] one source row between zeros
   std::vector<float> wide_;    // [h + 3, stride] source rows at the output's width
   std::vector<char> ready_;    // [h + 3]
   std::vector<float> peaks_;   // [h + 3] largest value of each source row, at least 0

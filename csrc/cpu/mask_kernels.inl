@@ -1,12 +1,33 @@
 // Row loops of the mask operation; included once for each instruction set after its `Simd`.
+#include <cmath>
+
 #include "cpu/kernels.h"
 
 namespace {
 
-void stretch_row(const float* row, const int32_t* index, const float* before, const float* after,
-                 int n, float* out) {
+/// A blend of values below this cannot overflow.
+constexpr float kSafeValue = 3.0e38f;
+
+float row_peak(const float* row, int n) {
+  const auto without_sign = Simd::set_int(0x7FFFFFFFu), same = Simd::set_int(0);
+  const auto limit = Simd::set(kSafeValue);
+  auto best = Simd::set(0.0f);
+  uint32_t unsafe = 0;
   for (int i = 0; i < n; i += Simd::kLanes) {
-    const auto here = Simd::gather(row, index + i), next = Simd::gather(row + 1, index + i);
+    const int left = n - i;
+    const auto v = left < Simd::kLanes ? Simd::load_first(row + i, left) : Simd::load(row + i);
+    best = Simd::max(v, best);
+    unsafe |= Simd::not_less(Simd::change(v, without_sign, same), limit);
+  }
+  return unsafe != 0 ? INFINITY : Simd::largest(best);
+}
+
+void stretch_row(const float* row, const int32_t* index, const float* before, const float* after,
+                 int n, bool near, float* out) {
+  for (int i = 0; i < n; i += Simd::kLanes) {
+    const auto here = near ? Simd::gather_near(row, index + i) : Simd::gather(row, index + i);
+    const auto next =
+        near ? Simd::gather_near(row + 1, index + i) : Simd::gather(row + 1, index + i);
     Simd::store(out + i, Simd::mul_add(here, Simd::load(before + i), next, Simd::load(after + i)));
   }
 }

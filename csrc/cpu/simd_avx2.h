@@ -102,6 +102,12 @@ struct Simd {
   static Float gather(const float* row, const int32_t* index) {
     return _mm256_i32gather_ps(row, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4);
   }
+  /// The same for indices within kLanes of the first: one load and a permutation.
+  static Float gather_near(const float* row, const int32_t* index) {
+    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index));
+    return _mm256_permutevar8x32_ps(_mm256_loadu_ps(row + *index),
+                                    _mm256_sub_epi32(all, _mm256_set1_epi32(*index)));
+  }
   static Float mul_add(Float a, Float x, Float b, Float y) {
     return _mm256_add_ps(_mm256_mul_ps(a, x), _mm256_mul_ps(b, y));
   }

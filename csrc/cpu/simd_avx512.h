@@ -70,6 +70,12 @@ struct Simd {
   static Float gather(const float* row, const int32_t* index) {
     return _mm512_i32gather_ps(_mm512_loadu_si512(index), row, 4);
   }
+  /// The same for indices within kLanes of the first: one load and a permutation.
+  static Float gather_near(const float* row, const int32_t* index) {
+    const __m512i all = _mm512_loadu_si512(index);
+    return _mm512_permutexvar_ps(_mm512_sub_epi32(all, _mm512_set1_epi32(*index)),
+                                 _mm512_loadu_ps(row + *index));
+  }
   static Float mul_add(Float a, Float x, Float b, Float y) {
     return _mm512_add_ps(_mm512_mul_ps(a, x), _mm512_mul_ps(b, y));
   }

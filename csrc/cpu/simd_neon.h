@@ -103,6 +103,13 @@ struct Simd {
     const float part[4] = {row[index[0]], row[index[1]], row[index[2]], row[index[3]]};
     return vld1q_f32(part);
   }
+  /// The same for indices within kLanes of the first: one load and a permutation of bytes.
+  static Float gather_near(const float* row, const int32_t* index) {
+    const Int lane = vreinterpretq_u32_s32(vsubq_s32(vld1q_s32(index), vdupq_n_s32(*index)));
+    const Int byte = vmlaq_n_u32(vdupq_n_u32(0x03020100u), lane, 0x04040404u);
+    const uint8x16_t from = vld1q_u8(reinterpret_cast<const uint8_t*>(row + *index));
+    return vreinterpretq_f32_u8(vqtbl1q_u8(from, vreinterpretq_u8_u32(byte)));
+  }
   static Float mul_add(Float a, Float x, Float b, Float y) {
     return vaddq_f32(vmulq_f32(a, x), vmulq_f32(b, y));
   }

@@ -71,6 +71,7 @@ struct Simd {
     return from_bits(nan ? 0xFFFFFFFFu : milan::ordered_bits(bits) >> shift);
   }
   static Float gather(const float* row, const int32_t* index) { return row[*index]; }
+  static Float gather_near(const float* row, const int32_t* index) { return row[*index]; }
   static Float mul_add(Float a, Float x, Float b, Float y) { return a * x + b * y; }
   static Mask greater(Float v, Float level) { return v > level; }
 };

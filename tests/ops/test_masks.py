@@ -26,6 +26,27 @@ def test_equal_to_the_reference(isa, border, size, shape):
         assert (got == want).all()
 
 
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.tuples(st.integers(1, 40), st.integers(1, 70)),
+    st.tuples(st.integers(1, 40), st.integers(1, 120)),
+    st.sampled_from(["zeros", "clamp"]),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_size_equals_the_reference(isa, shape, size, border, seed):
+    """Also where a vector of pixels spans more source pixels than it has lanes."""
+    rng = np.random.default_rng(seed)
+    maps = rng.normal(size=(3, *shape)).astype(np.float32)
+    odd = np.array([np.nan, np.inf, -np.inf, 3e38, -3.4e38, 1e-45, -0.0, 0.0], np.float32)
+    drawn = rng.random(maps.shape) < 0.02
+    maps[drawn] = rng.choice(odd, int(drawn.sum()))
+    levels = rng.choice(np.array([0.0, 0.8, 1e-45, -1.0, 2.5], np.float32), 3)
+    want = reference.masks(maps, levels, *size, border)
+    assert (ops.masks(maps, levels, size, border) == want).all()
+
+
 def test_equal_to_grid_sample(isa):
     """The published formula, in torch: no pixel differs at the same level."""
     import torch

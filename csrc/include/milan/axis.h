@@ -16,8 +16,8 @@ struct Axis {
   std::vector<float> before, after;
 };
 
-/// The tables are `target` long, filled up with zeros to a multiple of `pad`. Compile without
-/// contraction into fused multiply-adds.
+/// The tables are `target` long, filled up to a multiple of `pad` with the last index and weights
+/// of zero. Compile without contraction into fused multiply-adds.
 inline Axis make_axis(int source, int target, Border border, int pad) {
   Axis axis;
   const auto padded = static_cast<size_t>((target + pad - 1) / pad * pad);
@@ -38,6 +38,7 @@ inline Axis make_axis(int source, int target, Border border, int pad) {
     axis.after[t] = first + 1 < source ? where - floor : 0.0f;
     axis.before[t] = first >= 0 && first < source ? 1.0f - (where - floor) : 0.0f;
   }
+  std::fill(axis.first.begin() + target, axis.first.end(), axis.first[target - 1]);
   return axis;
 }
 

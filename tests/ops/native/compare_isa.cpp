@@ -101,7 +101,7 @@ void scan(Digest& digest, Dtype dtype, int mode, int bits, int units, int side, 
 
 void masks_and_pools(Digest& digest) {
   const int count = 9, height = 45, width = 61, bytes = 8;
-  for (const int side : {1, 7, 23}) {
+  for (const int side : {1, 7, 23, 57, 61, 90}) {  // up to more pixels than the masks have
     const auto maps = numbers(static_cast<size_t>(count * side * side), 3u + side);
     const auto levels = numbers(count, 5);
     std::vector<uint8_t> packed(static_cast<size_t>(count * height * bytes));
