@@ -20,7 +20,7 @@ from milan_core.core.files import write_json
 
 
 def write_catalog(
-    found: AnnotationSet,
+    annotation_set: AnnotationSet,
     descriptions: Mapping[Key, str],
     folder: Path | str,
     *,
@@ -32,7 +32,7 @@ def write_catalog(
     `key` is `<architecture>/<data set>`; without `base_url` the URLs are relative to data.json.
     """
     architecture, _, dataset = key.partition("/")
-    chosen = [unit for unit in found if (unit.layer, unit.unit) in descriptions]
+    chosen = [unit for unit in annotation_set if (unit.layer, unit.unit) in descriptions]
     write_pictures(chosen, folder)
     units: list[dict[str, Any]] = [
         {

@@ -1,8 +1,8 @@
 """Write sets in the published format, as folder and as zip (spec 2.5, 3.2).
 
 ImageNet's images may not be passed on: they are left out by the set's name and by the class names
-of the data set, unless the caller says that they are his to give (spec 6.2-16). Whoever gets the
-set adds them with `milan_core.annotations.merge`.
+of the data set, unless the caller owns them (spec 6.2-16). `milan_core.annotations.merge` adds them
+again from a user's copy.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _write_images(path: Path, pixels: np.ndarray, ids: np.ndarray, size: int) ->
 def zip_set(folder: Path | str, archive: Path | str, *, images: bool) -> list[str]:
     """Pack a folder of the published format; names of the members, sorted.
 
-    Only the known files are packed: annotations.csv, masks, ids, units and activations, and
+    Only files of the format are packed: annotations.csv, masks, ids, units and activations, and
     images.npy where `images` says so. The same files give the same bytes.
     """
     folder = Path(folder)

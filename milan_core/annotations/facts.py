@@ -9,14 +9,16 @@ from milan_core.annotations.groups import published_sets
 from milan_core.annotations.released import AnnotationSet
 
 
-def set_facts(found: AnnotationSet, key: str | None = None) -> dict[str, Any]:
+def set_facts(annotation_set: AnnotationSet, key: str | None = None) -> dict[str, Any]:
     """Counts of a set under its annotation count, beside the published ones if `key` has any."""
-    texts = [text for unit in found.units for text in found.annotations.get(unit, ())]
+    texts = [
+        text for unit in annotation_set.units for text in annotation_set.annotations.get(unit, ())
+    ]
     words = [len(text.split()) for text in texts]
-    sampled = Counter(layer for layer, _ in found.units)
+    sampled = Counter(layer for layer, _ in annotation_set.units)
     facts: dict[str, Any] = {
-        "folder": str(found.folder),
-        "units": len(found),
+        "folder": str(annotation_set.folder),
+        "units": len(annotation_set),
         "annotations": len(texts),
         "distinct": len(set(texts)),
         "mean_words": round(sum(words) / len(words), 2) if words else None,
@@ -30,7 +32,7 @@ def set_facts(found: AnnotationSet, key: str | None = None) -> dict[str, Any]:
                 "images": layer.has_images,
                 "packed": layer.is_packed,
             }
-            for name, layer in found.layers.items()
+            for name, layer in annotation_set.layers.items()
         ],
     }
     if key in published_sets():

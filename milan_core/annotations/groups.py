@@ -22,7 +22,7 @@ REGISTRY = Path(__file__).with_name("groups.yaml")
 
 @dataclass(frozen=True)
 class SetFacts:
-    """What is known of a published set."""
+    """Published facts of a set."""
 
     key: str
     units: int
@@ -36,8 +36,8 @@ class SetFacts:
 
 @functools.cache
 def _registry() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(REGISTRY.read_text(encoding="utf-8"))
-    return found
+    registry: dict[str, Any] = yaml.safe_load(REGISTRY.read_text(encoding="utf-8"))
+    return registry
 
 
 def published_sets() -> dict[str, SetFacts]:

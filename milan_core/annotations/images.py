@@ -24,7 +24,7 @@ class SetImages:
     """`images[ids]` gives uint8 (n, S, S, 3); nothing is written and little is kept.
 
     Args:
-        found: the set.
+        annotation_set: the set.
         root: class folders of the images that ids count (see `merge.list_images`); None: images.npy
             of every layer must be there.
         transform: `crop` (as the masks were made) or `squash` (as the published merge did).
@@ -35,7 +35,7 @@ class SetImages:
 
     def __init__(
         self,
-        found: AnnotationSet,
+        annotation_set: AnnotationSet,
         root: Path | str | None = None,
         transform: str = "crop",
         *,
@@ -43,10 +43,10 @@ class SetImages:
         threads: int = 1,
     ) -> None:
         self._form, self._threads = TRANSFORMS[transform], threads
-        self._size = _size(found)
+        self._size = _size(annotation_set)
         self._places: dict[int, tuple[LayerFolder, int, int]] = {}
-        without = [layer for layer in found.layers.values() if not layer.has_images]
-        for layer in found.layers.values():
+        without = [layer for layer in annotation_set.layers.values() if not layer.has_images]
+        for layer in annotation_set.layers.values():
             if layer.has_images:
                 check_record(layer, transform)
                 self._add(layer)
@@ -59,7 +59,7 @@ class SetImages:
             raise UserError(message)
         if without and root is not None:
             self._paths = list_images(root)
-            check_ids(found, root, len(self._paths), expected)
+            check_ids(annotation_set, root, len(self._paths), expected)
 
     def _add(self, layer: LayerFolder) -> None:
         for (row, rank), image in np.ndenumerate(layer.ids):
@@ -78,9 +78,10 @@ class SetImages:
         return read_image(self._paths[image], self._form, self._size)
 
 
-def _size(found: AnnotationSet) -> int:
-    sizes = {layer.size for layer in found.layers.values()}
+def _size(annotation_set: AnnotationSet) -> int:
+    sizes = {layer.size for layer in annotation_set.layers.values()}
     if len(sizes) != 1:
-        message = f"{found.folder}: layers have masks of {sorted(sizes)} pixels, expected one size"
+        shown = f"layers have masks of {sorted(sizes)} pixels"
+        message = f"{annotation_set.folder}: {shown}, expected one size"
         raise UserError(message)
     return sizes.pop()

@@ -1,9 +1,9 @@
 """Large .npy files: rows mapped on demand within a memory budget, and written piece by piece.
 
-A published set has up to 15 GB of images and masks (spec 6.4). Mapping them costs no memory, but
-every page that was looked at stays resident until the system wants it back, and a job with a memory
-limit is killed before. `Residency` gives the pages back by itself; views stay valid, because a page
-that is touched again is read again.
+A published set has up to 15 GB of images and masks (spec 6.4). Pages of a mapping that were read
+stay resident until the system needs memory, and a job with a memory limit is killed before that.
+`Residency` drops them (`MADV_DONTNEED`); views stay valid, because a page that is touched again is
+read again.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.files import atomic_path, reserve
 
-BUDGET = 256 << 20  # bytes handed out before all mapped pages are given back
+BUDGET = 256 << 20  # bytes handed out before all mapped pages are dropped
 
 Put = Callable[[int | tuple[int, ...], np.ndarray], None]
 
 
 class Residency:
-    """Counts the bytes that mapped arrays hand out and gives their pages back at `budget`."""
+    """Counts the bytes that mapped arrays hand out and drops their pages at `budget`."""
 
     def __init__(self, budget: int = BUDGET) -> None:
         self._budget = budget
@@ -35,11 +35,11 @@ class Residency:
         self._handed = 0
 
     def watch(self, mapped: mmap.mmap) -> None:
-        """Give back the pages of `mapped` too."""
+        """Drop the pages of `mapped` too."""
         self._maps.append(mapped)
 
     def hand_out(self, size: int) -> None:
-        """`size` bytes are about to be looked at."""
+        """Count `size` bytes that are about to be read."""
         self._handed += size
         if self._handed > self._budget:
             self._handed = size

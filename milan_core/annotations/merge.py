@@ -1,9 +1,9 @@
-"""Add the images that could not be published: images.npy of each layer from the user's own copy.
+"""Write images.npy of each layer from the user's copy of images that may not be published.
 
-The ids of the published ImageNet sets count the validation images in the order of class folders
-(spec 2.1, 3.3). The masks were made on the probe transform, so that is what images get by default;
-the published merge squashed them instead, which moves every mask of an image that is not square
-(spec 6.2-5), and is kept as `squash` for comparison.
+The ids of the published ImageNet sets are indices of the validation images in the order of
+`torchvision.datasets.ImageFolder` (spec 2.1, 3.3). The masks fit images after the probe transform,
+`crop`, the default. The published merge squashed images instead, which moves every mask of an image
+that is not square (spec 6.2-5); `squash` does the same, for comparison.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from milan_core.images.options import PublishedSpec
 IMAGENET_IMAGES = 50_000  # of the validation set
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 RECORD, KIND, VERSION = "images.json", "milan-merged-images", 1
-CHUNK = 64  # images a thread decodes before the results are written
+CHUNK = 64  # images decoded before the results are written
 
 Transform = Callable[[Image.Image, int], np.ndarray]
 
@@ -47,25 +47,27 @@ TRANSFORMS: dict[str, Transform] = {"crop": _crop, "squash": _squash}
 
 
 def list_images(root: Path | str) -> list[Path]:
-    """The images that ids count: class folders sorted, files sorted within (torchvision's order).
+    """Image files in dataset-index order, as `torchvision.datasets.ImageFolder` sorts them.
 
-    `root` is the folder of class folders, or one above it (`val` in it, or another published name);
-    both are in use (spec 6.2-8). The validation images may also lie in one flat folder, as they
-    are published: a list beside them, in one of the published forms, then gives their classes.
+    Args:
+        root: the folder of class folders, or the folder above it (spec 6.2-8). The validation
+            images may also lie in one flat folder, as published, with a list of their classes in
+            one of the published forms beside them.
+
     """
     root = Path(root)
     if not root.is_dir():
         msg = f"image folder not found: {root}"
         raise UserError(msg)
     folder = split_folder(root, "val", IMAGENET)
-    found = _in_class_folders(folder) or _in_one_folder(root, folder)
-    if not found:
+    paths = _in_class_folders(folder) or _in_one_folder(root, folder)
+    if not paths:
         msg = (
             f"no class folders with images in {folder}; ids count the images in the order of class "
             "folders (n01440764/..., n01443537/...), so sort the images into those first"
         )
         raise UserError(msg)
-    return found
+    return paths
 
 
 def _in_one_folder(root: Path, folder: Path) -> list[Path]:
@@ -81,17 +83,17 @@ def _in_one_folder(root: Path, folder: Path) -> list[Path]:
 
 def _in_class_folders(root: Path) -> list[Path]:
     classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
-    found = []
+    paths = []
     for name in classes:
         for folder, _, files in sorted(os.walk(root / name, followlinks=True)):
-            found += [
+            paths += [
                 Path(folder, file) for file in sorted(files) if file.lower().endswith(EXTENSIONS)
             ]
-    return found
+    return paths
 
 
 def merge_images(
-    found: AnnotationSet,
+    annotation_set: AnnotationSet,
     root: Path | str,
     transform: str = "crop",
     *,
@@ -104,7 +106,7 @@ def merge_images(
     stopped goes on where it was. Open the set again to see the images.
 
     Args:
-        found: the set.
+        annotation_set: the set.
         root: see `list_images`.
         transform: `crop` (Resize 256 and CenterCrop 224, as the masks) or `squash`.
         expected: how many images the ids count; another number under `root` is refused, because
@@ -119,21 +121,24 @@ def merge_images(
         msg = f"transform must be {' or '.join(TRANSFORMS)}, got {transform!r}"
         raise UserError(msg)
     paths = list_images(root)
-    check_ids(found, root, len(paths), expected)
+    check_ids(annotation_set, root, len(paths), expected)
     return {
-        name: _merge_layer(layer, paths, transform, threads) for name, layer in found.layers.items()
+        name: _merge_layer(layer, paths, transform, threads)
+        for name, layer in annotation_set.layers.items()
     }
 
 
-def check_ids(found: AnnotationSet, root: Path | str, count: int, expected: int | None) -> None:
-    """Refuse images whose number says that the ids count others."""
+def check_ids(
+    annotation_set: AnnotationSet, root: Path | str, count: int, expected: int | None
+) -> None:
+    """Refuse a number of images that does not fit the ids."""
     if expected is not None and count != expected:
         msg = (
             f"{root} holds {count} images, the ids count {expected}; give the "
             "validation set the exemplars were taken from"
         )
         raise UserError(msg)
-    for layer in found.layers.values():
+    for layer in annotation_set.layers.values():
         if (last := int(layer.ids.max())) >= count:
             msg = f"{layer.folder}: id {last} in ids.csv, but {root} has {count} images"
             raise UserError(msg)
@@ -168,18 +173,18 @@ def check_record(layer: LayerFolder, transform: str) -> None:
 
 
 def _write_images(layer: LayerFolder, paths: list[Path], form: Transform, threads: int) -> None:
-    """Each distinct image is decoded once and goes to all its places; empty slots stay black."""
+    """Decode each distinct image once and write it to all its slots; empty slots stay black."""
     flat = layer.ids.reshape(-1)
     order = np.argsort(flat, kind="stable")
     distinct, starts = np.unique(flat[order], return_index=True)
-    places = np.split(order, starts[1:])
-    wanted = [(int(i), where) for i, where in zip(distinct, places, strict=True) if i >= 0]
+    slots = np.split(order, starts[1:])
+    wanted = [(int(i), where) for i, where in zip(distinct, slots, strict=True) if i >= 0]
     shape, k = (*layer.ids.shape, 3, layer.size, layer.size), layer.ids.shape[1]
     with npy_pieces(layer.folder / "images.npy", shape, np.uint8) as put:
         images = _load([paths[image] for image, _ in wanted], form, layer.size, threads)
         for (_, where), pixels in zip(wanted, images, strict=True):
-            for place in where.tolist():
-                put((place // k, place % k), pixels.transpose(2, 0, 1))
+            for slot in where.tolist():
+                put((slot // k, slot % k), pixels.transpose(2, 0, 1))
 
 
 def _load(paths: list[Path], form: Transform, size: int, threads: int) -> Iterator[np.ndarray]:

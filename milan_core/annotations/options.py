@@ -41,32 +41,32 @@ def set_name(key: str) -> str:
 def expand_groups(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The raw configuration with published groups in `models` and `corpus` replaced by their sets.
 
-    A name of the user's own wins over a group of the same name.
+    A configured name hides a group of the same name.
     """
-    own = {*(raw.get("annotation_sets") or {}), *(raw.get("model_zoo") or {})}
-    found = dict(raw)
+    configured = {*(raw.get("annotation_sets") or {}), *(raw.get("model_zoo") or {})}
+    result = dict(raw)
     for key in ("models", "corpus"):
         if isinstance(raw.get(key), list):
             expanded: list[Any] = []
             for name in raw[key]:
-                if is_group(name, own):
-                    members = group_members(name, own, f"config: {key}")
+                if is_group(name, configured):
+                    members = group_members(name, configured, f"config: {key}")
                     expanded += [member for member in members if member not in expanded]
                 else:
                     expanded.append(name)
-            found[key] = expanded
-    return found
+            result[key] = expanded
+    return result
 
 
-def is_group(name: Any, own: Collection[str]) -> bool:
-    """Whether a name stands for published sets; a name of the user's own never does."""
-    return name not in own and name in (*group_names(), *published_sets())
+def is_group(name: Any, configured: Collection[str]) -> bool:
+    """Whether a name stands for published sets; a configured name never does."""
+    return name not in configured and name in (*group_names(), *published_sets())
 
 
-def group_members(key: str, own: Collection[str], where: str) -> list[str]:
+def group_members(key: str, configured: Collection[str], where: str) -> list[str]:
     """Names of the configured sets that a published group stands for."""
     members = [set_name(name) for name in resolve(key)]
-    if absent := [member for member in members if member not in own]:
+    if absent := [member for member in members if member not in configured]:
         message = (
             f"{where}: {key!r} stands for {', '.join(members)}; annotation_sets lacks "
             f"{', '.join(absent)}; add {absent[0]}: {{path: FOLDER}} there"

@@ -44,12 +44,14 @@ def side_members(config: Config, side: str, where: str) -> tuple[str, ...]:
     `not-NAME` is the corpus less one of its members. Raises `UserError` for a group whose sets are
     not configured, and for a name that the corpus lacks; other names are returned as is.
     """
-    own = {*config.annotation_sets, *config.model_zoo}
-    if side == "all" and side not in own:
+    configured = {*config.annotation_sets, *config.model_zoo}
+    if side == "all" and side not in configured:
         return tuple(config.corpus)
-    if side.startswith(NOT) and not is_group(side, own):
+    if side.startswith(NOT) and not is_group(side, configured):
         name = side.removeprefix(NOT)
         if name not in config.corpus:
             raise unknown("member of the corpus", name, config.corpus, where)
         return tuple(member for member in config.corpus if member != name)
-    return tuple(group_members(side, own, where)) if is_group(side, own) else (side,)
+    if is_group(side, configured):
+        return tuple(group_members(side, configured, where))
+    return (side,)

@@ -1,7 +1,7 @@
 """Open a MILANNOTATIONS set: annotations joined with exemplars, by (layer, unit) (spec 3.2, 3.3).
 
->>> found = open_set("data/alexnet/imagenet")              # doctest: +SKIP
->>> unit = found.unit("conv3", 17)                         # doctest: +SKIP
+>>> alexnet = open_set("data/alexnet/imagenet")            # doctest: +SKIP
+>>> unit = alexnet.unit("conv3", 17)                       # doctest: +SKIP
 >>> unit.annotations, unit.images.shape, unit.masks.shape  # doctest: +SKIP
 (('dog snouts', 'noses', 'dogs'), (15, 3, 224, 224), (15, 224, 224))
 
@@ -29,7 +29,7 @@ from milan_core.core.errors import UserError, unknown
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of a set: what people wrote, and the exemplars they saw (k of S x S pixels)."""
+    """A unit of a set: its annotations, and the exemplars that they describe (k of S x S)."""
 
     layer: str
     unit: int
@@ -82,7 +82,7 @@ class AnnotationSet(Sequence[Unit]):
     @overload
     def __getitem__(self, index: slice) -> list[Unit]: ...
     def __getitem__(self, index: int | slice) -> Unit | list[Unit]:
-        """The unit at a place of the sample order, or a list of units for a slice."""
+        """The unit at an index of the sample order, or a list of units for a slice."""
         if isinstance(index, slice):
             return [self._at(*key) for key in self.units[index]]
         return self._at(*self.units[index])
@@ -110,7 +110,7 @@ class AnnotationSet(Sequence[Unit]):
 def open_set(
     path: Path | str, annotation_count: int | None = 3, layers: Sequence[str] | None = None
 ) -> AnnotationSet:
-    """Open one set from its own folder, or from its zip, which is unpacked beside itself.
+    """Open one set from its folder, or from its zip, which is unpacked beside itself.
 
     Args:
         path: folder with annotations.csv and one folder a layer, or a zip of these.
@@ -151,15 +151,15 @@ def _open_layers(folder: Path, wanted: Sequence[str] | None) -> dict[str, LayerF
     if not folder.is_dir():
         msg = f"annotation set not found: {folder}"
         raise UserError(msg)
-    found = sorted(path.parent.name for path in folder.glob("*/ids.csv"))
-    if not found:
+    names = sorted(path.parent.name for path in folder.glob("*/ids.csv"))
+    if not names:
         msg = f"no annotation set in {folder}: expected <layer>/ids.csv and <layer>/masks.npy"
         raise UserError(msg)
     residency = Residency()
     for name in wanted or ():
-        if name not in found:
-            raise unknown("layer", name, found, where=str(folder))
-    return {name: LayerFolder(folder / name, residency) for name in wanted or found}
+        if name not in names:
+            raise unknown("layer", name, names, where=str(folder))
+    return {name: LayerFolder(folder / name, residency) for name in wanted or names}
 
 
 def open_sets(
@@ -172,7 +172,7 @@ def open_sets(
             folder or zip.
         root: the folder above all sets, for single sets and groups alike (spec 6.2-6): the set
             a/b is in `root/a/b`, or in `root/a-b.zip`, which is then unpacked there.
-        paths: further sets by key: each set's own folder or zip (spec 6.2-7).
+        paths: folders or zips of further sets, by key (spec 6.2-7).
 
     """
     root, paths = Path(root), dict(paths or {})

@@ -1,4 +1,4 @@
-"""Unpack a published zip without trusting it: only the known files, or nothing at all."""
+"""Unpack a published zip that is not trusted: the files of the format, or nothing at all."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def _top(archive: Path, names: list[str]) -> str:
     """The folder of the set inside the archive: "" or a path that ends with "/"."""
     tables = [name for name in names if name == TABLE or name.endswith(f"/{TABLE}")]
     if len(tables) != 1:
-        found = ", ".join(sorted(tables)[:5]) or "none"
-        msg = f"{archive}: expected one {TABLE}, found {found}; give the zip of one annotation set"
+        shown = ", ".join(sorted(tables)[:5]) or "none"
+        msg = f"{archive}: expected one {TABLE}, got {shown}; give the zip of one annotation set"
         raise UserError(msg)
     return tables[0].removesuffix(TABLE)
 

@@ -54,7 +54,7 @@ def _register_published(verbs: Any) -> None:
     parser = verb(
         verbs,
         "inspect",
-        "what a MILANNOTATIONS set or group holds; checks every file's shape",
+        "print the contents of a MILANNOTATIONS set or group; checks every file's shape",
         "milan annotations inspect --key base --root resources/data/milannotations",
         _inspect,
     )
@@ -68,7 +68,7 @@ def _register_published(verbs: Any) -> None:
     parser = verb(
         verbs,
         "merge",
-        "add the images that could not be published, from your own copy of ImageNet",
+        "add images that may not be published, from your copy of ImageNet",
         "milan annotations merge --set resources/data/milannotations/alexnet-imagenet.zip"
         " --images resources/data/imagenet/val",
         _merge,
@@ -170,10 +170,10 @@ def _inspect(arguments: argparse.Namespace) -> None:
     else:
         opened = open_sets(arguments.key, arguments.root)
     facts = []
-    for key, found in opened.items():
+    for key, annotation_set in opened.items():
         if arguments.pack:
-            found.pack()
-        facts.append(set_facts(found, key))
+            annotation_set.pack()
+        facts.append(set_facts(annotation_set, key))
     print(json.dumps(facts, indent=1) if arguments.json else "\n".join(map(facts_text, facts)))
 
 
@@ -188,8 +188,8 @@ def _merge(arguments: argparse.Namespace) -> None:
         expected=arguments.expect or None,
         threads=arguments.threads,
     )
-    for layer, what in results.items():
-        print(f"{layer}: images {what}")
+    for layer, outcome in results.items():
+        print(f"{layer}: images {outcome}")
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -218,16 +218,16 @@ def _export(arguments: argparse.Namespace) -> None:
 def _pictures(arguments: argparse.Namespace) -> None:
     from milan_core.annotations.catalog import write_catalog
     from milan_core.annotations.pictures import write_grids, write_pictures
-    from milan_core.annotations.records import by_unit, read_annotations
+    from milan_core.annotations.records import read_unit_texts
     from milan_core.annotations.released import open_set
 
-    found = open_set(arguments.set, None)
+    annotation_set = open_set(arguments.set, None)
     if arguments.grid or not arguments.texts:
         write = write_grids if arguments.grid else write_pictures
-        print(f"{arguments.out}: {write(found, arguments.out)} new pictures")
+        print(f"{arguments.out}: {write(annotation_set, arguments.out)} new pictures")
         return
-    texts = by_unit(read_annotations(arguments.texts, arguments.column))
-    first = {unit: found_texts[0] for unit, found_texts in texts.items()}
+    texts = read_unit_texts(arguments.texts, arguments.column)
+    first = {unit: of_unit[0] for unit, of_unit in texts.items()}
     key, base_url = arguments.key, arguments.base_url
-    count = write_catalog(found, first, arguments.out, key=key, base_url=base_url)
+    count = write_catalog(annotation_set, first, arguments.out, key=key, base_url=base_url)
     print(f"{arguments.out / 'data.json'}: {count} units")

@@ -59,22 +59,22 @@ def _clean(arguments: argparse.Namespace) -> None:
     from milan_core.annotations.crowd.spelling import FrequencySpeller
     from milan_core.annotations.records import write_annotations
 
-    found = clean(
+    cleaned = clean(
         arguments.results,
         CleaningRules.load(arguments.rules) if arguments.rules else None,
         FrequencySpeller.load(arguments.words) if arguments.words else None,
         read_worker_rules(arguments.workers) if arguments.workers else None,
         legacy=arguments.legacy,
     )
-    if not found.annotations:
-        message = f"{arguments.results}: none of {found.answers} answers is left to write"
+    if not cleaned.annotations:
+        message = f"{arguments.results}: none of {cleaned.answers} answers is left to write"
         raise UserError(message)
-    write_annotations(arguments.out, found.annotations)
+    write_annotations(arguments.out, cleaned.annotations)
     print(
-        f"{arguments.out}: {len(found.annotations)} of {found.answers} answers "
-        f"({found.rejected} rejected, {found.empty} empty, {found.changed} changed, "
-        f"{found.corrections.total()} words corrected, "
-        f"{found.worker_rules.total()} changed for their worker)"
+        f"{arguments.out}: {len(cleaned.annotations)} of {cleaned.answers} answers "
+        f"({cleaned.rejected} rejected, {cleaned.empty} empty, {cleaned.changed} changed, "
+        f"{cleaned.corrections.total()} words corrected, "
+        f"{cleaned.worker_rules.total()} changed for their worker)"
     )
 
 
@@ -82,12 +82,12 @@ def _hits(arguments: argparse.Namespace) -> None:
     from milan_core.annotations.crowd.tables import hit_rows, opens, write_hits
     from milan_core.annotations.released import open_set
 
-    found = open_set(arguments.set, None)
-    counts = {layer.ids.shape[1] for layer in found.layers.values()}
+    annotation_set = open_set(arguments.set, None)
+    counts = {layer.ids.shape[1] for layer in annotation_set.layers.values()}
     if len(counts) != 1:
         message = f"{arguments.set}: layers have {sorted(counts)} exemplars, tasks need one number"
         raise UserError(message)
-    rows = hit_rows(found.units, arguments.base_url, counts.pop(), arguments.limit)
+    rows = hit_rows(annotation_set.units, arguments.base_url, counts.pop(), arguments.limit)
     write_hits(arguments.out, rows, opens if arguments.check else None)
     print(f"{arguments.out}: {len(rows)} tasks")
 

@@ -1,4 +1,4 @@
-"""`milan doctor`: what this installation can do and what is missing."""
+"""`milan doctor`: versions, devices, data packages and missing parts of this installation."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _packages() -> list[str]:
     from milan_core.core.provenance import versions
 
-    found = versions()
-    print("versions    " + ", ".join(f"{name} {value}" for name, value in found.items()))
+    text = ", ".join(f"{name} {value}" for name, value in versions().items())
+    print(f"versions    {text}")
     needed = ["torch", "torchvision", "transformers", "snakemake", "spacy", "sacrebleu", "skimage"]
     return [
         f"package {name}; run `make env`" for name in needed if not importlib.util.find_spec(name)
@@ -46,8 +46,8 @@ def _core() -> list[str]:
         return ["native core; run `pip install .` with a C++ compiler on the PATH"]
     print(f"native core {facts['version']}, instruction set {facts['isa']}")
     built = f"built for sm_{facts['cuda_architectures']}" if facts["built_with_cuda"] else "absent"
-    found = facts["cuda_problem"] or f"{facts['cuda_devices']} device(s)"
-    print(f"cuda core   {built}; {found}")
+    devices = facts["cuda_problem"] or f"{facts['cuda_devices']} device(s)"
+    print(f"cuda core   {built}; {devices}")
     return []
 
 

@@ -121,11 +121,11 @@ def clean(
         raw = " ".join(row["Answer.summary"].lower().split())
         text = rules.apply(_spell(raw, speller, result.corrections) if speller else raw)
         worker = row["WorkerId"]
-        own = " ".join(replace_phrases(text, (workers or {}).get(worker, {})).split())
-        result.worker_rules[worker] += int(own != text)
-        result.changed += own != raw
-        if own:
-            result.annotations.append(Annotation(layer, unit, own))
+        cleaned = " ".join(replace_phrases(text, (workers or {}).get(worker, {})).split())
+        result.worker_rules[worker] += int(cleaned != text)
+        result.changed += cleaned != raw
+        if cleaned:
+            result.annotations.append(Annotation(layer, unit, cleaned))
         else:
             result.empty += 1
     result.worker_rules += Counter()  # drops the workers whose answers stayed
@@ -135,11 +135,11 @@ def clean(
 def _unit_of(fields: Mapping[str, str], where: str, legacy: bool) -> tuple[str, int]:
     if not legacy:
         return fields["Input.layer"], unit_number(fields["Input.unit"], where)
-    found = IN_URL.search(fields[URL_COLUMN].partition("?")[0])
-    if not found:
+    match = IN_URL.search(fields[URL_COLUMN].partition("?")[0])
+    if not match:
         msg = f"{where}: expected .../<layer>/unit_<number>/<image>, got {fields[URL_COLUMN]!r}"
         raise UserError(msg)
-    return unquote(found[1]), int(found[2])
+    return unquote(match[1]), int(match[2])
 
 
 def _spell(text: str, speller: Speller, corrections: Counter[tuple[str, str]]) -> str:
@@ -179,16 +179,16 @@ def _phrase(phrase: str, start: bool = False, end: bool = False) -> re.Pattern[s
 
 def read_worker_rules(path: Path | str) -> dict[str, dict[str, str]]:
     """A YAML file {worker id: {phrase: replacement}}, or {worker id: [phrases to remove]}."""
-    found: dict[str, dict[str, str]] = {}
+    rules: dict[str, dict[str, str]] = {}
     for worker, phrases in _read_yaml(Path(path), "worker rules").items():
         if isinstance(phrases, Sequence) and not isinstance(phrases, str):
-            found[str(worker)] = {str(phrase).lower(): "" for phrase in phrases}
+            rules[str(worker)] = {str(phrase).lower(): "" for phrase in phrases}
         elif isinstance(phrases, Mapping):
-            found[str(worker)] = {k.lower(): v for k, v in _strings(phrases).items()}
+            rules[str(worker)] = {k.lower(): v for k, v in _strings(phrases).items()}
         else:
             msg = f"{path}: worker {worker!r} needs a list of phrases or a map of replacements"
             raise UserError(msg)
-    return found
+    return rules
 
 
 def _strings(values: Mapping[Any, Any]) -> dict[str, str]:

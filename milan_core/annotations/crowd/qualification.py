@@ -110,12 +110,12 @@ def _question(item: Any, where: str) -> Question:
     data = _mapping(item, where, {"text", "answers"}, {"text", "images", "answers"})
     answers = []
     for number, entry in enumerate(_list(data["answers"], f"{where}: answers"), 1):
-        place = f"{where}, answer {number}"
-        parts = _mapping(entry, place, {"text"}, {"text", "correct"})
+        label = f"{where}, answer {number}"
+        parts = _mapping(entry, label, {"text"}, {"text", "correct"})
         if not isinstance(parts.get("correct", False), bool):
-            msg = f"{place}: correct must be true or false, got {parts['correct']!r}"
+            msg = f"{label}: correct must be true or false, got {parts['correct']!r}"
             raise UserError(msg)
-        answers.append((_text(parts["text"], place), parts.get("correct", False)))
+        answers.append((_text(parts["text"], label), parts.get("correct", False)))
     if sum(right for _, right in answers) != 1:
         msg = f"{where}: exactly one answer must have `correct: true`"
         raise UserError(msg)
@@ -123,14 +123,14 @@ def _question(item: Any, where: str) -> Question:
     return Question(_text(data["text"], where), tuple(images), tuple(answers))
 
 
-def _mapping(value: Any, where: str, required: set[str], known: set[str]) -> dict[str, Any]:
+def _mapping(value: Any, where: str, required: set[str], allowed: set[str]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         msg = f"{where}: expected a map with {', '.join(sorted(required))}, got {value!r}"
         raise UserError(msg)
-    if wrong := (required - value.keys()) | (value.keys() - known):
+    if wrong := (required - value.keys()) | (value.keys() - allowed):
         problem = "missing or unknown" if required - value.keys() else "unknown"
         keys = ", ".join(sorted(map(str, wrong)))
-        msg = f"{where}: {problem} {keys}; known: {', '.join(sorted(known))}"
+        msg = f"{where}: {problem} {keys}; known: {', '.join(sorted(allowed))}"
         raise UserError(msg)
     return dict(value)
 
@@ -185,9 +185,9 @@ def question_form(test: Qualification) -> str:
         choice = ET.SubElement(ET.SubElement(node, "AnswerSpecification"), "SelectionAnswer")
         ET.SubElement(choice, "StyleSuggestion").text = "radiobutton"
         selections = ET.SubElement(choice, "Selections")
-        for place, (text, _) in enumerate(question.answers, 1):
+        for position, (text, _) in enumerate(question.answers, 1):
             selection = ET.SubElement(selections, "Selection")
-            ET.SubElement(selection, "SelectionIdentifier").text = f"answer-{number}-{place}"
+            ET.SubElement(selection, "SelectionIdentifier").text = f"answer-{number}-{position}"
             ET.SubElement(selection, "Text").text = text
     return _xml(form)
 
@@ -198,9 +198,9 @@ def answer_key(test: Qualification) -> str:
     for number, question in enumerate(test.questions, 1):
         node = ET.SubElement(key, "Question")
         ET.SubElement(node, "QuestionIdentifier").text = f"question-{number}"
-        for place, (_, right) in enumerate(question.answers, 1):
+        for position, (_, right) in enumerate(question.answers, 1):
             option = ET.SubElement(node, "AnswerOption")
-            ET.SubElement(option, "SelectionIdentifier").text = f"answer-{number}-{place}"
+            ET.SubElement(option, "SelectionIdentifier").text = f"answer-{number}-{position}"
             ET.SubElement(option, "AnswerScore").text = str(int(right))
     mapping = ET.SubElement(ET.SubElement(key, "QualificationValueMapping"), "PercentageMapping")
     ET.SubElement(mapping, "MaximumSummedScore").text = str(len(test.questions))
