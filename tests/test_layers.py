@@ -134,7 +134,6 @@ def test_stages_name_everything_their_commands_import():
 # Verbs that no rule calls: `assets list`, `exemplars export`, `models inspect`,
 # `captioner convert`, and all of `annotations` but `write`.
 NOT_IN_WORKFLOW = {
-    ("captioner", "milan_core.captioner.convert"),
     ("exemplars", "milan_core.exemplars.published_layout"),
     ("assets", "milan_core.images.fetch.catalog"),
     ("targets", "milan_core.networks.dictionary"),

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from milan_core.captioner.captioner import Captioner
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.options import CAPTIONER_FILES
 from milan_core.captioner.release import captioner_parts, filled, read_release
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError
@@ -31,7 +32,7 @@ from milan_core.core.files import (
 )
 
 KIND, FORMAT = "captioner", 1
-CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "weights.safetensors"
+CONFIG, VOCABULARY, WEIGHTS = CAPTIONER_FILES
 
 
 def save_captioner(captioner: Captioner, folder: Path | str, meta: Mapping[str, Any]) -> None:
@@ -55,12 +56,28 @@ def save_captioner(captioner: Captioner, folder: Path | str, meta: Mapping[str, 
     write_json(folder / CONFIG, config)
 
 
-def load_captioner(path: Path | str) -> Captioner:
+def captioner_folder(files: Sequence[Path]) -> Path:
+    """The folder of a captioner's files, which a job declares one by one."""
+    names, folders = {path.name for path in files}, {path.parent for path in files}
+    if names != set(CAPTIONER_FILES) or len(folders) != 1:
+        message = (
+            f"got {', '.join(map(str, files))}; a captioner is {', '.join(CAPTIONER_FILES)} in one "
+            "folder"
+        )
+        raise UserError(message)
+    return folders.pop()
+
+
+def load_captioner(path: Path | str | Sequence[Path]) -> Captioner:
     """The captioner of a folder of ours or of a released `milan-*.pth` file, in evaluation mode.
+
+    The files of a folder may be given instead of it.
 
     Raises:
         UserError: nothing is there, or it is damaged or no captioner. Nothing in it is executed.
     """
+    if not isinstance(path, Path | str):
+        path = path[0] if len(path) == 1 else captioner_folder(path)
     path = Path(path)
     if path.is_dir() or path.is_file():
         captioner = _load_folder(path) if path.is_dir() else _load_release(path)

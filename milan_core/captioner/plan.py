@@ -1,36 +1,52 @@
-"""Parameters of the jobs that train captioners and describe with them.
-
-Keys that came later are left out where they have their default, so that jobs of configurations
-without them are the same as before.
-"""
+"""What a configuration asks of captioners: trainings with their settings, and decoding."""
 
 from __future__ import annotations
 
-from milan_core.captioner.options import CaptionerSpec, DecodingOptions
+from milan_core.captioner.options import (
+    CaptionerSettings,
+    DecodingOptions,
+    TrainedOn,
+    TrainingSplit,
+)
 from milan_core.config import Config
-from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import canonical_json
-from milan_core.plan.splits import KINDS
-
-_LATER_SETTINGS = {"attention", "language_model", "lm_layers", "attention_weight", "length"}
+from milan_core.core.errors import UserError
+from milan_core.core.options import narrowed
+from milan_core.plan.splits import KINDS, seeds, splits
 
 
-def captioner_params(config: Config, split: str) -> str:
-    """The canonical JSON of the captioner settings of a split: the section, then its overrides.
+def captioner_settings(config: Config, split: str) -> CaptionerSettings:
+    """Settings of the captioner of a split: those of the section, then its overrides.
 
     `within` and `without` stand for all splits of that kind; other keys name one split.
     """
-    section = config.captioner.model_dump(exclude={"splits", *_LATER_SETTINGS})
-    section |= config.captioner.model_dump(include=_LATER_SETTINGS, exclude_defaults=True)
-    known = [name for name in CaptionerSpec.model_fields if name != "splits"]
+    settings = narrowed(config.captioner, CaptionerSettings)
     for key in sorted(config.captioner.splits, key=len):
         if split == key or (key in KINDS and split.startswith(f"{key}_")):
             override = config.captioner.splits[key]
-            for name in override:
-                if name not in known:
-                    raise unknown("key", name, known, f"config: captioner.splits.{key}")
-            section.update(override)
-    return canonical_json(section)
+            changes = {name: getattr(override, name) for name in override.model_fields_set}
+            settings = settings.model_copy(update=changes)
+    return settings
+
+
+def training_split(config: Config, split: str) -> TrainingSplit:
+    """The units that the captioner of a split is trained on."""
+    chosen = splits(config)[split]
+    share = config.generalization.within_test if chosen.within else 0.0
+    return TrainingSplit(name=split, train=list(chosen.train), test_share=share, seed=config.seed)
+
+
+def trainings(config: Config) -> list[TrainedOn]:
+    """Every captioner that is trained."""
+    return [
+        TrainedOn(split=split, seed=seed)
+        for split in splits(config)
+        for seed in seeds(config, split)
+    ]
+
+
+def published_training(config: Config, split: str) -> TrainedOn:
+    """The captioner of a split whose descriptions are published: that of its first seed."""
+    return TrainedOn(split=split, seed=seeds(config, split)[0])
 
 
 def decoding(config: Config) -> DecodingOptions:

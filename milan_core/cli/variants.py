@@ -22,8 +22,8 @@ def register(subparsers: Any) -> None:
         _describe,
     )
     parser.add_argument("--spec", type=json_value, required=True)
-    for name in ("captioner", "features"):
-        parser.add_argument(f"--{name}", type=Path, nargs="?", help="where the variant reads it")
+    parser.add_argument("--captioner", type=Path, nargs="*", help="its files, config.json first")
+    parser.add_argument("--features", type=Path, nargs="?", help="where the variant reads them")
     for name in ("exemplars", "dataset"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="descriptions.csv")
@@ -62,7 +62,8 @@ def _describe(arguments: argparse.Namespace) -> None:
     from milan_core.describers.variants import describe_variant
 
     given = arguments
-    files = [given.captioner, given.features, given.exemplars, given.dataset]
+    captioner = given.captioner or []
+    files = [*captioner, given.features, given.exemplars, given.dataset]
     with provenance.step(
         "variants_describe",
         given.out.parent,
@@ -72,7 +73,7 @@ def _describe(arguments: argparse.Namespace) -> None:
     ):
         describe_variant(
             given.spec,
-            given.captioner,
+            captioner[0] if captioner else None,
             given.features,
             given.exemplars,
             folder_of(given.dataset),

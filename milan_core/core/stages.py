@@ -31,8 +31,6 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "annotation_sets": ("annotations", ["captioner.features.annotated", "captioner.features.pool"]),
     "features": ("features", ["captioner.features.pool", "images.store", "exemplars.store"]),
-    "captioner": ("captioner", ["captioner.training.splits"]),
-    "histories": ("captioner", ["captioner.training.histories"]),
     "describe": ("describe", ["describers.stage", "describers.tables"]),
     "score": ("describe", ["scoring.tables"]),
     "generalization": ("generalization", ["experiments.generalization.score"]),

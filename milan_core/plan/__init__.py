@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.annotations.plan import networks
-from milan_core.captioner.plan import captioner_params
 from milan_core.config import Config
 from milan_core.core.files import canonical_json, file_sha256, text_hash
 from milan_core.core.stages import closure, file_of
@@ -47,7 +46,6 @@ __all__ = [
     "Trial",
     "annotated",
     "annotation_sets",
-    "captioner_params",
     "described",
     "experiments",
     "fetched_weights",

@@ -7,8 +7,7 @@ import yaml
 
 from milan_core import plan
 from milan_core.captioner.options import DecodingOptions
-from milan_core.captioner.plan import decoding
-from milan_core.captioner.training.settings import CaptionerSettings
+from milan_core.captioner.plan import captioner_settings, decoding
 from milan_core.cli.config import load, merge, schema_text
 from milan_core.core.errors import UserError
 from milan_core.plan.checks import check_files, parse_config
@@ -71,9 +70,9 @@ def test_captioner_overrides_apply_by_prefix(default):
         "captioner": {"splits": {"within": {"hidden": 7}, "within_resnet_mini": {"hidden": 8}}}
     }
     config = parse_config(merge(default, change))
-    assert '"hidden":8' in plan.captioner_params(config, "within_resnet_mini")
-    assert '"hidden":7' in plan.captioner_params(config, "within_alexnet_mini")
-    assert '"hidden":256' in plan.captioner_params(config, "all")
+    assert captioner_settings(config, "within_resnet_mini").hidden == 8
+    assert captioner_settings(config, "within_alexnet_mini").hidden == 7
+    assert captioner_settings(config, "all").hidden == 256
 
 
 def test_splits_never_mix_networks(default):
@@ -84,26 +83,22 @@ def test_splits_never_mix_networks(default):
 
 
 def test_choices_of_decoding_and_models_reach_the_jobs(default):
-    """Keys that came later are named only where they say something, so that nothing runs again."""
     assert decoding(parse_config(default)) == DecodingOptions()
-    known = json.loads(plan.captioner_params(parse_config(default), "all"))
-    assert not {"language_model", "attention", "lm_layers", "attention_weight"} & set(known)
     change = {
         "describe": {"strategy": "sample", "mi": False},
         "captioner": {
             "language_model": False,
             "attention": 9,
-            "splits": {"within": {"lm_layers": 1, "language_model": True}},
+            "splits": {"within": {"lm_layers": 1, "attention": None, "language_model": True}},
         },
     }
     config = parse_config(merge(default, change))
     asked = decoding(config)
     assert (asked.strategy, asked.mi, asked.seed) == ("sample", False, config.seed)
-    known = json.loads(plan.captioner_params(config, "all"))
-    assert (known["language_model"], known["attention"]) == (False, 9)
-    known = json.loads(plan.captioner_params(config, "within_resnet_mini"))
-    assert (known["language_model"], known["lm_layers"]) == (True, 1)
-    CaptionerSettings.from_dict(known)
+    settings = captioner_settings(config, "all")
+    assert (settings.language_model, settings.attention) == (False, 9)
+    settings = captioner_settings(config, "within_resnet_mini")
+    assert (settings.language_model, settings.lm_layers, settings.attention) == (True, 1, None)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_gpu_is_asked_of_the_jobs_and_not_of_the_plan(checkout):
     asked = [line for line in commands if "--device" in line]
     assert len(asked) > 20
     assert not [line for line in asked if "--device cuda" not in line]
-    for command in ("exemplars scan", "models train", "captioner train", "describe units"):
+    for command in ("exemplars scan", "models train", "step captioner.train", "describe units"):
         assert [line for line in asked if command in line], command
 
 

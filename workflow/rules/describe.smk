@@ -1,7 +1,9 @@
 rule describe_units:
     input:
-        captioner="<results>/captioners/{split}/seed{seed}/config.json",
-        weights="<results>/captioners/{split}/seed{seed}/weights.safetensors",
+        captioner=[
+            f"<results>/captioners/{{split}}/seed{{seed}}/{name}"
+            for name in CAPTIONER_FILES
+        ],
         units="<results>/captioners/{split}/seed{seed}/units.csv",
         features="<results>/{model}/features/features.safetensors",
     output:
@@ -27,7 +29,7 @@ rule describe_units:
         device=CONFIG.device,
         code=code_version("describe"),
     shell:
-        "milan --log {log} describe units --model {wildcards.model} --captioner {input.captioner}"
+        "milan --log {log} describe units --model {wildcards.model} --captioner {input.captioner[0]}"
         " --features {input.features} --options {params.options:q} --device {params.device}"
         " --threads {threads} --out {output.descriptions}"
 

@@ -78,34 +78,6 @@ def probe_maps(wildcards):
     return f"{RESULTS}/encoder/{CONFIG.model_zoo[wildcards.model].dataset}/encoded.json"
 
 
-def split_inputs(kind):
-    """An input function: one file of every network that the split learns from."""
-
-    def files(wildcards):
-        return [f"{RESULTS}/{name}/{kind}" for name in SPLITS[wildcards.split].train]
-
-    return files
-
-
-def split_spec(wildcards):
-    """Canonical JSON of the split."""
-    split = SPLITS[wildcards.split]
-    test = CONFIG.generalization.within_test if split.within else 0.0
-    return canonical_json(
-        {
-            "name": split.name,
-            "train": list(split.train),
-            "test_share": test,
-            "seed": CONFIG.seed,
-        }
-    )
-
-
-def captioner_settings(wildcards):
-    """Canonical JSON of the training settings of the split."""
-    return plan.captioner_params(CONFIG, wildcards.split)
-
-
 def published(kind):
     """An input function: a file of the trial that is published for the network."""
 
@@ -178,25 +150,9 @@ def train_files(kind):
     return files
 
 
-def whole_corpus_captioner(wildcards):
-    """The captioner for networks of the user's own; the report waits so that it is there."""
-    seed = plan.seeds(CONFIG, "all")[0]
-    return f"{RESULTS}/captioners/all/seed{seed}/config.json"
-
-
 def experiment_sections(wildcards):
     """What the experiments of this run tell the report."""
     return [f"{RESULTS}/{name}/section.json" for name in plan.experiments(CONFIG)]
-
-
-def published_captioner(kind):
-    """An input function: a file of the captioner whose descriptions are published."""
-
-    def path(wildcards):
-        split = plan.primary_split(CONFIG, wildcards.model)
-        return f"{RESULTS}/captioners/{split}/seed{plan.seeds(CONFIG, split)[0]}/{kind}"
-
-    return path
 
 
 def published_learnt(kind):
@@ -206,15 +162,6 @@ def published_learnt(kind):
         return taught_files(plan.primary_split(CONFIG, wildcards.model), kind)
 
     return files
-
-
-def captioner_histories(wildcards):
-    """The training histories of every captioner of this run."""
-    return [
-        f"{RESULTS}/captioners/{split}/seed{seed}/history.csv"
-        for split in SPLITS
-        for seed in plan.seeds(CONFIG, split)
-    ]
 
 
 def trial_facts(wildcards):

@@ -1,7 +1,6 @@
 rule rerank_study_measure:
     input:
-        captioner=published_captioner("config.json"),
-        weights=published_captioner("weights.safetensors"),
+        captioner=published_captioner(*CAPTIONER_FILES),
         units=published_captioner("units.csv"),
         features="<results>/{model}/features/features.safetensors",
         annotations="<results>/{model}/annotations/annotations.csv",
@@ -30,7 +29,7 @@ rule rerank_study_measure:
         device=CONFIG.device,
         code=code_version("rerank_study"),
     shell:
-        "milan --log {log} rerank_study measure --model {wildcards.model} --captioner {input.captioner}"
+        "milan --log {log} rerank_study measure --model {wildcards.model} --captioner {input.captioner[0]}"
         " --features {input.features} --annotations {input.annotations} --truth {input.truth}"
         " --units {input.units} --learnt {input.learnt} --bertscore {input.bertscore}"
         " --options {params.options:q} --seed {params.seed} --device {params.device}"

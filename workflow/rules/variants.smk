@@ -1,7 +1,6 @@
 rule variants_describe:
     input:
-        captioner=variant_captioner("config.json"),
-        weights=variant_captioner("weights.safetensors"),
+        captioner=variant_captioner,
         features=variant_features,
         released=variant_released,
         exemplars="<results>/{model}/exemplars/exemplars.safetensors",

@@ -28,14 +28,10 @@ def variant_tables(wildcards):
     ]
 
 
-def variant_captioner(kind):
-    """An input function: a file of the captioner trained here, for variants that read it."""
-
-    def path(wildcards):
-        needed = plan.reads_trained(CONFIG, wildcards.variant)
-        return published_captioner(kind)(wildcards) if needed else []
-
-    return path
+def variant_captioner(wildcards):
+    """The files of the captioner trained here, for variants that read it."""
+    needed = plan.reads_trained(CONFIG, wildcards.variant)
+    return published_captioner(*CAPTIONER_FILES)(wildcards) if needed else []
 
 
 def variant_features(wildcards):

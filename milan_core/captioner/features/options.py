@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from milan_core.core.options import Name, Section
+from milan_core.core.options import Name, Section, narrowed
+from milan_core.networks.options import Network
 
 
-class EncoderSpec(Section):
-    """The frozen network whose masked features the captioner reads (paper section 3.2)."""
+class Pooling(Section):
+    """How the maps of an image are averaged under a mask."""
 
-    model: Name = Field(description="Entry of model_zoo")
+    resize: Literal["area", "bilinear"] = Field(
+        "area", description="How a mask shrinks to a map: exact areas, or four points as published"
+    )
+    append_area: bool = Field(True, description="Pyramid: add the mask's area as one more feature")
+
+
+class EncoderOptions(Pooling):
+    """The layers of the encoder, and how they become features."""
+
     layers: list[str] = Field(min_length=1, description="Layers that are read, fine to coarse")
     kind: Literal["pyramid", "spatial"] = Field(
         "pyramid",
         description="pyramid: mean of each layer under the mask; spatial: cells of the last layer",
     )
-    resize: Literal["area", "bilinear"] = Field(
-        "area", description="How a mask shrinks to a map: exact areas, or four points as published"
-    )
-    append_area: bool = Field(True, description="Pyramid: add the mask's area as one more feature")
+
+
+class EncoderSpec(EncoderOptions):
+    """The frozen network whose masked features the captioner reads (paper section 3.2)."""
+
+    model: Name = Field(description="Entry of model_zoo")
+
+
+class JobEncoder(EncoderOptions):
+    """The encoder as a job reads it: its network with the weights resolved to a file."""
+
+    model: Network
+
+    @property
+    def pooling(self) -> Pooling:
+        """The options of pooling alone."""
+        return narrowed(self, Pooling)
+
+    def record(self) -> dict[str, Any]:
+        """The encoder as `config.json` of a captioner keeps it; `from_record` reads it."""
+        model = self.model
+        kept = model.model_dump(mode="json", exclude_defaults=True)
+        kept |= model.model_dump(mode="json", include=_RECORDED)
+        weights = model.weights.model_dump(mode="json", exclude_defaults=True)
+        kept["weights"] = {"source": model.weights.source, **weights}
+        spec = self.model_dump(mode="json", include={"layers", "kind"})
+        return {"spec": {**spec, "model": kept}, "pooling": self.pooling.model_dump(mode="json")}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> JobEncoder:
+        """The encoder that a captioner's `config.json` names."""
+        return cls.model_validate({**record["spec"], **record.get("pooling", {})})
+
+
+_RECORDED = {"name", "factory", "kwargs", "input", "layers", "post_relu", "batch_size"}
+"""Keys of the network that are kept whatever their values; others where they are no default."""

@@ -1,4 +1,4 @@
-"""Fits a model with early stopping, keeps its best epoch, and survives being killed.
+"""Fitting with early stopping; the best epoch is kept, and a killed fit resumes.
 
 Every epoch draws its random numbers from generators named after the epoch, so an epoch depends only
 on the weights and optimiser state before it. A fit that is killed and started again therefore ends
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from milan_core.captioner.options import CaptionerSettings
 from milan_core.core.errors import UserError
 from milan_core.core.files import load_tensors, save_tensors
 
@@ -31,7 +32,7 @@ STATE_KIND, STATE_FORMAT = "training state", 1
 
 
 class Task(Protocol):
-    """What `fit` needs to know about a model."""
+    """A model to fit, with its data."""
 
     name: str
     optimiser: torch.optim.Optimizer
@@ -52,7 +53,7 @@ class Task(Protocol):
 
 @dataclass
 class Progress:
-    """How far a fit has come."""
+    """State of a fit after its last epoch."""
 
     rows: list[Row] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -61,21 +62,24 @@ class Progress:
 
 
 class StateFile:
-    """The resumable state of a series of fits, in one file that no other training accepts."""
+    """The resumable state of a series of fits, in one file that no other training accepts.
 
-    def __init__(self, path: Path, fingerprint: str, seconds: float) -> None:
+    Without a path nothing is written.
+    """
+
+    def __init__(self, path: Path | None, fingerprint: str, seconds: float) -> None:
         self.path, self._fingerprint, self._seconds = path, fingerprint, seconds
         self._written = time.monotonic()
         self._finished: dict[str, tuple[dict[str, Tensor], list[Row]]] = {}
         self._open: tuple[str, dict[str, Tensor], dict[str, Any]] | None = None
-        if path.exists():
-            self._read()
+        if path is not None and path.exists():
+            self._read(path)
 
-    def _read(self) -> None:
-        arrays, meta = load_tensors(self.path, STATE_KIND, (STATE_FORMAT,))
+    def _read(self, path: Path) -> None:
+        arrays, meta = load_tensors(path, STATE_KIND, (STATE_FORMAT,))
         if meta["fingerprint"] != self._fingerprint:
-            # An edited configuration or code must not stop a run, nor be mixed with what was.
-            _log.warning("%s is of another training: starting afresh", self.path)
+            # An edited configuration or code must neither stop a run nor be mixed with the old one.
+            _log.warning("%s is of another training: starting afresh", path)
             return
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         for name, rows in meta["finished"].items():
@@ -84,7 +88,7 @@ class StateFile:
             self._open = (meta["open"]["task"], _under(tensors, "open."), meta["open"])
 
     def finished(self, task: Task) -> list[Row] | None:
-        """Load the weights of a fit that had ended and give its history; None if it had not."""
+        """Load the weights of a finished fit and return its history; None if it is not finished."""
         if task.name not in self._finished:
             return None
         weights, rows = self._finished[task.name]
@@ -92,7 +96,7 @@ class StateFile:
         return rows
 
     def resume(self, task: Task) -> Progress:
-        """Put the task back where the file left it; a fresh start if the file does not know it."""
+        """Restore the task from the file; a fresh start where the file has no such task."""
         if self._open is None or self._open[0] != task.name:
             return Progress()
         _, tensors, meta = self._open
@@ -103,7 +107,7 @@ class StateFile:
 
     def keep(self, task: Task, progress: Progress) -> None:
         """Write the state after an epoch, unless the last write was only moments ago."""
-        if time.monotonic() - self._written < self._seconds:
+        if self.path is None or time.monotonic() - self._written < self._seconds:
             return
         state = {
             **_prefixed("open.model.", task.model.state_dict()),
@@ -127,35 +131,28 @@ class StateFile:
         self._written = time.monotonic()
 
     def finish(self, task: Task, rows: list[Row]) -> None:
-        """Remember a fit that has ended, for the states of the fits after it."""
+        """Keep a finished fit for the states of later fits."""
         self._finished[task.name] = (_copy(task.model), rows)
 
-    def remove(self) -> None:
-        """Delete the file; everything it was for has been written."""
-        self.path.unlink(missing_ok=True)
 
+def fit(task: Task, state: StateFile, settings: CaptionerSettings) -> list[Row]:
+    """Train until `patience` is exceeded and restore the best epoch's weights: the history.
 
-def fit(
-    task: Task, state: StateFile, *, max_epochs: int, patience: int, keep: str = "best"
-) -> list[Row]:
-    """Train until `patience` is exceeded and put the best epoch's weights back: the history.
-
-    The best weights are copies: the published code kept references to the living ones, and so
-    returned the last epoch (specification 6.2, defect 1), which `keep="last"` does on purpose.
+    The best weights are copies: the published code kept references to the weights in training, and
+    so returned the last epoch (specification 6.2, defect 1), which `keep: last` does on purpose.
     """
     if (rows := state.finished(task)) is not None:
         return rows
     progress = state.resume(task)
-    bar = tqdm(
-        total=max_epochs, initial=len(progress.rows), desc=task.name, unit="epoch", disable=None
-    )
+    most = settings.max_epochs
+    bar = tqdm(total=most, initial=len(progress.rows), desc=task.name, unit="epoch", disable=None)
     with bar:
-        while len(progress.rows) < max_epochs and progress.stale <= patience:
+        while len(progress.rows) < most and progress.stale <= settings.patience:
             row = _one_epoch(task, progress)
             bar.set_postfix({key: f"{row[key]:.3f}" for key in ("train_loss", "val_loss")})
             bar.update()
             state.keep(task, progress)
-    if keep == "best":
+    if settings.keep == "best":
         task.model.load_state_dict(progress.best)
     state.finish(task, progress.rows)
     return progress.rows

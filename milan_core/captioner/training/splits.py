@@ -1,18 +1,18 @@
-"""From the files of a split to a trained captioner: which units teach, and their three captions."""
+"""Annotated units of a split: features, annotations, and which units are kept for the test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from milan_core.annotations.records import by_unit, read_annotations
+from milan_core.annotations.records import read_unit_texts
 from milan_core.captioner.features.store import FeatureTable, load_features
+from milan_core.captioner.options import TrainingSplit
 from milan_core.core.errors import UserError
-from milan_core.core.files import give_back, write_csv
+from milan_core.core.files import give_back
 from milan_core.core.seeding import generator
 
 Unit = tuple[str, str, int]  # network, layer, unit
@@ -39,26 +39,34 @@ class AnnotatedUnits:
     encoder: str
 
     def features(self, rows: np.ndarray | None = None) -> np.ndarray:
-        """Features of some rows of `units` (default: all), rising: float16 [n, k, F].
+        """Features of rows of `units` (default: all), ascending: float16 [n, k, F].
 
         They are copied once, from mapped files, so that no more than they is in memory.
         """
         rows = np.arange(len(self.units)) if rows is None else rows
         first = self.parts[0][0]
-        found = np.empty((len(rows), *first.shape[1:]), first.dtype)
+        copied = np.empty((len(rows), *first.shape[1:]), first.dtype)
         begin = done = 0
-        for array, known in self.parts:
-            wanted = known[rows[(rows >= begin) & (rows < begin + len(known))] - begin]
+        for array, annotated in self.parts:
+            inside = (rows >= begin) & (rows < begin + len(annotated))
+            wanted = annotated[rows[inside] - begin]
             for start in range(0, len(wanted), _BLOCK):
                 block = array[wanted[start : start + _BLOCK]]
-                found[done : done + len(block)] = block
+                copied[done : done + len(block)] = block
                 done += len(block)
                 give_back(array)
-            begin += len(known)
-        return found
+            begin += len(annotated)
+        return copied
+
+    def table(self, tested: np.ndarray) -> list[tuple[str, str, int, str]]:
+        """Rows of units.csv: every unit with its side, for a mask `tested` bool [U]."""
+        sides = np.where(tested, "test", "train")
+        return [(*unit, str(side)) for unit, side in zip(self.units, sides, strict=True)]
 
 
-def load_units(names: list[str], features: list[Path], annotations: list[Path]) -> AnnotatedUnits:
+def load_units(
+    names: Sequence[str], features: Sequence[Path], annotations: Sequence[Path]
+) -> AnnotatedUnits:
     """Read and join the files of several networks; units without annotations are left out."""
     if not len(names) == len(features) == len(annotations):
         message = (
@@ -71,14 +79,14 @@ def load_units(names: list[str], features: list[Path], annotations: list[Path]) 
     units: list[Unit] = []
     parts, captions = [], []
     for name, table, path, place in zip(names, tables, annotations, features, strict=True):
-        known = by_unit(read_annotations(path))
-        rows = [index for index, key in enumerate(table.rows) if known.get(key)]
+        texts = read_unit_texts(path)
+        rows = [index for index, key in enumerate(table.rows) if texts.get(key)]
         if not rows:
             message = f"{path} has no annotation for any unit of {place}"
             raise UserError(message)
         parts.append((table.arrays["exact"], np.array(rows)))
         units += [(name, *table.rows[index]) for index in rows]
-        captions += [list(known[table.rows[index]]) for index in rows]
+        captions += [list(texts[table.rows[index]]) for index in rows]
     return AnnotatedUnits(units, parts, captions, tables[0].meta["encoder"])
 
 
@@ -99,52 +107,10 @@ def _check_alike(names: Sequence[str], tables: Sequence[FeatureTable]) -> None:
         raise UserError(message)
 
 
-def tested_rows(units: int, name: str, share: float, seed: int) -> np.ndarray:
+def tested_rows(units: int, split: TrainingSplit) -> np.ndarray:
     """Bool [units]: those kept for the test, the same for every trial of a split (spec 5.1)."""
-    chosen = np.zeros(units, bool)
-    count = round(share * units)
-    chosen[generator(seed, "test units", name).permutation(units)[:count]] = True
-    return chosen
-
-
-def train_on_split(
-    split: dict[str, Any],
-    features: list[Path],
-    annotations: list[Path],
-    settings: dict[str, Any],
-    *,
-    seed: int,
-    device: str,
-    out: Path,
-    encoder: dict[str, Any],
-    code: str = "",
-) -> dict[str, Any]:
-    """Train captioner and language model on the training side of a split and save both.
-
-    `split` has `name`, `train` (networks, in the order of the files), `test_share` and `seed`.
-    `encoder` says how to make features for a new network and is kept in the captioner's folder.
-
-    Returns:
-        Entries for the provenance record.
-
-    """
-    from milan_core.captioner.training.settings import CaptionerSettings
-    from milan_core.captioner.training.train import train_captioner
-
-    found = load_units(split["train"], features, annotations)
-    held = tested_rows(len(found.units), split["name"], split["test_share"], split.get("seed", 0))
-    rows = np.flatnonzero(~held)
-    sides = np.where(held, "test", "train")
-    table = [(*unit, side) for unit, side in zip(found.units, sides, strict=True)]
-    write_csv(out / "units.csv", UNITS_HEADER, table)
-    train_captioner(
-        found.features(rows),
-        [found.captions[row] for row in rows],
-        CaptionerSettings.from_dict(settings),
-        seed,
-        out,
-        device=device,
-        code=code,
-        meta={"split": split, "encoder_hash": found.encoder, "encoder": encoder},
-    )
-    return {"training_units": len(rows), "test_units": int(held.sum())}
+    tested = np.zeros(units, bool)
+    count = round(split.test_share * units)
+    order = generator(split.seed, "test units", split.name).permutation(units)
+    tested[order[:count]] = True
+    return tested

@@ -1,4 +1,4 @@
-"""The two things a captioner's training fits: p(d) and p(d|E). See `train`."""
+"""The two models that training fits: p(d) and p(d|E); see `train`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.options import CaptionerSettings
 from milan_core.captioner.search import follow
 from milan_core.captioner.stepping import Stepper
 from milan_core.captioner.training.fitting import Row
 from milan_core.captioner.training.pairs import Corpus
-from milan_core.captioner.training.settings import CaptionerSettings
 from milan_core.captioner.vocabulary import Tokenizer
 from milan_core.core.seeding import generator, seed_torch
 from milan_core.scoring.metrics import bleu

@@ -1,4 +1,4 @@
-"""Trains a captioner: first the language model, then the decoder.
+"""Training of a captioner: first the language model, then the decoder.
 
 Hernandez et al. 2022, section 3.2 and the published training code: AdamW, teacher forcing, the
 mean negative log-likelihood of the words, for the decoder also the doubly stochastic attention
@@ -12,26 +12,38 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from milan_core.captioner.captioner import Captioner
-from milan_core.captioner.checkpoint import save_captioner
+from milan_core.captioner.options import CaptionerSettings
 from milan_core.captioner.training.fitting import Row, StateFile, fit
 from milan_core.captioner.training.pairs import build_corpus
-from milan_core.captioner.training.settings import CaptionerSettings
 from milan_core.captioner.training.tasks import DecoderTask, LanguageTask
 from milan_core.captioner.vocabulary import Tokenizer
 from milan_core.core.errors import UserError
-from milan_core.core.files import canonical_json, write_csv
+from milan_core.core.files import canonical_json
 
 _LOG = logging.getLogger(__name__)
 
-HISTORY, STATE = "history.csv", "training-state.safetensors"
-_COLUMNS = ("phase", "epoch", "train_loss", "val_loss", "bleu", "best")
+STATE = ".training-state.safetensors"
+"""In the captioner's folder while it is trained: what a killed training resumes from."""
+HISTORY = ("phase", "epoch", "train_loss", "val_loss", "bleu", "best")
+_NEUTRAL = {"checkpoint_seconds", "max_unit_batch", "precision"}  # decide no trained byte
 _BLOCK = 256
+
+
+class Trained(NamedTuple):
+    """A captioner in evaluation mode, and one row per epoch of its training."""
+
+    captioner: Captioner
+    history: list[Row]
+
+    def rows(self) -> list[list[Any]]:
+        """Rows of history.csv."""
+        return [[row[name] for name in HISTORY] for row in self.history]
 
 
 def train_captioner(
@@ -39,68 +51,65 @@ def train_captioner(
     annotations: Sequence[Sequence[str]],
     settings: CaptionerSettings,
     seed: int,
-    out: Path | str,
     *,
+    state: Path | None = None,
     device: str = "cpu",
     code: str = "",
     meta: Mapping[str, Any] | None = None,
-) -> Captioner:
-    """Train on the given units and write the captioner and `history.csv` to `out`.
+) -> Trained:
+    """Train both models on the given units.
 
-    A run that was killed continues from the state file in `out` and gives the same bytes.
+    A training that was killed resumes from its state file and gives the same bytes.
 
     Args:
         features: float16 or float32 (N, k, F), may be memory-mapped.
         annotations: the texts of every unit; units without any take no part.
         settings: sizes and training options.
         seed: of the hold-out, the initial weights, the order of the batches and the dropout.
-        out: folder, made if missing.
-        code: version of the training sources; a state that other sources left is not resumed.
+        state: file to resume from; the caller removes it once the captioner is written. None: a
+            killed training starts afresh.
         device: where to train; only "cpu" promises equal bytes for equal seeds.
+        code: version of the training sources; a state that other sources left is not resumed.
         meta: further entries of the captioner's `meta`; they decide nothing.
+
+    Raises:
+        UserError: features and annotations do not fit, or the loss diverges.
+
     """
-    out = Path(out)
     _check(features, annotations)
     corpus = build_corpus(annotations, settings.hold_out, seed, settings.lm_hold_out)
     tokenizer = Tokenizer(corpus.vocabulary)
     precision = settings.precision_on(device)
-    fingerprint = _fingerprint(features, annotations, settings, [seed, code, precision])
-    state = StateFile(out / STATE, fingerprint, settings.checkpoint_seconds)
-    limits: dict[str, Any] = {
-        name: getattr(settings, name) for name in ("max_epochs", "patience", "keep")
-    }
+    inputs = _fingerprint(features, annotations, settings, [seed, precision])
+    progress = StateFile(state, f"{inputs} {code}", settings.checkpoint_seconds)
     history: list[Row] = []
     language_model = None
     with torch.random.fork_rng(devices=[]):
         if settings.language_model:
             language_task = LanguageTask(corpus, tokenizer, settings, seed, device)
-            history += fit(language_task, state, **limits)
+            history += fit(language_task, progress, settings)
             language_model = language_task.model
         decoder_task = DecoderTask(corpus, tokenizer, features, settings, seed, device)
-        decoder_rows = fit(decoder_task, state, **limits)
+        decoder_rows = fit(decoder_task, progress, settings)
     if settings.keep == "best":
         _warn_of_early_stop(decoder_rows)
-    history += decoder_rows
     captioner = Captioner(
         decoder_task.model, language_model, tokenizer, max_unit_batch=settings.max_unit_batch
     ).eval()
     captioner.meta = {
         "source": "trained",
         "seed": seed,
-        "settings": settings.to_dict(),
-        "inputs": fingerprint,
+        "settings": settings.model_dump(mode="json"),
+        "inputs": inputs,
         "held_out_units": corpus.held_out_units.tolist(),
         "precision": precision,
         **(meta or {}),
     }
-    write_csv(out / HISTORY, _COLUMNS, [[row[name] for name in _COLUMNS] for row in history])
-    save_captioner(captioner, out, captioner.meta)
-    state.remove()
-    return captioner
+    return Trained(captioner, [*history, *decoder_rows])
 
 
 def _warn_of_early_stop(rows: Sequence[Row]) -> None:
-    """Say so when BLEU chose an epoch whose loss shows that it had hardly learnt.
+    """Warn when BLEU chose an epoch whose loss shows a decoder that is hardly trained.
 
     Corpus BLEU is 0 for descriptions shorter than four words, however right they are, and above 0
     by chance for an untrained decoder that repeats frequent words.
@@ -139,9 +148,7 @@ def _fingerprint(
     facts: list[Any],
 ) -> str:
     """SHA-256 of everything that decides the trained bytes."""
-    decisive = settings.to_dict()
-    for name in ("checkpoint_seconds", "max_unit_batch", "precision"):
-        del decisive[name]
+    decisive = settings.model_dump(mode="json", exclude=_NEUTRAL)
     texts = [list(unit) for unit in annotations]
     head = [*facts, decisive, texts, features.dtype.str, list(features.shape)]
     digest = hashlib.sha256(canonical_json(head).encode())

@@ -5,10 +5,13 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from milan_core.captioner.training.histories import history_figure, read_fits
-from milan_core.cli import main
+from milan_core.captioner.options import TrainedOn
+from milan_core.captioner.step import CaptionerHistories
+from milan_core.captioner.training.figure import history_figure
+from milan_core.captioner.training.histories import read_fits
 from milan_core.core.errors import UserError
 from milan_core.core.section import read_section
+from milan_core.core.step import Compute
 
 COLUMNS = "phase,epoch,train_loss,val_loss,bleu,best\n"
 
@@ -30,8 +33,14 @@ def histories(tmp_path):
 
 def test_table_figure_and_section(histories, tmp_path):
     out = tmp_path / "out"
-    arguments = ["captioner", "histories", "--history", *map(str, histories), "--out"]
-    assert main([*arguments, str(out / "section.json")]) == 0
+    trainings = [TrainedOn(split=split, seed=0) for split in ("all", "without_net")]
+    CaptionerHistories(
+        histories=histories,
+        trainings=trainings,
+        figure=out / "history.svg",
+        table=out / "training.csv",
+        section=out / "section.json",
+    ).run(Compute())
     with (out / "training.csv").open() as handle:
         rows = [row for row in csv.DictReader(handle) if row["phase"] == "decoder"]
     assert [(row["split"], row["best_epoch"], row["last_val_loss"]) for row in rows] == [
@@ -46,10 +55,13 @@ def test_table_figure_and_section(histories, tmp_path):
     ElementTree.fromstring(svg)
     for word in ("without_net", "language model", "decoder", "epoch"):
         assert word in svg
-    assert history_figure(read_fits(histories)) == svg
+    assert history_figure(read_fits(trainings, histories)) == svg
 
 
 def test_an_empty_history_is_refused(tmp_path):
     (tmp_path / "history.csv").write_text(COLUMNS)
+    training = TrainedOn(split="all", seed=0)
     with pytest.raises(UserError, match="has no epochs"):
-        read_fits([tmp_path / "history.csv"])
+        read_fits([training], [tmp_path / "history.csv"])
+    with pytest.raises(UserError, match="0 histories of 1 trainings"):
+        read_fits([training], [])

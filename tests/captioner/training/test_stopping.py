@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from milan_core.captioner.options import CaptionerSettings
 from milan_core.captioner.training.fitting import StateFile, fit
 from milan_core.captioner.training.pairs import build_corpus
 
@@ -53,7 +54,7 @@ def test_the_best_epoch_is_kept_and_patience_is_exceeded_first(
 ):
     task = Countdown(losses)
     state = StateFile(tmp_path / "state", "x", 1e9)
-    rows = fit(task, state, max_epochs=len(losses), patience=patience)
+    rows = fit(task, state, CaptionerSettings(max_epochs=len(losses), patience=patience))
     assert int(task.model.weight) == best
     assert len(rows) == epochs
     assert [row["epoch"] for row in rows if row["best"]][-1] == best
@@ -61,7 +62,7 @@ def test_the_best_epoch_is_kept_and_patience_is_exceeded_first(
 
 def test_the_last_epoch_is_kept_on_request(tmp_path):
     task, state = Countdown([5, 4, 3, 6, 6, 6]), StateFile(tmp_path / "state", "x", 1e9)
-    rows = fit(task, state, max_epochs=6, patience=1, keep="last")
+    rows = fit(task, state, CaptionerSettings(max_epochs=6, patience=1, keep="last"))
     assert int(task.model.weight) == len(rows) == 5, "two epochs past the best, as published"
 
 

@@ -1,20 +1,26 @@
 """Training: what is learnt from, which epoch is kept, equal bytes, and resuming a killed run."""
 
 import csv
-import dataclasses
 
 import numpy as np
 import pytest
 import torch
 
-from milan_core.captioner.checkpoint import load_captioner
+from milan_core.captioner.checkpoint import load_captioner, save_captioner
+from milan_core.captioner.options import CaptionerSettings, CaptionerSpec
 from milan_core.captioner.training import fitting
 from milan_core.captioner.training.pairs import build_corpus
-from milan_core.captioner.training.settings import CaptionerSettings
 from milan_core.captioner.training.tasks import DecoderTask, LanguageTask
-from milan_core.captioner.training.train import STATE, _warn_of_early_stop, train_captioner
+from milan_core.captioner.training.train import (
+    HISTORY,
+    STATE,
+    _warn_of_early_stop,
+    train_captioner,
+)
 from milan_core.captioner.vocabulary import Tokenizer
 from milan_core.core.errors import UserError
+from milan_core.core.files import write_csv
+from milan_core.core.options import canonical, parse
 
 NOUNS = ("dog", "cat", "tree", "sky", "wheel", "face")
 COLOURS = ("red", "blue", "dark", "shiny")
@@ -48,6 +54,16 @@ def settings():
     )
 
 
+def train(features, texts, settings, seed, folder, code=""):
+    """Train and write the captioner as the step does; returns it."""
+    state = folder / STATE
+    trained = train_captioner(features, texts, settings, seed, state=state, code=code)
+    write_csv(folder / "history.csv", HISTORY, trained.rows())
+    save_captioner(trained.captioner, folder, trained.captioner.meta)
+    state.unlink(missing_ok=True)
+    return trained.captioner
+
+
 def files(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -60,8 +76,8 @@ def history(folder, phase):
 def test_it_learns_to_describe(world, settings, tmp_path):
     features, texts = world
     longer = {"max_epochs": 30, "patience": 9, "stop_on": "loss", "dropout": 0.1, "hidden": 32}
-    settings = dataclasses.replace(settings, **longer)
-    captioner = train_captioner(features, texts, settings, 0, tmp_path)
+    settings = settings.model_copy(update=longer)
+    captioner = train(features, texts, settings, 0, tmp_path)
     held_out = captioner.meta["held_out_units"]
     out = captioner.decode(features[held_out], beam_size=10)
     nouns = [next(n for n in NOUNS if n in texts[unit][1]) for unit in held_out]
@@ -73,7 +89,7 @@ def test_it_learns_to_describe(world, settings, tmp_path):
 
 def test_outputs_and_loading(world, settings, tmp_path):
     features, texts = world
-    captioner = train_captioner(features, texts, settings, 1, tmp_path)
+    captioner = train(features, texts, settings, 1, tmp_path)
     assert set(files(tmp_path)) == {
         *("config.json", "vocabulary.json", "weights.safetensors", "history.csv"),
     }
@@ -90,7 +106,7 @@ def test_same_seed_same_bytes_and_the_global_generator_is_left_alone(world, sett
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        train_captioner(features, texts, settings, seed, tmp_path / name)
+        train(features, texts, settings, seed, tmp_path / name)
         torch.rand(7)
     torch.manual_seed(5)
     assert torch.random.get_rng_state().equal(before)
@@ -104,15 +120,15 @@ def test_memory_mapped_features_give_the_same_bytes(world, settings, tmp_path):
     features, texts = world
     np.save(tmp_path / "features.npy", features)
     mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
-    train_captioner(features, texts, settings, 0, tmp_path / "a")
-    train_captioner(mapped, texts, settings, 0, tmp_path / "b")
+    train(features, texts, settings, 0, tmp_path / "a")
+    train(mapped, texts, settings, 0, tmp_path / "b")
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 6])
 def test_a_killed_run_resumes_to_the_same_bytes(world, settings, tmp_path, monkeypatch, epochs):
     features, texts = world
-    train_captioner(features, texts, settings, 0, tmp_path / "whole")
+    train(features, texts, settings, 0, tmp_path / "whole")
     one_epoch, calls = fitting._one_epoch, []
 
     def killed(*arguments):
@@ -123,7 +139,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(world, settings, tmp_path, monke
 
     monkeypatch.setattr(fitting, "_one_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
-        train_captioner(features, texts, settings, 0, tmp_path / "killed")
+        train(features, texts, settings, 0, tmp_path / "killed")
     assert set(files(tmp_path / "killed")) == {STATE}
     redone = []
 
@@ -132,7 +148,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(world, settings, tmp_path, monke
         return one_epoch(*arguments)
 
     monkeypatch.setattr(fitting, "_one_epoch", counted)
-    train_captioner(features, texts, settings, 0, tmp_path / "killed")
+    train(features, texts, settings, 0, tmp_path / "killed")
     assert len(redone) == 8 - epochs
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
@@ -145,12 +161,12 @@ def test_a_foreign_state_is_not_resumed(world, settings, tmp_path, monkeypatch, 
 
     monkeypatch.setattr(fitting.StateFile, "finish", killed)
     with pytest.raises(KeyboardInterrupt):
-        train_captioner(features, texts, settings, 0, tmp_path)
+        train(features, texts, settings, 0, tmp_path)
     state = (tmp_path / STATE).read_bytes()
     monkeypatch.undo()
     changed = features.copy()
     changed[0, 0, 0] += 1
-    wider = dataclasses.replace(settings, hidden=17)
+    wider = settings.model_copy(update={"hidden": 17})
     for number, (request, code) in enumerate(
         (
             ((features, texts, settings, 1), ""),
@@ -164,23 +180,23 @@ def test_a_foreign_state_is_not_resumed(world, settings, tmp_path, monkeypatch, 
         edited.mkdir()
         (edited / STATE).write_bytes(state)
         caplog.clear()
-        train_captioner(*request, afresh, code=code)
-        train_captioner(*request, edited, code=code)
+        train(*request, afresh, code=code)
+        train(*request, edited, code=code)
         assert "starting afresh" in caplog.text
         for name in ("weights.safetensors", "history.csv"):
             assert (edited / name).read_bytes() == (afresh / name).read_bytes()
     (tmp_path / STATE).write_bytes(b"junk")
     with pytest.raises(UserError, match="damaged"):
-        train_captioner(features, texts, settings, 0, tmp_path)
+        train(features, texts, settings, 0, tmp_path)
 
 
 def test_published_training_ends_with_the_last_epoch(world, settings, tmp_path):
     features, texts = world
-    settings = dataclasses.replace(
-        settings, lr=0.1, max_epochs=4, patience=9, stop_on="loss", keep="last",
-        lm_hold_out="description",
-    )  # fmt: skip
-    captioner = train_captioner(features, texts, settings, 0, tmp_path)
+    settings = settings.model_copy(
+        update={"lr": 0.1, "max_epochs": 4, "patience": 9, "stop_on": "loss", "keep": "last"}
+        | {"lm_hold_out": "description"}
+    )
+    captioner = train(features, texts, settings, 0, tmp_path)
     corpus = build_corpus(texts, settings.hold_out, 0, "description")
     arguments = {"settings": settings, "seed": 0, "device": "cpu"}
     prior = LanguageTask(corpus, captioner.tokenizer, **arguments)
@@ -192,8 +208,10 @@ def test_published_training_ends_with_the_last_epoch(world, settings, tmp_path):
 
 def test_returned_weights_are_those_of_the_best_row(world, settings, tmp_path):
     features, texts = world
-    settings = dataclasses.replace(settings, lr=0.1, max_epochs=30, patience=1, stop_on="loss")
-    captioner = train_captioner(features, texts, settings, 0, tmp_path)
+    settings = settings.model_copy(
+        update={"lr": 0.1, "max_epochs": 30, "patience": 1, "stop_on": "loss"}
+    )
+    captioner = train(features, texts, settings, 0, tmp_path)
     corpus = build_corpus(texts, settings.hold_out, 0)
     arguments = {"settings": settings, "seed": 0, "device": "cpu"}
     decoder = DecoderTask(corpus, captioner.tokenizer, features, **arguments)
@@ -214,18 +232,18 @@ def test_standardisation_uses_the_training_units(world, settings):
     rows = exemplars.features.flatten(0, 1).detach()
     torch.testing.assert_close(rows.mean(0), torch.zeros(F), atol=1e-4, rtol=0)
     torch.testing.assert_close(rows.std(0, correction=0), torch.ones(F), atol=1e-3, rtol=0)
-    raw = dataclasses.replace(settings, standardise=False)
+    raw = settings.model_copy(update={"standardise": False})
     task = DecoderTask(corpus, Tokenizer(corpus.vocabulary), features, raw, 0, "cpu")
     assert task.model.feature_scale.tolist() == [1.0] * F
 
 
 def test_products_in_bfloat16_learn_as_well(world, settings, tmp_path):
     features, texts = world
-    settings = dataclasses.replace(settings, max_epochs=12, stop_on="loss", patience=12)
+    settings = settings.model_copy(update={"max_epochs": 12, "stop_on": "loss", "patience": 12})
     losses = {}
     for precision in ("float32", "bfloat16"):
-        chosen = dataclasses.replace(settings, precision=precision)
-        captioner = train_captioner(features, texts, chosen, 0, tmp_path / precision)
+        chosen = settings.model_copy(update={"precision": precision})
+        captioner = train(features, texts, chosen, 0, tmp_path / precision)
         assert captioner.meta["precision"] == precision
         assert {x.dtype for x in captioner.state_dict().values()} == {torch.float32}
         rows = history(tmp_path / precision, "decoder")
@@ -242,8 +260,8 @@ def test_precision_follows_the_device():
 
 def test_without_a_language_model(world, settings, tmp_path):
     features, texts = world
-    settings = dataclasses.replace(settings, language_model=False, max_epochs=1)
-    assert train_captioner(features, texts, settings, 0, tmp_path).language_model is None
+    settings = settings.model_copy(update={"language_model": False, "max_epochs": 1})
+    assert train(features, texts, settings, 0, tmp_path).language_model is None
     assert load_captioner(tmp_path).decode(features[:2], beam_size=3).logp_lm is None
 
 
@@ -260,36 +278,38 @@ def test_a_misleading_bleu_is_reported(caplog):
 def test_what_cannot_be_trained_on(world, settings, tmp_path):
     features, texts = world
     with pytest.raises(UserError, match="annotations of 59"):
-        train_captioner(features, texts[:-1], settings, 0, tmp_path)
+        train(features, texts[:-1], settings, 0, tmp_path)
     with pytest.raises(UserError, match="float64"):
-        train_captioner(features.astype(float), texts, settings, 0, tmp_path)
+        train(features.astype(float), texts, settings, 0, tmp_path)
     broken = features.copy()
     broken[4, 1, 2] = np.inf
     with pytest.raises(UserError, match="unit 4 are not finite"):
-        train_captioner(broken, texts, settings, 0, tmp_path)
+        train(broken, texts, settings, 0, tmp_path)
     with pytest.raises(UserError, match="5 of 5 units have annotations"):
-        train_captioner(features[:5], texts[:5], settings, 0, tmp_path)
-    wild = dataclasses.replace(settings, lr=1e38)
+        train(features[:5], texts[:5], settings, 0, tmp_path)
+    wild = settings.model_copy(update={"lr": 1e38})
     with pytest.raises(UserError, match=r"diverged in epoch \d+ .* lower captioner.lr"):
-        train_captioner(features, texts, wild, 0, tmp_path)
+        train(features, texts, wild, 0, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"hiden": 3}, "did you mean 'hidden'"),
-        ({"hidden": 0}, "captioner.hidden is 0"),
-        ({"hold_out": 1.0}, "between 0 and 1"),
-        ({"dropout": 1.0}, "below 1"),
-        ({"stop_on": "blue"}, "did you mean 'bleu'"),
-        ({"precision": "float16"}, "or 'float32'"),
+        ({"hiden": 3}, "captioner: hiden: unknown key; did you mean hidden"),
+        ({"hidden": 0}, "captioner: hidden: .* greater than or equal to 1, got 0"),
+        ({"hold_out": 1.0}, "less than 1, got 1.0"),
+        ({"stop_on": "blue"}, "did you mean bleu"),
+        ({"precision": "float16"}, "did you mean bfloat16"),
+        ({"splits": {"within": {"hiden": 3}}}, r"splits.within.hiden: .* did you mean hidden"),
+        ({"splits": {"all": {"stop_on": "blue"}}}, r"splits.all.stop_on: .* did you mean bleu"),
+        ({"splits": {"all": {"dropout": 1.0}}}, r"splits.all.dropout: .* less than 1, got 1.0"),
     ],
 )
 def test_refused_settings(values, sentence):
     with pytest.raises(UserError, match=sentence):
-        CaptionerSettings.from_dict(values)
+        parse(CaptionerSpec, values, "captioner")
 
 
 def test_settings_survive_json():
     settings = CaptionerSettings(hidden=7, attention=3)
-    assert CaptionerSettings.from_dict(settings.to_dict()) == settings
+    assert CaptionerSettings.model_validate_json(canonical(settings)) == settings

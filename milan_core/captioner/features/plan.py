@@ -1,0 +1,15 @@
+"""What a configuration asks of the encoder and its features."""
+
+from __future__ import annotations
+
+from milan_core.captioner.features.options import EncoderOptions, JobEncoder
+from milan_core.config import Config
+from milan_core.core.options import narrowed
+from milan_core.networks.plan import job_network
+
+
+def job_encoder(config: Config) -> JobEncoder:
+    """The encoder, its network with the weights resolved to a file."""
+    chosen = narrowed(config.encoder, EncoderOptions)
+    options = {name: getattr(chosen, name) for name in EncoderOptions.model_fields}
+    return JobEncoder(model=job_network(config, config.encoder.model), **options)
