@@ -16,7 +16,7 @@ from typing import Any
 
 from milan_core.core.files import canonical_json, file_sha256, text_hash, write_json
 
-FORMAT = 1
+FORMAT = 2  # as records of steps (`core.records`), without digests of outputs
 _PACKAGES = (
     "milan-workflow",
     "numpy",
@@ -61,6 +61,7 @@ def step(
         "version": FORMAT,
         "step": name,
         "inputs": {str(path): _input_hash(Path(path)) for path in inputs},
+        "outputs": {},
         "options": options,
         "config_hash": text_hash(canonical_json(options)),
         "code": code,
