@@ -1,4 +1,4 @@
-"""What is in a set: units, annotations and files by layer, as data and as lines to read."""
+"""Facts of an annotation set: units, annotations and files by layer, as data and as text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from milan_core.annotations.released import AnnotationSet
 
 def set_facts(annotation_set: AnnotationSet, key: str | None = None) -> dict[str, Any]:
     """Counts of a set under its annotation count, beside the published ones if `key` has any."""
-    texts = [
-        text for unit in annotation_set.units for text in annotation_set.annotations.get(unit, ())
-    ]
+    by_unit = annotation_set.annotations
+    texts = [text for unit in annotation_set.units for text in by_unit.get(unit, ())]
     words = [len(text.split()) for text in texts]
     sampled = Counter(layer for layer, _ in annotation_set.units)
     facts: dict[str, Any] = {

@@ -227,8 +227,8 @@ def link(name):
         ({link("annotations.csv"): b"/etc/passwd"}, "not a plain file"),
         ({"annotations.csv": TABLE, "conv1/masks.npy": b"0" * 70_000}, "more than the allowed"),
         ({"annotations.csv": TABLE, "annotations.csv/ids.csv": b"1"}, "cannot be unpacked"),
-        ({"readme.txt": b""}, r"expected one annotations\.csv, found none"),
-        ({"a/annotations.csv": TABLE, "b/annotations.csv": TABLE}, "found a/annot.*, b/annot"),
+        ({"readme.txt": b""}, r"expected one annotations\.csv, got none"),
+        ({"a/annotations.csv": TABLE, "b/annotations.csv": TABLE}, "got a/annot.*, b/annot"),
     ],
 )
 def test_bad_zips_are_refused_without_effect(tmp_path, members, message):
