@@ -29,7 +29,7 @@ from milan_core.images.fetch.options import Asset
 from milan_core.images.spec import DatasetSpec
 from milan_core.networks.catalog import with_networks
 from milan_core.networks.options import ModelSpec
-from milan_core.world.twins import resolve_twins
+from milan_core.world.twins import resolved_twin
 
 
 class Roots(Section):
@@ -87,7 +87,8 @@ def parse_sections(raw: dict[str, Any]) -> Config:
     """
     complete = with_datasets(with_networks(expand_groups(raw)))
     config = parse(Config, complete, "config")
-    return config.model_copy(update={"dataset_zoo": resolve_twins(config.dataset_zoo)})
+    zoo = {name: resolved_twin(name, config.dataset_zoo) for name in config.dataset_zoo}
+    return config.model_copy(update={"dataset_zoo": zoo})
 
 
 def schema() -> dict[str, Any]:

@@ -22,9 +22,8 @@ from milan_core.annotations.released import AnnotationSet
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json, write_json
 from milan_core.images.files import UNREADABLE, resize_crop
-from milan_core.images.kinds.published import published_files
+from milan_core.images.kinds.published import PublishedOptions, published_files
 from milan_core.images.layouts import IMAGENET, split_folder
-from milan_core.images.options import PublishedSpec
 
 IMAGENET_IMAGES = 50_000  # of the validation set
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -75,7 +74,7 @@ def _in_one_folder(root: Path, folder: Path) -> list[Path]:
     if not any(path.name.lower().endswith(EXTENSIONS) for path in folder.iterdir()):
         return []
     try:
-        return [path for _, path in published_files(PublishedSpec(path=str(root)), IMAGENET)]
+        return [path for _, path in published_files(PublishedOptions(path=str(root)), IMAGENET)]
     except UserError as error:
         msg = f"no class folders with images in {folder}, and as a flat folder: {error}"
         raise UserError(msg) from None

@@ -36,7 +36,6 @@ COMMANDS = (
 )
 # Commands of rules that are not steps yet.
 STAGES = (
-    "datasets",
     "exemplars",
     "features",
     "analyze",

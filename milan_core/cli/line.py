@@ -36,7 +36,7 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     from milan_core.core.files import write_csv
     from milan_core.describers.stage import write_beams
     from milan_core.exemplars.mine import mine
-    from milan_core.images.build import build_dataset
+    from milan_core.images.kinds.folder import Folder, FolderOptions
     from milan_core.networks.catalog import extended
     from milan_core.networks.zoo import load_network
 
@@ -46,8 +46,8 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     entry = extended(network_spec(arguments))
     loaded = load_network(entry)
     size = loaded.input.size or 224
-    spec = {"kind": "folder", "path": str(arguments.images), "size": size}
-    dataset = build_dataset("images", spec, {}, out / "dataset", 0)
+    images = Folder(options=FolderOptions(path=str(arguments.images), size=size))
+    dataset = images.build("images", out / "dataset", {}, arguments.threads)
     found = mine(
         loaded.module,
         dataset,

@@ -87,10 +87,10 @@ def _value(field: StepField, given: Any) -> Any:
     if given is None or field.role != "option":
         return given
     text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
-    adapter = TypeAdapter(field.annotation)
+    adapter = TypeAdapter(field.constrained)
     try:
         if _metavar(field.annotation) != "JSON|@FILE":
             return adapter.validate_strings(text)
         return adapter.validate_json(text)
     except ValidationError as error:
-        raise UserError(sentences(error, field.annotation, field.flag)) from None
+        raise UserError(sentences(error, field.constrained, field.flag)) from None

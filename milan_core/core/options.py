@@ -68,6 +68,9 @@ def _sentence(item: Any, cls: Any, where: str) -> str:
         key = context["discriminator"].strip("'")
         known = [name.strip(" '") for name in context.get("expected_tags", "").split(",")]
         if kind == "union_tag_not_found":
+            wrong = nearest(key, value if isinstance(value, dict) else [])
+            if wrong:
+                return f"{place}.{wrong[0]}: unknown key; did you mean {key}?"
             return f"{place}: field required: {key}"
         return f"{place}.{key}: unknown {key} {context['tag']!r}{_hint(context['tag'], known)}" + (
             f"; known: {', '.join(known)}"
@@ -77,7 +80,8 @@ def _sentence(item: Any, cls: Any, where: str) -> str:
         known = context["expected"].replace(" or ", ", ").split(",")
         hint = _hint(value, [name.strip(" '") for name in known])
     message = str(item["msg"]).removeprefix("Value error, ")
-    got = "" if kind == "missing" else f", got {_short(value)}"
+    whole = kind == "missing" or (kind == "value_error" and isinstance(value, dict | Section))
+    got = "" if whole else f", got {_short(value)}"
     return f"{place}: {message[:1].lower()}{message[1:]}{got}{hint}"
 
 
@@ -114,8 +118,8 @@ def _fields(section: Any) -> dict[Any, Any]:
 
 def _tagged(section: Any, part: Any) -> Any:
     """The member of a discriminated union whose tag is `part`."""
-    if isinstance(section, type):
-        return None
+    if isinstance(section, type) or get_origin(section) in (dict, list, tuple):
+        return None  # there, a name or a number comes first
     for member in _members(section):
         if any(part in get_args(field.annotation) for field in _fields(member).values()):
             return member

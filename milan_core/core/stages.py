@@ -21,9 +21,6 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     "analyze": ("analyze", ["experiments.analyze.network", "experiments.analyze.section"]),
     "assets": ("assets", ["images.fetch.fetch", "images.fetch.registry"]),
     "weights": ("assets", ["images.fetch.download"]),
-    "datasets": ("datasets", ["images.build"]),
-    "generated": ("datasets", ["networks.generators.generate", "images.store"]),
-    "latents": ("datasets", ["networks.generators.latents", "images.store"]),
     "targets": ("models", ["networks.training.learn", "images.store"]),
     "exemplars": (
         "exemplars",

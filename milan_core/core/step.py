@@ -116,6 +116,7 @@ class StepField:
     many: bool  # a list of paths
     required: bool
     annotation: Any
+    constrained: Any  # the annotation with what its field adds, for validation
     description: str
 
     @property
@@ -132,7 +133,8 @@ def step_fields(cls: type[Step]) -> list[StepField]:
         info = cls.model_fields[name]
         role, many = _role(info.annotation, info.metadata)
         text = info.description or ""
-        fields.append(StepField(name, role, many, info.is_required(), info.annotation, text))
+        full: Any = Annotated[info.annotation, info]
+        fields.append(StepField(name, role, many, info.is_required(), info.annotation, full, text))
     return fields
 
 

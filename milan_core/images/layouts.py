@@ -10,7 +10,6 @@ from pathlib import Path
 class Layout:
     """Names of the parts of a published data set, in the order in which they are looked for."""
 
-    kind: str
     folders: tuple[str, ...]  # `{}` is the split
     truths: tuple[str, ...]
     classes: tuple[str, ...]
@@ -18,7 +17,6 @@ class Layout:
 
 DEVKIT = "ILSVRC2012_devkit_t12/data/"
 IMAGENET = Layout(
-    "imagenet",
     ("{}", "ILSVRC/Data/CLS-LOC/{}", "ILSVRC2012_img_{}"),
     (
         "LOC_{}_solution.csv",
@@ -30,7 +28,6 @@ IMAGENET = Layout(
     ("LOC_synset_mapping.txt", "synset_words.txt", "synsets.txt", "meta.mat", f"{DEVKIT}meta.mat"),
 )
 PLACES365 = Layout(
-    "places365",
     ("{}", "{}_256", "{}_large"),
     ("places365_{}.txt", "filelist_places365-standard/places365_{}.txt"),
     ("categories_places365.txt", "filelist_places365-standard/categories_places365.txt"),

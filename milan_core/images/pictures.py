@@ -1,7 +1,7 @@
-"""Pictures of any origin become one array: the part that all kinds of read images share.
+"""Decode pictures of any origin into one array.
 
-A kind lists its `Picture`s in the order of the data set; decoding, cropping, what happens to files
-that cannot be read, and the manifest are the same for all.
+A kind lists its `Picture`s in the order of the data set. Decoding, cropping, unreadable files and
+the manifest are the same for all kinds.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from PIL import Image
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, read_npy, write_npy
 from milan_core.core.identity import step_code
+from milan_core.core.options import canonical
 from milan_core.core.seeding import generator
 from milan_core.images.files import UNREADABLE, resize_crop, squash_crop, to_rgb
-from milan_core.images.options import PictureSpec, write_spec
+from milan_core.images.kind import PictureKind
+from milan_core.images.options import PictureOptions
 from milan_core.images.resume import Filling, filled_array
 from milan_core.images.store import Dataset, finish_folder, start_folder
 
@@ -59,7 +61,7 @@ def drawn(pictures: list[Picture], count: int, seed: int, name: str) -> list[Pic
     return [pictures[i] for i in sorted(chosen.tolist())]
 
 
-def read_picture(picture: Picture, spec: PictureSpec) -> np.ndarray:
+def read_picture(picture: Picture, spec: PictureOptions) -> np.ndarray:
     """A picture as uint8 (h, w, 3); a `UserError` names one that cannot be read."""
     try:
         with picture.open() as image:
@@ -71,7 +73,7 @@ def read_picture(picture: Picture, spec: PictureSpec) -> np.ndarray:
     return pixels if picture.paint is None else picture.paint(pixels)
 
 
-def _fitted(image: Image.Image, spec: PictureSpec) -> np.ndarray:
+def _fitted(image: Image.Image, spec: PictureOptions) -> np.ndarray:
     if spec.geometry == "keep":
         return np.asarray(image)
     fit = squash_crop if spec.geometry == "squash" else resize_crop
@@ -79,7 +81,7 @@ def _fitted(image: Image.Image, spec: PictureSpec) -> np.ndarray:
 
 
 def read_all(
-    pictures: Sequence[Picture], spec: PictureSpec, threads: int
+    pictures: Sequence[Picture], spec: PictureOptions, threads: int
 ) -> Iterable[np.ndarray | UserError]:
     """Every picture in order, or the error of reading it; `threads` decode at once."""
 
@@ -98,13 +100,11 @@ def read_all(
 
 
 def store_pictures(
+    spec: PictureKind,
     name: str,
-    kind: str,
     pictures: Sequence[Picture],
     classes: Sequence[str],
-    spec: PictureSpec,
     out: Path,
-    seed: int,
     threads: int,
     tables: Mapping[str, Callable[[], None]] | None = None,
 ) -> Dataset:
@@ -113,14 +113,14 @@ def store_pictures(
     A build that was killed goes on with the first picture that is not safe yet (`images.resume`).
     """
     start_folder(out)
-    height, width = _stored_size(pictures, spec, name)
+    height, width = _stored_size(pictures, spec.options, name)
     shape = (len(pictures), height, width, 3)
 
     def facts(number: int) -> str:
         return _facts(pictures[number])
 
-    with filled_array(out / "images.npy", shape, _rules(kind, spec), facts) as filling:
-        good, skipped = _fill(filling, pictures, spec, threads)
+    with filled_array(out / "images.npy", shape, _rules(spec), facts) as filling:
+        good, skipped = _fill(filling, pictures, spec.options, threads)
     if not good:
         msg = f"dataset {name!r}: none of the {len(pictures)} images can be read"
         raise UserError(msg)
@@ -132,9 +132,9 @@ def store_pictures(
     return finish_folder(
         out,
         name=name,
-        kind=kind,
-        spec={"kind": kind, "options": write_spec(spec)},
-        seed=seed,
+        kind=spec.kind,
+        options=spec.options,
+        seed=spec.seed,
         classes=classes,
         labels=np.array([number.get(picture.label, -1) for picture in good], dtype=np.int64),
         names=[picture.name for picture in good],
@@ -144,7 +144,7 @@ def store_pictures(
     )
 
 
-def _stored_size(pictures: Sequence[Picture], spec: PictureSpec, name: str) -> tuple[int, int]:
+def _stored_size(pictures: Sequence[Picture], spec: PictureOptions, name: str) -> tuple[int, int]:
     """Height and width of the array; with `geometry: keep` those of the first readable picture."""
     if spec.geometry != "keep":
         return spec.size, spec.size
@@ -157,10 +157,10 @@ def _stored_size(pictures: Sequence[Picture], spec: PictureSpec, name: str) -> t
     raise UserError(msg)
 
 
-def _rules(kind: str, spec: PictureSpec) -> str:
+def _rules(spec: PictureKind) -> str:
     """What decides the rows besides the pictures: options, code, decoder."""
-    code = step_code("images.pictures:read_picture", f"images.kinds.{kind}")
-    return canonical_json([write_spec(spec), code, PIL.__version__])
+    code = step_code("images.pictures:read_picture", f"images.kinds.{spec.kind}")
+    return canonical([spec.options, code, PIL.__version__])
 
 
 def _facts(picture: Picture) -> str:
@@ -174,7 +174,7 @@ def _facts(picture: Picture) -> str:
 
 
 def _fill(
-    filling: Filling, pictures: Sequence[Picture], spec: PictureSpec, threads: int
+    filling: Filling, pictures: Sequence[Picture], spec: PictureOptions, threads: int
 ) -> tuple[list[Picture], list[str]]:
     """The pictures that could be read, in the first rows of the array; names of the others."""
     images, left = filling.array, pictures[filling.seen :]

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import (
@@ -133,7 +134,7 @@ def open_dataset(folder: Path | str) -> Dataset:
     """The dataset in `folder`; checks format, version and shapes, not the bytes (see `verify`)."""
     folder = Path(folder)
     if not (folder / "manifest.json").is_file():
-        msg = f"{folder} is not a dataset (no manifest.json): run `milan datasets build`"
+        msg = f"{folder} is not a dataset (no manifest.json); let the workflow build it"
         raise UserError(msg)
     manifest = read_json(folder / "manifest.json", "dataset manifest")
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -173,7 +174,7 @@ def finish_folder(
     *,
     name: str,
     kind: str,
-    spec: Mapping[str, Any],
+    options: BaseModel,
     seed: int,
     classes: Sequence[str],
     labels: np.ndarray,
@@ -185,7 +186,8 @@ def finish_folder(
 ) -> Dataset:
     """Write labels, ids, scenes and the manifest beside `images.npy`; open the dataset.
 
-    `tables` are further files of the folder, already written, that belong to its identity.
+    `options` are recorded. `tables` are further files of the folder, already written, that belong
+    to its identity.
     """
     write_npy(out / "labels.npy", labels.astype(np.int64))
     text = [classes[i] if i >= 0 else "" for i in labels.tolist()]
@@ -210,7 +212,7 @@ def finish_folder(
         "height": height,
         "width": width,
         "classes": list(classes),
-        "spec": dict(spec),
+        "spec": {"kind": kind, "options": options.model_dump(mode="json")},
         "seed": seed,
         "credits": [dict(item) for item in credits],
         "files": {file: file_sha256(out / file) for file in files},

@@ -24,7 +24,6 @@ from milan_core.experiments.audit.plan import audit_params as audit_params
 from milan_core.experiments.audit.plan import audited as audited
 from milan_core.experiments.audit.plan import has_truth as has_truth
 from milan_core.experiments.decoding.plan import studied
-from milan_core.images.plan import images_version as images_version
 from milan_core.networks.plan import fetched_weights
 from milan_core.plan.needed import needed_models, used_assets
 from milan_core.plan.sections import experiments

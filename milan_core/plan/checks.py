@@ -14,12 +14,11 @@ from milan_core.experiments.analyze.plan import check_analysis
 from milan_core.experiments.audit.plan import check_audit
 from milan_core.experiments.baselines.plan import check_baselines
 from milan_core.experiments.edit.plan import check_edit, references
+from milan_core.images.plan import check_datasets
 from milan_core.networks.options import Weights
 from milan_core.plan.missing import check_present
 from milan_core.plan.needed import needed_models, used_assets
 from milan_core.plan.splits import KINDS, annotation_sets, splits
-
-WORLDS = ("stickers", "shapes", "generated")  # kinds of data sets with a ground truth
 
 
 def read_config(raw: dict[str, Any]) -> Config:
@@ -93,14 +92,14 @@ def check_names(config: Config) -> None:
             raise UserError(f"{where}: neither layers nor directions are given; list some layers")
         if model.weights.objective == "distil" and model.weights.teacher not in config.model_zoo:
             raise unknown("model", str(model.weights.teacher), config.model_zoo, f"{where}.weights")
-    _check_generated(config)
+    check_datasets(config)
     check_decoding(config)
     for name in (name for name in config.corpus if name in config.model_zoo):
-        kind = config.dataset_zoo[config.model_zoo[name].dataset].kind
-        if kind not in WORLDS:
+        images = config.dataset_zoo[config.model_zoo[name].dataset]
+        if not images.has_truth:
             raise UserError(
-                f"config: corpus: {name!r} is probed with {kind!r} images, which have no ground "
-                "truth for the programmatic annotators; take it out of corpus"
+                f"config: corpus: {name!r} is probed with {images.kind!r} images, which have no "
+                "ground truth for the programmatic annotators; take it out of corpus"
             )
     _check_pairs(config)
     for key in ("models", "corpus"):
@@ -113,18 +112,8 @@ def check_names(config: Config) -> None:
                 f"config: corpus: {name!r} needs annotated networks or sets other than itself to "
                 f"be described by, got {list(config.corpus)}"
             )
-    _check_seeds(config)
     check_baselines(config)
     check_analysis(config)
-
-
-def _check_generated(config: Config) -> None:
-    for name, spec in config.dataset_zoo.items():
-        where = f"config: dataset_zoo.{name}"
-        if spec.kind in ("generated", "latents") and spec.model not in config.model_zoo:
-            raise unknown("model", str(spec.model), config.model_zoo, where)
-        if spec.kind == "generated" and spec.scenes not in config.dataset_zoo:
-            raise unknown("data set", str(spec.scenes), config.dataset_zoo, where)
 
 
 def _check_pairs(config: Config) -> None:
@@ -141,19 +130,6 @@ def _check_pairs(config: Config) -> None:
                 raise UserError(
                     f"{where}: [{train}, {test}] would describe a network that was learnt from; "
                     "within-network and leave-one-network-out experiments are part of every run"
-                )
-
-
-def _check_seeds(config: Config) -> None:
-    """Two worlds of one kind with one seed would share scenes: tests would be training images."""
-    seen: dict[tuple[str, int], str] = {}
-    for name, spec in config.dataset_zoo.items():
-        if spec.kind in ("stickers", "shapes") and spec.twin_of is None:
-            other = seen.setdefault((spec.kind, spec.seed), name)
-            if other != name:
-                raise UserError(
-                    f"config: dataset_zoo: {other!r} and {name!r} have the same seed {spec.seed} "
-                    "and would share scenes; give each its own, or say `twin_of`"
                 )
 
 

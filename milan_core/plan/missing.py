@@ -8,32 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from milan_core.config import Config
 from milan_core.core.errors import UserError
+from milan_core.core.missing import CORRECT, Missing
 from milan_core.experiments.analyze.plan import analyzed, evaluation_dataset
 from milan_core.images.fetch.places import brought_folders, is_filled
-from milan_core.images.fetch.published import how_to_get, published
+from milan_core.images.fetch.published import published
 from milan_core.images.fetch.registry import AssetSpec, load_registry
-from milan_core.images.layouts import IMAGENET, PLACES365, is_flat, split_folder
-from milan_core.images.plan import places_of
-from milan_core.images.spec import DatasetSpec
+from milan_core.images.kinds.published import missing_split
+from milan_core.images.layouts import IMAGENET
 from milan_core.networks.plan import missing_weights
-
-CORRECT = "place it there or correct the path"
-LAYOUTS = {layout.kind: layout for layout in (IMAGENET, PLACES365)}
-
-
-@dataclass(frozen=True)
-class Missing:
-    """One thing that is not in its place."""
-
-    key: str  # of the configuration
-    place: str
-    how: str  # to get it
-    problem: str = "is not there"
 
 
 def check_present(
@@ -67,7 +53,7 @@ def _with_helpers(config: Config, models: Iterable[str]) -> list[str]:
     names = dict.fromkeys(models)
     for name in list(names):
         spec = config.model_zoo[name]
-        generator = config.dataset_zoo[spec.dataset].model
+        generator = config.dataset_zoo[spec.dataset].generator
         names.update(dict.fromkeys(filter(None, [spec.weights.teacher, generator])))
     return list(names)
 
@@ -110,46 +96,7 @@ def _images(config: Config, models: list[str]) -> Iterator[Missing]:
         names += trial.datasets().values()
     names += [evaluation_dataset(config, model) for model in analyzed(config)]
     for name in dict.fromkeys(filter(None, names)):
-        yield from _of_dataset(f"dataset_zoo.{name}.options", config.dataset_zoo[name])
-
-
-def _of_dataset(key: str, spec: DatasetSpec) -> Iterator[Missing]:
-    path = str(spec.options.get("path") or "")
-    if not path or spec.kind == "huggingface":
-        return
-    if spec.kind in LAYOUTS:
-        yield from _published_folder(f"{key}.path", path, spec)
-    elif not (places := places_of(path)):
-        yield Missing(f"{key}.path", path, how_to_get(Path(path)) or CORRECT)
-    elif spec.kind == "spurious":
-        yield from _class_folders(key, places[0], spec.options.get("classes", ()))
-    elif not any(map(is_filled, places)):
-        yield Missing(f"{key}.path", path, how_to_get(Path(path)) or CORRECT, "is empty")
-
-
-def _published_folder(key: str, path: str, spec: DatasetSpec) -> Iterator[Missing]:
-    """The folder of a split, whichever of its published names it has."""
-    top, split = Path(path).expanduser(), str(spec.options.get("split", "val"))
-    how = how_to_get(top / split) or how_to_get(top) or CORRECT
-    folder = split_folder(top, split, LAYOUTS[spec.kind])
-    if not top.is_dir():
-        yield Missing(key, path, how)
-    elif not any(map(is_filled, folder.iterdir())):
-        yield Missing(key, str(folder), how, "is empty")
-
-
-def _class_folders(key: str, folder: Path, classes: Iterable[str]) -> Iterator[Missing]:
-    """Folders of single classes; a flat folder is read with its list."""
-    how = how_to_get(folder) or "place the images of the class there"
-    if is_flat(folder):
-        if not is_filled(folder):
-            yield Missing(f"{key}.path", str(folder), how, "is empty")
-        return
-    for name in classes:
-        if not (folder / name).is_dir():
-            yield Missing(f"{key}.classes", str(folder / name), how)
-        elif not is_filled(folder / name):
-            yield Missing(f"{key}.classes", str(folder / name), how, "is empty")
+        yield from config.dataset_zoo[name].missing(f"dataset_zoo.{name}")
 
 
 def _sets(config: Config, names: Iterable[str]) -> Iterator[Missing]:
@@ -157,12 +104,12 @@ def _sets(config: Config, names: Iterable[str]) -> Iterator[Missing]:
     for name in names:
         spec = config.annotation_sets[name]
         if not is_filled(Path(spec.path).expanduser()):
-            fetched = "`milan assets fetch NAME` brings it, by the name in `annotation_sets`"
+            fetched = "`milan fetch NAME` brings it, by the name in `annotation_sets`"
             how = fetched if name in published()["files"] else CORRECT
             yield Missing(f"annotation_sets.{name}.path", spec.path, how)
         if spec.images is not None:
-            images = DatasetSpec(kind="imagenet", options={"path": spec.images})
-            yield from _published_folder(f"annotation_sets.{name}.images", spec.images, images)
+            key = f"annotation_sets.{name}.images"
+            yield from missing_split(key, spec.images, "val", IMAGENET)
 
 
 def _packages(config: Config, names: Iterable[str]) -> Iterator[Missing]:

@@ -22,9 +22,9 @@ def used_assets(config: Config) -> list[str]:
     names = {model.weights.asset for model in models}
     for model in models:
         for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):
-            names.update(config.dataset_zoo[dataset].assets)
+            names.update(config.dataset_zoo[dataset].read_assets)
     names.add(config.generalization.bertscore)
     if config.baselines.methods and config.baselines.dataset:
-        names.update(config.dataset_zoo[config.baselines.dataset].assets)
+        names.update(config.dataset_zoo[config.baselines.dataset].read_assets)
     names.update(analyze_assets(config))
     return sorted(name for name in names if name)

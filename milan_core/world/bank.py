@@ -21,8 +21,8 @@ from PIL.ImageDraw import Draw
 
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
-from milan_core.images.options import SceneSpec
 from milan_core.world.lexicon import Lexicon
+from milan_core.world.options import SceneOptions
 
 SURFACE_VARIANTS, SPRITE_VARIANTS, FACE_VARIANTS, WORD_VARIANTS = 48, 24, 4, 16
 BLUR = 9  # the radius is the height of the portrait over this
@@ -113,7 +113,7 @@ def turned(image: Image.Image, size: int, angle: float, flip: bool) -> Image.Ima
 class Bank:
     """Variants of one art for one spec and seed."""
 
-    def __init__(self, art: Art, spec: SceneSpec, seed: int) -> None:
+    def __init__(self, art: Art, spec: SceneOptions, seed: int) -> None:
         self.art, self.spec, self.seed = art, spec, seed
         self.scale = spec.size / 64
         self.faces = split_portraits(art.portraits, spec.portraits, spec.portrait_seed)

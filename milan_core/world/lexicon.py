@@ -20,7 +20,7 @@ import yaml
 from milan_core.core.errors import UserError, unknown
 
 LEXICON = Path(__file__).with_name("lexicon.yaml")
-WORLDS = ("stickers", "shapes")
+SHARED = ("colours", "common")  # sections of the file that are no world
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,11 @@ def _table(raw: Mapping[str, Any]) -> dict[str, Entry]:
 
 @functools.cache
 def load_lexicon(world: str = "stickers", path: Path = LEXICON) -> Lexicon:
-    """The lexicon of `stickers` or `shapes`."""
-    if world not in WORLDS:
-        raise unknown("world", world, WORLDS)
+    """The lexicon of one world of the file."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    worlds = [name for name in raw if name not in SHARED]
+    if world not in worlds:
+        raise unknown("world", world, worlds)
     colours = raw["colours"]
     anchors = [rgb for name in colours for rgb in colours[name]]
     owner = [i for i, name in enumerate(colours) for _ in colours[name]]

@@ -6,18 +6,16 @@ what is visible there. Scene i depends on (spec, seed, i) only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
-from milan_core.images.options import NOTHING, PERSON, SceneSpec, write_spec
 from milan_core.images.store import Dataset, Scene, finish_folder, new_array, start_folder
 from milan_core.world.bank import Art, Bank, Piece
-from milan_core.world.lexicon import Lexicon
+from milan_core.world.options import NOTHING, PERSON, SceneOptions
 
 # Class i is tinted with colour i, modulo ten.
 TINTS = (
@@ -145,20 +143,10 @@ class Composer:
         return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
 
 
-def check_names(spec: SceneSpec, lexicon: Lexicon) -> None:
-    """Refuse objects and surfaces that the lexicon does not know."""
-    for key, known in (
-        ("objects", [*lexicon.objects, PERSON, NOTHING]),
-        ("surfaces", lexicon.surfaces),
-    ):
-        for name in getattr(spec, key):
-            if name not in known:
-                raise unknown(key.removesuffix("s"), name, known, where=f"the spec's {key}")
-
-
-def build_world(name: str, kind: str, spec: SceneSpec, art: Art, out: Path, seed: int) -> Dataset:
+def build_world(
+    name: str, kind: str, spec: SceneOptions, art: Art, out: Path, seed: int
+) -> Dataset:
     """Compose `spec.count` scenes into the dataset folder `out`."""
-    check_names(spec, art.lexicon)
     bank = Bank(art, spec, seed)
     if not bank.faces and (spec.p_face > 0 or PERSON in spec.objects):
         msg = f"dataset {name!r}: there are no portraits to draw from; set p_face to 0"
@@ -184,7 +172,7 @@ def build_world(name: str, kind: str, spec: SceneSpec, art: Art, out: Path, seed
         out,
         name=name,
         kind=kind,
-        spec={"kind": kind, "options": write_spec(spec)},
+        options=spec,
         seed=seed,
         classes=composer.classes,
         labels=labels,
@@ -193,10 +181,3 @@ def build_world(name: str, kind: str, spec: SceneSpec, art: Art, out: Path, seed
         scenes=scenes,
         notes={"portraits": bank.faces},
     )
-
-
-def pick_style(spec: SceneSpec, styles: Sequence[str]) -> str:
-    """The style of the spec, or the first one when it names none."""
-    if spec.style and spec.style not in styles:
-        raise unknown("style", spec.style, styles, where="the dataset spec")
-    return spec.style or styles[0]

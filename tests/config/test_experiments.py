@@ -8,6 +8,7 @@ from milan_core import plan
 from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
 from milan_core.experiments.baselines.plan import about, label_dataset
+from milan_core.images.kinds.shapes import ShapesOptions
 from milan_core.plan.checks import parse_config
 from milan_core.plan.splits import pairs
 from milan_core.scoring.query_options import shipped_queries
@@ -28,7 +29,7 @@ def test_a_twin_has_the_options_of_its_original_but_for_its_own(quick):
     one = {**SHAPES, "seed": 90, "options": {"count": 20, "p_face": 0.5}}
     two = {**SHAPES, "twin_of": "one", "options": {"blur_faces": True}}
     zoo = parse_config(with_data(quick, one=one, two=two)).dataset_zoo
-    assert zoo["two"].options == {"count": 20, "p_face": 0.5, "blur_faces": True}
+    assert zoo["two"].options == ShapesOptions(count=20, p_face=0.5, blur_faces=True)
     assert zoo["two"].seed == zoo["one"].seed == 90
 
 
@@ -38,7 +39,7 @@ def test_a_twin_has_the_options_of_its_original_but_for_its_own(quick):
         ({"twin_of": "shape_train"}, "did you mean 'shapes_train'"),
         ({"twin_of": "shapes_train", "seed": 3}, "takes seed and assets"),
         ({"twin_of": "shapes_train", "options": {"count": 3}}, "'count' would change the scenes"),
-        ({"twin_of": "shapes_train", "kind": "folder"}, "needs the kind of its original"),
+        ({"twin_of": "shapes_train", "kind": "stickers"}, "needs the kind of its original"),
         ({"twin_of": "other"}, "itself a twin"),
         ({"seed": 11}, "twin_of"),
     ],

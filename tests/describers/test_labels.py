@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from datasets_made import build_dataset
 from PIL import Image
 from torch import nn
 
@@ -21,7 +22,6 @@ from milan_core.describers.evidence import gather
 from milan_core.describers.labels import label_network, label_set
 from milan_core.describers.segmentation import concept_masks
 from milan_core.exemplars.sources import open_source
-from milan_core.images.build import build_dataset
 from milan_core.networks.inputs import InputSpec
 from milan_core.networks.zoo import LoadedModel
 from milan_core.world.concepts import ConceptTable

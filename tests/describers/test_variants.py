@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from datasets_made import build_dataset
 from paths import TESTS
 from tiny_checkpoints import save_blip, save_clip, save_gpt2
 
@@ -18,7 +19,6 @@ from milan_core.core.files import read_csv
 from milan_core.describers.variant_options import VariantSpec
 from milan_core.describers.variants import UnitExemplars, describe_variant
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.images.build import build_dataset
 from milan_core.images.store import open_dataset
 
 GOLDEN = TESTS / "data/golden/decoder/decoder.pth"

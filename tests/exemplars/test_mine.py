@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from datasets_made import build_dataset
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -10,7 +11,6 @@ import milan_core as milan
 from milan_core.core.errors import UserError
 from milan_core.exemplars import sources
 from milan_core.exemplars.mine import mine
-from milan_core.images.build import build_dataset
 from milan_core.networks.inputs import InputSpec, prepare
 
 SPEC = InputSpec(None, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

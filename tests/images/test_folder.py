@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from datasets_made import build_dataset
 from PIL import Image
 
 from milan_core.core.errors import UserError
-from milan_core.images.build import build_dataset
 from milan_core.images.files import InputSpec, find_images, resize_crop
-from milan_core.images.options import FolderSpec
+from milan_core.images.kinds.folder import FolderOptions
 from milan_core.images.pictures import from_file, read_picture
 
 
@@ -18,7 +18,7 @@ def save(path, size=(40, 30), colour=(200, 100, 50), mode="RGB", **options):
 
 def load_image(path, resize, size):
     return read_picture(
-        from_file(path, path.name, ""), FolderSpec(path=".", resize=resize, size=size)
+        from_file(path, path.name, ""), FolderOptions(path=".", resize=resize, size=size)
     )
 
 

@@ -6,13 +6,15 @@ import tarfile
 import numpy as np
 import pytest
 import torch
+from datasets_made import build_dataset
 from PIL import Image
 from released import BIGGAN
 
 from milan_core.core.errors import UserError
-from milan_core.images.build import build_dataset
+from milan_core.images.kinds.latents import Latents, LatentsOptions
 from milan_core.networks.generators import latents
 from milan_core.networks.generators.latents import build_latents, latent_codes
+from milan_core.networks.options import Network
 
 
 def picture(number, size=(32, 32)):
@@ -123,8 +125,13 @@ def test_latent_codes():
     assert counts.min() > 300
 
 
+def draw(out, seed, network=BIGGAN, **options):
+    spec = Latents(model="small", options=LatentsOptions(**options), seed=seed)
+    return build_latents("zs", spec, Network.model_validate(network), out)
+
+
 def test_a_generator_draws_its_data_set(tmp_path):
-    found = build_latents("zs", {"count": 2, "size": 32}, BIGGAN, tmp_path / "out", 1)
+    found = draw(tmp_path / "out", 1, count=2, size=32)
     assert found.images.shape == (2, 32, 32, 3)
     assert found.latents.shape == (2, 141)
     assert found.labels.tolist() == found.latents[:, -1].astype(int).tolist()
@@ -135,17 +142,17 @@ def test_a_generator_draws_its_data_set(tmp_path):
     torch.save(codes, folder / "z.pth")
     torch.save(torch.from_numpy(found.labels), folder / "y.pth")
     spec = {"size": 32, "path": str(folder)}
-    again = build_latents("zs", spec, BIGGAN, tmp_path / "again", 7)
+    again = draw(tmp_path / "again", 7, **spec)
     assert (again.images == found.images).all()
     assert again.fingerprint == found.fingerprint
     torch.save(torch.tensor([0, 3]), folder / "y.pth")
     with pytest.raises(UserError, match="classes 0 to 3; the generator takes 140 numbers and 3"):
-        build_latents("zs", spec, BIGGAN, tmp_path / "again", 7)
+        draw(tmp_path / "again", 7, **spec)
     (folder / "z.pth").unlink()
     with pytest.raises(UserError, match=r"expected two .pth files.* found y.pth torch.int64"):
-        build_latents("zs", spec, BIGGAN, tmp_path / "again", 7)
+        draw(tmp_path / "again", 7, **spec)
     with pytest.raises(UserError, match="latent codes not found"):
-        build_latents("zs", {"path": "nowhere"}, BIGGAN, tmp_path / "again", 7)
+        draw(tmp_path / "again", 7, path="nowhere")
 
 
 def test_pixels_are_cut_off_and_not_rounded():
@@ -168,7 +175,7 @@ def test_networks_that_are_no_generators_draw_nothing(tmp_path):
         "kwargs": {"classes": 2},
     }
     with pytest.raises(UserError, match="'small' has no code_size and classes"):
-        build_latents("zs", {}, {**plain, "layers": []}, tmp_path, 1)
+        draw(tmp_path, 1, {**plain, "layers": []})
 
 
 @pytest.mark.filterwarnings("ignore:Cannot (locate|pickle)")  # from the package itself

@@ -9,11 +9,12 @@ import sys
 
 import numpy as np
 import pytest
+from datasets_made import build_dataset
+from paths import TESTS
 from PIL import Image
 
 from milan_core.core.errors import UserError
 from milan_core.images import pictures
-from milan_core.images.build import build_dataset
 from milan_core.images.resume import filled_array
 
 COUNT, EVERY = 23, 4
@@ -156,7 +157,7 @@ def test_a_later_picture_that_is_repaired_costs_nothing(folder, tmp_path, reads)
 KILLED = """
 import json, os, signal, sys
 from milan_core.images import pictures
-from milan_core.images.build import build_dataset
+from datasets_made import build_dataset
 pictures.SAVE_EVERY = 4
 real, count = pictures.read_picture, 0
 def read(picture, spec):
@@ -173,7 +174,8 @@ build_dataset("set", json.loads(sys.argv[1]), {}, sys.argv[2], 0)
 def test_a_process_that_is_killed_leaves_what_was_saved(folder, tmp_path, reads):
     spec = json.dumps({**SPEC, "options": {"path": str(folder)}})
     command = [sys.executable, "-c", KILLED, spec, str(tmp_path / "out")]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    where = {**os.environ, "PYTHONPATH": str(TESTS)}
+    assert subprocess.run(command, env=where, check=False).returncode == -signal.SIGKILL
     found, _ = reads
     build(folder, tmp_path / "out")
     assert len(found) == COUNT - 12

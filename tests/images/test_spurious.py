@@ -5,10 +5,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from datasets_made import build_dataset
 from PIL import Image
 
 from milan_core.core.errors import UserError
-from milan_core.images.build import build_dataset
 
 CLASSES = ["n01", "n02", "n03", "n04"]
 WORDS = ["ship", "tabby", "truck", "finch"]
@@ -114,15 +114,15 @@ def test_the_same_spec_gives_the_same_bytes_and_other_cues_another_identity(fold
     ("options", "words"),
     [
         ({"classes": ["n01", "n99"], "words": []}, "unknown class folder 'n99'"),
-        ({"classes": ["n01"], "words": []}, "at least two different"),
+        ({"classes": ["n01"], "words": []}, "classes: list should have at least 2 items"),
         ({"words": ["ship"]}, "4 different words"),
         ({"per_class": 30}, "holds 25 images of class n01, offset \\+ per_class asks for 30"),
         ({"font_size": 60}, "takes .* pixels, the image has 58"),
         ({"font": "Papyrus.ttf"}, "no font 'Papyrus.ttf'.*DejaVuSans-Bold.ttf"),
-        ({"colour": "reddish"}, "unknown colour 'reddish'"),
-        ({"corner": "middle"}, "unknown corner"),
-        ({"on_error": "skip"}, "on_error must be stop here"),
-        ({"share": 1.5}, "share must be between 0 and 1"),
+        ({"colour": "reddish"}, "options.colour: unknown color 'reddish'"),
+        ({"corner": "middle"}, "corner: input should be"),
+        ({"on_error": "skip"}, "on_error: input should be 'stop'"),
+        ({"share": 1.5}, "share: input should be less than or equal to 1"),
     ],
 )
 def test_mistakes_are_sentences(folder, tmp_path, options, words):

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from datasets_made import build_dataset
 
 from milan_core.core.errors import UserError
-from milan_core.images.build import build_dataset
+from milan_core.images.kinds.shapes import Shapes, ShapesOptions
 from milan_core.images.store import open_dataset
 
 SPEC = {"kind": "shapes", "count": 6}
@@ -87,20 +88,20 @@ def test_failed_build_leaves_nothing_that_opens(built, monkeypatch):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"kind": "shape"}, "did you mean 'shapes'"),
-        ({"kind": "shapes", "cuont": 3}, "did you mean 'count'"),
-        ({"kind": "shapes", "options": {"count": "3"}}, "count must be a int"),
-        ({"kind": "shapes", "count": True}, "count must be a int"),
-        ({"kind": "shapes", "count": 0}, "count must be at least 1"),
-        ({"kind": "shapes", "p_text": 1.5}, "p_text must be between 0 and 1"),
-        ({"kind": "shapes", "main_size": [40, 20]}, "main_size must be"),
+        ({"kind": "shape"}, "unknown kind 'shape'; did you mean shapes"),
+        ({"kind": "shapes", "cuont": 3}, "options.cuont: unknown key; did you mean count"),
+        ({"kind": "shapes", "options": {"count": "3"}}, "options.count: .* valid integer, got '3'"),
+        ({"kind": "shapes", "count": True}, "options.count: .* valid integer, got True"),
+        ({"kind": "shapes", "count": 0}, "options.count: .* greater than or equal to 1, got 0"),
+        ({"kind": "shapes", "p_text": 1.5}, "options.p_text: .* less than or equal to 1, got 1.5"),
+        ({"kind": "shapes", "main_size": [40, 20]}, "main_size: expected .smallest, largest"),
         ({"kind": "shapes", "objects": ["cirle"]}, "did you mean 'circle'"),
         ({"kind": "shapes", "surfaces": ["dot"]}, "did you mean 'dots'"),
         ({"kind": "shapes", "objects": ["star", "star"]}, "without repetition"),
-        ({"kind": "shapes", "style": "google"}, "unknown style"),
+        ({"kind": "shapes", "style": "google"}, "style: input should be .*, got 'google'"),
         ({"kind": "shapes", "text": "wrong", "objects": ["star"]}, "several object classes"),
         ({"kind": "stickers"}, "needs the assets emojis and miniworld, got none"),
-        ({"kind": "folder"}, "needs `path`"),
+        ({"kind": "folder"}, "options.path: field required"),
     ],
 )
 def test_bad_specs(spec, message, tmp_path):
@@ -108,6 +109,6 @@ def test_bad_specs(spec, message, tmp_path):
         build_dataset("mine", spec, {}, tmp_path / "out", 0)
 
 
-def test_options_may_be_nested(built, tmp_path):
-    spec = {"kind": "shapes", "options": {"count": 6}, "assets": [], "seed": 5}
-    assert build_dataset("n", spec, {}, tmp_path / "n", 5).fingerprint == built.fingerprint
+def test_an_entry_builds_itself(built, tmp_path):
+    spec = Shapes(options=ShapesOptions(count=6), seed=5)
+    assert spec.build("n", tmp_path / "n", {}, 1).fingerprint == built.fingerprint

@@ -59,7 +59,7 @@ def test_nothing_is_in_place(paper):
         "resources/data/imagenet (dataset_zoo.imagenet.options.path)",
         "ILSVRC2012_img_val.tar",
         "resources/data/milannotations/dino_vits8-imagenet.zip (annotation_sets.milan",
-        "are not there: `milan assets fetch NAME` brings it",
+        "are not there: `milan fetch NAME` brings it",
     ):
         assert part in message
     assert "resnet18-f37072fd" not in message, "a job fetches what has an address"

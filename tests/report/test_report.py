@@ -16,6 +16,7 @@ import pytest
 from milan_core.core.drawing import write_figure
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv, write_json
+from milan_core.core.options import Section
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.experiments.generalization import tables
 from milan_core.images.store import finish_folder, new_array, start_folder
@@ -32,7 +33,7 @@ def write_dataset(folder: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
     with new_array(folder / "images.npy", images.shape, np.uint8) as array:
         array[:] = images
-    facts: dict[str, Any] = {"spec": {}, "seed": 0, "classes": ["x"], "credits": []}
+    facts: dict[str, Any] = {"options": Section(), "seed": 0, "classes": ["x"], "credits": []}
     names = [str(i) for i in range(6)]
     finish_folder(
         folder, name="probe", kind="folder", labels=np.zeros(6, int), names=names, **facts

@@ -20,10 +20,13 @@ from milan_core import plan
 from milan_core.config import Config
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, write_text
-from milan_core.images.build import build_dataset
+from milan_core.images.kinds.latents import Latents
+from milan_core.images.kinds.published import Published
+from milan_core.images.kinds.spurious import Spurious
 from milan_core.images.store import Dataset
 from milan_core.networks.catalog import network_names
 from milan_core.networks.generators.latents import build_latents
+from milan_core.networks.options import Network
 from standins import wanted
 from standins.pictures import Shown, drawn, write_class_folders, write_places
 from standins.sets import write_set
@@ -66,8 +69,8 @@ def _check(config: Config, out: Path) -> None:
         )
     sources = {f"annotation_sets.{n}.path": s.path for n, s in config.annotation_sets.items()}
     for name, spec in config.dataset_zoo.items():
-        if spec.kind in ("imagenet", "places365", "spurious"):
-            sources[f"dataset_zoo.{name}.options.path"] = str(spec.options["path"])
+        if isinstance(spec, Published | Spurious):
+            sources[f"dataset_zoo.{name}.options.path"] = spec.options.path
     for where, path in sources.items():
         if out.resolve() not in Path(path).resolve().parents:
             raise UserError(
@@ -136,9 +139,9 @@ class _Work:
         """The probe data set of a network, as its job would build it."""
         if name not in self._datasets:
             spec, folder = self.config.dataset_zoo[name], self.scratch / name
-            if spec.kind == "latents":
-                self._datasets[name] = build_latents(name, spec.options, model, folder, spec.seed)
+            if isinstance(spec, Latents):
+                network = Network.model_validate(model)
+                self._datasets[name] = build_latents(name, spec, network, folder)
             else:
-                raw = {"kind": spec.kind, "options": spec.options}
-                self._datasets[name] = build_dataset(name, raw, {}, folder, spec.seed)
+                self._datasets[name] = spec.build(name, folder, {}, 1)
         return self._datasets[name]

@@ -7,7 +7,6 @@ orientation tag.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from PIL import Image
 
 from milan_core.core.files import write_bytes, write_text
 from milan_core.core.seeding import derive, generator
-from milan_core.images.options import SceneSpec
+from milan_core.images.kinds.shapes import ShapesOptions
 from milan_core.world.bank import Bank
 from milan_core.world.lexicon import load_lexicon
 from milan_core.world.scenes import Composer
@@ -90,10 +89,10 @@ def _composer(label: int, seed: int) -> Composer:
     """Scenes of a class: its own shape, and its own surface too where shapes run out."""
     lexicon = load_lexicon("shapes")
     objects, surfaces = list(lexicon.objects), list(lexicon.surfaces)
-    spec = SceneSpec(size=SIDE, objects=(objects[label % len(objects)],), p_text=0.5, p_face=0.4)
+    spec = ShapesOptions(size=SIDE, objects=[objects[label % len(objects)]], p_text=0.5, p_face=0.4)
     if label >= len(objects):
-        spec = dataclasses.replace(spec, surfaces=(surfaces[label % len(surfaces)],))
-    return Composer(Bank(ShapeArt(spec), spec, derive(seed, label)))
+        spec = spec.model_copy(update={"surfaces": [surfaces[label % len(surfaces)]]})
+    return Composer(Bank(ShapeArt(spec.style), spec, derive(seed, label)))
 
 
 def drawn(count: int, seed: int) -> np.ndarray:

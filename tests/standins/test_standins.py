@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from datasets_made import build_dataset
 from PIL import Image
 
 from milan_core.cli.config import load
 from milan_core.core.errors import UserError
-from milan_core.images.build import build_dataset
 from milan_core.networks.catalog import network_entry
 from milan_core.networks.mapping import mapped
 from milan_core.networks.weights import read_state_dict

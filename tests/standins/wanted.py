@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,10 @@ from milan_core.annotations.groups import published_sets
 from milan_core.annotations.options import set_name
 from milan_core.config import Config
 from milan_core.core.errors import UserError
+from milan_core.images.kinds.imagenet import ImageNet
+from milan_core.images.kinds.places365 import Places365
+from milan_core.images.kinds.published import Published
+from milan_core.images.kinds.spurious import Spurious
 
 EXTRA = ("n01440764", "n01443537")  # classes of ImageNet that no experiment names
 
@@ -42,14 +45,13 @@ def class_folders(config: Config) -> dict[Path, ClassFolders]:
     """Folders in the layout of ImageNet, by path."""
     found: dict[Path, ClassFolders] = {}
     for name, spec in config.dataset_zoo.items():
-        options = spec.options
-        if spec.kind == "imagenet":
-            root = Path(options["path"]) / options.get("split", "val")
-            found.setdefault(root, ClassFolders()).total = _expected(name, options)
-        elif spec.kind == "spurious":
-            classes = found.setdefault(Path(options["path"]), ClassFolders()).classes
-            needed = options.get("per_class", 1000) + options.get("offset", 0)
-            for label in options["classes"]:
+        if isinstance(spec, ImageNet):
+            root = Path(spec.options.path) / spec.options.split
+            found.setdefault(root, ClassFolders()).total = _expected(name, spec)
+        elif isinstance(spec, Spurious):
+            classes = found.setdefault(Path(spec.options.path), ClassFolders()).classes
+            needed = spec.options.per_class + spec.options.offset
+            for label in spec.options.classes:
                 classes[label] = max(classes.get(label, 0), needed)
     return found
 
@@ -57,18 +59,16 @@ def class_folders(config: Config) -> dict[Path, ClassFolders]:
 def places_folders(config: Config) -> dict[tuple[Path, str], int]:
     """Folders in the layout of Places365: path and split, and the number of pictures."""
     return {
-        (Path(spec.options["path"]), spec.options.get("split", "val")): _expected(
-            name, spec.options
-        )
+        (Path(spec.options.path), spec.options.split): _expected(name, spec)
         for name, spec in config.dataset_zoo.items()
-        if spec.kind == "places365"
+        if isinstance(spec, Places365)
     }
 
 
-def _expected(name: str, options: Mapping[str, int]) -> int:
-    if not options.get("expect"):
+def _expected(name: str, spec: Published) -> int:
+    if not spec.options.expect:
         raise UserError(f"config: dataset_zoo.{name}.options.expect: say how many images to make")
-    return options["expect"]
+    return spec.options.expect
 
 
 def annotated_networks(config: Config) -> dict[str, tuple[str, str]]:

@@ -49,7 +49,7 @@ def counts(with_files):
 def test_data_sets_and_networks(counts):
     # ImageNet; per share of text a training set, per edited share held-out images, two sets to
     # choose on and three to test on
-    assert counts["datasets_build"] == 1 + 5 + 4 + 2 + 3
+    assert counts["images_build"] == 1 + 5 + 4 + 2 + 3
     # the encoder, DINO and one network of each pair: nothing fetches what is in place
     assert counts["weights_fetch"] == 1 + 1 + len(ARCHITECTURES)
     assert counts["targets_train"] == 5, "four that read text and one that does not"

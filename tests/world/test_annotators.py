@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from datasets_made import build_dataset
 
 from milan_core.annotations.programmatic import annotate_network
-from milan_core.images.build import build_dataset
 from milan_core.scoring.words import names_concept
 from milan_core.world.annotators import ANNOTATORS, agreement, annotate, token_f1
 from milan_core.world.concepts import ConceptTable

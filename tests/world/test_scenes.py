@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from datasets_made import build_dataset
 
 from milan_core.core.seeding import generator
-from milan_core.images.build import build_dataset
-from milan_core.images.options import SceneSpec
+from milan_core.images.kinds.shapes import ShapesOptions
 from milan_core.world.bank import Bank, Piece, split_portraits
 from milan_core.world.scenes import TINTS, Composer, paste
 from milan_core.world.shapes import ShapeArt
@@ -169,7 +169,7 @@ def test_same_seed_same_bytes(tmp_path):
 def test_scenes_do_not_depend_on_others(tmp_path):
     many, few = build(tmp_path / "1", count=30), build(tmp_path / "2", count=10)
     assert (many.images[:10] == few.images).all()
-    bank = Bank(ShapeArt(SceneSpec()), SceneSpec(), 3)
+    bank = Bank(ShapeArt("solid"), ShapesOptions(), 3)
     made = Composer(bank).compose(29)
     assert (made.image == many.images[29]).all()
     assert (made.instances == many.instances[29]).all()
@@ -195,7 +195,7 @@ def test_blur_changes_faces_only(tmp_path):
         for scene, things in zip(sharp.scenes, sharp.instances, strict=True)
     ]
     assert (changed == visible).all()
-    banks = [Bank(ShapeArt(SceneSpec()), SceneSpec(blur_faces=b), 3) for b in (False, True)]
+    banks = [Bank(ShapeArt("solid"), ShapesOptions(blur_faces=b), 3) for b in (False, True)]
     one, two = (bank.face(generator(0, "f")).pixels for bank in banks)
     assert (one[..., 3] == two[..., 3]).all()
     solid = one[..., 3] == 255

@@ -4,10 +4,10 @@ import csv
 
 import numpy as np
 import pytest
+from datasets_made import build_dataset
 
 from milan_core.core.errors import UserError
-from milan_core.images.build import build_dataset
-from milan_core.images.options import SceneSpec, write_spec
+from milan_core.images.kinds.shapes import ShapesOptions
 from milan_core.images.store import finish_folder, new_array, start_folder
 from milan_core.world.concepts import ConceptTable
 from milan_core.world.truth import HEADER, judge, truth_row, truth_rows, write_truth
@@ -42,7 +42,7 @@ def world(tmp_path):
     ):
         instances[:] = maps
     return finish_folder(
-        tmp_path, name="w", kind="shapes", spec=write_spec(SceneSpec()), seed=0, classes=["star"],
+        tmp_path, name="w", kind="shapes", options=ShapesOptions(), seed=0, classes=["star"],
         labels=np.zeros(4, np.int64), names=["x"] * 4, credits=[], scenes=scenes,
     )  # fmt: skip
 

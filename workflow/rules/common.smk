@@ -88,10 +88,6 @@ def probe_manifest(wildcards):
     return dataset_folder(CONFIG.model_zoo[wildcards.model].dataset)
 
 
-GENERATED = [
-    name for name, spec in CONFIG.dataset_zoo.items() if spec.kind == "generated"
-]
-LATENTS = [name for name, spec in CONFIG.dataset_zoo.items() if spec.kind == "latents"]
 # What is described from features may be a network or an annotation set; only networks are mined.
 DESCRIBABLE = one_of([*CONFIG.model_zoo, *CONFIG.annotation_sets])
 

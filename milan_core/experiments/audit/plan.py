@@ -7,8 +7,6 @@ from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import canonical_json
 from milan_core.scoring.query_options import choose_queries
 
-WORLDS = ("stickers", "shapes")
-
 
 def audited(config: Config) -> list[str]:
     """Audited networks without repetition, those of pairs first."""
@@ -21,7 +19,7 @@ def audited(config: Config) -> list[str]:
 
 def has_truth(config: Config, model: str) -> bool:
     """Whether the probe images of a network have ground truth."""
-    return config.dataset_zoo[config.model_zoo[model].dataset].kind in WORLDS
+    return config.dataset_zoo[config.model_zoo[model].dataset].has_truth
 
 
 def audit_params(config: Config) -> str:

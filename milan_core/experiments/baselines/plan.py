@@ -107,10 +107,10 @@ def check_baselines(config: Config) -> None:
     described = [name for name in config.models if name in config.model_zoo]
     for name in [model for model in described if model in config.corpus]:
         dataset = label_dataset(config, name)
-        kind = config.dataset_zoo[dataset].kind
-        if kind not in ("stickers", "shapes", "generated"):
+        images = config.dataset_zoo[dataset]
+        if not images.has_truth:
             raise UserError(
-                f"config: baselines.concepts.source: data set {dataset!r} of kind {kind!r} has no "
+                f"config: baselines.concepts.source: {dataset!r} of kind {images.kind!r} has no "
                 "ground truth; give masks by source folder or segmenter, or set baselines.methods "
                 "to []"
             )

@@ -7,6 +7,7 @@ from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
 from milan_core.experiments.audit.plan import check_described
 from milan_core.experiments.edit.options import EditOptions, EditTrial
+from milan_core.images.kinds.composed import Composed
 from milan_core.scoring.query_options import Query, choose_queries
 
 
@@ -88,8 +89,8 @@ def _check_apart(where: str, trial: EditTrial, config: Config) -> None:
     for group, names in groups.items():
         for name in names:
             spec = config.dataset_zoo[name]
-            world = spec.kind in ("stickers", "shapes")
-            other = seen.setdefault((spec.kind, spec.seed) if world else name, group)
+            scenes = (spec.kind, spec.seed) if isinstance(spec, Composed) else name
+            other = seen.setdefault(scenes, group)
             if other != group:
                 raise UserError(
                     f"{where}: {name!r} serves {group} and shares its images with {other}; what is "

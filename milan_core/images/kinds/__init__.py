@@ -1,1 +1,5 @@
-"""Kinds of data sets whose images are read, one module each: a spec becomes a list of pictures."""
+"""Kinds of data sets, one module each, named as in the configuration.
+
+Modules without a kind of their name hold what several kinds share (`composed`, `published`) or a
+part of one (`cues`, `truth_lists`).
+"""

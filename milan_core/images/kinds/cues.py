@@ -1,19 +1,83 @@
-"""What a spurious cue looks like: a word or a coloured square in a corner, within its box."""
+"""Spurious cues: a word or a colored square in a corner of an image."""
 
 from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
+from pydantic import Field, field_validator, model_validator
 
 from milan_core.core.errors import UserError
-from milan_core.images.options import SpuriousSpec
+from milan_core.images.options import PictureOptions
 from milan_core.world.bank import font_folder
 
 PADDING = 2  # pixels between a word and the edge of its box
+
+
+class CueOptions(PictureOptions):
+    """What a cue says and what it looks like."""
+
+    classes: list[str] = Field(min_length=2, description="Names of the class folders")
+    words: list[str] = Field(
+        [], description="What is written for each class; []: the names of the folders"
+    )
+    cue: Literal["text", "colour"] = Field(
+        "text", description="text, or colour: a square in the class's color"
+    )
+    corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = Field(
+        "top-left", description="Where the cue lies"
+    )
+    margin: int = Field(4, ge=0, description="Pixels between the cue and the edges")
+    font: str = Field(
+        "DejaVuSans-Bold.ttf", description="A font that comes with matplotlib, or a file"
+    )
+    font_size: int = Field(24, ge=4, description="Pixels; also the side of the colored square")
+    colour: str = Field("white", description="Color of the text: a CSS name or #rrggbb")
+    box: str = Field("black", description="Color behind the text")
+    box_opacity: float = Field(0.5, ge=0, le=1, description="0: no box behind the text")
+    colours: list[str] = Field(
+        [
+            *("red", "yellow", "green", "blue", "cyan", "purple", "brown", "black", "white"),
+            "gray",
+        ],
+        description="cue colour: color of each class",
+    )
+
+    @field_validator("classes")
+    @classmethod
+    def _different(cls, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            message = "expected different class folders"
+            raise ValueError(message)
+        return value
+
+    @field_validator("colour", "box")
+    @classmethod
+    def _is_color(cls, value: str) -> str:
+        rgb(value)
+        return value
+
+    @model_validator(mode="after")
+    def _fits_classes(self) -> CueOptions:
+        count = len(self.classes)
+        if self.words and not len(set(self.words)) == len(self.words) == count:
+            message = f"words: expected {count} different words, or none, got {self.words}"
+            raise ValueError(message)
+        different = len(set(self.colours)) == len(self.colours)
+        if self.cue == "colour" and not (different and len(self.colours) >= count):
+            message = f"colours: expected {count} different colors or more, got {self.colours}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def says_by_class(self) -> list[str]:
+        """What the cue of each class says: its word, or the name of its color."""
+        if self.cue == "colour":
+            return self.colours[: len(self.classes)]
+        return self.words or [name.replace("_", " ") for name in self.classes]
 
 
 class Box(NamedTuple):
@@ -28,10 +92,10 @@ class Box(NamedTuple):
 class CuePainter:
     """Paints cues on images of one size; raises `UserError` for what cannot be painted."""
 
-    def __init__(self, spec: SpuriousSpec) -> None:
+    def __init__(self, spec: CueOptions) -> None:
         self.spec = spec
-        self._ink = rgb(spec.colour, "colour")
-        self._ground = rgb(spec.box, "box")
+        self._ink = rgb(spec.colour)
+        self._ground = rgb(spec.box)
         self._patches = {says: self._patch(says) for says in spec.says_by_class}
 
     def box(self, says: str) -> Box:
@@ -55,7 +119,7 @@ class CuePainter:
     def _patch(self, says: str) -> np.ndarray:
         """The cue as uint8 (h, w, 4)."""
         if self.spec.cue == "colour":
-            colour = rgb(says, "colours")
+            colour = rgb(says)
             patch = np.full((self.spec.font_size, self.spec.font_size, 4), 255, np.uint8)
             patch[..., :3] = colour
         else:
@@ -63,7 +127,7 @@ class CuePainter:
         free = self.spec.size - 2 * self.spec.margin
         if max(patch.shape[:2]) > free:
             msg = (
-                f"dataset spec: the cue {says!r} takes {patch.shape[1]} x {patch.shape[0]} pixels, "
+                f"the cue {says!r} takes {patch.shape[1]} x {patch.shape[0]} pixels, "
                 f"the image has {free}; lower font_size or margin, or shorten the word"
             )
             raise UserError(msg)
@@ -84,12 +148,12 @@ class CuePainter:
         return np.rint(np.concatenate([colour, alpha * 255], 2)).astype(np.uint8)
 
 
-def rgb(name: str, key: str) -> np.ndarray:
-    """A colour by name or as #rrggbb: float (3,)."""
+def rgb(name: str) -> np.ndarray:
+    """A color by name or as #rrggbb: float64 (3,), 0 to 255."""
     try:
         return np.array(ImageColor.getrgb(name)[:3], np.float64)
     except ValueError:
-        msg = f"dataset spec: {key}: unknown colour {name!r}; give a CSS name or #rrggbb"
+        msg = f"unknown color {name!r}; give a CSS name or #rrggbb"
         raise UserError(msg) from None
 
 
@@ -102,5 +166,5 @@ def load_font(font: str, size: int) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
     except OSError:
         bundled = sorted(item.name for item in font_folder().glob("DejaVu*.ttf"))
-        msg = f"dataset spec: font: no font {font!r}; give a file, or one of {', '.join(bundled)}"
+        msg = f"no font {font!r}; give a file, or one of {', '.join(bundled)}"
         raise UserError(msg) from None

@@ -1,13 +1,47 @@
-"""`folder`: images of the user's at any depth; first-level folders are the classes."""
+"""`folder`: the user's images at any depth; first-level folders are the classes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
+from pydantic import Field
+
+from milan_core.core.missing import Missing
 from milan_core.images.files import find_images
-from milan_core.images.options import FolderSpec
+from milan_core.images.kind import PictureKind
+from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import Picture, drawn, from_file, labelled_classes, store_pictures
+from milan_core.images.sources import every_file_digest, missing_path
 from milan_core.images.store import Dataset
+
+
+class FolderOptions(PictureOptions):
+    """Options of `kind: folder`."""
+
+    path: str = Field(min_length=1, description="Folder; its first-level folders are the classes")
+
+
+class Folder(PictureKind):
+    """Your images, at any depth below one folder."""
+
+    kind: Literal["folder"] = Field("folder", description="Your images, at any depth")
+    options: FolderOptions = Field(description="Where they are and how they come to one size")
+
+    def missing(self, key: str) -> Iterator[Missing]:
+        """The folder, where it is not there or empty."""
+        yield from missing_path(f"{key}.options.path", self.options.path)
+
+    def files_digest(self) -> str:
+        """A digest of every file below the folder."""
+        return every_file_digest(self.options.path)
+
+    def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
+        """Read the folder into the data set folder `out`."""
+        everything = list_folder(Path(self.options.path).expanduser())
+        pictures = drawn(everything, self.options.count, self.seed, name)
+        return store_pictures(self, name, pictures, labelled_classes(everything), out, threads)
 
 
 def list_folder(folder: Path) -> list[Picture]:
@@ -16,11 +50,3 @@ def list_folder(folder: Path) -> list[Picture]:
         from_file(folder / path, path.as_posix(), path.parts[0] if len(path.parts) > 1 else "")
         for path in find_images(folder)
     ]
-
-
-def build_folder(name: str, spec: FolderSpec, out: Path, seed: int, threads: int) -> Dataset:
-    """Read the folder into the data set folder `out`."""
-    everything = list_folder(Path(spec.path).expanduser())
-    pictures = drawn(everything, spec.count, seed, name)
-    classes = labelled_classes(everything)
-    return store_pictures(name, "folder", pictures, classes, spec, out, seed, threads)

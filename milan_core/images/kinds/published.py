@@ -1,4 +1,4 @@
-"""`imagenet` and `places365` as they are unpacked: class folders, or a flat folder with lists.
+"""Published data sets as they are unpacked: class folders, or a flat folder with lists of classes.
 
 Both layouts give the same data set: images are ordered by class and file name, which is the order
 that published exemplars count in (`ids.csv` of MILANNOTATIONS over `imagenet/val`).
@@ -6,49 +6,91 @@ that published exemplars count in (`ids.csv` of MILANNOTATIONS over `imagenet/va
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
 
 from milan_core.core.errors import UserError
+from milan_core.core.missing import CORRECT, Missing
+from milan_core.images.fetch.places import is_filled
+from milan_core.images.fetch.published import how_to_get
 from milan_core.images.files import find_images
+from milan_core.images.kind import PictureKind
 from milan_core.images.kinds.truth_lists import read_truth
-from milan_core.images.layouts import IMAGENET, PLACES365, Layout, split_folder
-from milan_core.images.options import PublishedSpec
+from milan_core.images.layouts import Layout, split_folder
+from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import Picture, drawn, from_file, labelled_classes, store_pictures
+from milan_core.images.sources import class_folders_digest
 from milan_core.images.store import Dataset
 
 
-def build_imagenet(name: str, spec: PublishedSpec, out: Path, seed: int, threads: int) -> Dataset:
-    """Read ImageNet into the data set folder `out`; classes are WordNet ids, sorted."""
-    return _build(name, spec, out, seed, threads, IMAGENET)
+class PublishedOptions(PictureOptions):
+    """Options of `kind: imagenet` and `kind: places365`."""
+
+    path: str = Field(min_length=1, description="Folder that holds the split's folder")
+    split: str = Field("val", description="Subfolder, where there is one")
+    truth: str = Field(
+        "", description="Flat folder: list with the class of every image; '': published names"
+    )
+    classes: str = Field(
+        "", description="Flat folder: what the numbers of `truth` mean; '': published names"
+    )
+    expect: int = Field(0, ge=0, description="How many images there must be; 0: any number")
+    upright: bool = Field(
+        False, description="Apply EXIF rotation and lay alpha over white; false: as published"
+    )
 
 
-def build_places365(name: str, spec: PublishedSpec, out: Path, seed: int, threads: int) -> Dataset:
-    """Read Places365 into `out`; classes such as `field-wild`, without the letter before them."""
-    return _build(name, spec, out, seed, threads, PLACES365)
+class Published(PictureKind):
+    """A published data set; a subclass says which."""
+
+    layout: ClassVar[Layout]
+
+    options: PublishedOptions = Field(description="Where they are and how they come to one size")
+
+    def missing(self, key: str) -> Iterator[Missing]:
+        """The folder of the split, where it is not there or empty."""
+        path, split = self.options.path, self.options.split
+        yield from missing_split(f"{key}.options.path", path, split, self.layout)
+
+    def files_digest(self) -> str:
+        """A digest of the class folders' times."""
+        return class_folders_digest(self.options.path)
+
+    def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
+        """Read the split into the data set folder `out`; classes are sorted."""
+        everything = list_published(self.options, self.layout)
+        expected = self.options.expect
+        if expected and len(everything) != expected:
+            msg = (
+                f"dataset {name!r}: {len(everything)} images below {self.options.path}, expected "
+                f"{expected}; unpack all of it, or set `expect: 0`"
+            )
+            raise UserError(msg)
+        pictures = drawn(everything, self.options.count, self.seed, name)
+        return store_pictures(self, name, pictures, labelled_classes(everything), out, threads)
 
 
-def _build(
-    name: str, spec: PublishedSpec, out: Path, seed: int, threads: int, layout: Layout
-) -> Dataset:
-    everything = list_published(spec, layout)
-    if spec.expect and len(everything) != spec.expect:
-        msg = (
-            f"dataset {name!r}: {len(everything)} images below {spec.path}, expected "
-            f"{spec.expect}; unpack all of it, or set `expect: 0`"
-        )
-        raise UserError(msg)
-    pictures = drawn(everything, spec.count, seed, name)
-    classes = labelled_classes(everything)
-    return store_pictures(name, layout.kind, pictures, classes, spec, out, seed, threads)
+def missing_split(key: str, path: str, split: str, layout: Layout) -> Iterator[Missing]:
+    """The folder of a split under any of its published names, where it is not there or empty."""
+    top = Path(path).expanduser()
+    how = how_to_get(top / split) or how_to_get(top) or CORRECT
+    folder = split_folder(top, split, layout)
+    if not top.is_dir():
+        yield Missing(key, path, how)
+    elif not any(map(is_filled, folder.iterdir())):
+        yield Missing(key, str(folder), how, "is empty")
 
 
-def list_published(spec: PublishedSpec, layout: Layout) -> list[Picture]:
+def list_published(spec: PublishedOptions, layout: Layout) -> list[Picture]:
     """All images of the split, by class and file name; raises `UserError` for a mixed layout."""
-    found = published_files(spec, layout)
-    return [from_file(file, f"{label}/{file.name}", label) for label, file in found]
+    files = published_files(spec, layout)
+    return [from_file(file, f"{label}/{file.name}", label) for label, file in files]
 
 
-def published_files(spec: PublishedSpec, layout: Layout) -> list[tuple[str, Path]]:
+def published_files(spec: PublishedOptions, layout: Layout) -> list[tuple[str, Path]]:
     """Class and file of all images of the split, in the order of `list_published`."""
     top = Path(spec.path).expanduser()
     root = split_folder(top, spec.split, layout)
@@ -61,8 +103,8 @@ def published_files(spec: PublishedSpec, layout: Layout) -> list[tuple[str, Path
         )
         raise UserError(msg)
     labels = _flat_labels(paths, root, top, spec, layout) if flat else map(_class_folder, paths)
-    found = sorted(zip(labels, paths, strict=True), key=lambda pair: (pair[0], pair[1].name))
-    return [(label, root / path) for label, path in found]
+    ordered = sorted(zip(labels, paths, strict=True), key=lambda pair: (pair[0], pair[1].name))
+    return [(label, root / path) for label, path in ordered]
 
 
 def _class_folder(path: Path) -> str:
@@ -77,7 +119,7 @@ def class_name(folder: str) -> str:
 
 
 def _flat_labels(
-    paths: list[Path], root: Path, top: Path, spec: PublishedSpec, layout: Layout
+    paths: list[Path], root: Path, top: Path, spec: PublishedOptions, layout: Layout
 ) -> list[str]:
     names = [path.name for path in paths]
     places = (top, root, root.parent)
@@ -91,8 +133,8 @@ def _flat_labels(
         raise UserError(msg)
     candidates = [place / name for place in places for name in layout.classes]
     given = [Path(spec.classes).expanduser()] if spec.classes else []
-    found = read_truth(truth, names, given or [path for path in candidates if path.is_file()])
-    return [class_name(label) for label in found]
+    tables = given or [path for path in candidates if path.is_file()]
+    return [class_name(label) for label in read_truth(truth, names, tables)]
 
 
 def _given_or_found(

@@ -9,24 +9,103 @@ and where; no pixel outside that box differs from the image without the cue.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import write_csv
+from milan_core.core.missing import CORRECT, Missing
 from milan_core.core.seeding import generator
+from milan_core.images.fetch.places import is_filled
+from milan_core.images.fetch.published import how_to_get
 from milan_core.images.files import find_images
-from milan_core.images.kinds.cues import Box, CuePainter
-from milan_core.images.kinds.published import published_files
+from milan_core.images.kind import PictureKind
+from milan_core.images.kinds.cues import Box, CueOptions, CuePainter
+from milan_core.images.kinds.published import PublishedOptions, published_files
 from milan_core.images.layouts import IMAGENET, is_flat
-from milan_core.images.options import PublishedSpec, SpuriousSpec
 from milan_core.images.pictures import Picture, from_file, store_pictures
+from milan_core.images.sources import class_folders_digest, places_of
 from milan_core.images.store import Dataset
 
 COLUMNS = ("id", "name", "label", "says", "left", "top", "right", "bottom")
+
+
+class SpuriousOptions(CueOptions):
+    """Options of `kind: spurious`.
+
+    The seed decides which images are taken, which of them carry the cue and what it says. Versions
+    that differ in `share` or in the look of the cue are counterfactual pairs, and the carriers of a
+    smaller share are among those of a larger one.
+    """
+
+    path: str = Field(
+        min_length=1, description="Class folders, or a flat folder of ImageNet with its list"
+    )
+    per_class: int = Field(1000, ge=1, description="Images of each class")
+    offset: int = Field(
+        0, ge=0, description="Images passed over first: sets with other offsets share none"
+    )
+    share: float = Field(0.5, ge=0, le=1, description="Share of each class that carries the cue")
+    says: Literal["label", "random", "wrong"] = Field(
+        "label", description="label; random: any class; wrong: any other class"
+    )
+    geometry: Literal["crop", "squash"] = Field("squash", description="See `crop` and `squash`")
+    upright: bool = Field(
+        False, description="Apply EXIF rotation and lay alpha over white; false: as published"
+    )
+    count: int = Field(0, ge=0, le=0, description="Not here: `per_class` images are taken")
+    on_error: Literal["stop"] = Field("stop", description="An unreadable image ends the build")
+
+
+class Spurious(PictureKind):
+    """Images of some classes with a cue that gives the class away, or lies about it."""
+
+    kind: Literal["spurious"] = Field(
+        "spurious", description="Images of classes with a cue in a corner"
+    )
+    options: SpuriousOptions = Field(description="Images, classes and cue")
+    seed: int = Field(0, description="Seed of the choice of images, carriers and words")
+
+    def missing(self, key: str) -> Iterator[Missing]:
+        """Folders of single classes; a flat folder is read with its list."""
+        path = self.options.path
+        places = places_of(path)
+        if not places:
+            how = how_to_get(Path(path)) or CORRECT
+            yield Missing(f"{key}.options.path", path, how)
+            return
+        folder = places[0]
+        how = how_to_get(folder) or "place the images of the class there"
+        if is_flat(folder):
+            if not is_filled(folder):
+                yield Missing(f"{key}.options.path", str(folder), how, "is empty")
+            return
+        for name in self.options.classes:
+            if not (folder / name).is_dir():
+                yield Missing(f"{key}.options.classes", str(folder / name), how)
+            elif not is_filled(folder / name):
+                yield Missing(f"{key}.options.classes", str(folder / name), how, "is empty")
+
+    def files_digest(self) -> str:
+        """A digest of the class folders' times."""
+        return class_folders_digest(self.options.path)
+
+    def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
+        """Choose the images, mark them and write the data set folder `out`."""
+        marked = marked_images(self.options, self.seed)
+
+        def write_cues() -> None:
+            rows = [cue_row(i, item) for i, item in enumerate(marked)]
+            write_csv(out / "cues.csv", COLUMNS, rows)
+
+        pictures = [item.picture for item in marked]
+        tables = {"cues.csv": write_cues}
+        return store_pictures(self, name, pictures, self.options.classes, out, threads, tables)
 
 
 @dataclass(frozen=True)
@@ -38,11 +117,11 @@ class Marked:
     box: Box | None
 
 
-def build_spurious(name: str, spec: SpuriousSpec, out: Path, seed: int, threads: int) -> Dataset:
-    """Choose the images, mark them and write the data set folder `out`."""
+def marked_images(spec: SpuriousOptions, seed: int) -> list[Marked]:
+    """The images of the data set, class by class."""
     painter = CuePainter(spec)
     files = class_files(spec)
-    marked = [
+    return [
         mark(picture, says, painter)
         for label in spec.classes
         for picture, says in zip(
@@ -50,20 +129,11 @@ def build_spurious(name: str, spec: SpuriousSpec, out: Path, seed: int, threads:
         )
     ]
 
-    def write_cues() -> None:
-        write_csv(out / "cues.csv", COLUMNS, [cue_row(i, item) for i, item in enumerate(marked)])
-
-    pictures = [item.picture for item in marked]
-    tables = {"cues.csv": write_cues}
-    return store_pictures(
-        name, "spurious", pictures, list(spec.classes), spec, out, seed, threads, tables
-    )
-
 
 File = tuple[str, Path]  # name in the data set, and where it is
 
 
-def class_files(spec: SpuriousSpec) -> dict[str, list[File]]:
+def class_files(spec: SpuriousOptions) -> dict[str, list[File]]:
     """The image files of each class, sorted: those of its folder, or of a flat folder with a list.
 
     The lists of a flat folder are those of `imagenet`, in it or in the folder above.
@@ -72,12 +142,12 @@ def class_files(spec: SpuriousSpec) -> dict[str, list[File]]:
     if not is_flat(folder):
         return {label: _in_class_folder(folder, label) for label in spec.classes}
     split = folder.name.removeprefix("ILSVRC2012_img_")
-    found: dict[str, list[File]] = defaultdict(list)
-    for label, path in published_files(PublishedSpec(path=spec.path, split=split), IMAGENET):
-        found[label].append((f"{label}/{path.name}", path))
-    if absent := next((label for label in spec.classes if label not in found), None):
-        raise unknown("class", absent, found, where=str(folder))
-    return found
+    files: dict[str, list[File]] = defaultdict(list)
+    for label, path in published_files(PublishedOptions(path=spec.path, split=split), IMAGENET):
+        files[label].append((f"{label}/{path.name}", path))
+    if absent := next((label for label in spec.classes if label not in files), None):
+        raise unknown("class", absent, files, where=str(folder))
+    return files
 
 
 def _in_class_folder(folder: Path, label: str) -> list[File]:
@@ -88,7 +158,7 @@ def _in_class_folder(folder: Path, label: str) -> list[File]:
     return [(f"{label}/{file.as_posix()}", folder / label / file) for file in files]
 
 
-def chosen_images(spec: SpuriousSpec, label: str, files: list[File], seed: int) -> list[Picture]:
+def chosen_images(spec: SpuriousOptions, label: str, files: list[File], seed: int) -> list[Picture]:
     """`per_class` of the class's files, drawn with the seed, in the order of their names."""
     needed = spec.offset + spec.per_class
     if len(files) < needed:
@@ -102,7 +172,7 @@ def chosen_images(spec: SpuriousSpec, label: str, files: list[File], seed: int) 
     return [from_file(path, name, label) for name, path in chosen]
 
 
-def cues(spec: SpuriousSpec, label: str, seed: int) -> list[str]:
+def cues(spec: SpuriousOptions, label: str, seed: int) -> list[str]:
     """What each image of the class says; exactly `share` of them say anything.
 
     `random` and `wrong` words are dealt out evenly, so that none is rarer than another.

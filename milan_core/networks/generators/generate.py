@@ -1,18 +1,18 @@
-"""A data set drawn by a generator: its own images, with the masks of the scenes it drew."""
+"""A data set drawn by a generator: its images, with the masks of the scenes that it drew."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_npy
+from milan_core.core.options import Section
 from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
 from milan_core.networks.generators.codes import scene_codes
+from milan_core.networks.options import Network
 from milan_core.networks.trace import eval_mode, forward
 from milan_core.networks.weights import read_meta
 from milan_core.networks.zoo import load_network
@@ -20,18 +20,26 @@ from milan_core.networks.zoo import load_network
 BATCH = 100
 
 
+class Drawn(Section):
+    """What the manifest says of the scenes."""
+
+    scenes: str
+    world: str
+
+
 def generate_dataset(
-    name: str, model: Mapping[str, Any], scenes: Dataset, out: Path, device: str = "cpu"
+    name: str, model: Network, scenes: Dataset, out: Path, device: str = "cpu"
 ) -> Dataset:
-    """Draw every scene of a world with the generator `model` (a zoo spec with trained weights).
+    """Draw every scene of a world with the generator `model`, which was trained here.
 
     Instances, scenes and labels are those of `scenes`; `latents.npy` keeps the codes. What the
     generator leaves out or draws elsewhere is not noticed: its masks say what it was told to draw.
     """
-    meta = read_meta(model["weights"]["path"])
+    path = model.weights.path or ""
+    meta = read_meta(path)
     if not {"names", "colours"} <= set(meta):
         raise UserError(
-            f"{model['weights']['path']} is not a generator trained here (it keeps no names and "
+            f"{path} is not a generator trained here (it keeps no names and "
             "colours of scene codes); train it with weights.objective: draw"
         )
     codes = scene_codes(scenes, meta["names"], meta["colours"])
@@ -53,7 +61,7 @@ def generate_dataset(
         out,
         name=name,
         kind="generated",
-        spec={"kind": "generated", "options": {"scenes": scenes.name, "world": scenes.kind}},
+        options=Drawn(scenes=scenes.name, world=scenes.kind),
         seed=int(scenes.manifest["seed"]),
         classes=scenes.classes,
         labels=scenes.labels,

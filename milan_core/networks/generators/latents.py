@@ -6,9 +6,7 @@ The paper probes BigGAN with 100,000 codes z ~ N(0, I), not truncated, and class
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +14,9 @@ import torch
 from milan_core.core.errors import UserError, first_line
 from milan_core.core.files import write_npy
 from milan_core.core.seeding import generator
-from milan_core.images.options import LatentsSpec, read_spec, write_spec
+from milan_core.images.kinds.latents import Latents
 from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
+from milan_core.networks.options import Network
 from milan_core.networks.trace import eval_mode, forward
 from milan_core.networks.zoo import load_network
 
@@ -50,48 +49,47 @@ def published_codes(folder: Path, code_size: int, classes: int) -> np.ndarray:
 def _codes_and_classes(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Codes (N, D) and classes (N,) among the tensors of a folder, told apart by what they are."""
     if not folder.is_dir():
-        raise UserError(f"latent codes not found: {folder}; `milan assets fetch` brings them")
+        raise UserError(f"latent codes not found: {folder}; `milan fetch` brings them")
     tensors = {path.name: _tensor(path) for path in sorted(folder.glob("*.pth"))}
     codes = [x for x in tensors.values() if x.ndim == 2 and x.is_floating_point()]
     labels = [x for x in tensors.values() if x.ndim == 1 and not x.is_floating_point()]
     if len(codes) != 1 or len(labels) != 1 or len(codes[0]) != len(labels[0]) or not len(labels[0]):
-        found = ", ".join(f"{k} {x.dtype} {tuple(x.shape)}" for k, x in tensors.items()) or "none"
+        got = ", ".join(f"{k} {x.dtype} {tuple(x.shape)}" for k, x in tensors.items()) or "none"
         raise UserError(
             f"{folder}: expected two .pth files, codes (N, D) as floats and classes (N,) as whole "
-            f"numbers; found {found}"
+            f"numbers; found {got}"
         )
     return codes[0].numpy(), labels[0].numpy()
 
 
 def _tensor(path: Path) -> torch.Tensor:
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        value = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what torch raises for a broken file is not one kind
         raise UserError(f"{path} is not a readable tensor: {first_line(error)}") from None
-    if not isinstance(found, torch.Tensor):
-        raise UserError(f"{path} holds {type(found).__name__}; expected one tensor")
-    return found
+    if not isinstance(value, torch.Tensor):
+        raise UserError(f"{path} holds {type(value).__name__}; expected one tensor")
+    return value
 
 
 def build_latents(
     name: str,
-    spec: Mapping[str, Any],
-    model: Mapping[str, Any],
+    spec: Latents,
+    model: Network,
     out: Path,
-    seed: int,
     device: str = "cpu",
 ) -> Dataset:
-    """Draw codes and let the generator `model` (a zoo spec) make their images, in folder `out`."""
-    options = read_spec(LatentsSpec, spec, name)
+    """Draw codes and let the generator `model` make their images, in folder `out`."""
+    options = spec.options
     module = load_network(model).module.to(device)
     code_size, classes = getattr(module, "code_size", None), getattr(module, "classes", None)
     if not isinstance(code_size, int) or not isinstance(classes, int):
-        msg = f"dataset {name!r}: {model.get('name')!r} has no code_size and classes to draw from"
+        msg = f"dataset {name!r}: {spec.model!r} has no code_size and classes to draw from"
         raise UserError(msg)
     if options.path:
         codes = published_codes(Path(options.path).expanduser(), code_size, classes)
     else:
-        codes = latent_codes(options.count, code_size, classes, seed)
+        codes = latent_codes(options.count, code_size, classes, spec.seed)
     start_folder(out)
     write_npy(out / "latents.npy", codes)
     shape = (len(codes), options.size, options.size, 3)
@@ -107,9 +105,9 @@ def build_latents(
     return finish_folder(
         out,
         name=name,
-        kind="latents",
-        spec={"kind": "latents", "options": write_spec(options)},
-        seed=seed,
+        kind=spec.kind,
+        options=options,
+        seed=spec.seed,
         classes=[str(number) for number in range(classes)],
         labels=codes[:, -1].astype(np.int64),
         names=[f"drawn from code {number}" for number in range(len(codes))],

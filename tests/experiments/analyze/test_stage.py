@@ -42,7 +42,7 @@ class KnownNetwork(nn.Module):
 @pytest.fixture(scope="module")
 def analysed(tmp_path_factory):
     """A network analysed from files: only the units described as keys matter."""
-    from milan_core.images.build import build_dataset
+    from datasets_made import build_dataset
 
     folder = tmp_path_factory.mktemp("analysis")
     pixels = np.full((40, 8, 8, 3), 40, dtype=np.uint8)

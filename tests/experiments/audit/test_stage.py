@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from datasets_made import build_dataset
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json, write_csv, write_text
@@ -13,7 +14,6 @@ from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.experiments.audit.detectors import covered, opinions
 from milan_core.experiments.audit.networks import run_audit, run_recount
 from milan_core.experiments.audit.section import write_audit_section
-from milan_core.images.build import build_dataset
 from milan_core.world.truth import write_truth
 
 QUERY = {

@@ -5,6 +5,7 @@ import argparse
 import numpy as np
 import pytest
 import torch
+from datasets_made import build_dataset
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json, write_csv
@@ -14,7 +15,6 @@ from milan_core.experiments.edit.fine_tune import fine_tuned
 from milan_core.experiments.edit.options import EditOptions, EditTrial, FineTune
 from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, results
 from milan_core.experiments.edit.step import EditNetwork, EditTable
-from milan_core.images.build import build_dataset
 from milan_core.networks.options import Network
 from milan_core.networks.zoo import load_model
 from milan_core.scoring.bootstrap import Bootstrap

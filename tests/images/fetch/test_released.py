@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from datasets_made import build_dataset
 from paths import TESTS
 from released import BIGGAN, codes_zip, write_container
 from standins.pictures import drawn, write_class_folders, write_places
@@ -18,12 +19,13 @@ from milan_core.annotations.released import open_set
 from milan_core.captioner.checkpoint import load_captioner
 from milan_core.captioner.features.published import encoder_spec
 from milan_core.captioner.own_encoder import encoder_of
-from milan_core.images.build import build_dataset
 from milan_core.images.fetch import catalog
 from milan_core.images.fetch.attempt import Patience
 from milan_core.images.fetch.published import published
+from milan_core.images.kinds.latents import Latents, LatentsOptions
 from milan_core.networks.catalog import network_entry
 from milan_core.networks.generators.latents import build_latents
+from milan_core.networks.options import Network
 from milan_core.networks.zoo import build, load_network
 
 GOLDEN = TESTS / "data/golden/decoder/decoder.pth"
@@ -98,8 +100,9 @@ def test_latent_codes(fetch):
     data = codes_zip(codes, classes)
     place = fetch("biggan_zs_imagenet", data, Step(cut=500), Step(drip=len(data) // 8))
     assert place.name == "biggan-zs-imagenet"
-    spec = {"size": 32, "path": str(place)}
-    found = build_latents("zs", spec, BIGGAN, place.parent / "built", 7)
+    options = LatentsOptions(size=32, path=str(place))
+    spec = Latents(model="small", options=options, seed=7)
+    found = build_latents("zs", spec, Network.model_validate(BIGGAN), place.parent / "built")
     assert (found.latents[:, :-1] == codes.numpy()).all()
     assert found.labels.tolist() == classes.tolist()
 

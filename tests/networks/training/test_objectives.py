@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from datasets_made import build_dataset
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
@@ -11,11 +12,11 @@ from milan_core.describers.labels import label_network
 from milan_core.describers.segmentation import concept_masks
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.sources import open_source
-from milan_core.images.build import build_dataset
 from milan_core.images.store import open_dataset
 from milan_core.networks.generators.codes import GRID, scene_codes, vocabulary
 from milan_core.networks.generators.generate import generate_dataset
 from milan_core.networks.inputs import InputSpec
+from milan_core.networks.options import Network
 from milan_core.networks.training.learn import learn
 from milan_core.networks.training.objectives import explained
 from milan_core.networks.zoo import load_model
@@ -97,7 +98,7 @@ def test_generator_draws_scenes_that_it_never_saw(generator, world, tmp_path):
     model, ((what, share, _),) = generator
     assert what == "w2: variance of the pixels explained"
     assert share > 0.1  # the mean colour explains nothing
-    drawn = generate_dataset("drawn", model, world[1], tmp_path / "drawn")
+    drawn = generate_dataset("drawn", network(model), world[1], tmp_path / "drawn")
     assert open_dataset(tmp_path / "drawn").fingerprint == drawn.fingerprint
     np.testing.assert_array_equal(drawn.instances, world[1].instances)
     assert drawn.scenes == world[1].scenes
@@ -109,7 +110,7 @@ def test_generator_draws_scenes_that_it_never_saw(generator, world, tmp_path):
 
 def test_units_of_a_generator_are_mined_over_its_own_codes(generator, world, tmp_path):
     model, _ = generator
-    drawn = generate_dataset("drawn", model, world[1], tmp_path / "drawn")
+    drawn = generate_dataset("drawn", network(model), world[1], tmp_path / "drawn")
     loaded = load_model(model)
     found = mine(loaded.module, drawn, loaded.layers, k=3, input=loaded.input, batch_size=32)
     layer = loaded.layers[-1]
@@ -128,7 +129,7 @@ def test_units_of_a_generator_are_mined_over_its_own_codes(generator, world, tmp
 
 def test_a_generator_is_labelled_over_its_own_codes(generator, world, tmp_path):
     model, _ = generator
-    drawn = generate_dataset("drawn", model, world[1], tmp_path / "drawn")
+    drawn = generate_dataset("drawn", network(model), world[1], tmp_path / "drawn")
     loaded = load_model(model)
     with torch.inference_mode():
         stages = torch.nn.Sequential(*loaded.module.stages[:2])
@@ -147,6 +148,11 @@ def test_a_generator_is_labelled_over_its_own_codes(generator, world, tmp_path):
         open_source(world[1], loaded.input)
 
 
+def network(model):
+    """The network of a complete entry."""
+    return Network.model_validate(model)
+
+
 def _embedded(module, codes):
     codes = torch.from_numpy(codes).long()
     return (module.name(codes[:, 0]) + module.colour(codes[:, 1])).permute(0, 3, 1, 2)
@@ -163,4 +169,9 @@ def test_what_does_not_fit_is_one_sentence(generator, world, tmp_path):
     other = tmp_path / "other.pt"
     torch.save({}, other)
     with pytest.raises(UserError, match="not a generator trained here"):
-        generate_dataset("d", {**model, "weights": {"path": str(other)}}, world[1], tmp_path / "d")
+        generate_dataset(
+            "d",
+            network({**model, "weights": {"source": "file", "path": str(other)}}),
+            world[1],
+            tmp_path / "d",
+        )

@@ -9,43 +9,75 @@ from __future__ import annotations
 import glob
 import io
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
+from pydantic import Field
 
 from milan_core.core.errors import UserError
+from milan_core.core.missing import Missing
 from milan_core.images.files import EXTENSIONS
-from milan_core.images.options import TarsSpec
+from milan_core.images.kind import PictureKind
+from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import Picture, drawn, labelled_classes, store_pictures
+from milan_core.images.sources import every_file_digest, missing_path
 from milan_core.images.store import Dataset
 
 Place = tuple[Path, int, int]  # file, offset, bytes
 
 
-def build_tars(name: str, spec: TarsSpec, out: Path, seed: int, threads: int) -> Dataset:
-    """Read the shards, in the order of their names, into the data set folder `out`."""
-    everything = [
-        picture for shard in find_shards(spec.path) for picture in list_shard(shard, spec)
-    ]
-    if not everything:
-        raise UserError(f"dataset {name!r}: no images in the tar files of {spec.path}")
-    classes = list(spec.classes) or labelled_classes(everything)
-    pictures = drawn(everything, spec.count, seed, name)
-    return store_pictures(name, "webdataset", pictures, classes, spec, out, seed, threads)
+class WebDatasetOptions(PictureOptions):
+    """Options of `kind: webdataset`."""
+
+    path: str = Field(
+        min_length=1, description="A tar file, a folder of them, or a pattern: shards/*.tar"
+    )
+    labels: str = Field(
+        "cls", description="Suffix of the file with the class's number or name; '': none"
+    )
+    classes: list[str] = Field([], description="Names of the numbers")
+
+
+class WebDataset(PictureKind):
+    """Samples in tar files: the files of one sample share the name before the suffix."""
+
+    kind: Literal["webdataset"] = Field("webdataset", description="Images in tar files")
+    options: WebDatasetOptions = Field(description="Where they are and how they come to one size")
+
+    def missing(self, key: str) -> Iterator[Missing]:
+        """The files, where none is there."""
+        yield from missing_path(f"{key}.options.path", self.options.path)
+
+    def files_digest(self) -> str:
+        """A digest of the tar files."""
+        return every_file_digest(self.options.path)
+
+    def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
+        """Read the shards, in the order of their names, into the data set folder `out`."""
+        options = self.options
+        everything = [
+            picture for shard in find_shards(options.path) for picture in list_shard(shard, options)
+        ]
+        if not everything:
+            raise UserError(f"dataset {name!r}: no images in the tar files of {options.path}")
+        classes = options.classes or labelled_classes(everything)
+        pictures = drawn(everything, options.count, self.seed, name)
+        return store_pictures(self, name, pictures, classes, out, threads)
 
 
 def find_shards(path: str) -> list[Path]:
     """Tar files of a pattern, a folder, or the single file, sorted."""
     given = Path(path).expanduser()
     pattern = str(given / "*.tar") if given.is_dir() else str(given)
-    shards = sorted(Path(found) for found in glob.glob(pattern))  # noqa: PTH207 - any folder
+    shards = sorted(Path(match) for match in glob.glob(pattern))  # noqa: PTH207 - any folder
     if not shards:
         raise UserError(f"no tar files at {path}; give a file, a folder or a pattern with *")
     return shards
 
 
-def list_shard(shard: Path, spec: TarsSpec) -> list[Picture]:
+def list_shard(shard: Path, spec: WebDatasetOptions) -> list[Picture]:
     """The pictures of one tar file in its order."""
     samples: dict[str, dict[str, Place]] = {}
     for member, place in _members(shard):
@@ -55,21 +87,21 @@ def list_shard(shard: Path, spec: TarsSpec) -> list[Picture]:
         if suffix.lower() in parts:
             raise UserError(f"{shard}: {member} is there twice; a sample has each suffix once")
         parts[suffix.lower()] = place
-    found = []
+    pictures = []
     for key, parts in samples.items():
         image = next((p for suffix, p in parts.items() if f".{suffix}" in EXTENSIONS), None)
         if image is not None:
             label = _label(shard, key, parts.get(spec.labels), spec)
             where = f"{key} in {shard}"
             name = f"{shard.name}/{key}"
-            found.append(Picture(name, label, where, _opener(image), file=shard))
-    return found
+            pictures.append(Picture(name, label, where, _opener(image), file=shard))
+    return pictures
 
 
 def _members(shard: Path) -> Sequence[tuple[str, Place]]:
     try:
         with tarfile.open(shard, "r:") as tar:
-            found = [(m.name, (shard, m.offset_data, m.size)) for m in tar if m.isfile()]
+            members = [(m.name, (shard, m.offset_data, m.size)) for m in tar if m.isfile()]
     except tarfile.ReadError as error:
         hint = "unpack it first" if shard.suffix in (".gz", ".zst", ".xz") else "get it again"
         raise UserError(
@@ -78,9 +110,9 @@ def _members(shard: Path) -> Sequence[tuple[str, Place]]:
     except OSError as error:
         raise UserError(f"cannot read {shard}: {error}") from None
     size = shard.stat().st_size
-    if cut := next((name for name, (_, start, length) in found if start + length > size), None):
+    if cut := next((name for name, (_, start, length) in members if start + length > size), None):
         raise UserError(f"{shard} is cut short within {cut}; get it again")
-    return found
+    return members
 
 
 def _opener(place: Place) -> Callable[[], Image.Image]:
@@ -94,7 +126,7 @@ def _bytes(place: Place) -> bytes:
         return handle.read(length)
 
 
-def _label(shard: Path, key: str, place: Place | None, spec: TarsSpec) -> str:
+def _label(shard: Path, key: str, place: Place | None, spec: WebDatasetOptions) -> str:
     if not spec.labels:
         return ""
     if place is None:

@@ -4,21 +4,49 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from PIL import Image
+from pydantic import Field
 
 from milan_core.core.errors import UserError, unknown
-from milan_core.images.options import HubSpec
+from milan_core.images.kind import PictureKind
+from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import Picture, drawn, store_pictures
 from milan_core.images.store import Dataset
 
 
-def build_hub(name: str, spec: HubSpec, out: Path, seed: int, threads: int) -> Dataset:
-    """Read one split, in its own order, into the data set folder `out`."""
-    del threads  # its readers are not made for several threads
-    rows = open_rows(spec)
+class HuggingFaceOptions(PictureOptions):
+    """Options of `kind: huggingface`."""
+
+    path: str = Field(min_length=1, description="OWNER/NAME, or a folder of `save_to_disk`")
+    name: str = Field("", description="Configuration of the data set")
+    split: str = Field("validation", description="Split")
+    revision: str = Field("", description="Commit: what a name stands for may change")
+    image: str = Field("image", description="Column of the images")
+    label: str = Field("label", description="Column of the classes; '': none")
+
+
+class HuggingFace(PictureKind):
+    """A data set of the Hugging Face hub, or a folder that `save_to_disk` wrote."""
+
+    decodes: ClassVar[bool] = False  # its readers are not made for several threads
+
+    kind: Literal["huggingface"] = Field("huggingface", description="Hugging Face data set")
+    options: HuggingFaceOptions = Field(description="Where they are and how they come to one size")
+
+    def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
+        """Read one split, in its own order, into the data set folder `out`."""
+        rows = open_rows(self.options)
+        everything, classes = list_rows(self.options, rows)
+        pictures = drawn(everything, self.options.count, self.seed, name)
+        return store_pictures(self, name, pictures, classes, out, 1)
+
+
+def list_rows(spec: HuggingFaceOptions, rows: Any) -> tuple[list[Picture], list[str]]:
+    """A picture per row, and the names of the classes."""
     for column in filter(None, [spec.image, spec.label]):
         if column not in rows.column_names:
             raise unknown("column", column, rows.column_names, where=f"data set {spec.path!r}")
@@ -27,7 +55,7 @@ def build_hub(name: str, spec: HubSpec, out: Path, seed: int, threads: int) -> D
     numbers = rows[spec.label] if spec.label else []
     classes = names if names is not None else sorted({str(value) for value in numbers})
     labels = [names[value] if names and value >= 0 else str(value) for value in numbers]
-    everything = [
+    pictures = [
         Picture(
             str(number),
             labels[number] if spec.label else "",
@@ -36,11 +64,10 @@ def build_hub(name: str, spec: HubSpec, out: Path, seed: int, threads: int) -> D
         )
         for number in range(len(rows))
     ]
-    pictures = drawn(everything, spec.count, seed, name)
-    return store_pictures(name, "huggingface", pictures, classes, spec, out, seed, 1)
+    return pictures, classes
 
 
-def open_rows(spec: HubSpec) -> Any:
+def open_rows(spec: HuggingFaceOptions) -> Any:
     """The split; raises `UserError` where the package, the data set or the split is missing."""
     try:
         import datasets
@@ -50,8 +77,8 @@ def open_rows(spec: HubSpec) -> Any:
     folder = Path(spec.path).expanduser()
     try:
         if folder.is_dir() and any(folder.glob("*.json")):
-            found = datasets.load_from_disk(str(folder))
-            return found[spec.split] if isinstance(found, datasets.DatasetDict) else found
+            stored = datasets.load_from_disk(str(folder))
+            return stored[spec.split] if isinstance(stored, datasets.DatasetDict) else stored
         return datasets.load_dataset(
             spec.path, spec.name or None, split=spec.split, revision=spec.revision or None
         )

@@ -1,0 +1,17 @@
+"""One thing that a run reads and that no job can bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CORRECT = "place it there or correct the path"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A file or folder that is not in its place."""
+
+    key: str  # of the configuration
+    place: str
+    how: str  # to get it
+    problem: str = "is not there"

@@ -1,0 +1,92 @@
+"""Base classes of the kinds of data sets.
+
+A kind is one class in `images/kinds/<kind>.py` and one member of `images.spec.DatasetSpec`: its
+options, how it is built, what it reads of the user's files and what of that is missing. Nothing
+else asks for the name of a kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, PlainValidator
+
+from milan_core.core.errors import UserError
+from milan_core.core.missing import Missing
+from milan_core.core.options import Section, parse
+from milan_core.images.options import PictureOptions
+from milan_core.images.store import Dataset
+
+
+class DatasetKind(Section):
+    """An entry of `dataset_zoo`; a subclass gives `kind` its name and the keys of its own."""
+
+    kind: str
+
+    has_truth: ClassVar[bool] = False
+    """Instance maps and scenes come with the images: concepts of units are known."""
+    decodes: ClassVar[bool] = False
+    """Pictures are decoded one by one, so threads help."""
+
+    @property
+    def read_assets(self) -> list[str]:
+        """Names of the assets that it is made of."""
+        return []
+
+    @property
+    def generator(self) -> str | None:
+        """The network that draws the images, if one does."""
+        return None
+
+    def missing(self, key: str) -> Iterator[Missing]:
+        """What it reads of the user's and is not there; `key` is the entry's in the config."""
+        yield from ()
+
+    def files_digest(self) -> str:
+        """A digest of the user's files that it reads, so that a change is noticed; else empty."""
+        return ""
+
+    def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
+        """Write the data set folder `out` and open it.
+
+        Args:
+            name: of the data set.
+            out: the folder; the same entry, files and assets give the same bytes.
+            assets: folders of `read_assets`, by name.
+            threads: pictures decoded at once; they change the speed only.
+
+        """
+        raise UserError(f"dataset {name!r}: images of kind {self.kind} are drawn by a network")
+
+
+class PictureKind(DatasetKind):
+    """A kind whose pictures are read from files."""
+
+    decodes: ClassVar[bool] = True
+
+    options: PictureOptions
+    seed: int = Field(0, description="Seed of the draw of `count` images")
+
+
+def kind_class(kind: str) -> type[DatasetKind]:
+    """The class of a kind, imported by name so that no other kind is."""
+    module = import_module(f"{__package__}.kinds.{kind}")
+    for item in vars(module).values():
+        if isinstance(item, type) and issubclass(item, DatasetKind):
+            field = item.model_fields.get("kind")
+            if field is not None and field.default == kind:
+                return item
+    raise UserError(f"no kind of data set {kind!r}")
+
+
+def _read(value: Any) -> DatasetKind:
+    if isinstance(value, DatasetKind):
+        return value
+    return parse(kind_class(value["kind"]), value, "the data set")
+
+
+AnyKind = Annotated[DatasetKind, PlainValidator(_read)]
+"""A data set of any kind as a job reads it; its code is that of its own kind."""
