@@ -37,7 +37,6 @@ UPWARD = {
     ("annotations.options", "config"),
     ("experiments.analyze.options", "config"),
     ("experiments.audit.options", "config"),
-    ("experiments.audit.review", "report.sheets"),
     ("experiments.baselines.options", "config"),
     ("experiments.edit.options", "config"),
     ("experiments.generalization.score", "plan.splits"),
@@ -155,7 +154,6 @@ def test_a_stage_is_its_import_closure():
     assert "milan_core/networks/zoo.py" in files, "imported inside a function"
     assert "milan_core/core/files.py" in files
     assert any(name.startswith("csrc/") for name in files), "native sources of the ops it uses"
-    assert not any(name.startswith("milan_core/report") for name in files)
     assert sources.code_version("features") != sources.code_version("describe")
 
 

@@ -43,7 +43,6 @@ STAGES = (
     "baselines",
     "rerank_study",
     "variants",
-    "report",
 )
 
 

@@ -32,7 +32,6 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     from milan_core.captioner.describe import decode_exemplars
     from milan_core.captioner.descriptions import COLUMNS, description_rows
     from milan_core.captioner.own_encoder import encoder_of
-    from milan_core.captioner.reading import decoding_of
     from milan_core.core.files import write_csv
     from milan_core.describers.stage import write_beams
     from milan_core.exemplars.mine import mine
@@ -73,33 +72,27 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
     )
     write_csv(out / "descriptions.csv", COLUMNS, description_rows(keys, said))
     write_beams(out / "beams.safetensors", keys, said)
-    _page(arguments, out, decoding_of(captioner, options).temperature)
+    _page(arguments, out)
 
 
-def _page(arguments: argparse.Namespace, out: Path, weight: float) -> None:
+def _page(arguments: argparse.Namespace, out: Path) -> None:
+    from milan_core.report.files import NetworkFiles, ReportFiles
+    from milan_core.report.options import ReportNetwork, ReportRun
     from milan_core.report.pages import build_report
 
     factory = arguments.model.removeprefix("@")
     name = Path(factory.rpartition(":")[0] or factory).stem
-    model = {
-        "exemplars": out / "exemplars.safetensors",
-        "dataset": out / "dataset",
-        "descriptions": out / "descriptions.csv",
-        "annotations": None,
-        "truth": None,
-        "accuracy": None,
-        "factory": arguments.model,
-        "is_encoder": False,
-    }
-    run = {
-        "title": f"Units of {name}",
-        "notice": f"Captioner {arguments.captioner}; there are no references to score against.",
-        "lambda": weight,
-        "models": {name: model},
-        "tables": dict.fromkeys(("generalization", "baselines", "lambda")),
-        "figures": dict.fromkeys(("accuracy", "lambda")),
-        "provenance": [],
-        "assets": [],
-    }
-    build_report(run, out / "report")
+    network = ReportNetwork(name=name, dataset="dataset")
+    run = ReportRun(
+        title=f"Units of {name}",
+        notice=f"Captioner {arguments.captioner}; there are no references to score against.",
+        networks=[network],
+    )
+    files = NetworkFiles(
+        network,
+        exemplars=out / "exemplars.safetensors",
+        dataset=out / "dataset",
+        descriptions=out / "descriptions.csv",
+    )
+    build_report(run, ReportFiles([files]), out / "report")
     print(f"descriptions: {out / 'descriptions.csv'}\npage: {out / 'report/index.html'}")

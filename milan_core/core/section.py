@@ -6,6 +6,7 @@ the configuration asks for into a page, so that no experiment writes HTML.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -74,13 +75,18 @@ class Section:
 
 
 def write_section(path: Path | str, section: Section) -> None:
-    """Write `section` to `path`; the files of its items must lie beside it already."""
+    """Write `section` to `path`; the files of its items must be there already."""
     folder = Path(path).parent
-    if absent := [item.path for item in section.items if not (folder / item.path).is_file()]:
+    if absent := [item.path for item in section.items if not file_of(path, item).is_file()]:
         raise FileNotFoundError(
             f"section {section.name!r}: no file {', '.join(absent)} in {folder}"
         )
     write_json(path, {"format": FORMAT, **asdict(section)})
+
+
+def file_of(section: Path | str, item: Table | Picture | Link) -> Path:
+    """The file of an item, whose path is relative to that of its section."""
+    return Path(os.path.normpath(Path(section).parent / item.path))
 
 
 def read_section(path: Path | str) -> Section:

@@ -50,14 +50,12 @@ STAGES: dict[str, tuple[str, list[str]]] = {
     "transfer": ("generalization", ["experiments.generalization.transfer", "scoring.bootstrap"]),
     "variants": ("variants", ["describers.variants", "experiments.variants.tables"]),
     "audit": ("audit", ["experiments.audit.networks", "experiments.audit.section"]),
-    "report": ("report", ["report.pages", "report.run"]),
 }
 # Files that code reads beside itself, by the package that reads them.
 BESIDE = {
     "milan_core.images.fetch": ["milan_core/images/fetch/registry.yaml"],
     "milan_core.world": ["milan_core/world/*.yaml"],
     "milan_core.experiments.audit": ["milan_core/experiments/audit/templates/*"],
-    "milan_core.report": ["milan_core/report/templates/*"],
     "milan_core.ops": ["csrc/**/*"],
 }
 # Not part of any result of the workflow: recorded beside artefacts, or for interactive use only.

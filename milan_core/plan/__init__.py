@@ -25,8 +25,6 @@ from milan_core.experiments.audit.plan import audited as audited
 from milan_core.experiments.audit.plan import has_truth as has_truth
 from milan_core.experiments.decoding.plan import studied
 from milan_core.networks.plan import fetched_weights
-from milan_core.plan.needed import needed_models, used_assets
-from milan_core.plan.sections import experiments
 from milan_core.plan.splits import (
     Split,
     Trial,
@@ -46,7 +44,6 @@ __all__ = [
     "annotated",
     "annotation_sets",
     "described",
-    "experiments",
     "fetched_weights",
     "judged",
     "networks",
@@ -115,44 +112,6 @@ def training_params(config: Config, model: str, results: str, resources: str) ->
         teacher = json.loads(model_params(config, spec.weights.teacher, results, resources))
         weights["teacher"] = {**teacher, "layers": [spec.weights.teacher_layer]}
     return canonical_json({**body, "weights": weights})
-
-
-def report_params(config: Config, results: str, resources: str) -> str:
-    """The canonical JSON of what the report shows: networks, their data sets, assets and notice."""
-    models = {}
-    for name in networks(config):
-        spec = config.model_zoo[name]
-        models[name] = {
-            "dataset": spec.dataset,
-            "annotated": name in annotated(config),
-            "trained": spec.weights.source == "train",
-            "factory": spec.factory,
-            "split": primary_split(config, name),
-            "is_encoder": name == config.encoder.model,
-        }
-    assets = used_assets(config)
-    return canonical_json(
-        {
-            "results": results,
-            "resources": resources,
-            "models": models,
-            "sets": [name for name in described(config) if name in config.annotation_sets],
-            "assets": assets,
-            "notice": config.notice,
-            "k": config.exemplars.k,
-            "lambda": config.describe.temperature,
-            "scored": bool(trials(config)),
-            "sections": [f"{name}/section.json" for name in experiments(config)],
-            "folders": [
-                *(name for name in experiments(config) if name != "generalization"),
-                *needed_models(config),
-                *annotation_sets(config),
-                "encoder",
-                *(f"captioners/{split}" for split in splits(config)),
-                *(f"generalization/{t.split}/{t.test}" for t in trials(config)),
-            ],
-        }
-    )
 
 
 def factory_version(config: Config, model: str) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from milan_core.exemplars import sheets
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.report import sheets
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,11 @@ from typing import Any
 from milan_core.core.drawing import INK, RULE
 
 
-def inline_svg(path: Path | None, name: str) -> Any:
+def inline_svg(path: Path, name: str) -> Any:
     """An SVG file as markup for a page: own ids, colours that follow the page, no metadata."""
     from markupsafe import Markup
 
-    if path is None:
-        return None
-    text = Path(path).read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)

@@ -11,11 +11,13 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_bytes
+from milan_core.core.numbers import number
+from milan_core.exemplars import sheets
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.report import sheets
 from milan_core.report.bands import Band, bands_picture, unit_bands
+from milan_core.report.files import NetworkFiles
 from milan_core.report.spread import spread_svg
-from milan_core.report.units import CORRECT, UnitView, number, read_units, safe_name
+from milan_core.report.units import CORRECT, UnitView, read_units, safe_name
 
 CHUNK = 64  # units whose masks are in memory at once
 
@@ -108,46 +110,44 @@ class Network:
         return len({unit.description for unit in self.units})
 
 
-def load_network(
-    name: str, paths: Mapping[str, Any], exemplars: ExemplarSet, columns: int
-) -> Network:
+def load_network(files: NetworkFiles, exemplars: ExemplarSet, columns: int) -> Network:
     """Join the tables and exemplars of one network; refuses descriptions of other units."""
-    units = read_units(name, paths)
-    known = {layer: len(exemplars.ids(layer)) for layer in exemplars.layers}
+    facts = files.facts
+    units = read_units(files)
+    counts = exemplars.units
     for unit in units:
-        if unit.unit >= known.get(unit.layer, 0):
+        if unit.unit >= counts.get(unit.layer, 0):
             message = (
-                f"report: {name!r} has a description of layer {unit.layer!r} unit {unit.unit}, "
-                "which its exemplars lack; they come from different runs, so describe it again"
+                f"report: {facts.name!r} has a description of layer {unit.layer!r} unit "
+                f"{unit.unit}, which its exemplars lack; they come from different runs, so "
+                "describe it again"
             )
             raise UserError(message)
     idle = frozenset(
         unit.anchor for unit in units if not exemplars.activations(unit.layer)[unit.unit, 0] > 0
     )
-    accuracy = [
-        (row["dataset"], number(row["accuracy"]))
-        for row in (read_csv(paths["accuracy"]) if paths.get("accuracy") else [])
-    ]
-    first = exemplars.layers[0]
+    bands = {unit.anchor: unit_bands(exemplars, unit.layer, unit.unit) for unit in units}
     return Network(
-        name=name,
+        name=facts.name,
         units=units,
-        k=exemplars.ids(first).shape[1],
+        k=exemplars.k,
         columns=columns,
-        dataset=Path(paths["dataset"]).name,
-        is_encoder=bool(paths.get("is_encoder")),
-        judged=bool(paths.get("truth")),
-        accuracy=accuracy,
+        dataset=facts.dataset,
+        is_encoder=facts.is_encoder,
+        judged=files.truth is not None,
+        accuracy=_accuracy(files.accuracy),
         quantile=exemplars.meta.get("quantile"),
         idle=idle,
         spreads=_spreads(units, exemplars),
-        bands={
-            unit.anchor: found
-            for unit in units
-            if (found := unit_bands(exemplars, unit.layer, unit.unit))
-        },
+        bands={anchor: rows for anchor, rows in bands.items() if rows},
         band_size=int(exemplars.meta.get("band_size", 0)),
     )
+
+
+def _accuracy(path: Path | None) -> list[tuple[str, float]]:
+    """Accuracy of the network itself by data set."""
+    rows = read_csv(path, ("dataset", "accuracy")) if path is not None else []
+    return [(row["dataset"], number(row["accuracy"])) for row in rows]
 
 
 def _spreads(units: list[UnitView], exemplars: ExemplarSet) -> dict[str, Any]:

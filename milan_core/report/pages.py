@@ -1,58 +1,63 @@
 """The browsable report of a run: `index.html` and one page per network, opening from disk.
 
-    build_report(collect_run(settings), Path("results/report"))
+    build_report(ReportRun(networks=[...]), ReportFiles([...]), Path("results/report"))
 
 The same files give the same bytes. Pages load nothing but their own pictures, one style sheet and
-one script; see `report.run` for the dictionary that describes a run.
+one script.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from milan_core.core.files import write_bytes, write_text
+from milan_core.core.numbers import percent, signed
 from milan_core.exemplars.store import load_exemplars
 from milan_core.images.store import open_dataset
-from milan_core.report import overview, wording
-from milan_core.report.network import load_network, write_sheets
-from milan_core.report.results import METHOD_NAMES
+from milan_core.report.files import ReportFiles
+from milan_core.report.network import Network, load_network, write_sheets
+from milan_core.report.options import ReportRun
+from milan_core.report.overview import overview
 from milan_core.report.sections import load_sections
-from milan_core.report.sheets import COLUMNS
 
 TEMPLATES = Path(__file__).parent / "templates"
 ASSETS = ("style.css", "page.js")
 
 
-def build_report(run: Mapping[str, Any], out: Path | str) -> Path:
+def build_report(run: ReportRun, files: ReportFiles, out: Path | str) -> Path:
     """Write all pages and pictures of `run` into the folder `out`; returns its index.html."""
     out = Path(out)
     for name in ASSETS:
         write_bytes(out / "assets" / name, (TEMPLATES / name).read_bytes())
-    shown = []
-    for name, paths in run["models"].items():
-        exemplars = load_exemplars(paths["exemplars"])
-        network = load_network(name, paths, exemplars, run.get("columns", COLUMNS))
-        write_sheets(network, exemplars, open_dataset(paths["dataset"]).images, out)
-        shown.append(network)
+    networks = _networks(run, files, out)
+    sections = load_sections(files.sections, files.section_files, out)
     environment = _environment()
-    sections = load_sections(run.get("sections", []), out)
-    shared = {"run": run, "networks": shown, "sections": sections, "names": METHOD_NAMES}
-    for network in shown:
-        page = environment.get_template("network.html")
-        text = page.render(**shared, network=network, page=network.page)
-        write_text(out / network.page, text)
+    shared = {"run": run, "networks": networks, "sections": sections}
+
+    def write(page: str, template: str, **values: Any) -> None:
+        text = environment.get_template(template).render(page=page, **shared, **values)
+        write_text(out / (page or "index.html"), text)
+
+    for network in networks:
+        write(network.page, "network.html", network=network)
     for section in sections:
-        page = environment.get_template("section.html")
-        write_text(out / section.page, page.render(**shared, section=section, page=section.page))
-    text = environment.get_template("index.html").render(
-        **shared, page="", **overview.overview(run, shown)
-    )
-    write_text(out / "index.html", text)
+        write(section.page, "section.html", section=section)
+    write("", "index.html", **overview(files, networks))
     return out / "index.html"
+
+
+def _networks(run: ReportRun, files: ReportFiles, out: Path) -> list[Network]:
+    """What the pages show of each network, its pictures written below `out`."""
+    shown = []
+    for paths in files.networks:
+        exemplars = load_exemplars(paths.exemplars)
+        network = load_network(paths, exemplars, run.columns)
+        write_sheets(network, exemplars, open_dataset(paths.dataset).images, out)
+        shown.append(network)
+    return shown
 
 
 def _environment() -> Any:
@@ -66,11 +71,9 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {
-        "percent": wording.percent,
-        "signed": lambda value: wording.signed(value).lstrip("+±"),
-        "plain": wording.plainly,
+        "percent": percent,
+        "signed": lambda value: signed(value).lstrip("+±"),
         "cell": lambda value: "" if math.isnan(value) else f"{value:.6g}",
-        "interval": _interval,
         "duration": duration,
         "coded": coded,
     }
@@ -85,17 +88,8 @@ def coded(text: str) -> Any:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _interval(figure: Any, share: bool = False) -> str:
-    """An interval in brackets, of a `Figure` or of a row with low and high."""
-    row = figure if isinstance(figure, Mapping) else vars(figure)
-    low, high = row["low"], row["high"]
-    if math.isnan(low):
-        return ""
-    return f"[{100 * low:.0f}–{100 * high:.0f}]" if share else f"[{low:.2f}–{high:.2f}]"
-
-
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """Format a duration in seconds."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
-from milan_core.core.section import Column, Link, Picture, Section, Table, read_section
+from milan_core.core.numbers import DASH, number
+from milan_core.core.section import (
+    Column,
+    Link,
+    Picture,
+    Section,
+    Table,
+    file_of,
+    read_section,
+)
 from milan_core.report.drawings import inline_svg
-from milan_core.report.units import number, safe_name
-
-DASH = "–"
+from milan_core.report.units import safe_name
 
 
 @dataclass(frozen=True)
@@ -26,33 +34,48 @@ class Page:
     items: list[dict[str, Any]]
 
 
-def load_sections(paths: Iterable[Path | str], out: Path) -> list[Page]:
-    """The pages of all sections in their order; links are relative to the report folder `out`."""
-    found = [(Path(path), read_section(path)) for path in paths]
-    found.sort(key=lambda pair: (pair[1].order, pair[1].name))
+def load_sections(paths: Iterable[Path], files: Iterable[Path], out: Path) -> list[Page]:
+    """The pages of all sections in their order.
+
+    `files` are the tables, figures and pages that the sections may name, or folders of such; links
+    are relative to the report folder `out`. Raises `UserError` for a section that names another.
+    """
+    given = {Path(os.path.normpath(path)) for path in files}
+    sections = [(path, read_section(path)) for path in paths]
+    sections.sort(key=lambda pair: (pair[1].order, pair[1].name))
     return [
         Page(
             section,
             f"{safe_name(section.name)}.html",
             [
-                _item(path.parent, item, section.name, place, out)
-                for place, item in enumerate(section.items)
+                _item(_file(path, item, given), item, f"{safe_name(section.name)}-{index}", out)
+                for index, item in enumerate(section.items)
             ],
         )
-        for path, section in found
+        for path, section in sections
     ]
 
 
-def _item(
-    folder: Path, item: Table | Picture | Link, name: str, place: int, out: Path
-) -> dict[str, Any]:
+def _file(section: Path, item: Table | Picture | Link, given: set[Path]) -> Path:
+    """The file of an item, which must be among the given ones or in a given folder."""
+    path = file_of(section, item)
+    if given.isdisjoint([path, *path.parents]):
+        raise UserError(
+            f"{section}: names {item.path}, which is not among the section files; add {path} to "
+            "--section-files"
+        )
+    return path
+
+
+def _item(path: Path, item: Table | Picture | Link, name: str, out: Path) -> dict[str, Any]:
+    """What the page shows of one item; `name` starts the ids of a figure."""
     shown: dict[str, Any] = {"kind": item.kind, "caption": item.caption}
     if isinstance(item, Picture):
-        return {**shown, "svg": inline_svg(folder / item.path, f"{safe_name(name)}-{place}")}
+        return {**shown, "svg": inline_svg(path, name)}
     if isinstance(item, Link):
-        return {**shown, "href": Path(os.path.relpath(folder / item.path, out)).as_posix()}
+        return {**shown, "href": Path(os.path.relpath(path, out)).as_posix()}
     needed = {column.name for column in item.columns}
-    rows = read_csv(folder / item.path, sorted(needed))
+    rows = read_csv(path, sorted(needed))
     return {
         **shown,
         "folded": item.folded,

@@ -11,6 +11,8 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
+from milan_core.core.numbers import number
+from milan_core.report.files import NetworkFiles
 from milan_core.scoring.words import names_concept, split_accept
 
 CORRECT, WRONG, UNJUDGED = "names", "misses", "open"
@@ -52,11 +54,6 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)
 
 
-def number(text: str | None) -> float:
-    """A table cell as a number; an empty or absent one is NaN."""
-    return float(text) if text else math.nan
-
-
 def _by_unit(path: Path | None, columns: tuple[str, ...]) -> dict[Key, list[Row]]:
     found: dict[Key, list[Row]] = {}
     if path is not None:
@@ -75,11 +72,12 @@ def _specific(truth: Row) -> bool:
     return truth["specific"].strip().lower() in ("1", "true")
 
 
-def read_units(model: str, paths: Mapping[str, Any]) -> list[UnitView]:
+def read_units(files: NetworkFiles) -> list[UnitView]:
     """All units of a network in the order of its descriptions; refuses tables of other units."""
-    descriptions = read_csv(paths["descriptions"], (*_KEY, "description"))
-    annotations = _by_unit(paths.get("annotations"), ("summary", "annotator"))
-    truths = _by_unit(paths.get("truth"), ("concept", "tier", "specific", "accept"))
+    model = files.facts.name
+    descriptions = read_csv(files.descriptions, (*_KEY, "description"))
+    annotations = _by_unit(files.annotations, ("summary", "annotator"))
+    truths = _by_unit(files.truth, ("concept", "tier", "specific", "accept"))
     keys = {(row["layer"], row["unit"]) for row in descriptions}
     for what, table in (("annotations", annotations), ("truth", truths)):
         strange = table.keys() - keys

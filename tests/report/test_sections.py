@@ -53,7 +53,7 @@ def test_written_is_read(section):
 
 
 def test_page_content(section, tmp_path):
-    (page,) = load_sections([section], tmp_path / "results" / "report")
+    (page,) = load_sections([section], [section.parent], tmp_path / "results" / "report")
     table, figure, link = page.items
     assert page.page == "edit.html"
     assert table["rows"][0] == [("none <b>", ""), ("50.0%", "[40.0%–62.5%]"), ("3", "")]
@@ -62,10 +62,15 @@ def test_page_content(section, tmp_path):
     assert link["href"] == "../edit/review.html"
 
 
+def test_files_that_no_rule_lists_are_refused(section, tmp_path):
+    with pytest.raises(UserError, match=r"names curve\.svg, which is not among the section files"):
+        load_sections([section], [section.with_name("summary.csv")], tmp_path)
+
+
 def test_order_of_pages(section, tmp_path):
     first = tmp_path / "results" / "audit" / "section.json"
     write_section(first, Section("audit", "Auditing", 40, []))
-    pages = load_sections([section, first], tmp_path / "report")
+    pages = load_sections([section, first], section.parent.iterdir(), tmp_path / "report")
     assert [page.section.name for page in pages] == ["audit", "edit"]
 
 

@@ -65,7 +65,10 @@ rule audit_section:
         review="<results>/audit/review",
         recount="<results>/audit/recount.csv" if REVIEW else [],
     output:
-        "<results>/audit/section.json",
+        section="<results>/audit/section.json",
+        figure=(
+            "<results>/audit/change.svg" if CONFIG.audit and CONFIG.audit.pairs else []
+        ),
     log:
         "<logs>/audit/section.log",
     conda:
@@ -76,7 +79,7 @@ rule audit_section:
         reviewed="--reviewed" if REVIEW else "",
         code=code_version("audit"),
     shell:
-        "milan --log {log} audit section --options {params.options:q} {params.reviewed} --out {output}"
+        "milan --log {log} audit section --options {params.options:q} {params.reviewed} --out {output.section}"
 
 
 rule audit:

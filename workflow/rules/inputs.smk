@@ -150,11 +150,6 @@ def train_files(kind):
     return files
 
 
-def experiment_sections(wildcards):
-    """What the experiments of this run tell the report."""
-    return [f"{RESULTS}/{name}/section.json" for name in plan.experiments(CONFIG)]
-
-
 def published_learnt(kind):
     """An input function: annotations or concepts that the published captioner learnt from."""
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core import plan
 from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
 from milan_core.experiments.analyze.grammar import Parser, pipeline_folder
@@ -13,6 +12,8 @@ from milan_core.experiments.analyze.plan import analyzed, evaluation_dataset
 from milan_core.images.fetch.archive import wanted
 from milan_core.images.fetch.registry import find_asset
 from milan_core.plan.checks import parse_config
+from milan_core.plan.needed import used_assets
+from milan_core.report.plan import experiments
 from milan_core.scoring.vectors import WordVectors, encoder_folder
 
 WORDS = ["red", "blue", "dog", "##s", "a"]
@@ -99,8 +100,8 @@ def test_networks_are_analysed_on_their_own_test_images(root):
     config = parse_config(overlaid(root))
     assert analyzed(config) == ["resnet_mini", "alexnet_mini"]
     assert evaluation_dataset(config, "resnet_mini") == "stickers_test"
-    assert plan.experiments(config).count("analyze") == 1
-    assert {"spacy_english", "minilm"} <= set(plan.used_assets(config))
+    assert experiments(config).count("analyze") == 1
+    assert {"spacy_english", "minilm"} <= set(used_assets(config))
     other = parse_config(overlaid(root, datasets={"resnet_mini": "stickers_alt"}))
     assert evaluation_dataset(other, "resnet_mini") == "stickers_alt"
 
@@ -108,8 +109,8 @@ def test_networks_are_analysed_on_their_own_test_images(root):
 def test_networks_that_are_not_described_are_left_out(root):
     config = parse_config({**overlaid(root), "models": ["alexnet_mini_surfaces"]})
     assert analyzed(config) == []
-    assert "analyze" not in plan.experiments(config)
-    assert "spacy_english" not in plan.used_assets(config)
+    assert "analyze" not in experiments(config)
+    assert "spacy_english" not in used_assets(config)
 
 
 def test_mistakes_in_the_section_are_named(root):

@@ -15,13 +15,13 @@ from milan_core.core.section import read_section
 from milan_core.experiments.baselines import comparison
 from milan_core.experiments.baselines import tables as table2
 from milan_core.experiments.baselines.section import write_table2_section
+from milan_core.experiments.controls.tables import lambda_rows
+from milan_core.experiments.controls.wording import lambda_sentence
 from milan_core.experiments.decoding.section import sentences, write_study
 from milan_core.experiments.decoding.study import COLUMNS, TIMING, measured_row
 from milan_core.experiments.generalization import score as stage
 from milan_core.experiments.generalization import tables
 from milan_core.experiments.generalization.transfer import write_transfer
-from milan_core.report.results import lambda_rows
-from milan_core.report.wording import lambda_sentence
 from milan_core.scoring import pmi
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.scores import BERT_F, Measured, Score, write_scores

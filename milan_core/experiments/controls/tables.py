@@ -1,4 +1,4 @@
-"""The result tables as the report needs them: averaged over trials, looked up by name."""
+"""The score tables, averaged over trials and looked up by name."""
 
 from __future__ import annotations
 
@@ -8,34 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from milan_core.core.files import read_csv
-from milan_core.report.units import number
+from milan_core.core.numbers import number
 from milan_core.scoring.pmi import JUDGED
+from milan_core.scoring.scores import MAIN
 
-MAIN, ACCURACY, BERT_F = "pmi", "concept_accuracy", "bert_score-f"
-FEWER = "pmi_two_references"
-LEAD = ":lead-of-pmi"
-SHOWN = (ACCURACY, BERT_F, "bleu", "rouge-l-f", "distinct", "mean_information")
-METHOD_NAMES = {
-    MAIN: "MILAN: log p(d|E) − λ log p(d)",
-    FEWER: "MILAN, against all annotators but one",
-    "greedy": "greedy p(d|E), same captioner",
-    "beam": "p(d|E), beam search, same captioner",
-    "retrieval": "annotation of the nearest training unit",
-    "netdissect": "NetDissect: best concept by IoU",
-    "compexp": "CompExp: best formula by IoU",
-    "invert": "INVERT: best formula by AUC",
-    "clip_dissect": "CLIP-Dissect: best concept by soft WPMI",
-    "netdissect_published": "NetDissect, published program",
-    "compexp_published": "CompExp, published program",
-    "whole_image": "same captioner, masks left out",
-    "shuffled_masks": "same captioner, masks of other images",
-    "prior_only": "p(d) alone: one text for all units",
-    "shuffled_prediction": "descriptions dealt to other units",
-    "constant": "constant: agrees best in training",
-    "constant_concept": "constant: most often right in training",
-    "most_frequent": "constant: most frequent annotation",
-    "annotators": "each annotator against the others",
-}
+LEAD = f":lead-of-{MAIN}"
+HELD_OUT, WITHIN = "leave-one-network-out", "within-network"
 
 
 @dataclass(frozen=True)

@@ -7,35 +7,21 @@ the interval of a difference lies.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from milan_core.report.results import (
-    ACCURACY,
-    BERT_F,
-    FEWER,
-    LEAD,
-    MAIN,
-    METHOD_NAMES,
-    Figure,
-    Table,
-)
+from milan_core.core.numbers import percent, plainly, points, signed
+from milan_core.experiments.controls.tables import HELD_OUT, LEAD, WITHIN, Figure, Table
+from milan_core.scoring.scores import ACCURACY, BERT_F, FEWER, MAIN
 
-NO_EVIDENCE = (
-    "constant",
-    "constant_concept",
-    "most_frequent",
-    "prior_only",
-    "shuffled_prediction",
-    "shuffled_masks",
-)
+NO_EVIDENCE = {  # baselines that lack the unit's evidence, and their names in sentences
+    "constant": "constant: agrees best in training",
+    "constant_concept": "constant: most often right in training",
+    "most_frequent": "constant: most frequent annotation",
+    "prior_only": "p(d) alone: one text for all units",
+    "shuffled_prediction": "descriptions dealt to other units",
+    "shuffled_masks": "same captioner, masks of other images",
+}
 SAW = "learnt from other units of this network"
-HELD_OUT, WITHIN = "leave-one-network-out", "within-network"
-
-
-def percent(value: float) -> str:
-    """A share as a whole percentage."""
-    return "–" if math.isnan(value) else f"{100 * value:.0f}%"
 
 
 def share(figure: Figure) -> str:
@@ -45,24 +31,6 @@ def share(figure: Figure) -> str:
     return f"{percent(figure.value)} [{100 * figure.low:.0f}–{100 * figure.high:.0f}]"
 
 
-def points(difference: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    return signed(100 * difference, 0) + " points"
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign and a true minus."""
-    if math.isnan(value):
-        return "–"
-    rounded = round(value, digits) + 0.0
-    return f"{'+' if rounded > 0 else '−' if rounded < 0 else '±'}{abs(rounded):.{digits}f}"
-
-
-def plainly(value: float, digits: int = 1) -> str:
-    """A number, or a dash for NaN."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
-
-
 def direction(figure: Figure) -> str:
     """Where a difference lies: above, below, or open when its interval holds zero."""
     if not figure.known or math.isnan(figure.low):
@@ -70,7 +38,7 @@ def direction(figure: Figure) -> str:
     return "above" if figure.low > 0 else "below" if figure.high < 0 else "open"
 
 
-def accuracy_sentence(model: str, table: Table, held_out: bool = True) -> str | None:
+def accuracy_sentence(model: str, table: Table, held_out: bool) -> str | None:
     """How often descriptions name the concept, against the best baseline that lacks evidence."""
     ours = table.get(model, MAIN, ACCURACY)
     if not ours.known:
@@ -91,24 +59,9 @@ def accuracy_sentence(model: str, table: Table, held_out: bool = True) -> str | 
     }[direction(lead)]
     gap = f" (difference {points(lead.value)})" if lead.known else ""
     return (
-        f"{text} The best baseline without that evidence, “{METHOD_NAMES[best]}”, reaches "
+        f"{text} The best baseline without that evidence, “{NO_EVIDENCE[best]}”, reaches "
         f"{percent(theirs.value)}, {verdict}{gap}."
     )
-
-
-def diversity_sentence(model: str, descriptions: Sequence[str]) -> str | None:
-    """How many different things are said, and how often the most frequent one."""
-    if not descriptions:
-        return None
-    counts = Counter(descriptions)
-    text, times = min(counts.items(), key=lambda item: (-item[1], item[0]))
-    size = len(descriptions)
-    said = f"{model}: {len(counts)} different descriptions for {size} units"
-    if counts[""]:
-        said += f"; for {counts['']} of them the captioner says nothing"
-    if times > 1 and text:
-        said += f"; the most frequent, “{text}”, is said of {percent(times / size)} of them"
-    return said + "."
 
 
 def mask_sentence(models: Sequence[str], table: Table) -> str | None:

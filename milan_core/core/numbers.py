@@ -1,0 +1,35 @@
+"""Numbers of tables as text, and back."""
+
+from __future__ import annotations
+
+import math
+
+DASH = "–"
+
+
+def number(text: str | None) -> float:
+    """A table cell as a number; an empty or absent one is NaN."""
+    return float(text) if text else math.nan
+
+
+def percent(value: float) -> str:
+    """A share as a whole percentage, or a dash for NaN."""
+    return DASH if math.isnan(value) else f"{100 * value:.0f}%"
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return signed(100 * difference, 0) + " points"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign and a true minus, or a dash for NaN."""
+    if math.isnan(value):
+        return DASH
+    rounded = round(value, digits) + 0.0
+    return f"{'+' if rounded > 0 else '−' if rounded < 0 else '±'}{abs(rounded):.{digits}f}"
+
+
+def plainly(value: float, digits: int = 1) -> str:
+    """A number with a fixed number of decimals, or a dash for NaN."""
+    return DASH if math.isnan(value) else f"{value:.{digits}f}"

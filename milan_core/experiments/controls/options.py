@@ -1,0 +1,14 @@
+"""What the reading of the scores is told of the run."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from milan_core.core.options import Section
+
+
+class ControlsOptions(Section):
+    """The weight of p(d) of this run, and which images its networks were shown."""
+
+    weight: float = Field(description="Lambda of the published descriptions")
+    probes: dict[str, str] = Field(description="Probe data set of every described network")

@@ -1,0 +1,91 @@
+"""The report's section on the controls: sentences on the score tables, and lambda's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isnan, nan
+
+from milan_core.core.section import Column, Link, Picture, Section, Table
+from milan_core.experiments.controls import wording
+from milan_core.experiments.controls.options import ControlsOptions
+from milan_core.experiments.controls.tables import HELD_OUT
+from milan_core.experiments.controls.tables import Table as Scores
+from milan_core.scoring.scores import ACCURACY, BERT_F
+
+KEYS = ("split", "trial")
+LAMBDA_COLUMNS = (
+    Column("split", "Split"),
+    Column("trial", "Trial", "integer"),
+    Column("lambda", "λ", "number", 2),
+    Column(ACCURACY, "Concept accuracy", "percent", low="low", high="high"),
+    Column("distinct", "Distinct", "integer"),
+    Column("mean_words", "Words", "number", 1),
+    Column("mean_information", "Bits per word", "number", 1),
+    Column("bleu", "BLEU", "number", 1),
+    Column("rouge-l-f", "ROUGE-L F", "number", 2),
+    Column(BERT_F, "BERTScore F", "number", 2),
+)
+CLEARLY = (
+    "“Clearly” means that the 95% bootstrap interval over units of the paired difference excludes "
+    "zero."
+)
+LAMBDA_TEXT = (
+    "The same beams of p(d|E), re-ranked by log p(d|E) − λ log p(d). λ = 0 is plain p(d|E); this "
+    "run describes with λ = {weight:g}."
+)
+Sweeps = Mapping[str, Sequence[Mapping[str, float]]]  # rows by split, one per lambda
+
+
+def controls_section(
+    baselines: Scores,
+    general: Scores,
+    sweeps: Sweeps,
+    options: ControlsOptions,
+    lambda_table: str,
+    lambda_figure: str,
+) -> Section:
+    """The section; `lambda_table` and `lambda_figure` are paths relative to its file."""
+    texts = [*sentences(baselines, general, sweeps, options), CLEARLY]
+    items: list[Table | Picture | Link] = [
+        Picture(lambda_figure, LAMBDA_TEXT.format(weight=options.weight)),
+        Table(lambda_table, "Every trial under every λ.", _columns(sweeps), folded=True),
+    ]
+    return Section("controls", "Controls: what the scores rest on", 25, texts, items)
+
+
+def _columns(sweeps: Sweeps) -> list[Column]:
+    """The columns that some split has numbers in."""
+    rows = [row for sweep in sweeps.values() for row in sweep]
+    return [
+        column
+        for column in LAMBDA_COLUMNS
+        if column.name in KEYS or any(not isnan(row.get(column.name, nan)) for row in rows)
+    ]
+
+
+def sentences(
+    baselines: Scores, general: Scores, sweeps: Sweeps, options: ControlsOptions
+) -> list[str]:
+    """What the tables say, without the sentences that they have no numbers for."""
+    models = baselines.values(0)
+    held_out = HELD_OUT in general.values(0)
+    accuracies = [wording.accuracy_sentence(model, baselines, held_out) for model in models]
+    probes = {name: options.probes[name] for name in models if name in options.probes}
+    texts = [
+        " ".join(filter(None, accuracies)),
+        wording.mask_sentence(models, baselines),
+        *(
+            wording.lambda_sentence(split, rows, options.weight)
+            for split, rows in sweeps.items()
+            if _held_out(split) or not any(map(_held_out, sweeps))
+        ),
+        wording.within_sentence(models, general),
+        wording.probe_sentence(probes) if held_out else None,
+        wording.bert_sentence(models, baselines),
+        wording.ceiling_sentence(models, baselines),
+    ]
+    return [text for text in texts if text]
+
+
+def _held_out(split: str) -> bool:
+    return split.startswith("without_")

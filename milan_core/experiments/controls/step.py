@@ -1,0 +1,43 @@
+"""Step of the controls: sentences on the score tables, for the report."""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import Field
+
+from milan_core.core.step import Compute, In, Out, Step
+from milan_core.experiments.controls.options import ControlsOptions
+
+
+class ControlsSection(Step, name="controls.section"):
+    """Say what the scores rest on: controls without evidence, masks, lambda, annotators."""
+
+    generalization: In = Field(description="table.csv of the generalization")
+    baselines: In | None = Field(None, description="table.csv of the baselines")
+    lambdas: In = Field(description="lambda.csv: the same beams under several weights of p(d)")
+    lambda_figure: In
+    options: ControlsOptions
+    section: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the section of the report."""
+        from milan_core.core.section import write_section
+        from milan_core.experiments.controls.section import controls_section
+        from milan_core.experiments.controls.tables import (
+            baselines_table,
+            generalization_table,
+            lambda_rows,
+        )
+
+        folder = self.section.parent
+        beside = [os.path.relpath(path, folder) for path in (self.lambdas, self.lambda_figure)]
+        section = controls_section(
+            baselines_table(self.baselines),
+            generalization_table(self.generalization),
+            lambda_rows(self.lambdas),
+            self.options,
+            lambda_table=beside[0],
+            lambda_figure=beside[1],
+        )
+        write_section(self.section, section)

@@ -1,0 +1,154 @@
+"""Sentences on the score tables: which side of zero an interval lies on decides the words."""
+
+import math
+
+import pytest
+
+from milan_core.core.drawing import write_figure
+from milan_core.core.files import read_csv, write_csv
+from milan_core.core.section import read_section
+from milan_core.core.step import Compute
+from milan_core.experiments.controls import wording
+from milan_core.experiments.controls.options import ControlsOptions
+from milan_core.experiments.controls.step import ControlsSection
+from milan_core.experiments.controls.tables import Figure, Table, average, lambda_rows
+from milan_core.experiments.generalization import tables
+from milan_core.scoring import figures, pmi, scores
+
+COLUMNS = ("model", "method", "metric", "value", "low", "high", "n")
+
+
+def table(tmp_path, *rows):
+    write_csv(tmp_path / "t.csv", COLUMNS, rows)
+    return Table(tmp_path / "t.csv", ("model", "method", "metric"))
+
+
+def write_tables(results):
+    rows = [
+        scores.Score("pmi", "concept_accuracy", 0.5, 0.4, 0.6, 2),
+        scores.Score("pmi", "bert_score-f", 0.62, 0.6, 0.64, 3),
+        scores.Score("constant", "concept_accuracy", 0.1, 0.05, 0.2, 2),
+        scores.Score("constant", "concept_accuracy:lead-of-pmi", 0.4, 0.3, 0.5, 2),
+    ]
+    scores.write_scores(results / "s.csv", rows)
+    entry = tables.SplitScores("leave-one-network-out", "other", "net_a", 0, results / "s.csv")
+    tables.write_generalization([entry], results / "generalization")
+    tables.write_baselines([entry], results / "baselines")
+    sweep: list[dict[str, float]] = []
+    for weight in (0.0, 0.2):
+        values = dict.fromkeys((*pmi.DIVERSITY, *pmi.AGREEMENT), 1.0)
+        values |= {"concept_accuracy": 0.5, "low": 0.4, "high": 0.6, "accuracy_gain": 0.0}
+        sweep.append({"lambda": weight, **values, "gain_low": -0.1, "gain_high": 0.1, "n": 2})
+    pmi.write_sweep(results / "sweep.csv", sweep)
+    path = results / "generalization/lambda.csv"
+    tables.write_lambda([("without_net_a", 0, results / "sweep.csv")], path)
+    svg = figures.lambda_figure(read_csv(path))
+    write_figure(results / "generalization/lambda.svg", svg)
+    svg = figures.accuracy_figure(read_csv(results / "baselines/table.csv"))
+    write_figure(results / "baselines/accuracy.svg", svg)
+
+
+def test_the_section_reads_tables_of_both_experiments(tmp_path):
+    write_tables(tmp_path)
+    general = tmp_path / "generalization"
+    step = ControlsSection(
+        generalization=general / "table.csv",
+        baselines=tmp_path / "baselines/table.csv",
+        lambdas=general / "lambda.csv",
+        lambda_figure=general / "lambda.svg",
+        options=ControlsOptions(weight=0.2, probes={"net_a": "probe", "net_b": "probe"}),
+        section=tmp_path / "controls/section.json",
+    )
+    step.run(Compute())
+    section = read_section(step.section)
+    assert section.paragraphs[0].startswith("net_a: 50% [40–60] of 2 units with a specific concept")
+    assert "clearly below (difference +40 points)" in section.paragraphs[0]
+    text = "with λ = 0.2 instead of 0 the accuracy goes from 50% to 50% (no clear change)"
+    assert any(text in paragraph for paragraph in section.paragraphs)
+    paths = [item.path for item in section.items]
+    assert paths == ["../generalization/lambda.svg", "../generalization/lambda.csv"]
+    step.model_copy(update={"baselines": None}).run(Compute())
+    assert not any("net_a: 50%" in text for text in read_section(step.section).paragraphs)
+
+
+def test_a_share_has_its_interval():
+    assert wording.share(Figure(0.5, 0.4, 0.6)) == "50% [40–60]"
+    assert wording.share(Figure(0.5)) == "50%"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.3, 0.5, "clearly below"),
+        (-0.1, 0.2, "too close to tell apart"),
+        (-0.5, -0.3, "they fail this test"),
+    ],
+)
+def test_the_verdict_follows_the_interval(tmp_path, low, high, expected):
+    lead = (low + high) / 2
+    found = table(
+        tmp_path,
+        ("m", "pmi", "concept_accuracy", 0.5, 0.4, 0.6, 9),
+        ("m", "constant", "concept_accuracy", 0.5 - lead, 0, 1, 9),
+        ("m", "constant", "concept_accuracy:lead-of-pmi", lead, low, high, 9),
+        ("m", "whole_image", "concept_accuracy:lead-of-pmi", lead, low, high, 9),
+        ("m", "constant", "bert_score-f:lead-of-pmi", lead, low, high, 9),
+    )
+    assert expected in (wording.accuracy_sentence("m", found, True) or "")
+    masks = wording.mask_sentence(["m"], found) or ""
+    assert ("lowers" in masks, "raises" in masks) == (low > 0, high < 0)
+    bert = wording.bert_sentence(["m"], found) or ""
+    assert ("does not separate" in bert) == (low <= 0)
+
+
+def test_no_numbers_no_sentences(tmp_path):
+    empty = table(tmp_path, ("m", "pmi", "bleu", "", "", "", 0))
+    assert wording.accuracy_sentence("m", empty, True) is None
+    assert wording.mask_sentence(["m"], empty) is None
+    assert wording.bert_sentence(["m"], empty) is None
+    assert wording.ceiling_sentence(["m"], empty) is None
+    assert wording.lambda_sentence("s", [], 0.2) is None
+    assert not Table(None, ("x",))
+    assert not average([]).known
+
+
+def test_a_lone_accuracy_is_stated_without_a_rival(tmp_path):
+    found = table(tmp_path, ("m", "pmi", "concept_accuracy", 0.5, "", "", 9))
+    assert (wording.accuracy_sentence("m", found, True) or "").startswith("m: 50% of 9 units")
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"), [(0.1, "a clear gain"), (-0.1, "a clear loss"), (0.0, "no clear change")]
+)
+def test_lambda_sentence(gain, words):
+    shared = {"distinct": 50.0, "mean_information": 4.0}
+    rows = [
+        {"lambda": 0.0, "concept_accuracy": 0.5, **shared},
+        {
+            **shared,
+            **{"lambda": 0.2, "concept_accuracy": 0.5 + gain, "accuracy_gain": gain},
+            **{"gain_low": gain - 0.05, "gain_high": gain + 0.05},
+        },
+    ]
+    text = wording.lambda_sentence("s", rows, 0.2) or ""
+    assert words in text
+    assert ("no other λ tried is more accurate" in text) == (gain > 0)
+
+
+def test_trials_are_averaged(tmp_path):
+    found = table(
+        tmp_path,
+        ("m", "pmi", "bleu", 10, "", "", 9),
+        ("m", "pmi", "bleu", 20, "", "", 9),
+    )
+    figure = found.get("m", "pmi", "bleu")
+    assert (figure.value, figure.trials, figure.n) == (15.0, 2, 9)
+    assert math.isnan(figure.low)
+
+
+def test_lambda_survives_the_mean_over_trials(tmp_path):
+    """Three trials at 0.2: their floating-point mean is not 0.2, and the chosen row was lost."""
+    rows = [("s", trial, weight, trial) for trial in (0, 1, 2) for weight in (0.2, 0.7)]
+    write_csv(tmp_path / "l.csv", ("split", "trial", "lambda", "bleu"), rows)
+    found = lambda_rows(tmp_path / "l.csv")["s"]
+    assert [(row["lambda"], row["bleu"]) for row in found] == [(0.2, 1.0), (0.7, 1.0)]
