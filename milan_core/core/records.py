@@ -211,6 +211,18 @@ def find_record(path: Path) -> Written | None:
     return _Records().of(path)
 
 
+def lost_files(folder: Path) -> list[str]:
+    """Files of an output folder that its record lists and that are gone; no file is read.
+
+    A folder without a record has lost that.
+    """
+    try:
+        outputs = read_record(folder / NAME)["outputs"]
+    except UserError:
+        return [NAME]
+    return [name for name in outputs if not (folder / name).is_file()]
+
+
 def verify(folder: Path) -> tuple[int, list[str]]:
     """Compare every recorded output below `folder` with its file.
 

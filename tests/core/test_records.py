@@ -173,3 +173,12 @@ def test_a_long_attempt_notes_its_time_while_it_runs(tmp_path, monkeypatch):
     with pytest.raises(KeyError):
         fail_once_noted()
     assert len(json.loads(path.read_text())) == 1
+
+
+def test_a_folder_knows_which_files_it_lost(run):
+    folder = run / "joined"
+    assert records.lost_files(folder) == []
+    (folder / "deep/count.txt").unlink()
+    assert records.lost_files(folder) == ["deep/count.txt"]
+    (folder / "provenance.json").unlink()
+    assert records.lost_files(folder) == ["provenance.json"]

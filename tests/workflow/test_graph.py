@@ -82,6 +82,13 @@ def test_shards_are_jobs(checkout, tmp_path):
     [
         ("models: [resnet_mni]", ["unknown model 'resnet_mni'", "did you mean", "resnet_mini"]),
         ("exemplars: {treshold: 1}", ["exemplars.treshold", "unknown key"]),
+        (
+            "dataset_zoo: {stickers_test: {options: {cout: 5, style: googel}}}",
+            [
+                "dataset_zoo.stickers_test.options.cout: unknown key; did you mean count",
+                "options.style: input should be '', 'google' or 'twitter', got 'googel'",
+            ],
+        ),
         ("exemplars: {quantile: 2}", ["exemplars.quantile", "less than 1", "got 2"]),
         (
             "models: [m]\nmodel_zoo: {m: {factory: a:b, layers: [x], dataset: stickers_probe,"
