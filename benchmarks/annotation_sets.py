@@ -4,8 +4,8 @@
     python -m benchmarks.annotation_sets --share 8 --images 32  # an eighth of every layer
 
 The set has the published shapes and few distinct images, black ones in files with holes; the
-encoder is resnet101 with random weights, five layers. `milan annotations encode` runs in a process
-of its own, with the controls that a described set gets; it needs 4 GB of disk beside.
+encoder is resnet101 with random weights, five layers. `milan step features.encode_set` runs in a
+process of its own, with the controls that a described set gets; it needs 4 GB of disk beside.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ ENCODER = {
         "input": {"size": SIDE},
     },
     "layers": ["conv1", "layer1", "layer2", "layer3", "layer4"],
+    "append_area": False,
 }
 
 
@@ -65,11 +66,10 @@ def main() -> None:
         folder = Path(name)
         sparse_set(folder / "set", arguments.share, arguments.images)
         spec = {"path": str(folder / "set"), "images": None, "transform": "crop", "expect": None}
-        spec |= {"annotation_count": 3, "controls": True}
-        command = [sys.executable, "-m", "milan_core", "annotations", "encode"]
-        command += ["--spec", json.dumps(spec), "--encoder", json.dumps(ENCODER)]
-        command += ["--options", json.dumps({"append_area": False})]
-        command += ["--out", str(folder / "out/f.safetensors")]
+        spec |= {"annotation_count": 3}
+        command = [sys.executable, "-m", "milan_core", "step", "features.encode_set"]
+        command += ["--annotation-set", json.dumps(spec), "--encoder", json.dumps(ENCODER)]
+        command += ["--controls", "true", "--features", str(folder / "out/f.safetensors")]
         command += ["--annotations", str(folder / "out/annotations.csv")]
         start = time.perf_counter()
         subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

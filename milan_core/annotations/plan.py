@@ -20,12 +20,6 @@ def annotated_networks(config: Config) -> list[str]:
     return [name for name in config.corpus if name not in config.annotation_sets]
 
 
-def set_params(config: Config, name: str) -> str:
-    """The canonical JSON of one annotation set; of a described one the controls are encoded too."""
-    spec = config.annotation_sets[name].model_dump()
-    return canonical_json({**spec, "controls": name in config.models})
-
-
 def set_version(config: Config, name: str) -> str:
     """A digest of names, sizes and times of the set's files, so that changed ones are noticed."""
     path = Path(config.annotation_sets[name].path).expanduser()

@@ -8,16 +8,18 @@ encoder's weights. A published one names a torchvision network and brings its we
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from milan_core.captioner.features.encoder import Encoder
+from milan_core.captioner.features.options import JobEncoder
+from milan_core.captioner.features.pool import load_encoder
+from milan_core.captioner.features.published import CLASSES, published_encoder
 from milan_core.captioner.reading import Recorded, pooling_of
+from milan_core.captioner.release import read_release
 from milan_core.core.errors import UserError
-
-if TYPE_CHECKING:
-    from milan_core.captioner.features.encoder import Encoder
-    from milan_core.exemplars.store import ExemplarSet
+from milan_core.exemplars.store import ExemplarSet
 
 ENCODER_WEIGHTS = "encoder.safetensors"
 """Beside a converted captioner: the weights of its encoder."""
@@ -52,14 +54,9 @@ def encoder_of(
 
 def _trained_with(captioner: Recorded, device: str, weights: Path | str | None) -> Encoder:
     """The encoder of a captioner that was trained here; its file may have moved to `weights`."""
-    from milan_core.captioner.features.pool import load_encoder
-
-    spec = captioner.meta["encoder"]["spec"]
-    if weights is not None:
-        moved = {**spec["model"].get("weights", {}), "source": "file", "path": str(weights)}
-        spec = {**spec, "model": {**spec["model"], "weights": moved}}
+    options = JobEncoder.from_record(_moved(captioner.meta["encoder"], weights))
     try:
-        return load_encoder(spec, device)
+        return load_encoder(options, device)
     except UserError as error:
         message = (
             f"encoder of the captioner {captioner.origin or ''}: {error}; its place is relative to "
@@ -69,9 +66,17 @@ def _trained_with(captioner: Recorded, device: str, weights: Path | str | None) 
         raise UserError(message) from None
 
 
+def _moved(record: dict[str, Any], weights: Path | str | None) -> dict[str, Any]:
+    """The record of an encoder whose weights now lie in the file `weights`."""
+    if weights is None:
+        return record
+    model = record["spec"]["model"]
+    stored = model["weights"] if model["weights"]["source"] == "file" else {}
+    moved = {**stored, "source": "file", "path": str(weights)}
+    return {**record, "spec": {**record["spec"], "model": {**model, "weights": moved}}}
+
+
 def _published(captioner: Recorded, device: str, weights: Path | str | None) -> Encoder:
-    from milan_core.captioner.features.published import CLASSES, published_encoder
-    from milan_core.captioner.release import read_release
     from milan_core.networks.weights import read_state_dict
 
     named, origin = captioner.meta["encoder"], captioner.origin
@@ -120,8 +125,9 @@ def own_features(
 
     float16 (U, k, F) as they are stored here, or float32 for a published captioner.
     """
-    options = pooling_of(captioner)
-    pooled = encoder.features(images, exemplars, mask_size=images.shape[1], **options)
+    pooled = encoder.features(
+        images, exemplars, mask_size=images.shape[1], pooling=pooling_of(captioner)
+    )
     return np.concatenate([pooled[name] for name in layers or exemplars.layers]).astype(
         encoder.dtype
     )

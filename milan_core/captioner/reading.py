@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from milan_core.captioner.features.options import Pooling
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.captioner.options import DecodingOptions
 from milan_core.core.errors import UserError
@@ -18,15 +19,16 @@ class Recorded(Protocol):
     origin: Path | None
 
 
-PUBLISHED_POOLING = {"append_area": False, "resize": "bilinear"}
+PUBLISHED_POOLING = Pooling(append_area=False, resize="bilinear")
 """How the published pyramid pooled: four mask pixels a cell, no area."""
 
 
-def pooling_of(captioner: Recorded) -> dict[str, Any]:
-    """How the captioner's features are pooled: options of `Encoder.features`."""
+def pooling_of(captioner: Recorded) -> Pooling:
+    """How the captioner's features are pooled; fields that its record lacks are not set."""
     if captioner.meta.get("source") == "release":
-        return dict(PUBLISHED_POOLING)
-    return {**captioner.meta.get("encoder", {}).get("pooling", {})}
+        return PUBLISHED_POOLING
+    stored = captioner.meta.get("encoder", {}).get("pooling", {})
+    return parse(Pooling, stored, f"pooling of {captioner.origin or 'the captioner'}")
 
 
 def check_encoder(captioner: Recorded, table: FeatureTable, folder: Path, path: Path) -> None:
@@ -41,11 +43,12 @@ def check_encoder(captioner: Recorded, table: FeatureTable, folder: Path, path: 
             f"features of encoder {expected}; run the features stage with the captioner's encoder"
         )
         raise UserError(message)
-    found = table.meta.get("pooling", {})
-    for name, value in pooling_of(captioner).items():
-        if found.get(name, value) != value:
+    pooled, wanted = table.meta.get("pooling", {}), pooling_of(captioner)
+    for name in sorted(wanted.model_fields_set):
+        value = getattr(wanted, name)
+        if pooled.get(name, value) != value:
             message = (
-                f"{path} was pooled with {name} {found[name]!r}, the captioner {folder} reads "
+                f"{path} was pooled with {name} {pooled[name]!r}, the captioner {folder} reads "
                 f"features pooled with {value!r}; run the features stage with that option"
             )
             raise UserError(message)

@@ -37,7 +37,6 @@ COMMANDS = (
 # Commands of rules that are not steps yet.
 STAGES = (
     "exemplars",
-    "features",
     "analyze",
     "generalization",
     "baselines",

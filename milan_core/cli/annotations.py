@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import (
-    add_compute,
     folder_of,
-    json_value,
     stage,
-    start_torch,
     verb,
-    weights_of,
 )
-from milan_core.core.stages import code_version
 
 SET_HELP = "folder of the published format, or its zip"
 
@@ -26,28 +20,8 @@ SET_HELP = "folder of the published format, or its zip"
 def register(subparsers: Any) -> None:
     """Add the stage."""
     verbs = stage(subparsers, "annotations", "inspect, merge and export sets of annotations")
-    _register_encode(verbs)
     _register_published(verbs)
     _register_export(verbs)
-
-
-def _register_encode(verbs: Any) -> None:
-    parser = verb(
-        verbs,
-        "encode",
-        "features and annotations of a set, as the captioner's training reads them",
-        "milan annotations encode --spec @set.json --encoder @encoder.json"
-        " --out features.safetensors --annotations annotations.csv",
-        _encode,
-    )
-    parser.add_argument(
-        "--spec", type=json_value, required=True, help="an entry of `annotation_sets`"
-    )
-    parser.add_argument("--encoder", type=json_value, required=True)
-    parser.add_argument("--options", type=json_value, default={}, help="append_area, resize")
-    parser.add_argument("--out", type=Path, required=True, help="features.safetensors")
-    parser.add_argument("--annotations", type=Path, required=True, help="annotations.csv")
-    add_compute(parser)
 
 
 def _register_published(verbs: Any) -> None:
@@ -129,36 +103,6 @@ def _add_texts(parser: argparse.ArgumentParser, required: bool = True) -> None:
     parser.add_argument(
         "--column", default="description", help="of --texts: description (default) or summary"
     )
-
-
-def _encode(arguments: argparse.Namespace) -> None:
-    start_torch(arguments)
-    from milan_core.captioner.features.annotated import write_set
-    from milan_core.captioner.features.pool import load_encoder
-    from milan_core.core import provenance
-
-    options = {name: getattr(arguments, name) for name in ("spec", "encoder", "options")}
-    code, inputs = code_version("annotation_sets"), weights_of(arguments.encoder["model"])
-    with contextlib.ExitStack() as steps:
-        folders = {path.parent: None for path in (arguments.out, arguments.annotations)}
-        records = [
-            steps.enter_context(
-                provenance.step(
-                    "annotations_encode", folder, inputs=inputs, options=options, code=code
-                )
-            )
-            for folder in folders
-        ]
-        facts = write_set(
-            arguments.spec,
-            load_encoder(arguments.encoder, device=arguments.device),
-            arguments.options,
-            features=arguments.out,
-            annotations=arguments.annotations,
-            threads=arguments.threads,
-        )
-        for record in records:
-            record.update(facts)
 
 
 def _inspect(arguments: argparse.Namespace) -> None:

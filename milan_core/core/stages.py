@@ -26,8 +26,6 @@ STAGES: dict[str, tuple[str, list[str]]] = {
         "exemplars",
         ["exemplars.mine", "exemplars.store", "networks.zoo", "images.store"],
     ),
-    "annotation_sets": ("annotations", ["captioner.features.annotated", "captioner.features.pool"]),
-    "features": ("features", ["captioner.features.pool", "images.store", "exemplars.store"]),
     "describe": ("describe", ["describers.stage", "describers.tables"]),
     "score": ("describe", ["scoring.tables"]),
     "generalization": ("generalization", ["experiments.generalization.score"]),

@@ -47,8 +47,9 @@ def describe_set(
         Entries for the provenance record.
 
     """
-    pooling = pooling_of(captioner)
-    table = encode_set(found, images, encoder, scratch=out, every=every, **pooling)
+    table = encode_set(
+        found, images, encoder, pooling=pooling_of(captioner), scratch=out, every=every
+    )
     if keep_features:
         table.save(out / "features.safetensors")
     said = decode(captioner, table.arrays["exact"], decoding_of(captioner, options))

@@ -13,6 +13,7 @@ from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.features.published import encoder_spec
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.reading import PUBLISHED_POOLING
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
@@ -201,9 +202,7 @@ def test_a_released_captioner_with_its_own_encoder(files, tmp_path):
     captioner = milan.load_captioner(GOLDEN)
     encoder = encoder_of(captioner, weights=tmp_path / "resnet18.pth")
     found = milan.load_exemplars(exemplars)
-    features = encoder.features(*(probe.images, found, 32), append_area=False, resize="bilinear")[
-        "conv"
-    ]
+    features = encoder.features(*(probe.images, found, 32), pooling=PUBLISHED_POOLING)["conv"]
     expected = captioner.decode(features, beam_size=5, length=6, temperature=0.4)
     rows = read_csv(tmp_path / "out/descriptions.csv")
     assert [row["description"] for row in rows] == expected.captions

@@ -11,16 +11,18 @@ from milan_core import ops
 from milan_core.annotations import plan
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.merge import merge_images
-from milan_core.annotations.options import expand_groups
+from milan_core.annotations.options import AnnotationSetSpec, expand_groups
 from milan_core.annotations.records import Annotation, write_annotations
 from milan_core.annotations.released import open_set
 from milan_core.captioner.features.annotated import encode_set, set_fingerprint
+from milan_core.captioner.features.options import JobEncoder, Pooling
 from milan_core.captioner.features.pool import load_encoder
 from milan_core.captioner.features.pooling import pool_slots
+from milan_core.captioner.features.step import EncodeSet
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.training.splits import load_units
-from milan_core.cli import main
 from milan_core.core.errors import UserError
+from milan_core.core.step import Compute
 from milan_core.experiments.baselines import plan as baselines
 from milan_core.plan import needed_models, splits, studied, trials
 from milan_core.plan.checks import parse_config
@@ -74,7 +76,7 @@ def mini(tmp_path_factory):
 def encoder(root, **more):
     view = {"size": SIZE, "mean": [0.5] * 3, "std": [0.25] * 3}
     model = {"factory": f"{root}/net.py:build", "input": view, "batch_size": 3}
-    return load_encoder({"model": model, "layers": ["0", "2"], **more})
+    return load_encoder(JobEncoder(model=model, layers=["0", "2"], **more))
 
 
 @pytest.mark.parametrize("resize", ["area", "bilinear"])
@@ -84,7 +86,8 @@ def test_features_of_a_set(mini, resize, tmp_path):
     images = SetImages(found, root / "val", expected=IMAGES, threads=2)
     enc, seen = encoder(root), []
     enc.model.module.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
-    table = encode_set(found, images, enc, resize=resize)
+    pooling = Pooling(resize=resize)
+    table = encode_set(found, images, enc, pooling=pooling)
     assert table.rows == [("0", u) for u in (10, 3, 8)] + [("4", u) for u in range(UNITS)]
     used = [layers["0"][0][[0, 1, 3]], layers["4"][0]]
     assert sum(seen) == len(np.unique(np.concatenate([ids.ravel() for ids in used])))
@@ -94,13 +97,13 @@ def test_features_of_a_set(mini, resize, tmp_path):
         (3, used[1], layers["4"][1]),
     ):
         packed = ops.pack_masks(masks.reshape(-1, SIZE, SIZE) > 0)
-        expected = pool_slots(maps, ids.ravel(), packed, SIZE, True, resize)
+        expected = pool_slots(maps, ids.ravel(), packed, SIZE, pooling)
         got = table.arrays["exact"][first : first + len(ids)].reshape(len(expected), -1)
         np.testing.assert_allclose(got, expected, atol=2e-3)
     assert (table.arrays["exact"][3 + 2] == 0).all(), "a dead unit"
     copy = shutil.copytree(root / "set", tmp_path / "packed")
     open_set(copy).pack()
-    again = encode_set(open_set(copy), images, enc, resize=resize)
+    again = encode_set(open_set(copy), images, enc, pooling=pooling)
     np.testing.assert_array_equal(again.arrays["exact"], table.arrays["exact"])
     spatial = encode_set(found, images, encoder(root, kind="spatial"))
     assert spatial.arrays["exact"].shape == (9, K * 14 * 14, 7)
@@ -124,24 +127,25 @@ def test_images_are_read_as_the_merge_would_write_them(mini, tmp_path):
         SetImages(open_set(root / "set"), root / "val")
 
 
-def test_the_command_writes_what_training_reads(mini, tmp_path, capsys):
+def test_the_step_writes_what_training_reads(mini, tmp_path):
     root, _ = mini
-    spec = {"path": str(root / "set"), "images": str(root / "val"), "transform": "crop",
-            "expect": IMAGES, "annotation_count": 3}  # fmt: skip
+    spec = AnnotationSetSpec(path=str(root / "set"), images=str(root / "val"), expect=IMAGES)
     model = {"name": "net", "factory": f"{root}/net.py:build", "input": {"size": SIZE}}
     out = {"features": tmp_path / "f/features.safetensors", "texts": tmp_path / "a/annotations.csv"}
-    arguments = ["annotations", "encode", "--spec", json.dumps(spec), "--encoder"]
-    arguments += [json.dumps({"model": model, "layers": ["0"]}), "--out", str(out["features"])]
-    assert main([*arguments, "--annotations", str(out["texts"])]) == 0
-    found = load_units(["mine"], [out["features"]], [out["texts"]])
-    assert found.units[:3] == [("mine", "0", 10), ("mine", "0", 3), ("mine", "0", 8)]
-    assert found.captions[0] == ["a red dog 10", "dogs", "red"]
-    assert found.features().shape == (9, K, 6)
+    facts = EncodeSet(
+        annotation_set=spec,
+        encoder=JobEncoder(model=model, layers=["0"]),
+        features=out["features"],
+        annotations=out["texts"],
+    ).run(Compute())
+    units = load_units(["mine"], [out["features"]], [out["texts"]])
+    assert units.units[:3] == [("mine", "0", 10), ("mine", "0", 3), ("mine", "0", 8)]
+    assert units.captions[0] == ["a red dog 10", "dogs", "red"]
+    assert units.features().shape == (9, K, 6)
     table = load_features(out["features"])
     assert table.units == {"0": [10, 3, 8], "4": list(range(UNITS))}
-    record = json.loads((tmp_path / "f/provenance.json").read_text())
-    assert (record["units"], record["annotations"]) == (9, 27)
-    assert (tmp_path / "a/provenance.json").is_file()
+    assert (facts["units"], facts["annotations"]) == (9, 27)
+    assert {path.name for path in tmp_path.rglob("*.*")} == {path.name for path in out.values()}
 
 
 def test_a_set_without_enough_annotations(mini):
@@ -223,7 +227,6 @@ def test_a_set_is_described_wherever_a_network_may_be():
     assert {t.experiment for t in every} == {WITHIN, HELD_OUT, "tasks", "vit", "one"}
     rows = {(t.learnt, t.described) for t in every if t.experiment in ("tasks", "vit")}
     assert rows == {("cls", "gen"), ("all", "dino_vits8/imagenet")}
-    assert json.loads(plan.set_params(config, names[0]))["controls"]
     assert (baselines.labelled(config), baselines.labelled_sets(config)) == ([], [])
     folder = {names[0]: {"compexp": "results"}}
     config = parse_config({**body, "baselines": {"published": folder}})

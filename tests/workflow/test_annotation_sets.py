@@ -88,7 +88,7 @@ def test_a_set_is_described_and_scored_by_what_another_taught(checkout, overlay)
     # An edited file of the set is noticed, although it is no input of the rule.
     table = overlay.parent / "set/annotations.csv"
     table.write_text(table.read_text().replace("dogs 1", "cats 1"))
-    assert job_counts(snakemake(checkout, "-n", *arguments).stdout)["annotations_encode"] == 2
+    assert job_counts(snakemake(checkout, "-n", *arguments).stdout)["features_encode_set"] == 2
 
 
 def test_sets_are_planned_like_networks(checkout, overlay):

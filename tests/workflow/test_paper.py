@@ -53,7 +53,7 @@ def test_data_sets_and_networks(counts):
     # the encoder, DINO and one network of each pair: nothing fetches what is in place
     assert counts["weights_fetch"] == 1 + 1 + len(ARCHITECTURES)
     assert counts["targets_train"] == 5, "four that read text and one that does not"
-    assert counts["annotations_encode"] == 7, "the sets of the group base, and the ViT's"
+    assert counts["features_encode_set"] == 7, "the sets of the group base, and the ViT's"
 
 
 def test_mining_and_descriptions(counts):

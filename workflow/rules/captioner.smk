@@ -1,6 +1,5 @@
 # Captioners: p(d|E) and p(d), trained on the annotated units of a split.
 from milan_core.captioner import plan as captioner_plan
-from milan_core.captioner.features import plan as features_plan
 from milan_core.captioner.options import CAPTIONER_FILES
 
 TRAININGS = captioner_plan.trainings(CONFIG)
@@ -67,7 +66,7 @@ rule captioner_train:
         options=lambda wildcards: canonical(
             captioner_plan.captioner_settings(CONFIG, wildcards.split)
         ),
-        encoder=canonical(features_plan.job_encoder(CONFIG)),
+        encoder=ENCODER,
         seed=lambda wildcards: int(wildcards.seed),
         device=CONFIG.device,
         code=step_code("captioner.train"),

@@ -19,7 +19,6 @@ if repository_root() and repository_root() not in sys.path:
 
 from milan_core import plan
 from milan_core.experiments.baselines import plan as baseline_plan
-from milan_core.annotations import plan as annotated
 from milan_core.plan.checks import read_config
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json

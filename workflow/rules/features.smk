@@ -1,9 +1,26 @@
+# Features: maps of the encoder, pooled under the masks of exemplars.
+from milan_core.annotations import plan as annotations_plan
+from milan_core.captioner.features import plan as features_plan
+
+ENCODER = canonical(features_plan.job_encoder(CONFIG))
+
+
+def encoder_weights(wildcards):
+    """The encoder's weights file; empty when its factory brings its own."""
+    return network_plan.weights_file(CONFIG, CONFIG.encoder.model) or []
+
+
+def probe_maps(wildcards):
+    """The encoder's maps of the network's probe images."""
+    return f"{RESULTS}/encoder/{CONFIG.model_zoo[wildcards.model].dataset}"
+
+
 rule features_encode:
     input:
         weights=encoder_weights,
         dataset="<resources>/datasets/{dataset}",
     output:
-        "<results>/encoder/{dataset}/encoded.json",
+        maps=directory("<results>/encoder/{dataset}"),
     log:
         "<logs>/encoder/{dataset}.log",
     benchmark:
@@ -17,22 +34,23 @@ rule features_encode:
         mem="8GB",
         runtime="4h",
     params:
-        encoder=encoder_spec,
+        encoder=ENCODER,
         device=CONFIG.device,
         network=plan.factory_version(CONFIG, CONFIG.encoder.model),
-        code=code_version("features"),
+        code=step_code("features.encode"),
     shell:
-        "milan --log {log} features encode --encoder {params.encoder:q} --dataset {input.dataset}"
-        " --device {params.device} --threads {threads} --out {output}"
+        command("features.encode")
 
 
 rule features_pool:
     input:
+        weights=encoder_weights,
         maps=probe_maps,
         exemplars="<results>/{model}/exemplars/exemplars.safetensors",
         dataset=probe_manifest,
     output:
-        "<results>/{model}/features/features.safetensors",
+        features="<results>/{model}/features/features.safetensors",
+        record="<results>/{model}/features/provenance.json",
     log:
         "<logs>/{model}/features.log",
     conda:
@@ -41,12 +59,46 @@ rule features_pool:
     resources:
         mem="8GB",
     params:
-        options=options("encoder", include={"append_area", "resize"}),
-        encoder=encoder_spec,
-        device=CONFIG.device,
+        encoder=ENCODER,
         seed=CONFIG.seed,
-        code=code_version("features"),
+        device=CONFIG.device,
+        network=plan.factory_version(CONFIG, CONFIG.encoder.model),
+        code=step_code("features.pool"),
     shell:
-        "milan --log {log} features pool --maps {input.maps} --exemplars {input.exemplars}"
-        " --dataset {input.dataset} --options {params.options:q} --encoder {params.encoder:q}"
-        " --seed {params.seed} --device {params.device} --threads {threads} --out {output}"
+        command("features.pool")
+
+
+rule features_encode_set:
+    input:
+        weights=encoder_weights,
+    output:
+        features="<results>/{annotation_set}/features/features.safetensors",
+        annotations="<results>/{annotation_set}/annotations/annotations.csv",
+        record="<results>/{annotation_set}/features/provenance.json",
+    log:
+        "<logs>/{annotation_set}/encode.log",
+    benchmark:
+        "<benchmarks>/{annotation_set}/encode.tsv"
+    priority: 5
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+        runtime="12h",
+    params:
+        annotation_set=lambda wildcards: canonical(
+            CONFIG.annotation_sets[wildcards.annotation_set]
+        ),
+        controls=lambda wildcards: canonical(wildcards.annotation_set in CONFIG.models),
+        encoder=ENCODER,
+        seed=CONFIG.seed,
+        files=lambda wildcards: annotations_plan.set_version(
+            CONFIG, wildcards.annotation_set
+        ),
+        device=CONFIG.device,
+        network=plan.factory_version(CONFIG, CONFIG.encoder.model),
+        code=step_code("features.encode_set"),
+    shell:
+        command("features.encode_set")

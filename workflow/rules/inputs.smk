@@ -61,23 +61,6 @@ def shard_files(wildcards):
     return [f"{folder}/{index}-of-{count}.safetensors" for index in range(1, count + 1)]
 
 
-def encoder_spec(wildcards):
-    """Canonical JSON of the encoder: its network with the pyramid's layers."""
-    model = plan.model_params(CONFIG, CONFIG.encoder.model, RESULTS, RESOURCES)
-    section = CONFIG.encoder.model_dump(include={"layers", "kind"})
-    return canonical_json({"model": json.loads(model), **section})
-
-
-def encoder_weights(wildcards):
-    """The encoder's weights file."""
-    return plan.weights_file(CONFIG, CONFIG.encoder.model, RESULTS, RESOURCES) or []
-
-
-def probe_maps(wildcards):
-    """The encoder's maps of the network's probe images."""
-    return f"{RESULTS}/encoder/{CONFIG.model_zoo[wildcards.model].dataset}/encoded.json"
-
-
 def published(kind):
     """An input function: a file of the trial that is published for the network."""
 

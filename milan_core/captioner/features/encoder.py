@@ -6,29 +6,19 @@ every distinct image goes through the network once, whatever the number of exemp
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from milan_core.captioner.features.maps import MARKER, EncodedMaps, remove_stale
-from milan_core.captioner.features.pooling import MaskedLayer, masked_layer, pool_images
+from milan_core.captioner.features.options import Pooling
+from milan_core.captioner.features.pooling import DEFAULT, MaskedLayer, masked_layer, pool_images
 from milan_core.captioner.features.spatial import spatial_features
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import (
-    atomic_path,
-    canonical_json,
-    map_new,
-    read_json,
-    text_hash,
-    write_json,
-    write_npy,
-)
+from milan_core.core.files import canonical_json, text_hash
+from milan_core.exemplars.store import ExemplarSet
 
 if TYPE_CHECKING:
-    from milan_core.exemplars.store import ExemplarSet
     from milan_core.networks.zoo import LoadedModel
 
 KINDS = ("pyramid", "spatial")
@@ -76,13 +66,6 @@ class Encoder:
         self.dtype = np.dtype(dtype)
         self._hash = ""
 
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], **options: Any) -> Encoder:
-        """The encoder of a zoo spec (`milan_core.networks.zoo`)."""
-        from milan_core.networks.zoo import load_model
-
-        return cls(load_model(spec), **options)
-
     @property
     def hash(self) -> str:
         """Digest of weights, layers, input and kind: equal digests give equal maps."""
@@ -110,59 +93,15 @@ class Encoder:
 
         """
         rows = np.arange(len(images)) if ids is None else np.asarray(ids)
-        return self._fill(images, rows, lambda level, shape: np.empty(shape, self.dtype))
+        return self.fill_maps(images, rows, lambda level, shape: np.empty(shape, self.dtype))
 
-    def encode_dataset(
-        self, dataset: Any, folder: Path | str, ids: np.ndarray | None = None, code: str = ""
-    ) -> EncodedMaps:
-        """Encode images of a dataset below a folder, or reuse what is there.
-
-        Maps lie in a sub-folder named after everything that decides them (weights, layers, input,
-        images), so those of two encoders never mix and changing back costs nothing; `encoded.json`
-        in both folders comes last and says which one is meant. What other sources (`code`) left is
-        deleted. `ids`: images wanted (default: all).
-        """
-        folder = Path(folder)
-        rows = np.arange(len(dataset.images)) if ids is None else np.unique(np.asarray(ids))
-        rows = rows[rows >= 0].astype(np.int64)
-        meta = {
-            "code": code,
-            "dataset": dataset.fingerprint,
-            "encoder": self.hash,
-            "ids": text_hash(rows.tobytes().hex()),
-            "images": len(dataset.images),
-            "kind": self.kind,
-            "layers": self.layers,
-            "levels": len(self.layers) if self.kind == "pyramid" else 0,
-        }
-        meta["key"] = text_hash(canonical_json(meta), digits=16)
-        content = folder / meta["key"]
-        done = content / MARKER
-        if self.kind == "pyramid" and not (done.is_file() and read_json(done) == meta):
-            done.unlink(missing_ok=True)
-            self._write_levels(dataset.images, rows, content)
-            write_npy(content / "ids.npy", rows)
-            write_json(done, meta)
-        write_json(folder / MARKER, meta)
-        remove_stale(folder, code)
-        return EncodedMaps.load(folder)
-
-    def _write_levels(self, images: np.ndarray, rows: np.ndarray, folder: Path) -> None:
-        with contextlib.ExitStack() as files:
-
-            def make(level: int, shape: tuple[int, ...]) -> np.ndarray:
-                path = files.enter_context(atomic_path(folder / f"level{level}.npy"))
-                return map_new(path, shape, self.dtype)
-
-            for array in self._fill(images, rows, make):
-                array.flush()  # type: ignore[attr-defined]
-
-    def _fill(
+    def fill_maps(
         self,
         images: np.ndarray,
         rows: np.ndarray,
         make: Callable[[int, tuple[int, ...]], np.ndarray],
     ) -> list[np.ndarray]:
+        """As `encode_maps`, in arrays that `make` gives for a level and its shape."""
         if not len(rows):
             msg = "there are no images to encode"
             raise UserError(msg)
@@ -195,7 +134,7 @@ class Encoder:
         from milan_core.networks.inputs import prepare
         from milan_core.networks.trace import Trace
 
-        found: dict[str, np.ndarray] = {}
+        recorded: dict[str, np.ndarray] = {}
 
         def keep(name: str, tensor: torch.Tensor) -> None:
             maps, _ = self.model.layout.maps(tensor, name)
@@ -203,7 +142,7 @@ class Encoder:
             if self.dtype == np.float16:
                 # A rare value beyond float16 is kept as the largest one rather than as infinity.
                 maps = maps.clamp(-_FLOAT16_MAX, _FLOAT16_MAX).half()
-            found[name] = maps.cpu().numpy()
+            recorded[name] = maps.cpu().numpy()
 
         module = self.model.module.to(self.device)
         with (
@@ -211,21 +150,24 @@ class Encoder:
             torch.inference_mode(),
         ):
             trace(prepare(pixels, self.model.input, self.device))
-        return [found[name] for name in self.layers]
+        return [recorded[name] for name in self.layers]
 
     def features(
-        self, images: np.ndarray, exemplars: ExemplarSet, mask_size: int = 224, **options: Any
+        self,
+        images: np.ndarray,
+        exemplars: ExemplarSet,
+        mask_size: int = 224,
+        pooling: Pooling = DEFAULT,
     ) -> dict[str, np.ndarray]:
         """Features of every layer's exemplars, {layer: float32 (U, k, F)}, every image once.
 
-        `options` are those of the pooling: append_area, resize. No more than one batch of maps is
-        kept, so any number of images fits.
+        No more than one batch of maps is kept, so any number of images fits.
         """
         layers = [masked_layer(exemplars, name, mask_size) for name in exemplars.layers]
         if self.kind == "spatial":
             return {one.name: spatial_features(self, images, one, mask_size) for one in layers}
         ids = used_images(layers)
-        pooled = pool_images(self.batches(images, ids), layers, mask_size, **options)["exact"]
+        pooled = pool_images(self.batches(images, ids), layers, mask_size, pooling=pooling)["exact"]
         edges = np.cumsum([len(layer.ids) for layer in layers])[:-1]
         return dict(zip(exemplars.layers, np.split(pooled, edges), strict=True))
 

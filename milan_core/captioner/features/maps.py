@@ -1,25 +1,43 @@
-"""Maps of a data set's images on disk: float16, memory-mapped."""
+"""Maps of a data set's images on disk, in one folder.
+
+    encoded.json    encoder, data set, layers, number of levels; written last
+    ids.npy         int64 (n,): the encoded images, ascending
+    level{i}.npy    float16 (n, C, h, w): maps of layer i, one row per entry of ids.npy
+
+A spatial encoder leaves `encoded.json` alone: its maps depend on the masks.
+"""
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from milan_core.core.files import read_json, read_npy
+from milan_core.captioner.features.encoder import Encoder
+from milan_core.core.files import atomic_path, read_json, read_npy, text_hash, write_json, write_npy
+from milan_core.images.store import Dataset
 
-MARKER = "encoded.json"
+MARKER, IDS = "encoded.json", "ids.npy"
 
 
-@dataclass
+@dataclass(frozen=True)
 class EncodedMaps:
-    """Maps of some images of a dataset: row i of each (n, C, h, w) belongs to image ids[i]."""
+    """Maps of images of a data set; row i of each map belongs to image ids[i]."""
 
-    maps: list[np.ndarray]  # float16, one a level
-    ids: np.ndarray  # int64 (n,), rising
-    images: int  # N of the dataset
+    maps: list[np.ndarray]
+    """float16 (n, C, h, w), one a level, memory-mapped; none of a spatial encoder."""
+    ids: np.ndarray
+    """int64 (n,), ascending."""
+    images: int
+    """Images N of the data set."""
+    encoder: str
+    """Digest of the encoder (`Encoder.hash`)."""
+    dataset: str
+    """Fingerprint of the data set."""
+    kind: str
+    """Kind of the encoder: pyramid or spatial."""
 
     @property
     def index(self) -> np.ndarray:
@@ -29,22 +47,56 @@ class EncodedMaps:
         return index
 
     @classmethod
-    def load(cls, folder: Path | str) -> EncodedMaps:
-        """Open the folder of `Encoder.encode_dataset`; maps are memory-mapped.
-
-        An encoder of kind spatial leaves no maps: they depend on the mask.
-        """
-        folder = Path(folder)
+    def load(cls, folder: Path) -> EncodedMaps:
+        """Open the folder that `encode_dataset` wrote."""
         meta = read_json(folder / MARKER, "encoded maps")
+        facts = (meta["images"], meta["encoder"], meta["dataset"], meta["kind"])
         if not meta["levels"]:
-            return cls([], np.zeros(0, np.int64), meta["images"])
-        content = folder / meta["key"]
-        maps = [read_npy(content / f"level{i}.npy", mmap=True) for i in range(meta["levels"])]
-        return cls(maps, read_npy(content / "ids.npy"), meta["images"])
+            return cls([], np.zeros(0, np.int64), *facts)
+        maps = [read_npy(_level(folder, i), mmap=True) for i in range(meta["levels"])]
+        return cls(maps, read_npy(folder / IDS), *facts)
 
 
-def remove_stale(folder: Path, code: str) -> None:
-    """Delete maps below `folder` that other sources made: nothing would ever read them again."""
-    for marker in folder.glob(f"*/{MARKER}"):
-        if read_json(marker, "encoded maps").get("code") != code:
-            shutil.rmtree(marker.parent)
+def encode_dataset(
+    encoder: Encoder, dataset: Dataset, folder: Path, ids: np.ndarray | None = None
+) -> EncodedMaps:
+    """Write the maps of a data set's images to a folder, every image once.
+
+    Args:
+        encoder: whose maps.
+        dataset: the images.
+        folder: made if missing.
+        ids: int, images wanted, repeats and -1 ignored; default: all.
+
+    """
+    rows = np.arange(len(dataset.images)) if ids is None else np.unique(np.asarray(ids))
+    rows = rows[rows >= 0].astype(np.int64)
+    if encoder.kind == "pyramid":
+        _write_levels(encoder, dataset.images, rows, folder)
+        write_npy(folder / IDS, rows)
+    meta = {
+        "dataset": dataset.fingerprint,
+        "encoder": encoder.hash,
+        "ids": text_hash(rows.tobytes().hex()),
+        "images": len(dataset.images),
+        "kind": encoder.kind,
+        "layers": encoder.layers,
+        "levels": len(encoder.layers) if encoder.kind == "pyramid" else 0,
+    }
+    write_json(folder / MARKER, meta)
+    return EncodedMaps.load(folder)
+
+
+def _write_levels(encoder: Encoder, images: np.ndarray, rows: np.ndarray, folder: Path) -> None:
+    with contextlib.ExitStack() as files:
+
+        def make(level: int, shape: tuple[int, ...]) -> np.ndarray:
+            path = files.enter_context(atomic_path(_level(folder, level)))
+            return np.lib.format.open_memmap(path, mode="w+", dtype=encoder.dtype, shape=shape)
+
+        for array in encoder.fill_maps(images, rows, make):
+            array.flush()  # type: ignore[attr-defined]
+
+
+def _level(folder: Path, level: int) -> Path:
+    return folder / f"level{level}.npy"

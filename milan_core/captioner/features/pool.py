@@ -2,85 +2,88 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from milan_core.captioner.features.encoder import Encoder
-from milan_core.captioner.features.maps import MARKER, EncodedMaps
-from milan_core.captioner.features.pooling import MASKINGS, Masking, masked_layer, pool_exemplars
+from milan_core.captioner.features.maps import EncodedMaps
+from milan_core.captioner.features.options import JobEncoder, Pooling
+from milan_core.captioner.features.pooling import (
+    DEFAULT,
+    MASKINGS,
+    Masking,
+    masked_layer,
+    pool_exemplars,
+)
 from milan_core.captioner.features.spatial import spatial_features
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_json
-
-if TYPE_CHECKING:
-    from milan_core.exemplars.store import ExemplarSet
-    from milan_core.images.store import Dataset
+from milan_core.exemplars.store import ExemplarSet
+from milan_core.images.store import Dataset
 
 
-def load_encoder(spec: dict[str, Any], device: str = "cpu") -> Encoder:
-    """The encoder of `{"model": network, "layers": [...]}`, as the workflow writes it."""
-    from milan_core.networks.zoo import BESIDE_KEYS
+def load_encoder(options: JobEncoder, device: str = "cpu") -> Encoder:
+    """The encoder of a job."""
+    from milan_core.networks.zoo import load_network
 
-    model = {key: value for key, value in spec["model"].items() if key not in BESIDE_KEYS}
-    return Encoder.from_spec(
-        {**model, "layers": spec["layers"]},
-        kind=spec.get("kind", "pyramid"),
-        batch_size=spec["model"].get("batch_size", 64),
-        device=device,
+    network = options.model.model_copy(update={"layers": options.layers})
+    return Encoder(
+        load_network(network), kind=options.kind, batch_size=network.batch_size, device=device
     )
 
 
 def pool_network(
-    folder: Path,
+    encoded: EncodedMaps,
     exemplars: ExemplarSet,
     dataset: Dataset,
     *,
-    append_area: bool = True,
-    resize: str = "area",
+    pooling: Pooling = DEFAULT,
     maskings: tuple[Masking, ...] = MASKINGS,
     seed: int = 0,
     encoder: Encoder | None = None,
 ) -> FeatureTable:
     """Features of every unit of a network, under each masking: float16 [U, k, F].
 
-    Masks are made at the data set's own resolution. Refuses maps and exemplars of different images.
+    Masks are made at the data set's own resolution.
 
     Args:
-        folder: maps of the data set's images (`Encoder.encode_dataset`).
+        encoded: maps of the data set's images.
         exemplars: of the network, mined from that data set.
         dataset: the probe images.
-        append_area: see `pooling.pool_exemplars`.
-        resize: see there.
+        pooling: see `pooling.pool_exemplars`.
         maskings: which ones, see there.
         seed: of the shuffled masks.
         encoder: needed where it is spatial, because its maps depend on the masks.
 
+    Raises:
+        UserError: for maps and exemplars of different images, or a spatial encoder that is not the
+            one of `encoded`.
+
     """
-    meta = read_json(folder / MARKER, "encoded maps")
-    _check_images(meta, exemplars, dataset)
+    _check_images(encoded, exemplars, dataset)
     size = dataset.images.shape[1]
-    if meta.get("kind") == "spatial":
-        arrays = _spatial(meta, exemplars, dataset, maskings, seed, encoder)
-        pooling: dict[str, Any] = {"seed": seed}
+    options: dict[str, Any] = {"seed": seed}
+    if encoded.kind == "spatial":
+        arrays = _spatial(encoded, exemplars, dataset, maskings, seed, encoder)
     else:
-        pooling = {"append_area": append_area, "resize": resize, "seed": seed}
-        encoded = EncodedMaps.load(folder)
+        options = {**pooling.model_dump(), "seed": seed}
         arrays = {
             masking: pool_exemplars(
-                encoded.maps, encoded.index, exemplars, size, masking=masking, **pooling
+                *(encoded.maps, encoded.index, exemplars, size),
+                masking=masking,
+                pooling=pooling,
+                seed=seed,
             ).astype(np.float16)
             for masking in maskings
         }
-    facts = {"encoder": meta["encoder"], "dataset": dataset.fingerprint, "pooling": pooling}
+    facts = {"encoder": encoded.encoder, "dataset": dataset.fingerprint, "pooling": options}
     return FeatureTable(arrays, list(exemplars.units.items()), facts)
 
 
-def _check_images(meta: dict[str, Any], exemplars: ExemplarSet, dataset: Dataset) -> None:
+def _check_images(encoded: EncodedMaps, exemplars: ExemplarSet, dataset: Dataset) -> None:
     mined = exemplars.meta.get("dataset")
-    for name, fingerprint in (("encoded maps", meta["dataset"]), ("exemplars", mined)):
+    for name, fingerprint in (("encoded maps", encoded.dataset), ("exemplars", mined)):
         if fingerprint != dataset.fingerprint:
             message = (
                 f"{name} were made from data set {fingerprint}, this one is {dataset.fingerprint}; "
@@ -90,17 +93,17 @@ def _check_images(meta: dict[str, Any], exemplars: ExemplarSet, dataset: Dataset
 
 
 def _spatial(
-    meta: dict[str, Any],
+    encoded: EncodedMaps,
     exemplars: ExemplarSet,
     dataset: Dataset,
     maskings: tuple[Masking, ...],
     seed: int,
     encoder: Encoder | None,
 ) -> dict[str, np.ndarray]:
-    if encoder is None or encoder.hash != meta["encoder"]:
+    if encoder is None or encoder.hash != encoded.encoder:
         message = (
-            f"a spatial encoder runs on masked images, and the one with digest {meta['encoder']} "
-            "was not given; add --encoder with the spec that `features encode` had"
+            "a spatial encoder runs on masked images, and the one with digest "
+            f"{encoded.encoder} was not given; give the encoder that features.encode had"
         )
         raise UserError(message)
     size = dataset.images.shape[1]

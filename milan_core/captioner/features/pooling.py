@@ -11,22 +11,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from milan_core import ops
+from milan_core.captioner.features.options import Pooling
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import give_back
 from milan_core.core.seeding import generator
-
-if TYPE_CHECKING:
-    from milan_core.exemplars.store import ExemplarSet
+from milan_core.exemplars.store import ExemplarSet
 
 Masking = Literal["exact", "shuffled", "whole"]
 MASKINGS: tuple[Masking, ...] = ("exact", "shuffled", "whole")
-RESIZES = {"area": "area", "bilinear": "points"}
-"""How a mask shrinks to a map, and what the operation calls it."""
+OPERATIONS = {"area": "area", "bilinear": "points"}
+"""Choices of `Pooling.resize`, and their names in `ops.pool_masks`."""
+DEFAULT = Pooling()
 Empty = Callable[[tuple[int, ...], Any], np.ndarray]
 _SLOTS = 4096  # exemplars pooled together: bounds the memory of their masks
 
@@ -84,8 +84,7 @@ def pool_exemplars(
     layer: str | None = None,
     *,
     masking: Masking = "exact",
-    append_area: bool = True,
-    resize: str = "area",
+    pooling: Pooling = DEFAULT,
     seed: int = 0,
 ) -> np.ndarray:
     """Mean of each map under each exemplar's mask, the levels side by side.
@@ -98,8 +97,8 @@ def pool_exemplars(
         layer: one layer, or None for all of them below each other, in mining order.
         masking: ``exact`` pools under the exemplar's own mask, ``shuffled`` under the mask of
             another unit of the layer, ``whole`` over the whole image (controls of the features).
-        append_area: add the share of the image that the mask covers, as the last feature.
-        resize: how a mask shrinks to a map: ``area``, or ``bilinear`` as published.
+        pooling: how a mask shrinks to a map, and whether the share of the image that it covers is
+            the last feature.
         seed: of the shuffling.
 
     Returns:
@@ -113,7 +112,7 @@ def pool_exemplars(
         pick = source.masked(masking, mask_size, seed)
         rows = _rows(index, source.ids, name)
         packed = pick(np.arange(source.ids.size))
-        pooled = pool_slots(maps, rows, packed, mask_size, append_area, resize)
+        pooled = pool_slots(maps, rows, packed, mask_size, pooling)
         parts.append(pooled.reshape(*source.ids.shape, -1))
     return np.concatenate(parts)
 
@@ -124,8 +123,7 @@ def pool_images(
     size: int,
     *,
     maskings: Sequence[Masking] = ("exact",),
-    append_area: bool = True,
-    resize: str = "area",
+    pooling: Pooling = DEFAULT,
     seed: int = 0,
     empty: Empty = np.zeros,
     dtype: Any = np.float32,
@@ -137,10 +135,10 @@ def pool_images(
         layers: where the masks lie.
         size: pixels of a mask's side.
         maskings: which ones, see `pool_exemplars`.
-        append_area: see there.
-        resize: see there.
+        pooling: see there.
         seed: of the shuffled masks.
-        empty: makes the arrays of the result, all zeros; mapped ones are let go after each batch.
+        empty: makes the arrays of the result, all zeros; the pages of mapped ones are dropped after
+            each batch.
         dtype: of the result.
 
     Returns:
@@ -152,7 +150,7 @@ def pool_images(
     picks = {m: [layer.masked(m, size, seed) for layer in layers] for m in maskings}
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
-    found: dict[Masking, np.ndarray] = {}
+    result: dict[Masking, np.ndarray] = {}
     for images, maps in batches:
         first, last = np.searchsorted(ordered, [images[0], images[-1] + 1])
         for begin in range(first, last, _SLOTS):
@@ -160,14 +158,14 @@ def pool_images(
             rows = np.searchsorted(images, ids[slots])
             for masking in maskings:
                 packed = _gather(picks[masking], starts, slots)
-                pooled = pool_slots(maps, rows, packed, size, append_area, resize)
-                if masking not in found:
-                    found[masking] = empty((len(ids), pooled.shape[1]), dtype)
-                found[masking][slots] = pooled
-        for array in found.values():
+                pooled = pool_slots(maps, rows, packed, size, pooling)
+                if masking not in result:
+                    result[masking] = empty((len(ids), pooled.shape[1]), dtype)
+                result[masking][slots] = pooled
+        for array in result.values():
             give_back(array)
     k = layers[0].ids.shape[1]
-    return {masking: array.reshape(-1, k, array.shape[1]) for masking, array in found.items()}
+    return {masking: array.reshape(-1, k, array.shape[1]) for masking, array in result.items()}
 
 
 def _gather(picks: Sequence[Pick], starts: np.ndarray, slots: np.ndarray) -> np.ndarray:
@@ -205,15 +203,12 @@ def pool_slots(
     rows: np.ndarray,
     packed: np.ndarray,
     size: int,
-    append_area: bool,
-    resize: str = "area",
+    pooling: Pooling,
 ) -> np.ndarray:
     """float32 (slots, F): each slot's map row under its mask (packed, (slots, size, bytes))."""
-    if resize not in RESIZES:
-        raise unknown("resize", resize, RESIZES)
-    how = RESIZES[resize]
+    how = OPERATIONS[pooling.resize]
     parts = [ops.pool_masks(level, rows, packed, width=size, how=how) for level in maps]
-    if append_area:
+    if pooling.append_area:
         area = ops.mask_areas(packed) / size**2
         parts.append(np.where(rows < 0, 0, area)[:, None].astype(np.float32))
     return np.concatenate(parts, 1)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milan_core.captioner.features.encoder import Encoder
 from milan_core.core.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from milan_core.captioner.features.encoder import Encoder
 
 MASK_SIZE = 224  # pixels of the published images and masks
 _RESNET = ("conv1", "layer1", "layer2", "layer3", "layer4")
@@ -75,7 +74,6 @@ def published_encoder(
         device: where it runs.
 
     """
-    from milan_core.captioner.features.encoder import Encoder
     from milan_core.networks.zoo import load_model
 
     model = load_model(encoder_spec(config))

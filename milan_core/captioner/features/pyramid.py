@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from milan_core.captioner.features.options import Pooling
 from milan_core.core.errors import UserError, unknown
 
 RESIZES = ("area", "bilinear")
+_DEFAULT = Pooling()
 
 
 def pool_pyramid(
-    feature_maps: Sequence[Tensor], masks: Tensor | None, resize: str = "area"
+    feature_maps: Sequence[Tensor], masks: Tensor | None, resize: str = _DEFAULT.resize
 ) -> Tensor:
     """Mask-weighted mean of every channel of every map: float32 (B, sum of C).
 

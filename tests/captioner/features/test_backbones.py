@@ -8,10 +8,11 @@ from torch import nn
 from milan_core.captioner.features.encoder import Encoder
 from milan_core.captioner.features.published import PUBLISHED, encoder_spec, published_encoder
 from milan_core.captioner.features.pyramid import pool_pyramid
+from milan_core.captioner.reading import PUBLISHED_POOLING
 from milan_core.core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.networks.inputs import InputSpec, prepare
-from milan_core.networks.zoo import LoadedModel, build
+from milan_core.networks.zoo import LoadedModel, build, load_network
 from milan_core.ops import pack_masks
 
 RNG = np.random.default_rng(0)
@@ -56,7 +57,9 @@ def test_published_encoders(config, channels):
     mask = np.zeros((1, 1, 224, 224), bool)
     mask[..., 40:150, 60:200] = True
     found = encoder.features(
-        image, exemplar_set(np.zeros((1, 1), int), mask), append_area=False, resize="bilinear"
+        image,
+        exemplar_set(np.zeros((1, 1), int), mask),
+        pooling=PUBLISHED_POOLING,
     )["layer"]
     assert found.shape == (1, 1, channels)
     # By hand: the layers' outputs, after the in-place ReLU where torchvision has one.
@@ -92,7 +95,7 @@ def test_token_networks_become_maps(tmp_path, factory, layers):
     (tmp_path / "tokens.py").write_text(TOKENS)
     torch.manual_seed(0)
     spec = {"factory": f"{tmp_path}/tokens.py:{factory}", "layers": layers, "input": {"size": 32}}
-    encoder = Encoder.from_spec(spec)
+    encoder = Encoder(load_network(spec))
     images = RNG.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     maps = encoder.encode_maps(images)
     assert [m.shape for m in maps] == [(3, 24, 4, 4)] * 2

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from milan_core.captioner.features.encoder import Encoder
-from milan_core.captioner.features.maps import EncodedMaps
+from milan_core.captioner.features.maps import EncodedMaps, encode_dataset
+from milan_core.captioner.features.options import Pooling
 from milan_core.captioner.features.pooling import (
     MASKINGS,
     masked_layer,
@@ -23,10 +24,12 @@ from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.networks.inputs import InputSpec, prepare
-from milan_core.networks.zoo import LoadedModel, build
+from milan_core.networks.zoo import LoadedModel, build, load_network
 from milan_core.ops import pack_masks
 
 SPEC = InputSpec(16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+POINTS = Pooling(append_area=False, resize="bilinear")
+SHARES = Pooling(append_area=False)
 BYTES = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
 
 
@@ -98,7 +101,7 @@ def test_dead_units_give_zeros(exemplars, maps):
 
 
 def test_all_layers_and_no_area(exemplars, maps):
-    got = pool_exemplars(maps, np.arange(20), exemplars, 32, append_area=False)
+    got = pool_exemplars(maps, np.arange(20), exemplars, 32, pooling=Pooling(append_area=False))
     with_area = pool_exemplars(maps, np.arange(20), exemplars, 32)
     assert got.shape == (5 + 7, 3, 10)
     np.testing.assert_array_equal(with_area[..., :-1], got)
@@ -138,40 +141,21 @@ def test_each_distinct_image_is_encoded_once(exemplars):
     np.testing.assert_allclose(features["1"], whole, atol=1e-3)
 
 
-def test_encode_dataset_is_written_once(tmp_path, exemplars):
+def test_a_data_set_is_encoded_into_one_folder(tmp_path, exemplars):
     data = SimpleNamespace(images=BYTES, fingerprint="f")
     enc = encoder()
-    first = enc.encode_dataset(data, tmp_path, ids=np.array([5, 2, 5, -1]))
-    assert first.ids.tolist() == [2, 5]
-    assert first.index[[2, 5, 0]].tolist() == [0, 1, -1]
-    assert isinstance(first.maps[0], np.memmap)
-    [level] = tmp_path.glob("*/level0.npy")
-    time = level.stat().st_mtime_ns
-    enc.encode_dataset(data, tmp_path, ids=np.array([2, 5]))
-    assert level.stat().st_mtime_ns == time
-    assert len(enc.encode_dataset(data, tmp_path).ids) == 20
-    loaded = EncodedMaps.load(tmp_path)
+    few = encode_dataset(enc, data, tmp_path / "few", ids=np.array([5, 2, 5, -1]))
+    assert few.ids.tolist() == [2, 5]
+    assert few.index[[2, 5, 0]].tolist() == [0, 1, -1]
+    assert isinstance(few.maps[0], np.memmap)
+    assert len(encode_dataset(enc, data, tmp_path / "all").ids) == 20
+    loaded = EncodedMaps.load(tmp_path / "all")
+    assert (loaded.encoder, loaded.dataset, loaded.kind) == (enc.hash, "f", "pyramid")
     got = pool_exemplars(loaded.maps, loaded.index, exemplars, 32)
     expected = pool_exemplars(enc.encode_maps(BYTES), np.arange(20), exemplars, 32)
     np.testing.assert_array_equal(got, expected)
     files = {"encoded.json", "ids.npy", "level0.npy", "level1.npy"}
-    assert all({p.name for p in folder.iterdir()} == files for folder in tmp_path.glob("*/"))
-
-
-def test_maps_of_two_encoders_never_mix(tmp_path):
-    data = SimpleNamespace(images=BYTES, fingerprint="f")
-    one, other = encoder(), encoder()
-    with torch.no_grad():
-        other.model.module[0].bias.add_(1)
-    first = one.encode_dataset(data, tmp_path, code="a")
-    second = other.encode_dataset(data, tmp_path, code="a")
-    assert not np.array_equal(first.maps[0], second.maps[0])
-    np.testing.assert_array_equal(first.maps[0], one.encode_maps(BYTES)[0])
-    assert len(list(tmp_path.glob("*/"))) == 2
-    again = one.encode_dataset(data, tmp_path, code="a")  # nothing is encoded a second time
-    assert again.maps[0].filename == first.maps[0].filename
-    one.encode_dataset(data, tmp_path, code="b")  # other sources: the older maps go
-    assert len(list(tmp_path.glob("*/"))) == 1
+    assert {path.name for path in (tmp_path / "all").iterdir()} == files
 
 
 @pytest.mark.parametrize("resize", ["area", "bilinear"])
@@ -179,7 +163,7 @@ def test_maps_of_two_encoders_never_mix(tmp_path):
 def test_pooling_as_maps_come_is_pooling_from_the_cache(exemplars, resize, batch):
     enc = encoder(batch)
     layers = [masked_layer(exemplars, name, 32) for name in exemplars.layers]
-    options = {"append_area": True, "resize": resize, "seed": 3}
+    options = {"pooling": Pooling(resize=resize), "seed": 3}
     got = pool_images(enc.batches(BYTES, np.arange(20)), layers, 32, maskings=MASKINGS, **options)
     maps = enc.encode_maps(BYTES)
     for masking in MASKINGS:
@@ -195,7 +179,7 @@ def test_published_point_sampling(grid):
     expected = pool_pyramid(
         [torch.from_numpy(maps)], torch.from_numpy(masks[:, None].astype(np.float32)), "bilinear"
     )
-    got = pool_slots([maps], np.arange(5), pack_masks(masks), 32, False, "bilinear")
+    got = pool_slots([maps], np.arange(5), pack_masks(masks), 32, POINTS)
     np.testing.assert_allclose(got, expected.numpy(), atol=1e-5)
 
 
@@ -203,8 +187,8 @@ def test_point_sampling_misses_what_area_sees():
     mask = np.zeros((1, 224, 224), bool)
     mask[0, 3:9, 3:9] = True
     maps, rows = [np.ones((1, 2, 7, 7), np.float32)], np.zeros(1, int)
-    assert pool_slots(maps, rows, pack_masks(mask), 224, False, "bilinear").tolist() == [[0, 0]]
-    assert pool_slots(maps, rows, pack_masks(mask), 224, False, "area").tolist() == [[1, 1]]
+    assert pool_slots(maps, rows, pack_masks(mask), 224, POINTS).tolist() == [[0, 0]]
+    assert pool_slots(maps, rows, pack_masks(mask), 224, SHARES).tolist() == [[1, 1]]
 
 
 def test_hash_depends_on_weights_layers_and_input():
@@ -235,7 +219,7 @@ def test_lite0_gives_369_features(exemplars):
         "layers": ["_blocks.2", "_blocks.4", "_blocks.10", "_blocks.14"],
         "input": {"size": 128, "mean": [0.5] * 3, "std": [0.5] * 3},
     }
-    features = Encoder.from_spec(spec).features(BYTES, exemplars, mask_size=64)
+    features = Encoder(load_network(spec)).features(BYTES, exemplars, mask_size=64)
     assert features["1"].shape == (5, 3, 369)
 
 
@@ -250,7 +234,7 @@ def test_the_published_encoder_gives_the_published_features(exemplars):
     small = Encoder(
         dataclasses.replace(enc.model, input=InputSpec(64)), enc.layers, dtype="float32"
     )
-    found = small.features(BYTES, exemplars, 64, append_area=False, resize="bilinear")["1"]
+    found = small.features(BYTES, exemplars, 64, pooling=POINTS)["1"]
     assert (found.shape, found.dtype) == ((5, 3, 3904), np.float32)
     assert (found[1] == 0).all(), "a dead unit"
     assert np.isfinite(found).all()

@@ -7,6 +7,7 @@ from paths import TESTS
 from torch import nn
 from torch.nn import functional
 
+from milan_core.captioner.features.options import Pooling
 from milan_core.captioner.features.pooling import pool_slots
 from milan_core.captioner.features.pyramid import pool_pyramid
 from milan_core.core.errors import UserError
@@ -99,7 +100,7 @@ def test_refuses_what_does_not_fit():
 
 @pytest.mark.parametrize("resize", ["bilinear", "whole"])
 def test_golden_features_by_the_products_own_path(golden, resize):
-    """What `features pool` runs: bits for masks, the native operation for the weighted means."""
+    """What `features.pool` runs: bits for masks, the native operation for the weighted means."""
     maps, arrays = golden
     masks = arrays["masks"][:, 0].numpy() > 0
     expected = arrays["features_masked"]
@@ -107,5 +108,11 @@ def test_golden_features_by_the_products_own_path(golden, resize):
         masks, expected = np.ones_like(masks), arrays["features_unmasked"]
     levels = [level.numpy() for level in maps]
     how = "area" if resize == "whole" else resize
-    found = pool_slots(levels, np.arange(len(masks)), pack_masks(masks), masks.shape[1], False, how)
+    found = pool_slots(
+        levels,
+        np.arange(len(masks)),
+        pack_masks(masks),
+        masks.shape[1],
+        Pooling(append_area=False, resize=how),
+    )
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)

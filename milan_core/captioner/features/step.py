@@ -1,0 +1,108 @@
+"""Steps of the features: maps of a data set, features of a network, features of a set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from milan_core.annotations.options import AnnotationSetSpec
+from milan_core.captioner.features.options import JobEncoder
+from milan_core.core.step import Compute, In, Out, OutFolder, Step
+
+
+class EncodeDataset(Step, name="features.encode", device=True):
+    """Run the encoder over the images of a data set, every image once."""
+
+    encoder: JobEncoder
+    weights: In | None = None
+    """The encoder's weights."""
+    dataset: In
+    maps: OutFolder
+
+    def run(self, compute: Compute) -> None:
+        """Write the maps of every layer."""
+        from milan_core.captioner.features.maps import encode_dataset
+        from milan_core.captioner.features.pool import load_encoder
+        from milan_core.images.store import open_dataset
+
+        encoder = load_encoder(self.encoder, compute.device)
+        encode_dataset(encoder, open_dataset(self.dataset), self.maps)
+
+
+class PoolFeatures(Step, name="features.pool", device=True):
+    """Pool the maps under the masks of a network's exemplars; a spatial encoder runs here."""
+
+    encoder: JobEncoder
+    weights: In | None = None
+    """The encoder's weights."""
+    maps: In
+    exemplars: In
+    dataset: In
+    """The probe images."""
+    seed: int = 0
+    features: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the features under the exemplars' own masks, and the two controls."""
+        from milan_core.captioner.features.maps import EncodedMaps
+        from milan_core.captioner.features.pool import load_encoder, pool_network
+        from milan_core.exemplars.store import load_exemplars
+        from milan_core.images.store import open_dataset
+
+        spatial = self.encoder.kind == "spatial"
+        table = pool_network(
+            EncodedMaps.load(self.maps),
+            load_exemplars(self.exemplars),
+            open_dataset(self.dataset),
+            pooling=self.encoder.pooling,
+            seed=self.seed,
+            encoder=load_encoder(self.encoder, compute.device) if spatial else None,
+        )
+        table.save(self.features)
+
+
+class EncodeSet(Step, name="features.encode_set", device=True):
+    """Encode the exemplars of an annotation set, whose files lie where the user keeps them."""
+
+    annotation_set: AnnotationSetSpec
+    controls: bool = False
+    """Also under shuffled masks and whole images, for the scores of descriptions."""
+    encoder: JobEncoder
+    weights: In | None = None
+    """The encoder's weights."""
+    seed: int = 0
+    features: Out
+    """Scratch files lie beside it meanwhile."""
+    annotations: Out
+
+    def run(self, compute: Compute) -> dict[str, Any]:
+        """Write features and annotations as the training reads them; the record gets counts."""
+        from pathlib import Path
+
+        from milan_core.annotations.images import SetImages
+        from milan_core.annotations.records import write_annotations
+        from milan_core.annotations.released import open_set
+        from milan_core.captioner.features.annotated import annotation_rows, encode_set
+        from milan_core.captioner.features.pool import load_encoder
+        from milan_core.captioner.features.pooling import MASKINGS
+
+        spec = self.annotation_set
+        opened = open_set(Path(spec.path).expanduser(), spec.annotation_count)
+        root = Path(spec.images).expanduser() if spec.images else None
+        images = SetImages(
+            *(opened, root, spec.transform), expected=spec.expect, threads=compute.threads
+        )
+        table = encode_set(
+            *(opened, images, load_encoder(self.encoder, compute.device)),
+            pooling=self.encoder.pooling,
+            maskings=MASKINGS if self.controls else ("exact",),
+            seed=self.seed,
+            scratch=self.features.parent,
+        )
+        texts = annotation_rows(opened)
+        write_annotations(self.annotations, texts)
+        table.save(self.features)
+        return {
+            "units": len(table.rows),
+            "annotations": len(texts),
+            "fingerprint": table.meta["dataset"],
+        }
