@@ -21,7 +21,7 @@ from milan_core.exemplars.options import Exemplars
 from milan_core.experiments.analyze.options import AnalyzeSpec
 from milan_core.experiments.audit.options import AuditSpec
 from milan_core.experiments.baselines.options import BaselinesSpec
-from milan_core.experiments.decoding.options import RerankStudySpec
+from milan_core.experiments.decoding.options import DecodingSpec
 from milan_core.experiments.edit.options import EditSpec
 from milan_core.experiments.generalization.options import GeneralizationSpec
 from milan_core.images.catalog import with_datasets
@@ -68,9 +68,7 @@ class Config(Section):
     analyze: AnalyzeSpec = Field(AnalyzeSpec(), description="Analysis by ablation")
     generalization: GeneralizationSpec = Field(GeneralizationSpec(), description="Scores")
     baselines: BaselinesSpec = Field(BaselinesSpec(), description="Other methods (Table 2)")
-    rerank_study: RerankStudySpec = Field(
-        RerankStudySpec(), description="Decoding strategies compared"
-    )
+    decoding: DecodingSpec = Field(DecodingSpec(), description="Decoding strategies compared")
     variants: dict[Name, VariantSpec] = Field(
         {}, description="Descriptions by other captioners, priors and re-rankers"
     )

@@ -41,8 +41,6 @@ UPWARD = {
     ("experiments.audit.options", "config"),
     ("experiments.baselines.options", "config"),
     ("experiments.edit.options", "config"),
-    ("experiments.generalization.score", "plan.splits"),
-    ("experiments.generalization.transfer", "plan.splits"),
 }
 CIRCLES = {
     "networks.inspect",

@@ -21,6 +21,7 @@ from milan_core.core.errors import UserError
 
 COMMANDS = (
     "describe",
+    "score",
     "models",
     "assets",
     "check",
@@ -38,9 +39,7 @@ COMMANDS = (
 STAGES = (
     "exemplars",
     "analyze",
-    "generalization",
     "baselines",
-    "rerank_study",
     "variants",
 )
 

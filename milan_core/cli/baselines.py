@@ -1,4 +1,4 @@
-"""`milan baselines`: the labels of other methods, their scores, and Table 2."""
+"""`milan baselines`: the labels of other methods."""
 
 from __future__ import annotations
 
@@ -17,16 +17,12 @@ from milan_core.cli.common import (
 )
 from milan_core.core.stages import code_version
 
-TRIAL_FILES = ("descriptions", "beams", "baselines", "annotations", "units", "features")
-
 
 def register(subparsers: Any) -> None:
     """Add the stage."""
     verbs = stage(subparsers, "baselines", "other methods on the same exemplars and splits")
     _register_labels(verbs)
     _register_published(verbs)
-    _register_score(verbs)
-    _register_table(verbs)
 
 
 def _register_labels(verbs: Any) -> None:
@@ -72,50 +68,6 @@ def _register_published(verbs: Any) -> None:
         "--options", type=json_value, required=True, help="result folders by method"
     )
     parser.add_argument("--out", type=Path, required=True, help="labels.csv")
-
-
-def _register_score(verbs: Any) -> None:
-    parser = verb(
-        verbs,
-        "score",
-        "score p(d|E), retrieval and labels in one trial",
-        "milan baselines score --descriptions d.csv --beams b.safetensors --labels labels.csv ...",
-        _score,
-    )
-    for name in TRIAL_FILES:
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--truth", nargs="*", type=Path, default=[], help="where it is known")
-    parser.add_argument(
-        "--learnt", nargs="+", type=Path, required=True, help="training annotations"
-    )
-    parser.add_argument(
-        "--learnt-features", nargs="+", type=Path, required=True, help="training features"
-    )
-    parser.add_argument("--labels", nargs="*", type=Path, default=[], help="labels.csv")
-    parser.add_argument(
-        "--bertscore", nargs="*", type=Path, default=[], help="asset.json of the encoder"
-    )
-    parser.add_argument("--options", type=json_value, default={})
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="scores.csv")
-
-
-def _register_table(verbs: Any) -> None:
-    parser = verb(
-        verbs,
-        "table",
-        "join all trials into Table 2",
-        "milan baselines table --trials @trials.json --scores s.csv --methods m.csv --out t.csv",
-        _table,
-    )
-    parser.add_argument(
-        "--trials", type=json_value, required=True, help="[[split, seed, train, test]]"
-    )
-    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="of each trial")
-    parser.add_argument("--methods", nargs="+", type=Path, required=True, help="of `score`")
-    parser.add_argument("--about", type=json_value, default={}, help="methods, labels, same_images")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="baselines/table.csv")
 
 
 def _concepts(arguments: argparse.Namespace) -> None:
@@ -174,48 +126,3 @@ def _published(arguments: argparse.Namespace) -> None:
         code=code_version("labels"),
     ):
         label_set(arguments.annotations, arguments.options, arguments.out)
-
-
-def _score(arguments: argparse.Namespace) -> None:
-    from milan_core.core import provenance
-    from milan_core.experiments.baselines.comparison import TrialFiles, score_methods
-
-    single = {name: getattr(arguments, name) for name in TRIAL_FILES}
-    several = {
-        name: getattr(arguments, name)
-        for name in ("truth", "learnt", "learnt_features", "labels", "bertscore")
-    }
-    with provenance.step(
-        "baselines_score",
-        arguments.out.parent,
-        inputs=[*single.values(), *(path for paths in several.values() for path in paths)],
-        options=arguments.options,
-        seed=arguments.seed,
-        code=code_version("baselines"),
-    ):
-        files = TrialFiles(**single, **several)
-        score_methods(files, arguments.options, arguments.seed, arguments.out.parent)
-
-
-def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.core import provenance
-    from milan_core.experiments.baselines.section import write_table2_section
-    from milan_core.experiments.baselines.tables import Trial, write_comparison
-
-    with provenance.step(
-        "baselines_table",
-        arguments.out.parent,
-        inputs=[*arguments.scores, *arguments.methods],
-        options=arguments.trials,
-        seed=arguments.seed,
-        code=code_version("baselines"),
-    ):
-        trials = [
-            Trial(tuple(train), test, int(seed), scores, methods)
-            for (_, seed, train, test), scores, methods in zip(
-                arguments.trials, arguments.scores, arguments.methods, strict=True
-            )
-        ]
-        rows = write_comparison(trials, arguments.seed, arguments.out.parent)
-        about = {"methods": [], "labels": "", "same_images": False, "sets": [], **arguments.about}
-        write_table2_section(arguments.out.parent, rows, **about)

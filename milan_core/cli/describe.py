@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ def register(subparsers: Any) -> None:
     _register_table(verbs)
     _register_run(verbs)
     _register_set(verbs)
-    _register_score(verbs)
 
 
 def _register_units(verbs: Any) -> None:
@@ -124,43 +122,6 @@ def _register_set(verbs: Any) -> None:
     add_compute(parser)
 
 
-def _register_score(verbs: Any) -> None:
-    parser = verb(
-        verbs,
-        "score",
-        "score a table of descriptions, from wherever, against people's or known concepts",
-        "milan describe score --descriptions mine.csv"
-        " --references resources/data/milannotations/alexnet-imagenet.zip",
-        _score,
-    )
-    parser.add_argument(
-        "--descriptions", type=Path, required=True, help="CSV with the columns layer, unit, text"
-    )
-    parser.add_argument("--column", default="description", help="the column of the text")
-    parser.add_argument(
-        "--references",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="annotations.csv (layer, unit, summary), a set's folder or zip; and, or, truth.csv",
-    )
-    parser.add_argument("--count", type=int, help="annotations a unit; units with fewer are left")
-    parser.add_argument(
-        "--learnt",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="what the descriptions were learnt from, as --references; constants come from it",
-    )
-    parser.add_argument(
-        "--bertscore", type=Path, nargs="*", default=[], help="text encoder: folder or asset.json"
-    )
-    parser.add_argument("--bertscore-layer", type=int, default=5, help="its layer")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="resamples of the units")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="scores.csv: every figure with its interval")
-
-
 def _units(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
     from milan_core.core import provenance
@@ -209,31 +170,3 @@ def _set(arguments: argparse.Namespace) -> None:
     from milan_core.cli.sets import describe_annotation_set
 
     describe_annotation_set(arguments)
-
-
-def _score(arguments: argparse.Namespace) -> None:
-    from milan_core.core import provenance
-    from milan_core.scoring.tables import score_table, summary
-
-    given = (arguments.references, arguments.learnt, arguments.bertscore)
-    names = ("column", "count", "bertscore_layer", "bootstrap")
-    options = {name: getattr(arguments, name) for name in names}
-    with contextlib.ExitStack() as steps:
-        if arguments.out:
-            steps.enter_context(
-                provenance.step(
-                    "describe_score",
-                    arguments.out.parent,
-                    inputs=[arguments.descriptions, *(path for paths in given for path in paths)],
-                    options=options,
-                    seed=arguments.seed,
-                    code=code_version("score"),
-                    filename=f"{arguments.out.stem}.provenance.json",
-                )
-            )
-        rows, notes = score_table(arguments.descriptions, *given, options, arguments.seed)
-        if arguments.out:
-            from milan_core.scoring.scores import write_scores
-
-            write_scores(arguments.out, rows)
-    print("\n".join([*notes, "", *summary(rows)]))

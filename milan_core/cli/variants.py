@@ -1,4 +1,4 @@
-"""`milan variants`: descriptions by other captioners, priors and re-rankers, and their scores."""
+"""`milan variants`: descriptions by other captioners, priors and re-rankers."""
 
 from __future__ import annotations
 
@@ -28,32 +28,6 @@ def register(subparsers: Any) -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="descriptions.csv")
     add_compute(parser)
-    parser = verb(
-        verbs,
-        "score",
-        "score the variants of one network beside its main descriptions",
-        "milan variants score --model mine --names main blip --tables a.csv b.csv ... --out s.csv",
-        _score,
-    )
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--names", nargs="+", required=True, help="main, then the variants")
-    parser.add_argument("--tables", nargs="+", type=Path, required=True, help="as --names")
-    for name in ("annotations", "truth", "units"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--learnt", nargs="+", type=Path, required=True)
-    parser.add_argument("--bertscore", nargs="*", type=Path, default=[])
-    parser.add_argument("--options", type=json_value, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="scores.csv")
-    parser = verb(
-        verbs,
-        "table",
-        "one table and section over all networks",
-        "milan variants table --files a/scores.csv b/scores.csv --out variants/table.csv",
-        _table,
-    )
-    parser.add_argument("--files", nargs="+", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="table.csv")
 
 
 def _describe(arguments: argparse.Namespace) -> None:
@@ -80,46 +54,3 @@ def _describe(arguments: argparse.Namespace) -> None:
             device=given.device,
             out=given.out.parent,
         )
-
-
-def _score(arguments: argparse.Namespace) -> None:
-    from milan_core.core import provenance
-    from milan_core.experiments.variants.tables import score_variants
-
-    references = {name: getattr(arguments, name) for name in ("annotations", "truth", "units")}
-    with provenance.step(
-        "variants_score",
-        arguments.out.parent,
-        inputs=[
-            *arguments.tables,
-            *references.values(),
-            *arguments.learnt,
-            *arguments.bertscore,
-        ],
-        options=arguments.options,
-        seed=arguments.seed,
-        code=code_version("variants"),
-    ):
-        score_variants(
-            arguments.model,
-            dict(zip(arguments.names, arguments.tables, strict=True)),
-            references,
-            arguments.learnt,
-            arguments.bertscore,
-            arguments.options,
-            arguments.seed,
-            arguments.out,
-        )
-
-
-def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.core import provenance
-    from milan_core.experiments.variants.tables import write_variants
-
-    with provenance.step(
-        "variants_table",
-        arguments.out.parent,
-        inputs=arguments.files,
-        code=code_version("variants"),
-    ):
-        write_variants(arguments.files, arguments.out.parent)

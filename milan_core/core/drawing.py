@@ -7,7 +7,7 @@ so that a page can inline a figure and colour it for a light or a dark screen (`
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +59,16 @@ def render(draw: Callable[[Any], None], name: str, size: tuple[float, float]) ->
 def write_figure(path: Path | str, svg: str) -> None:
     """Write SVG text atomically."""
     write_text(path, svg)
+
+
+def line_styles(splits: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """One color per network that a split is named after; `within_` splits are dashed."""
+    networks = {split: split.partition("_")[2] for split in splits}
+    order = list(dict.fromkeys(networks.values()))
+    return {
+        split: {
+            "color": PALETTE[order.index(name) % len(PALETTE)],
+            "ls": "--" if split.startswith("within_") else "-",
+        }
+        for split, name in networks.items()
+    }

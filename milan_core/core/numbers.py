@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 DASH = "–"
 
 
-def number(text: str | None) -> float:
+def number(cell: Any) -> float:
     """A table cell as a number; an empty or absent one is NaN."""
-    return float(text) if text else math.nan
+    return math.nan if cell in ("", None) else float(cell)
 
 
 def percent(value: float) -> str:

@@ -27,26 +27,11 @@ STAGES: dict[str, tuple[str, list[str]]] = {
         ["exemplars.mine", "exemplars.store", "networks.zoo", "images.store"],
     ),
     "describe": ("describe", ["describers.stage", "describers.tables"]),
-    "score": ("describe", ["scoring.tables"]),
-    "generalization": ("generalization", ["experiments.generalization.score"]),
     "labels": (
         "baselines",
         ["describers.labels", "describers.segmentation", "networks.zoo", "images.store"],
     ),
-    "baselines": (
-        "baselines",
-        [
-            "experiments.baselines.comparison",
-            "experiments.baselines.tables",
-            "experiments.baselines.section",
-        ],
-    ),
-    "rerank_study": (
-        "rerank_study",
-        ["experiments.decoding.study", "experiments.decoding.section"],
-    ),
-    "transfer": ("generalization", ["experiments.generalization.transfer", "scoring.bootstrap"]),
-    "variants": ("variants", ["describers.variants", "experiments.variants.tables"]),
+    "variants": ("variants", ["describers.variants"]),
     "audit": ("audit", ["experiments.audit.networks", "experiments.audit.section"]),
 }
 # Files that code reads beside itself, by the package that reads them.

@@ -14,13 +14,8 @@ from milan_core.core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet, load_exemplars
 from milan_core.scoring.queries import matches
 from milan_core.scoring.query_options import Query
-from milan_core.scoring.units import (
-    Truth,
-    UnitKey,
-    check_same_units,
-    read_descriptions,
-    read_truth,
-)
+from milan_core.scoring.tables import Truth, read_descriptions, read_truth
+from milan_core.scoring.units import UnitKey, check_same_units
 
 SAME = ("dataset", "k", "quantile", "mode")  # facts of the mining that a comparison rests on
 

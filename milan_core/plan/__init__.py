@@ -23,7 +23,6 @@ from milan_core.describers.variant_plan import (
 from milan_core.experiments.audit.plan import audit_params as audit_params
 from milan_core.experiments.audit.plan import audited as audited
 from milan_core.experiments.audit.plan import has_truth as has_truth
-from milan_core.experiments.decoding.plan import studied
 from milan_core.networks.plan import fetched_weights
 from milan_core.plan.splits import (
     Split,
@@ -53,7 +52,6 @@ __all__ = [
     "scored_variants",
     "seeds",
     "splits",
-    "studied",
     "trials",
     "variant_params",
     "varied",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from milan_core.annotations.groups import group_names, published_sets
-from milan_core.annotations.plan import side_members
 from milan_core.captioner.plan import check_decoding
 from milan_core.config import Config, parse_sections
 from milan_core.core.errors import UserError, unknown
@@ -13,7 +11,9 @@ from milan_core.describers.variant_plan import check_variants
 from milan_core.experiments.analyze.plan import check_analysis
 from milan_core.experiments.audit.plan import check_audit
 from milan_core.experiments.baselines.plan import check_baselines
+from milan_core.experiments.decoding.plan import check_studied
 from milan_core.experiments.edit.plan import check_edit, references
+from milan_core.experiments.generalization.plan import check_generalization
 from milan_core.images.plan import check_datasets
 from milan_core.networks.options import Weights
 from milan_core.plan.missing import check_present
@@ -66,10 +66,6 @@ def check_names(config: Config) -> None:
         for name in getattr(config, key):
             if name not in known:
                 raise unknown("model", name, known, f"config: {key}")
-    for name in config.rerank_study.models:
-        if name not in config.model_zoo and name not in config.annotation_sets:
-            known = [*config.model_zoo, *config.annotation_sets]
-            raise unknown("model", name, known, "config: rerank_study.models")
     if both := sorted(set(config.model_zoo) & set(config.annotation_sets)):
         raise UserError(
             f"config: {both[0]!r} is in model_zoo and in annotation_sets; their results would have "
@@ -101,7 +97,8 @@ def check_names(config: Config) -> None:
                 f"config: corpus: {name!r} is probed with {images.kind!r} images, which have no "
                 "ground truth for the programmatic annotators; take it out of corpus"
             )
-    _check_pairs(config)
+    check_studied(config)
+    check_generalization(config)
     for key in ("models", "corpus"):
         names = getattr(config, key)
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -114,23 +111,6 @@ def check_names(config: Config) -> None:
             )
     check_baselines(config)
     check_analysis(config)
-
-
-def _check_pairs(config: Config) -> None:
-    for experiment, pairs in config.generalization.across.items():
-        where = f"config: generalization.across.{experiment}"
-        for train, test in pairs:
-            learnt, described = (side_members(config, side, where) for side in (train, test))
-            known = [*config.model_zoo, *config.annotation_sets]
-            for name in [*learnt, *(described if test != "all" else ["all"])]:
-                if name not in known:
-                    groups = [*known, *group_names(), *published_sets(), "all"]
-                    raise unknown("network, annotation set or group", name, groups, where)
-            if set(learnt) & set(described):
-                raise UserError(
-                    f"{where}: [{train}, {test}] would describe a network that was learnt from; "
-                    "within-network and leave-one-network-out experiments are part of every run"
-                )
 
 
 def _check_weights(where: str, weights: Weights) -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from milan_core.annotations.plan import annotated_networks, networks, side_members
 from milan_core.config import Config
+from milan_core.experiments.generalization.options import HELD_OUT, WITHIN
 
 KINDS = ("within", "without", "from")
-WITHIN, HELD_OUT = "within-network", "leave-one-network-out"
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def experiments(config: Config) -> list[str]:
         "captioners": True,
         "baselines": scored,
         "controls": bool(trials(config)),
-        "rerank_study": bool(studied(config)),
+        "decoding": bool(studied(config)),
         "variants": bool(scored_variants(config)),
         "audit": config.audit is not None,
         "edit": config.edit is not None,

@@ -1,4 +1,4 @@
-"""Percentile bootstrap: how far a mean could move had other units (or images) been drawn."""
+"""Percentile bootstrap of means over units or images: seeded 95 % intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from milan_core.core.seeding import generator
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Seeded 95 % intervals of means over units.
+    """Seeded percentile intervals of means over units.
 
     The same seed, name and number of values give the same draws, so two metrics of the same units
     are resampled alike.
@@ -33,10 +33,10 @@ class Bootstrap:
         values = values[~np.isnan(values)]
         if len(values) < 2:
             return math.nan, math.nan
-        return self._ends(values[self.lots(len(values), *names)].mean(axis=1))
+        return self._ends(values[self.indices(len(values), *names)].mean(axis=1))
 
-    def lots(self, count: int, *names: object) -> np.ndarray:
-        """The values that every resample takes, int32 [resamples, count]."""
+    def indices(self, count: int, *names: object) -> np.ndarray:
+        """Sample indices of every resample, int32 [resamples, count]."""
         return generator(self.seed, "bootstrap", *names).integers(
             0, count, size=(self.resamples, count), dtype=np.int32
         )
@@ -71,17 +71,17 @@ class Bootstrap:
         count = sides[0].shape[1]
         means = [float(side.mean()) for side in sides]
         if count < 2:
-            return _less(means), math.nan, math.nan
-        lots, found = self.lots(count, *names), []
-        for place, side in enumerate(sides):
-            each = np.stack([row[lots].mean(axis=1) for row in side])  # [draws, resamples]
+            return _difference(means), math.nan, math.nan
+        indices, resampled = self.indices(count, *names), []
+        for number, side in enumerate(sides):
+            each = np.stack([row[indices].mean(axis=1) for row in side])  # [draws, resamples]
             if len(side) > 1:
-                draw = generator(self.seed, "bootstrap of draws", place, *names)
+                draw = generator(self.seed, "bootstrap of draws", number, *names)
                 chosen = draw.integers(0, len(side), size=(len(side) - 1, self.resamples))
                 each = np.take_along_axis(each, chosen, axis=0)
-            found.append(each.mean(axis=0))
-        return _less(means), *self._ends(_less(found))
+            resampled.append(each.mean(axis=0))
+        return _difference(means), *self._ends(_difference(resampled))
 
 
-def _less(sides: Sequence[Any]) -> Any:
+def _difference(sides: Sequence[Any]) -> Any:
     return sides[0] - sides[1] if len(sides) == 2 else sides[0]

@@ -25,7 +25,7 @@ _NO_OVERLAP = (0.0,) * len(ROUGE_METRICS)
 BLEU_METRICS = ("bleu", "bleu-1", "bleu-2", "bleu-3", "bleu-4")
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Lower-case, without the characters `.` and space at both ends."""
     return text.lower().strip(". ")
 
@@ -41,7 +41,7 @@ def _check_lengths(predictions: Sequence[str], references: Sequence[Sequence[str
 
 
 class BleuScorer:
-    """Corpus BLEU (0-100, 13a tokeniser, exponential smoothing) against one set of references.
+    """Corpus BLEU (0-100, 13a tokenizer, exponential smoothing) against one set of references.
 
     `references` holds one list per prediction; all lists are cut to the shortest one's length. A
     corpus of texts shorter than four words has no 4-grams and scores 0: see `sentence_bleu`.
@@ -52,7 +52,7 @@ class BleuScorer:
 
         self.references = references
         count = min((len(texts) for texts in references), default=0)
-        streams = [[normalise(texts[i]) for texts in references] for i in range(count)]
+        streams = [[normalize(texts[i]) for texts in references] for i in range(count)]
         self._bleu = BLEU(references=streams) if count else None  # counts their n-grams once
 
     def score(self, predictions: Sequence[str]) -> dict[str, float]:
@@ -60,7 +60,7 @@ class BleuScorer:
         _check_lengths(predictions, self.references)
         if self._bleu is None:
             return dict.fromkeys(BLEU_METRICS, math.nan)
-        result = self._bleu.corpus_score([normalise(text) for text in predictions], None)
+        result = self._bleu.corpus_score([normalize(text) for text in predictions], None)
         return dict(zip(BLEU_METRICS, [result.score, *result.precisions], strict=True))
 
 
@@ -72,13 +72,13 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dic
 def sentence_bleu(prediction: str, references: Sequence[str]) -> float:
     """BLEU of one short text (0-100) over the n-gram orders that it has.
 
-    Unlike corpus BLEU this gives 100 for two equal two-word texts.
+    Unlike corpus BLEU it gives 100 for two equal two-word texts.
     """
     from sacrebleu.metrics import BLEU
 
     scorer = BLEU(effective_order=True)
-    texts = [normalise(text) for text in references]
-    return float(scorer.sentence_score(normalise(prediction), texts).score)
+    texts = [normalize(text) for text in references]
+    return float(scorer.sentence_score(normalize(prediction), texts).score)
 
 
 @dataclass
@@ -89,13 +89,13 @@ class RougeScorer:
     _words: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
 
     def pair(self, prediction: str, reference: str) -> tuple[float, ...]:
-        """The nine figures of `ROUGE_METRICS` for one pair of normalised, non-empty texts."""
+        """The nine values of `ROUGE_METRICS` for one pair of normalized, non-empty texts."""
         key = (prediction, reference)
         if key not in self._cache:
             from rouge import Rouge
 
             if "." not in prediction + reference and not self._share_a_word(*key):
-                return _NO_OVERLAP  # what the package says too, at a fiftieth of the time
+                return _NO_OVERLAP  # as the package has it, at a fiftieth of the time
             scores = Rouge().get_scores(prediction, reference)[0]
             self._cache[key] = tuple(
                 float(scores[f"rouge-{kind}"][stat]) for kind in ("1", "2", "l") for stat in "rpf"
@@ -103,9 +103,9 @@ class RougeScorer:
         return self._cache[key]
 
     def pairs(self, prediction: str, references: Sequence[str]) -> Iterator[tuple[float, ...]]:
-        """The figures of `pair` for a text with each of its references; not for empty texts."""
-        text = normalise(prediction)
-        for reference in map(normalise, references):
+        """`pair` of a text with each of its references; pairs with an empty text are skipped."""
+        text = normalize(prediction)
+        for reference in map(normalize, references):
             if text and reference:
                 yield self.pair(text, reference)
 
@@ -122,8 +122,8 @@ class RougeScorer:
         _check_lengths(predictions, references)
         sums, count = [0.0] * len(ROUGE_METRICS), 0
         for prediction, texts in zip(predictions, references, strict=True):
-            for figures in self.pairs(prediction, texts):
-                sums = [a + b for a, b in zip(sums, figures, strict=True)]
+            for values in self.pairs(prediction, texts):
+                sums = [a + b for a, b in zip(sums, values, strict=True)]
                 count += 1
         return {
             name: total / count if count else math.nan
@@ -139,7 +139,7 @@ def rouge(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> di
 class WordInformation:
     """Information of a word in bits: -log2 of its frequency among the words of training captions.
 
-    A word that the training captions do not have is given the frequency of a word seen once.
+    A word that no training caption has counts as a word that occurs once.
     """
 
     def __init__(self, captions: Iterable[str]):
@@ -156,13 +156,12 @@ class WordInformation:
 def diversity(descriptions: Sequence[str], information: WordInformation) -> dict[str, float]:
     """How specific a set of descriptions is.
 
-    Returns `distinct` (different normalised descriptions), `distinct_share` (of all descriptions),
-    `mean_words` (per description), `mean_information` (bits per word, mean over all words said)
-    and `vocabulary` (different words said).
+    Returns `distinct` (different normalized descriptions), `distinct_share` (of all descriptions),
+    `mean_words` (per description), `mean_information` (bits per word, mean over all words) and
+    `vocabulary` (different words).
     """
-    spoken = [tokens(text) for text in descriptions]
-    words = [word for text in spoken for word in text]
-    distinct = len({normalise(text) for text in descriptions})
+    words = [word for text in descriptions for word in tokens(text)]
+    distinct = len({normalize(text) for text in descriptions})
     bits = [information.bits(word) for word in words]
     return {
         "distinct": float(distinct),

@@ -1,208 +1,147 @@
-"""Scores of a table of descriptions from any source (`milan describe score`).
+"""Readers of the tables that scores rest on: descriptions, ground truth, scores, training units.
 
-References are what people wrote of the units, what is known of them, or both. The trivial
-baselines stand beside, as in the tables of the workflow: constants come from the texts that the
-descriptions were learnt from, or else from the references themselves, which makes them stronger.
+Rows of one network are keyed by (layer, unit); a table that names a unit twice is refused.
+Annotations are read by `milan_core.annotations.records.read_unit_texts`.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypeVar
 
-from milan_core.annotations.unpack import TABLE, unpack_table
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv
-from milan_core.scoring.bertscore import BertScorer
-from milan_core.scoring.bootstrap import Bootstrap
-from milan_core.scoring.scores import (
-    ACCURACY,
-    BERT_F,
-    FEWER,
-    MAIN,
-    Score,
-    Training,
-    score_split,
-)
-from milan_core.scoring.units import (
-    Material,
-    Truth,
-    UnitKey,
-    read_annotations,
-    read_descriptions,
-    read_truth,
-)
-from milan_core.scoring.vectors import encoder_folder
-from milan_core.scoring.words import tokens
+from milan_core.core.files import read_csv, write_csv
+from milan_core.core.numbers import number
+from milan_core.core.tables import cell
+from milan_core.scoring.units import UnitKey, unit_key
+from milan_core.scoring.words import names_concept, split_accept
 
-OURS = "descriptions"
-NAMES = {MAIN: OURS, FEWER: "descriptions_but_one"}
-SHOWN = (ACCURACY, BERT_F, "bleu", "rouge-1-f", "rouge-l-f", "distinct", "mean_words")
+TEST = "test"
+"""Side of the units that a captioner was not trained on."""
+TRUTH = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")
+SCORES = ("method", "metric", "value", "low", "high", "n")
+UNITS = ("model", "layer", "unit", "side")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class References:
-    """What is known of units: texts that were written of them, and their concepts."""
+class Truth:
+    """The concept of a unit in the ground truth, and the words that name it.
 
-    texts: dict[UnitKey, tuple[str, ...]] = field(default_factory=dict)
-    truth: dict[UnitKey, Truth] = field(default_factory=dict)
-
-    def units(self) -> set[UnitKey]:
-        """Units of which all is known that is known of any."""
-        kinds = [set(known) for known in (self.texts, self.truth) if known]
-        return set.intersection(*kinds) if kinds else set()
-
-    def captions(self, units: Sequence[UnitKey]) -> list[str]:
-        """The texts of some units; without texts the names of their concepts."""
-        if self.texts:
-            return [text for key in units for text in self.texts[key]]
-        return [self.truth[key].concept for key in units]
-
-
-def read_references(paths: Sequence[Path], count: int | None = None) -> References:
-    """Read tables of annotations (CSV, or a set's folder or zip) and of known concepts (truth.csv).
-
-    With `count` units with fewer texts are left out and further texts ignored, as in the published
-    sets. Several tables must not speak of the same unit twice.
+    `coverage` is the share of its masked pixels that show the concept, `support` the number of its
+    exemplars that do; `specific` says whether that is enough for a description to be judged.
     """
-    texts: dict[UnitKey, tuple[str, ...]] = {}
-    truth: dict[UnitKey, Truth] = {}
-    for path in paths:
-        found = _read(path)
-        for kind, own in ((texts, found.texts), (truth, found.truth)):
-            if both := kind.keys() & own.keys():
-                layer, unit = min(both)
-                message = f"{path}: layer {layer!r} unit {unit} is in another of the given tables"
-                raise UserError(message)
-            kind.update(own)  # type: ignore[arg-type]
-    if count is not None:
-        texts = {key: said[:count] for key, said in texts.items() if len(said) >= count}
-    return References(texts, truth)
+
+    concept: str
+    tier: str
+    coverage: float
+    support: int
+    specific: bool
+    accept: tuple[str, ...]
+
+    def named_by(self, description: str) -> bool:
+        """Whether a description names this concept."""
+        return names_concept(description, self.accept)
 
 
-def _read(path: Path) -> References:
-    if path.suffix.lower() == ".zip" and not path.is_dir():
-        with tempfile.TemporaryDirectory() as folder:
-            return _read(unpack_table(path, Path(folder)))
-    table = path / TABLE if path.is_dir() else path
-    rows = read_csv(table, ("layer", "unit"))
-    columns = set(rows[0]) if rows else set()
-    if {"concept", "accept"} <= columns:
-        return References(truth=read_truth(table))
-    if "summary" in columns:
-        found = read_annotations(table)
-        return References({key: tuple(said.values()) for key, said in found.items()})
-    message = (
-        f"{table}: expected the column summary (annotations) or concept and accept (truth), got "
-        f"{', '.join(sorted(columns)) or 'an empty table'}"
-    )
-    raise UserError(message)
+@dataclass(frozen=True)
+class Score:
+    """One metric of one method: `n` is the number of units it is a mean over.
 
-
-def score_table(
-    descriptions: Path,
-    references: Sequence[Path],
-    learnt: Sequence[Path],
-    bertscore: Sequence[Path],
-    options: Mapping[str, Any],
-    seed: int,
-) -> tuple[list[Score], list[str]]:
-    """Score a table of descriptions; returns its rows and sentences on what was scored.
-
-    Args:
-        descriptions: CSV with layer, unit and the column `options["column"]`.
-        references: see `read_references`.
-        learnt: the same of what the descriptions were learnt from, if that is known.
-        bertscore: folder or asset.json of a text encoder, or nothing.
-        options: column, count, bertscore_layer, bootstrap.
-        seed: of the shuffling and of the intervals.
-
+    `low` and `high` are a 95 % interval over units, NaN where there is none.
     """
-    said = read_descriptions(descriptions, column=options["column"])
-    known = read_references(references, options["count"])
-    referred = known.units()
-    units = [key for key in said if key in referred]
-    if not units:
-        message = (
-            f"{descriptions} describes {len(said)} units, the references speak of "
-            f"{len(referred)} others; layers are compared by name, such as "
-            f"{_layers(said)} and {_layers(referred)}"
-        )
-        raise UserError(message)
-    material = Material(
-        tuple(units),
-        tuple(known.texts[key] for key in units) if known.texts else (),
-        tuple(known.truth[key] for key in units) if known.truth else (),
-    )
-    teaching = read_references(learnt) if learnt else known
-    taught = sorted(teaching.units()) if learnt else units
-    training = Training(
-        teaching.captions(taught), [teaching.truth[key] for key in taught if teaching.truth]
-    )
-    if not any(tokens(text) for text in training.captions):
-        places = ", ".join(map(str, learnt or references))
-        message = f"{places}: no text has a word; give references that say something"
-        raise UserError(message)
-    bert = None
-    if bertscore:
-        bert = BertScorer(encoder_folder(bertscore[0]), options["bertscore_layer"])
-    rows = score_split(
-        {key: said[key] for key in units},
-        material,
-        training,
-        bert=bert,
-        bootstrap=Bootstrap(seed, options["bootstrap"]),
-    )
-    return [_renamed(row) for row in rows], _notes(said, len(referred), units, bool(learnt))
+
+    method: str
+    metric: str
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 0
 
 
-def _layers(units: Any) -> str:
-    return ", ".join(sorted({layer for layer, _ in units})[:3]) or "none"
+class TrainingUnit(NamedTuple):
+    """One row of a captioner's units.csv: a unit of a network, and the side it is on."""
+
+    model: str
+    key: UnitKey
+    side: str
 
 
-def _renamed(row: Score) -> Score:
-    metric = row.metric.replace("lead-of-pmi", f"lead-of-{OURS}")
-    return replace(row, method=NAMES.get(row.method, row.method), metric=metric)
-
-
-def _notes(
-    said: Mapping[UnitKey, str], total: int, units: Sequence[UnitKey], learnt: bool
-) -> list[str]:
-    notes = [
-        f"{len(units)} units scored; {len(said) - len(units)} described units have no reference, "
-        f"{total - len(units)} of {total} units with a reference are not described"
+def read_descriptions(
+    path: Path | str, side: str | None = None, column: str = "description"
+) -> dict[UnitKey, str]:
+    """Descriptions by unit; with `side` those of one side (`train` or `test`)."""
+    needed = ("layer", "unit", column, *(("side",) if side else ()))
+    rows = [
+        (unit_key(row, path), row[column])
+        for row in read_csv(path, needed)
+        if side is None or row["side"] == side
     ]
-    if not learnt:
-        notes.append(
-            "constants are chosen among the references themselves, so they are stronger than those "
-            "of training texts (--learnt)"
-        )
-    return notes
+    if not rows:
+        which = f" of side {side!r}" if side else ""
+        raise UserError(f"{path} holds no description{which}")
+    return _unique(rows, path)
 
 
-def summary(rows: Sequence[Score]) -> list[str]:
-    """The main figures as an aligned table, a line per method; a dash where there is none."""
-    found = {(row.method, row.metric): row for row in rows}
-    metrics = [name for name in SHOWN if any(metric == name for _, metric in found)]
-    lines = [["method", *metrics]]
-    for method in dict.fromkeys(row.method for row in rows):
-        values = [found.get((method, metric)) for metric in metrics]
-        lines.append([method, *(_cell(score) for score in values)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+def read_methods(path: Path | str) -> dict[str, dict[UnitKey, str]]:
+    """Descriptions by method and unit, of a table with the column `method`."""
+    rows: dict[str, list[tuple[UnitKey, str]]] = {}
+    for row in read_csv(path, ("method", "layer", "unit", "description")):
+        rows.setdefault(row["method"], []).append((unit_key(row, path), row["description"]))
+    return {method: _unique(texts, f"{path} ({method})") for method, texts in rows.items()}
+
+
+def read_truth(path: Path | str) -> dict[UnitKey, Truth]:
+    """Ground truth by unit."""
+    rows = []
+    for row in read_csv(path, TRUTH):
+        key = unit_key(row, path)
+        try:
+            coverage, support = float(row["coverage"] or 0), int(float(row["support"] or 0))
+        except ValueError as error:
+            raise UserError(f"{path}: layer {key[0]!r} unit {key[1]}: {error}") from None
+        specific = row["specific"].strip().lower() in ("1", "true")
+        accept = split_accept(row["accept"])
+        rows.append((key, Truth(row["concept"], row["tier"], coverage, support, specific, accept)))
+    return _unique(rows, path)
+
+
+def read_units(path: Path | str) -> list[TrainingUnit]:
+    """The units of a captioner's split, of all of its networks."""
     return [
-        "  ".join(
-            text.ljust(width) if place == 0 else text.rjust(width)
-            for place, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
+        TrainingUnit(row["model"], unit_key(row, path), row["side"])
+        for row in read_csv(path, UNITS)
     ]
 
 
-def _cell(score: Score | None) -> str:
-    if score is None or score.value != score.value:
-        return "-"
-    text = f"{score.value:.0f}" if score.metric == "distinct" else f"{score.value:.3f}"
-    return f"{text} [{score.low:.3f}, {score.high:.3f}]" if score.low == score.low else text
+def write_scores(path: Path | str, rows: Sequence[Score]) -> None:
+    """Write scores as CSV with the columns `SCORES`."""
+    write_csv(path, SCORES, [[cell(value) for value in astuple(row)] for row in rows])
+
+
+def read_scores(path: Path | str) -> list[Score]:
+    """Read a table of `write_scores`."""
+    return [
+        Score(
+            row["method"],
+            row["metric"],
+            number(row["value"]),
+            number(row["low"]),
+            number(row["high"]),
+            int(row["n"]),
+        )
+        for row in read_csv(path, SCORES)
+    ]
+
+
+def _unique(rows: Iterable[tuple[UnitKey, Value]], path: Path | str) -> dict[UnitKey, Value]:
+    """Rows by unit; refuses a unit with two rows."""
+    table: dict[UnitKey, Value] = {}
+    for key, value in rows:
+        if key in table:
+            raise UserError(f"{path}: layer {key[0]!r} unit {key[1]} appears twice")
+        table[key] = value
+    return table

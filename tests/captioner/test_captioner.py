@@ -15,7 +15,7 @@ from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.describers.stage import describe_units
-from milan_core.scoring.pmi import read_beams, rerank
+from milan_core.scoring.beams import read_beams
 
 WORDS = ("a", "dog", "cat", "red", "-", ",", "on", "grass")
 F = 6
@@ -273,7 +273,7 @@ def test_tables_of_every_strategy_with_and_without_a_prior(tmp_path, features, p
     assert beams.logp.shape == (7, 1 if options.get("strategy") == "greedy" else 5)
     if not prior:
         assert not beams.logp_lm.any()
-        assert rerank(beams, 0.9) == rerank(beams, 0.0)
+        assert beams.rerank(0.9) == beams.rerank(0.0)
     methods = {row["method"] for row in read_csv(tmp_path / "o/baselines.csv")}
     assert methods == {"whole_image", "greedy", *(["prior_only"] if prior else [])}
     plain = [r for r in read_csv(tmp_path / "o/baselines.csv") if r["method"] == "greedy"]

@@ -24,7 +24,7 @@ from milan_core.core.errors import UserError
 from milan_core.images.fetch import catalog
 from milan_core.networks.inputs import InputSpec, prepare
 from milan_core.networks.zoo import build
-from milan_core.scoring.pmi import read_beams
+from milan_core.scoring.beams import read_beams
 
 GOLDEN = TESTS / "data/golden/decoder/decoder.pth"
 NETWORK = """

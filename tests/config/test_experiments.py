@@ -1,15 +1,14 @@
 """Configuration of the audit and the editing: twins, queries, splits that must not share images."""
 
-import json
-
 import pytest
 
 from milan_core import plan
 from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
-from milan_core.experiments.baselines.plan import about, label_dataset
+from milan_core.experiments.baselines.plan import evidence, label_dataset
 from milan_core.images.kinds.shapes import ShapesOptions
 from milan_core.plan.checks import parse_config
+from milan_core.plan.needed import needed_models
 from milan_core.plan.splits import pairs
 from milan_core.scoring.query_options import shipped_queries
 
@@ -60,7 +59,7 @@ def test_shipped_queries_are_valid():
 def test_audited_and_edited_networks_are_needed(quick):
     pair = {"name": "p", "original": "shapes_resnet", "changed": "shapes_alexnet"}
     config = parse_config(merge(quick, {"audit": {"pairs": [pair], "models": ["shapes_encoder"]}}))
-    assert "shapes_encoder" in plan.needed_models(config)
+    assert "shapes_encoder" in needed_models(config)
     assert plan.primary_split(config, "shapes_encoder") == "all"
 
 
@@ -103,7 +102,7 @@ def test_what_is_chosen_is_tested_on_other_images(quick):
     quick = with_data(quick, **data)
     quick.pop("edit", None)
     config = parse_config(merge(quick, {"edit": trial()}))
-    assert plan.needed_models(config).count("shapes_encoder") == 1
+    assert needed_models(config).count("shapes_encoder") == 1
     for name, words in (("test", "serves test"), ("shapes_train", "shares its images")):
         with pytest.raises(UserError, match=words):
             parse_config(merge(quick, {"edit": trial(ranking=name)}))
@@ -116,7 +115,7 @@ def test_a_generator_is_labelled_from_what_it_draws(quick):
     config = parse_config(quick)
     assert label_dataset(config, "shapes_resnet") == "shapes_test"
     assert label_dataset(config, "shapes_generator") == "shapes_drawn"
-    assert json.loads(about(config))["labels"] == "shapes_drawn, shapes_test"
+    assert evidence(config).labels == "shapes_drawn, shapes_test"
 
 
 def test_one_network_may_teach_for_all_others(quick):

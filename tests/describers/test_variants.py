@@ -124,39 +124,6 @@ def test_a_missing_checkpoint_is_said_in_one_line(files, tmp_path):
         describe(files, tmp_path, clip=clip)
 
 
-def test_scores_beside_the_main_descriptions(tmp_path):
-    from milan_core.core.files import write_csv
-    from milan_core.experiments.variants.tables import score_variants, write_variants
-
-    net = tmp_path / "net"
-    annotations, truth = net / "annotations/annotations.csv", net / "annotations/truth.csv"
-    units = [("conv", unit) for unit in range(6)]
-    header = ("layer", "unit", "summary", "annotator")
-    said = [(*key, "red dogs", who) for key in units for who in ("a", "b", "c")]
-    write_csv(annotations, header, said)
-    columns = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")
-    write_csv(truth, columns, [(*key, "dog", "object", 1, 15, 1, "dog;dogs") for key in units])
-    trained = [("net", *key, "train") for key in units]
-    write_csv(tmp_path / "units.csv", ("model", "layer", "unit", "side"), trained)
-    for name, texts in {"main": ["red dogs", "cat"] * 3, "blip": ["dogs"] * 6}.items():
-        rows = [(*key, text) for key, text in zip(units, texts, strict=True)]
-        write_csv(tmp_path / f"{name}.csv", ("layer", "unit", "description"), rows)
-    score_variants(
-        "net",
-        {name: tmp_path / f"{name}.csv" for name in ("main", "blip")},
-        {"annotations": annotations, "truth": truth, "units": tmp_path / "units.csv"},
-        *([annotations], [], {"bootstrap": 200}, 0, tmp_path / "scores.csv"),
-    )
-    main, blip = read_csv(tmp_path / "scores.csv")
-    assert (float(main["concept_accuracy"]), float(main["gain"])) == (0.5, 0.0)
-    assert (float(blip["concept_accuracy"]), float(blip["gain"])) == (1.0, 0.5)
-    write_variants([tmp_path / "scores.csv"], tmp_path / "out")
-    assert (
-        "blip names 100.0 % of the concepts, +50.0 points"
-        in (tmp_path / "out/section.json").read_text()
-    )
-
-
 def test_beams_that_weigh_the_prior_word_by_word(files, tmp_path):
     """As the published code proposes descriptions to CLIP."""
     from milan_core.captioner.checkpoint import load_captioner

@@ -24,10 +24,13 @@ from milan_core.captioner.training.splits import load_units
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.experiments.baselines import plan as baselines
-from milan_core.plan import needed_models, splits, studied, trials
+from milan_core.experiments.decoding.plan import studied
+from milan_core.experiments.generalization.options import HELD_OUT, WITHIN
+from milan_core.plan import splits, trials
 from milan_core.plan.checks import parse_config
 from milan_core.plan.missing import check_present
-from milan_core.plan.splits import HELD_OUT, WITHIN, annotation_sets, described
+from milan_core.plan.needed import needed_models
+from milan_core.plan.splits import annotation_sets, described
 
 SIZE, K, UNITS, IMAGES = 32, 4, 6, 20
 NETWORK = """
@@ -211,7 +214,7 @@ def test_a_set_is_described_wherever_a_network_may_be():
             "across": {"tasks": [["cls", "gen"]], "vit": [["all", "dino_vits8/imagenet"]],
                        "one": [[f"milannotations_{x}_imagenet" for x in ("alexnet", "biggan")]]},
         },
-        rerank_study={"models": ["milannotations_alexnet_imagenet", "net"]},
+        decoding={"models": ["milannotations_alexnet_imagenet", "net"]},
     )  # fmt: skip
     config = parse_config(body)
     assert config.models == ["net", *names, "milannotations_dino_vits8_imagenet"]
@@ -233,15 +236,15 @@ def test_a_set_is_described_wherever_a_network_may_be():
     assert baselines.labelled(config) == []
     assert baselines.labelled_sets(config) == names[:1]
     assert json.loads(baselines.published_labels(config, names[0])) == {"compexp": "results"}
-    assert json.loads(baselines.about(config))["sets"] == names
+    assert baselines.evidence(config).sets == names
     assert studied(config) == ["milannotations_alexnet_imagenet"]
 
 
 @pytest.mark.parametrize(
     ("pair", "words"),
     [
-        (["alexnet", "imagenet"], "would describe a network that was learnt from"),
-        (["all", "gen"], "would describe a network that was learnt from"),
+        (["alexnet", "imagenet"], "would describe a network that was trained on"),
+        (["all", "gen"], "would describe a network that was trained on"),
         (["alexnet", "gem"], "did you mean 'gen'"),
         (["alexnet", "all"], "unknown network, annotation set or group 'all'"),
     ],

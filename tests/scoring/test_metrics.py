@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from paths import TESTS
 
-from milan_core.scoring import metrics, resampled, words
+from milan_core.scoring import intervals, metrics, words
 
 GOLDEN = json.loads((TESTS / "data/golden/metrics.json").read_text())
 
@@ -27,10 +27,10 @@ def test_rouge_equals_the_published_numbers() -> None:
             assert found[f"{kind}-{stat}"] == value, (kind, stat)
 
 
-def test_normalise_strips_points_and_spaces_only() -> None:
-    assert metrics.normalise(" . The Dog's tail. ") == "the dog's tail"
-    assert metrics.normalise("...") == ""
-    assert metrics.normalise("a, b,") == "a, b,"
+def test_normalize_strips_points_and_spaces_only() -> None:
+    assert metrics.normalize(" . The Dog's tail. ") == "the dog's tail"
+    assert metrics.normalize("...") == ""
+    assert metrics.normalize("a, b,") == "a, b,"
 
 
 def test_bleu_truncates_to_the_smallest_reference_count() -> None:
@@ -150,21 +150,21 @@ def test_pairs_without_a_common_word_score_as_in_the_package(texts: tuple[str, s
 
 def test_parts_of_units_add_up_to_the_corpus() -> None:
     predictions, references = GOLDEN["predictions"], GOLDEN["references"]
-    parts = resampled.bleu_parts(predictions, references)
+    parts = intervals.bleu_parts(predictions, references)
     whole = metrics.bleu(predictions, references)
-    assert resampled.bleu_of(parts.sum(axis=0)) == pytest.approx(list(whole.values()))
+    assert intervals.bleu_of(parts.sum(axis=0)) == pytest.approx(list(whole.values()))
     scorer = metrics.RougeScorer()
-    sums = resampled.rouge_parts(scorer, predictions, references).sum(axis=0)
+    sums = intervals.rouge_parts(scorer, predictions, references).sum(axis=0)
     means = list(scorer.score(predictions, references).values())
     assert (sums[:-1] / sums[-1]).tolist() == pytest.approx(means)
-    assert np.isnan(resampled.bleu_of(np.zeros(10, np.int64))).all()
+    assert np.isnan(intervals.bleu_of(np.zeros(10, np.int64))).all()
 
 
 def test_intervals_are_those_of_scoring_every_resample_anew() -> None:
     predictions, references = GOLDEN["predictions"], GOLDEN["references"]
     lots = np.random.default_rng(0).integers(0, len(predictions), (40, len(predictions)))
     scorer = metrics.RougeScorer()
-    found = resampled.intervals(scorer, predictions, references, lots, 0.9)
+    found = intervals.agreement_intervals(scorer, predictions, references, lots, 0.9)
     anew = []
     for lot in lots:
         texts, refs = [predictions[i] for i in lot], [references[i] for i in lot]

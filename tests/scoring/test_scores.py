@@ -5,22 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
-from milan_core.scoring import constants as baselines
-from milan_core.scoring import scores
+from milan_core.scoring import trivial
+from milan_core.scoring.beside import score_beside
 from milan_core.scoring.bootstrap import Bootstrap
-from milan_core.scoring.units import (
-    Material,
+from milan_core.scoring.metrics import RougeScorer
+from milan_core.scoring.references import References, Training, join
+from milan_core.scoring.scorer import Scorer
+from milan_core.scoring.tables import (
+    SCORES,
+    TRUTH,
+    Score,
     Truth,
-    join,
-    read_annotations,
     read_descriptions,
+    read_methods,
+    read_scores,
     read_truth,
+    write_scores,
 )
 
 UNITS = (("conv1", 0), ("conv1", 1), ("conv2", 0), ("conv2", 1))
@@ -35,9 +42,9 @@ def truth_of(concept: str) -> Truth:
 
 
 @pytest.fixture
-def material() -> Material:
-    references = tuple((c, f"the {c}", f"{c} and sky") for c in CONCEPTS)
-    return Material(UNITS, references, tuple(map(truth_of, CONCEPTS)))
+def references() -> References:
+    texts = tuple((c, f"the {c}", f"{c} and sky") for c in CONCEPTS)
+    return References(UNITS, texts, tuple(map(truth_of, CONCEPTS)))
 
 
 class LengthBert:
@@ -54,16 +61,21 @@ class LengthBert:
         return np.stack([hits] * 3, axis=1)
 
 
-def run(material: Material, **options: object) -> dict[tuple[str, str], scores.Score]:
-    training = scores.Training(["dog", "a dog", "cat", "dog"], [truth_of("dog"), truth_of("cat")])
+def run(
+    references: References,
+    bootstrap: Bootstrap = Bootstrap(),  # noqa: B008
+    bert: Any = None,
+    others: Any = None,
+) -> dict[tuple[str, str], Score]:
+    training = Training(["dog", "a dog", "cat", "dog"], [truth_of("dog"), truth_of("cat")])
     predictions = dict(zip(UNITS, TEXTS, strict=True))
-    rows = scores.score_split(predictions, material, training, **options)
+    rows = score_beside(predictions, Scorer(references, training, bootstrap, bert), others)
     assert len({(row.method, row.metric) for row in rows}) == len(rows)
     return {(row.method, row.metric): row for row in rows}
 
 
-def test_accuracy_over_specific_units_by_tier_and_layer(material: Material) -> None:
-    found = run(material)
+def test_accuracy_over_specific_units_by_tier_and_layer(references: References) -> None:
+    found = run(references)
     whole = found["pmi", "concept_accuracy"]
     assert (whole.value, whole.n) == (pytest.approx(2 / 3), 3)
     assert 0 <= whole.low <= whole.value <= whole.high <= 1
@@ -74,8 +86,8 @@ def test_accuracy_over_specific_units_by_tier_and_layer(material: Material) -> N
     assert ("pmi", "concept_accuracy:tier=none") not in found
 
 
-def test_baselines_stand_beside_on_the_same_units(material: Material) -> None:
-    found = run(material)
+def test_baselines_stand_beside_on_the_same_units(references: References) -> None:
+    found = run(references)
     assert found["constant", "concept_accuracy"].value == pytest.approx(1 / 3)
     assert found["most_frequent", "concept_accuracy"].value == pytest.approx(1 / 3)
     assert found["constant_concept", "concept_accuracy"].value == pytest.approx(1 / 3)
@@ -88,42 +100,40 @@ def test_baselines_stand_beside_on_the_same_units(material: Material) -> None:
     assert found["shuffled_prediction", "distinct"].value == found["pmi", "distinct"].value == 4
 
 
-def test_bertscore_rows_and_other_tables(material: Material) -> None:
+def test_bertscore_rows_and_other_tables(references: References) -> None:
     plain = {"plain": dict.fromkeys(UNITS, "dog")}
-    found = run(material, bert=LengthBert(), others=plain)
+    found = run(references, bert=LengthBert(), others=plain)
     assert found["pmi", "bert_score-f"].value == 0.25  # "blue" is as long as "blur"
     assert found["plain", "bert_score-f"].value == 0.5  # three letters: dog and cat
     assert found["plain", "bert_score-f:lead-of-pmi"].value == pytest.approx(-0.25)
     assert ("annotators", "bert_score-f:lead-of-pmi") not in found  # it has fewer references
-    assert ("pmi", "bert_score-f") not in run(material)
+    assert ("pmi", "bert_score-f") not in run(references)
 
 
-def test_scores_are_reproducible_and_depend_on_the_seed(material: Material) -> None:
-    assert repr(run(material, bootstrap=Bootstrap(3))) == repr(
-        run(material, bootstrap=Bootstrap(3))
+def test_scores_are_reproducible_and_depend_on_the_seed(references: References) -> None:
+    assert repr(run(references, bootstrap=Bootstrap(3))) == repr(
+        run(references, bootstrap=Bootstrap(3))
     )
-    assert repr(run(material, bootstrap=Bootstrap(3))) != repr(
-        run(material, bootstrap=Bootstrap(4))
+    assert repr(run(references, bootstrap=Bootstrap(3))) != repr(
+        run(references, bootstrap=Bootstrap(4))
     )
 
 
-def test_scores_survive_a_round_trip(material: Material, tmp_path: Path) -> None:
-    rows = list(run(material).values())
-    scores.write_scores(tmp_path / "scores.csv", rows)
-    assert repr(scores.read_scores(tmp_path / "scores.csv")) == repr(rows)
+def test_scores_survive_a_round_trip(references: References, tmp_path: Path) -> None:
+    rows = list(run(references).values())
+    write_scores(tmp_path / "scores.csv", rows)
+    assert repr(read_scores(tmp_path / "scores.csv")) == repr(rows)
     header = (tmp_path / "scores.csv").read_text().splitlines()[0]
-    assert header == "method,metric,value,low,high,n"
+    assert header == ",".join(SCORES) == "method,metric,value,low,high,n"
 
 
-def test_descriptions_of_another_model_are_refused(material: Material) -> None:
-    training = scores.Training(["dog"])
+def test_descriptions_of_another_model_are_refused(references: References) -> None:
+    scorer = Scorer(references, Training(["dog"]), Bootstrap())
     with pytest.raises(UserError, match=r"1 \(such as layer 'conv9' unit 7\) are only in"):
-        scores.score_split(
-            {**dict(zip(UNITS, TEXTS, strict=True)), ("conv9", 7): "x"}, material, training
-        )
+        score_beside({**dict(zip(UNITS, TEXTS, strict=True)), ("conv9", 7): "x"}, scorer)
     with pytest.raises(UserError, match="different models or runs"):
-        scores.score_split({UNITS[0]: "dog"}, material, training)
-    annotations = {UNITS[0]: {"A": "dog"}}
+        score_beside({UNITS[0]: "dog"}, scorer)
+    annotations = {UNITS[0]: ("dog",)}
     with pytest.raises(UserError, match="the annotations and the truth table"):
         join(annotations, {UNITS[1]: truth_of("dog")})
     with pytest.raises(UserError, match="have no annotation"):
@@ -132,21 +142,19 @@ def test_descriptions_of_another_model_are_refused(material: Material) -> None:
 
 def test_constants() -> None:
     captions = ["Red dog.", "red dog", "blue dog", "cat"]
-    assert baselines.most_frequent(captions) == "red dog"
-    assert baselines.agreement_constant(captions) == "red dog"
-    assert baselines.agreement_constant(["dog", "a dog", "the dog"]) == "dog"
+    assert trivial.most_frequent(captions) == "red dog"
+    assert trivial.agreement_constant(captions) == "red dog"
+    assert trivial.agreement_constant(["dog", "a dog", "the dog"]) == "dog"
     truth = [truth_of("cat"), truth_of("cat"), truth_of("dog"), truth_of("blur")]
-    assert baselines.accuracy_constant(captions, truth) == "cat"
-    for function in (baselines.most_frequent, baselines.agreement_constant):
+    assert trivial.accuracy_constant(captions, truth) == "cat"
+    for function in (trivial.most_frequent, trivial.agreement_constant):
         with pytest.raises(ValueError, match="training caption"):
             function([". ", ""])
 
 
 def test_agreement_constant_maximises_the_mean_of_rouge_1() -> None:
-    from milan_core.scoring.metrics import RougeScorer
-
     captions = ["a red dog", "dog on grass", "red grass", "dog", "a cat", "a dog on red grass"]
-    best = baselines.agreement_constant(captions)
+    best = trivial.agreement_constant(captions)
     means = {
         text: RougeScorer().score([text], [captions])["rouge-1-f"]
         for text in dict.fromkeys(captions)
@@ -154,21 +162,21 @@ def test_agreement_constant_maximises_the_mean_of_rouge_1() -> None:
     assert means[best] == pytest.approx(max(means.values()), abs=1e-6)
 
 
-def test_annotator_rounds_leave_one_out(material: Material) -> None:
-    rounds = baselines.annotator_rounds(material)
+def test_annotator_rounds_leave_one_out(references: References) -> None:
+    rounds = trivial.annotator_rounds(references)
     assert len(rounds) == 3
     said, others = rounds[1]
     assert said[0] == "the dog"
     assert others[0] == ("dog", "dog and sky")
-    single = Material(UNITS[:1], (("dog",),), (truth_of("dog"),))
-    assert baselines.annotator_rounds(single) == []
+    single = References(UNITS[:1], (("dog",),), (truth_of("dog"),))
+    assert trivial.annotator_rounds(single) == []
 
 
 def test_permutations_deal_every_description_once() -> None:
-    orders = baselines.permutations(["a"] * 50, seed=1)
+    orders = trivial.permutations(["a"] * 50, seed=1)
     assert orders.shape == (20, 50)
     assert all(sorted(order) == list(range(50)) for order in orders)
-    np.testing.assert_array_equal(orders, baselines.permutations(["a"] * 50, seed=1))
+    np.testing.assert_array_equal(orders, trivial.permutations(["a"] * 50, seed=1))
 
 
 def test_interval_covers_a_known_mean() -> None:
@@ -199,22 +207,17 @@ def test_tables_are_read_and_checked(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="layer 'c' unit 0 appears twice"):
         read_descriptions(path)
     write_csv(path, ["layer", "unit", "description"], [["c", "zero", "a"]])
-    with pytest.raises(UserError, match="'zero' of layer 'c' is not a whole number"):
+    with pytest.raises(UserError, match="layer 'c': unit must be a number from 0, got 'zero'"):
         read_descriptions(path)
+    columns = ["method", "layer", "unit", "description"]
+    write_csv(path, columns, [["x", "c", 0, "a"], ["y", "c", 0, "b"]])
+    assert read_methods(path) == {"x": {("c", 0): "a"}, "y": {("c", 0): "b"}}
+    write_csv(path, columns, [["x", "c", 0, "a"], ["x", "c", 0, "b"]])
+    with pytest.raises(UserError, match=r"\(x\): layer 'c' unit 0 appears twice"):
+        read_methods(path)
 
-    write_csv(
-        path, ["layer", "unit", "summary", "annotator"], [["c", 0, "a", "A"], ["c", 0, "b", "B"]]
-    )
-    assert read_annotations(path) == {("c", 0): {"A": "a", "B": "b"}}
-    write_csv(
-        path, ["layer", "unit", "summary", "annotator"], [["c", 0, "a", "A"], ["c", 0, "b", "A"]]
-    )
-    with pytest.raises(UserError, match="twice"):
-        read_annotations(path)
-
-    columns = ["layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept"]
-    write_csv(path, columns, [["c", 0, "dog", "object", 0.75, 9, 1, "dog;puppy"]])
+    write_csv(path, TRUTH, [["c", 0, "dog", "object", 0.75, 9, 1, "dog;puppy"]])
     assert read_truth(path) == {("c", 0): Truth("dog", "object", 0.75, 9, True, ("dog", "puppy"))}
-    write_csv(path, columns, [["c", 0, "dog", "object", "much", 9, 1, "dog"]])
+    write_csv(path, TRUTH, [["c", 0, "dog", "object", "much", 9, 1, "dog"]])
     with pytest.raises(UserError, match="layer 'c' unit 0"):
         read_truth(path)

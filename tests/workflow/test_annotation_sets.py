@@ -112,7 +112,7 @@ def test_a_run_of_sets_alone(checkout, overlay, tmp_path):
 models: [alexnet]
 pathvars: {{results: results/sets, logs: logs/sets, benchmarks: logs/sets/benchmarks}}
 generalization: {{seeds: [0, 1], across: {{two sets: [[{SETS[0]}, alexnet/places365]]}}}}
-rerank_study: {{models: [{SETS[0]}]}}
+decoding: {{models: [{SETS[0]}]}}
 analyze: {{models: []}}
 audit: null
 edit: null
@@ -127,6 +127,6 @@ edit: null
     ]
     assert "accuracy" not in table[0]
     assert {row["model"] for row in rows(results / "baselines/table2.csv")} >= set(SETS)
-    assert rows(results / "rerank_study/table.csv")[0]["model"] == SETS[0]
+    assert rows(results / "decoding/table.csv")[0]["model"] == SETS[0]
     assert len(rows(results / f"{SETS[0]}/descriptions.csv")) == 2 * UNITS
     assert SETS[0] in (results / "report/index.html").read_text()

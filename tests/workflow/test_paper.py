@@ -74,9 +74,9 @@ def test_experiments(counts):
     assert counts["edit_network"] == 4
     assert counts["baselines_score"] == 5 * 6, "Table 2: the sets of the corpus"
     assert counts["baselines_label"] == 0, "labels need activations, which sets do not hold"
-    assert counts["rerank_study_measure"] == 2
+    assert counts["decoding_measure"] == 2
     for job in ("analyze_network", "audit_count", "audit_section", "edit_table", "report_pages",
-                "generalization_section", "baselines_table", "rerank_study_table"):  # fmt: skip
+                "generalization_table", "baselines_table", "decoding_table"):  # fmt: skip
         assert counts[job] == 1, job
 
 

@@ -1,3 +1,28 @@
+# Baselines: other methods on the same exemplars and splits (paper Table 2).
+
+COMPARED = baseline_plan.compared(CONFIG)
+LABELLED = [*baseline_plan.labelled(CONFIG), *baseline_plan.labelled_sets(CONFIG)]
+KNOWN = [t.test for t in COMPARED if t.test in NETWORKS]  # with ground truth
+
+
+def label_manifest(wildcards):
+    """The images that the labels of a network are drawn from."""
+    return dataset_folder(baseline_plan.label_dataset(CONFIG, wildcards.model))
+
+
+def label_concepts(wildcards):
+    """The concept masks of those images, when a method reads masks."""
+    dataset = baseline_plan.label_dataset(CONFIG, wildcards.model)
+    masks = f"{RESULTS}/baselines/concepts/{dataset}/concepts.safetensors"
+    return masks if baseline_plan.needs_masks(CONFIG) else []
+
+
+def trial_labels(wildcards):
+    """The labels of the network that a trial is tested on."""
+    model = wildcards.model
+    return f"{RESULTS}/{model}/labels/labels.csv" if model in LABELLED else []
+
+
 rule baselines_concepts:
     input:
         dataset="<resources>/datasets/{dataset}",
@@ -75,21 +100,23 @@ rule baselines_published:
 
 rule baselines_score:
     input:
+        annotations="<results>/{model}/annotations/annotations.csv",
+        truth=known_truth,
+        captioner_units="<results>/captioners/{split}/seed{seed}/units.csv",
+        train_annotations=train_annotations,
+        train_truth=train_truth,
+        bertscore=bertscore_asset,
         descriptions=trial_file("descriptions.csv"),
         beams=trial_file("beams.safetensors"),
         baselines=trial_file("baselines.csv"),
-        annotations=split_model("annotations/annotations.csv"),
-        truth=known_truth,
-        features=split_model("features/features.safetensors"),
-        learnt=train_files("annotations.csv"),
-        learnt_features=split_inputs("features/features.safetensors"),
-        units="<results>/captioners/{split}/seed{seed}/units.csv",
+        features="<results>/{model}/features/features.safetensors",
+        train_features=train_features,
         labels=trial_labels,
-        bertscore=bertscore_asset,
     output:
         scores="<results>/baselines/{split}/{model}/seed{seed}/scores.csv",
         units="<results>/baselines/{split}/{model}/seed{seed}/units.csv",
         facts="<results>/baselines/{split}/{model}/seed{seed}/facts.json",
+        record="<results>/baselines/{split}/{model}/seed{seed}/provenance.json",
     log:
         "<logs>/baselines/{split}-{model}-seed{seed}.log",
     benchmark:
@@ -102,27 +129,29 @@ rule baselines_score:
     resources:
         mem="4GB",
     params:
-        options=options("generalization", include={"bertscore_layer", "bootstrap"}),
+        trained_on=trained_on,
+        options=canonical(generalization_plan.score_options(CONFIG)),
         seed=CONFIG.seed,
-        code=code_version("baselines"),
+        model="{model}",
+        code=step_code("baselines.score"),
     shell:
-        "milan --log {log} baselines score --descriptions {input.descriptions} --beams {input.beams}"
-        " --baselines {input.baselines} --annotations {input.annotations} --truth {input.truth}"
-        " --features {input.features} --learnt {input.learnt} --units {input.units}"
-        " --learnt-features {input.learnt_features} --labels {input.labels}"
-        " --bertscore {input.bertscore} --options {params.options:q} --seed {params.seed} --out {output.scores}"
+        command("baselines.score")
 
 
 rule baselines_table:
     input:
-        scores=[
-            f"<results>/generalization/{t.split}/{t.test}/seed{t.seed}/scores.csv"
-            for t in COMPARED
-        ],
-        methods=[
-            f"<results>/baselines/{t.split}/{t.test}/seed{t.seed}/scores.csv"
-            for t in COMPARED
-        ],
+        scores=of_trials(
+            "<results>/generalization/{split}/{test}/seed{seed}/scores.csv", COMPARED
+        ),
+        methods=of_trials(
+            "<results>/baselines/{split}/{test}/seed{seed}/scores.csv", COMPARED
+        ),
+        units=of_trials(
+            "<results>/baselines/{split}/{test}/seed{seed}/units.csv", COMPARED
+        ),
+        facts=of_trials(
+            "<results>/baselines/{split}/{test}/seed{seed}/facts.json", COMPARED
+        ),
     output:
         table=report(
             "<results>/baselines/table.csv",
@@ -133,28 +162,25 @@ rule baselines_table:
         summary="<results>/baselines/summary.csv",
         table2="<results>/baselines/table2.csv",
         accuracy=["<results>/baselines/accuracy.svg"] if KNOWN else [],
-        section="<results>/baselines/section.json",
         bertscore=(
             ["<results>/baselines/bertscore.svg"]
             if CONFIG.generalization.bertscore
             else []
         ),
+        section="<results>/baselines/section.json",
+        record="<results>/baselines/provenance.json",
     log:
         "<logs>/baselines/table.log",
     conda:
         "../../envs/milan.yaml"
     threads: 1
     params:
-        trials=canonical_json(
-            [[t.split, t.seed, list(SPLITS[t.split].train), t.test] for t in COMPARED]
-        ),
-        about=baseline_plan.about(CONFIG),
+        trials=canonical(COMPARED),
+        evidence=canonical(baseline_plan.evidence(CONFIG)),
         seed=CONFIG.seed,
-        code=code_version("baselines"),
+        code=step_code("baselines.table"),
     shell:
-        "milan --log {log} baselines table --trials {params.trials:q} --scores {input.scores}"
-        " --methods {input.methods} --about {params.about:q} --seed {params.seed}"
-        " --out {output.table}"
+        command("baselines.table")
 
 
 rule baselines:

@@ -36,7 +36,6 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 TRIALS = plan.trials(CONFIG)
-STUDIED = plan.studied(CONFIG)
 NETWORKS = plan.networks(CONFIG)
 TRAINED = [
     name for name in NETWORKS if CONFIG.model_zoo[name].weights.source == "train"

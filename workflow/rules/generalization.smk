@@ -1,17 +1,80 @@
+# Generalization: scores within, without and across networks (paper section 4, Table 3).
+from milan_core.experiments.generalization import plan as generalization_plan
+
+TRIAL_FACTS = generalization_plan.trial_facts(CONFIG)
+JUDGED = plan.judged(CONFIG)  # described networks with ground truth
+
+
+def trial_file(kind):
+    """An input function: a file of the descriptions of one trial."""
+
+    def path(wildcards):
+        folder = f"{RESULTS}/{wildcards.model}/describe/{wildcards.split}"
+        return f"{folder}/seed{wildcards.seed}/{kind}"
+
+    return path
+
+
+def known_truth(wildcards):
+    """Ground truth of a described network; annotation sets have none."""
+    if wildcards.model in CONFIG.annotation_sets:
+        return []
+    return f"{RESULTS}/{wildcards.model}/annotations/truth.csv"
+
+
+def captioner_split(wildcards):
+    """The split of the trial, or else the one whose descriptions are published."""
+    return getattr(wildcards, "split", plan.primary_split(CONFIG, wildcards.model))
+
+
+def trained_on(wildcards):
+    """Canonical JSON of the networks and sets that the captioner was trained on."""
+    return canonical(generalization_plan.trained_on(CONFIG, captioner_split(wildcards)))
+
+
+def train_annotations(wildcards):
+    """Annotations of what the captioner was trained on."""
+    sources = generalization_plan.trained_on(CONFIG, captioner_split(wildcards))
+    return [f"{RESULTS}/{name}/annotations/annotations.csv" for name in sources.names]
+
+
+def train_truth(wildcards):
+    """Ground truth of what the captioner was trained on, where it is known."""
+    sources = generalization_plan.trained_on(CONFIG, captioner_split(wildcards))
+    return [f"{RESULTS}/{name}/annotations/truth.csv" for name in sources.with_truth]
+
+
+def train_features(wildcards):
+    """Features of what the captioner was trained on."""
+    sources = generalization_plan.trained_on(CONFIG, captioner_split(wildcards))
+    return [f"{RESULTS}/{name}/features/features.safetensors" for name in sources.names]
+
+
+def bertscore_asset(wildcards):
+    """The text encoder of BERTScore, when the configuration names one."""
+    return asset_folder(CONFIG.generalization.bertscore)
+
+
+def of_trials(path, trials=TRIAL_FACTS):
+    """One file of every trial: `path` with the fields of `TrialFacts`."""
+    return [path.format(**dict(facts)) for facts in trials]
+
+
 rule generalization_score:
     input:
+        annotations="<results>/{model}/annotations/annotations.csv",
+        truth=known_truth,
+        captioner_units="<results>/captioners/{split}/seed{seed}/units.csv",
+        train_annotations=train_annotations,
+        train_truth=train_truth,
+        bertscore=bertscore_asset,
         descriptions=trial_file("descriptions.csv"),
         beams=trial_file("beams.safetensors"),
         baselines=trial_file("baselines.csv"),
-        annotations=split_model("annotations/annotations.csv"),
-        truth=known_truth,
-        learnt=train_files("annotations.csv"),
-        concepts=train_files("truth.csv"),
-        units="<results>/captioners/{split}/seed{seed}/units.csv",
-        bertscore=bertscore_asset,
     output:
         scores="<results>/generalization/{split}/{model}/seed{seed}/scores.csv",
-        pmi="<results>/generalization/{split}/{model}/seed{seed}/lambda.csv",
+        sweep="<results>/generalization/{split}/{model}/seed{seed}/lambda.csv",
+        record="<results>/generalization/{split}/{model}/seed{seed}/provenance.json",
     log:
         "<logs>/generalization/{split}-{model}-seed{seed}.log",
     benchmark:
@@ -24,87 +87,58 @@ rule generalization_score:
     resources:
         mem="4GB",
     params:
-        options=options(
-            "generalization", include={"lambdas", "bertscore_layer", "bootstrap"}
-        ),
+        trained_on=trained_on,
+        options=canonical(generalization_plan.trial_options(CONFIG)),
         seed=CONFIG.seed,
-        code=code_version("generalization"),
+        code=step_code("generalization.score"),
     shell:
-        "milan --log {log} generalization score --descriptions {input.descriptions} --beams {input.beams}"
-        " --baselines {input.baselines} --annotations {input.annotations} --truth {input.truth}"
-        " --learnt {input.learnt} --units {input.units} --bertscore {input.bertscore}"
-        " --options {params.options:q} --seed {params.seed} --out {output.scores}"
+        command("generalization.score")
 
 
 rule generalization_table:
     input:
-        [
-            f"<results>/generalization/{t.split}/{t.test}/seed{t.seed}/scores.csv"
-            for t in TRIALS
-        ],
-        [
-            f"<results>/generalization/{t.split}/{t.test}/seed{t.seed}/lambda.csv"
-            for t in TRIALS
-        ],
+        scores=of_trials(
+            "<results>/generalization/{split}/{test}/seed{seed}/scores.csv"
+        ),
+        sweeps=of_trials(
+            "<results>/generalization/{split}/{test}/seed{seed}/lambda.csv"
+        ),
+        descriptions=of_trials(
+            "<results>/{test}/describe/{split}/seed{seed}/descriptions.csv"
+        ),
+        truth=collect("<results>/{model}/annotations/truth.csv", model=JUDGED),
     output:
-        generalization=report(
+        table=report(
             "<results>/generalization/table.csv",
             caption="../report/generalization.rst",
             category="generalization",
             labels={"kind": "table"},
         ),
-        pmi="<results>/generalization/lambda.csv",
-        figure="<results>/generalization/lambda.svg",
         summary="<results>/generalization/summary.csv",
+        sweep="<results>/generalization/lambda.csv",
+        sweep_figure="<results>/generalization/lambda.svg",
+        table3="<results>/generalization/table3.csv",
+        transfer="<results>/generalization/transfer.csv",
+        paired="<results>/generalization/paired.csv",
+        layers="<results>/generalization/layers.csv",
+        transfer_figure="<results>/generalization/transfer.svg",
+        layers_figure="<results>/generalization/layers.svg",
+        section="<results>/generalization/section.json",
+        record="<results>/generalization/provenance.json",
     log:
         "<logs>/generalization/table.log",
     conda:
         "../../envs/milan.yaml"
     threads: 1
     params:
-        trials=trial_facts,
-        code=code_version("generalization"),
-    shell:
-        "milan --log {log} generalization table --trials {params.trials:q} --files {input}"
-        " --out {output.generalization}"
-
-
-rule generalization_section:
-    input:
-        scores=[
-            f"<results>/generalization/{t.split}/{t.test}/seed{t.seed}/scores.csv"
-            for t in TRIALS
-        ],
-        descriptions=[
-            f"<results>/{t.test}/describe/{t.split}/seed{t.seed}/descriptions.csv"
-            for t in TRIALS
-        ],
-        truth=collect(
-            "<results>/{model}/annotations/truth.csv", model=plan.judged(CONFIG)
-        ),
-    output:
-        section="<results>/generalization/section.json",
-        table3="<results>/generalization/table3.csv",
-        transfer="<results>/generalization/transfer.csv",
-        paired="<results>/generalization/paired.csv",
-        layers="<results>/generalization/layers.csv",
-        figures=collect(
-            "<results>/generalization/{name}.svg", name=["transfer", "layers"]
-        ),
-    log:
-        "<logs>/generalization/section.log",
-    conda:
-        "../../envs/milan.yaml"
-    threads: 1
-    params:
-        trials=trial_facts,
-        options=options("generalization", include={"bootstrap"}),
+        trials=canonical(TRIAL_FACTS),
+        judged=canonical(JUDGED),
+        temperature=CONFIG.describe.temperature,
+        options=canonical(generalization_plan.score_options(CONFIG)),
         seed=CONFIG.seed,
-        code=code_version("transfer"),
+        code=step_code("generalization.table"),
     shell:
-        "milan --log {log} generalization section --trials {params.trials:q} --scores {input.scores}"
-        " --descriptions {input.descriptions} --truth {input.truth} --options {params.options:q}"
-        " --seed {params.seed} --out {output.section}"
+        command("generalization.table")
 
 
 rule generalization:

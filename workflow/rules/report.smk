@@ -5,11 +5,11 @@ from milan_core.report import plan as report_plan
 # Rules that write the section of an experiment (the first) and the files that it names.
 SECTIONS = {
     "analyze": [rules.analyze_table],
-    "generalization": [rules.generalization_section],
+    "generalization": [rules.generalization_table],
     "captioners": [rules.captioner_histories],
     "baselines": [rules.baselines_table],
     "controls": [rules.controls_section, rules.generalization_table],
-    "rerank_study": [rules.rerank_study_table],
+    "decoding": [rules.decoding_table],
     "variants": [rules.variants_table],
     "audit": [rules.audit_section, rules.audit_count],
     "edit": [rules.edit_table],

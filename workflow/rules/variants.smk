@@ -32,15 +32,16 @@ rule variants_describe:
 
 rule variants_score:
     input:
-        tables=variant_tables,
         annotations="<results>/{model}/annotations/annotations.csv",
         truth="<results>/{model}/annotations/truth.csv",
-        units=published_captioner("units.csv"),
-        learnt=published_learnt("annotations.csv"),
-        concepts=published_learnt("truth.csv"),
+        captioner_units=published_captioner("units.csv"),
+        train_annotations=train_annotations,
+        train_truth=train_truth,
         bertscore=bertscore_asset,
+        tables=variant_tables,
     output:
-        "<results>/{model}/variants/scores.csv",
+        scores="<results>/{model}/variants/scores.csv",
+        record="<results>/{model}/variants/provenance.json",
     log:
         "<logs>/{model}/variants/scores.log",
     benchmark:
@@ -51,25 +52,25 @@ rule variants_score:
     resources:
         mem="4GB",
     params:
-        names=variant_names,
-        options=options("generalization", include={"bertscore_layer", "bootstrap"}),
+        trained_on=trained_on,
+        options=canonical(generalization_plan.score_options(CONFIG)),
         seed=CONFIG.seed,
-        code=code_version("variants"),
+        model="{model}",
+        names=lambda wildcards: canonical(variant_names(wildcards)),
+        code=step_code("variants.score"),
     shell:
-        "milan --log {log} variants score --model {wildcards.model} --names {params.names}"
-        " --tables {input.tables} --annotations {input.annotations} --truth {input.truth}"
-        " --units {input.units} --learnt {input.learnt} --bertscore {input.bertscore}"
-        " --options {params.options:q} --seed {params.seed} --out {output}"
+        command("variants.score")
 
 
 rule variants_table:
     input:
-        collect(
+        scores=collect(
             "<results>/{model}/variants/scores.csv", model=plan.scored_variants(CONFIG)
         ),
     output:
         table="<results>/variants/table.csv",
         section="<results>/variants/section.json",
+        record="<results>/variants/provenance.json",
     log:
         "<logs>/variants/table.log",
     benchmark:
@@ -80,9 +81,9 @@ rule variants_table:
     resources:
         mem="2GB",
     params:
-        code=code_version("variants"),
+        code=step_code("variants.table"),
     shell:
-        "milan --log {log} variants table --files {input} --out {output.table}"
+        command("variants.table")
 
 
 rule variants:

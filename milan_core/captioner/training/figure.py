@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milan_core.captioner.training.histories import Fit
-from milan_core.core.drawing import INK, render
-from milan_core.scoring.figures import line_styles
+from milan_core.core.drawing import INK, line_styles, render
 
 PHASES = ("language model", "decoder")
 

@@ -25,7 +25,8 @@ from milan_core.experiments.analyze.orders import (
     matched_to,
     steps_of,
 )
-from milan_core.scoring.units import check_same_units, read_descriptions
+from milan_core.scoring.tables import read_descriptions
+from milan_core.scoring.units import check_same_units
 from milan_core.scoring.vectors import WordVectors, encoder_folder
 
 if TYPE_CHECKING:

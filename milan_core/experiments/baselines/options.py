@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from milan_core.core.options import Name, Section
-
-if TYPE_CHECKING:
-    pass
 
 LabelMethod = Literal["netdissect", "compexp", "invert", "clip_dissect"]
 
@@ -78,3 +75,28 @@ class BaselinesSpec(Section):
         description="Result folders of the published programs, by network or annotation set, and "
         "by method",
     )
+
+
+class Evidence(Section):
+    """What the text of Table 2 says of the labels and the references.
+
+    `methods` label from a concept list, `labels` names the data sets that their evidence comes
+    from, `same_images` says whether annotators saw the same images, `sets` are the described
+    annotation sets.
+    """
+
+    methods: list[LabelMethod]
+    labels: str
+    same_images: bool
+    sets: list[str] = Field([])
+
+
+class MethodFacts(Section):
+    """facts.json of one trial.
+
+    `manifest` is the fingerprint of the images that the network was probed with, `passes` the share
+    of units whose label passes its method's own threshold.
+    """
+
+    manifest: str
+    passes: dict[str, float]

@@ -1,16 +1,18 @@
-"""What Table 2 asks for: which trials are compared, and the parameters of the labelling jobs."""
+"""The trials that Table 2 compares, and the options of the labelling jobs."""
 
 from __future__ import annotations
 
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import canonical_json
-from milan_core.plan.splits import HELD_OUT, WITHIN, Trial, trials
+from milan_core.experiments.baselines.options import Evidence
+from milan_core.experiments.generalization.options import HELD_OUT, WITHIN, TrialFacts
+from milan_core.experiments.generalization.plan import trial_facts
 
 
-def compared(config: Config) -> list[Trial]:
+def compared(config: Config) -> list[TrialFacts]:
     """The trials of the table: networks held out, or within networks when none is."""
-    every = trials(config)
+    every = trial_facts(config)
     held_out = [trial for trial in every if trial.experiment == HELD_OUT]
     return held_out or [trial for trial in every if trial.experiment == WITHIN]
 
@@ -58,18 +60,16 @@ def label_params(config: Config, model: str) -> str:
     return canonical_json({"methods": chosen, "published": published})
 
 
-def about(config: Config) -> str:
-    """The canonical JSON of what the table's text must say of the labels and the references."""
+def evidence(config: Config) -> Evidence:
+    """What the table's text says of the labels and the references."""
     models = labelled(config)
     sources = sorted({label_dataset(config, model) for model in models})
     probes = {config.model_zoo[model].dataset for model in models}
-    return canonical_json(
-        {
-            "methods": list(config.baselines.methods),
-            "labels": ", ".join(sources),
-            "same_images": bool(probes & set(sources)),
-            "sets": [name for name in _tests(config) if name in config.annotation_sets],
-        }
+    return Evidence(
+        methods=list(config.baselines.methods),
+        labels=", ".join(sources),
+        same_images=bool(probes & set(sources)),
+        sets=[name for name in _tests(config) if name in config.annotation_sets],
     )
 
 

@@ -7,30 +7,25 @@ p(d|E) above NetDissect, and NetDissect above Compositional Explanations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-from milan_core.core.section import Column, Picture, Section, Table, write_section
+from milan_core.core.section import Column, Picture, Section, Table
+from milan_core.core.tables import Row
+from milan_core.experiments.baselines.options import Evidence
 from milan_core.experiments.baselines.tables import ALL
-from milan_core.scoring.scores import ACCURACY, BERT_F, MAIN
+from milan_core.scoring.methods import METHODS
+from milan_core.scoring.scorer import ACCURACY, BERT_F, MAIN
 
-Row = Mapping[str, Any]
-NAMES = {
-    "pmi": "PMI",
-    "greedy": "greedy p(d|E)",
-    "beam": "p(d|E) with beam search",
-    "retrieval": "retrieval of the nearest training unit",
-    "netdissect": "NetDissect",
-    "compexp": "Compositional Explanations",
-    "invert": "INVERT",
-    "clip_dissect": "CLIP-Dissect",
-    "netdissect_published": "NetDissect by the published program",
-    "compexp_published": "Compositional Explanations by the published program",
-}
-# What the sentences speak of: the first that is known, and how its columns begin.
+# Metrics that sentences are about, the first that any row has; how its columns begin.
 METRICS = ((BERT_F, "bert"), (ACCURACY, "accuracy"), ("bleu", "bleu"))
 TITLES = {BERT_F: "BERTScore F", ACCURACY: "Concept accuracy", "bleu": "BLEU"}
-FROM_MASKS = ("netdissect", "compexp", "invert")
+TEXTS = {name: method.text for name, method in METHODS.items() if method.text}
+PICTURES = {
+    BERT_F: ("bertscore.svg", "BERTScore F with bootstrap intervals over units."),
+    ACCURACY: (
+        "accuracy.svg",
+        "Share of units with a known concept whose description names it.",
+    ),
+}
 COLUMNS = (
     Column("model", "network"),
     Column("method", "method"),
@@ -54,50 +49,34 @@ CAPTION = (
 )
 
 
-def write_table2_section(
-    folder: Path,
-    rows: Sequence[Row],
-    methods: Sequence[str],
-    labels: str,
-    same_images: bool,
-    sets: Sequence[str] = (),
-) -> None:
-    """Write `section.json` beside the tables of `folder`.
-
-    `methods` are the concept-based methods of the run, `labels` the name of the data set that
-    their evidence comes from, `same_images` whether that is what the annotators saw too; `sets`
-    are the described annotation sets.
-    """
+def methods_section(rows: Sequence[Row], evidence: Evidence, drawn: Sequence[str]) -> Section:
+    """The section; `drawn` are the metrics that have a figure. Empty columns are left out."""
     metric, short = next(
-        (found for found in METRICS if any(row.get(found[0], "") != "" for row in rows)), METRICS[0]
+        (entry for entry in METRICS if any(row.get(entry[0], "") != "" for row in rows)),
+        METRICS[0],
     )
+    on_networks = set(_models(rows)) - {*evidence.sets, ALL}
     paragraphs = [
         headline(rows, metric),
         *claims(rows, metric, short),
         *concept_accuracy(rows),
-        *(caveats(methods, labels, same_images) if set(_models(rows)) - {*sets, ALL} else []),
-        *(about_sets(sets) if sets else []),
+        *(caveats(evidence) if on_networks else []),
+        *(about_sets(evidence.sets) if evidence.sets else []),
         *ALWAYS,
     ]
     columns = [column for column in COLUMNS if any(row.get(column.name, "") != "" for row in rows)]
     items: list[Table | Picture] = [Table("table2.csv", CAPTION, columns)]
-    figures = {
-        "bertscore.svg": "BERTScore F with bootstrap intervals over units.",
-        "accuracy.svg": "Share of units with a known concept whose description names it.",
-    }
-    items += [Picture(name, text) for name, text in figures.items() if (folder / name).is_file()]
+    items += [Picture(*picture) for metric, picture in PICTURES.items() if metric in drawn]
     title = "Table 2: other methods on the same exemplars"
-    write_section(
-        folder / "section.json",
-        Section("baselines", title, 20, [p for p in paragraphs if p], items),
-    )
+    return Section("baselines", title, 20, [text for text in paragraphs if text], items)
 
 
 def _models(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
-    found: dict[str, dict[str, Row]] = {}
+    """Rows by network and method."""
+    models: dict[str, dict[str, Row]] = {}
     for row in rows:
-        found.setdefault(str(row["model"]), {})[str(row["method"])] = row
-    return found
+        models.setdefault(str(row["model"]), {})[str(row["method"])] = row
+    return models
 
 
 def _value(row: Row, metric: str) -> str:
@@ -119,9 +98,9 @@ def headline(rows: Sequence[Row], metric: str) -> str:
     parts = []
     for model, methods in chosen.items():
         values = [
-            f"{NAMES[method]} {_value(row, metric)}"
+            f"{TEXTS[method]} {_value(row, metric)}"
             for method, row in methods.items()
-            if method in NAMES and row.get(metric, "") != ""
+            if method in TEXTS and row.get(metric, "") != ""
         ]
         if values:
             parts.append(f"{model}: {', '.join(values)}")
@@ -129,26 +108,26 @@ def headline(rows: Sequence[Row], metric: str) -> str:
 
 
 def claims(rows: Sequence[Row], metric: str, short: str) -> list[str]:
-    """What the paper's Table 2 says, held against this run."""
-    models = {name: own for name, own in _models(rows).items() if name != ALL}
-    found = [
+    """Statements of the paper's Table 2, compared with this run."""
+    models = {name: methods for name, methods in _models(rows).items() if name != ALL}
+    texts = [
         _lead_claim(models, method, short, metric)
         for method in ("greedy", "beam", "netdissect", "compexp", "invert", "clip_dissect",
                        "retrieval", "netdissect_published", "compexp_published")
     ]  # fmt: skip
-    found += [
+    texts += [
         _order_claim(models, "greedy", "netdissect", metric),
         _order_claim(models, "netdissect", "compexp", metric),
         _order_claim(models, "greedy", "netdissect_published", metric),
         _order_claim(models, "netdissect_published", "compexp_published", metric),
     ]
-    return [text for text in found if text]
+    return [text for text in texts if text]
 
 
 def _lead_claim(
     models: Mapping[str, Mapping[str, Row]], method: str, short: str, metric: str
 ) -> str:
-    """How PMI stands to one method, by the paired interval on each network."""
+    """PMI compared with one method, by the paired interval on each network."""
     sides: dict[str, list[str]] = {"ahead": [], "behind": [], "open": []}
     for model, methods in models.items():
         row = methods.get(method)
@@ -163,8 +142,10 @@ def _lead_claim(
         "behind": "is behind on",
         "open": "shows no clear difference on",
     }
-    told = "; ".join(f"{words[side]} {_listed(names)}" for side, names in sides.items() if names)
-    text = f"PMI against {NAMES[method]} (paired over units): PMI {told}."
+    verdicts = "; ".join(
+        f"{words[side]} {_listed(names)}" for side, names in sides.items() if names
+    )
+    text = f"PMI against {TEXTS[method]} (paired over units): PMI {verdicts}."
     compared = method.removesuffix("_published") in ("greedy", "netdissect", "compexp")
     if compared and (sides["behind"] or sides["open"]):
         text += " The paper's Table 2 has PMI ahead in every row; this run does not confirm that."
@@ -177,15 +158,15 @@ def _order_claim(
     models: Mapping[str, Mapping[str, Row]], better: str, worse: str, metric: str
 ) -> str:
     """Whether one method is above another on each network, as in the paper's rows."""
-    known = [
+    compared = [
         (model, float(methods[better][metric]) > float(methods[worse][metric]))
         for model, methods in models.items()
         if all(methods.get(name, {}).get(metric, "") != "" for name in (better, worse))
     ]
-    if not known:
+    if not compared:
         return ""
-    against = [model for model, holds in known if not holds]
-    claim = f"The paper's rows also have {NAMES[better]} above {NAMES[worse]}"
+    against = [model for model, holds in compared if not holds]
+    claim = f"The paper's rows also have {TEXTS[better]} above {TEXTS[worse]}"
     if not against:
         return f"{claim}: so they are on every network here."
     return f"{claim}: here it is the other way round on {_listed(against)}."
@@ -195,51 +176,52 @@ def concept_accuracy(rows: Sequence[Row]) -> list[str]:
     """The best method by named concepts on each network."""
     parts = []
     for model, methods in _models(rows).items():
-        known = {m: r for m, r in methods.items() if m in NAMES and r.get(ACCURACY, "") != ""}
-        if MAIN in known and len(known) > 1:
-            best = max(known, key=lambda m: float(known[m][ACCURACY]))
-            own = _value(known[MAIN], ACCURACY)
-            value = _value(known[best], ACCURACY)
+        judged = {m: r for m, r in methods.items() if m in TEXTS and r.get(ACCURACY, "") != ""}
+        if MAIN in judged and len(judged) > 1:
+            best = max(judged, key=lambda m: float(judged[m][ACCURACY]))
+            ours = _value(judged[MAIN], ACCURACY)
+            value = _value(judged[best], ACCURACY)
             parts.append(
-                f"{model}: PMI is best with {own}"
+                f"{model}: PMI is best with {ours}"
                 if best == MAIN
-                else f"{model}: {NAMES[best]} {value}, PMI {own}"
+                else f"{model}: {TEXTS[best]} {value}, PMI {ours}"
             )
     return [f"Concepts named correctly, best method. {'; '.join(parts)}."] if parts else []
 
 
-def caveats(methods: Sequence[str], labels: str, same_images: bool) -> list[str]:
-    """What has to be known to read the table."""
-    found = []
-    if names := [NAMES[method] for method in methods if method in FROM_MASKS]:
-        place = (
+def caveats(evidence: Evidence) -> list[str]:
+    """Facts that are needed to read the table."""
+    texts = []
+    labels, methods = evidence.labels, evidence.methods
+    if names := [TEXTS[method] for method in methods if METHODS[method].from_masks]:
+        images = (
             f"the very images that the annotators saw ({labels})"
-            if same_images
+            if evidence.same_images
             else f"other scenes ({labels}) than those that the annotators saw"
         )
-        found.append(
+        texts.append(
             f"{_listed(names)} read the masks of the ground truth that also wrote the references. "
             "With real images nobody has such masks, so in this world these methods are a ceiling "
             "on what labels can know, not rivals: PMI, which reads pixels only, may well be behind "
             "them, and where it is ahead, it is so in spite of their advantage. Their evidence is "
-            f"drawn from {place}."
+            f"drawn from {images}."
         )
-    if formulas := [NAMES[method] for method in methods if method in ("compexp", "invert")]:
-        found.append(
+    if formulas := [TEXTS[method] for method in methods if method in ("compexp", "invert")]:
+        texts.append(
             f"A formula of {_listed(formulas)} names up to several concepts, and concept accuracy "
             "counts it as right when any of them is the unit's, a negated one too: read their "
             "accuracy as an upper bound, and BERTScore and BLEU beside it."
         )
     if "clip_dissect" not in methods:
-        found.append(
+        texts.append(
             "CLIP-Dissect is not part of this run: it needs a CLIP checkpoint, which the run does "
             "not fetch (baselines.clip_dissect.path)."
         )
-    return found
+    return texts
 
 
 def about_sets(sets: Sequence[str]) -> list[str]:
-    """What has to be known of rows that were scored against annotation sets."""
+    """Facts on rows that were scored against annotation sets."""
     return [
         f"Scored against the annotations of a set: {_listed(sets)}. The concepts of such units are "
         "not known, so agreement is measured and naming the right concept is not. Methods that "

@@ -1,13 +1,7 @@
-"""Table 2: every method on every held-out network, side by side, with what it says.
-
-`write_comparison` joins the scores of all trials into `table.csv` (all figures), `summary.csv`
-(mean and deviation over trials), `table2.csv` (one row per network and method), the figures, and
-the section of the report.
-"""
+"""Table 2: every method on every held-out network, side by side."""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.core.drawing import write_figure
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv, read_json, write_csv
-from milan_core.experiments.baselines.comparison import UNITS
-from milan_core.experiments.generalization import tables
-from milan_core.scoring import figures
+from milan_core.core.files import read_csv, read_json
+from milan_core.core.numbers import number
+from milan_core.core.options import parse
+from milan_core.core.tables import Row, cell, grouped
+from milan_core.experiments.baselines.methods import UNITS
+from milan_core.experiments.baselines.options import MethodFacts
+from milan_core.experiments.generalization.options import TrialFacts
+from milan_core.experiments.generalization.tables import score_cells, summarize
+from milan_core.experiments.generalization.trials import scores_of
 from milan_core.scoring.bootstrap import Bootstrap
-from milan_core.scoring.scores import ACCURACY, BERT_F, MAIN, cell, number
+from milan_core.scoring.scorer import ACCURACY, BERT_F, LEAD, MAIN, judged_mean
+from milan_core.scoring.tables import Score, read_scores
 
 ALL = "all networks"
+TABLE = ("model", "method", "trial", "metric", "value", "low", "high", "n")
+SUMMARY = ("model", "method", "metric", "trials", "mean", "std")
 TABLE2 = (
     "model", "method", "trials", "n",
     BERT_F, "bert_low", "bert_high", "bert_lead", "bert_lead_low", "bert_lead_high",
@@ -39,131 +40,111 @@ ORDER = (
     "compexp_published", "netdissect_published", "constant", "most_frequent", "prior_only",
     "shuffled_prediction",
 )  # fmt: skip
-Row = dict[str, Any]
+NAMES = {BERT_F: "bert", ACCURACY: "accuracy"}
+"""How the columns of the two main metrics begin."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Files of one trial: its own scores, and those of the other methods beside them."""
+    """One trial: its own scores and those of the other methods, and its rows of units.csv."""
 
-    train: tuple[str, ...]
-    test: str
-    seed: int
-    scores: Path
-    methods: Path
+    facts: TrialFacts
+    scores: Sequence[Score]
+    units: Sequence[Row]
+    methods: MethodFacts
 
 
-def write_comparison(trials: Sequence[Trial], seed: int, folder: Path) -> list[Row]:
-    """Write the tables and figures of all `trials` into `folder`; returns the rows of Table 2.
+def read_trial(facts: TrialFacts, scores: Path, methods: Path, units: Path, found: Path) -> Trial:
+    """Read the files of one trial: scores.csv of both steps, units.csv and facts.json."""
+    both = [*scores_of(scores).values(), *read_scores(methods)]
+    told = parse(MethodFacts, read_json(found, "facts of a trial"), f"{found}")
+    return Trial(facts, both, read_csv(units, UNITS), told)
 
-    Refuses trials of one network that was probed with different manifests: their units saw other
-    images. Networks that share a manifest are also pooled, as `all networks`.
-    """
-    facts = [read_json(t.methods.with_name("facts.json"), "facts of a trial") for t in trials]
-    manifests = check_manifests(trials, facts)
-    entries = [
-        tables.SplitScores("", "+".join(t.train), t.test, t.seed, t.scores, (t.methods,))
-        for t in trials
-    ]
-    tables.write_baselines(entries, folder)
-    long = read_csv(folder / "table.csv")
-    rows = network_rows(long)
-    _add_passing(rows, trials, facts)
-    if len(manifests) > 1 and len(set(manifests.values())) == 1:
-        rows += pooled_rows(trials, Bootstrap(seed))
-    write_csv(
-        folder / "table2.csv", TABLE2, [[row.get(name, "") for name in TABLE2] for row in rows]
+
+def long_tables(trials: Sequence[Trial]) -> tuple[list[list[object]], list[list[object]]]:
+    """Rows of table.csv and summary.csv: every method of every trial."""
+    scores = [(trial.facts, row) for trial in trials for row in trial.scores]
+    table = [[facts.test, row.method, facts.seed, *score_cells(row)] for facts, row in scores]
+    return table, summarize(
+        ((facts.test, row.method, row.metric), row.value) for facts, row in scores
     )
-    # An annotator is scored against the others only: fewer references, a lower best match.
-    alike = [row for row in long if row["method"] != "annotators"]
-    for metric, name, shown in ((ACCURACY, "accuracy", long), (BERT_F, "bertscore", alike)):
-        if any(row["metric"] == metric for row in shown):
-            write_figure(folder / f"{name}.svg", figures.accuracy_figure(shown, metric))
-        else:
-            (folder / f"{name}.svg").unlink(missing_ok=True)  # of a run that had the figure
+
+
+def table2(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[Row]:
+    """Rows of Table 2, a row per network and method.
+
+    Networks that were all probed with one set of images are also pooled, as `all networks`.
+
+    Raises:
+        UserError: trials of one network that was probed with different images.
+
+    """
+    manifests = check_manifests(trials)
+    rows = network_rows(trials)
+    if len(manifests) > 1 and len(set(manifests.values())) == 1:
+        rows += pooled_rows(trials, bootstrap)
     return rows
 
 
-def check_manifests(trials: Sequence[Trial], facts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def check_manifests(trials: Sequence[Trial]) -> dict[str, str]:
     """The manifest that each network was probed with, one for all of its trials."""
-    found: dict[str, str] = {}
-    for trial, own in zip(trials, facts, strict=True):
-        known = found.setdefault(trial.test, own["manifest"])
-        if known != own["manifest"]:
+    manifests: dict[str, str] = {}
+    for trial in trials:
+        test, manifest = trial.facts.test, trial.methods.manifest
+        if manifests.setdefault(test, manifest) != manifest:
             raise UserError(
-                f"{trial.methods}: {trial.test!r} was probed with manifest {own['manifest']}, in "
-                f"another trial with {known}; results of different images are not compared, so "
-                "make both trials again"
+                f"baselines: {test!r} was probed with manifest {manifest} for split "
+                f"{trial.facts.split!r}, in another trial with {manifests[test]}; results of "
+                "different images are not compared, so make both trials again"
             )
-    return found
+    return manifests
 
 
-def _add_passing(
-    rows: Sequence[Row], trials: Sequence[Trial], facts: Sequence[Mapping[str, Any]]
-) -> None:
-    """The share of units whose label passes its method's own threshold, mean over trials."""
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for trial, own in zip(trials, facts, strict=True):
-        for method, share in own["passes"].items():
-            found[trial.test, method].append(share)
-    for row in rows:
-        if values := found.get((str(row["model"]), str(row["method"]))):
-            row["passes"] = float(np.mean(values))
+def network_rows(trials: Sequence[Trial]) -> list[Row]:
+    """Rows of single networks: means over trials of values and interval ends."""
+    rows: list[Row] = []
+    for model, group in grouped(trials, lambda trial: trial.facts.test).items():
+        scores = [row for trial in group for row in trial.scores]
+        by_method = grouped(scores, lambda row: row.method)
+        for method in ORDER:
+            if method in by_method:
+                row = _network_row(model, method, by_method[method])
+                shares = [trial.methods.passes.get(method) for trial in group]
+                if kept := [share for share in shares if share is not None]:
+                    row["passes"] = float(np.mean(kept))
+                rows.append(row)
+    return rows
 
 
-def network_rows(long: Sequence[Mapping[str, str]]) -> list[Row]:
-    """Rows of Table 2 for single networks: means over trials of values and interval ends."""
-    groups: dict[tuple[str, str], dict[str, list[Mapping[str, str]]]] = defaultdict(dict)
-    for row in long:
-        if row["method"] in ORDER:
-            groups[row["model"], row["method"]].setdefault(row["metric"], []).append(row)
-    rows = [_network_row(*key, metrics) for key, metrics in groups.items()]
-    models = list(dict.fromkeys(str(row["model"]) for row in rows))
-    return sorted(
-        rows, key=lambda row: (models.index(str(row["model"])), ORDER.index(str(row["method"])))
-    )
+def _network_row(model: str, method: str, scores: Sequence[Score]) -> dict[str, Any]:
+    metrics = grouped(scores, lambda row: row.metric)
 
-
-def _network_row(
-    model: str, method: str, metrics: Mapping[str, Sequence[Mapping[str, str]]]
-) -> Row:
-    def mean(metric: str, column: str = "value") -> float | str:
-        values = [number(row[column]) for row in metrics.get(metric, ())]
+    def mean(metric: str, field: str = "value") -> float | str:
+        values = [getattr(row, field) for row in metrics.get(metric, ())]
         return cell(float(np.mean(values))) if values else ""
 
     first = next(iter(metrics.values()))
-    row: Row = {"model": model, "method": method, "trials": len(first), "n": first[0]["n"]}
-    for metric, name in ((BERT_F, "bert"), (ACCURACY, "accuracy")):
+    row: dict[str, Any] = {"model": model, "method": method, "trials": len(first), "n": first[0].n}
+    for metric, name in NAMES.items():
         row[metric] = mean(metric)
         row.update({f"{name}_{end}": mean(metric, end) for end in ("low", "high")})
-        lead = f"{metric}:lead-of-pmi"
-        row[f"{name}_lead"] = mean(lead)
-        row.update({f"{name}_lead_{end}": mean(lead, end) for end in ("low", "high")})
+        row[f"{name}_lead"] = mean(metric + LEAD)
+        row.update({f"{name}_lead_{end}": mean(metric + LEAD, end) for end in ("low", "high")})
     return {**row, **{metric: mean(metric) for metric in ("bleu", "rouge-l-f")}}
 
 
 def pooled_rows(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[Row]:
-    """Rows of Table 2 over the units of all networks, values of a unit averaged over trials."""
-    found: dict[str, dict[tuple[str, str, str], list[tuple[float, float]]]] = {}
-    for trial in trials:
-        for said in read_csv(trial.methods.with_name("units.csv"), UNITS):
-            key = (trial.test, said["layer"], said["unit"])
-            own = found.setdefault(said["method"], {}).setdefault(key, [])
-            own.append((number(said[ACCURACY]), number(said[BERT_F])))
-    units = list(found.get(MAIN, {}))
-    values = {
-        method: np.array([np.mean(by_unit[key], axis=0) for key in units])
-        for method, by_unit in found.items()
-        if by_unit.keys() == set(units)
-    }
+    """Rows over the units of all networks, values of a unit averaged over trials."""
+    values = _unit_values(trials)
+    count = len(values[MAIN])
     rows: list[Row] = []
     for method in [name for name in ORDER if name in values]:
-        row: Row = {"model": ALL, "method": method, "n": len(units)}
+        row: dict[str, Any] = {"model": ALL, "method": method, "n": count}
         for place, (metric, name) in enumerate(((ACCURACY, "accuracy"), (BERT_F, "bert"))):
             ours, theirs = values[MAIN][:, place], values[method][:, place]
             kept = theirs[~np.isnan(theirs)]
             low, high = bootstrap.interval(kept, metric)
-            row[metric] = cell(float(kept.mean()) if len(kept) else math.nan)
+            row[metric] = cell(judged_mean(kept))
             row.update({f"{name}_low": cell(low), f"{name}_high": cell(high)})
             if method != MAIN:
                 lead = bootstrap.paired(ours, theirs, metric)
@@ -171,3 +152,22 @@ def pooled_rows(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[Row]:
                 row.update({name: cell(end) for name, end in zip(names, lead, strict=True)})
         rows.append(row)
     return rows
+
+
+def _unit_values(trials: Sequence[Trial]) -> Mapping[str, np.ndarray]:
+    """Concept accuracy and BERTScore F by method, float64 [units, 2], means over trials.
+
+    Methods that lack a unit are left out.
+    """
+    by_method: dict[str, dict[tuple[str, str, str], list[tuple[float, float]]]] = defaultdict(dict)
+    for trial in trials:
+        for row in trial.units:
+            key = (trial.facts.test, row["layer"], row["unit"])
+            pair = (number(row[ACCURACY]), number(row[BERT_F]))
+            by_method[row["method"]].setdefault(key, []).append(pair)
+    units = list(by_method[MAIN])
+    return {
+        method: np.array([np.mean(by_unit[key], axis=0) for key in units])
+        for method, by_unit in by_method.items()
+        if by_unit.keys() == set(units)
+    }

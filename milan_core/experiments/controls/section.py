@@ -8,9 +8,9 @@ from math import isnan, nan
 from milan_core.core.section import Column, Link, Picture, Section, Table
 from milan_core.experiments.controls import wording
 from milan_core.experiments.controls.options import ControlsOptions
-from milan_core.experiments.controls.tables import HELD_OUT
 from milan_core.experiments.controls.tables import Table as Scores
-from milan_core.scoring.scores import ACCURACY, BERT_F
+from milan_core.experiments.generalization.options import HELD_OUT
+from milan_core.scoring.scorer import ACCURACY, BERT_F
 
 KEYS = ("split", "trial")
 LAMBDA_COLUMNS = (

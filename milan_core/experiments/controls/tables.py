@@ -9,11 +9,7 @@ from pathlib import Path
 
 from milan_core.core.files import read_csv
 from milan_core.core.numbers import number
-from milan_core.scoring.pmi import JUDGED
-from milan_core.scoring.scores import MAIN
-
-LEAD = f":lead-of-{MAIN}"
-HELD_OUT, WITHIN = "leave-one-network-out", "within-network"
+from milan_core.experiments.generalization.sweep import JUDGED
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from milan_core.core.numbers import number
 from milan_core.core.section import Column, Picture, Section, Table
+from milan_core.core.tables import Row
+from milan_core.experiments.generalization.transfer import Transfer
 
-Row = Mapping[str, Any]
 TABLE3 = (
     Column("experiment", "Experiment"),
     Column("learnt", "Learnt from"),
@@ -62,8 +63,9 @@ COST = (
 )
 
 
-def transfer_section(table: Sequence[Row], rows: Sequence[Row], paired: Sequence[Row]) -> Section:
+def transfer_section(results: Transfer) -> Section:
     """The section; columns and tables without a value are left out."""
+    table, rows, paired = results.table3, results.rows, results.paired
     items: list[Table | Picture] = [
         Table(
             "table3.csv",
@@ -106,25 +108,25 @@ def _known(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
 
 def sentences(table: Sequence[Row], rows: Sequence[Row], paired: Sequence[Row]) -> list[str]:
     """What the tables say: the order of the experiments, the paired costs, and PMI's part."""
-    found = [text for text in (*_costs(paired), _agreement(table), *_baselines(rows)) if text]
+    texts = [text for text in (*_costs(paired), _agreement(table), *_baselines(rows)) if text]
     for column, name in (("lead", "concept accuracy"), ("bert_lead", "BERTScore F")):
-        own = [row for row in rows if not math.isnan(_number(row[f"{column}_low"]))]
-        ahead = sum(_number(row[f"{column}_low"]) > 0 for row in own)
-        behind = sum(_number(row[f"{column}_high"]) < 0 for row in own)
-        if own:
-            found.append(
+        paired_rows = [row for row in rows if not math.isnan(number(row[f"{column}_low"]))]
+        ahead = sum(number(row[f"{column}_low"]) > 0 for row in paired_rows)
+        behind = sum(number(row[f"{column}_high"]) < 0 for row in paired_rows)
+        if paired_rows:
+            texts.append(
                 "Re-ranking by pointwise mutual information is clearly ahead of greedy p(d|E) in "
-                f"{name} in {ahead} of {len(own)} rows, clearly behind in {behind}."
+                f"{name} in {ahead} of {len(paired_rows)} rows, clearly behind in {behind}."
             )
-    return found or ["Without known concepts and without BERTScore only BLEU and ROUGE are left."]
+    return texts or ["Without known concepts and without BERTScore only BLEU and ROUGE are left."]
 
 
 def _costs(paired: Sequence[Row]) -> list[str]:
     if not paired:
         return []
-    worse = [row for row in paired if _number(row["low"]) > 0]
-    better = [row for row in paired if _number(row["high"]) < 0]
-    found = [
+    worse = [row for row in paired if number(row["low"]) > 0]
+    better = [row for row in paired if number(row["high"]) < 0]
+    texts = [
         "The paper finds that describing units of a network whose other units were learnt "
         "from is easier than crossing to another. On the same units, learning elsewhere "
         f"costs accuracy clearly (the 95% interval of the paired difference excludes zero) "
@@ -132,15 +134,15 @@ def _costs(paired: Sequence[Row]) -> list[str]:
     ]
     if better:
         gains = ", ".join(sorted({f"{row['test']} by {row['train']}" for row in better}))
-        found.append(
+        texts.append(
             f"This disagrees with the paper for {gains}: a within-network captioner here "
             "learns from a few hundred units, one that learns elsewhere often from more."
         )
-    return found
+    return texts
 
 
 def _agreement(table: Sequence[Row]) -> str:
-    """BERTScore of rows whose concepts nobody knows: the figure of the paper's table."""
+    """BERTScore of rows without ground truth: the metric of the paper's table."""
     parts = [
         f"{row['learnt']} to {row['described']} {row['bert_f']:.3f}"
         for row in table
@@ -155,19 +157,15 @@ def _agreement(table: Sequence[Row]) -> str:
 
 
 def _baselines(rows: Sequence[Row]) -> list[str]:
-    """Whether agreement with annotation sets is more than a text without any look would get."""
-    found = []
-    own = [row for row in rows if row["accuracy"] == ""]
+    """Whether agreement with annotation sets is higher than that of a constant text."""
+    texts = []
+    sets = [row for row in rows if row["accuracy"] == ""]
     for column, name in (("bert_f", "BERTScore F"), ("rouge_l_f", "ROUGE-L F"), ("bleu", "BLEU")):
-        known = [row for row in own if "" not in (row[column], row[f"{column}_constant"])]
-        above = sum(row[column] > row[f"{column}_constant"] for row in known)
-        if known:
-            found.append(
+        scored = [row for row in sets if "" not in (row[column], row[f"{column}_constant"])]
+        above = sum(row[column] > row[f"{column}_constant"] for row in scored)
+        if scored:
+            texts.append(
                 f"By {name} the descriptions of annotation sets are above the best constant text "
-                f"of the training annotations in {above} of {len(known)} rows."
+                f"of the training annotations in {above} of {len(scored)} rows."
             )
-    return found
-
-
-def _number(value: Any) -> float:
-    return float(value) if value not in ("", None) else math.nan
+    return texts

@@ -1,123 +1,79 @@
-"""The result tables: scores of all splits and trials side by side.
-
-`results/generalization/table.csv` has the described method of every split,
-`results/baselines/table.csv` every method on every held-out network. Beside each, `summary.csv` has
-mean and standard deviation over trials. `results/generalization/lambda.csv` has the sweeps of
-`experiments.pmi`.
-"""
+"""The long tables: metrics of all trials, their means over trials, and the sweeps over lambda."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv, write_csv
-from milan_core.scoring.pmi import JUDGED
-from milan_core.scoring.scores import MAIN, Score, cell, read_scores
+from milan_core.core.files import read_csv
+from milan_core.core.tables import cell, grouped
+from milan_core.experiments.generalization.options import WITHIN, TrialFacts
+from milan_core.experiments.generalization.sweep import JUDGED
+from milan_core.experiments.generalization.trials import Trial
+from milan_core.scoring.scorer import MAIN
+from milan_core.scoring.tables import Score
 
-GENERALIZATION = ("experiment", "train", "test", "trial", "metric", "value", "low", "high", "n")
-BASELINES = ("model", "method", "trial", "metric", "value", "low", "high", "n")
-_SUMMARY = ("trials", "mean", "std")
-
-
-@dataclass(frozen=True)
-class SplitScores:
-    """Where the scores of one split and trial are, and what the split is.
-
-    `train` and `test` are names of networks, several joined by `+` ("alexnet+lite0").
-    """
-
-    experiment: str
-    train: str
-    test: str
-    trial: int
-    path: Path
-    more: tuple[Path, ...] = ()  # scores of further methods in the same trial
+NAMES = ("experiment", "train", "test")
+TABLE = (*NAMES, "trial", "metric", "value", "low", "high", "n")
+SUMMARY = (*NAMES, "metric", "trials", "mean", "std")
 
 
-def _read(entry: SplitScores) -> list[Score]:
-    rows = read_scores(entry.path)
-    if not any(row.method == MAIN for row in rows):
-        message = f"{entry.path} has no rows of method {MAIN!r}; run its score step again"
-        raise UserError(message)
-    return rows
-
-
-def _figures(row: Score) -> list[object]:
+def score_cells(row: Score) -> list[object]:
+    """The cells of a score: metric, value, low, high, n."""
     return [row.metric, cell(row.value), cell(row.low), cell(row.high), row.n]
 
 
-def summarise(
-    rows: Iterable[tuple[tuple[Hashable, ...], float]],
-) -> list[list[object]]:
-    """Mean and standard deviation (n - 1) over trials of (key, value) rows, in order of appearance.
+def summarize(values: Iterable[tuple[tuple[Hashable, ...], float]]) -> list[list[object]]:
+    """Mean and standard deviation (n - 1) over trials of (key, value), in order of appearance.
 
-    The standard deviation of a single trial is an empty cell; NaN values do not count.
+    Returns rows of the key, the number of values that are not NaN, mean, deviation. The deviation
+    of a single trial is an empty cell.
     """
-    groups: dict[tuple[Hashable, ...], list[float]] = {}
-    for key, value in rows:
-        groups.setdefault(key, [])
-        if not math.isnan(value):
-            groups[key].append(value)
-    return [
-        [
-            *key,
-            len(values),
-            cell(float(np.mean(values))) if values else "",
-            cell(float(np.std(values, ddof=1))) if len(values) > 1 else "",
-        ]
-        for key, values in groups.items()
+    rows: list[list[object]] = []
+    for key, group in grouped(values, lambda item: item[0]).items():
+        kept = [value for _, value in group if not math.isnan(value)]
+        mean = cell(float(np.mean(kept))) if kept else ""
+        std = cell(float(np.std(kept, ddof=1))) if len(kept) > 1 else ""
+        rows.append([*key, len(kept), mean, std])
+    return rows
+
+
+def long_tables(trials: Sequence[Trial]) -> tuple[list[list[object]], list[list[object]]]:
+    """Rows of table.csv and summary.csv: the described method of every trial."""
+    scores = [
+        (trial, row) for trial in trials for row in trial.scores.values() if row.method == MAIN
     ]
+    table = [[*trial.key, trial.facts.seed, *score_cells(row)] for trial, row in scores]
+    return table, summarize(((*trial.key, row.metric), row.value) for trial, row in scores)
 
 
-def write_generalization(entries: Sequence[SplitScores], folder: Path) -> None:
-    """Write `table.csv` and `summary.csv` of method `pmi` for all splits into `folder`."""
-    table, keyed = [], []
-    for entry in entries:
-        names = (entry.experiment, entry.train, entry.test)
-        for row in _read(entry):
-            if row.method == MAIN:
-                table.append([*names, entry.trial, *_figures(row)])
-                keyed.append(((*names, row.metric), row.value))
-    write_csv(folder / "table.csv", GENERALIZATION, table)
-    header = ("experiment", "train", "test", "metric", *_SUMMARY)
-    write_csv(folder / "summary.csv", header, summarise(keyed))
+def joined_sweeps(trials: Sequence[TrialFacts], files: Sequence[Path]) -> list[dict[str, str]]:
+    """The sweeps of the trials whose captioner is the published one, and of those within networks.
 
-
-def write_baselines(entries: Sequence[SplitScores], folder: Path) -> None:
-    """Write `table.csv` and `summary.csv` of every method; column `model` is the test network."""
-    table, keyed = [], []
-    for entry in entries:
-        further = [row for path in entry.more for row in read_scores(path)]
-        for row in [*_read(entry), *further]:
-            table.append([entry.test, row.method, entry.trial, *_figures(row)])
-            keyed.append(((entry.test, row.method, row.metric), row.value))
-    write_csv(folder / "table.csv", BASELINES, table)
-    header = ("model", "method", "metric", *_SUMMARY)
-    write_csv(folder / "summary.csv", header, summarise(keyed))
-
-
-def write_lambda(sweeps: Sequence[tuple[str, int, Path]], path: Path) -> None:
-    """Join the sweeps (split name, trial, file of `pmi.write_sweep`) into one table at `path`.
-
-    Sweeps without truth lack the columns of accuracy: empty cells beside those that have it.
+    Sweeps without ground truth lack the columns of accuracy: empty cells beside those that have
+    them.
     """
-    found = {source: read_csv(source, ("lambda",)) for _, _, source in sweeps}
-    headers = [list(rows[0]) for rows in found.values() if rows]
+    sweeps = [
+        (trial, path, read_csv(path, ("lambda",)))
+        for trial, path in zip(trials, files, strict=True)
+        if trial.primary or trial.experiment == WITHIN
+    ]
+    headers = [list(rows[0]) for _, _, rows in sweeps if rows]
     header = max(headers, key=len, default=[])
-    for source, rows in found.items():
-        columns = list(rows[0]) if rows else header
-        if columns not in (header, [name for name in header if name not in JUDGED]):
-            message = f"{source} has the columns {columns}, the other sweeps {header}"
-            raise UserError(message)
-    table = [
-        [split, str(trial), *(row.get(name, "") for name in header)]
-        for split, trial, source in sweeps
-        for row in found[source]
-    ]
-    write_csv(path, ["split", "trial", *header], table)
+    without = [name for name in header if name not in JUDGED]
+    joined = []
+    for trial, path, rows in sweeps:
+        if rows and list(rows[0]) not in (header, without):
+            raise UserError(f"{path} has the columns {list(rows[0])}, the other sweeps {header}")
+        names = {"split": sweep_name(trial), "trial": str(trial.seed)}
+        joined += [names | {name: row.get(name, "") for name in header} for row in rows]
+    return joined
+
+
+def sweep_name(trial: TrialFacts) -> str:
+    """The column `split` of a sweep: captioners of the whole corpus describe several networks."""
+    return f"{trial.split}_{trial.test}" if trial.split == "all" else trial.split

@@ -5,15 +5,22 @@ import math
 import pytest
 
 from milan_core.core.drawing import write_figure
-from milan_core.core.files import read_csv, write_csv
+from milan_core.core.files import write_csv
 from milan_core.core.section import read_section
 from milan_core.core.step import Compute
+from milan_core.experiments.baselines import tables as table2
+from milan_core.experiments.baselines.options import MethodFacts
 from milan_core.experiments.controls import wording
 from milan_core.experiments.controls.options import ControlsOptions
 from milan_core.experiments.controls.step import ControlsSection
 from milan_core.experiments.controls.tables import Figure, Table, average, lambda_rows
 from milan_core.experiments.generalization import tables
-from milan_core.scoring import figures, pmi, scores
+from milan_core.experiments.generalization.figure import lambda_figure
+from milan_core.experiments.generalization.options import HELD_OUT, TrialFacts
+from milan_core.experiments.generalization.sweep import write_sweep
+from milan_core.experiments.generalization.trials import Trial
+from milan_core.scoring.scorer import AGREEMENT, DIVERSITY
+from milan_core.scoring.tables import Score
 
 COLUMNS = ("model", "method", "metric", "value", "low", "high", "n")
 
@@ -25,27 +32,29 @@ def table(tmp_path, *rows):
 
 def write_tables(results):
     rows = [
-        scores.Score("pmi", "concept_accuracy", 0.5, 0.4, 0.6, 2),
-        scores.Score("pmi", "bert_score-f", 0.62, 0.6, 0.64, 3),
-        scores.Score("constant", "concept_accuracy", 0.1, 0.05, 0.2, 2),
-        scores.Score("constant", "concept_accuracy:lead-of-pmi", 0.4, 0.3, 0.5, 2),
+        Score("pmi", "concept_accuracy", 0.5, 0.4, 0.6, 2),
+        Score("pmi", "bert_score-f", 0.62, 0.6, 0.64, 3),
+        Score("constant", "concept_accuracy", 0.1, 0.05, 0.2, 2),
+        Score("constant", "concept_accuracy:lead-of-pmi", 0.4, 0.3, 0.5, 2),
     ]
-    scores.write_scores(results / "s.csv", rows)
-    entry = tables.SplitScores("leave-one-network-out", "other", "net_a", 0, results / "s.csv")
-    tables.write_generalization([entry], results / "generalization")
-    tables.write_baselines([entry], results / "baselines")
+    facts = TrialFacts(
+        experiment=HELD_OUT, split="without_net_a", train=["other"], test="net_a", seed=0,
+        learnt="other", described="net_a", primary=True,
+    )  # fmt: skip
+    trial = Trial(facts, {(row.method, row.metric): row for row in rows}, {}, [])
+    write_csv(results / "generalization/table.csv", tables.TABLE, tables.long_tables([trial])[0])
+    methods = table2.Trial(facts, rows, [], MethodFacts(manifest="", passes={}))
+    write_csv(results / "baselines/table.csv", table2.TABLE, table2.long_tables([methods])[0])
     sweep: list[dict[str, float]] = []
     for weight in (0.0, 0.2):
-        values = dict.fromkeys((*pmi.DIVERSITY, *pmi.AGREEMENT), 1.0)
+        values = dict.fromkeys((*DIVERSITY, *AGREEMENT), 1.0)
         values |= {"concept_accuracy": 0.5, "low": 0.4, "high": 0.6, "accuracy_gain": 0.0}
         sweep.append({"lambda": weight, **values, "gain_low": -0.1, "gain_high": 0.1, "n": 2})
-    pmi.write_sweep(results / "sweep.csv", sweep)
+    write_sweep(results / "sweep.csv", sweep)
+    joined = tables.joined_sweeps([facts], [results / "sweep.csv"])
     path = results / "generalization/lambda.csv"
-    tables.write_lambda([("without_net_a", 0, results / "sweep.csv")], path)
-    svg = figures.lambda_figure(read_csv(path))
-    write_figure(results / "generalization/lambda.svg", svg)
-    svg = figures.accuracy_figure(read_csv(results / "baselines/table.csv"))
-    write_figure(results / "baselines/accuracy.svg", svg)
+    write_csv(path, list(joined[0]), [list(row.values()) for row in joined])
+    write_figure(results / "generalization/lambda.svg", lambda_figure(joined, 0.2))
 
 
 def test_the_section_reads_tables_of_both_experiments(tmp_path):

@@ -12,23 +12,20 @@ from milan_core.captioner.language_model import LanguageModel
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.files import write_csv
 from milan_core.core.section import read_section
-from milan_core.experiments.decoding.section import _panel, sentences, write_study
-from milan_core.experiments.decoding.study import (
-    COLUMNS,
-    HALVES,
-    TIMING,
-    _Decoding,
-    first_half,
-    measured_row,
-    trials,
-)
+from milan_core.core.step import Compute
+from milan_core.experiments.decoding.figure import _panel
+from milan_core.experiments.decoding.options import StrategyOptions
+from milan_core.experiments.decoding.section import sentences
+from milan_core.experiments.decoding.step import StrategyTable
+from milan_core.experiments.decoding.strategies import TimedCaptioner, decode_all
+from milan_core.experiments.decoding.tables import COLUMNS, TIMING
 from milan_core.scoring.bootstrap import Bootstrap
-from milan_core.scoring.scores import ACCURACY, Measured
+from milan_core.scoring.compared import HALVES, compared_row, first_half
+from milan_core.scoring.scorer import ACCURACY, Measured
 
-OPTIONS = {
-    **{"beams": [1, 6], "lambdas": [0.0, 0.5], "token_lambdas": [0.3], "token_beam": 4},
-    **{"samples": 2, "length": 8},
-}
+OPTIONS = StrategyOptions(
+    beams=[1, 6], lambdas=[0.0, 0.5], token_lambdas=[0.3], token_beam=4, samples=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +44,8 @@ def features():
 
 
 def test_every_strategy_is_the_captioners_own(captioner, features):
-    decoding = _Decoding(captioner, features, OPTIONS)
-    found = {(t.strategy, t.beams, t.weight): t.rounds for t in trials(decoding, OPTIONS, 3)}
+    timed = TimedCaptioner(captioner, features, length=8)
+    found = {(d.strategy, d.beams, d.weight): d.rounds for d in decode_all(timed, OPTIONS, 3)}
     assert next(iter(found)) == ("greedy", 1, 0.0)
     decode = {"features": features, "length": 8}
     for key, more in {
@@ -66,8 +63,8 @@ def test_every_strategy_is_the_captioners_own(captioner, features):
         captioner.decode(**decode, strategy="sample", mi=False, seed=3 + i).captions for i in (0, 1)
     ]
     assert found["sample", 1, 0.0] == draws
-    assert len(decoding.costs) == 1 + 2 + 1 + 1 + 2
-    assert all(cost >= 0 for _, _, cost in decoding.costs)
+    assert len(timed.costs) == 1 + 2 + 1 + 1 + 2
+    assert all(cost >= 0 for _, _, cost in timed.costs)
 
 
 def row(strategy, beams, weight, accuracy, gain, distinct):
@@ -127,7 +124,7 @@ def test_halves_are_of_the_judged_units_and_those_of_every_strategy():
     assert half.sum() == 3
     assert not half[np.isnan(correct)].any()
     measures = (Measured({}, {ACCURACY: values}) for values in (correct, base))
-    found = measured_row(*measures, Bootstrap(5, 100))
+    found = compared_row(*measures, Bootstrap(5, 100))
     rest = ~half & ~np.isnan(correct)
     assert found["half"] == correct[half].mean()
     assert found["other"] == found["other_gain"] == correct[rest].mean()
@@ -154,8 +151,18 @@ def test_tables_figure_and_section(tmp_path):
     write_csv(folder / "timing.csv", TIMING, [["net", "greedy", 1, 10, 0.1, 10.0]])
     bytes_of = []
     for out in (tmp_path / "a", tmp_path / "b"):
-        write_study([folder / "table.csv"], 0.2, 50, out)
+        StrategyTable(
+            tables=[folder / "table.csv"],
+            timings=[folder / "timing.csv"],
+            temperature=0.2,
+            beam_size=50,
+            table=out / "table.csv",
+            timing=out / "timing.csv",
+            figure=out / "study.svg",
+            section=out / "section.json",
+        ).run(Compute())
         bytes_of.append([(out / n).read_bytes() for n in ("table.csv", "study.svg")])
         section = read_section(out / "section.json")
+        assert section.name == "decoding"
         assert {item.path for item in section.items} == {"study.svg", "table.csv", "timing.csv"}
     assert bytes_of[0] == bytes_of[1]

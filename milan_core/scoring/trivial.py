@@ -1,4 +1,4 @@
-"""Descriptions that need no look at the unit: what every score must be compared with.
+"""Trivial baselines: descriptions made without looking at the unit.
 
 `spec/milan.md` 6.6: constant strings beat published systems on several text scores, so constants,
 the most frequent caption and shuffled predictions stand beside every result.
@@ -12,21 +12,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from milan_core.core.seeding import generator
-from milan_core.scoring.metrics import normalise
-from milan_core.scoring.units import Material, Truth
+from milan_core.scoring.metrics import normalize
+from milan_core.scoring.references import References
+from milan_core.scoring.tables import Truth
 from milan_core.scoring.words import tokens
 
 
 def most_frequent(captions: Sequence[str]) -> str:
-    """The training caption said most often (normalised texts are equal; ties: alphabetical)."""
-    counts = Counter(text for text in map(normalise, captions) if text)
+    """The most frequent training caption (normalized texts are equal; ties: alphabetical)."""
+    counts = Counter(text for text in map(normalize, captions) if text)
     if not counts:
         raise ValueError("most_frequent needs at least one non-empty training caption")
     return min(counts, key=lambda text: (-counts[text], text))
 
 
 def _word_matrix(texts: Sequence[str]) -> np.ndarray:
-    """Which words each text has: float32 [texts, vocabulary]."""
+    """Word indicators of each text: float32 [texts, vocabulary]."""
     split = [set(tokens(text)) for text in texts]
     column = {word: i for i, word in enumerate(sorted(set().union(*split)))}
     matrix = np.zeros((len(texts), len(column)), dtype=np.float32)
@@ -41,7 +42,7 @@ def agreement_constant(captions: Sequence[str]) -> str:
     ROUGE-1 compares sets of words, so the mean over all pairs is one matrix product. Ties:
     alphabetical.
     """
-    counts = Counter(text for text in map(normalise, captions) if tokens(text))
+    counts = Counter(text for text in map(normalize, captions) if tokens(text))
     if not counts:
         raise ValueError("agreement_constant needs at least one training caption with a word")
     texts = sorted(counts)
@@ -58,7 +59,7 @@ def accuracy_constant(captions: Sequence[str], truth: Sequence[Truth]) -> str:
 
     The strongest fixed guess for concept accuracy. Ties: more frequent, then alphabetical.
     """
-    counts = Counter(text for text in map(normalise, captions) if text)
+    counts = Counter(text for text in map(normalize, captions) if text)
     accepts = Counter(entry.accept for entry in truth if entry.specific)
     if not counts or not accepts:
         raise ValueError("accuracy_constant needs training captions and specific training units")
@@ -71,9 +72,9 @@ def accuracy_constant(captions: Sequence[str], truth: Sequence[Truth]) -> str:
 
 
 def permutations(layers: Sequence[str], seed: int, count: int = 20) -> np.ndarray:
-    """Orders in which descriptions are dealt to other units of their layer: int64 [count, units].
+    """Random permutations of the units within each layer: int64 [count, units].
 
-    Within a layer, so that what is typical of the layer is kept: the harder baseline.
+    Descriptions stay in their layer and keep what is typical of it: the harder baseline.
     """
     random = generator(seed, "shuffled_prediction", len(layers))
     names = np.array(layers)
@@ -85,20 +86,18 @@ def permutations(layers: Sequence[str], seed: int, count: int = 20) -> np.ndarra
     return orders
 
 
-def annotator_rounds(
-    material: Material,
-) -> list[tuple[list[str], list[tuple[str, ...]]]]:
+def annotator_rounds(references: References) -> list[tuple[list[str], list[tuple[str, ...]]]]:
     """Each annotator as the predictor: (their texts, the other annotators' texts), in unit order.
 
     Uses as many annotators as every unit has; fewer than two give no round.
     """
-    count = min((len(texts) for texts in material.references), default=0)
+    count = min((len(texts) for texts in references.texts), default=0)
     if count < 2:
         return []
     return [
         (
-            [texts[who] for texts in material.references],
-            [texts[:who] + texts[who + 1 : count] for texts in material.references],
+            [texts[annotator] for texts in references.texts],
+            [texts[:annotator] + texts[annotator + 1 : count] for texts in references.texts],
         )
-        for who in range(count)
+        for annotator in range(count)
     ]

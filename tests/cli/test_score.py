@@ -1,4 +1,4 @@
-"""`milan describe score`: any table of descriptions, against people or known concepts."""
+"""`milan score`: any table of descriptions, against people or known concepts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> Path:
 
 def score(files: Path, *more: object) -> tuple[int, dict[tuple[str, str], float]]:
     out = files / "out/scores.csv"
-    arguments = ["describe", "score", "--descriptions", files / "mine.csv", "--column", "caption"]
+    arguments = ["score", "--descriptions", files / "mine.csv", "--column", "caption"]
     arguments += ["--bootstrap", "200", "--out", out, *more]
     code = main(list(map(str, arguments)))
     rows = read_csv(out) if out.is_file() else []
@@ -58,7 +58,7 @@ def test_people(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said.splitlines()[-1].startswith("annotators")
     assert "rouge-l-f" in said
     record = json.loads((files / "out/scores.provenance.json").read_text())
-    assert record["step"] == "describe_score"
+    assert record["step"] == "score"
     folder = score(files, "--references", files)
     assert folder[1]["descriptions", "distinct"] == 4, "all five units, whatever their texts"
     assert "5 units scored; 0 described units have no reference, 1 of 6" in capsys.readouterr().out
@@ -73,10 +73,10 @@ def test_known_concepts(files: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert lead == pytest.approx(1 / 4)
     assert ("descriptions", "bleu") not in values, "nobody wrote a text"
     both = files / "annotations.csv", files / "truth.csv"
-    _, values = score(files, "--references", *both, "--learnt", files / "annotations.csv")
+    _, values = score(files, "--references", *both, "--trained-on", files / "annotations.csv")
     assert ("descriptions", "bleu") in values
     assert ("descriptions", "concept_accuracy") in values
-    assert "--learnt" not in capsys.readouterr().out.rsplit("units scored", 1)[-1]
+    assert "--trained-on" not in capsys.readouterr().out.rsplit("units scored", 1)[-1]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""BLEU and ROUGE of resampled units, from what every unit adds to the figures of the corpus."""
+"""Bootstrap intervals of BLEU and ROUGE, from the counts that each unit adds to the corpus."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from milan_core.scoring.metrics import BLEU_METRICS, ROUGE_METRICS, RougeScorer, normalise
+from milan_core.scoring.metrics import BLEU_METRICS, ROUGE_METRICS, RougeScorer, normalize
 
 _ORDERS = 4  # n-gram orders of BLEU
 
 
 def bleu_parts(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-    """What each unit adds to corpus BLEU, int64 [n, 10].
+    """Counts that each unit adds to corpus BLEU, int64 [n, 10].
 
-    Matching and all n-grams of the four orders, words of the text, words of the closest reference.
+    Matching n-grams of the four orders, all n-grams of the four orders, words of the text, words
+    of the closest reference.
     """
     from sacrebleu.metrics import BLEU
 
-    scorer = BLEU(effective_order=True)  # says nothing of short texts; counts are the same
+    scorer = BLEU(effective_order=True)  # no warning on short texts; counts are the same
     count = min((len(texts) for texts in references), default=0)
     rows = []
     for prediction, texts in zip(predictions, references, strict=True):
-        own = [normalise(text) for text in texts[:count]]
-        found = scorer.sentence_score(normalise(prediction), own)
-        rows.append([*found.counts, *found.totals, found.sys_len, found.ref_len])
+        shared = [normalize(text) for text in texts[:count]]
+        score = scorer.sentence_score(normalize(prediction), shared)
+        rows.append([*score.counts, *score.totals, score.sys_len, score.ref_len])
     return np.array(rows, dtype=np.int64).reshape(len(rows), 2 * _ORDERS + 2)
 
 
@@ -37,14 +38,14 @@ def bleu_of(parts: np.ndarray) -> list[float]:
     if not system:
         return [math.nan] * len(BLEU_METRICS)
     counts, totals = grams[:_ORDERS], grams[_ORDERS:]
-    found = BLEU.compute_bleu(counts, totals, system, reference, smooth_method="exp")
-    return [found.score, *found.precisions]
+    result = BLEU.compute_bleu(counts, totals, system, reference, smooth_method="exp")
+    return [result.score, *result.precisions]
 
 
 def rouge_parts(
     scorer: RougeScorer, predictions: Sequence[str], references: Sequence[Sequence[str]]
 ) -> np.ndarray:
-    """What each unit adds to ROUGE, float64 [n, 10]: sums over its pairs, and their number."""
+    """Sums over the pairs of each unit and the number of pairs, float64 [n, 10]."""
     rows = []
     for prediction, texts in zip(predictions, references, strict=True):
         pairs = list(scorer.pairs(prediction, texts))
@@ -53,27 +54,32 @@ def rouge_parts(
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(ROUGE_METRICS) + 1)
 
 
-def intervals(
+def agreement_intervals(
     scorer: RougeScorer,
     predictions: Sequence[str],
     references: Sequence[Sequence[str]],
-    lots: np.ndarray,
+    indices: np.ndarray,
     level: float,
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of BLEU and ROUGE over resampled units.
 
-    `lots` int [resamples, n] are the units of every resample. Too few texts give NaN.
+    `indices` int [resamples, n] are the units of every resample. Too few texts give NaN.
     """
-    summed = bleu_parts(predictions, references)[lots].sum(axis=1)
+    summed = bleu_parts(predictions, references)[indices].sum(axis=1)
     bleu = np.array([bleu_of(parts) for parts in summed])
-    rouge = rouge_parts(scorer, predictions, references)[lots].sum(axis=1)
+    rouge = rouge_parts(scorer, predictions, references)[indices].sum(axis=1)
     with np.errstate(invalid="ignore"):
         means = rouge[:, :-1] / rouge[:, -1:]
-    found = {}
+    ends = {}
     for names, values in ((BLEU_METRICS, bleu), (ROUGE_METRICS, means)):
         for name, column in zip(names, values.T, strict=True):
-            kept = column[~np.isnan(column)]
-            tail = (1 - level) / 2
-            ends = np.quantile(kept, [tail, 1 - tail]) if len(kept) else (math.nan, math.nan)
-            found[name] = (float(ends[0]), float(ends[1]))
-    return found
+            ends[name] = _ends(column[~np.isnan(column)], level)
+    return ends
+
+
+def _ends(values: np.ndarray, level: float) -> tuple[float, float]:
+    if not len(values):
+        return math.nan, math.nan
+    tail = (1 - level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,124 @@
+"""Steps of Table 2: score the other methods of one trial, then the table of all."""
+
+from __future__ import annotations
+
+from milan_core.core.step import Compute, In, Out, Step
+from milan_core.experiments.baselines.options import Evidence
+from milan_core.experiments.generalization.options import TrialFacts
+from milan_core.experiments.scored import ScoredStep
+
+
+class ScoreMethods(ScoredStep, name="baselines.score"):
+    """Score the other methods of one trial: beam search, retrieval, labels (paper Table 2)."""
+
+    model: str
+    descriptions: In
+    beams: In
+    baselines: In
+    """Descriptions by the same captioner with other evidence, greedy p(d|E) among them."""
+    features: In
+    train_features: list[In]
+    labels: In | None = None
+    scores: Out
+    units: Out
+    facts: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the scores, the descriptions of every unit by every method, and the facts."""
+        from milan_core.captioner.features.store import load_features
+        from milan_core.core.files import write_csv, write_json
+        from milan_core.experiments.baselines import methods
+        from milan_core.experiments.baselines.options import MethodFacts
+        from milan_core.scoring.beams import read_beams
+        from milan_core.scoring.scorer import MAIN
+        from milan_core.scoring.tables import (
+            TEST,
+            read_descriptions,
+            read_methods,
+            read_units,
+            write_scores,
+        )
+        from milan_core.scoring.units import rows_of
+
+        described = read_descriptions(self.descriptions, TEST)
+        units = list(described)
+        scorer = self.scorer(units)
+        texts = {MAIN: [described[key] for key in units]}
+        others = read_methods(self.baselines)
+        greedy = methods.GREEDY
+        if greedy in others:
+            what = f"{self.baselines} ({greedy})"
+            texts[greedy] = rows_of(units, others[greedy], what, methods.WANTED)
+        texts[methods.BEAM] = methods.best_of_beams(read_beams(self.beams), units, f"{self.beams}")
+        names = self.trained_on.names
+        features = {self.model: load_features(self.features)}
+        features |= dict(zip(names, map(load_features, self.train_features), strict=True))
+        annotations = dict(zip(names, self.train_annotations, strict=True))
+        split = read_units(self.captioner_units)
+        texts[methods.RETRIEVAL] = methods.retrieve(self.model, units, split, features, annotations)
+        passes = {}
+        if self.labels is not None:
+            for method, table in read_methods(self.labels).items():
+                texts[method] = rows_of(units, table, f"{self.labels} ({method})", methods.WANTED)
+            passes = methods.passing(self.labels, units)
+
+        measured = {name: scorer.measure([said]) for name, said in texts.items()}
+        write_scores(self.scores, methods.method_scores(measured, scorer))
+        write_csv(self.units, methods.UNITS, methods.unit_rows(units, texts, measured))
+        facts = MethodFacts(manifest=features[self.model].meta["dataset"], passes=passes)
+        write_json(self.facts, facts.model_dump())
+
+
+class MethodTable(Step, name="baselines.table"):
+    """Join the methods of all trials: long tables, Table 2, figures and section of the report."""
+
+    scores: list[In]
+    """scores.csv of each trial, by generalization.score."""
+    methods: list[In]
+    """scores.csv of each trial, by baselines.score."""
+    units: list[In]
+    facts: list[In]
+    trials: list[TrialFacts]
+    evidence: Evidence
+    seed: int = 0
+    table: Out
+    summary: Out
+    table2: Out
+    accuracy: Out | None = None
+    """Figure of concept accuracy, where a described network has ground truth."""
+    bertscore: Out | None = None
+    section: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the long tables, then Table 2 with what the report says of it."""
+        from milan_core.core.drawing import write_figure
+        from milan_core.core.files import write_csv
+        from milan_core.core.section import write_section
+        from milan_core.experiments.baselines import tables
+        from milan_core.experiments.baselines.figure import metric_figure
+        from milan_core.experiments.baselines.section import methods_section
+        from milan_core.scoring.bootstrap import Bootstrap
+        from milan_core.scoring.scorer import ACCURACY, BERT_F
+
+        trials = [
+            tables.read_trial(*files)
+            for files in zip(
+                self.trials, self.scores, self.methods, self.units, self.facts, strict=True
+            )
+        ]
+        table, summary = tables.long_tables(trials)
+        write_csv(self.table, tables.TABLE, table)
+        write_csv(self.summary, tables.SUMMARY, summary)
+        rows = tables.table2(trials, Bootstrap(self.seed))
+        write_csv(
+            self.table2,
+            tables.TABLE2,
+            [[row.get(name, "") for name in tables.TABLE2] for row in rows],
+        )
+        long = [dict(zip(tables.TABLE, cells, strict=True)) for cells in table]
+        drawn = []
+        for metric, path in ((ACCURACY, self.accuracy), (BERT_F, self.bertscore)):
+            if path is not None:
+                write_figure(path, metric_figure(long, metric))
+                drawn.append(metric)
+        write_section(self.section, methods_section(rows, self.evidence, drawn))

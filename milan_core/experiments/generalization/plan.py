@@ -1,0 +1,68 @@
+"""The trials of a run and how they are scored."""
+
+from __future__ import annotations
+
+from milan_core.annotations.groups import group_names, published_sets
+from milan_core.annotations.plan import side_members
+from milan_core.config import Config
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.options import narrowed
+from milan_core.experiments.generalization.options import TrialFacts, TrialOptions
+from milan_core.plan.splits import primary_split, splits, trials
+from milan_core.scoring.options import ScoreOptions, TrainingSources
+
+
+def trial_facts(config: Config) -> list[TrialFacts]:
+    """Every trial, in the order of the tables."""
+    by_name = splits(config)
+    return [
+        TrialFacts(
+            experiment=trial.experiment,
+            split=trial.split,
+            train=list(by_name[trial.split].train),
+            test=trial.test,
+            seed=trial.seed,
+            learnt=trial.learnt,
+            described=trial.described,
+            primary=trial.split == primary_split(config, trial.test),
+        )
+        for trial in trials(config)
+    ]
+
+
+def trained_on(config: Config, split: str) -> TrainingSources:
+    """Networks and sets that the captioners of a split are trained on.
+
+    Networks are probed with a world and have ground truth; annotation sets have none.
+    """
+    names = list(splits(config)[split].train)
+    known = [name for name in names if name not in config.annotation_sets]
+    return TrainingSources(names=names, with_truth=known)
+
+
+def score_options(config: Config) -> ScoreOptions:
+    """How descriptions are scored in every experiment."""
+    return narrowed(config.generalization, ScoreOptions)
+
+
+def trial_options(config: Config) -> TrialOptions:
+    """How a trial is scored."""
+    return narrowed(config.generalization, TrialOptions)
+
+
+def check_generalization(config: Config) -> None:
+    """Refuse pairs of networks that do not exist or overlap; raises `UserError`."""
+    known = [*config.model_zoo, *config.annotation_sets]
+    for experiment, pairs in config.generalization.across.items():
+        where = f"config: generalization.across.{experiment}"
+        for train, test in pairs:
+            learnt, described = (side_members(config, side, where) for side in (train, test))
+            for name in [*learnt, *(described if test != "all" else ["all"])]:
+                if name not in known:
+                    groups = [*known, *group_names(), *published_sets(), "all"]
+                    raise unknown("network, annotation set or group", name, groups, where)
+            if set(learnt) & set(described):
+                raise UserError(
+                    f"{where}: [{train}, {test}] would describe a network that was trained on; "
+                    "within-network and leave-one-network-out experiments are part of every run"
+                )

@@ -1,0 +1,121 @@
+"""Steps of the generalization experiments: score one trial, then the tables of all."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from milan_core.core.step import Compute, In, Out, Step
+from milan_core.experiments.generalization.options import TrialFacts, TrialOptions
+from milan_core.experiments.scored import ScoredStep
+from milan_core.scoring.options import ScoreOptions
+
+
+class ScoreTrial(ScoredStep, name="generalization.score"):
+    """Score the descriptions of one trial, trivial baselines beside them (paper section 4)."""
+
+    descriptions: In
+    beams: In
+    baselines: In
+    options: TrialOptions
+    scores: Out
+    sweep: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the scores, and those of the same beams re-ranked with every lambda."""
+        from milan_core.annotations.records import read_unit_texts
+        from milan_core.experiments.generalization.sweep import lambda_sweep, write_sweep
+        from milan_core.scoring.beams import read_beams
+        from milan_core.scoring.beside import score_beside
+        from milan_core.scoring.tables import (
+            TEST,
+            read_descriptions,
+            read_methods,
+            write_scores,
+        )
+        from milan_core.scoring.units import check_same_units
+
+        described = read_descriptions(self.descriptions)
+        beams, others = read_beams(self.beams), read_methods(self.baselines)
+        for what, units in {
+            f"{self.annotations}": read_unit_texts(self.annotations),
+            f"{self.beams}": beams.units,
+            **{f"{self.baselines} ({name})": table for name, table in others.items()},
+        }.items():
+            check_same_units(units, described, what, f"{self.descriptions}")
+        units = list(read_descriptions(self.descriptions, TEST))
+        scorer = self.scorer(units)
+        rows = score_beside(
+            {key: described[key] for key in units},
+            scorer,
+            {name: {key: table[key] for key in units} for name, table in others.items()},
+        )
+        write_sweep(self.sweep, lambda_sweep(beams.select(units), scorer, self.options.lambdas))
+        write_scores(self.scores, rows)
+
+
+class TrialTables(Step, name="generalization.table"):
+    """Join the scores of all trials: long tables, Table 3, figures and section of the report."""
+
+    scores: list[In]
+    """scores.csv of each trial."""
+    sweeps: list[In]
+    """lambda.csv of each trial."""
+    descriptions: list[In]
+    """descriptions.csv of each trial."""
+    truth: list[In] = Field([])
+    """truth.csv of the described networks in `judged`."""
+    trials: list[TrialFacts]
+    judged: list[str] = Field([])
+    temperature: float
+    """Lambda of the run's descriptions."""
+    options: ScoreOptions
+    seed: int = 0
+    table: Out
+    summary: Out
+    sweep: Out
+    sweep_figure: Out
+    table3: Out
+    transfer: Out
+    paired: Out
+    layers: Out
+    transfer_figure: Out
+    layers_figure: Out
+    section: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the long tables, then Table 3 with what the report says of it."""
+        from milan_core.core.drawing import write_figure
+        from milan_core.core.files import write_csv
+        from milan_core.core.section import write_section
+        from milan_core.experiments.generalization import figure, tables
+        from milan_core.experiments.generalization.section import transfer_section
+        from milan_core.experiments.generalization.transfer import (
+            LAYERS,
+            PAIRED,
+            transfer,
+            write_known,
+        )
+        from milan_core.experiments.generalization.trials import read_trial
+        from milan_core.scoring.bootstrap import Bootstrap
+        from milan_core.scoring.tables import read_truth
+
+        trials = [
+            read_trial(*files)
+            for files in zip(self.trials, self.scores, self.descriptions, strict=True)
+        ]
+        table, summary = tables.long_tables(trials)
+        write_csv(self.table, tables.TABLE, table)
+        write_csv(self.summary, tables.SUMMARY, summary)
+        sweep = tables.joined_sweeps(self.trials, self.sweeps)
+        write_csv(self.sweep, list(sweep[0]), [list(row.values()) for row in sweep])
+        write_figure(self.sweep_figure, figure.lambda_figure(sweep, self.temperature))
+
+        truth = dict(zip(self.judged, map(read_truth, self.truth), strict=True))
+        results = transfer(trials, truth, Bootstrap(self.seed, self.options.bootstrap))
+        write_known(self.table3, results.table3)
+        write_known(self.transfer, results.rows)
+        write_csv(self.paired, PAIRED, [list(row.values()) for row in results.paired])
+        write_csv(self.layers, LAYERS, [list(row.values()) for row in results.layers])
+        write_figure(self.transfer_figure, figure.transfer_figure(results.rows))
+        write_figure(self.layers_figure, figure.layers_figure(results.layers))
+        write_section(self.section, transfer_section(results))

@@ -1,0 +1,46 @@
+"""Steps of the variants: score those of one network, then the table of all."""
+
+from __future__ import annotations
+
+from milan_core.core.step import Compute, In, Out, Step
+from milan_core.experiments.scored import ScoredStep
+
+
+class ScoreVariants(ScoredStep, name="variants.score"):
+    """Score the variants of one network beside its main descriptions."""
+
+    model: str
+    tables: list[In]
+    """descriptions.csv by the main captioner and by each variant."""
+    names: list[str]
+    """`main` and the variants, in the order of `tables`."""
+    scores: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write one row per table of descriptions."""
+        from milan_core.core.files import write_csv
+        from milan_core.experiments.variants.tables import COLUMNS, MAIN, variant_rows
+        from milan_core.scoring.tables import read_descriptions
+
+        tables = dict(zip(self.names, map(read_descriptions, self.tables), strict=True))
+        scorer = self.scorer(list(tables[MAIN]))
+        write_csv(self.scores, COLUMNS, variant_rows(self.model, tables, scorer))
+
+
+class VariantTable(Step, name="variants.table"):
+    """Join the networks' scores: one table and the section of the report."""
+
+    scores: list[In]
+    table: Out
+    section: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the joined table, then what the report says of it."""
+        from milan_core.core.files import read_csv, write_csv
+        from milan_core.core.section import write_section
+        from milan_core.experiments.variants.section import variants_section
+        from milan_core.experiments.variants.tables import COLUMNS
+
+        rows = [row for path in self.scores for row in read_csv(path, COLUMNS)]
+        write_csv(self.table, COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
+        write_section(self.section, variants_section(rows))

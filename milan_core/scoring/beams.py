@@ -1,0 +1,56 @@
+"""Beams: the candidate descriptions of every unit, with log p(d|E) and log p(d) of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import load_tensors
+from milan_core.scoring.units import UnitKey
+
+
+@dataclass(frozen=True)
+class Beams:
+    """Candidates per unit: `captions[u][b]`, with log p(d|E) and log p(d), float32 [U, B]."""
+
+    units: tuple[UnitKey, ...]
+    captions: tuple[tuple[str, ...], ...]
+    logp: np.ndarray
+    logp_lm: np.ndarray
+
+    def select(self, units: Sequence[UnitKey]) -> Beams:
+        """The beams of `units`, in that order; a unit without beams is a `KeyError`."""
+        place = {key: index for index, key in enumerate(self.units)}
+        rows = [place[key] for key in units]
+        captions = tuple(self.captions[row] for row in rows)
+        return Beams(tuple(units), captions, self.logp[rows], self.logp_lm[rows])
+
+    def rerank(self, weight: float) -> list[str]:
+        """The caption with the highest logp - weight * logp_lm per unit; ties: the earlier beam.
+
+        The same beams serve every weight (`spec/milan.md` 1.1); 0 is plain p(d|E).
+        """
+        scores = self.logp.astype(np.float64)
+        if weight:  # 0 * -inf would be NaN
+            scores = scores - weight * self.logp_lm.astype(np.float64)
+        best = scores.argmax(axis=1)
+        return [texts[index] for texts, index in zip(self.captions, best, strict=True)]
+
+
+def read_beams(path: Path | str) -> Beams:
+    """Read a `milan-beams` file."""
+    arrays, meta = load_tensors(path, "milan-beams")
+    units = tuple(
+        (str(layer), int(unit)) for layer, unit in zip(meta["layers"], meta["units"], strict=True)
+    )
+    captions = tuple(tuple(texts) for texts in meta["captions"])
+    shape = (len(units), len(captions[0]) if captions else 0)
+    for name in ("logp", "logp_lm"):
+        if arrays[name].shape != shape or len(captions) != shape[0]:
+            message = f"{path}: {name} has shape {arrays[name].shape}, the captions {shape}"
+            raise UserError(message)
+    return Beams(units, captions, arrays["logp"], arrays["logp_lm"])
