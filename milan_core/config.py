@@ -8,6 +8,7 @@ lists, so an overlay adds entries and chooses anew.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -24,11 +25,12 @@ from milan_core.experiments.baselines.options import BaselinesSpec
 from milan_core.experiments.decoding.options import DecodingSpec
 from milan_core.experiments.edit.options import EditSpec
 from milan_core.experiments.generalization.options import GeneralizationSpec
-from milan_core.images.catalog import with_datasets
+from milan_core.images import catalog as images
 from milan_core.images.fetch.options import Asset
 from milan_core.images.spec import DatasetSpec
-from milan_core.networks.catalog import with_networks
+from milan_core.networks import catalog as networks
 from milan_core.networks.options import ModelSpec
+from milan_core.world.catalog import world_datasets, world_networks
 from milan_core.world.twins import resolved_twin
 
 
@@ -56,8 +58,12 @@ class Config(Section):
         "captioners learn from"
     )
     asset_zoo: dict[Name, Asset] = Field({}, description="Further assets, beside the built-in ones")
-    dataset_zoo: dict[Name, DatasetSpec] = Field(description="Data sets by name")
-    model_zoo: dict[Name, ModelSpec] = Field(description="Networks by name")
+    dataset_zoo: dict[Name, DatasetSpec] = Field(
+        {}, description="Data sets by name, beside the built-in ones"
+    )
+    model_zoo: dict[Name, ModelSpec] = Field(
+        {}, description="Networks by name, beside the built-in ones"
+    )
     annotation_sets: dict[Name, AnnotationSetSpec] = Field(
         {}, description="Sets of exemplars and texts from files, by name"
     )
@@ -83,10 +89,50 @@ def parse_sections(raw: dict[str, Any]) -> Config:
 
     Raises `UserError` with one sentence per mistake.
     """
-    complete = with_datasets(with_networks(expand_groups(raw)))
-    config = parse(Config, complete, "config")
+    config = parse(Config, with_built_in(expand_groups(raw)), "config")
     zoo = {name: resolved_twin(name, config.dataset_zoo) for name in config.dataset_zoo}
     return config.model_copy(update={"dataset_zoo": zoo})
+
+
+def built_in_networks() -> dict[str, dict[str, Any]]:
+    """Networks that need no entry: those of the embedded world, and the published ones."""
+    return {**world_networks(), **networks.published_networks()}
+
+
+def built_in_datasets() -> dict[str, dict[str, Any]]:
+    """Data sets that need no entry: those of the embedded world, and the published ones."""
+    return {**world_datasets(), **images.published_datasets()}
+
+
+def with_built_in(raw: dict[str, Any]) -> dict[str, Any]:
+    """`raw` with every built-in network and data set that something names; entries spelt out."""
+    models, data = raw.get("model_zoo") or {}, raw.get("dataset_zoo") or {}
+    if not isinstance(models, Mapping) or not isinstance(data, Mapping):
+        return raw
+    nets, sets = built_in_networks(), built_in_datasets()
+    models, data = networks.spelt_out(models, nets), images.spelt_out(data, sets)
+    sections = [value for key, value in raw.items() if not str(key).endswith("_zoo")]
+    while True:
+        names = set(_texts([sections, *models.values(), *data.values()]))
+        more_models = [name for name in nets if name in names and name not in models]
+        more_data = [name for name in sets if name in names and name not in data]
+        if not more_models and not more_data:
+            return {**raw, "model_zoo": models, "dataset_zoo": data}
+        models |= {name: networks.extended(nets[name], {}, nets) for name in more_models}
+        data |= {name: sets[name] for name in more_data}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from map(str, value)
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
 
 
 def schema() -> dict[str, Any]:

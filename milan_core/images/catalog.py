@@ -1,9 +1,9 @@
-"""The data sets that need no description: `datasets.yaml`, by name."""
+"""The published data sets: `catalog.yaml`, by name."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +18,35 @@ def _registry() -> dict[str, dict[str, Any]]:
 
 
 def dataset_names() -> list[str]:
-    """Names of the built-in data sets, in the order of the file."""
+    """Names of the published data sets, in the order of the file."""
     return list(_registry())
 
 
 def dataset_entry(name: str) -> dict[str, Any]:
-    """The entry of a built-in data set, as `dataset_zoo` would hold it."""
+    """The entry of a published data set, as `dataset_zoo` would hold it."""
     return dict(_registry()[name])
 
 
-def with_datasets(raw: dict[str, Any]) -> dict[str, Any]:
-    """A configuration whose `dataset_zoo` has every built-in data set that something names.
+def published_datasets() -> Mapping[str, dict[str, Any]]:
+    """Entries of the published data sets by name."""
+    return _registry()
 
-    An entry of the same name that states no `kind` changes single keys and options of it.
+
+def spelt_out(zoo: Mapping[str, Any], built_in: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """`dataset_zoo` with every entry complete.
+
+    An entry without `kind` changes keys and options of the built-in one of its name.
     """
-    zoo = raw.get("dataset_zoo")
-    if not isinstance(zoo, Mapping):
-        return raw
-    complete = dict(zoo)
-    named = set(_texts({key: value for key, value in raw.items() if key != "asset_zoo"}))
-    for name, entry in _registry().items():
-        own = zoo.get(name)
-        if isinstance(own, Mapping) and "kind" not in own:
-            options = {**entry.get("options", {}), **(own.get("options") or {})}
-            complete[name] = {**entry, **own, "options": options}
-        elif name not in zoo and name in named:
-            complete[name] = entry
-    return {**raw, "dataset_zoo": complete}
+    return {
+        name: _over(built_in[name], entry) if _changes(name, entry, built_in) else entry
+        for name, entry in zoo.items()
+    }
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every text that is a value; keys name entries of their own."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
+def _changes(name: str, entry: Any, built_in: Mapping[str, dict[str, Any]]) -> bool:
+    return isinstance(entry, Mapping) and "kind" not in entry and name in built_in
+
+
+def _over(base: dict[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    options = {**base.get("options", {}), **(entry.get("options") or {})}
+    return {**base, **entry, **({"options": options} if options else {})}

@@ -1,13 +1,13 @@
-"""The networks that need no description: `networks.yaml`, by name or through `extends`.
+"""The published networks: `catalog.yaml`, by name or through `extends`.
 
-Nothing about a network is written in source: this module only finds entries and lays a user's keys
-over them. Dictionaries add up (the section `weights`), everything else is replaced.
+Networks are data: this module finds entries and lays a user's keys over them. The sections
+`weights`, `input` and `tokens` add up, everything else is replaced.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,13 @@ def _registry() -> dict[str, dict[str, Any]]:
 
 
 def network_names() -> list[str]:
-    """Names of the built-in networks, in the order of the file."""
+    """Names of the published networks, in the order of the file."""
     return list(_registry())
+
+
+def published_networks() -> Mapping[str, dict[str, Any]]:
+    """Entries of the published networks by name."""
+    return _registry()
 
 
 def network_entry(name: str) -> dict[str, Any]:
@@ -35,26 +40,57 @@ def network_entry(name: str) -> dict[str, Any]:
     return extended(_registry()[name])
 
 
-def extended(entry: Mapping[str, Any], others: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """An entry with everything that it takes over through `extends`.
+def spelt_out(zoo: Mapping[str, Any], built_in: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """`model_zoo` with every entry complete: its keys over those of the entry that it extends.
 
-    `others` are entries that may be extended beside the built-in ones, and come first: the user's
-    `model_zoo`.
+    An entry that states neither `factory` nor `extends` extends the built-in one of its name.
     """
-    catalogues: list[Mapping[str, Any]] = [others or {}, _registry()]
+    named = {name: _with_base(name, entry, built_in) for name, entry in zoo.items()}
+    return {
+        name: extended(entry, named, built_in) if _extends(entry) else entry
+        for name, entry in named.items()
+    }
+
+
+def _with_base(name: str, entry: Any, built_in: Mapping[str, dict[str, Any]]) -> Any:
+    states = isinstance(entry, Mapping) and ("factory" in entry or "extends" in entry)
+    if not isinstance(entry, Mapping) or states or name not in built_in:
+        return entry
+    return {**entry, "extends": name}
+
+
+def _extends(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and "extends" in entry
+
+
+def extended(
+    entry: Mapping[str, Any],
+    zoo: Mapping[str, Any] | None = None,
+    built_in: Mapping[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """An entry with the keys of the entries that it names in `extends`.
+
+    Args:
+        entry: an entry of `model_zoo`.
+        zoo: entries that may be extended and come first: the user's `model_zoo`.
+        built_in: further entries, by default the published networks.
+
+    """
+    known = _registry() if built_in is None else built_in
+    catalogs: list[Mapping[str, Any]] = [zoo or {}, known]
     used: set[tuple[int, str]] = set()
     layers = [dict(entry)]
     while base := layers[-1].get("extends"):
-        # An entry may refine the built-in one of its own name: then the second catalogue serves.
-        places = [i for i, names in enumerate(catalogues) if isinstance(names.get(base), Mapping)]
-        free = [i for i in places if (i, base) not in used and catalogues[i][base] is not entry]
-        if not places:
-            raise unknown("network", str(base), [*(others or {}), *_registry()], "extends")
+        # An entry may extend the built-in one of its own name: then the second catalog serves.
+        holders = [i for i, names in enumerate(catalogs) if isinstance(names.get(base), Mapping)]
+        free = [i for i in holders if (i, base) not in used and catalogs[i][base] is not entry]
+        if not holders:
+            raise unknown("network", str(base), [*(zoo or {}), *known], "extends")
         if not free:
             message = f"extends: {base!r} extends itself in a circle; remove one `extends`"
             raise UserError(message)
         used.add((free[0], base))
-        layers.append(dict(catalogues[free[0]][base]))
+        layers.append(dict(catalogs[free[0]][base]))
     result: dict[str, Any] = {}
     for layer in reversed(layers):
         result = _laid_over(result, layer)
@@ -73,35 +109,3 @@ def _laid_over(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(top.get(section), Mapping) and isinstance(base.get(section), Mapping):
             merged[section] = {**base[section], **top[section]}
     return merged
-
-
-def with_networks(raw: dict[str, Any]) -> dict[str, Any]:
-    """A configuration whose `model_zoo` is complete: extended entries, and built-in ones by name.
-
-    A built-in network joins the catalogue when some section outside the catalogues names it
-    (`models`, `corpus`, `encoder.model`, the networks of an experiment).
-    """
-    zoo = raw.get("model_zoo")
-    if not isinstance(zoo, Mapping):
-        return raw
-    complete = {
-        name: extended(entry, zoo) if isinstance(entry, Mapping) and "extends" in entry else entry
-        for name, entry in zoo.items()
-    }
-    sections = [value for key, value in raw.items() if not str(key).endswith("_zoo")]
-    for name in _registry():
-        if name not in complete and name in set(_texts(sections)):
-            complete[name] = network_entry(name)
-    return {**raw, "model_zoo": complete}
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield str(key)
-            yield from _texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)

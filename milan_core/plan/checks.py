@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from milan_core.captioner.plan import check_decoding
-from milan_core.config import Config, parse_sections
+from milan_core.config import Config, built_in_networks, parse_sections
 from milan_core.core.errors import UserError, unknown
 from milan_core.describers.variant_plan import check_variants
 from milan_core.experiments.analyze.plan import check_analysis
@@ -59,13 +59,11 @@ def parse_config(raw: dict[str, Any]) -> Config:
 
 def check_names(config: Config) -> None:
     """Refuse names that do not exist and choices that cannot go together; raises `UserError`."""
-    for key, known in (
-        ("models", [*config.model_zoo, *config.annotation_sets]),
-        ("corpus", [*config.model_zoo, *config.annotation_sets]),
-    ):
-        for name in getattr(config, key):
-            if name not in known:
-                raise unknown("model", name, known, f"config: {key}")
+    for key, chosen in (("models", config.models), ("corpus", config.corpus)):
+        for name in chosen:
+            if name not in config.model_zoo and name not in config.annotation_sets:
+                names = {*built_in_networks(), *config.model_zoo, *config.annotation_sets}
+                raise unknown("model", name, names, f"config: {key}")
     if both := sorted(set(config.model_zoo) & set(config.annotation_sets)):
         raise UserError(
             f"config: {both[0]!r} is in model_zoo and in annotation_sets; their results would have "
