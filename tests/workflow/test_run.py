@@ -121,7 +121,7 @@ def test_touching_every_source_changes_nothing(quick_run):
     [
         ("milan_core/captioner/training/train.py", "captioner_train", "features_pool"),
         ("milan_core/describers/stage.py", "describe_units", "captioner_train"),
-        ("milan_core/scoring/scores.py", "generalization_score", "describe_units"),
+        ("milan_core/scoring/scorer.py", "generalization_score", "describe_units"),
         ("milan_core/captioner/features/encoder.py", "features_pool", "exemplars_merge"),
         ("milan_core/report/pages.py", "report_pages", "generalization_table"),
     ],
@@ -129,7 +129,7 @@ def test_touching_every_source_changes_nothing(quick_run):
 def test_editing_a_stage_reruns_it_and_what_follows(quick_run, source, first, untouched):
     path = quick_run / source
     before = path.read_text()
-    path.write_text(before + "\n# edited\n")
+    path.write_text(before + "\nlen  # a statement that every import of the module runs\n")
     try:
         counts = job_counts(snakemake(quick_run, "-n", *QUICK).stdout)
     finally:
@@ -145,6 +145,28 @@ def test_forcing_a_rule_reruns_it_and_what_follows(quick_run):
     assert counts["describe_units"] == 2 + 4 + 3 + 2
     assert counts["generalization_table"] == counts["report_pages"] == 1
     assert "captioner_train" not in counts
+
+
+@pytest.mark.parametrize(
+    ("file", "maker", "reader"),
+    [
+        ("baselines/{trial}/facts.json", "baselines_score", "baselines_table"),
+        ("baselines/{trial}/units.csv", "baselines_score", "baselines_table"),
+        ("generalization/{trial}/lambda.csv", "generalization_score", "generalization_table"),
+        ("decoding/shapes_resnet/timing.csv", "decoding_measure", "decoding_table"),
+    ],
+)
+def test_a_deleted_file_is_made_before_it_is_read(quick_run, file, maker, reader):
+    trial = "without_shapes_resnet/shapes_resnet/seed0"
+    path = quick_run / "results/quick" / file.format(trial=trial)
+    away = path.rename(path.with_name("away"))
+    try:
+        plan = snakemake(quick_run, "-n", *QUICK, "-R", reader)
+    finally:
+        away.rename(path)
+    assert plan.returncode == 0, plan.stdout[-3000:]
+    counts = job_counts(plan.stdout)
+    assert (counts[maker], counts[reader]) == (1, 1)
 
 
 def test_order_of_keys_does_not_matter(quick_run):
