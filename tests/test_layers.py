@@ -32,7 +32,7 @@ DEPTH = {name: depth for depth, names in enumerate(FLOORS) for name in names}
 # What a file's name says about its floor, whatever its folder: options are declared without
 # anything heavy, plans read the whole configuration.
 OPTIONS = {"networks.catalog", "images.catalog", "images.layouts"}
-OPTIONS |= {"annotations.groups", "scoring.query_options", "describers.variant_options"}
+OPTIONS |= {"annotations.groups", "describers.variant_options"}
 PLANS = {"plan", "variant_plan"}
 # Still to go: upward imports and circles of the layout before.
 UPWARD = {

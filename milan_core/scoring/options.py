@@ -1,6 +1,8 @@
-"""Options of scores."""
+"""Options of scores, and queries over descriptions."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -22,3 +24,19 @@ class TrainingSources(Section):
 
     names: list[str]
     with_truth: list[str] = Field([])
+
+
+class Query(Section):
+    """What a description must say for its unit to match."""
+
+    words: list[str] = Field(min_length=1, description="Any of these words or phrases")
+    exclude: list[str] = Field([], description="Phrases in which such a word does not count")
+    match: Literal["words", "substring"] = Field(
+        "words", description="Whole words with their plurals, or any substring, as published"
+    )
+    concepts: list[str] = Field(
+        [], description="Names of the same thing in the ground truth of composed scenes"
+    )
+    detector: Literal["face"] | None = Field(
+        None, description="Automatic second opinion where nothing is known of the images"
+    )

@@ -10,7 +10,7 @@ from milan_core.images.kinds.shapes import ShapesOptions
 from milan_core.plan.checks import parse_config
 from milan_core.plan.needed import needed_models
 from milan_core.plan.splits import pairs
-from milan_core.scoring.query_options import shipped_queries
+from milan_core.scoring.queries import shipped_queries
 
 SHAPES = {"kind": "shapes"}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from milan_core.scoring.queries import matches
-from milan_core.scoring.query_options import Query, shipped_queries
+from milan_core.scoring.options import Query
+from milan_core.scoring.queries import matches, shipped_queries
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from milan_core.experiments.audit.detectors import DETECTORS, opinions
 from milan_core.experiments.audit.review import confirmed, read_answers, write_review
 from milan_core.experiments.audited import Audited, check_comparable, load_audited
 from milan_core.images.store import open_dataset
-from milan_core.scoring.query_options import Query
+from milan_core.scoring.options import Query
 from milan_core.scoring.units import UnitKey, unit_key
 
 UNITS = ("model", "query", "layer", "unit", "description", "concept", "truth", "detector")

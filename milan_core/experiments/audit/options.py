@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from milan_core.core.options import Name, Section
-from milan_core.scoring.query_options import Query
+from milan_core.scoring.options import Query
 
 
 class Pair(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import canonical_json
-from milan_core.scoring.query_options import choose_queries
+from milan_core.scoring.queries import choose_queries
 
 
 def audited(config: Config) -> list[str]:

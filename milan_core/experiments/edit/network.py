@@ -35,7 +35,7 @@ from milan_core.networks.ablation import AblationEngine, PreparedImages
 from milan_core.networks.training.train import evaluate
 from milan_core.networks.zoo import LoadedModel
 from milan_core.scoring.bootstrap import Bootstrap
-from milan_core.scoring.query_options import Query
+from milan_core.scoring.options import Query
 from milan_core.scoring.units import UnitKey, check_same_units
 
 CHOSEN = ("model", "place", "layer", "unit", "description", "concept", "accuracy", "chosen_by")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from milan_core.core.options import Name, Section
-from milan_core.scoring.query_options import Query
+from milan_core.scoring.options import Query
 
 
 class Validation(Section):

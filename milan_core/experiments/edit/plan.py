@@ -8,7 +8,8 @@ from milan_core.core.options import narrowed
 from milan_core.experiments.audit.plan import check_described
 from milan_core.experiments.edit.options import EditOptions, EditTrial
 from milan_core.images.kinds.composed import Composed
-from milan_core.scoring.query_options import Query, choose_queries
+from milan_core.scoring.options import Query
+from milan_core.scoring.queries import choose_queries
 
 
 def edited(config: Config) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from milan_core.core.step import Compute, In, Out, Step
 from milan_core.experiments.edit.options import EditOptions, EditTrial
 from milan_core.networks.options import Network
-from milan_core.scoring.query_options import Query
+from milan_core.scoring.options import Query
 
 
 class EditNetwork(Step, name="edit.network", device=True):

@@ -18,7 +18,7 @@ from milan_core.experiments.edit.step import EditNetwork, EditTable
 from milan_core.networks.options import Network
 from milan_core.networks.zoo import load_model
 from milan_core.scoring.bootstrap import Bootstrap
-from milan_core.scoring.query_options import Query
+from milan_core.scoring.options import Query
 
 NETWORK = """
 import torch
