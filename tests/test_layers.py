@@ -130,11 +130,10 @@ def test_stages_name_everything_their_commands_import():
             assert sources.file_of(module) in reached or beside & NOT_IN_WORKFLOW, (stage, module)
 
 
-# Verbs that no rule calls: `assets list`, `exemplars export`, `models inspect`,
+# Verbs that no rule calls: `exemplars export`, `models inspect`,
 # `captioner convert`, and all of `annotations` but `write`.
 NOT_IN_WORKFLOW = {
     ("exemplars", "milan_core.exemplars.published_layout"),
-    ("assets", "milan_core.images.fetch.catalog"),
     ("targets", "milan_core.networks.dictionary"),
     ("targets", "milan_core.networks.inspect"),
     ("targets", "milan_core.networks.listing"),

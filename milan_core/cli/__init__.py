@@ -23,7 +23,7 @@ COMMANDS = (
     "describe",
     "score",
     "models",
-    "assets",
+    "fetch",
     "check",
     "doctor",
     "verify",

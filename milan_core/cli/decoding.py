@@ -63,7 +63,7 @@ def decoding_options(arguments: argparse.Namespace, given: Any = None) -> Decodi
 
 
 def released_folder() -> Path:
-    """Where `milan assets fetch milan_base` puts the published captioners."""
+    """Where `milan fetch milan_base` puts the published captioners."""
     from milan_core.images.fetch.catalog import find_entry
 
     return RESOURCES / find_entry("milan_base").place.parent
@@ -86,9 +86,9 @@ def find_captioner(choice: str) -> Path:
     if trained:
         return trained[0].parent
     message = (
-        f"no captioner here: neither {released}/milan-*.pth nor {TRAINED}/seed*; `milan assets "
-        "fetch milan_base` brings published weights, `make run` in this folder trains one, or "
-        "give --captioner PATH"
+        f"no captioner here: neither {released}/milan-*.pth nor {TRAINED}/seed*; `milan fetch "
+        "milan_base` brings published weights, `make run` in this folder trains one, or give "
+        "--captioner PATH"
     )
     raise UserError(message)
 

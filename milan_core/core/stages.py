@@ -19,8 +19,6 @@ ROOT = PACKAGE.parent
 # walked: one file may serve several stages. A test compares this table with those files.
 STAGES: dict[str, tuple[str, list[str]]] = {
     "analyze": ("analyze", ["experiments.analyze.network", "experiments.analyze.section"]),
-    "assets": ("assets", ["images.fetch.fetch", "images.fetch.registry"]),
-    "weights": ("assets", ["images.fetch.download"]),
     "targets": ("models", ["networks.training.learn", "images.store"]),
     "exemplars": (
         "exemplars",

@@ -86,7 +86,7 @@ def check_variants(config: Config) -> None:
         for file in released_files(config, name):
             if not Path(file).is_file():
                 message = (
-                    f"{where}.captioner: no file {file!r}; `milan assets fetch milan_base` brings "
+                    f"{where}.captioner: no file {file!r}; `milan fetch milan_base` brings "
                     "published captioners to resources/milan, or correct the path"
                 )
                 raise UserError(message)

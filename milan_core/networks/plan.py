@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from milan_core.config import Config
 from milan_core.core.errors import UserError
-from milan_core.core.files import canonical_json
+from milan_core.images.fetch.options import PublishedFile
 from milan_core.images.fetch.places import brought_folders
 from milan_core.networks.options import Network, NetworkSpec, Weights
 
@@ -52,29 +52,29 @@ def weights_path(config: Config, model: str) -> Path:
     return Path(resources) / "weights" / config.model_zoo[model].weights.filename
 
 
-def fetched_weights(config: Config) -> dict[str, str]:
-    """Weights files to fetch: their names, and what to fetch as canonical JSON.
+def fetched_weights(config: Config) -> dict[str, PublishedFile]:
+    """Weights files to fetch, by the name of the file.
 
     Raises:
         UserError: for one file name with two addresses.
 
     """
-    found: dict[str, str] = {}
+    files: dict[str, PublishedFile] = {}
     owner: dict[str, str] = {}
     for name in config.model_zoo:
         weights = config.model_zoo[name].weights
         if weights.source != "download" or not weights.url or weights_path(config, name).is_file():
             continue
-        spec = {"urls": weights.addresses, "sha256": weights.sha256 or ""}
-        file, text = weights.filename, canonical_json(spec)
-        if found.setdefault(file, text) != text:
+        file, urls = weights.filename, list(weights.addresses)
+        spec = PublishedFile(name=file, urls=urls, sha256=weights.sha256 or "")
+        if files.setdefault(file, spec) != spec:
             message = (
                 f"config: model_zoo.{name}.weights: {file} is also the file of {owner[file]}, from "
                 f"another address; give one of them another name with `file`"
             )
             raise UserError(message)
         owner.setdefault(file, name)
-    return found
+    return files
 
 
 def missing_weights(config: Config, models: list[str]) -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from milan_core.experiments.baselines.plan import check_baselines
 from milan_core.experiments.decoding.plan import check_studied
 from milan_core.experiments.edit.plan import check_edit, references
 from milan_core.experiments.generalization.plan import check_generalization
+from milan_core.images.fetch.plan import check_assets
 from milan_core.images.plan import check_datasets
 from milan_core.networks.options import Weights
 from milan_core.plan.missing import check_present
@@ -53,6 +54,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
     check_names(config)
     check_audit(config)
     check_edit(config)
+    check_assets(config, used_assets(config))
     _check_splits(config)
     return config
 

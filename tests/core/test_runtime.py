@@ -12,7 +12,7 @@ from milan_core.core import files, provenance, seeding
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.lock import folder_lock
 from milan_core.images.fetch.options import Asset
-from milan_core.images.fetch.registry import AssetSpec
+from milan_core.images.fetch.registry import named
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -187,4 +187,4 @@ def test_unknown_names_the_nearest():
 
 def test_assets_of_the_users_own_fit_the_fetcher():
     asset = Asset(package="p", version="1", sha256="0" * 64, keep=["a/*"], licence="x", credit="y")
-    assert AssetSpec(name="mine", **asset.model_dump()).requirement == "p==1"
+    assert named("mine", asset).requirement == "p==1"

@@ -1,12 +1,11 @@
 """Which published weights get a job, and what is said of the others."""
 
-import json
-
 import pytest
 import yaml
 
 from milan_core import plan
 from milan_core.core.errors import UserError
+from milan_core.images.fetch.options import PublishedFile
 from milan_core.plan.checks import check_files, parse_config
 
 
@@ -39,10 +38,11 @@ def test_missing_weights_with_an_address_get_a_job(config):
     check_files(asked)
     jobs = plan.fetched_weights(asked)
     assert set(jobs) == {"resnet18-f37072fd.pth", "vgg11-8a719046.pth"}
-    assert json.loads(jobs["resnet18-f37072fd.pth"]) == {
-        "urls": ["https://download.pytorch.org/models/resnet18-f37072fd.pth"],
-        "sha256": "f37072fd",
-    }
+    assert jobs["resnet18-f37072fd.pth"] == PublishedFile(
+        name="resnet18-f37072fd.pth",
+        urls=["https://download.pytorch.org/models/resnet18-f37072fd.pth"],
+        sha256="f37072fd",
+    )
 
 
 def test_a_file_in_place_is_nobodys_output(config, tmp_path):
@@ -70,7 +70,7 @@ def test_what_no_job_can_bring_is_named_at_once(config, monkeypatch):
 def test_mirrors_and_queries(config):
     zoo = {"mine": own(url="https://a/x.pth?download=1", mirrors=["hf://o/r/x.pth"], sha256=None)}
     asked = config("mine", zoo=zoo)
-    assert json.loads(plan.fetched_weights(asked)["x.pth"])["urls"] == [
+    assert plan.fetched_weights(asked)["x.pth"].urls == [
         "https://a/x.pth?download=1",
         "hf://o/r/x.pth",
     ]

@@ -38,4 +38,4 @@ def test_weights_are_fetched_once_and_never_deleted(checkout, tmp_path, monkeypa
     assert again.returncode == 0, again.stdout
     counts = job_counts(again.stdout)
     assert counts["exemplars_merge"] == 1
-    assert "weights_fetch" not in counts, "a run that is forced would delete the file first"
+    assert "fetch_weights" not in counts, "a run that is forced would delete the file first"

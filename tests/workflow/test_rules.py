@@ -74,7 +74,6 @@ BY_HAND = [
     "analyze_network",
     "analyze_table",
     "annotations_encode",
-    "assets_fetch",
     "audit_count",
     "audit_recount",
     "audit_section",
@@ -92,7 +91,6 @@ BY_HAND = [
     "report_pages",
     "targets_train",
     "variants_describe",
-    "weights_fetch",
 ]
 
 

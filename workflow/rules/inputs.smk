@@ -18,17 +18,6 @@ def mining_options(wildcards):
     return canonical_json({**section, **seed})
 
 
-def asset_spec(wildcards):
-    """Canonical JSON of an asset of the user's own; null for a built-in one."""
-    own = CONFIG.asset_zoo.get(wildcards.asset)
-    return canonical_json(own.model_dump() if own else None)
-
-
-def weights_spec(wildcards):
-    """Canonical JSON of the addresses and the digest of published weights."""
-    return FETCHED_WEIGHTS[wildcards.weights_file]
-
-
 def training_spec(wildcards):
     """Canonical JSON of the training of one target network."""
     return plan.training_params(CONFIG, wildcards.model, RESULTS, RESOURCES)

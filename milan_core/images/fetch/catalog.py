@@ -1,7 +1,7 @@
-"""Everything that can be fetched or must be obtained by hand: one name, one place each.
+"""Everything that can be fetched or must be obtained by hand: one name and one path each.
 
 Three registries come together: packages of the embedded world (`registry.yaml`), published files
-(`config/published.yaml`), and the weights of the built-in networks (`config/networks.yaml`).
+(`published.yaml`), and the weights of the built-in networks (`networks/catalog.yaml`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from urllib.parse import urljoin, urlsplit
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import file_sha256, read_json
 from milan_core.images.fetch.attempt import Patience
-from milan_core.images.fetch.download import FileSpec, fetch_file
+from milan_core.images.fetch.download import fetch_file
 from milan_core.images.fetch.fetch import fetch_asset
+from milan_core.images.fetch.options import NamedAsset, PublishedFile
 from milan_core.images.fetch.places import is_filled
 from milan_core.images.fetch.published import published
-from milan_core.images.fetch.registry import AssetSpec, load_registry
+from milan_core.images.fetch.registry import load_registry
 from milan_core.images.fetch.trust import verify
 from milan_core.images.fetch.unpacked import unpack_whole, verify_unpacked
 from milan_core.networks.catalog import network_entry, network_names
@@ -38,8 +39,8 @@ class Entry:
     kind: str  # one of KINDS
     what: str
     place: Path
-    package: AssetSpec | None = None
-    file: FileSpec | None = None
+    package: NamedAsset | None = None
+    file: PublishedFile | None = None
     archive: str = ""
 
     @property
@@ -71,7 +72,7 @@ def find_entry(name: str) -> Entry:
     """The entry called `name`."""
     entries = catalog()
     if name not in entries:
-        raise unknown("asset", name, entries, where="the built-in assets; `milan assets list`")
+        raise unknown("asset", name, entries, where="what can be fetched; `milan fetch --list`")
     return entries[name]
 
 
@@ -87,13 +88,13 @@ def _published() -> list[Entry]:
     entries = []
     for name, item in registry["files"].items():
         urls = [urljoin(registry["host"], url) for url in (item["url"], *item.get("mirrors", []))]
-        spec = FileSpec(name, tuple(urls), item.get("sha256", ""))
+        spec = PublishedFile(name=name, urls=urls, sha256=item.get("sha256", ""))
         place = Path(item["folder"]) / Path(urlsplit(urls[0]).path).name
         archive = place.name if item.get("unpack") else ""
         place = place.with_suffix("") if archive else place
         entries.append(Entry(name, "file", item["what"], place, file=spec, archive=archive))
     for name, item in registry["by_hand"].items():
-        spec = FileSpec(name, (), obtain=item["obtain"])
+        spec = PublishedFile(name=name, obtain=item["obtain"])
         entries.append(Entry(name, "by hand", item["what"], Path(item["place"]), file=spec))
     return entries
 
@@ -107,7 +108,12 @@ def network_weights(name: str, weights: dict[str, Any]) -> Entry:
     from milan_core.networks.options import Weights
 
     parsed = Weights.model_validate(weights)
-    spec = FileSpec(name, parsed.addresses, parsed.sha256 or "", parsed.obtain or "")
+    spec = PublishedFile(
+        name=name,
+        urls=list(parsed.addresses),
+        sha256=parsed.sha256 or "",
+        obtain=parsed.obtain or "",
+    )
     kind = "weights" if spec.urls else "by hand"
     return Entry(name, kind, f"weights of {name}", Path("weights") / parsed.filename, file=spec)
 

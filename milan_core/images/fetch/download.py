@@ -16,11 +16,11 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256
 from milan_core.core.lock import file_lock
 from milan_core.images.fetch.attempt import InterruptedTransfer, Patience, RefusedTransfer
+from milan_core.images.fetch.options import PublishedFile
 from milan_core.images.fetch.partial import Part
 from milan_core.images.fetch.places import brought_folders
 from milan_core.images.fetch.transfer import transfer
 from milan_core.images.fetch.trust import (
-    FileSpec,
     difference,
     lock_path,
     read_lock,
@@ -32,7 +32,7 @@ LONGEST_WAIT = 60.0  # seconds
 NEW = 1 << 20  # an attempt that brings this many new bytes does not count as failed
 
 
-def fetch_file(spec: FileSpec, target: Path | str, patience: Patience | None = None) -> Path:
+def fetch_file(spec: PublishedFile, target: Path | str, patience: Patience | None = None) -> Path:
     """Make `target` the published file of `spec`; returns `target`.
 
     A file that is there already is checked and kept. Otherwise it is taken from the folder of
@@ -58,7 +58,7 @@ def fetch_file(spec: FileSpec, target: Path | str, patience: Patience | None = N
     raise _not_fetched(spec, target, reasons)
 
 
-def _accept_present(spec: FileSpec, target: Path) -> None:
+def _accept_present(spec: PublishedFile, target: Path) -> None:
     digest = file_sha256(target)
     problem = difference(spec, digest, target) or whole(target, target.name, thorough=False)
     if problem:
@@ -76,7 +76,7 @@ def _placed(name: str) -> Iterator[str]:
             yield path.as_uri()
 
 
-def _from_address(spec: FileSpec, url: str, target: Path, patience: Patience) -> str:
+def _from_address(spec: PublishedFile, url: str, target: Path, patience: Patience) -> str:
     """Bring the file from one address to `target`; returns why that failed, or an empty string."""
     part = Part(target)
     for _ in range(2):  # put together in several goes, or perhaps cut: a second chance
@@ -119,7 +119,7 @@ def _persist(url: str, part: Part, pinned: bool, patience: Patience) -> bool:
             return goes > 1
 
 
-def _not_fetched(spec: FileSpec, target: Path, reasons: list[str]) -> UserError:
+def _not_fetched(spec: PublishedFile, target: Path, reasons: list[str]) -> UserError:
     origin = spec.obtain or (spec.urls[0] if spec.urls else "no address is known")
     digest = f" (SHA-256 {spec.sha256})" if spec.sha256 else ""
     if not reasons:
@@ -131,4 +131,4 @@ def _not_fetched(spec: FileSpec, target: Path, reasons: list[str]) -> UserError:
     )
 
 
-__all__ = ["FileSpec", "Patience", "fetch_file", "lock_path"]
+__all__ = ["Patience", "fetch_file", "lock_path"]

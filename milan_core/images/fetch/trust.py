@@ -6,34 +6,16 @@ gives no digest, that record is what every later copy is compared with.
 
 from __future__ import annotations
 
-import string
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, read_json, write_json
+from milan_core.images.fetch.options import PublishedFile
 
 FORMAT = "milan-download"
 VERSION = 1
-HEX = frozenset(string.hexdigits.lower())
-
-
-@dataclass(frozen=True)
-class FileSpec:
-    """One published file: where it is, and as much of its SHA-256 as is known."""
-
-    name: str
-    urls: tuple[str, ...]
-    sha256: str = ""  # the whole digest, or the start that the publisher's file name gives
-    obtain: str = ""  # how to get it by hand
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "urls", tuple(self.urls))
-        if self.sha256 and not (8 <= len(self.sha256) <= 64 and set(self.sha256) <= HEX):
-            msg = f"{self.name}: sha256 must be 8 to 64 hexadecimal digits, got {self.sha256!r}"
-            raise UserError(msg)
 
 
 def lock_path(target: Path) -> Path:
@@ -54,7 +36,7 @@ def read_lock(target: Path) -> dict[str, Any] | None:
     return record
 
 
-def write_lock(spec: FileSpec, path: Path, target: Path, url: str, digest: str) -> None:
+def write_lock(spec: PublishedFile, path: Path, target: Path, url: str, digest: str) -> None:
     """Record what `path`, which becomes `target`, is."""
     record = {
         "format": FORMAT,
@@ -68,7 +50,7 @@ def write_lock(spec: FileSpec, path: Path, target: Path, url: str, digest: str) 
     write_json(lock_path(target), record)
 
 
-def difference(spec: FileSpec, digest: str, target: Path) -> str:
+def difference(spec: PublishedFile, digest: str, target: Path) -> str:
     """What is wrong with a file of this digest; empty when it is the published one."""
     if spec.sha256:
         wrong = not digest.startswith(spec.sha256)
@@ -113,7 +95,7 @@ def _zip_problem(path: Path, ending: str, thorough: bool) -> str:
     return f"its member {bad!r} is damaged" if bad else ""
 
 
-def verify(spec: FileSpec, target: Path) -> str:
+def verify(spec: PublishedFile, target: Path) -> str:
     """What is wrong with a file that is in place, or empty."""
     if not target.is_file():
         return "it is not there"

@@ -1,4 +1,4 @@
-"""`milan assets`: names and places, what is there, and what is wrong with it."""
+"""`milan fetch`: names and places, what is there, and what is wrong with it."""
 
 import shutil
 from pathlib import Path
@@ -30,20 +30,20 @@ def site(website, monkeypatch):
 def said(capsys, *arguments):
     """Exit code and lines of a command."""
     capsys.readouterr()
-    code = main(["assets", *arguments])
+    code = main(["fetch", *arguments])
     return code, capsys.readouterr().out.splitlines()
 
 
 def test_an_unpacked_archive_is_its_folder(site, capsys):
     place = Path("resources/data/latents/biggan-zs-imagenet")
-    assert said(capsys, "where", "biggan_zs_imagenet") == (1, [str(place)])
-    assert said(capsys, "fetch", "biggan_zs_imagenet") == (0, [str(place)])
+    assert said(capsys, "--where", "biggan_zs_imagenet") == (1, [str(place)])
+    assert said(capsys, "biggan_zs_imagenet") == (0, [str(place)])
     assert sorted(path.name for path in place.iterdir()) == ["ys.pth", "zs.pth"]
-    assert said(capsys, "where", "biggan_zs_imagenet") == (0, [str(place)])
+    assert said(capsys, "--where", "biggan_zs_imagenet") == (0, [str(place)])
     place.with_name("biggan-zs-imagenet.zip").unlink()
     entry = catalog.find_entry("biggan_zs_imagenet")
     assert entry.is_here(Path("resources")), "the archive is no longer needed"
-    assert said(capsys, "fetch", "biggan_zs_imagenet")[0] == 0
+    assert said(capsys, "biggan_zs_imagenet")[0] == 0
     assert len(site.asked) == 1
     assert catalog.verify_entry(entry, Path("resources")) == ""
     (place / "zs.pth").write_bytes(b"damaged")
@@ -53,34 +53,34 @@ def test_an_unpacked_archive_is_its_folder(site, capsys):
 
 
 def test_another_place(site, capsys):
-    assert said(capsys, "fetch", "biggan_zs_imagenet", "--out", "mine/codes")[0] == 0
+    assert said(capsys, "biggan_zs_imagenet", "--out", "mine/codes")[0] == 0
     assert sorted(path.name for path in Path("mine/codes").iterdir()) == ["ys.pth", "zs.pth"]
-    assert said(capsys, "fetch", "milan_base", "--out", "mine/base.pth")[0] == 0
+    assert said(capsys, "milan_base", "--out", "mine/base.pth")[0] == 0
     assert Path("mine/base.pth").read_bytes() == TEXT
     assert not Path("resources").exists()
-    assert main(["assets", "fetch", "milan_base", "--out", "mine"]) == 2
+    assert main(["fetch", "milan_base", "--out", "mine"]) == 2
     assert "mine is a folder; milan_base is a file" in capsys.readouterr().err
 
 
 def test_list_and_verify(site, capsys):
-    _, lines = said(capsys, "list")
+    _, lines = said(capsys, "--list")
     assert any("milan_base" in line and "missing" in line for line in lines)
     assert any("imagenet_blurred" in line and "by hand: log in at" in line for line in lines)
-    said(capsys, "fetch", "milan_base", "biggan_zs_imagenet")
-    _, lines = said(capsys, "list", "--missing")
+    said(capsys, "milan_base", "biggan_zs_imagenet")
+    _, lines = said(capsys, "--list", "--missing")
     assert not any("milan_base" in line or "biggan_zs_imagenet" in line for line in lines)
     assert any("milan_cls" in line for line in lines)
-    code, lines = said(capsys, "verify")
+    code, lines = said(capsys, "--verify")
     assert code == 0
     assert [line.partition(" (")[0] for line in lines] == [
         "milan_base: right",
         "biggan_zs_imagenet: right",
     ]
     Path("resources/milan/milan-base.pth").write_bytes(TEXT + b"!")
-    code, lines = said(capsys, "verify")
+    code, lines = said(capsys, "--verify")
     assert code == 2
     assert "milan_base: SHA-256 is" in lines[0]
-    assert said(capsys, "verify", "milan_cls")[0] == 2, "what is named must be there"
+    assert said(capsys, "--verify", "milan_cls")[0] == 2, "what is named must be there"
 
 
 def test_a_folder_without_a_record_was_placed_by_hand(site):

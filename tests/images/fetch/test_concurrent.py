@@ -17,8 +17,8 @@ import sys, time
 from pathlib import Path
 from milan_core.images.fetch import fetch, unpacked
 from milan_core.images.fetch.catalog import Entry, fetch_entry
-from milan_core.images.fetch.registry import AssetSpec
-from milan_core.images.fetch.trust import FileSpec
+from milan_core.images.fetch.options import NamedAsset
+from milan_core.images.fetch.options import PublishedFile
 
 def slow(module):
     extract = module.extract
@@ -31,14 +31,20 @@ def slow(module):
 
 slow(fetch), slow(unpacked)
 host, digest, number = sys.argv[1:]
-wheel = AssetSpec("art", "fake-art", "1.0", digest, ("art/*.png",), "MIT", "me")
+wheel = NamedAsset(
+    name="art", package="fake-art", version="1.0", sha256=digest, keep=["art/*.png"],
+    licence="MIT", credit="me",
+)
+def published(name, url):
+    return PublishedFile(name=name, urls=[url])
+
 Path(f"ready{number}").touch()
 while not Path("go").exists():
     time.sleep(0.005)
 for entry in [
     Entry("art", "package", "", Path("assets/art"), package=wheel),
-    Entry("file", "file", "", Path("a/file.txt"), file=FileSpec("file", (host + "/file.txt",))),
-    Entry("zs", "file", "", Path("a/zs"), file=FileSpec("z", (host + "/zs.zip",)), archive="z.zip"),
+    Entry("file", "file", "", Path("a/file.txt"), file=published("file", host + "/file.txt")),
+    Entry("zs", "file", "", Path("a/zs"), file=published("z", host + "/zs.zip"), archive="z.zip"),
 ]:
     print(fetch_entry(entry, Path("resources")))
 """

@@ -16,9 +16,11 @@ import pytest
 from website import Step
 
 from milan_core.core.errors import UserError
+from milan_core.core.options import canonical
 from milan_core.images.fetch.attempt import Patience
 from milan_core.images.fetch.download import fetch_file
-from milan_core.images.fetch.trust import FileSpec, lock_path, verify
+from milan_core.images.fetch.options import PublishedFile
+from milan_core.images.fetch.trust import lock_path, verify
 
 QUICK = Patience(connect=5, read=0.3, attempts=3, pause=0.01)
 PATH = "/data/alexnet-imagenet.zip"
@@ -61,7 +63,7 @@ def target(tmp_path):
 
 
 def spec_of(site, *paths, sha256=""):
-    return FileSpec("set", tuple(map(site.url, paths or (PATH,))), sha256)
+    return PublishedFile(name="set", urls=[*map(site.url, paths or (PATH,))], sha256=sha256)
 
 
 def nothing_but(target, *names):
@@ -234,10 +236,10 @@ def test_a_half_that_the_server_does_not_have(site, target):
     assert target.read_bytes() == GOOD
 
 
-def test_killed_in_the_middle_and_resumed(site, target):
+def test_killed_in_the_middle_and_resumed(site, target, tmp_path):
     site.scripts[PATH] = [Step(cut=HALF, stall=True)]
-    spec = json.dumps({"urls": [site.url(PATH)], "sha256": ""})
-    command = ["assets", "fetch", "set", "--spec", spec, "--out", str(target)]
+    command = ["step", "fetch.weights", "--file", canonical(spec_of(site))]
+    command += ["--weights", str(target), "--record", str(tmp_path / "record.json")]
     run = subprocess.Popen([sys.executable, "-m", "milan_core", *command], stderr=subprocess.PIPE)
     part = target.with_name(f".{target.name}.part")
     deadline = time.monotonic() + 60

@@ -12,7 +12,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
 from milan_core.images.fetch import archive, fetch
 from milan_core.images.fetch.fetch import fetch_asset
-from milan_core.images.fetch.registry import AssetSpec
+from milan_core.images.fetch.options import NamedAsset
 
 FILES = {
     "art/a/one.png": b"one",
@@ -43,7 +43,7 @@ def make_spec(digest, **changes):
         "name": "fake", "package": "fake-art", "version": "1.0", "sha256": digest,
         "keep": ["art/*/*.png"], "drop": ["art/b/*"], "licence": "MIT", "credit": "nobody",
     }  # fmt: skip
-    return AssetSpec(**{**values, **changes})
+    return NamedAsset(**{**values, **changes})
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,11 @@ import pytest
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
+from milan_core.core.options import parse
 from milan_core.images.fetch.archive import wanted
 from milan_core.images.fetch.fetch import fetch_asset
-from milan_core.images.fetch.registry import AssetSpec, find_asset, load_registry
+from milan_core.images.fetch.options import NamedAsset
+from milan_core.images.fetch.registry import find_asset, load_registry
 
 
 def kept(name, path):
@@ -52,10 +54,10 @@ def test_unknown_asset_and_key(tmp_path):
         find_asset("emoji")
     path = tmp_path / "registry.yaml"
     path.write_text("a: {package: p, versoin: 1}")
-    with pytest.raises(UserError, match="did you mean 'version'"):
+    with pytest.raises(UserError, match=r"a\.versoin: unknown key; did you mean version"):
         load_registry(path)
     path.write_text("a: {package: p}")
-    with pytest.raises(UserError, match="incomplete"):
+    with pytest.raises(UserError, match="version: field required"):
         load_registry(path)
     path.write_text("a: [")
     with pytest.raises(UserError, match="not valid YAML"):
@@ -65,17 +67,17 @@ def test_unknown_asset_and_key(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sha256": "abc"}, "64 hexadecimal"),
-        ({"package": "a b"}, "not a package name"),
-        ({"version": ">=1"}, "not an exact version"),
+        ({"sha256": "abc"}, "a: sha256: .* got 'abc'"),
+        ({"package": "a b"}, "a: package: .* got 'a b'"),
+        ({"version": ">=1"}, "a: version: .* got '>=1'"),
     ],
 )
 def test_bad_specs(change, message):
     values = {"name": "a", "package": "p", "version": "1.0", "sha256": "0" * 64,
               "keep": ["*"], "licence": "MIT", "credit": "me"}  # fmt: skip
-    assert AssetSpec(**values).requirement == "p==1.0"
+    assert NamedAsset(**values).requirement == "p==1.0"
     with pytest.raises(UserError, match=message):
-        AssetSpec(**{**values, **change})
+        parse(NamedAsset, {**values, **change}, "a")
 
 
 def test_file_names_of_a_version():

@@ -9,7 +9,8 @@ import pytest
 from milan_core.core.errors import UserError
 from milan_core.images.fetch.attempt import Patience
 from milan_core.images.fetch.download import fetch_file
-from milan_core.images.fetch.trust import FileSpec, lock_path
+from milan_core.images.fetch.options import PublishedFile
+from milan_core.images.fetch.trust import lock_path
 
 QUICK = Patience(connect=5, read=0.3, attempts=3, pause=0.01)
 PATH = "/data/alexnet-imagenet.zip"
@@ -39,7 +40,7 @@ def target(tmp_path):
 
 def test_proxy_of_the_environment(site, target, monkeypatch):
     monkeypatch.setenv("http_proxy", site.url(""))
-    spec = FileSpec("set", ("http://publisher.invalid" + PATH,))
+    spec = PublishedFile(name="set", urls=["http://publisher.invalid" + PATH])
     fetch_file(spec, target, QUICK)
     assert target.read_bytes() == GOOD
 
@@ -48,14 +49,14 @@ def test_local_files(site, target, tmp_path, monkeypatch):
     source = tmp_path / "a disk" / target.name
     source.parent.mkdir()
     source.write_bytes(GOOD)
-    fetch_file(FileSpec("set", (source.as_uri(),), DIGEST[:10]), target, QUICK)
+    fetch_file(PublishedFile(name="set", urls=[source.as_uri()], sha256=DIGEST[:10]), target, QUICK)
     assert target.read_bytes() == GOOD
     monkeypatch.setenv("MILAN_DOWNLOADS", str(source.parent))
     brought = tmp_path / "elsewhere" / target.name
-    fetch_file(FileSpec("set", ("http://127.0.0.1:9/closed",)), brought, QUICK)
+    fetch_file(PublishedFile(name="set", urls=["http://127.0.0.1:9/closed"]), brought, QUICK)
     assert brought.read_bytes() == GOOD, "files that were brought along come first"
     with pytest.raises(UserError, match="ftp://"):
-        fetch_file(FileSpec("set", ("ftp://host/x.zip",)), tmp_path / "x.zip", QUICK)
+        fetch_file(PublishedFile(name="set", urls=["ftp://host/x.zip"]), tmp_path / "x.zip", QUICK)
 
 
 def test_repository_of_the_hub(site, tmp_path, monkeypatch):
@@ -68,10 +69,10 @@ def test_repository_of_the_hub(site, tmp_path, monkeypatch):
     header = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     site.files[path] = len(header).to_bytes(8, "little") + header + bytes(4)
     out = tmp_path / "w" / "model.safetensors"
-    fetch_file(FileSpec("model", ("hf://some/model/model.safetensors",)), out, QUICK)
+    fetch_file(PublishedFile(name="model", urls=["hf://some/model/model.safetensors"]), out, QUICK)
     assert out.read_bytes() == site.files[path]
     found = {path.name for path in out.parent.iterdir()} - {f".{out.name}.lock"}
     assert found == {out.name, lock_path(out).name}
-    missing = FileSpec("model", ("hf://some/model/absent.bin",))
+    missing = PublishedFile(name="model", urls=["hf://some/model/absent.bin"])
     with pytest.raises(UserError, match="could not be fetched"):
         fetch_file(missing, tmp_path / "absent.bin", QUICK)
