@@ -77,7 +77,7 @@ def resources(report, architecture):
 def test_registers_and_spills(compiled, architecture):
     found = resources(compiled[0], architecture)
     kernels = {name: value for name, value in found.items() if value[1] is not None}
-    assert len(kernels) == 33, sorted(kernels)
+    assert len(kernels) == 34, sorted(kernels)
     assert {name: spilled for name, (spilled, _) in found.items() if spilled} == {}
     hot = {n: used for n, (_, used) in kernels.items() if any(part in n for part in HOT)}
     assert len(hot) == 18
@@ -151,6 +151,16 @@ def test_doctor_tells_about_the_kernels(capsys):
     assert str(facts["cuda_problem"]) in line
 
 
+def configured(folder, wanted, **environment):
+    """A finished run of cmake."""
+    command = [
+        *("cmake", "-S", CSRC, "-B", folder / "build", "-DSKBUILD=ON", f"-DMILAN_CUDA={wanted}"),
+        *(f"-Dpybind11_DIR={pybind11.get_cmake_dir()}", f"-DPython_EXECUTABLE={sys.executable}"),
+    ]
+    environment = {**os.environ, **environment}
+    return subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+
+
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not on the PATH")
 @pytest.mark.parametrize("wanted", ["ON", "AUTO"])
 def test_configuring_without_nvcc(tmp_path, wanted):
@@ -162,19 +172,31 @@ def test_configuring_without_nvcc(tmp_path, wanted):
     bare.mkdir()
     for tool in filter(None, tools):  # they may live beside nvcc
         (bare / Path(tool).name).symlink_to(tool)
-    command = [
-        *("cmake", "-S", CSRC, "-B", tmp_path / "build", "-DSKBUILD=ON", f"-DMILAN_CUDA={wanted}"),
-        *(f"-Dpybind11_DIR={pybind11.get_cmake_dir()}", f"-DPython_EXECUTABLE={sys.executable}"),
-    ]
-    environment = {**os.environ, "PATH": f"{bare}{os.pathsep}{path}", "CUDACXX": ""}
-    done = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+    done = configured(tmp_path, wanted, PATH=f"{bare}{os.pathsep}{path}", CUDACXX="")
     if wanted == "ON":
         assert done.returncode != 0
         assert "no CUDA compiler was found" in done.stderr
         assert "-C cmake.define.MILAN_CUDA=OFF" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
-        assert "the CPU core is built alone" in done.stdout
+        assert "The CPU core is built alone: no CUDA compiler was found" in done.stdout
+
+
+@needs_nvcc
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not on the PATH")
+@pytest.mark.parametrize("wanted", ["ON", "AUTO"])
+def test_configuring_with_an_old_nvcc(tmp_path, wanted):
+    """It could not compile the kernels: AUTO leaves them out, ON says so."""
+    old = tmp_path / "nvcc"
+    old.write_text(
+        '#!/bin/sh\nif [ "$*" = --version ]; then echo "release 11.2, V11.2.67"; exit; fi\n'
+        f'exec {NVCC} "$@"\n'
+    )
+    old.chmod(0o755)
+    done = configured(tmp_path, wanted, CUDACXX=str(old))
+    assert (done.returncode != 0) == (wanted == "ON"), done.stderr
+    said = " ".join((done.stderr if wanted == "ON" else done.stdout).split())
+    assert f"nvcc 11.2 at {old} is too old (11.8 is needed)" in said
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
