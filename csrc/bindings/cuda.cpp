@@ -1,5 +1,7 @@
 // The device half of the native core as a module of its own: `_cuda` with nvcc, or the same sources
 // on the host for tests. Shapes are checked in milan_core/ops; here only what keeps memory safe.
+#include <utility>
+
 #include "bindings/convert.h"
 #include "cuda/launch.h"
 #include "cuda/masks.h"
@@ -26,6 +28,19 @@ py::tuple devices() {
   if (status == cudaSuccess) return py::make_tuple(count, "");
   (void)cudaGetLastError();
   return py::make_tuple(0, cudaGetErrorString(status));
+}
+
+/// What Python offers to free cached device memory; leaked, since it may outlive the interpreter.
+py::object* memory_hook = nullptr;
+
+void call_memory_hook() {
+  const py::gil_scoped_acquire acquire;
+  (*memory_hook)();
+}
+
+void set_memory_hook(py::object hook) {
+  delete std::exchange(memory_hook, hook.is_none() ? nullptr : new py::object(std::move(hook)));
+  free_cached_memory = memory_hook != nullptr ? &call_memory_hook : nullptr;
 }
 
 /// A dense tensor of one type on the device.
@@ -139,14 +154,23 @@ void make_masks(const py::object& maps, const py::object& levels, int h, int w, 
 void bind_shim(py::module_& m) {
   m.def("set_seed", &shim::set_seed);
   m.def("drop_barrier", &shim::drop_barrier);
-  m.def("set_capturing", [](bool on) { shim::capturing = on; });
+  m.def("set_capturing", [](bool on) { shim::world.capturing = on; });
+  m.def("set_late_copies", [](size_t number) { shim::world.late_copies = number; });
+  m.def("set_capability", [](int major) { shim::world.capability = major; });
+  m.def("set_failing_allocations", [](int number) { shim::world.failing_allocations = number; });
+  m.def("replay", &shim::replay);
+  m.def("forget_graph", &shim::forget_graph);
+  m.def("forget_kernels", &shim::forget_kernels);
+  m.def("current_device", [] { return shim::world.current_device; });
+  m.def("set_current_device", [](int device) { shim::world.current_device = device; });
   m.def("take_barriers", [] {
     py::list names;
     for (const std::string& name : shim::take_barriers()) names.append(name);
     return names;
   });
   m.def("counts", [] {
-    return py::make_tuple(shim::counts.waits, shim::counts.allocations, shim::counts.launches);
+    return py::make_tuple(shim::counts.waits, shim::counts.allocations, shim::counts.launches,
+                          shim::counts.device_changes);
   });
 }
 #endif
@@ -167,6 +191,8 @@ PYBIND11_MODULE(MILAN_MODULE, m) {
   });
   m.attr("architectures") = MILAN_ARCHITECTURES;
   m.def("devices", &devices, "(number of devices, why there are none).");
+  m.def("device_problem", &device_problem, "Why the kernels cannot run on a device, or ''.");
+  m.def("set_memory_hook", &set_memory_hook, "Called once when device memory runs out.");
   m.def("masks", &make_masks);
   py::class_<Scan>(m, "DeviceScan")
       .def(py::init([](int64_t units, int64_t pixels, int64_t k, uint64_t rank, uint64_t total,
@@ -178,6 +204,7 @@ PYBIND11_MODULE(MILAN_MODULE, m) {
       }))
       .def("update", &Scan::update)
       .def("collect", &collect)
+      .def_property_readonly("seen_nan", [](const Scan& self) { return self.scan.seen_nan(); })
       .def_property_readonly("blocks", [](const Scan& self) { return self.scan.blocks(); });
 #if defined(MILAN_SHIM)
   bind_shim(m);

@@ -130,6 +130,19 @@ __device__ __forceinline__ void wait_for_copies() {
 #endif
 }
 
+/// Plain accesses to memory that other lanes of the warp write too: the host build checks that a
+/// `__syncwarp` lies between a write and the read of another lane.
+__device__ __forceinline__ void note_write([[maybe_unused]] const void* p) {
+#if defined(MILAN_SHIM)
+  shim::note_write(p);
+#endif
+}
+__device__ __forceinline__ void note_read([[maybe_unused]] const void* p) {
+#if defined(MILAN_SHIM)
+  shim::note_read(p);
+#endif
+}
+
 __device__ __forceinline__ int lane_index() { return static_cast<int>(threadIdx.x) % kLanes; }
 __device__ __forceinline__ int warp_in_block() { return static_cast<int>(threadIdx.x) / kLanes; }
 __device__ __forceinline__ int64_t warp_index() {

@@ -20,9 +20,15 @@ struct Spilled {
   uint32_t unit, bin, count;
 };
 
+/// What the host learns without waiting: copied to it behind every batch, so it may come late.
+struct Report {
+  int free, total;     // blocks on the stack, and in all
+  unsigned nan, lost;  // not 0: NaN was seen; a value found no place
+};
+
 /// Where blocks come from; changes while kernels run.
 struct Pool {
-  int free;            // blocks on the stack
+  Report report;
   unsigned spilled;    // entries asked of the list, also beyond its end
   Counter lost;        // values that found no place
   Counter images;      // seen
@@ -62,13 +68,13 @@ __device__ inline uint32_t* claim_block(Counter* entry, Pool* pool) {
       __nanosleep(20);
       continue;
     }
-    const int left = atomicSub(&pool->free, 1) - 1;
+    const int left = atomicSub(&pool->report.free, 1) - 1;
     if (left >= 0) {
       const Counter block = pool->stack[left];
       atomicExch(entry, block);
       return reinterpret_cast<uint32_t*>(block);
     }
-    atomicAdd(&pool->free, 1);
+    atomicAdd(&pool->report.free, 1);
     atomicExch(entry, Counter{0});
     return nullptr;
   }
@@ -86,6 +92,7 @@ __device__ MILAN_OUT_OF_LINE inline void add_slowly(Counter* entry, Pool* pool, 
     pool->list[at] = value;
   } else {
     atomicAdd(&pool->lost, Counter{value.count});
+    pool->report.lost = 1;
   }
 }
 

@@ -3,8 +3,10 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -22,23 +24,45 @@ inline void check(cudaError_t status, const char* what) {
     throw UserError("CUDA is out of memory (" + reason +
                     "); use a smaller batch, fewer layers at a time, or device: cpu");
   }
+  if (status == cudaErrorStreamCaptureUnsupported) {
+    throw UserError("this cannot be captured in a CUDA graph (" + reason +
+                    "); run one ordinary update of this size before capturing one");
+  }
   throw std::runtime_error("CUDA call failed: " + reason);
 }
 
-/// Makes a device current while it lives.
+/// Makes a device current while it lives. The device from before is set again only when it is
+/// another one: setting a device creates a context on it.
 class DeviceGuard {
  public:
   explicit DeviceGuard(int device) {
     check(cudaGetDevice(&before_), "cudaGetDevice");
-    if (device != before_) check(cudaSetDevice(device), "cudaSetDevice");
+    if (device == before_) return;
+    check(cudaSetDevice(device), "cudaSetDevice");
+    changed_ = true;
   }
-  ~DeviceGuard() { (void)cudaSetDevice(before_); }
+  ~DeviceGuard() {
+    if (changed_) (void)cudaSetDevice(before_);
+  }
   DeviceGuard(const DeviceGuard&) = delete;
   DeviceGuard& operator=(const DeviceGuard&) = delete;
 
  private:
   int before_ = 0;
+  bool changed_ = false;
 };
+
+/// Called when no device memory is left, before one more try: the process may hold free memory in
+/// a cache of another library. Set by the bindings; may be null.
+inline void (*free_cached_memory)() = nullptr;
+
+inline cudaError_t allocate(void** data, size_t bytes) {
+  const cudaError_t status = cudaMalloc(data, bytes);
+  if (status != cudaErrorMemoryAllocation || free_cached_memory == nullptr) return status;
+  (void)cudaGetLastError();
+  free_cached_memory();
+  return cudaMalloc(data, bytes);
+}
 
 /// Device memory for `size` values of T.
 template <class T>
@@ -46,8 +70,7 @@ class DeviceArray {
  public:
   DeviceArray() = default;
   explicit DeviceArray(size_t size) : size_(size) {
-    if (size > 0)
-      check(cudaMalloc(reinterpret_cast<void**>(&data_), size * sizeof(T)), "cudaMalloc");
+    if (size > 0) check(allocate(reinterpret_cast<void**>(&data_), size * sizeof(T)), "cudaMalloc");
   }
   DeviceArray(DeviceArray&& other) noexcept { *this = std::move(other); }
   DeviceArray& operator=(DeviceArray&& other) noexcept {
@@ -94,7 +117,13 @@ class PinnedValue {
   PinnedValue& operator=(const PinnedValue&) = delete;
 
   T* get() const { return data_; }
-  T read() const { return *const_cast<const volatile T*>(data_); }
+  /// Never from a register: the device may have written since.
+  T read() const {
+    T value;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    std::memcpy(&value, data_, sizeof value);
+    return value;
+  }
 
  private:
   T* data_ = nullptr;
@@ -110,6 +139,13 @@ void launch(const char* what, void (*kernel)(Parameters...), int64_t blocks, int
   config.dynamicSmemBytes = shared_bytes;
   config.stream = stream;
   check(cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...), what);
+}
+
+/// Load a kernel's code now, which is not allowed while a stream is captured.
+template <class... Parameters>
+void load(const char* what, void (*kernel)(Parameters...)) {
+  cudaFuncAttributes attributes{};
+  check(cudaFuncGetAttributes(&attributes, kernel), what);
 }
 
 /// Blocks that keep the device busy for `items` pieces of work.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -17,6 +18,7 @@ constexpr size_t kMostTables = 16;
 struct Tables {
   int h, w, height, width, device;
   Border border;
+  bool captured;  // a graph holds pointers to them
   DeviceArray<int32_t> first;
   DeviceArray<float> before, after;
 
@@ -47,15 +49,31 @@ std::shared_ptr<Tables> make_tables(Tables wanted, cudaStream_t stream) {
   return std::make_shared<Tables>(std::move(wanted));
 }
 
+/// Drop the oldest tables beyond the limit, but for those that a graph holds.
+void drop_oldest(std::vector<std::shared_ptr<Tables>>* kept) {
+  if (kept->size() < kMostTables) return;
+  const auto oldest = std::find_if(kept->begin(), kept->end(),
+                                   [](const auto& tables) { return !tables->captured; });
+  if (oldest != kept->end()) kept->erase(oldest);
+}
+
 std::shared_ptr<Tables> tables_of(Tables wanted, cudaStream_t stream) {
   static std::mutex lock;
   // Never freed: at exit the driver may be gone before it.
   static auto* kept = new std::vector<std::shared_ptr<Tables>>;
+  const bool capturing = is_capturing(stream);
   const std::lock_guard<std::mutex> guard(lock);
   for (const auto& tables : *kept) {
-    if (tables->same(wanted)) return tables;
+    if (!tables->same(wanted)) continue;
+    tables->captured = tables->captured || capturing;
+    return tables;
   }
-  if (kept->size() == kMostTables) kept->erase(kept->begin());
+  if (capturing) {
+    throw UserError("masks: make masks of this size once before capturing it in a CUDA graph");
+  }
+  load("paint_masks", paint_masks<true>);
+  load("paint_masks", paint_masks<false>);
+  drop_oldest(kept);
   return kept->emplace_back(make_tables(std::move(wanted), stream));
 }
 
@@ -65,7 +83,7 @@ void masks(const float* maps, const float* levels, int64_t count, int h, int w, 
            int width, Border border, int device, cudaStream_t stream, uint8_t* packed) {
   if (count == 0) return;
   const DeviceGuard guard(device);
-  const auto tables = tables_of({h, w, height, width, device, border, {}, {}, {}}, stream);
+  const auto tables = tables_of({h, w, height, width, device, border, false, {}, {}, {}}, stream);
   const PaintJob job{maps,  levels, count, h, w, height, width, tables->rows(), tables->columns(),
                      packed};
   const size_t frame = static_cast<size_t>(h + 3) * static_cast<size_t>(w + 3) * sizeof(float);

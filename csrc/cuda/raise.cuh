@@ -12,12 +12,14 @@ struct RaiseRule {
 
 /// A count with what has been carried over from it; folds it when it has grown large.
 __device__ __forceinline__ Counter settled_count(uint32_t* count, const Sketch& sketch) {
+  note_read(count);
   uint32_t low = *count;
   if (sketch.carry_shift == 0) return low;
   uint32_t* carry = count + (size_t{1} << sketch.bits);
   const uint32_t moved = low >> sketch.carry_shift;
   if (moved != 0) {
     low -= moved << sketch.carry_shift;
+    note_write(count);
     *count = low;
     *carry += moved;
   }
@@ -39,6 +41,7 @@ __device__ __forceinline__ Counter block_sum(uint32_t* counts, int last, const S
   for (int slot = last + lane_index(); slot < 1 << sketch.bits; slot += kLanes) {
     sum += settled_count(&counts[slot], sketch);
   }
+  __syncwarp();  // slot_of_rank reads counts and carries that other lanes have written
   return total_of_warp(sum);
 }
 
@@ -71,7 +74,7 @@ __device__ __forceinline__ void release_below(const Sketch& sketch, Counter* row
     __syncwarp();  // all lanes have read row[i] and cleared their words
     if (lane_index() == 0) {
       row[i] = 0;
-      sketch.pool->stack[atomicAdd(&sketch.pool->free, 1)] = block;
+      sketch.pool->stack[atomicAdd(&sketch.pool->report.free, 1)] = block;
     }
   }
 }

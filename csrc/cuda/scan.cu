@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "cuda/raise.cuh"
 #include "cuda/scan.h"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / kLanes;
 constexpr int64_t kMostValues = int64_t{1} << 30;  // of a unit in one launch: counts are 32-bit
+constexpr int kLeastMajor = 8;                     // compute capability
 constexpr int kMostBits = 16;                      // a block is 2^bits counts
 constexpr int64_t kMostHeld = int64_t{1} << 16;    // images whose maxima are held
 /// Planes below this are staged as tiles: a warp would have less than one round of wide loads.
@@ -35,6 +37,33 @@ const char* unsupported(const DeviceRules& rules) {
   return nullptr;
 }
 
+std::string device_problem(int device) {
+  int count = 0, major = 0, minor = 0;
+  cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaSuccess && device >= count) {
+    return "there is no CUDA device " + std::to_string(device);
+  }
+  if (status == cudaSuccess) {
+    status = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+  }
+  if (status == cudaSuccess) {
+    status = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+  }
+  if (status == cudaSuccess && major < kLeastMajor) {
+    return "CUDA device " + std::to_string(device) + " has compute capability " +
+           std::to_string(major) + "." + std::to_string(minor) + ", the kernels need " +
+           std::to_string(kLeastMajor) + ".0";
+  }
+  if (status == cudaSuccess) {  // is there code for this device?
+    const DeviceGuard guard(device);
+    cudaFuncAttributes attributes{};
+    status = cudaFuncGetAttributes(&attributes, plan_raise);
+  }
+  if (status == cudaSuccess) return "";
+  (void)cudaGetLastError();
+  return cudaGetErrorString(status);
+}
+
 struct DeviceScan::Implementation {
   DeviceRules rules;
   int device;
@@ -43,6 +72,10 @@ struct DeviceScan::Implementation {
   Store store;
   DeviceArray<PlaneStats> stats;
   DeviceArray<uint32_t> ids;
+  bool captured = false;                               // a graph holds pointers to what is here
+  std::vector<DeviceArray<PlaneStats>> retired_stats;  // replaced, and perhaps in a graph
+  std::vector<DeviceArray<uint32_t>> retired_ids;
+  bool loaded[3] = {};                  // kernels, by Dtype
   uint64_t images = 0, next_raise = 0;  // without replays of graphs
 
   Implementation(const DeviceRules& given, int on)
@@ -77,8 +110,35 @@ struct DeviceScan::Implementation {
           "ScanState.update: run one ordinary update of this size before capturing it "
           "in a CUDA graph");
     }
-    stats = DeviceArray<PlaneStats>(planes);
-    ids = DeviceArray<uint32_t>(static_cast<size_t>(images_now));
+    DeviceArray<PlaneStats> more_stats(planes);
+    DeviceArray<uint32_t> more_ids(static_cast<size_t>(images_now));
+    std::swap(stats, more_stats);
+    std::swap(ids, more_ids);
+    if (!captured) return;
+    retired_stats.push_back(std::move(more_stats));
+    retired_ids.push_back(std::move(more_ids));
+  }
+
+  /// Load every kernel that a later update of this type may need: it may be captured, and then
+  /// nothing can be loaded.
+  template <class T>
+  void load_kernels() {
+    load("scan_private", scan_private<T>);
+    load("scan_tiles", scan_tiles<T>);
+    load("scan_planes", scan_planes<T>);
+    load("scan_strided", scan_strided<T>);
+    load("scan_pixels", scan_pixels<T, true>);
+    load("scan_pixels", scan_pixels<T, false>);
+    load("merge_topk", store.top().k <= kLanes ? merge_topk<T, 1> : merge_topk<T, 2>);
+    load("narrow_ids", narrow_ids);
+    load("raise_floors", raise_floors);
+    load("plan_raise", plan_raise);
+  }
+
+  template <class T>
+  void prepare(const Activations& a, bool capturing) {
+    if (capturing || std::exchange(loaded[static_cast<int>(a.dtype)], true)) return;
+    load_kernels<T>();
   }
 
   void check_held(int64_t images_now, bool capturing) const {
@@ -141,6 +201,7 @@ struct DeviceScan::Implementation {
 
   template <class T>
   void scan(const Activations& a, bool cold, cudaStream_t stream) {
+    prepare<T>(a, is_capturing(stream));
     Batch<T> batch = view<T>(a);
     const int64_t stride = a.pixel_stride();
     const bool one_pixel = rules.pixels == 1;
@@ -193,7 +254,11 @@ struct DeviceScan::Implementation {
           "on the device");
     }
     reserve(a.images, capturing);
-    if (!capturing) store.grow_if_needed(stream);
+    captured = captured || capturing;
+    if (!capturing) {
+      store.check_room();
+      store.grow_if_needed(stream);
+    }
     send_ids(given, first, a.images, stream);
     const bool cold =
         !capturing && images * static_cast<uint64_t>(rules.pixels) < kColdRanks * rules.rank;
@@ -210,7 +275,7 @@ struct DeviceScan::Implementation {
     }
     if (!capturing) images += static_cast<uint64_t>(a.images);
     raise_if_due(capturing, stream);
-    store.report(stream);
+    store.ask_report(stream);
   }
 };
 
@@ -244,6 +309,8 @@ Collected DeviceScan::collect(cudaStream_t stream) {
   const DeviceGuard guard(self_->device);
   return self_->store.collect(stream);
 }
+
+bool DeviceScan::seen_nan() const { return self_->store.report().nan != 0; }
 
 int64_t DeviceScan::blocks() const { return self_->store.blocks(); }
 

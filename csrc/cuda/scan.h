@@ -6,7 +6,11 @@
 // order, some bins perhaps twice.
 //
 // `update` can be captured in a CUDA graph after an ordinary update of the same size, with image
-// numbers on the device. Replays are counted on the device and seen by `collect`.
+// numbers on the device. Replays are counted on the device and seen by `collect`. Memory that a
+// graph may have seen is kept until the scan ends.
+//
+// The device reports behind every batch what the host should know early: NaN, and values that found
+// no place, which make the next `update` throw. The report may lag some batches behind.
 //
 // With k above 64, for which maps cannot be kept, the device holds the maxima of up to k images
 // without choosing among them: the caller collects and begins anew before there are more. Such
@@ -17,6 +21,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "milan/array.h"
@@ -56,6 +61,9 @@ struct Collected {
 /// Why these rules cannot run on a device, or null.
 const char* unsupported(const DeviceRules& rules);
 
+/// Why the kernels of this build cannot run on a device, or "".
+std::string device_problem(int device);
+
 class DeviceScan {
  public:
   DeviceScan(const DeviceRules& rules, int device);
@@ -64,6 +72,8 @@ class DeviceScan {
   /// True when the stream is being captured, so that nothing ran yet.
   bool update(const Activations& batch, const ImageIds& ids, cudaStream_t stream);
   Collected collect(cudaStream_t stream);
+  /// Has a report of NaN arrived? Waits for nothing.
+  bool seen_nan() const;
   /// Octave blocks in all, grown as needed.
   int64_t blocks() const;
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 
 #include "cuda/store.h"
 
@@ -11,21 +12,73 @@ namespace {
 __global__ void __launch_bounds__(256)
     push_blocks(Pool* pool, Counter first, Counter bytes, int count) {
   const auto i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (i < count) pool->stack[pool->free + i] = first + static_cast<Counter>(i) * bytes;
+  if (i < count) pool->stack[pool->report.free + i] = first + static_cast<Counter>(i) * bytes;
 }
 
-__global__ void count_blocks(Pool* pool, int count) { pool->free += count; }
+__global__ void count_blocks(Pool* pool, int count) {
+  pool->report.free += count;
+  pool->report.total += count;
+}
+
+/// Copy blocks that lie anywhere side by side; a block of threads each.
+__global__ void __launch_bounds__(256)
+    gather_blocks(const Counter* __restrict__ blocks, int words, uint32_t* __restrict__ out) {
+  const auto* from = reinterpret_cast<const uint32_t*>(blocks[blockIdx.x]);
+  uint32_t* to = out + int64_t{blockIdx.x} * words;
+  for (int i = static_cast<int>(threadIdx.x); i < words; i += static_cast<int>(blockDim.x)) {
+    to[i] = from[i];
+  }
+}
 
 /// Octaves that a unit of a real network meets before its floor rises: both signs, tiny values.
 constexpr int64_t kUsualOctaves = 48;
 constexpr int64_t kUsualBytes = int64_t{1} << 30;  // of all blocks at the start
 constexpr unsigned kSpills = 1u << 20;
+constexpr size_t kGatheredWords = size_t{4} << 20;  // of blocks that come to the host at once
 
 int64_t starting_blocks(const DeviceRules& rules, size_t block_bytes) {
   if (rules.blocks > 0) return rules.blocks;
   const int64_t most = kUsualBytes / static_cast<int64_t>(block_bytes);
   return std::max(rules.units * 8, std::min(rules.units * kUsualOctaves, most));
 }
+
+/// Brings blocks to the host one after another, many in each copy.
+class BlockReader {
+ public:
+  BlockReader(std::vector<Counter> blocks, size_t words, cudaStream_t stream)
+      : blocks_(std::move(blocks)),
+        words_(words),
+        chunk_(std::min(blocks_.size(), std::max<size_t>(1, kGatheredWords / words))),
+        stream_(stream),
+        addresses_(blocks_.size()),
+        gathered_(chunk_ * words),
+        counts_(chunk_ * words) {
+    addresses_.upload(blocks_.data(), blocks_.size(), stream);
+  }
+
+  /// Counts of the next block, good until the next call.
+  const uint32_t* next() {
+    if (at_ % chunk_ == 0) fetch();
+    return &counts_[at_++ % chunk_ * words_];
+  }
+
+ private:
+  void fetch() {
+    const size_t number = std::min(chunk_, blocks_.size() - at_);
+    launch("gather_blocks", gather_blocks, static_cast<int64_t>(number), 256, 0, stream_,
+           addresses_.get() + at_, static_cast<int>(words_), gathered_.get());
+    gathered_.download(counts_.data(), number * words_, stream_);
+    check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  }
+
+  std::vector<Counter> blocks_;
+  size_t words_, chunk_;
+  cudaStream_t stream_;
+  DeviceArray<Counter> addresses_;
+  DeviceArray<uint32_t> gathered_;
+  std::vector<uint32_t> counts_;
+  size_t at_ = 0;
+};
 
 /// Keys of a unit that K2 keeps sorted; where maxima are held it sorts for nobody, and keeps one.
 int64_t sorted_keys(const DeviceRules& rules) { return rules.holds() ? 1 : rules.k; }
@@ -68,7 +121,8 @@ Store::Store(const DeviceRules& rules, cudaStream_t stream)
   slots_.upload(slots.data(), slots.size(), stream);
   add_blocks(std::min(starting_blocks(rules, block_words() * sizeof(uint32_t)), most_blocks_),
              stream);
-  *reported_.get() = static_cast<int>(blocks_);
+  const auto number = static_cast<int>(blocks_);
+  *reported_.get() = {number, number, 0, 0};
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
 }
 
@@ -101,16 +155,24 @@ void Store::add_blocks(int64_t count, cudaStream_t stream) {
 }
 
 void Store::grow_if_needed(cudaStream_t stream) {
-  if (reported_.read() > blocks_ / 4 || blocks_ >= most_blocks_) return;
-  const int64_t more = std::min(blocks_, most_blocks_ - blocks_);
-  add_blocks(more, stream);
-  *reported_.get() = static_cast<int>(more);  // until the device reports again
+  const Report last = report();
+  if (last.total != blocks_) return;  // made before the last growth
+  if (last.free > blocks_ / 4 || blocks_ >= most_blocks_) return;
+  add_blocks(std::min(blocks_, most_blocks_ - blocks_), stream);
 }
 
-void Store::report(cudaStream_t stream) {
-  check(cudaMemcpyAsync(reported_.get(), &pool_.get()->free, sizeof(int), cudaMemcpyDeviceToHost,
-                        stream),
+void Store::ask_report(cudaStream_t stream) {
+  check(cudaMemcpyAsync(reported_.get(), &pool_.get()->report, sizeof(Report),
+                        cudaMemcpyDeviceToHost, stream),
         "cudaMemcpyAsync");
+}
+
+void Store::check_room() const {
+  if (report().lost == 0) return;
+  throw UserError(
+      "the CUDA histogram ran out of blocks and values were not counted; set MILAN_CUDA_BLOCKS "
+      "above " +
+      std::to_string(blocks_) + " blocks, or use device: cpu");
 }
 
 Collected Store::collect(cudaStream_t stream) const {
@@ -181,11 +243,17 @@ void Store::collect_cells(const std::vector<Counter>& rows, const std::vector<ui
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
   std::stable_sort(spilled.begin(), spilled.end(),
                    [](const Spilled& a, const Spilled& b) { return a.unit < b.unit; });
-  std::vector<uint32_t> counts;
+  std::vector<Counter> blocks;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(blocks),
+               [](Counter block) { return block != 0; });
+  BlockReader reader(std::move(blocks), block_words(), stream);
   auto next = spilled.begin();
   for (int64_t unit = 0; unit < rules_.units; ++unit) {
     const size_t before = to->bins.size();
-    collect_unit(rows, unit, bases[unit], &counts, to, stream);
+    for (int octave = 0; octave < kOctaves; ++octave) {
+      if (rows[static_cast<size_t>(unit * kOctaves + octave)] == 0) continue;
+      add_cells(reader.next(), octave, bases[unit], to);
+    }
     for (; next != spilled.end() && next->unit == unit; ++next) {
       if (next->bin < bases[unit]) continue;
       to->bins.push_back(next->bin);
@@ -195,34 +263,15 @@ void Store::collect_cells(const std::vector<Counter>& rows, const std::vector<ui
   }
 }
 
-void Store::collect_unit(const std::vector<Counter>& rows, int64_t unit, uint32_t base,
-                         std::vector<uint32_t>* counts, Collected* to, cudaStream_t stream) const {
-  const size_t words = block_words(), size = size_t{1} << rules_.bits;
-  const Counter* row = &rows[static_cast<size_t>(unit) * kOctaves];
-  size_t used = 0;
-  for (int octave = 0; octave < kOctaves; ++octave) used += row[octave] != 0;
-  counts->resize(used * words);
-  size_t at = 0;
-  for (int octave = 0; octave < kOctaves; ++octave) {
-    if (row[octave] == 0) continue;
-    check(cudaMemcpyAsync(&(*counts)[at], reinterpret_cast<const void*>(row[octave]),
-                          words * sizeof(uint32_t), cudaMemcpyDeviceToHost, stream),
-          "cudaMemcpyAsync");
-    at += words;
-  }
-  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
-  at = 0;
-  for (int octave = 0; octave < kOctaves; ++octave) {
-    if (row[octave] == 0) continue;
-    for (size_t slot = 0; slot < size; ++slot) {
-      uint64_t count = (*counts)[at + slot];
-      if (words > size) count += uint64_t{(*counts)[at + size + slot]} << rules_.carry_shift;
-      const auto bin = static_cast<uint32_t>(static_cast<size_t>(octave) << rules_.bits | slot);
-      if (count == 0 || bin < base) continue;
-      to->bins.push_back(bin);
-      to->counts.push_back(count);
-    }
-    at += words;
+void Store::add_cells(const uint32_t* counts, int octave, uint32_t base, Collected* to) const {
+  const size_t size = size_t{1} << rules_.bits;
+  for (size_t slot = 0; slot < size; ++slot) {
+    uint64_t count = counts[slot];
+    if (rules_.carry_shift != 0) count += uint64_t{counts[size + slot]} << rules_.carry_shift;
+    const auto bin = static_cast<uint32_t>(static_cast<size_t>(octave) << rules_.bits | slot);
+    if (count == 0 || bin < base) continue;
+    to->bins.push_back(bin);
+    to->counts.push_back(count);
   }
 }
 

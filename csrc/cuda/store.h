@@ -35,15 +35,18 @@ class Store {
 
   /// Add memory when the last report says that blocks run short. Waits for nothing.
   void grow_if_needed(cudaStream_t stream);
-  /// Ask the device to report how many blocks are left.
-  void report(cudaStream_t stream);
+  /// Ask the device for a report.
+  void ask_report(cudaStream_t stream);
+  /// The last report that has arrived.
+  Report report() const { return reported_.read(); }
+  /// Throws when values have been lost.
+  void check_room() const;
   /// Waits for the stream.
   Collected collect(cudaStream_t stream) const;
 
  private:
   void add_blocks(int64_t count, cudaStream_t stream);
-  void collect_unit(const std::vector<Counter>& rows, int64_t unit, uint32_t base,
-                    std::vector<uint32_t>* counts, Collected* to, cudaStream_t stream) const;
+  void add_cells(const uint32_t* counts, int octave, uint32_t base, Collected* to) const;
   void collect_sorted(Collected* to, cudaStream_t stream) const;
   void collect_held(Collected* to, cudaStream_t stream) const;
   void collect_cells(const std::vector<Counter>& rows, const std::vector<uint32_t>& bases,
@@ -59,7 +62,7 @@ class Store {
   DeviceArray<uint32_t> held_, held_ids_;
   DeviceArray<Spilled> list_;
   DeviceArray<Pool> pool_;
-  PinnedValue<int> reported_;  // free blocks
+  PinnedValue<Report> reported_;
   std::vector<DeviceArray<uint32_t>> slabs_;
 };
 

@@ -94,7 +94,7 @@ __device__ __forceinline__ void copy_map(const Batch<T>& batch, int64_t unit, in
 
 /// One warp a unit. `ids` are the images of the batch.
 template <class T, int kRegisters>
-__global__ void __launch_bounds__(128)
+__global__ void __launch_bounds__(128, 8)
     merge_topk(Batch<T> batch, const uint32_t* __restrict__ ids, Sketch sketch, Top top) {
   const int64_t unit = warp_index();
   if (unit >= batch.units) return;
@@ -134,6 +134,7 @@ __global__ void __launch_bounds__(128)
     sketch.zeros[unit] += zeros;
     sketch.negatives[unit] += negatives;
     sketch.nan[unit] += nan;
+    if (nan != 0) sketch.pool->report.nan = 1;
     if (unit == 0) sketch.pool->images += static_cast<Counter>(batch.images);
   }
 #pragma unroll

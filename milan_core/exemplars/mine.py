@@ -175,9 +175,9 @@ class _Scan:
                 if inputs.ndim == 4:  # 0.66x the time of NCHW on the CPU (performance.md 8)
                     inputs = inputs.contiguous(memory_format=torch.channels_last)
                 self.trace(inputs)
-                if number & (number - 1) == 0:  # rarely: looking settles what the kernel buffers
-                    self._refuse_nan(finished=False)
-        self._refuse_nan(finished=True)
+                rarely = number & (number - 1) == 0  # looking settles what the kernel buffers
+                self._refuse_nan(rarely=rarely)
+        self._refuse_nan(rarely=True, finished=True)
 
     def _receive(self, layer: str, output: torch.Tensor) -> None:
         maps, _ = self._layout.maps(output, layer)
@@ -201,9 +201,10 @@ class _Scan:
         if size := int(self.sampled.sum()):
             self.samples[layer] = sample_state(units, (height, width), size, total, mode)
 
-    def _refuse_nan(self, *, finished: bool) -> None:
+    def _refuse_nan(self, *, rarely: bool, finished: bool = False) -> None:
+        """Look at the counts; before the end, on a device, only once it has reported NaN."""
         for layer, state in self.states.items():
-            if state.on_device and not finished:  # would wait for the device
+            if not (finished or (state.seen_nan if state.on_device else rarely)):
                 continue
             nan = state.counts()["nan"]
             if nan.any():

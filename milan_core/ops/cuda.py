@@ -1,26 +1,22 @@
-"""Statistics and masks where the activations are: on a CUDA device, on the caller's stream.
+"""The CUDA kernels: are they there, can they run on a device, which stream do they work on.
 
-`ScanState.update` moves to `CudaScan` by itself when it is given activations on a device. Nothing
-waits for the device until something is read; then the counts come to the host once, and everything
-after that is the CPU core's work, so that all answers are equal byte for byte.
+`milan_core.ops.cuda_scan` keeps the statistics of a layer on a device; masks are made here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from milan_core.core.errors import UserError
 from milan_core.ops.backend import native
-from milan_core.ops.reference import MANTISSA_BITS
 from milan_core.ops.spec import ScanSpec
-
-Array = np.ndarray
 
 #: DLPack's number for CUDA memory.
 DEVICE_TYPE = 2
@@ -28,6 +24,10 @@ DEVICE_TYPE = 2
 MOST_K, MOST_PIXELS, MOST_BITS = 64, 2**30, 16
 #: Without maps more images can be ranked: the maxima of so many wait on the device.
 MOST_HELD = 2**16
+#: What MILAN_CUDA may be: the kernels where they can run, never, or refuse to do without them.
+CHOICES = ("auto", "off", "on")
+
+_log = logging.getLogger(__name__)
 
 
 @functools.cache
@@ -57,6 +57,27 @@ def facts() -> dict[str, object]:
     }
 
 
+def problem(device: int) -> str:
+    """Why the kernels cannot run on a device, or ""."""
+    module = kernels()
+    if module is None:
+        return str(facts()["cuda_problem"])
+    return _problem(module, device)
+
+
+@functools.cache
+def _problem(module: ModuleType, device: int) -> str:
+    module.set_memory_hook(_empty_cache)
+    return str(module.device_problem(device))
+
+
+def _empty_cache() -> None:
+    """Give the device memory that torch holds without using it back to the driver."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 def on_device(array: Any) -> bool:
     """Is this array in the memory of a CUDA device?"""
     where = getattr(array, "__dlpack_device__", None)
@@ -64,24 +85,54 @@ def on_device(array: Any) -> bool:
 
 
 def reachable(activations: Any, spec: ScanSpec) -> Any:
-    """The activations, moved to the host when they are on a device that this build cannot use."""
-    ranked = spec.k <= (MOST_K if spec.keep_maps else MOST_HELD)
-    fits = ranked and spec.pixels <= MOST_PIXELS and spec.bits <= MOST_BITS
-    if not on_device(activations) or (fits and kernels() is not None):
+    """The activations, moved to the host when the kernels cannot count them on their device.
+
+    The reason is logged once. With MILAN_CUDA=on it is a `UserError` instead.
+    """
+    if not on_device(activations):
         return activations
+    chosen = _choice()
+    reason = _unfit(spec) if chosen != "off" else "MILAN_CUDA=off"
+    reason = reason or problem(device_of(activations))
+    if not reason:
+        return activations
+    if chosen == "on":
+        raise UserError(f"ScanState.update: MILAN_CUDA=on, but the device cannot count: {reason}")
     if not hasattr(activations, "cpu"):
         raise UserError(
-            "ScanState.update: the activations are on a CUDA device, which this build cannot read; "
-            "copy them to the host first"
+            "ScanState.update: the activations are on a CUDA device, which this build cannot read "
+            f"({reason}); copy them to the host first"
         )
+    _tell(reason)
     return activations.cpu()
 
 
-def place(impl: Any, spec: ScanSpec, activations: Any) -> Any:
-    """The backend for these activations: `impl`, or a `CudaScan` that continues it."""
-    if isinstance(impl, CudaScan) or not on_device(activations):
-        return impl
-    return CudaScan(impl, spec, int(activations.__dlpack_device__()[1]))
+def _choice() -> str:
+    text = os.environ.get("MILAN_CUDA", "auto")
+    if text not in CHOICES:
+        raise UserError(f"MILAN_CUDA must be one of {', '.join(CHOICES)}, got {text!r}")
+    return text
+
+
+def _unfit(spec: ScanSpec) -> str:
+    """Why scans of this kind stay on the host, or ""."""
+    most = MOST_K if spec.keep_maps else MOST_HELD
+    if spec.k > most:
+        return f"k is {spec.k}, above {most}" + (" with maps" if spec.keep_maps else "")
+    if spec.pixels > MOST_PIXELS:
+        return f"maps have {spec.pixels} pixels, more than 2^30"
+    return f"bins have {spec.bits} bits, more than {MOST_BITS}" if spec.bits > MOST_BITS else ""
+
+
+@functools.cache
+def _tell(reason: str) -> None:
+    """Log a reason once."""
+    _log.warning("activations are copied from the GPU and counted on the CPU: %s", reason)
+
+
+def device_of(array: Any) -> int:
+    """The number of the CUDA device that an array is on."""
+    return int(array.__dlpack_device__()[1])
 
 
 def masks(
@@ -91,158 +142,48 @@ def masks(
 
     `maps` (M, h, w) and `levels` (M,) are float32, all three dense and on one device. The work goes
     to the caller's stream and nothing waits for it, but for the first call of a size, which sends
-    tables to the device and waits for them.
+    tables to the device and waits for them. A size that was captured in a CUDA graph keeps its
+    tables.
     """
-    from milan_core.ops.masking import BORDERS
+    from milan_core.ops.masking import BORDERS, sides
 
     module = kernels()
     if module is None:
         raise UserError(f"masks: {facts()['cuda_problem']}")
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = sides(size)
     if border not in BORDERS:
         raise UserError(f"masks: border must be one of {', '.join(BORDERS)}, got {border!r}")
-    if not (0 < height < 2**15 and 0 < width < 2**15):
-        raise UserError(f"masks: size must be in 1..32767, got {size!r}")
     if len(maps.shape) != 3 or 0 in maps.shape[1:]:
         raise UserError(f"masks: maps must be (M, h, w), got {tuple(maps.shape)}")
     h, w = maps.shape[1:]
-    module.masks(maps, levels, h, w, height, width, border == "clamp", stream_of(maps), out)
+    with lent(maps, levels, out) as stream:
+        module.masks(maps, levels, h, w, height, width, border == "clamp", handle(stream), out)
 
 
-def stream_of(array: Any) -> int:
-    """The stream on which the framework of `array` works now; 0 is the default stream."""
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(array, torch.Tensor) and array.is_cuda:
-        return int(torch.cuda.current_stream(array.device).cuda_stream)
-    return 0
+@contextlib.contextmanager
+def lent(*arrays: Any) -> Iterator[Any]:
+    """The torch stream for work on these arrays; None where the default stream is meant.
 
-
-def _blocks() -> int:
-    """Octave blocks that a scan starts with; 0 lets the core choose."""
-    text = os.environ.get("MILAN_CUDA_BLOCKS", "0")
-    if not text.isdecimal():
-        raise UserError(f"MILAN_CUDA_BLOCKS must be a whole number of blocks, got {text!r}")
-    return int(text)
-
-
-class CudaScan:
-    """The statistics of one layer on a device; the interface of the native `ScanState`.
-
-    What was counted on the host before, or comes from the host later, stays there; reading joins
-    both. With k above `MOST_K` the device holds the maxima of k images and ranks none; before there
-    are more, what it has moves to the host, which waits for it.
+    Their device is current within the block: torch exports tensors of the current device only. The
+    allocator does not hand their memory out again before the work on this stream is done, whichever
+    stream they were made on.
     """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield None
+        return
+    tensors = [a for a in arrays if isinstance(a, torch.Tensor) and a.is_cuda]
+    if not tensors:
+        yield None
+        return
+    device = tensors[0].device
+    with torch.cuda.device(device):
+        stream = torch.cuda.current_stream(device)
+        yield stream
+        for tensor in tensors:
+            tensor.record_stream(stream)
 
-    def __init__(self, before: Any, spec: ScanSpec, device: int):
-        self._spec = spec
-        self._host = before
-        self._where = device
-        self._stream = 0
-        self._counted = 0  # images on the device
-        self._replayed = False
-        self._bits = 0
-        self._joined: Any = None
-        self._begin()
 
-    def _begin(self) -> None:
-        """An empty scan on the device."""
-        module = kernels()
-        assert module is not None, "`reachable` comes first"
-        self._device = module.DeviceScan(
-            *self._spec.native_arguments()[:4],
-            self._spec.total_images * self._spec.pixels,
-            *self._spec.native_arguments()[4:],
-            self._where,
-            _blocks(),
-            -1,
-            0,
-        )
-        self._counted = 0
-
-    @property
-    def counted(self) -> int:
-        """Images given to `update`: all, unless a CUDA graph was replayed."""
-        return self._counted + int(self._host.images)
-
-    @property
-    def images(self) -> int:
-        """Images seen; waits for the device only when a CUDA graph may have been replayed."""
-        return int(self.joined().images) if self._replayed else self.counted
-
-    @property
-    def mantissa_bits(self) -> int:
-        """Of the most precise type seen."""
-        return max(self._bits, int(self._host.mantissa_bits))
-
-    def update(self, activations: Any, ids: Any, threads: int = 1) -> None:
-        """Start the work on a batch; `ids` is int64 on the host or on the device."""
-        if not on_device(activations):
-            self._joined = None
-            self._host.update(activations, np.asarray(ids), threads)
-            return
-        kind = str(activations.dtype).rsplit(".", 1)[-1]
-        if kind not in MANTISSA_BITS:
-            raise UserError(
-                f"activations must be float32, bfloat16 or float16, got {kind}; convert them first"
-            )
-        self._bits = max(self._bits, MANTISSA_BITS[kind])
-        self._stream = stream_of(activations)
-        number, k = int(activations.shape[0]), self._spec.k
-        if k <= MOST_K:
-            self._start(activations, ids, number)
-            return
-        for first in range(0, number, k):
-            part = slice(first, min(first + k, number))
-            self._start(activations[part], ids[part], part.stop - first)
-
-    def _start(self, activations: Any, ids: Any, number: int) -> None:
-        if self._spec.k > MOST_K and self._counted + number > self._spec.k:
-            self._host = self.joined()
-            self._begin()
-        self._joined = None
-        if self._device.update(activations, ids, self._stream):
-            self._replayed = True
-        else:
-            self._counted += number
-
-    def merge(self, other: Any) -> None:
-        """Take in the images of a state on the host."""
-        self._host.merge(other)
-        self._joined = None
-
-    def keys(self) -> Array:
-        """uint64 [U, k] top-k keys, falling."""
-        return self.joined().keys()
-
-    def maps(self) -> Array:
-        """float32 [U, k, P] maps of the top images."""
-        return self.joined().maps()
-
-    def levels(self, quantile: float) -> Array:
-        """float32 [U] levels."""
-        return self.joined().levels(quantile)
-
-    def counters(self) -> dict[str, Array]:
-        """uint64 [U] each: zeros, negatives, nan."""
-        return self.joined().counters()
-
-    def export(self) -> dict[str, Array]:
-        """The canonical arrays of the state."""
-        return self.joined().export()
-
-    def joined(self) -> Any:
-        """A host state of everything seen; waits for the device. Again only after new images."""
-        if self._joined is None or self._replayed:
-            core = native()
-            assert core is not None, "there are no kernels without the core"
-            arrays, images = self._device.collect(self._stream)
-            if images + self._host.images > self._spec.total_images:
-                raise UserError(
-                    f"ScanState: {images + self._host.images} images, but the scan was made for "
-                    f"total_images={self._spec.total_images}; its levels would be wrong"
-                )
-            state = core.ScanState(*self._spec.native_arguments())
-            state.load(arrays, images, self._bits)
-            state.merge(self._host)
-            self._joined = state
-        return self._joined
+def handle(stream: Any) -> int:
+    """A torch stream as the kernels take it."""
+    return 0 if stream is None else int(stream.cuda_stream)

@@ -6,7 +6,9 @@ unused bits of a row 0.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -39,8 +41,8 @@ def masks(
     level. Border "zeros" blends the edge with zero as the published method does; "clamp" repeats
     it.
     """
-    maps, levels = np.asarray(maps), np.asarray(levels)
-    height, width = (size, size) if isinstance(size, int) else size
+    maps, levels = _array(maps, "maps"), _array(levels, "levels")
+    height, width = sides(size)
     if maps.ndim != 3 or maps.dtype != np.float32 or 0 in maps.shape[1:]:
         raise UserError(f"masks: maps must be float32 (M, h, w), got {maps.dtype} {maps.shape}")
     if levels.shape != maps.shape[:1] or levels.dtype != np.float32:
@@ -49,12 +51,29 @@ def masks(
         )
     if border not in BORDERS:
         raise UserError(f"masks: border must be one of {', '.join(BORDERS)}, got {border!r}")
-    if not (0 < height < 2**15 and 0 < width < 2**15):
-        raise UserError(f"masks: size must be in 1..32767, got {size!r}")
     core = native()
     if core is None:
         return reference.masks(maps, levels, height, width, border)
     return core.masks(maps, levels, height, width, border == "clamp", max(1, int(threads)))
+
+
+def sides(size: Any) -> tuple[int, int]:
+    """(height, width) of a size of masks: one number, or two."""
+    try:
+        height, width = (size, size) if isinstance(size, Integral) else size
+        height, width = operator.index(height), operator.index(width)
+    except (TypeError, ValueError):
+        height = width = 0
+    if not (0 < height < 2**15 and 0 < width < 2**15):
+        raise UserError(f"masks: size must be one or two whole numbers in 1..32767, got {size!r}")
+    return height, width
+
+
+def _array(values: Any, name: str) -> Array:
+    try:
+        return np.asarray(values)
+    except (TypeError, RuntimeError) as error:  # of torch: bfloat16, a gradient, a device
+        raise UserError(f"masks: {name} must be a float32 NumPy array; {error}") from None
 
 
 def pack_masks(bits: Any) -> Array:

@@ -20,6 +20,7 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.ops import cuda, reference
 from milan_core.ops.backend import native
+from milan_core.ops.cuda_scan import CudaScan, place
 from milan_core.ops.reference.scan import ScanReference
 from milan_core.ops.spec import ScanSpec
 
@@ -72,7 +73,17 @@ class ScanState:
         spec = ScanSpec.ensure(units, map_shape, k, quantile, total_images, mode, bits, keep_maps)
         self.spec = spec
         core = native()
-        self._impl: Any = core.ScanState(*spec.native_arguments()) if core else ScanReference(spec)
+        try:
+            self._impl: Any = (
+                core.ScanState(*spec.native_arguments()) if core else ScanReference(spec)
+            )
+        except (MemoryError, ValueError):  # std::bad_alloc, std::length_error
+            kept = spec.units * spec.k * (8 + (4 * spec.pixels if spec.keep_maps else 0))
+            raise UserError(
+                f"ScanState: {spec.units} units with k={spec.k} and maps of {spec.pixels} pixels "
+                f"need {kept / 2**30:.1f} GiB or more, which this machine does not have; lower k, "
+                "scan fewer layers, or keep no maps"
+            ) from None
 
     @property
     def images(self) -> int:
@@ -88,6 +99,7 @@ class ScanState:
         counted there, on the caller's stream; `image_ids` may then be an int64 tensor on the device
         too, whose range is the caller's care (docs/gpu.md).
         """
+        activations = _readable(activations)
         ids: Any = image_ids if cuda.on_device(image_ids) else _checked_ids(image_ids)
         shape, number = tuple(activations.shape), int(ids.shape[0])
         expected = (number, self.spec.units, *self.spec.map_shape)
@@ -101,13 +113,20 @@ class ScanState:
             activations = cuda.reachable(activations, self.spec)
             if cuda.on_device(ids) and not cuda.on_device(activations):
                 ids = _checked_ids(ids.cpu())
-            self._impl = cuda.place(self._impl, self.spec, activations)
+            self._impl = place(self._impl, self.spec, activations)
             self._impl.update(activations, ids, max(1, int(threads)))
 
     @property
     def on_device(self) -> bool:
         """Are statistics kept on a CUDA device, so that reading them waits for it?"""
-        return isinstance(self._impl, cuda.CudaScan)
+        return isinstance(self._impl, CudaScan)
+
+    @property
+    def seen_nan(self) -> bool:
+        """Has NaN been seen? On a device the answer may lag some batches and waits for nothing."""
+        if isinstance(self._impl, CudaScan):
+            return self._impl.seen_nan
+        return bool(self._impl.counters()["nan"].any())
 
     def merge(self, other: ScanState) -> None:
         """Take in the state of other images; `other` is unchanged."""
@@ -130,7 +149,7 @@ class ScanState:
         Best first, ties by lower id. With fewer than k images the rest has id -1, value -inf and a
         map of zeros. Images whose values are all NaN never enter.
         """
-        keys = self._impl.keys()
+        keys = _without_repeats(self._impl.keys())
         empty = keys == 0
         ids = (~keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
         values = reference.from_ordered((keys >> np.uint64(32)).astype(np.uint32))
@@ -173,7 +192,9 @@ class ScanState:
             "images": self.images,
             "mantissa_bits": int(self._impl.mantissa_bits),
         }
-        return self._impl.export(), meta
+        arrays = self._impl.export()
+        _without_repeats(arrays["keys"])
+        return arrays, meta
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> ScanState:
@@ -203,6 +224,40 @@ class ScanState:
                 f"ScanState: {images} images, but the scan was made for "
                 f"total_images={self.spec.total_images}; its levels would be wrong"
             )
+
+
+def _readable(activations: Any) -> Any:
+    """Activations that can be borrowed: without a gradient, dense, with memory."""
+    if not hasattr(activations, "shape"):
+        raise UserError(
+            "ScanState.update: activations must be an array or a tensor, got "
+            f"{type(activations).__name__}"
+        )
+    if getattr(activations, "requires_grad", False):
+        activations = activations.detach()
+    if getattr(activations, "is_meta", False):
+        raise UserError("ScanState.update: the activations are on torch's meta device: no values")
+    layout = str(getattr(activations, "layout", "torch.strided"))
+    if layout != "torch.strided":
+        raise UserError(
+            f"ScanState.update: the activations are a {layout.removeprefix('torch.')} tensor; "
+            "convert them with to_dense()"
+        )
+    return activations
+
+
+def _without_repeats(keys: Array) -> Array:
+    """The keys (units, k), or a `UserError` when an image is twice among the best of a unit."""
+    images = np.where(keys > 0, ~keys & np.uint64(0xFFFFFFFF), np.uint64(2**32))
+    images = np.sort(images, 1)
+    repeated = (images[:, 1:] == images[:, :-1]) & (images[:, 1:] < 2**32)
+    if repeated.any():
+        unit, place = np.argwhere(repeated)[0]
+        raise UserError(
+            f"ScanState: image {int(images[unit, place])} was given twice: it is twice among the "
+            f"best of unit {unit}; give every image once"
+        )
+    return keys
 
 
 def _checked_ids(image_ids: Any) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from typing import Any
 
 from milan_core.core.errors import UserError
@@ -45,8 +46,9 @@ class ScanSpec:
         keep_maps: bool = True,
     ) -> ScanSpec:
         """A checked spec; `quantile` may be one number or several."""
-        many = (quantile,) if isinstance(quantile, int | float) else tuple(quantile)
-        if len(map_shape) != 2:
+        given: Any = quantile
+        many = (given,) if isinstance(given, Real) else tuple(given)
+        if not hasattr(map_shape, "__len__") or len(map_shape) != 2:
             raise UserError(f"ScanState: map_shape must be (height, width), got {map_shape!r}")
         height, width = (int(side) for side in map_shape)
         for name, value in (("units", units), ("k", k), ("height", height), ("width", width)):

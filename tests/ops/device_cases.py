@@ -11,6 +11,7 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.ops import cuda
+from milan_core.ops.cuda_scan import CudaScan
 
 CAPSULE_POINTER = ctypes.pythonapi.PyCapsule_GetPointer
 CAPSULE_POINTER.restype = ctypes.c_void_p
@@ -39,6 +40,21 @@ class Bfloat:
             CAPSULE_POINTER(capsule, b"dltensor") + CODE_OFFSET
         ).value = BFLOAT
         return capsule
+
+
+class Elsewhere:
+    """An array on a device, as far as anyone can see."""
+
+    dtype = "float32"
+
+    def __init__(self, values: Any):
+        self.values, self.shape = values, values.shape
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (cuda.DEVICE_TYPE, 0)
+
+    def cpu(self) -> Any:
+        return self.values
 
 
 @dataclass(frozen=True)
@@ -147,6 +163,41 @@ def check(case: Case) -> None:
     assert not wrong, f"{case.name}: {wrong}"
 
 
+def spec_of(case: Case) -> tuple[Any, ...]:
+    """Arguments of a `ScanState` for `small_scan`."""
+    return case.shape[1], case.shape[2:], case.k, case.q, case.shape[0]
+
+
+def small_scan(case: Case, *, blocks: int = 0, spills: int = -1, carry: int = 0) -> ops.ScanState:
+    """A device state with chosen memory, fed in batches of the case's first size."""
+    state = ops.ScanState(*spec_of(case))
+    scan = CudaScan(state._impl, state.spec, 0)
+    arguments, total = state.spec.native_arguments(), state.spec.total_images * state.spec.pixels
+    module: Any = cuda.kernels()
+    scan._device = module.DeviceScan(
+        *arguments[:4], total, *arguments[4:], 0, blocks, spills, carry
+    )
+    state._impl = scan
+    values, ids = arranged(case), np.arange(case.shape[0])
+    for first in range(0, case.shape[0], case.batches[0]):
+        part = slice(first, first + case.batches[0])
+        state.update(values[part], ids[part])
+    return state
+
+
+def host_arrays(case: Case) -> dict[str, bytes]:
+    """The CPU's state for `small_scan`."""
+    state = ops.ScanState(*spec_of(case))
+    state._impl.update(arranged(case), np.arange(case.shape[0]), 1)
+    return arrays_of(state)
+
+
+def check_carries() -> None:
+    """Counts that are folded while floors rise equal the CPU's."""
+    case = Case((30, 3, 8, 8), kind="tied", batches=(3,), q=0.9)
+    assert arrays_of(small_scan(case, carry=3)) == host_arrays(case)
+
+
 DTYPES = ("float32", "bfloat16", "float16")
 LAYOUTS = ("nchw", "nhwc", "tokens", "strided")
 CASES = [
@@ -225,4 +276,5 @@ def check_telling() -> None:
     """The telling cases and masks."""
     for case in TELLING:
         check(case)
+    check_carries()
     check_masks(7, 7, 64, 64, "zeros", count=40)  # several a block

@@ -121,11 +121,20 @@ def active(module: ModuleType, seed: int = 1) -> Iterator[ModuleType]:
     before = cuda.kernels, cuda.DEVICE_TYPE
     cuda.kernels, cuda.DEVICE_TYPE = lambda: module, 1  # type: ignore[assignment]
     module.set_seed(seed)
+    cuda._problem.cache_clear()
+    cuda._tell.cache_clear()
     try:
         yield module
     finally:
         cuda.kernels, cuda.DEVICE_TYPE = before
+        cuda._problem.cache_clear()
         module.set_capturing(False)
+        module.set_late_copies(0)
+        module.set_capability(9)
+        module.set_failing_allocations(0)
+        module.set_current_device(0)
+        module.set_memory_hook(None)
+        module.forget_graph()
         module.drop_barrier("")
 
 

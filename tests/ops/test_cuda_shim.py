@@ -39,7 +39,7 @@ def test_every_barrier_is_needed():
     done = subprocess.run(command, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     noticed = done.stdout.split()
-    assert noticed.count("noticed") == 9, done.stdout
+    assert noticed.count("noticed") == 10, done.stdout
 
 
 def test_sanitizers_find_nothing():

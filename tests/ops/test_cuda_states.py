@@ -11,35 +11,7 @@ from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
 from milan_core.ops import cuda
 from ops import device_cases
-from ops.device_cases import Case
-
-
-def small_scan(device, case, *, blocks=0, spills=-1, carry=0):
-    """A device state with chosen memory, fed like the case."""
-    state = ops.ScanState(*spec_of(case))
-    state._impl = cuda.CudaScan(state._impl, state.spec, 0)
-    arguments = state.spec.native_arguments()
-    total = state.spec.total_images * state.spec.pixels
-    state._impl._device = device.DeviceScan(
-        *arguments[:4], total, *arguments[4:], 0, blocks, spills, carry
-    )
-    values, number = device_cases.arranged(case), case.shape[0]
-    ids = np.arange(number)
-    for first in range(0, number, case.batches[0]):
-        part = slice(first, first + case.batches[0])
-        state.update(values[part], ids[part])
-    return state
-
-
-def spec_of(case):
-    return case.shape[1], case.shape[2:], case.k, case.q, case.shape[0]
-
-
-def host_arrays(case):
-    """The CPU's state for `small_scan`."""
-    state = ops.ScanState(*spec_of(case))
-    state._impl.update(device_cases.arranged(case), np.arange(case.shape[0]), 1)
-    return device_cases.arrays_of(state)
+from ops.device_cases import Case, Elsewhere, host_arrays, small_scan, spec_of
 
 
 def test_shards_on_device_and_host_merge_to_the_same_bytes(device):
@@ -85,12 +57,12 @@ def test_levels_topk_and_counts_read_from_the_device(device):
 
 def test_values_wait_in_a_list_when_blocks_run_out(device):
     case = Case((12, 5, 6, 6), batches=(4,), k=5)
-    state = small_scan(device, case, blocks=3)
+    state = small_scan(case, blocks=3)
     assert device_cases.arrays_of(state) == host_arrays(case)
 
 
 def test_lost_values_are_an_error(device):
-    state = small_scan(device, Case((4, 5, 6, 6), batches=(4,)), blocks=3, spills=0)
+    state = small_scan(Case((4, 5, 6, 6), batches=(4,)), blocks=3, spills=0)
     with pytest.raises(UserError, match=r"ran out of blocks and \d+ values were not counted; set"):
         state.levels()
 
@@ -127,20 +99,20 @@ def test_mining_collects_on_the_device(device):
             assert np.array_equal(got, want)
     cuda.DEVICE_TYPE = 1
     images[7] = float("nan")
-    with pytest.raises(UserError, match="are NaN within the first 100 images"):
+    with pytest.raises(UserError, match="are NaN within the first 8 images"):
         mine(network, images, ["0", "1"], **options)
 
 
 def test_blocks_grow_between_batches(device):
     case = Case((40, 5, 8, 8), batches=(2,), q=0.999)
-    state = small_scan(device, case, blocks=8)
+    state = small_scan(case, blocks=8)
     assert state._impl._device.blocks > 8
     assert device_cases.arrays_of(state) == host_arrays(case)
 
 
 def test_counts_beyond_32_bits_are_carried(device):
     case = Case((30, 3, 8, 8), kind="constant", batches=(3,), q=0.5)
-    state = small_scan(device, case, carry=3)
+    state = small_scan(case, carry=3)
     assert device_cases.arrays_of(state) == host_arrays(case)
 
 
@@ -149,7 +121,7 @@ def test_nothing_waits_and_nothing_is_allocated_in_the_loop(device, k):
     values = np.random.default_rng(0).normal(size=(10, 6, 7, 7)).astype(np.float32)
     state = ops.ScanState(6, (7, 7), k, 0.99, 100, keep_maps=k < 64)
     state.update(values, np.arange(10))
-    waits, allocations, launches = device.counts()
+    waits, allocations, launches, _ = device.counts()
     for first in range(10, 100, 10):
         state.update(values, np.arange(first, first + 10))
     after = device.counts()
@@ -171,7 +143,10 @@ def test_capture_in_a_graph(device):
     device.set_capturing(True)
     with pytest.raises(UserError, match="image ids must be an int64 tensor on the device"):
         state.update(values, np.arange(10, 20))
+    device.set_capturing(False)
     wide = ops.ScanState(6, (7, 7), 65, 0.9, 100, keep_maps=False)
+    wide.update(values, torch.arange(90, 100))
+    device.set_capturing(True)
     with pytest.raises(UserError, match="k above 64 cannot be captured"):
         wide.update(values, torch.arange(10))
     state.update(-values, torch.arange(10, 20))  # the shim runs what a device would capture
@@ -199,21 +174,6 @@ def test_indexing_beyond_2_to_the_31(device, layout):
     host = ops.ScanState(8, (7, 7), 2, 0.9, 2)
     host.update(values.copy(), np.arange(2))
     assert device_cases.arrays_of(state) == device_cases.arrays_of(host)
-
-
-class Elsewhere:
-    """An array on a device, as far as anyone can see."""
-
-    dtype = "float32"
-
-    def __init__(self, values):
-        self.values, self.shape = values, values.shape
-
-    def __dlpack_device__(self):
-        return (cuda.DEVICE_TYPE, 0)
-
-    def cpu(self):
-        return self.values
 
 
 def test_what_the_device_cannot_do_goes_to_the_host(device):

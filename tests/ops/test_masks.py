@@ -137,7 +137,7 @@ def test_area_weights(height, width, h, w, seed):
             "maps must be float32",
         ),
         (lambda: ops.masks(np.zeros((1, 2, 2), "f4"), np.zeros(2, "f4"), 8), "levels must be"),
-        (lambda: ops.masks(np.zeros((1, 2, 2), "f4"), np.zeros(1, "f4"), 0), "size must be"),
+        (lambda: ops.masks(np.zeros((1, 2, 2), "f4"), np.zeros(1, "f4"), 0), "size must be one or"),
         (lambda: ops.masks(np.zeros((1, 2, 2), "f4"), np.zeros(1, "f4"), 8, "wrap"), "border"),
         (lambda: ops.unpack_masks(np.zeros((2, 2), np.uint8), 40), "cannot be masks of width"),
         (lambda: ops.mask_areas(np.zeros((2, 2))), "packed masks are uint8"),

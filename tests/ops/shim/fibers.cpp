@@ -1,9 +1,11 @@
 #include "shim/fibers.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <map>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -14,7 +16,7 @@
 namespace shim {
 
 Counts counts{};
-bool capturing = false;
+World world;
 
 namespace {
 
@@ -34,6 +36,21 @@ struct Fiber {
   WarpWords words;
   std::deque<std::vector<PendingCopy>> groups;
   std::vector<PendingCopy> open;
+  unsigned warp_barriers;  // passed
+};
+
+struct PlainWrite {
+  unsigned thread, warp_barriers;
+};
+
+struct HostCopy {
+  void* to;
+  std::vector<char> bytes;
+};
+
+struct Freed {
+  char* memory;
+  size_t bytes;
 };
 
 struct Machine {
@@ -48,6 +65,11 @@ struct Machine {
   uint32_t seed = 1, random = 1;
   std::set<std::string> barriers;
   std::string dropped;
+  std::map<const void*, PlainWrite> written;  // by the block
+  std::deque<HostCopy> host_copies;
+  std::set<const void*> loaded;
+  std::vector<std::function<void()>> graph;
+  std::vector<Freed> freed;
 };
 
 Machine machine;
@@ -157,10 +179,12 @@ void run_block() {
     fiber.waiting = Waiting::kNo;
     fiber.groups.clear();
     fiber.open.clear();
+    fiber.warp_barriers = 0;
     fiber.context.reset(&enter);
     machine.ready.push_back(i);
   }
   machine.live = machine.threads;
+  machine.written.clear();
   while (machine.live > 0) {
     if (machine.ready.empty()) release_barrier();
     if (machine.ready.empty()) fail("deadlock: threads wait for others that never come");
@@ -190,6 +214,7 @@ void warp_barrier(Site site) {
   machine.barriers.insert(name(site));
   if (machine.dropped == name(site)) return;
   (void)exchange(0xFFFFFFFFu, 0, site);
+  ++machine.fibers[machine.current].warp_barriers;
 }
 
 WarpWords exchange(unsigned mask, uint64_t word, Site site) {
@@ -256,6 +281,67 @@ void run(unsigned blocks, unsigned threads, size_t shared_bytes,
     machine.shared.reset(new char[shared_bytes]);  // exactly: sanitizers see the byte beyond
     std::memset(machine.shared.get(), 0xCB, shared_bytes);
     run_block();
+  }
+}
+
+void load_kernel(const void* kernel) { machine.loaded.insert(kernel); }
+bool is_loaded(const void* kernel) { return machine.loaded.count(kernel) != 0; }
+void forget_kernels() { machine.loaded.clear(); }
+
+void capture(std::function<void()> work) { machine.graph.push_back(std::move(work)); }
+
+void replay() {
+  for (const auto& work : machine.graph) work();
+  for (const Freed& freed : machine.freed) {
+    if (std::any_of(freed.memory, freed.memory + freed.bytes, [](char c) { return c != 0; })) {
+      fail("a graph wrote to memory that had been freed");
+    }
+  }
+}
+
+void release(void* memory, size_t bytes) {
+  if (machine.graph.empty()) {
+    std::free(memory);
+    return;
+  }
+  std::memset(memory, 0, bytes);
+  machine.freed.push_back({static_cast<char*>(memory), bytes});
+}
+
+void forget_graph() {
+  machine.graph.clear();
+  for (const Freed& freed : machine.freed) std::free(freed.memory);
+  machine.freed.clear();
+}
+
+void copy_to_host(void* to, const void* from, size_t bytes) {
+  const auto* first = static_cast<const char*>(from);
+  machine.host_copies.push_back({to, {first, first + bytes}});
+  while (machine.host_copies.size() > world.late_copies) {
+    const HostCopy& copy = machine.host_copies.front();
+    std::memcpy(copy.to, copy.bytes.data(), copy.bytes.size());
+    machine.host_copies.pop_front();
+  }
+}
+
+void deliver_copies() {
+  for (const HostCopy& copy : machine.host_copies) {
+    std::memcpy(copy.to, copy.bytes.data(), copy.bytes.size());
+  }
+  machine.host_copies.clear();
+}
+
+void note_write(const void* p) {
+  machine.written[p] = {machine.current, machine.fibers[machine.current].warp_barriers};
+}
+
+void note_read(const void* p) {
+  const auto found = machine.written.find(p);
+  if (found == machine.written.end()) return;
+  const PlainWrite& write = found->second;
+  if (write.thread == machine.current || write.thread / 32 != machine.current / 32) return;
+  if (machine.fibers[machine.current].warp_barriers <= write.warp_barriers) {
+    fail("a lane reads what another has written, without __syncwarp between");
   }
 }
 

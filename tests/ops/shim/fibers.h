@@ -52,11 +52,42 @@ void set_seed(uint32_t seed);
 std::vector<std::string> take_barriers();
 /// Pretend that this barrier is not there; "" for none.
 void drop_barrier(const std::string& site);
-/// Calls since the start that make the host wait for the device, and that allocate memory.
+/// Calls since the start that make the host wait for the device, that allocate memory, that start
+/// kernels, and that make a device current.
 struct Counts {
-  uint64_t waits, allocations, launches;
+  uint64_t waits, allocations, launches, device_changes;
 };
 extern Counts counts;
-extern bool capturing;
+
+/// What tests set. Two devices; capturing a stream; the compute capability; how many of the next
+/// allocations fail; by how many copies those to the host lag behind, until someone waits.
+struct World {
+  int current_device = 0, capability = 9, failing_allocations = 0;
+  bool capturing = false;
+  size_t late_copies = 0;
+};
+extern World world;
+constexpr int kDevices = 2;
+
+// ---- kernels are loaded by their first launch, or before it; not while a stream is captured
+void load_kernel(const void* kernel);
+bool is_loaded(const void* kernel);
+void forget_kernels();
+
+// ---- graphs: what ran while a stream was captured, to be run again
+void capture(std::function<void()> work);
+/// Run it all again, and check that it wrote to no memory that had been freed.
+void replay();
+/// Freed memory holds zeros once something was captured, and is given to nobody.
+void release(void* memory, size_t bytes);
+void forget_graph();
+
+// ---- copies to the host
+void copy_to_host(void* to, const void* from, size_t bytes);
+void deliver_copies();
+
+// ---- plain accesses, checked for a warp barrier between the write of a lane and another's read
+void note_write(const void* p);
+void note_read(const void* p);
 
 }  // namespace shim
