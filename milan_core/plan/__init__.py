@@ -26,7 +26,6 @@ from milan_core.experiments.audit.plan import has_truth as has_truth
 from milan_core.networks.plan import fetched_weights
 from milan_core.plan.splits import (
     Split,
-    Trial,
     annotated,
     annotation_sets,
     described,
@@ -39,7 +38,6 @@ from milan_core.plan.splits import (
 
 __all__ = [
     "Split",
-    "Trial",
     "annotated",
     "annotation_sets",
     "described",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from milan_core.annotations.plan import annotated_networks, networks, side_members
 from milan_core.config import Config
-from milan_core.experiments.generalization.options import HELD_OUT, WITHIN
+from milan_core.experiments.generalization.options import HELD_OUT, WITHIN, TrialFacts
 
 KINDS = ("within", "without", "from")
 
@@ -35,35 +35,21 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One captioner of a split, scored on one network.
-
-    `experiment`, `learnt` and `described` name its row of Table 3: a row's two sides may each be a
-    group of sets.
-    """
-
-    experiment: str
-    split: str
-    test: str
-    seed: int
-    learnt: str
-    described: str
-
-
-@dataclass(frozen=True)
 class Pair:
-    """One entry of `generalization.across`: its sides as configured, and what they stand for."""
+    """One entry of `generalization.across`: its sides as configured, and their members."""
 
     experiment: str
-    learnt: str
-    described: str
+    train_side: str
+    test_side: str
     train: tuple[str, ...]
     tests: tuple[str, ...]
 
     @property
     def split(self) -> str:
-        """The split whose captioner describes the right side."""
-        return "all" if self.learnt == "all" else f"from_{re.sub(r'[^a-z0-9_]', '_', self.learnt)}"
+        """The split whose captioner describes the tests."""
+        if self.train_side == "all":
+            return "all"
+        return f"from_{re.sub(r'[^a-z0-9_]', '_', self.train_side)}"
 
 
 def pairs(config: Config) -> list[Pair]:
@@ -71,15 +57,15 @@ def pairs(config: Config) -> list[Pair]:
 
     Described networks that are not among `models` are left out: an overlay may choose fewer.
     """
-    found = []
+    sides = []
     for experiment, entries in config.generalization.across.items():
-        for learnt, described in entries:
+        for train_side, test_side in entries:
             where = f"config: generalization.across.{experiment}"
-            members = side_members(config, described, where)
+            members = side_members(config, test_side, where)
             if tests := tuple(name for name in members if name in config.models):
-                train = side_members(config, learnt, where)
-                found.append(Pair(experiment, learnt, described, train, tests))
-    return found
+                train = side_members(config, train_side, where)
+                sides.append(Pair(experiment, train_side, test_side, train, tests))
+    return sides
 
 
 def annotated(config: Config) -> list[str]:
@@ -87,7 +73,7 @@ def annotated(config: Config) -> list[str]:
     named = [
         name
         for pair in pairs(config)
-        for name in (*(pair.train if pair.learnt != "all" else ()), *pair.tests)
+        for name in (*(pair.train if pair.train_side != "all" else ()), *pair.tests)
         if name in config.model_zoo
     ]
     return list(dict.fromkeys([*annotated_networks(config), *named]))
@@ -143,22 +129,36 @@ def seeds(config: Config, split: str) -> list[int]:
     return sorted({*general.seeds, *general.more_seeds.get(split, [])})
 
 
-def trials(config: Config) -> list[Trial]:
-    """Everything that is scored."""
-    found = []
-    for split in splits(config).values():
+def trials(config: Config) -> list[TrialFacts]:
+    """Every captioner of a split with every network that it is scored on."""
+    by_name = splits(config)
+
+    def of_seeds(
+        experiment: str, split: str, test: str, sides: tuple[str, str]
+    ) -> list[TrialFacts]:
+        return [
+            TrialFacts(
+                experiment=experiment,
+                split=split,
+                train=list(by_name[split].train),
+                test=test,
+                seed=seed,
+                train_side=sides[0],
+                test_side=sides[1],
+                primary=split == primary_split(config, test),
+            )
+            for seed in seeds(config, split)
+        ]
+
+    rows = []
+    for split in by_name.values():
         if split.name.startswith(("within_", "without_")):
             experiment = WITHIN if split.within else HELD_OUT
             for test in split.tests:
-                row = (test if split.within else f"all but {test}", test)
-                found += [
-                    Trial(experiment, split.name, test, seed, *row)
-                    for seed in seeds(config, split.name)
-                ]
+                sides = (test if split.within else f"all but {test}", test)
+                rows += of_seeds(experiment, split.name, test, sides)
     for pair in pairs(config):
-        found += [
-            Trial(pair.experiment, pair.split, test, seed, pair.learnt, pair.described)
-            for test in pair.tests
-            for seed in seeds(config, pair.split)
-        ]
-    return found
+        for test in pair.tests:
+            sides = (pair.train_side, pair.test_side)
+            rows += of_seeds(pair.experiment, pair.split, test, sides)
+    return rows

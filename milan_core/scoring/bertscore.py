@@ -72,7 +72,7 @@ class BertScorer:
     ) -> np.ndarray:
         """Precision, recall and F of each prediction: float64 [U, 3].
 
-        With several references each figure is the maximum over them. An empty prediction or
+        With several references each value is the maximum over them. An empty prediction or
         reference scores 0. `idf_from` is the list of texts whose document frequencies weight the
         tokens; by default all references of this call. Give the same list to scores that will be
         compared.
@@ -91,9 +91,9 @@ class BertScorer:
         distinct = sorted(set(pairs))
         values = self._match(distinct, idf)
         row = {pair: index for index, pair in enumerate(distinct)}
-        found = values[[row[pair] for pair in pairs]] if pairs else np.zeros((0, 3))
+        scores = values[[row[pair] for pair in pairs]] if pairs else np.zeros((0, 3))
         starts = np.cumsum([0, *(len(group) for group in references)])[:-1]
-        return np.maximum.reduceat(found, starts, axis=0) if len(starts) else np.zeros((0, 3))
+        return np.maximum.reduceat(scores, starts, axis=0) if len(starts) else np.zeros((0, 3))
 
     def _load(self) -> None:
         from transformers import AutoModel, AutoTokenizer
@@ -181,14 +181,14 @@ class BertScorer:
         for start in range(0, len(order), step):
             index = order[start : start + step]
             left, right = ([pairs[i][side] for i in index] for side in (0, 1))
-            said, truth = (pad([self._vectors[t] for t in side], True) for side in (left, right))
-            said_weight, truth_weight = (pad([weights[t] for t in s], True) for s in (left, right))
-            cosine = said @ truth.transpose(1, 2)  # [B, prediction tokens, reference tokens]
-            real = said.any(2)[:, :, None] & truth.any(2)[:, None, :]
+            text, truth = (pad([self._vectors[t] for t in side], True) for side in (left, right))
+            text_weight, truth_weight = (pad([weights[t] for t in s], True) for s in (left, right))
+            cosine = text @ truth.transpose(1, 2)  # [B, prediction tokens, reference tokens]
+            real = text.any(2)[:, :, None] & truth.any(2)[:, None, :]
             cosine = cosine.masked_fill(~real, -1.0)  # padding never wins: no batch dependence
-            scores[index, 0] = (cosine.amax(2) * said_weight).sum(1).numpy()
+            scores[index, 0] = (cosine.amax(2) * text_weight).sum(1).numpy()
             scores[index, 1] = (cosine.amax(1) * truth_weight).sum(1).numpy()
-            scores[index] *= (said_weight.any(1) & truth_weight.any(1))[:, None].numpy()  # empty: 0
+            scores[index] *= (text_weight.any(1) & truth_weight.any(1))[:, None].numpy()  # empty: 0
         total = scores[:, 0] + scores[:, 1]
         scores[:, 2] = 2 * scores[:, 0] * scores[:, 1] / np.where(total == 0, 1.0, total)
         return scores

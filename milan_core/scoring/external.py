@@ -80,7 +80,9 @@ def read_known(paths: Sequence[Path], count: int | None = None) -> Known:
         texts.update(table.texts)
         truth.update(table.truth)
     if count is not None:
-        texts = {key: own[:count] for key, own in texts.items() if len(own) >= count}
+        texts = {
+            key: summaries[:count] for key, summaries in texts.items() if len(summaries) >= count
+        }
     return Known(texts, truth)
 
 

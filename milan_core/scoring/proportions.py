@@ -1,4 +1,4 @@
-"""Intervals and a test for counts of units: exact, or of known formula.
+"""Intervals and a test for counts of units.
 
 Units of one network are treated as independent draws, which they are not quite: the intervals say
 how far a count could move had other units of the same kind been looked at.
@@ -18,16 +18,16 @@ def exact_interval(count: int, total: int, level: float = LEVEL) -> tuple[float,
         return math.nan, math.nan
     from scipy.stats import binomtest
 
-    found = binomtest(count, total).proportion_ci(level, method="exact")
-    return float(found.low), float(found.high)
+    interval = binomtest(count, total).proportion_ci(level, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 def wilson_interval(count: int, total: int, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval of the share `count / total`."""
     from scipy.stats import binomtest
 
-    found = binomtest(count, total).proportion_ci(level, method="wilson")
-    return float(found.low), float(found.high)
+    interval = binomtest(count, total).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def difference_interval(

@@ -228,7 +228,7 @@ def test_a_set_is_described_wherever_a_network_may_be():
     every = trials(config)
     assert len(every) == 2 * (7 + 6 + 2 + 1 + 1)
     assert {t.experiment for t in every} == {WITHIN, HELD_OUT, "tasks", "vit", "one"}
-    rows = {(t.learnt, t.described) for t in every if t.experiment in ("tasks", "vit")}
+    rows = {(t.train_side, t.test_side) for t in every if t.experiment in ("tasks", "vit")}
     assert rows == {("cls", "gen"), ("all", "dino_vits8/imagenet")}
     assert (baselines.labelled(config), baselines.labelled_sets(config)) == ([], [])
     folder = {names[0]: {"compexp": "results"}}

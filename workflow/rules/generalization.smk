@@ -1,7 +1,6 @@
 # Generalization: scores within, without and across networks (paper section 4, Table 3).
 from milan_core.experiments.generalization import plan as generalization_plan
 
-TRIAL_FACTS = generalization_plan.trial_facts(CONFIG)
 JUDGED = plan.judged(CONFIG)  # described networks with ground truth
 
 
@@ -55,7 +54,7 @@ def bertscore_asset(wildcards):
     return asset_folder(CONFIG.generalization.bertscore)
 
 
-def of_trials(path, trials=TRIAL_FACTS):
+def of_trials(path, trials=TRIALS):
     """One file of every trial: `path` with the fields of `TrialFacts`."""
     return [path.format(**dict(facts)) for facts in trials]
 
@@ -131,7 +130,7 @@ rule generalization_table:
         "../../envs/milan.yaml"
     threads: 1
     params:
-        trials=canonical(TRIAL_FACTS),
+        trials=canonical(TRIALS),
         judged=canonical(JUDGED),
         temperature=CONFIG.describe.temperature,
         options=canonical(generalization_plan.score_options(CONFIG)),

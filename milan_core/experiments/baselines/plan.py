@@ -7,12 +7,12 @@ from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import canonical_json
 from milan_core.experiments.baselines.options import Evidence
 from milan_core.experiments.generalization.options import HELD_OUT, WITHIN, TrialFacts
-from milan_core.experiments.generalization.plan import trial_facts
+from milan_core.plan.splits import trials
 
 
 def compared(config: Config) -> list[TrialFacts]:
     """The trials of the table: networks held out, or within networks when none is."""
-    every = trial_facts(config)
+    every = trials(config)
     held_out = [trial for trial in every if trial.experiment == HELD_OUT]
     return held_out or [trial for trial in every if trial.experiment == WITHIN]
 

@@ -62,7 +62,7 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
                 texts[method] = rows_of(units, table, f"{self.labels} ({method})", methods.WANTED)
             passes = methods.passing(self.labels, units)
 
-        measured = {name: scorer.measure([said]) for name, said in texts.items()}
+        measured = {name: scorer.measure([column]) for name, column in texts.items()}
         write_scores(self.scores, methods.method_scores(measured, scorer))
         write_csv(self.units, methods.UNITS, methods.unit_rows(units, texts, measured))
         facts = MethodFacts(manifest=features[self.model].meta["dataset"], passes=passes)

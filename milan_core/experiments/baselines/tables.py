@@ -54,11 +54,13 @@ class Trial:
     methods: MethodFacts
 
 
-def read_trial(facts: TrialFacts, scores: Path, methods: Path, units: Path, found: Path) -> Trial:
+def read_trial(
+    facts: TrialFacts, scores: Path, methods: Path, units: Path, facts_file: Path
+) -> Trial:
     """Read the files of one trial: scores.csv of both steps, units.csv and facts.json."""
     both = [*scores_of(scores).values(), *read_scores(methods)]
-    told = parse(MethodFacts, read_json(found, "facts of a trial"), f"{found}")
-    return Trial(facts, both, read_csv(units, UNITS), told)
+    method_facts = parse(MethodFacts, read_json(facts_file, "facts of a trial"), f"{facts_file}")
+    return Trial(facts, both, read_csv(units, UNITS), method_facts)
 
 
 def long_tables(trials: Sequence[Trial]) -> tuple[list[list[object]], list[list[object]]]:

@@ -61,7 +61,7 @@ def _mean(rows: Sequence[Row], column: str) -> float:
 
 
 def _styles(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """Colour and marker of every experiment, the same in both figures."""
+    """Color and marker of every experiment, the same in both figures."""
     names = list(dict.fromkeys(str(row["experiment"]) for row in rows))
     return {
         name: {"color": PALETTE[i % len(PALETTE)], "marker": "os^D"[i // len(PALETTE) % 4]}
@@ -74,13 +74,13 @@ def _legend(figure: Any, axis: Any, styles: Mapping[str, Mapping[str, Any]], *mo
     figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=3)
 
 
-def _learnt(row: Row) -> str:
+def _trained_on(row: Row) -> str:
     names = str(row["train"]).split("+")
     return names[0] if len(names) == 1 else f"{len(names)} networks"
 
 
 def transfer_figure(rows: Sequence[Row]) -> str:
-    """SVG: a line per described network, one panel per figure that any row has.
+    """SVG: a line per described network, one panel per metric that any row has.
 
     A dot is the described method (PMI) with its 95 % interval over units, a bar greedy p(d|E).
     """
@@ -98,7 +98,9 @@ def transfer_figure(rows: Sequence[Row]) -> str:
                 axis.plot(values[3:], [place], marker="|", ms=7, ls="none", color=INK)
             axis.set_title(title)
             axis.set_xlim(0, None)
-        axes[0].set_yticks(range(len(rows)), [f"{_learnt(row)} → {row['test']}" for row in rows])
+        axes[0].set_yticks(
+            range(len(rows)), [f"{_trained_on(row)} → {row['test']}" for row in rows]
+        )
         axes[0].invert_yaxis()
         greedy = axes[0].plot([], [], marker="|", ls="none", color=INK, label="greedy p(d|E)")
         _legend(figure, axes[0], styles, *greedy)
@@ -108,7 +110,7 @@ def transfer_figure(rows: Sequence[Row]) -> str:
 
 
 def layers_figure(rows: Sequence[Row]) -> str:
-    """SVG: the main figure by layer, a panel per network and a line per captioner.
+    """SVG: the main metric by layer, a panel per network and a line per captioner.
 
     Trials are averaged. `rows` are those of `layers.csv`.
     """

@@ -43,8 +43,8 @@ class GeneralizationSpec(TrialOptions):
 class TrialFacts(Section):
     """One trial: a captioner of a split with one seed, scored on one network.
 
-    `learnt` and `described` are the sides of its row of Table 3, as configured; `primary` says
-    whether the captioner is the one whose descriptions of the network are published.
+    `train_side` and `test_side` name its row of Table 3, where each may be a group of sets;
+    `primary` says whether the captioner is the one whose descriptions of the network are published.
     """
 
     experiment: str
@@ -52,8 +52,8 @@ class TrialFacts(Section):
     train: list[str]
     test: str
     seed: int
-    learnt: str
-    described: str
+    train_side: str
+    test_side: str
     primary: bool
 
     @property

@@ -1,4 +1,4 @@
-"""The trials of a run and how they are scored."""
+"""How the trials of a run are scored, and the check of their pairs."""
 
 from __future__ import annotations
 
@@ -7,27 +7,9 @@ from milan_core.annotations.plan import side_members
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
-from milan_core.experiments.generalization.options import TrialFacts, TrialOptions
-from milan_core.plan.splits import primary_split, splits, trials
+from milan_core.experiments.generalization.options import TrialOptions
+from milan_core.plan.splits import splits
 from milan_core.scoring.options import ScoreOptions, TrainingSources
-
-
-def trial_facts(config: Config) -> list[TrialFacts]:
-    """Every trial, in the order of the tables."""
-    by_name = splits(config)
-    return [
-        TrialFacts(
-            experiment=trial.experiment,
-            split=trial.split,
-            train=list(by_name[trial.split].train),
-            test=trial.test,
-            seed=trial.seed,
-            learnt=trial.learnt,
-            described=trial.described,
-            primary=trial.split == primary_split(config, trial.test),
-        )
-        for trial in trials(config)
-    ]
 
 
 def trained_on(config: Config, split: str) -> TrainingSources:
@@ -36,8 +18,8 @@ def trained_on(config: Config, split: str) -> TrainingSources:
     Networks are probed with a world and have ground truth; annotation sets have none.
     """
     names = list(splits(config)[split].train)
-    known = [name for name in names if name not in config.annotation_sets]
-    return TrainingSources(names=names, with_truth=known)
+    networks = [name for name in names if name not in config.annotation_sets]
+    return TrainingSources(names=names, with_truth=networks)
 
 
 def score_options(config: Config) -> ScoreOptions:
@@ -56,12 +38,12 @@ def check_generalization(config: Config) -> None:
     for experiment, pairs in config.generalization.across.items():
         where = f"config: generalization.across.{experiment}"
         for train, test in pairs:
-            learnt, described = (side_members(config, side, where) for side in (train, test))
-            for name in [*learnt, *(described if test != "all" else ["all"])]:
+            train_names, tests = (side_members(config, side, where) for side in (train, test))
+            for name in [*train_names, *(tests if test != "all" else ["all"])]:
                 if name not in known:
                     groups = [*known, *group_names(), *published_sets(), "all"]
                     raise unknown("network, annotation set or group", name, groups, where)
-            if set(learnt) & set(described):
+            if set(train_names) & set(tests):
                 raise UserError(
                     f"{where}: [{train}, {test}] would describe a network that was trained on; "
                     "within-network and leave-one-network-out experiments are part of every run"

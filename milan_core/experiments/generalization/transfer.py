@@ -136,7 +136,8 @@ def table3(trials: Sequence[Trial]) -> list[Row]:
     """
     rows: list[Row] = []
     sides = grouped(
-        trials, lambda trial: (trial.facts.experiment, trial.facts.learnt, trial.facts.described)
+        trials,
+        lambda trial: (trial.facts.experiment, trial.facts.train_side, trial.facts.test_side),
     )
     for (experiment, learnt, described), group in sides.items():
         by_seed = list(grouped(group, lambda trial: trial.facts.seed).values())

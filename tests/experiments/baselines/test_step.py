@@ -89,7 +89,7 @@ def test_nearest_and_typical():
 
 
 def facts(test):
-    sides = {"learnt": "a", "described": test, "primary": True}
+    sides = {"train_side": "a", "test_side": test, "primary": True}
     return TrialFacts(
         experiment=HELD_OUT, split=f"without_{test}", train=["a"], test=test, seed=0, **sides
     )

@@ -39,7 +39,7 @@ def write_tables(results):
     ]
     facts = TrialFacts(
         experiment=HELD_OUT, split="without_net_a", train=["other"], test="net_a", seed=0,
-        learnt="other", described="net_a", primary=True,
+        train_side="other", test_side="net_a", primary=True,
     )  # fmt: skip
     trial = Trial(facts, {(row.method, row.metric): row for row in rows}, {}, [])
     write_csv(results / "generalization/table.csv", tables.TABLE, tables.long_tables([trial])[0])

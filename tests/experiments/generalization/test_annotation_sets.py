@@ -91,7 +91,7 @@ def scored(fields, tmp_path):
 def facts(test: str = "b", seed: int = 0, **sides: str) -> TrialFacts:
     experiment = {"experiment": HELD_OUT, "split": "without_b", "train": ["a"], "primary": True}
     return TrialFacts(
-        **{"learnt": "a", "described": test, **experiment, **sides}, test=test, seed=seed
+        **{"train_side": "a", "test_side": test, **experiment, **sides}, test=test, seed=seed
     )
 
 
@@ -126,7 +126,7 @@ def made(test: str, seed: int, value: float, units: int) -> Trial:
         Score("greedy", f"{BERT_F}:lead-of-pmi", value - 0.2, 0.01, 0.5, units),
         Score("constant", BERT_F, 0.3, n=units),
     ]
-    sides = {"experiment": "classifiers to a generator", "learnt": "cls", "described": "gen"}
+    sides = {"experiment": "classifiers to a generator", "train_side": "cls", "test_side": "gen"}
     by_key = {(row.method, row.metric): row for row in scores}
     return Trial(facts(test, seed, **sides), by_key, {}, [])
 

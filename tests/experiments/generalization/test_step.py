@@ -45,7 +45,7 @@ def test_from_files_to_tables(fields, tmp_path):
     assert float(rows["pmi", "concept_accuracy"]["value"]) == pytest.approx(4 / 6)
     assert float(rows["prior_only", "concept_accuracy"]["value"]) == pytest.approx(2 / 6)
     assert {method for method, _ in rows} >= {"constant", "constant_concept", "annotators"}
-    facts = {"test": "b", "seed": 0, "learnt": "a", "described": "b"}
+    facts = {"test": "b", "seed": 0, "train_side": "a", "test_side": "b"}
     held_out = {"experiment": HELD_OUT, "split": "without_b", "train": ["a"], "primary": True}
     within = {"experiment": WITHIN, "split": "within_b", "train": ["b"], "primary": False}
     out = tmp_path / "generalization"

@@ -36,7 +36,7 @@ def scorer(references: References) -> Scorer:
 
 
 def facts(seed: int = 0, split: str = "without_c") -> TrialFacts:
-    sides = {"learnt": "all but c", "described": "c"}
+    sides = {"train_side": "all but c", "test_side": "c"}
     return TrialFacts(
         experiment=HELD_OUT,
         split=split,

@@ -26,7 +26,7 @@ def trial(experiment, train, seed, right, tested=40, greedy=0.25):
         Score("pmi", "concept_accuracy:layer=c", value, n=tested),
     ]
     facts = {"experiment": experiment, "split": "s", "train": train, "test": "net", "seed": seed}
-    facts |= {"learnt": "+".join(train), "described": "net", "primary": True}
+    facts |= {"train_side": "+".join(train), "test_side": "net", "primary": True}
     texts = {key: "a dog" if key[1] < right else "a cat" for key in UNITS}
     by_key = {(row.method, row.metric): row for row in scores}
     return Trial(TrialFacts(**facts), by_key, texts, UNITS[:tested])
