@@ -17,7 +17,7 @@ from milan_core.annotations.options import AnnotationSetSpec, expand_groups
 from milan_core.captioner.features.options import EncoderSpec
 from milan_core.captioner.options import CaptionerSpec, DecodingOptions
 from milan_core.core.options import Name, Section, parse
-from milan_core.describers.variant_options import VariantSpec
+from milan_core.describers.options import VariantSpec
 from milan_core.exemplars.options import Exemplars
 from milan_core.experiments.analyze.options import AnalyzeSpec
 from milan_core.experiments.audit.options import AuditSpec

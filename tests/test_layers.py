@@ -32,8 +32,8 @@ DEPTH = {name: depth for depth, names in enumerate(FLOORS) for name in names}
 # What a file's name says about its floor, whatever its folder: options are declared without
 # anything heavy, plans read the whole configuration.
 OPTIONS = {"networks.catalog", "images.catalog", "images.layouts"}
-OPTIONS |= {"annotations.groups", "describers.variant_options"}
-PLANS = {"plan", "variant_plan"}
+OPTIONS |= {"annotations.groups"}
+PLANS = {"plan"}
 # Still to go: upward imports and circles of the layout before.
 UPWARD = {
     ("annotations.options", "config"),

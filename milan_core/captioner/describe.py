@@ -76,6 +76,25 @@ def decode_exemplars(
         UserError: without images, or with a captioner whose encoder is unknown.
 
     """
+    pixels = mined_images(exemplars, images)
+    encoder = encoder or encoder_of(captioner, device)
+    layers = exemplars.layers if layer is None else [layer]
+    features = own_features(captioner, encoder, pixels, exemplars, layers)
+    keys = [(name, unit) for name in layers for unit in range(exemplars.units[name])]
+    return keys, decode(captioner, features, decoding_of(captioner, options))
+
+
+def mined_images(exemplars: ExemplarSet, images: np.ndarray | None = None) -> np.ndarray:
+    """The images that exemplars were mined from: uint8 (N, H, W, 3), RGB.
+
+    Args:
+        exemplars: a whole set.
+        images: None takes those that the set was mined from in this process.
+
+    Raises:
+        UserError: there are none, or they have another form.
+
+    """
     pixels = exemplars.images if images is None else images
     if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
         got = "none" if pixels is None else f"{pixels.dtype} {pixels.shape}"
@@ -83,8 +102,4 @@ def decode_exemplars(
             f"describing needs the mined images as uint8 (N, H, W, 3), got {got}; give images="
         )
         raise UserError(message)
-    encoder = encoder or encoder_of(captioner, device)
-    layers = exemplars.layers if layer is None else [layer]
-    features = own_features(captioner, encoder, pixels, exemplars, layers)
-    keys = [(name, unit) for name in layers for unit in range(exemplars.units[name])]
-    return keys, decode(captioner, features, decoding_of(captioner, options))
+    return pixels

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from milan_core.scoring.wpmi import wpmi
+
 COLUMNS = ("layer", "unit", "description", "logp", "logp_lm", "score")
 """Columns of a table of descriptions."""
 
@@ -55,11 +57,6 @@ class Descriptions:
     def beam_wpmi(self) -> np.ndarray | None:
         """float32 [U, B] the same of every beam; None without beams or a language model."""
         return _weighted(self.beam_logp, self.beam_logp_lm, self.temperature)
-
-
-def wpmi(logp: np.ndarray, logp_lm: np.ndarray, weight: float) -> np.ndarray:
-    """Equation 3 of Hernandez et al. 2022: log p(d|E) - weight * log p(d)."""
-    return logp - np.float32(weight) * logp_lm
 
 
 def _weighted(

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from milan_core.captioner.descriptions import wpmi
 from milan_core.captioner.language_model import LanguageModel, counted_lengths
+from milan_core.scoring.wpmi import wpmi
 
 _CELLS_PER_CHUNK = 1 << 22
 """Logits computed at once; bounds memory and stays near the processor's cache."""

@@ -39,8 +39,6 @@ COMMANDS = (
 STAGES = (
     "exemplars",
     "analyze",
-    "baselines",
-    "variants",
 )
 
 

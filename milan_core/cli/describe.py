@@ -6,56 +6,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
+from milan_core.cli.common import add_compute, stage, start_torch, verb
 from milan_core.cli.decoding import (
     add_captioner,
     add_decoding,
-    captioner_files,
-    decoding_options,
 )
-from milan_core.core.stages import code_version
 
 
 def register(subparsers: Any) -> None:
     """Add the stage."""
     verbs = stage(subparsers, "describe", "describe units in English")
-    _register_units(verbs)
-    _register_table(verbs)
     _register_run(verbs)
     _register_set(verbs)
-
-
-def _register_units(verbs: Any) -> None:
-    parser = verb(
-        verbs,
-        "units",
-        "describe the units of one network with one captioner, baselines beside",
-        "milan describe units --model mine --captioner results/captioners/all/seed0"
-        " --features features.safetensors --out descriptions.csv",
-        _units,
-    )
-    parser.add_argument("--model", required=True)
-    parser.add_argument(
-        "--captioner", type=Path, required=True, help="folder, its config.json, or a .pth"
-    )
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--options", type=json_value, default={}, help="of decoding, as JSON")
-    add_decoding(parser)
-    parser.add_argument("--out", type=Path, required=True, help="descriptions.csv")
-    add_compute(parser)
-
-
-def _register_table(verbs: Any) -> None:
-    parser = verb(
-        verbs,
-        "table",
-        "the published table of one network, within-network descriptions beside",
-        "milan describe table --descriptions a.csv --within b.csv --out descriptions.csv",
-        _table,
-    )
-    parser.add_argument("--descriptions", type=Path, required=True)
-    parser.add_argument("--within", nargs="*", type=Path, default=[])
-    parser.add_argument("--out", type=Path, required=True)
 
 
 def _register_run(verbs: Any) -> None:
@@ -120,42 +82,6 @@ def _register_set(verbs: Any) -> None:
     add_decoding(parser)
     parser.add_argument("--out", required=True, type=Path, help="folder")
     add_compute(parser)
-
-
-def _units(arguments: argparse.Namespace) -> None:
-    start_torch(arguments)
-    from milan_core.core import provenance
-    from milan_core.describers.stage import describe_units
-
-    folder = arguments.out.parent
-    options = decoding_options(arguments, arguments.options)
-    inputs = [*captioner_files(arguments.captioner), arguments.features]
-    with provenance.step(
-        "describe_units",
-        folder,
-        inputs=inputs,
-        options=options.model_dump(exclude_unset=True),
-        code=code_version("describe"),
-    ):
-        describe_units(
-            arguments.model,
-            arguments.captioner,
-            arguments.features,
-            options,
-            device=arguments.device,
-            out=folder,
-        )
-
-
-def _table(arguments: argparse.Namespace) -> None:
-    from milan_core.core import provenance
-    from milan_core.describers.tables import publish_table
-
-    inputs = [arguments.descriptions, *arguments.within]
-    with provenance.step(
-        "describe_table", arguments.out.parent, inputs=inputs, code=code_version("describe")
-    ):
-        publish_table(arguments.descriptions, arguments.within, arguments.out)
 
 
 def _run(arguments: argparse.Namespace) -> None:

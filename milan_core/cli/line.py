@@ -28,20 +28,21 @@ def describe_model(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
-    from milan_core.captioner.checkpoint import load_captioner
-    from milan_core.captioner.describe import decode_exemplars
-    from milan_core.captioner.descriptions import COLUMNS, description_rows
-    from milan_core.captioner.own_encoder import encoder_of
-    from milan_core.core.files import write_csv
-    from milan_core.describers.stage import write_beams
+    from milan_core.core.step import Compute
+    from milan_core.describers.describer import Resources
+    from milan_core.describers.driver import describe, write_beams, write_descriptions
+    from milan_core.describers.milan import Milan
+    from milan_core.describers.options import MilanOptions
+    from milan_core.describers.sources import ExemplarUnits
     from milan_core.exemplars.mine import mine
     from milan_core.images.kinds.folder import Folder, FolderOptions
     from milan_core.networks.catalog import extended
     from milan_core.networks.zoo import load_network
 
-    captioner = load_captioner(path).to(arguments.device)
-    # A wrong encoder is said before the long work.
-    encoder = encoder_of(captioner, arguments.device, arguments.encoder_weights)
+    compute = Compute(device=arguments.device, threads=arguments.threads)
+    resources = Resources(path, arguments.encoder_weights, compute)
+    describer = Milan.load(MilanOptions(decoding=decoding_options(arguments)), resources)
+    describer.prepare(ExemplarUnits.offers)
     entry = extended(network_spec(arguments))
     loaded = load_network(entry)
     size = loaded.input.size or 224
@@ -66,12 +67,9 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
         name=arguments.model,
     )
     found.save(out / "exemplars.safetensors")
-    options = decoding_options(arguments)
-    keys, said = decode_exemplars(
-        captioner, found, dataset.images, options=options, encoder=encoder
-    )
-    write_csv(out / "descriptions.csv", COLUMNS, description_rows(keys, said))
-    write_beams(out / "beams.safetensors", keys, said)
+    said = describe(describer, ExemplarUnits(found, dataset.images))
+    write_descriptions(out / "descriptions.csv", said, describer.form)
+    write_beams(out / "beams.safetensors", said)
     _page(arguments, out)
 
 

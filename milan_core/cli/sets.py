@@ -12,40 +12,46 @@ def describe_annotation_set(arguments: argparse.Namespace) -> None:
     """Write descriptions.csv, beams.safetensors and perhaps features.safetensors to --out."""
     from milan_core.annotations.images import SetImages
     from milan_core.annotations.released import open_set
-    from milan_core.captioner.checkpoint import load_captioner
-    from milan_core.captioner.own_encoder import encoder_of
     from milan_core.core import provenance
     from milan_core.core.lock import folder_lock
-    from milan_core.describers.sets import describe_set
+    from milan_core.core.step import Compute
+    from milan_core.describers.describer import Resources
+    from milan_core.describers.driver import describe, write_beams, write_descriptions
+    from milan_core.describers.milan import Milan
+    from milan_core.describers.options import MilanOptions
+    from milan_core.describers.sources import SetUnits
 
     path, out = find_captioner(arguments.captioner), Path(arguments.out)
+    decoding = decoding_options(arguments)
     options = {
         "set": str(arguments.set),
         "captioner": str(path),
         "images": str(arguments.images) if arguments.images else None,
         "transform": arguments.transform,
         "count": arguments.count,
-        **decoding_options(arguments).model_dump(exclude_unset=True),
+        **decoding.model_dump(exclude_unset=True),
     }
     inputs = captioner_files(path)
+    compute = Compute(device=arguments.device, threads=arguments.threads)
+    resources = Resources(path, arguments.encoder_weights, compute)
     with (
         folder_lock(out),
         provenance.step("describe_set", out, inputs=inputs, options=options) as record,
     ):
-        captioner = load_captioner(path).to(arguments.device)
-        encoder = encoder_of(captioner, arguments.device, arguments.encoder_weights)
-        found = open_set(arguments.set, arguments.count or None)
+        describer = Milan.load(MilanOptions(decoding=decoding), resources)
+        describer.prepare(SetUnits.offers)
+        annotations = open_set(arguments.set, arguments.count or None)
         images = SetImages(
-            *(found, arguments.images, arguments.transform),
+            *(annotations, arguments.images, arguments.transform),
             expected=arguments.expect or None,
             threads=arguments.threads,
         )
-        record.update(
-            describe_set(
-                *(found, images, captioner, encoder, decoding_options(arguments)),
-                every=not arguments.count,
-                keep_features=arguments.keep_features,
-                out=out,
-            )
-        )
+        units = SetUnits(annotations, images, every=not arguments.count, scratch=out)
+        said = describe(describer, units)
+        assert units.table is not None
+        if arguments.keep_features:
+            units.table.save(out / "features.safetensors")
+        write_descriptions(out / "descriptions.csv", said, describer.form)
+        write_beams(out / "beams.safetensors", said)
+        record.update({"units": len(said.keys), "fingerprint": units.table.meta["dataset"]})
     print(f"descriptions: {out / 'descriptions.csv'}, {record['units']} units")

@@ -7,7 +7,7 @@ shell, so a setting is declared once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -58,7 +58,7 @@ def sentences(error: ValidationError, cls: Any, where: str) -> str:
 
 
 def _sentence(item: Any, cls: Any, where: str) -> str:
-    path, _ = _follow(cls, item["loc"])
+    path, union = _follow(cls, item["loc"])
     place = f"{where}: {'.'.join(path)}" if path else where
     kind, context, value = item["type"], item.get("ctx", {}), item["input"]
     if kind == "extra_forbidden":
@@ -68,8 +68,9 @@ def _sentence(item: Any, cls: Any, where: str) -> str:
         key = context["discriminator"].strip("'")
         known = [name.strip(" '") for name in context.get("expected_tags", "").split(",")]
         if kind == "union_tag_not_found":
-            wrong = nearest(key, value if isinstance(value, dict) else [])
-            if wrong:
+            fields = {name for member in _members(union) for name in _fields(member)}
+            unknown_keys = set(value) - fields if isinstance(value, Mapping) else ()
+            if wrong := nearest(key, map(str, unknown_keys), 1):
                 return f"{place}.{wrong[0]}: unknown key; did you mean {key}?"
             return f"{place}: field required: {key}"
         return f"{place}.{key}: unknown {key} {context['tag']!r}{_hint(context['tag'], known)}" + (

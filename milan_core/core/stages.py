@@ -24,12 +24,6 @@ STAGES: dict[str, tuple[str, list[str]]] = {
         "exemplars",
         ["exemplars.mine", "exemplars.store", "networks.zoo", "images.store"],
     ),
-    "describe": ("describe", ["describers.stage", "describers.tables"]),
-    "labels": (
-        "baselines",
-        ["describers.labels", "describers.segmentation", "networks.zoo", "images.store"],
-    ),
-    "variants": ("variants", ["describers.variants"]),
     "audit": ("audit", ["experiments.audit.networks", "experiments.audit.section"]),
 }
 # Files that code reads beside itself, by the package that reads them.

@@ -11,15 +11,78 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.backends.clip import Clip
+from milan_core.describers.describer import Description, Descriptions, Resources
+from milan_core.describers.evidence import LayerEvidence
+from milan_core.describers.labels import LabelDescriber, labeled
+from milan_core.describers.options import ClipDissectOptions, DescriberOptions
+from milan_core.describers.units import Units
+from milan_core.describers.wording import concept_text
 
 SHARPNESS = 10.0
 FIRST, LAST = 0.998, 0.97  # p_x of the most and the least activating image
 TINY = 1e-7
+BATCH = 32  # images embedded at once
+
+
+class ClipDissect(LabelDescriber):
+    """The word with the highest soft WPMI within the layer."""
+
+    Options: ClassVar[type[DescriberOptions]] = ClipDissectOptions
+
+    def __init__(self, clip: Clip, options: ClipDissectOptions) -> None:
+        self._clip, self._options = clip, options
+        self._words = read_words(options.concepts) if options.concepts else []
+        self._similarity: np.ndarray | None = None
+
+    @classmethod
+    def load(cls, options: ClipDissectOptions, resources: Resources) -> ClipDissect:
+        """The describer with its CLIP."""
+        if not options.path:
+            raise UserError(
+                "baselines.clip_dissect.path: no CLIP is given; name the folder of a CLIPModel, or "
+                "take clip_dissect out of baselines.methods"
+            )
+        if "{}" not in options.prompt:
+            message = (
+                f"baselines.clip_dissect.prompt: {options.prompt!r} has no {{}} for the concept"
+            )
+            raise UserError(message)
+        return cls(Clip.load(options.path, resources.compute.device), options)
+
+    def describe(self, units: Units) -> Descriptions:
+        """The label of every unit; the words are those of the masks where no list is given."""
+        if isinstance(units, NetworkUnits):
+            if not self._words and units.concepts is not None:
+                self._words = list(units.concepts.names)
+            if not self._words:
+                message = "baselines.clip_dissect.concepts: no word list and no concept masks"
+                raise UserError(message)
+            self._similarity = clip_similarity(
+                self._clip, units.images, self._words, self._options.prompt
+            )
+        return super().describe(units)
+
+    def label_layer(self, evidence: LayerEvidence, units: NetworkUnits) -> list[Description]:
+        """The labels of the units of one layer."""
+        assert self._similarity is not None
+        scores = soft_wpmi(
+            evidence.means, self._similarity, self._options.top, self._options.weight
+        )
+        return [
+            labeled(
+                *(concept_text(self._words[c]), self._words[c], "word"),
+                *(float(scores[unit, c]),),
+                passes=True,
+            )
+            for unit, c in enumerate(scores.argmax(1))
+        ]
 
 
 def concept_probabilities(similarity: np.ndarray) -> np.ndarray:
@@ -30,7 +93,7 @@ def concept_probabilities(similarity: np.ndarray) -> np.ndarray:
 
 
 def soft_wpmi(
-    activations: np.ndarray, similarity: np.ndarray, top: int = 100, weight: float = 1.0
+    activations: np.ndarray, similarity: np.ndarray, top: int, weight: float
 ) -> np.ndarray:
     """float64 [U, C]: scores of every concept for every unit of one layer.
 
@@ -64,22 +127,12 @@ def read_words(path: Path | str) -> list[str]:
 
 
 def clip_similarity(
-    folder: Path | str,
-    images: np.ndarray,
-    words: Sequence[str],
-    prompt: str = "a {}",
-    device: str = "cpu",
-    batch: int = 32,
+    clip: Clip, images: np.ndarray, words: Sequence[str], prompt: str
 ) -> np.ndarray:
-    """float32 [N, C]: cosines of images uint8 [N, H, W, 3] and words, by the CLIP in `folder`."""
-    if "{}" not in prompt:
-        raise UserError(f"baselines.clip_dissect.prompt: {prompt!r} has no {{}} for the concept")
-    from milan_core.describers.backends.clip_rerank import ClipReranker
-
-    clip = ClipReranker.load(folder, device)
+    """float32 [N, C]: cosines of images uint8 [N, H, W, 3] and words in a prompt such as "a {}"."""
     texts = clip.embed_texts([prompt.format(word) for word in words])
-    parts: list[Any] = []
-    for start in range(0, len(images), batch):
-        found = clip.embed_images(np.array(images[start : start + batch]))
-        parts.append((found @ texts.T).cpu().numpy())
+    parts = []
+    for start in range(0, len(images), BATCH):
+        embedded = clip.embed_images(np.array(images[start : start + BATCH]))
+        parts.append((embedded @ texts.T).cpu().numpy())
     return np.concatenate(parts).astype(np.float32)

@@ -1,4 +1,4 @@
-"""INVERT-style labels: the formula of concepts whose presence a unit's activation ranks best.
+"""INVERT: the formula of concepts whose presence a unit's activation ranks best.
 
 Each image has the concepts that are in it and the largest activation of the unit. The AUC of a
 formula is the chance that an image where it holds has a higher activation than one where it does
@@ -9,14 +9,46 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.describer import Description, Resources
+from milan_core.describers.evidence import LayerEvidence
+from milan_core.describers.labels import LabelDescriber, labeled
+from milan_core.describers.options import DescriberOptions, InvertOptions
+from milan_core.describers.wording import compexp_text, formula_label
 from milan_core.ops.formulas import AND, AND_NOT, OR
 from milan_core.ops.reference.formulas import Parts, canonical
 
 HIGHEST_SHARE = 0.5  # of images in which a formula holds: else its negation is the finer statement
 JOINS = (OR, AND, AND_NOT)
+
+
+class Invert(LabelDescriber):
+    """The formula with the highest AUC of the unit's largest activation in each image."""
+
+    Options: ClassVar[type[DescriberOptions]] = InvertOptions
+
+    def __init__(self, options: InvertOptions) -> None:
+        self._options = options
+
+    @classmethod
+    def load(cls, options: InvertOptions, resources: Resources) -> Invert:
+        """The describer; it reads no file."""
+        return cls(options)
+
+    def label_layer(self, evidence: LayerEvidence, units: NetworkUnits) -> list[Description]:
+        """The labels of the units of one layer."""
+        names = units.concept_masks.names
+        labels = []
+        for best in auc_labels(evidence.maxima, units.concept_masks.presence(), self._options):
+            joins = [join for join, _ in best.parts]
+            label = formula_label(joins, [names[c] for _, c in best.parts])
+            text, passes = compexp_text(label), bool(best.parts)
+            labels.append(labeled(text, label, "formula", best.auc, passes=passes, p=best.p))
+        return labels
 
 
 @dataclass(frozen=True)
@@ -40,21 +72,14 @@ class _Candidate:
 
 
 def auc_labels(
-    activations: np.ndarray,
-    presence: np.ndarray,
-    *,
-    beam: int = 5,
-    length: int = 3,
-    min_share: float = 0.01,
+    activations: np.ndarray, presence: np.ndarray, options: InvertOptions
 ) -> list[AucLabel]:
     """The best formula of every unit.
 
     Args:
         activations: float [U, N], of each unit on each image.
         presence: bool [N, C], whether each concept is in each image.
-        beam: formulas kept in each round.
-        length: concepts in a formula.
-        min_share: least share of images in which a formula must hold.
+        options: beam, length of formulas, least share of images in which a formula must hold.
 
     """
     there = presence.astype(np.float64)
@@ -62,7 +87,8 @@ def auc_labels(
     # Twice the ranks are integers, and their sums are below 2**53: float64 products are exact.
     sums = ranks @ there
     return [
-        _Search(ranks[u], sums[u], there, min_share).best(beam, length) for u in range(len(ranks))
+        _Search(ranks[u], sums[u], there, options.min_share).best(options.beam, options.length)
+        for u in range(len(ranks))
     ]
 
 

@@ -9,11 +9,17 @@ published annotation sets, and features.0 to features.10 in torchvision.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json
+from milan_core.describers.describer import Describer, Descriptions, Resources, TableForm
+from milan_core.describers.driver import describe
+from milan_core.describers.labels import FORM, labeled
+from milan_core.describers.options import DescriberOptions, PublishedMethod, PublishedOptions
+from milan_core.describers.units import LayerUnits, Units
 from milan_core.describers.wording import compexp_text, netdissect_text
 
 # (layer, unit) to (description, label)
@@ -22,7 +28,42 @@ ALEXNET = {f"conv{i}": f"features.{n}" for i, n in enumerate((0, 3, 6, 8, 10), 1
 _NETDISSECT = re.compile(r"-netpqc-(?P<layer>.+)-10$")
 
 
-def read_published(method: str, path: Path | str, layers: Iterable[str]) -> Labels:
+class Published(Describer):
+    """Repeats the labels of a published program for the layers of the units."""
+
+    Options: ClassVar[type[DescriberOptions]] = PublishedOptions
+    form: ClassVar[TableForm] = FORM
+
+    def __init__(self, options: PublishedOptions) -> None:
+        self._options = options
+
+    @classmethod
+    def load(cls, options: PublishedOptions, resources: Resources) -> Published:
+        """The describer; the results are read when units are described."""
+        return cls(options)
+
+    def describe(self, units: Units) -> Descriptions:
+        """The labels of all units that the results have in the layers of `units`."""
+        labels = read_published(self._options.method, self._options.path, units.layers)
+        rows = [labeled(text, label) for text, label in labels.values()]
+        return Descriptions(list(labels), rows)
+
+
+def published_labels(
+    folders: Mapping[PublishedMethod, str], layers: Iterable[str]
+) -> list[tuple[str, Descriptions]]:
+    """The labels of several programs for the layers of a network, by `<program>_published`."""
+    units = LayerUnits(layers)
+    return [
+        (
+            f"{method}_published",
+            describe(Published(PublishedOptions(method=method, path=path)), units),
+        )
+        for method, path in sorted(folders.items())
+    ]
+
+
+def read_published(method: PublishedMethod, path: Path | str, layers: Iterable[str]) -> Labels:
     """Labels of `netdissect` or `compexp` for the layers of a network.
 
     `path` is the folder with the result files; for NetDissect also `folder/{arch}-{data}`, when

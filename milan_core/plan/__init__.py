@@ -13,13 +13,7 @@ from milan_core.annotations.plan import networks
 from milan_core.config import Config
 from milan_core.core.files import canonical_json, file_sha256, text_hash
 from milan_core.core.stages import closure, file_of
-from milan_core.describers.variant_plan import (
-    reads_trained,
-    released_files,
-    scored_variants,
-    variant_params,
-    varied,
-)
+from milan_core.describers.plan import scored_variants, varied
 from milan_core.experiments.audit.plan import audit_params as audit_params
 from milan_core.experiments.audit.plan import audited as audited
 from milan_core.experiments.audit.plan import has_truth as has_truth
@@ -45,13 +39,10 @@ __all__ = [
     "judged",
     "networks",
     "primary_split",
-    "reads_trained",
-    "released_files",
     "scored_variants",
     "seeds",
     "splits",
     "trials",
-    "variant_params",
     "varied",
 ]
 

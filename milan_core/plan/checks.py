@@ -7,10 +7,9 @@ from typing import Any
 from milan_core.captioner.plan import check_decoding
 from milan_core.config import Config, built_in_networks, parse_sections
 from milan_core.core.errors import UserError, unknown
-from milan_core.describers.variant_plan import check_variants
+from milan_core.describers.plan import check_labels, check_variants
 from milan_core.experiments.analyze.plan import check_analysis
 from milan_core.experiments.audit.plan import check_audit
-from milan_core.experiments.baselines.plan import check_baselines
 from milan_core.experiments.decoding.plan import check_studied
 from milan_core.experiments.edit.plan import check_edit, references
 from milan_core.experiments.generalization.plan import check_generalization
@@ -109,7 +108,7 @@ def check_names(config: Config) -> None:
                 f"config: corpus: {name!r} needs annotated networks or sets other than itself to "
                 f"be described by, got {list(config.corpus)}"
             )
-    check_baselines(config)
+    check_labels(config)
     check_analysis(config)
 
 

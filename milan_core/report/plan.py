@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from milan_core.annotations.plan import networks
 from milan_core.config import Config
-from milan_core.describers.variant_plan import scored_variants
+from milan_core.describers.plan import scored_variants
 from milan_core.experiments.analyze.plan import analyzed
 from milan_core.experiments.decoding.plan import studied
 from milan_core.plan.splits import annotated, described, trials

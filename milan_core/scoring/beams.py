@@ -11,6 +11,7 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.files import load_tensors
 from milan_core.scoring.units import UnitKey
+from milan_core.scoring.wpmi import wpmi
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,7 @@ class Beams:
 
         The same beams serve every weight (`spec/milan.md` 1.1); 0 is plain p(d|E).
         """
-        scores = self.logp.astype(np.float64)
-        if weight:  # 0 * -inf would be NaN
-            scores = scores - weight * self.logp_lm.astype(np.float64)
+        scores = wpmi(self.logp.astype(np.float64), self.logp_lm.astype(np.float64), weight)
         best = scores.argmax(axis=1)
         return [texts[index] for texts, index in zip(self.captions, best, strict=True)]
 

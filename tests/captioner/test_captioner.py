@@ -9,12 +9,13 @@ from milan_core.captioner.checkpoint import save_captioner
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.captioner.language_model import LanguageModel
-from milan_core.captioner.options import DecodingOptions
+from milan_core.captioner.options import CAPTIONER_FILES, DecodingOptions
 from milan_core.captioner.rerank import best_beam, sweep
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
-from milan_core.describers.stage import describe_units
+from milan_core.core.step import Compute
+from milan_core.describers.step import DescribeUnits
 from milan_core.scoring.beams import read_beams
 
 WORDS = ("a", "dog", "cat", "red", "-", ",", "on", "grass")
@@ -263,7 +264,19 @@ def test_tables_of_every_strategy_with_and_without_a_prior(tmp_path, features, p
     arrays = {"exact": features.astype(np.float16), "whole": features.astype(np.float16)}
     FeatureTable(arrays, [("x", 7)], {"encoder": "e"}).save(tmp_path / "f")
     given = DecodingOptions(**options, beam_size=5, length=6)
-    describe_units("net", tmp_path / "c", tmp_path / "f", given, device="cpu", out=tmp_path / "o")
+    written = {
+        "descriptions": tmp_path / "o/descriptions.csv",
+        "beams": tmp_path / "o/beams.safetensors",
+        "baselines": tmp_path / "o/baselines.csv",
+    }
+    step = DescribeUnits(
+        model="net",
+        captioner=[tmp_path / "c" / name for name in CAPTIONER_FILES],
+        features=tmp_path / "f",
+        decoding=given,
+        **written,
+    )
+    step.run(Compute())
     expected = captioner.decode(arrays["exact"], **given.model_dump())
     rows = read_csv(tmp_path / "o/descriptions.csv")
     assert [row["description"] for row in rows] == expected.captions

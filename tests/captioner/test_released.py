@@ -17,6 +17,7 @@ from website import Site
 import milan_core as milan
 from milan_core.captioner.features.published import PUBLISHED, encoder_spec
 from milan_core.captioner.features.pyramid import pool_pyramid
+from milan_core.captioner.options import CAPTIONER_FILES
 from milan_core.captioner.own_encoder import encoder_of
 from milan_core.cli import main
 from milan_core.cli.decoding import find_captioner
@@ -246,33 +247,35 @@ def test_features_of_a_set_serve_the_converted_captioner(container, released_set
     asked = ["describe", "set", "--set", released_set[0], "--captioner", converted, "--out", out]
     assert main([*map(str, asked), "--keep-features"]) == 0
     features = out / "features.safetensors"
-    asked = ["describe", "units", "--model", "net", "--captioner", converted, "--features"]
-    asked += [features, "--out", again / "descriptions.csv"]
-    assert main(list(map(str, asked))) == 0
+    asked = ["step", "describers.units", "--model", "net", "--features", features, "--captioner"]
+    asked += [converted / name for name in CAPTIONER_FILES]
+    asked += ["--descriptions", again / "descriptions.csv", "--beams", again / "beams.safetensors"]
+    asked += ["--baselines", again / "baselines.csv", "--decoding"]
+    assert main([*map(str, asked), "{}"]) == 0
     first, second = rows(out / "descriptions.csv"), rows(again / "descriptions.csv")
     assert [row.pop("side") for row in second] == ["test"] * 3
     assert first == second
     record = json.loads((again / "provenance.json").read_text())
     names = {Path(path).name for path in record["inputs"]}
-    assert names == {"config.json", "features.safetensors", "weights.safetensors"}
+    assert names == {*CAPTIONER_FILES, "features.safetensors"}
     assert None not in record["inputs"].values()
     assert {row["method"] for row in rows(again / "baselines.csv")} == {"prior_only", "greedy"}
     # The search with p(d) word by word is on by default, as published; --no-mi leaves it out.
     table = milan_features(features)
-    for flags, options in (
-        (["--strategy", "beam", "--beam-size", "7"], {"strategy": "beam", "beam_size": 7}),
-        (["--strategy", "sample", "--seed", "3"], {"strategy": "sample", "seed": 3}),
-        (["--strategy", "greedy", "--no-mi"], {"strategy": "greedy", "mi": False}),
-        (["--temperature", "0.9", "--length", "4"], {"temperature": 0.9, "length": 4}),
+    for options in (
+        {"strategy": "beam", "beam_size": 7},
+        {"strategy": "sample", "seed": 3},
+        {"strategy": "greedy", "mi": False},
+        {"temperature": 0.9, "length": 4},
     ):
-        assert main([*map(str, asked), *flags]) == 0
+        assert main([*map(str, asked), json.dumps(options)]) == 0
         expected = milan.load_captioner(converted).decode(table, **options)
         texts = [row["description"] for row in rows(again / "descriptions.csv")]
-        assert texts == expected.captions, flags
+        assert texts == expected.captions, options
         beams = read_beams(again / "beams.safetensors")
         wide = expected.beam_captions or [[text] for text in texts]
         assert [list(group) for group in beams.captions] == wide
-    assert main([*map(str, asked), "--strategy", "rerank", "--mi"]) == 2
+    assert main([*map(str, asked), '{"strategy": "rerank", "mi": true}']) == 2
     assert "already weighs" in capsys.readouterr().err
 
 

@@ -1,16 +1,15 @@
 """The configuration: schema in step with the code, and one sentence per mistake."""
 
-import json
-
 import pytest
 import yaml
 
-from milan_core import plan
 from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.plan import captioner_settings, decoding
 from milan_core.cli.config import load, merge, schema_text
 from milan_core.core.errors import UserError
+from milan_core.describers import plan as describers
 from milan_core.plan.checks import check_files, parse_config
+from milan_core.plan.splits import splits
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ def test_captioner_overrides_apply_by_prefix(default):
 
 def test_splits_never_mix_networks(default):
     config = parse_config(default)
-    for name, split in plan.splits(config).items():
+    for name, split in splits(config).items():
         if not split.within:
             assert not set(split.tests) & set(split.train), name
 
@@ -132,22 +131,37 @@ def test_variants_of_published_captioners(default, tmp_path):
         check_files(config)
     release.touch()
     check_files(config)
-    assert plan.released_files(config, "base") == [str(release)]
-    assert not plan.reads_trained(config, "base")
-    params = json.loads(plan.variant_params(config, "base", "resources"))
-    assert "candidates" not in params
-    assert "encoder_weights" not in params["captioner"]
-    for change, words in (
-        ({"captioner": {"family": "released"}}, "needs the key 'source', a published"),
+    assert describers.released_files(config, "base") == [str(release)]
+    assert not describers.variant_options(config, "base").reads_trained
+    images = {"captioner": {"family": "image_to_text", "source": "x"}, "prior": {"family": "none"}}
+    config = parse_config(
+        merge(default, {"variants": {"odd": {**images, "candidates": "beam_mi"}}})
+    )
+    with pytest.raises(UserError, match="candidates: beam_mi needs"):
+        check_files(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
         (
-            {
-                "candidates": "beam_mi",
-                "captioner": {"family": "image_to_text", "source": "x"},
-                "prior": {"family": "none"},
-            },
-            "candidates: beam_mi needs",
+            {"captioner": {"family": "released"}},
+            r"variants\.odd\.captioner\.source: field required",
         ),
-    ):
-        config = parse_config(merge(default, {"variants": {"odd": change}}))
-        with pytest.raises(UserError, match=words):
-            check_files(config)
+        ({"captioner": {"family": "milan", "source": "x"}}, r"captioner\.source: unknown key"),
+        ({"captioner": {"family": "blip"}}, r"captioner\.family: unknown family 'blip'"),
+        ({"prior": {"family": "causal_lm", "source": "x", "ends": True}}, "did you mean end"),
+    ],
+)
+def test_parts_of_variants_are_closed(default, change, words):
+    with pytest.raises(UserError, match=words):
+        parse_config(merge(default, {"variants": {"odd": change}}))
+
+
+def test_the_prior_of_an_asset_is_a_path(default):
+    prior = {"family": "causal_lm", "asset": "smollm2", "source": "llm/small.gguf"}
+    config = parse_config(merge(default, {"variants": {"blip": {"prior": prior}}}))
+    options = describers.variant_options(config, "blip")
+    assert options.prior.source == "resources/assets/smollm2/llm/small.gguf"
+    assert options.prior.asset is None
+    assert describers.variant_asset(config, "blip") == "smollm2"

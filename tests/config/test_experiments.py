@@ -5,7 +5,8 @@ import pytest
 from milan_core import plan
 from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
-from milan_core.experiments.baselines.plan import evidence, label_dataset
+from milan_core.describers.plan import label_dataset
+from milan_core.experiments.baselines.plan import evidence
 from milan_core.images.kinds.shapes import ShapesOptions
 from milan_core.plan.checks import parse_config
 from milan_core.plan.needed import needed_models

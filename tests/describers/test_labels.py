@@ -16,11 +16,26 @@ from describers.backends.test_clip import make_model, make_tokenizer
 from milan_core import ops
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
+from milan_core.core.step import Compute
+from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.backends.clip import Clip
 from milan_core.describers.clip_dissect import clip_similarity, soft_wpmi
+from milan_core.describers.concept_sources import concept_masks
 from milan_core.describers.concepts import ConceptMasks
+from milan_core.describers.describer import Resources
+from milan_core.describers.driver import describe, write_methods
 from milan_core.describers.evidence import gather
-from milan_core.describers.labels import label_network, label_set
-from milan_core.describers.segmentation import concept_masks
+from milan_core.describers.labels import FORM
+from milan_core.describers.options import (
+    ClipDissectOptions,
+    CompexpOptions,
+    ConceptsOptions,
+    InvertOptions,
+    NetDissectOptions,
+)
+from milan_core.describers.published import published_labels
+from milan_core.describers.registry import load_describer
+from milan_core.describers.step import ImportLabels
 from milan_core.exemplars.sources import open_source
 from milan_core.networks.inputs import InputSpec
 from milan_core.networks.zoo import LoadedModel
@@ -28,12 +43,29 @@ from milan_core.world.concepts import ConceptTable
 
 SIZE, COUNT = 16, 24
 PAINT = {1: (255, 0, 0), 2: (0, 0, 255), 3: (0, 255, 0)}  # label number of red, blue, green
-METHODS = {
-    "netdissect": {"quantile": 0.95, "threshold": 0.6},
-    "compexp": {"quantile": 0.95, "beam": 5, "length": 3},
-    "invert": {"beam": 5, "length": 2, "min_share": 0.01},
-}
-FOLDER = {"source": "folder", "size": SIZE}
+METHODS = [
+    NetDissectOptions(quantile=0.95, threshold=0.6),
+    CompexpOptions(quantile=0.95, beam=5, length=3),
+    InvertOptions(beam=5, length=2, min_share=0.01),
+]
+
+
+def folder(path) -> ConceptsOptions:
+    return ConceptsOptions(source="folder", path=str(path), size=SIZE)
+
+
+def write_labels(network, dataset, concepts, methods, out, batch_size=64, threads=1):
+    """As the step does, with a network that is at hand."""
+    resources = Resources(compute=Compute(threads=threads))
+    describers = [load_describer(options, resources) for options in methods]
+    quantiles = [quantile for one in describers for quantile in one.quantiles]
+    units = NetworkUnits(
+        *(network, dataset, concepts, quantiles, out.parent),
+        batch_size=batch_size,
+        compute=resources.compute,
+    )
+    said = [(one.Options.describer_name(), describe(one, units)) for one in describers]
+    write_methods(out, said, FORM)
 
 
 class Colours(nn.Module):
@@ -87,10 +119,10 @@ def by_unit(path: Path, method: str) -> list[dict[str, str]]:
 
 def test_labels_of_a_network_with_known_units(patches, tmp_path):
     dataset, broden = patches
-    concepts = concept_masks(dataset, {**FOLDER, "path": str(broden)})
+    concepts = concept_masks(dataset, folder(broden))
     network = loaded(Colours(), "units", relu=("units",))
     out = tmp_path / "labels.csv"
-    label_network(network, dataset, concepts, {"methods": METHODS}, out, batch_size=5)
+    write_labels(network, dataset, concepts, METHODS, out, batch_size=5)
     first = out.read_bytes()
     red, blue, either, silent = by_unit(out, "netdissect")
     assert [red["description"], blue["description"]] == ["red", "blue"]
@@ -107,14 +139,14 @@ def test_labels_of_a_network_with_known_units(patches, tmp_path):
     # red or blue holds in 16 of 24 images, more than half: it may not be a label.
     assert float(red["score"]) == 1.0
     assert float(red["p"]) < 1e-4
-    label_network(network, dataset, concepts, {"methods": METHODS}, out, batch_size=24, threads=2)
+    write_labels(network, dataset, concepts, METHODS, out, batch_size=24, threads=2)
     assert out.read_bytes() == first, "the same bytes for any batch size and threads"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv"], "no file is left"
 
 
 def test_concept_files_are_read_back(patches, tmp_path):
     dataset, broden = patches
-    concepts = concept_masks(dataset, {**FOLDER, "path": str(broden)})
+    concepts = concept_masks(dataset, folder(broden))
     concepts.save(tmp_path / "c.safetensors")
     again = ConceptMasks.load(tmp_path / "c.safetensors")
     assert (again.names, again.categories) == (concepts.names, concepts.categories)
@@ -152,7 +184,7 @@ def test_masks_equal_those_of_all_maps_at_once(patches, tmp_path):
 def test_truth_of_a_world(tmp_path):
     spec = {"kind": "shapes", "count": 12, "label": "object"}
     world = build_dataset("w", spec, {}, tmp_path / "w", 3)
-    found = concept_masks(world, {"source": "truth", "size": 64})
+    found = concept_masks(world, ConceptsOptions())
     table = ConceptTable(world)
     assert len(found.names) == len(table.concepts) + len(table.lexicon.colours)
     everything = np.ones((12, 1, 64, 64), bool)
@@ -166,16 +198,18 @@ def test_truth_of_a_world(tmp_path):
 
 def test_masks_of_other_images_are_refused(patches, tmp_path):
     dataset, broden = patches
-    concepts = concept_masks(dataset, {**FOLDER, "path": str(broden)})
+    concepts = concept_masks(dataset, folder(broden))
     spec = {"kind": "shapes", "count": 4, "label": "object"}
     other = build_dataset("w", spec, {}, tmp_path / "w", 3)
     network = loaded(Colours(), "units")
     with pytest.raises(UserError, match="results of different images are not compared"):
-        label_network(network, other, concepts, {"methods": METHODS}, tmp_path / "l.csv")
+        write_labels(network, other, concepts, METHODS, tmp_path / "l.csv")
     with pytest.raises(UserError, match="4 of the 4 images of data set 'w'"):
-        concept_masks(other, {**FOLDER, "path": str(broden)})
-    with pytest.raises(UserError, match="needs a path"):
-        concept_masks(other, FOLDER)
+        concept_masks(other, folder(broden))
+    with pytest.raises(UserError, match=r"'netdissect' needs .*masks of concepts"):
+        write_labels(network, other, None, METHODS, tmp_path / "l.csv")
+    with pytest.raises(ValueError, match="needs a path"):
+        ConceptsOptions(source="folder")
 
 
 def test_damaged_broden_folders_are_refused(patches, tmp_path):
@@ -183,7 +217,7 @@ def test_damaged_broden_folders_are_refused(patches, tmp_path):
     rows = [(name, "maps/none.png") for name in dataset.names]
     for name in ("label.csv", "index.csv"):
         (tmp_path / name).write_bytes((broden / name).read_bytes())
-    options = {**FOLDER, "path": str(tmp_path)}
+    options = folder(tmp_path)
     with pytest.raises(UserError, match="cannot read this label map"):
         concept_masks(dataset, options)
     write_csv(tmp_path / "index.csv", ("image", "scene"), [(n, "77") for n, _ in rows])
@@ -194,14 +228,14 @@ def test_damaged_broden_folders_are_refused(patches, tmp_path):
         concept_masks(dataset, options)
 
 
-def test_published_labels_join(patches, tmp_path):
-    dataset, _ = patches
+def test_published_labels_join(tmp_path):
     write_csv(
         tmp_path / "tally_units.csv", ("unit", "label"), [(u, "(a OR b-c)") for u in range(4)]
     )
-    options = {"methods": {}, "published": {"compexp": str(tmp_path)}}
-    label_network(loaded(Colours(), "units"), dataset, None, options, tmp_path / "labels.csv")
+    said = published_labels({"compexp": str(tmp_path)}, ["units"])
+    write_methods(tmp_path / "labels.csv", said, FORM)
     rows = read_csv(tmp_path / "labels.csv")
+    assert len(rows) == 4
     assert {row["method"] for row in rows} == {"compexp_published"}
     assert {row["description"] for row in rows} == {"a or b"}
 
@@ -212,12 +246,13 @@ def test_published_labels_of_a_set(tmp_path):
         write_csv(tmp_path / f"tally_{layer}.csv", ("unit", "label"), [(0, layer), (1, "dog-s")])
     rows = [(layer, unit, "text") for layer in ("conv5", "conv1") for unit in (0, 1)]
     write_csv(tmp_path / "a.csv", ("layer", "unit", "summary"), rows)
-    label_set(tmp_path / "a.csv", {"compexp": str(tmp_path)}, tmp_path / "labels.csv")
+    step = {"published": {"compexp": str(tmp_path)}, "labels": tmp_path / "labels.csv"}
+    ImportLabels(annotations=tmp_path / "a.csv", **step).run(Compute())
     found = {(r["layer"], r["unit"]): r["description"] for r in read_csv(tmp_path / "labels.csv")}
     assert found == {(n, u): n if u == "0" else "dog" for n in ("conv1", "conv5") for u in "01"}
     write_csv(tmp_path / "b.csv", ("layer", "unit"), [("layer4", 0)])
     with pytest.raises(UserError, match="the network has the layers layer4"):
-        label_set(tmp_path / "b.csv", {"compexp": str(tmp_path)}, tmp_path / "labels.csv")
+        ImportLabels(annotations=tmp_path / "b.csv", **step).run(Compute())
 
 
 @pytest.fixture(scope="module")
@@ -232,28 +267,31 @@ def clip_folder(tmp_path_factory):
 
 def test_clip_dissect_with_any_clip(patches, clip_folder, tmp_path):
     dataset, broden = patches
-    concepts = concept_masks(dataset, {**FOLDER, "path": str(broden)})
+    concepts = concept_masks(dataset, folder(broden))
     words = tmp_path / "words.txt"
     words.write_text("red dog\ncat\ngrass\n")
-    settings = {"path": str(clip_folder), "concepts": str(words), "prompt": "a {}"}
-    settings |= {"top": 6, "weight": 1.0}
+    options = ClipDissectOptions(path=str(clip_folder), concepts=str(words), top=6)
     network = loaded(Colours(), "units")
     out = tmp_path / "labels.csv"
-    options = {"methods": {"clip_dissect": settings}}
-    label_network(network, dataset, concepts, options, out)
-    similarity = clip_similarity(clip_folder, dataset.images, ["red dog", "cat", "grass"], batch=5)
+    write_labels(network, dataset, concepts, [options], out)
+    listed = ["red dog", "cat", "grass"]
+    similarity = clip_similarity(Clip.load(clip_folder), dataset.images, listed, "a {}")
     assert similarity.shape == (COUNT, 3)
     assert np.abs(similarity).max() <= 1 + 1e-5
     means = np.stack([np.asarray(dataset.images)[..., c].mean((1, 2)) for c in range(3)])
     weights = np.array([[1, -1, -1], [-1, -1, 1], [1, -1, 1], [0, 0, 0]])
-    scores = soft_wpmi(weights @ means, similarity, top=6)
+    scores = soft_wpmi(weights @ means, similarity, top=6, weight=1.0)
     rows = by_unit(out, "clip_dissect")
     assert [float(row["score"]) for row in rows] == pytest.approx(scores.max(1), abs=1e-4)
-    options = {"methods": {"clip_dissect": {**settings, "path": None}}}
     with pytest.raises(UserError, match="no CLIP is given"):
-        label_network(network, dataset, concepts, options, out)
+        load_describer(ClipDissectOptions(), Resources())
     with pytest.raises(UserError, match=r"has no .* for the concept"):
-        clip_similarity(clip_folder, dataset.images, ["a", "b"], prompt="a")
+        load_describer(options.model_copy(update={"prompt": "a"}), Resources())
+    plain = options.model_copy(update={"concepts": None})
+    write_labels(network, dataset, concepts, [plain], out)
+    assert {row["label"] for row in by_unit(out, "clip_dissect")} <= set(concepts.names)
+    with pytest.raises(UserError, match="no word list and no concept masks"):
+        write_labels(network, dataset, None, [plain], out)
 
 
 def test_a_segmentation_model_gives_masks(patches, tmp_path):
@@ -270,10 +308,11 @@ def test_a_segmentation_model_gives_masks(patches, tmp_path):
     transformers.SegformerForSemanticSegmentation(config).save_pretrained(tmp_path)
     size = {"height": 32, "width": 32}
     transformers.SegformerImageProcessor(size=size).save_pretrained(tmp_path)
-    found = concept_masks(dataset, {"source": "segmenter", "path": str(tmp_path), "size": 16})
+    source = ConceptsOptions(source="segmenter", path=str(tmp_path), size=16)
+    found = concept_masks(dataset, source)
     assert found.names == ("wall", "dog", "sky")
     pixels = np.zeros((COUNT, 3), np.int64)
     pixels[found.masks.groups, found.masks.members] = np.bitwise_count(found.masks.bits).sum(1)
     assert (pixels.sum(1) == 256).all(), "every pixel has one class"
     with pytest.raises(UserError, match="segmentation"):
-        concept_masks(dataset, {"source": "segmenter", "path": str(tmp_path / "no"), "size": 16})
+        concept_masks(dataset, source.model_copy(update={"path": str(tmp_path / "no")}))

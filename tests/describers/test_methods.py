@@ -15,6 +15,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
 from milan_core.describers.clip_dissect import concept_probabilities, read_words, soft_wpmi
 from milan_core.describers.invert import auc_labels, mann_whitney_p, twice_ranks
+from milan_core.describers.options import InvertOptions
 from milan_core.describers.published import read_published
 from milan_core.describers.wording import compexp_text, concept_text, formula_label, netdissect_text
 from milan_core.ops.formulas import AND, AND_NOT, OR
@@ -71,7 +72,7 @@ def test_auc_is_the_share_of_ordered_pairs(seed):
     rng = np.random.default_rng(seed)
     presence = rng.random((30, 5)) < 0.3
     values = rng.integers(0, 6, (2, 30)).astype(float)  # many ties
-    for row, label in enumerate(auc_labels(values, presence, beam=3, length=3)):
+    for row, label in enumerate(auc_labels(values, presence, InvertOptions(beam=3, length=3))):
         if label.parts:
             holds = truth_of(label.parts, presence)
             assert label.auc == pytest.approx(auc_by_pairs(values[row], holds), abs=1e-12)
@@ -88,7 +89,7 @@ def test_wide_beam_finds_the_best_formula_of_two():
         for a, b in itertools.permutations(range(4), 2)
         for join in (OR, AND, AND_NOT)
     ]
-    for row, label in enumerate(auc_labels(values, presence, beam=100, length=2)):
+    for row, label in enumerate(auc_labels(values, presence, InvertOptions(beam=100, length=2))):
         shares = [(truth_of(parts, presence), parts) for parts in every]
         best = max(auc_by_pairs(values[row], h) for h, _ in shares if 1 <= h.sum() <= 20)
         assert label.auc == pytest.approx(best, abs=1e-12)
@@ -99,7 +100,7 @@ def test_planted_concept_and_silent_unit():
     presence[:5, 1] = True
     presence[::2, 0] = True
     values = np.stack([np.where(presence[:, 1], 9.0, np.arange(20) / 10), np.zeros(20)])
-    planted, silent = auc_labels(values, presence, length=3)
+    planted, silent = auc_labels(values, presence, InvertOptions())
     assert (planted.parts, planted.auc) == (((OR, 1),), 1.0)
     assert planted.p < 0.001
     assert (silent.parts, silent.auc, silent.p) == ((), 0.5, 1.0)
@@ -110,7 +111,7 @@ def test_too_rare_and_too_common_concepts_are_no_label():
     presence[0, 0] = True  # one image: less than the least share
     presence[:12, 1] = True  # more than half
     values = np.arange(20, 0, -1)[None].astype(float)
-    assert auc_labels(values, presence, min_share=0.1)[0].parts == ()
+    assert auc_labels(values, presence, InvertOptions(min_share=0.1))[0].parts == ()
 
 
 def test_ranks_and_p_of_a_small_table():

@@ -13,12 +13,15 @@ from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.features.published import encoder_spec
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.options import CAPTIONER_FILES
 from milan_core.captioner.reading import PUBLISHED_POOLING
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
-from milan_core.describers.variant_options import VariantSpec
-from milan_core.describers.variants import UnitExemplars, describe_variant
+from milan_core.core.step import Compute
+from milan_core.describers.options import ComposedOptions
+from milan_core.describers.sources import ExemplarImages
+from milan_core.describers.step import DescribeVariant
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.images.store import open_dataset
 
@@ -50,15 +53,24 @@ def files(tmp_path_factory):
 
 
 def describe(files, out, **spec):
-    whole = VariantSpec(**{"beam_size": 4, "length": 6, **spec}).model_dump(exclude={"models"})
-    whole["prior"].pop("asset")
-    describe_variant(
-        whole,
-        *(files / "captioner/config.json", files / "f", files / "exemplars.safetensors"),
-        files / "probe",
-        device="cpu",
-        out=out,
+    options = ComposedOptions(**{"beam_size": 4, "length": 6, **spec})
+    trained = {
+        "captioner": [files / "captioner" / name for name in CAPTIONER_FILES],
+        "features": files / "f",
+    }
+    return run(files, out, options, trained)
+
+
+def run(files, out, options, trained):
+    step = DescribeVariant(
+        **trained,
+        exemplars=files / "exemplars.safetensors",
+        dataset=files / "probe",
+        options=options,
+        descriptions=out / "descriptions.csv",
+        candidates=out / "candidates.csv",
     )
+    step.run(Compute())
     return read_csv(out / "descriptions.csv"), read_csv(out / "candidates.csv")
 
 
@@ -111,7 +123,7 @@ def test_units_are_read_when_asked_for(files):
 
     exemplars = load_exemplars(files / "exemplars.safetensors")
     images = open_dataset(files / "probe").images
-    units = UnitExemplars(exemplars, images, [("conv", 0), ("conv", 2)])
+    units = ExemplarImages(exemplars, images, [("conv", 0), ("conv", 2)])
     np.testing.assert_array_equal(units[0].images, images[[0, 3]])
     np.testing.assert_array_equal(units[0].masks, exemplars.masks("conv", 32)[0])
     assert units[1].images.shape == (1, 32, 32, 3)
@@ -158,26 +170,15 @@ def test_a_released_captioner_with_its_own_encoder(files, tmp_path):
     torch.save(trunk.state_dict(), tmp_path / "resnet18.pth")
     choice = {"family": "released", "source": str(GOLDEN)}
     choice["encoder_weights"] = str(tmp_path / "resnet18.pth")
-    spec = VariantSpec(captioner=choice, beam_size=5, length=6, temperature=0.4)
-    whole = spec.model_dump(exclude={"models"})
-    whole["prior"].pop("asset")
+    options = ComposedOptions(captioner=choice, beam_size=5, length=6, temperature=0.4)
     probe = open_dataset(files / "probe")
-    exemplars = files / "exemplars.safetensors"
-    describe_variant(
-        *(whole, None, None, exemplars, files / "probe"), device="cpu", out=tmp_path / "out"
-    )
+    rows, _ = run(files, tmp_path / "out", options, {})
     captioner = milan.load_captioner(GOLDEN)
     encoder = encoder_of(captioner, weights=tmp_path / "resnet18.pth")
-    found = milan.load_exemplars(exemplars)
+    found = milan.load_exemplars(files / "exemplars.safetensors")
     features = encoder.features(*(probe.images, found, 32), pooling=PUBLISHED_POOLING)["conv"]
     expected = captioner.decode(features, beam_size=5, length=6, temperature=0.4)
-    rows = read_csv(tmp_path / "out/descriptions.csv")
     assert [row["description"] for row in rows] == expected.captions
     np.testing.assert_allclose([float(r["score"]) for r in rows], expected.scores, atol=1e-3)
-    with pytest.raises(UserError, match="reads the captioner trained here"):
-        describe_variant(
-            {**whole, "captioner": {"family": "milan", "source": None}},
-            *(None, None, exemplars, files / "probe"),
-            device="cpu",
-            out=tmp_path / "out",
-        )
+    with pytest.raises(UserError, match="'composed' reads a captioner"):
+        run(files, tmp_path / "out", ComposedOptions(), {})

@@ -1,6 +1,5 @@
 """Annotation sets as training data: their features, their texts, and their place in the plan."""
 
-import json
 import shutil
 
 import numpy as np
@@ -23,6 +22,7 @@ from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.training.splits import load_units
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
+from milan_core.describers import plan as describers
 from milan_core.experiments.baselines import plan as baselines
 from milan_core.experiments.decoding.plan import studied
 from milan_core.experiments.generalization.options import HELD_OUT, WITHIN
@@ -235,7 +235,7 @@ def test_a_set_is_described_wherever_a_network_may_be():
     config = parse_config({**body, "baselines": {"published": folder}})
     assert baselines.labelled(config) == []
     assert baselines.labelled_sets(config) == names[:1]
-    assert json.loads(baselines.published_labels(config, names[0])) == {"compexp": "results"}
+    assert describers.published_labels(config, names[0]) == {"compexp": "results"}
     assert baselines.evidence(config).sets == names
     assert studied(config) == ["milannotations_alexnet_imagenet"]
 

@@ -97,10 +97,10 @@ def test_sets_are_planned_like_networks(checkout, overlay):
     counts = job_counts(plan.stdout)
     assert counts["captioner_train"] == 1 + 2 + 2, "all, without each set, within each set"
     # the two networks, the twin of the audit and the edited network by `all`; sets like networks
-    assert counts["describe_units"] == 4 + 2 + 2
+    assert counts["describers_units"] == 4 + 2 + 2
     assert counts["generalization_score"] == 2 + 2, "networks have no annotations here"
     assert counts["baselines_score"] == 2
-    assert counts["baselines_label"] == 0
+    assert counts["describers_label"] == 0
     assert counts["exemplars_scan"] == 2 * 4, "sets bring their exemplars"
 
 

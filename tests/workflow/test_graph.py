@@ -27,8 +27,8 @@ def test_default_graph(checkout):
     assert counts["targets_train"] == 6 + 3
     assert counts["features_encode"] == 2 + 2
     counts = job_counts(snakemake(checkout, "baselines", "-n").stdout)
-    assert counts["baselines_label"] == 4
-    assert counts["baselines_concepts"] == 1
+    assert counts["describers_label"] == 4
+    assert counts["describers_concepts"] == 1
     assert counts["baselines_score"] == 4, "held-out networks only"
 
 
@@ -66,7 +66,7 @@ def test_a_gpu_is_asked_of_the_jobs_and_not_of_the_plan(checkout):
     asked = [line for line in commands if "--device" in line]
     assert len(asked) > 20
     assert not [line for line in asked if "--device cuda" not in line]
-    for command in ("exemplars scan", "models train", "step captioner.train", "describe units"):
+    for command in ("exemplars scan", "models train", "step captioner.train", "describers.units"):
         assert [line for line in asked if command in line], command
 
 
@@ -129,5 +129,5 @@ def test_a_published_captioner_needs_no_training(checkout, root):
     plan = snakemake(checkout, "variants", "-n", "--configfile", QUICK[1], "released.yaml")
     assert plan.returncode == 0, plan.stdout
     counts = job_counts(plan.stdout)
-    assert counts["variants_describe"] == counts["exemplars_merge"] == 1
+    assert counts["describers_variant"] == counts["exemplars_merge"] == 1
     assert not {"captioner_train", "features_encode", "features_pool"} & set(counts)

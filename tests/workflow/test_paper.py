@@ -61,11 +61,11 @@ def test_mining_and_descriptions(counts):
     assert counts["exemplars_scan"] == counts["exemplars_merge"] == mined
     assert counts["features_pool"] == mined
     assert counts["features_encode"] == 1 + 4, "probe images are encoded once, not per network"
-    assert counts["describe_table"] == mined + 7, "networks and sets"
+    assert counts["describers_publish"] == mined + 7, "networks and sets"
     # Table 3, five trials each: within seven sets, without each of six, all to the ViT's, and the
     # groups of the other rows, which describe 2 + 2, 3 + 3, 2 and 4 sets; each of six to five
     trials = 5 * (7 + 6 + 1 + 4 + 6 + 6 + 6 * 5)
-    assert counts["describe_units"] == mined + trials
+    assert counts["describers_units"] == mined + trials
     assert counts["generalization_score"] == trials
     assert counts["captioner_train"] == 5 * (7 + 6 + 1 + 6 + 6)
 
@@ -73,7 +73,7 @@ def test_mining_and_descriptions(counts):
 def test_experiments(counts):
     assert counts["edit_network"] == 4
     assert counts["baselines_score"] == 5 * 6, "Table 2: the sets of the corpus"
-    assert counts["baselines_label"] == 0, "labels need activations, which sets do not hold"
+    assert counts["describers_label"] == 0, "labels need activations, which sets do not hold"
     assert counts["decoding_measure"] == 2
     for job in ("analyze_network", "audit_count", "audit_section", "edit_table", "report_pages",
                 "generalization_table", "baselines_table", "decoding_table"):  # fmt: skip
@@ -95,9 +95,9 @@ def test_the_smoke_run_has_every_job_with_one_trial_for_five(with_files, counts)
     trials = tuple(left_out)
     for job, count in left_out.items():
         assert counts[job] == 5 * (smoke[job] + count), job
-    fewer = counts["describe_units"] - smoke["describe_units"]
+    fewer = counts["describers_units"] - smoke["describers_units"]
     assert fewer == counts["generalization_score"] - smoke["generalization_score"]
-    for job in {*counts, *smoke} - {*trials, "describe_units"}:
+    for job in {*counts, *smoke} - {*trials, "describers_units"}:
         assert counts[job] == smoke[job], job
 
 

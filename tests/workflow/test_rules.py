@@ -77,20 +77,14 @@ BY_HAND = [
     "audit_count",
     "audit_recount",
     "audit_section",
-    "baselines_concepts",
-    "baselines_label",
-    "baselines_published",
     "captioner_histories",
     "captioner_train",
-    "describe_table",
-    "describe_units",
     "exemplars_merge",
     "exemplars_scan",
     "features_encode",
     "features_pool",
     "report_pages",
     "targets_train",
-    "variants_describe",
 ]
 
 

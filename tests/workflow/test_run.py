@@ -120,8 +120,8 @@ def test_touching_every_source_changes_nothing(quick_run):
     ("source", "first", "untouched"),
     [
         ("milan_core/captioner/training/train.py", "captioner_train", "features_pool"),
-        ("milan_core/describers/stage.py", "describe_units", "captioner_train"),
-        ("milan_core/scoring/scorer.py", "generalization_score", "describe_units"),
+        ("milan_core/describers/milan.py", "describers_units", "captioner_train"),
+        ("milan_core/scoring/scorer.py", "generalization_score", "describers_units"),
         ("milan_core/captioner/features/encoder.py", "features_pool", "exemplars_merge"),
         ("milan_core/report/pages.py", "report_pages", "generalization_table"),
     ],
@@ -140,9 +140,9 @@ def test_editing_a_stage_reruns_it_and_what_follows(quick_run, source, first, un
 
 
 def test_forcing_a_rule_reruns_it_and_what_follows(quick_run):
-    counts = job_counts(snakemake(quick_run, "-n", *QUICK, "-R", "describe_units").stdout)
+    counts = job_counts(snakemake(quick_run, "-n", *QUICK, "-R", "describers_units").stdout)
     # two left out, four within, three pairs, and the networks of the audit and the editing
-    assert counts["describe_units"] == 2 + 4 + 3 + 2
+    assert counts["describers_units"] == 2 + 4 + 3 + 2
     assert counts["generalization_table"] == counts["report_pages"] == 1
     assert "captioner_train" not in counts
 

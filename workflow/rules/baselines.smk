@@ -5,97 +5,10 @@ LABELLED = [*baseline_plan.labelled(CONFIG), *baseline_plan.labelled_sets(CONFIG
 KNOWN = [t.test for t in COMPARED if t.test in NETWORKS]  # with ground truth
 
 
-def label_manifest(wildcards):
-    """The images that the labels of a network are drawn from."""
-    return dataset_folder(baseline_plan.label_dataset(CONFIG, wildcards.model))
-
-
-def label_concepts(wildcards):
-    """The concept masks of those images, when a method reads masks."""
-    dataset = baseline_plan.label_dataset(CONFIG, wildcards.model)
-    masks = f"{RESULTS}/baselines/concepts/{dataset}/concepts.safetensors"
-    return masks if baseline_plan.needs_masks(CONFIG) else []
-
-
 def trial_labels(wildcards):
     """The labels of the network that a trial is tested on."""
     model = wildcards.model
     return f"{RESULTS}/{model}/labels/labels.csv" if model in LABELLED else []
-
-
-rule baselines_concepts:
-    input:
-        dataset="<resources>/datasets/{dataset}",
-    output:
-        "<results>/baselines/concepts/{dataset}/concepts.safetensors",
-    log:
-        "<logs>/baselines/concepts-{dataset}.log",
-    benchmark:
-        "<benchmarks>/baselines/concepts-{dataset}.tsv"
-    conda:
-        "../../envs/milan.yaml"
-    threads: 1
-    resources:
-        gpu=gpus,
-        mem="8GB",
-        runtime="4h",
-    params:
-        options=baseline_plan.concept_params(CONFIG),
-        device=CONFIG.device,
-        code=code_version("labels"),
-    shell:
-        "milan --log {log} baselines concepts --dataset {input.dataset} --options {params.options:q}"
-        " --device {params.device} --threads {threads} --out {output}"
-
-
-rule baselines_label:
-    input:
-        weights=model_weights,
-        dataset=label_manifest,
-        concepts=label_concepts,
-    output:
-        "<results>/{model}/labels/labels.csv",
-    log:
-        "<logs>/{model}/labels.log",
-    benchmark:
-        "<benchmarks>/{model}/labels.tsv"
-    conda:
-        "../../envs/milan.yaml"
-    threads: 1
-    resources:
-        gpu=gpus,
-        mem="8GB",
-        runtime="4h",
-    params:
-        model=model_spec,
-        options=lambda wildcards: baseline_plan.label_params(CONFIG, wildcards.model),
-        device=CONFIG.device,
-        network=network_source,
-        code=code_version("labels"),
-    shell:
-        "milan --log {log} baselines label --model {params.model:q} --dataset {input.dataset}"
-        " --concepts {input.concepts} --options {params.options:q} --device {params.device}"
-        " --threads {threads} --out {output}"
-
-
-rule baselines_published:
-    input:
-        "<results>/{annotation_set}/annotations/annotations.csv",
-    output:
-        "<results>/{annotation_set}/labels/labels.csv",
-    log:
-        "<logs>/{annotation_set}/labels.log",
-    localrule: True
-    conda:
-        "../../envs/milan.yaml"
-    params:
-        options=lambda wildcards: baseline_plan.published_labels(
-            CONFIG, wildcards.annotation_set
-        ),
-        code=code_version("labels"),
-    shell:
-        "milan --log {log} baselines published --annotations {input} --options {params.options:q}"
-        " --out {output}"
 
 
 rule baselines_score:

@@ -48,23 +48,3 @@ def shard_files(wildcards):
     count = CONFIG.exemplars.shards
     folder = f"{RESULTS}/{wildcards.model}/exemplars/shards"
     return [f"{folder}/{index}-of-{count}.safetensors" for index in range(1, count + 1)]
-
-
-def published(kind):
-    """An input function: a file of the trial that is published for the network."""
-
-    def path(wildcards):
-        split = plan.primary_split(CONFIG, wildcards.model)
-        seed = plan.seeds(CONFIG, split)[0]
-        return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/{kind}"
-
-    return path
-
-
-def within(wildcards):
-    """The within-network descriptions of a network that has annotations."""
-    if wildcards.model not in plan.described(CONFIG):
-        return []
-    split = f"within_{wildcards.model}"
-    seed = plan.seeds(CONFIG, split)[0]
-    return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/descriptions.csv"

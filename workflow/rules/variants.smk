@@ -1,35 +1,3 @@
-rule variants_describe:
-    input:
-        captioner=variant_captioner,
-        features=variant_features,
-        released=variant_released,
-        exemplars="<results>/{model}/exemplars/exemplars.safetensors",
-        dataset=probe_manifest,
-        asset=variant_asset,
-    output:
-        descriptions="<results>/{model}/variants/{variant}/descriptions.csv",
-        candidates="<results>/{model}/variants/{variant}/candidates.csv",
-    log:
-        "<logs>/{model}/variants/{variant}.log",
-    benchmark:
-        "<benchmarks>/{model}/variants/{variant}.tsv"
-    conda:
-        "../../envs/milan.yaml"
-    threads: 1
-    resources:
-        gpu=gpus,
-        mem="8GB",
-        runtime="12h",
-    params:
-        spec=variant_spec,
-        device=CONFIG.device,
-        code=code_version("variants"),
-    shell:
-        "milan --log {log} variants describe --spec {params.spec:q} --captioner {input.captioner}"
-        " --features {input.features} --exemplars {input.exemplars} --dataset {input.dataset}"
-        " --device {params.device} --threads {threads} --out {output.descriptions}"
-
-
 rule variants_score:
     input:
         annotations="<results>/{model}/annotations/annotations.csv",

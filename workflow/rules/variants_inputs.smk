@@ -1,15 +1,4 @@
-# What the rules of the variants wait for and are given.
-
-
-def variant_spec(wildcards):
-    """Canonical JSON of a variant."""
-    return plan.variant_params(CONFIG, wildcards.variant, RESOURCES)
-
-
-def variant_asset(wildcards):
-    """The asset that holds the prior of a variant, if it is one."""
-    name = CONFIG.variants[wildcards.variant].prior.asset
-    return asset_folder(name)
+# What the rules that score variants wait for and are given.
 
 
 def variant_names(wildcards):
@@ -26,21 +15,3 @@ def variant_tables(wildcards):
         f"{folder}/descriptions.csv",
         *(f"{folder}/variants/{name}/descriptions.csv" for name in others),
     ]
-
-
-def variant_captioner(wildcards):
-    """The files of the captioner trained here, for variants that read it."""
-    needed = plan.reads_trained(CONFIG, wildcards.variant)
-    return published_captioner(*CAPTIONER_FILES)(wildcards) if needed else []
-
-
-def variant_features(wildcards):
-    """The features that the captioner trained here reads; published ones make their own."""
-    if CONFIG.variants[wildcards.variant].captioner.family != "milan":
-        return []
-    return f"{RESULTS}/{wildcards.model}/features/features.safetensors"
-
-
-def variant_released(wildcards):
-    """The files of a published captioner."""
-    return plan.released_files(CONFIG, wildcards.variant)

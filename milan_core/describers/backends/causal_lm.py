@@ -4,7 +4,7 @@
 
 in nats. The end counts by default because only then is p a distribution over complete descriptions,
 like p(d|E) and like the LSTM prior; a general model finds it unlikely that a document ends after a
-phrase, and `end=False` leaves it out. There is no normalisation by length and no softmax
+phrase, and `end=False` leaves it out. There is no normalization by length and no softmax
 temperature: the one weight of the prior is lambda of `pmi_describe`. Since such a model was not
 trained on descriptions, its lambda is its own and should be chosen on held-out units.
 
@@ -25,6 +25,7 @@ import torch
 from milan_core.core.errors import UserError
 from milan_core.describers.backends.checkpoints import Checkpoint
 from milan_core.describers.backends.scoring import by_length, padded, target_logp
+from milan_core.describers.options import CausalPriorOptions
 
 _FILES = "config.json, model.safetensors and the tokenizer's files (the save_pretrained folder)"
 
@@ -61,26 +62,25 @@ class CausalPrior:
         self._limit = getattr(model.config, "max_position_embeddings", None)
 
     @classmethod
-    def load(
-        cls, source: Path | str, device: str = "cpu", *, download: bool = False, **options: Any
-    ) -> CausalPrior:
-        """Read a checkpoint: a folder, a hub name, or a .gguf file; `options` as of the class.
+    def load(cls, options: CausalPriorOptions, device: str = "cpu") -> CausalPrior:
+        """Read a checkpoint: a folder, a hub name, or a .gguf file.
 
         Raises:
             UserError: the checkpoint is missing or incomplete, or a package for GGUF is.
+
         """
-        path, extra, files = Path(source).expanduser(), {}, _FILES
+        source, path, extra, files = options.source, Path(options.source).expanduser(), {}, _FILES
         if path.suffix == ".gguf":
             _check_gguf(path)
-            source, extra, files = path.parent, {"gguf_file": path.name}, path.name
-        checkpoint = Checkpoint("causal language model", str(source), files, download)
+            source, extra, files = str(path.parent), {"gguf_file": path.name}, path.name
+        checkpoint = Checkpoint("causal language model", source, files, options.download)
         if not extra:
             checkpoint.check()
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         tokenizer = checkpoint.part(AutoTokenizer, **extra)
         model = checkpoint.model(AutoModelForCausalLM, device, **extra)
-        return cls(model, tokenizer, **options)
+        return cls(model, tokenizer, end=options.end)
 
     @torch.inference_mode()
     def logp(self, texts: Sequence[str]) -> np.ndarray:
@@ -91,14 +91,14 @@ class CausalPrior:
         values = np.zeros(len(rows))
         device = next(self._model.parameters()).device
         for batch in by_length(rows, ids=self._token_batch):
-            ids, lengths = padded([rows[place] for place in batch], device)
+            ids, lengths = padded([rows[row] for row in batch], device)
             present = torch.arange(ids.shape[1], device=device) < lengths.unsqueeze(1)
             out = self._model(
                 input_ids=ids[:, :-1], attention_mask=present[:, :-1].long(), use_cache=False
             )
             values[batch] = target_logp(out.logits, ids[:, 1:], lengths - 1)
-        place_of = {text: place for place, text in enumerate(distinct)}
-        return values[[place_of[text] for text in texts]].astype(np.float32)
+        row_of = {text: row for row, text in enumerate(distinct)}
+        return values[[row_of[text] for text in texts]].astype(np.float32)
 
     def _ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False) if text else []

@@ -4,11 +4,11 @@
 
 where each part is the cosine between CLIP's embeddings of the text and of an exemplar, averaged
 over exemplars, and `masked` lets CLIP's class token attend to the region of the exemplar's mask
-only (see `clip_attention`). Exemplars without mask pixels are left out of `masked`; where a unit
+only (see `clip_attention`). UnitImages without mask pixels are left out of `masked`; where a unit
 has no others it is 0 for every text, and the order among equals is that of the beam.
 
-`legacy` is the published behaviour: 224-pixel input only, masks sampled at patch centres, attention
-not renormalised, sums over all exemplars. Its released settings also had z = 1, which never uses
+`legacy` is the published behavior: 224-pixel input only, masks sampled at patch centres, attention
+not renormalized, sums over all exemplars. Its released settings also had z = 1, which never uses
 the masked pass; here z is given and 0.5 by default.
 """
 
@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,16 +23,12 @@ from torch import Tensor
 
 from milan_core.captioner.descriptions import Descriptions
 from milan_core.core.errors import UserError
-from milan_core.describers.backends.checkpoints import Checkpoint
+from milan_core.describers.backends.clip import Clip
 from milan_core.describers.backends.clip_attention import masked_attention
-from milan_core.describers.backends.clip_geometry import MEAN, STD, clip_pixels, patch_masks
+from milan_core.describers.backends.clip_geometry import patch_masks
 from milan_core.describers.backends.crops import check_exemplars
-from milan_core.describers.backends.interface import Exemplars
-
-_FILES = (
-    "config.json, model.safetensors, the tokenizer's files and preprocessor_config.json "
-    "(the save_pretrained folder of a CLIPModel)"
-)
+from milan_core.describers.options import ClipOptions
+from milan_core.describers.units import UnitImages
 
 
 @dataclass(frozen=True)
@@ -56,57 +50,23 @@ class ClipReranker:
     """CLIP as a second opinion on beams.
 
     Args:
-        model: a `transformers` CLIPModel.
-        tokenizer: of the model.
+        clip: the model.
         weight: z, the share of the unmasked pass, 0 to 1.
-        legacy: the published behaviour.
-        mean: of RGB in [0, 1] that the model's input is normalised with.
-        std: likewise.
-        text_batch: texts encoded at once.
+        legacy: the published behavior.
+
     """
 
-    def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        *,
-        weight: float = 0.5,
-        legacy: bool = False,
-        mean: Sequence[float] = MEAN,
-        std: Sequence[float] = STD,
-        text_batch: int = 256,
-    ) -> None:
-        if not 0 <= weight <= 1:
-            message = f"the weight of the unmasked pass is {weight}; give a number from 0 to 1"
-            raise UserError(message)
-        self._model, self._tokenizer = model, tokenizer
-        self._weight, self._legacy = weight, legacy
-        self._mean, self._std = mean, std
-        self._text_batch = text_batch
+    def __init__(self, clip: Clip, *, weight: float, legacy: bool = False) -> None:
+        self._clip, self._weight, self._legacy = clip, weight, legacy
 
     @classmethod
-    def load(
-        cls, source: Path | str, device: str = "cpu", *, download: bool = False, **options: Any
-    ) -> ClipReranker:
-        """Read a checkpoint: a folder, or a hub name; `options` are those of the class.
-
-        Raises:
-            UserError: the checkpoint is missing, incomplete, or not a CLIP.
-        """
-        checkpoint = Checkpoint("CLIP", str(source), _FILES, download)
-        checkpoint.check()
-        from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, CLIPModel
-
-        kind = checkpoint.part(AutoConfig).model_type
-        if kind != "clip":
-            raise checkpoint.refusal(f"it holds a {kind!r} model")
-        processor = checkpoint.part(AutoImageProcessor)
-        tokenizer = checkpoint.part(AutoTokenizer)
-        options = {"mean": processor.image_mean, "std": processor.image_std, **options}
-        return cls(checkpoint.model(CLIPModel, device), tokenizer, **options)
+    def load(cls, options: ClipOptions, device: str = "cpu") -> ClipReranker:
+        """Read a checkpoint; raises `UserError` as `Clip.load`."""
+        clip = Clip.load(options.source, device, download=options.download)
+        return cls(clip, weight=options.weight, legacy=options.legacy)
 
     @torch.inference_mode()
-    def rerank(self, units: Sequence[Exemplars], beams: Sequence[Sequence[str]]) -> list[Reranked]:
+    def rerank(self, units: Sequence[UnitImages], beams: Sequence[Sequence[str]]) -> list[Reranked]:
         """The beam of every unit in the order of similarity; ties keep the beam's order.
 
         Each distinct text is encoded once, whichever units propose it; the exemplars of a unit are
@@ -120,7 +80,7 @@ class ClipReranker:
             message = f"got {len(beams)} beams for {len(units)} units; give one beam per unit"
             raise UserError(message)
         distinct = list(dict.fromkeys(text for beam in beams for text in beam))
-        embedded = self.embed_texts(distinct)
+        embedded = self._clip.embed_texts(distinct)
         place = {text: index for index, text in enumerate(distinct)}
         result = []
         for index, (unit, beam) in enumerate(zip(units, beams, strict=True)):
@@ -142,61 +102,26 @@ class ClipReranker:
             unmasked[order],
         )
 
-    @torch.inference_mode()
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit-length embeddings of texts: float32 (texts, D). What CLIP cannot read is cut off."""
-        model = self._model
-        parts = [torch.zeros((0, model.config.projection_dim), device=model.device)]
-        for start in range(0, len(texts), self._text_batch):
-            ids = self._tokenizer(
-                list(texts[start : start + self._text_batch]),
-                padding=True,
-                truncation=True,
-                max_length=model.config.text_config.max_position_embeddings,
-                return_tensors="pt",
-            ).to(model.device)
-            pooled = model.text_model(
-                input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]
-            ).pooler_output
-            parts.append(_unit_length(model.text_projection(pooled)))
-        return torch.cat(parts)
-
-    @torch.inference_mode()
-    def embed_images(self, images: np.ndarray) -> Tensor:
-        """Unit-length embeddings of whole images uint8 (k, H, W, 3): float32 (k, D)."""
-        model = self._model
-        size = model.config.vision_config.image_size
-        pixels = clip_pixels(
-            images, size, self._mean, self._std, legacy=self._legacy, device=model.device
-        )
-        return self._encoded(pixels.to(model.dtype))
-
-    def _images(self, unit: Exemplars) -> tuple[Tensor, Tensor]:
+    def _images(self, unit: UnitImages) -> tuple[Tensor, Tensor]:
         """What texts are compared with, masked and not: float32 (D,) each.
 
         The mean of the exemplars' embeddings of unit length (legacy: the sum), since the mean of
         cosines with a text is the text's product with that mean.
         """
-        model, legacy = self._model, self._legacy
+        model, legacy = self._clip.model, self._legacy
         vision = model.config.vision_config
-        size, device = vision.image_size, model.device
-        pixels = clip_pixels(
-            unit.images, size, self._mean, self._std, legacy=legacy, device=device
-        ).to(model.dtype)
-        mask = patch_masks(unit.masks, size, vision.patch_size, legacy=legacy, device=device)
-        unmasked = self._encoded(pixels)
+        pixels = self._clip.pixels(unit.images, legacy=legacy)
+        mask = patch_masks(
+            unit.masks, vision.image_size, vision.patch_size, legacy=legacy, device=model.device
+        )
+        unmasked = self._clip.encode(pixels)
         with masked_attention(model.vision_model, mask, legacy=legacy):
-            masked = self._encoded(pixels)
+            masked = self._clip.encode(pixels)
         if legacy:
             return masked.sum(dim=0), unmasked.sum(dim=0)
         seen = (mask > 0).any(dim=1)
         counted = masked[seen].sum(dim=0) / seen.sum().clamp(min=1)
         return counted, unmasked.mean(dim=0)
-
-    def _encoded(self, pixels: Tensor) -> Tensor:
-        """Unit-length embeddings of images (k, 3, S, S): float32 (k, D)."""
-        pooled = self._model.vision_model(pixel_values=pixels).pooler_output
-        return _unit_length(self._model.visual_projection(pooled))
 
 
 def with_best(found: Descriptions, reranked: Sequence[Reranked]) -> Descriptions:
@@ -218,7 +143,3 @@ def with_best(found: Descriptions, reranked: Sequence[Reranked]) -> Descriptions
         logp=found.beam_logp[units, best],
         logp_lm=None if prior is None else prior[units, best],
     )
-
-
-def _unit_length(vectors: Tensor) -> Tensor:
-    return torch.nn.functional.normalize(vectors.float(), dim=-1)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from milan_core.core.errors import UserError
-
-if TYPE_CHECKING:
-    from milan_core.describers.backends.interface import Exemplars
+from milan_core.describers.units import UnitImages
 
 SMALLEST = 32
 """Side of the smallest crop in pixels; models enlarge less than this to a blur."""
 
 
-def masked_crop(
-    image: np.ndarray, mask: np.ndarray, margin: float = 0.15, outside: float = 0.25
-) -> np.ndarray:
+def masked_crop(image: np.ndarray, mask: np.ndarray, margin: float, outside: float) -> np.ndarray:
     """A square around the mask's box: uint8 (S, S, 3).
 
     Square, because the processors of image-to-text models squeeze whatever they get to a square.
@@ -52,7 +46,7 @@ def _place(twice_centre: int, side: int, size: int) -> int:
     return min(max(first, 0), size - side) if side <= size else (size - side) // 2
 
 
-def unit_crops(unit: Exemplars, margin: float, outside: float) -> list[np.ndarray]:
+def unit_crops(unit: UnitImages, margin: float, outside: float) -> list[np.ndarray]:
     """The crops of the exemplars with a mask, or one black crop for a unit without any."""
     crops = [
         masked_crop(image, mask, margin, outside)
@@ -63,7 +57,7 @@ def unit_crops(unit: Exemplars, margin: float, outside: float) -> list[np.ndarra
     return crops or [blank]
 
 
-def check_exemplars(unit: Exemplars, index: int) -> None:
+def check_exemplars(unit: UnitImages, index: int) -> None:
     """Refuse images and masks that are not what they must be."""
     images, masks = np.asarray(unit.images), np.asarray(unit.masks)
     right = images.ndim == 4 and images.dtype == np.uint8 and images.shape[3] == 3

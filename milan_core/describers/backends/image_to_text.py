@@ -9,10 +9,10 @@ that is, a product of experts tempered to the weight of one. A sum would grow wi
 same lambda would mean less prior the more exemplars there are; the mean keeps log p(d|E) on the
 scale of log p(d), as it is in the LSTM family. A mean of probabilities would be decided by the one
 crop that a description fits best, while a unit is described by what its exemplars share. The order
-of the exemplars is irrelevant. Exemplars without mask pixels are no evidence and are left out; a
+of the exemplars is irrelevant. UnitImages without mask pixels are no evidence and are left out; a
 unit with no others is described from one black crop, in effect by the model's own prior.
 
-Candidates come from all exemplars' beams. Every one is then scored as text against every crop,
+Proposals come from all exemplars' beams. Every one is then scored as text against every crop,
 through the model's end token, so one found at one crop competes on the evidence of all.
 """
 
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,10 +29,12 @@ from milan_core.captioner.search import beam_search
 from milan_core.core.errors import UserError, unknown
 from milan_core.describers.backends.checkpoints import Checkpoint
 from milan_core.describers.backends.crops import check_exemplars, unit_crops
-from milan_core.describers.backends.interface import Candidates, Exemplars
+from milan_core.describers.backends.interface import Proposals
 from milan_core.describers.backends.prompted import Prompted
 from milan_core.describers.backends.scoring import by_length, padded, target_logp
 from milan_core.describers.backends.vision_language import ARCHITECTURES, Architecture
+from milan_core.describers.options import ImageToTextOptions
+from milan_core.describers.units import UnitImages
 
 _FILES = (
     "config.json, model.safetensors, the tokenizer's files and preprocessor_config.json "
@@ -42,87 +43,61 @@ _FILES = (
 
 
 class ImageToText:
-    """The captioner; units are a sequence of `Exemplars`. Deterministic, no sampling.
+    """The proposer; units are a sequence of `UnitImages`. Deterministic, no sampling.
 
     Args:
         parts: the model's architecture.
         tokenizer: of the model.
-        margin: of the crops, see `crops.masked_crop`.
-        outside: brightness of the crops outside the mask.
-        exemplar_beams: hypotheses proposed from each exemplar.
+        options: crops, and hypotheses proposed from each exemplar.
         crop_batch: crops encoded, and searched for captions, at once.
         row_batch: texts scored at once against one crop.
+
     """
 
     def __init__(
         self,
         parts: Architecture | Prompted,
         tokenizer: Any,
+        options: ImageToTextOptions,
         *,
-        margin: float = 0.15,
-        outside: float = 0.25,
-        exemplar_beams: int = 5,
         crop_batch: int = 4,
         row_batch: int = 16,
     ) -> None:
-        sizes = {
-            "exemplar_beams": exemplar_beams,
-            "crop_batch": crop_batch,
-            "row_batch": row_batch,
-        }
-        for name, value in sizes.items():
-            if value < 1:
-                message = f"{name} is {value}; give at least 1"
-                raise UserError(message)
-        if margin < 0 or not 0 <= outside <= 1:
-            message = f"margin is {margin}, outside is {outside}; give margin >= 0 and outside 0..1"
-            raise UserError(message)
         self._parts: Any = parts
-        self._tokenizer = tokenizer
-        self._margin, self._outside = margin, outside
-        self._exemplar_beams = exemplar_beams
+        self._tokenizer, self._options = tokenizer, options
         self._crop_batch = getattr(parts, "crop_batch", crop_batch)
         self._row_batch = row_batch
         self._device = next(parts.decoder.parameters()).device
 
     @classmethod
-    def load(
-        cls,
-        source: Path | str,
-        device: str = "cpu",
-        *,
-        download: bool = False,
-        prompt: str = "",
-        **options: Any,
-    ) -> ImageToText:
-        """Read a checkpoint: a folder, or a hub name; `options` are those of the class.
-
-        `prompt` is what models that read one are given before the description.
+    def load(cls, options: ImageToTextOptions, device: str = "cpu", **sizes: int) -> ImageToText:
+        """Read a checkpoint: a folder, or a hub name; `sizes` are the batches of the class.
 
         Raises:
-            UserError: the checkpoint is missing, incomplete, or of an architecture not known.
+            UserError: the checkpoint is missing, incomplete, or of an unknown architecture.
+
         """
-        checkpoint = Checkpoint("image-to-text", str(source), _FILES, download)
+        checkpoint = Checkpoint("image-to-text", options.source, _FILES, options.download)
         checkpoint.check()
         import transformers
 
         config = checkpoint.part(transformers.AutoConfig)
         if config.model_type not in ARCHITECTURES:
-            parts = _prompted(checkpoint, config.model_type, prompt, device)
-            return cls(parts, parts.tokenizer, **options)
-        if prompt:
+            parts = _prompted(checkpoint, config.model_type, options.prompt, device)
+            return cls(parts, parts.tokenizer, options, **sizes)
+        if options.prompt:
             message = f"checkpoints of type {config.model_type!r} take no prompt; leave it out"
             raise UserError(message)
         name, find = ARCHITECTURES[config.model_type]
         tokenizer = checkpoint.part(transformers.AutoTokenizer)
         processor = checkpoint.part(transformers.AutoImageProcessor)
         model = checkpoint.model(getattr(transformers, name), device)
-        return cls(replace(find(model), processor=processor), tokenizer, **options)
+        return cls(replace(find(model), processor=processor), tokenizer, options, **sizes)
 
     @torch.inference_mode()
     def candidates(
-        self, units: Sequence[Exemplars], beam_size: int, length: int
-    ) -> list[Candidates]:
+        self, units: Sequence[UnitImages], beam_size: int, length: int
+    ) -> list[Proposals]:
         """The pooled captions of every unit's crops, best first by the evidence of all crops.
 
         At most `beam_size`: the best of each exemplar, then the second of each, and so on, repeated
@@ -134,7 +109,9 @@ class ImageToText:
         ]
 
     @torch.inference_mode()
-    def score(self, units: Sequence[Exemplars], texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
+    def score(
+        self, units: Sequence[UnitImages], texts: Sequence[Sequence[str]]
+    ) -> list[np.ndarray]:
         """Log p(d|E) of given texts, one list of texts per unit: float32 (texts,) per unit."""
         return [
             self._evidence(list(self._encoded(unit, index)), list(group))
@@ -142,10 +119,10 @@ class ImageToText:
         ]
 
     def _unit_candidates(
-        self, unit: Exemplars, index: int, beam_size: int, length: int
-    ) -> Candidates:
+        self, unit: UnitImages, index: int, beam_size: int, length: int
+    ) -> Proposals:
         blocks = list(self._encoded(unit, index))
-        beams = min(self._exemplar_beams, beam_size)
+        beams = min(self._options.exemplar_beams, beam_size)
         found = [item for states in blocks for item in self._proposals(states, beams, length)]
         ranked = [text for _, _, text in sorted(found)]
         # Blank captions say nothing; they stay only where there is nothing else.
@@ -153,12 +130,12 @@ class ImageToText:
         pool = pool[:beam_size]
         logp = self._evidence(blocks, pool)
         order = np.argsort(-logp, kind="stable")
-        return Candidates([pool[place] for place in order], logp[order])
+        return Proposals([pool[place] for place in order], logp[order])
 
-    def _encoded(self, unit: Exemplars, index: int) -> Iterator[Any]:
+    def _encoded(self, unit: UnitImages, index: int) -> Iterator[Any]:
         """What the model sees of a unit, in blocks of `crop_batch` crops."""
         check_exemplars(unit, index)
-        crops = unit_crops(unit, self._margin, self._outside)
+        crops = unit_crops(unit, self._options.margin, self._options.outside)
         for start in range(0, len(crops), self._crop_batch):
             yield self._parts.look(crops[start : start + self._crop_batch])
 

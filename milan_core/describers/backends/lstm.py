@@ -1,4 +1,4 @@
-"""The published family, an LSTM over exemplar features, behind the interface of all families."""
+"""The captioner (an LSTM over exemplar features) as proposer, and its language model as prior."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from milan_core.captioner.captioner import Captioner
 from milan_core.captioner.language_model import LanguageModel
 from milan_core.captioner.rerank import beam_prior
-from milan_core.describers.backends.interface import Candidates
+from milan_core.describers.backends.interface import Proposals
 
 
 class LstmCaptioner:
@@ -32,7 +32,7 @@ class LstmCaptioner:
         )
         self._token_weight = token_weight
 
-    def candidates(self, units: Any, beam_size: int, length: int) -> list[Candidates]:
+    def candidates(self, units: Any, beam_size: int, length: int) -> list[Proposals]:
         """The full beam of every unit, unfinished descriptions included (specification 1.4)."""
         weight = self._token_weight
         out = self._captioner.decode(
@@ -45,7 +45,7 @@ class LstmCaptioner:
         assert out.beam_tokens is not None
         assert out.beam_logp is not None
         rows = zip(out.beam_captions, out.beam_logp, out.beam_tokens, strict=True)
-        return [Candidates(*row, tokenizer=self._captioner.tokenizer) for row in rows]
+        return [Proposals(*row, tokenizer=self._captioner.tokenizer) for row in rows]
 
     def score(self, units: Any, texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
         """Log p(d|E) of given texts by forced decoding, float32 per unit."""

@@ -13,6 +13,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.core.tables import cell
 from milan_core.describers import retrieval
+from milan_core.describers.sources import FeatureUnits
 from milan_core.scoring.beams import Beams
 from milan_core.scoring.scorer import ACCURACY, BERT_F, MAIN, Measured, Scorer
 from milan_core.scoring.tables import TEST, Score, TrainingUnit
@@ -101,5 +102,6 @@ def retrieve(
             texts.append(retrieval.typical(summaries[unit.model][unit.key]))
     if not training:
         raise UserError("the captioner's units and the training annotations share no unit")
-    wanted = np.stack([vectors[model][key] for key in units])
-    return [texts[row] for row in retrieval.nearest(wanted, np.stack(training))]
+    described = FeatureUnits(features[model], Path(f"features of {model}"), keys=units)
+    said = retrieval.Retrieval(np.stack(training), texts).describe(described)
+    return [row.text for row in said.rows]

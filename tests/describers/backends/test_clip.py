@@ -8,10 +8,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from milan_core.captioner.descriptions import Descriptions
 from milan_core.core.errors import UserError
+from milan_core.describers.backends.clip import Clip
 from milan_core.describers.backends.clip_attention import masked_attention
 from milan_core.describers.backends.clip_geometry import clip_pixels, patch_masks
 from milan_core.describers.backends.clip_rerank import ClipReranker, with_best
-from milan_core.describers.backends.interface import Exemplars
+from milan_core.describers.options import ClipOptions
+from milan_core.describers.units import UnitImages
 
 WORDS = ("a", "red", "dog", "cat", "on", "grass")
 IDS = {word: index for index, word in enumerate(("<pad>", "<s>", "<unk>", *WORDS, "</s>"))}
@@ -60,17 +62,23 @@ def model():
     return make_model()
 
 
+def make(model, tokenizer=None, weight=0.5, legacy=False, **options):
+    return ClipReranker(
+        Clip(model, tokenizer or make_tokenizer(), **options), weight=weight, legacy=legacy
+    )
+
+
 def unit(seed=0, k=3, height=SIZE, width=SIZE):
     draw = np.random.default_rng(seed)
     images = draw.integers(0, 256, (k, height, width, 3), np.uint8)
     masks = np.zeros(images.shape[:3], bool)
     for index, mask in enumerate(masks):
         mask[3 + index : height - 6, 2 : width // 2 + 3 * index] = True
-    return Exemplars(images, masks)
+    return UnitImages(images, masks)
 
 
 def dead(exemplars):
-    return Exemplars(exemplars.images, np.zeros_like(exemplars.masks))
+    return UnitImages(exemplars.images, np.zeros_like(exemplars.masks))
 
 
 @torch.no_grad()
@@ -173,7 +181,7 @@ def scores(model, exemplars, legacy=False, weight=0.5):
 def test_similarities_and_order(model, weight, legacy):
     expected = scores(model, unit(), legacy)
     mixed = (1 - weight) * expected[:, 0] + weight * expected[:, 1]
-    reranker = ClipReranker(model, make_tokenizer(), weight=weight, legacy=legacy)
+    reranker = make(model, weight=weight, legacy=legacy)
     (found,) = reranker.rerank([unit()], [BEAM])
     assert found.order.tolist() == np.argsort(-mixed).tolist()
     assert found.texts == [BEAM[place] for place in found.order]
@@ -187,15 +195,15 @@ def test_similarities_and_order(model, weight, legacy):
 
 def test_any_image_size_by_default_and_one_in_legacy_mode(model):
     large = unit(height=40, width=64)
-    (found,) = ClipReranker(model, make_tokenizer()).rerank([large], [BEAM])
+    (found,) = make(model).rerank([large], [BEAM])
     assert np.isfinite(found.similarity).all()
     with pytest.raises(UserError, match=r"24 x 24 pixels only, got 40 x 64"):
-        ClipReranker(model, make_tokenizer(), legacy=True).rerank([large], [BEAM])
+        make(model, legacy=True).rerank([large], [BEAM])
 
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_dead_unit_has_no_nan_and_keeps_its_beam(model, legacy):
-    reranker = ClipReranker(model, make_tokenizer(), weight=0.0, legacy=legacy)
+    reranker = make(model, weight=0.0, legacy=legacy)
     (found,) = reranker.rerank([dead(unit())], [BEAM])
     assert np.isfinite([found.similarity, found.masked, found.unmasked]).all()
     if not legacy:
@@ -205,8 +213,10 @@ def test_a_dead_unit_has_no_nan_and_keeps_its_beam(model, legacy):
 
 def test_exemplars_without_masks_are_no_evidence_for_the_masked_pass(model):
     exemplars, other = unit(), unit(5)
-    more = Exemplars(*(np.concatenate([a, b]) for a, b in zip(exemplars, dead(other), strict=True)))
-    reranker = ClipReranker(model, make_tokenizer(), weight=0.0)
+    more = UnitImages(
+        *(np.concatenate([a, b]) for a, b in zip(exemplars, dead(other), strict=True))
+    )
+    reranker = make(model, weight=0.0)
     one, two = (reranker.rerank([u], [BEAM])[0] for u in (exemplars, more))
     np.testing.assert_allclose(one.masked, two.masked, atol=1e-5)
 
@@ -221,10 +231,10 @@ def test_distinct_texts_are_encoded_once_and_batches_change_nothing(model):
 
     units = [unit(0), unit(1), unit(2, k=1)]
     beams = [BEAM, BEAM[::-1], ["cat", "cat on grass"]]
-    plain = ClipReranker(model, Counting()).rerank(units, beams)
+    plain = make(model, Counting()).rerank(units, beams)
     assert sorted(seen) == sorted({*BEAM, "cat on grass"})
-    small = ClipReranker(model, make_tokenizer(), text_batch=1).rerank(units, beams)
-    again = ClipReranker(model, make_tokenizer()).rerank(units, beams)
+    small = make(model, text_batch=1).rerank(units, beams)
+    again = make(model).rerank(units, beams)
     for one, two, three in zip(plain, small, again, strict=True):
         assert one.texts == two.texts == three.texts
         np.testing.assert_allclose(one.similarity, two.similarity, atol=1e-5)
@@ -233,7 +243,7 @@ def test_distinct_texts_are_encoded_once_and_batches_change_nothing(model):
 
 def test_equal_similarities_keep_the_order_of_the_beam(model):
     beam = ["red zzz", "red yyy", "cat"]  # the first two read the same: unknown words
-    (found,) = ClipReranker(model, make_tokenizer()).rerank([unit()], [beam])
+    (found,) = make(model).rerank([unit()], [beam])
     assert found.texts.index("red zzz") < found.texts.index("red yyy")
 
 
@@ -249,7 +259,7 @@ def test_the_best_keeps_its_milan_score(model):
         beam_scores=logp,
         beam_logp=logp,
     )
-    reranked = ClipReranker(model, make_tokenizer()).rerank([unit()], [BEAM])
+    reranked = make(model).rerank([unit()], [BEAM])
     out = with_best(found, reranked)
     place = int(reranked[0].order[0])
     assert out.captions == [BEAM[place]]
@@ -260,18 +270,16 @@ def test_the_best_keeps_its_milan_score(model):
 
 def test_loading_and_refusals(model, tmp_path):
     with pytest.raises(UserError, match=r"no usable CLIP checkpoint .* place config\.json"):
-        ClipReranker.load(tmp_path)
+        ClipReranker.load(ClipOptions(source=str(tmp_path), weight=0.3))
     model.save_pretrained(tmp_path)
     make_tokenizer().save_pretrained(tmp_path)
     transformers.CLIPImageProcessor(image_mean=[0.5] * 3).save_pretrained(tmp_path)
-    loaded = ClipReranker.load(tmp_path, weight=0.3)
-    direct = ClipReranker(model, make_tokenizer(), weight=0.3, mean=[0.5] * 3)
+    loaded = ClipReranker.load(ClipOptions(source=str(tmp_path), weight=0.3))
+    direct = make(model, weight=0.3, mean=[0.5] * 3)
     (one,), (two,) = (reranker.rerank([unit()], [BEAM]) for reranker in (loaded, direct))
     np.testing.assert_array_equal(one.similarity, two.similarity)
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(UserError, match="it holds a 'gpt2' model"):
-        ClipReranker.load(tmp_path)
-    with pytest.raises(UserError, match="give a number from 0 to 1"):
-        ClipReranker(model, make_tokenizer(), weight=1.5)
+        ClipReranker.load(ClipOptions(source=str(tmp_path), weight=0.3))
     with pytest.raises(UserError, match="got 1 beams for 2 units"):
         loaded.rerank([unit(), unit()], [BEAM])

@@ -8,6 +8,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json, write_csv
 from milan_core.core.section import read_section
 from milan_core.core.step import Compute
+from milan_core.describers import plan as describers
 from milan_core.describers import retrieval
 from milan_core.experiments.baselines import methods, plan
 from milan_core.experiments.baselines import tables as table2
@@ -180,14 +181,16 @@ def test_plan_of_the_default(root):
     held_out = [name for name in config.models if name in config.corpus]
     assert {t.split for t in plan.compared(config)} == {f"without_{name}" for name in held_out}
     assert plan.labelled(config) == held_out
-    assert plan.label_dataset(config, "resnet_mini") == "stickers_test"
-    assert plan.needs_masks(config)
+    assert describers.label_dataset(config, "resnet_mini") == "stickers_test"
+    assert describers.needs_masks(config)
     evidence = plan.evidence(config)
     assert (evidence.labels, evidence.same_images) == ("stickers_test", False)
     assert plan.evidence(configured(root, dataset=None)).same_images
     assert plan.labelled(configured(root, methods=[])) == []
     words = {"path": "clip", "concepts": "words.txt"}
-    assert not plan.needs_masks(configured(root, methods=["clip_dissect"], clip_dissect=words))
+    assert not describers.needs_masks(
+        configured(root, methods=["clip_dissect"], clip_dissect=words)
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def test_plan_of_the_default(root):
     [
         ({"dataset": "stickers_tset"}, "did you mean 'stickers_test'"),
         ({"methods": ["clip_dissect"]}, "clip_dissect.path: no CLIP is given"),
-        ({"concepts": {"source": "folder"}}, "concepts.path: source 'folder' needs the folder"),
+        ({"concepts": {"source": "folder"}}, "concepts: source 'folder' needs a path"),
         ({"published": {"resnet": {"compexp": "x"}}}, "unknown model 'resnet'"),
         ({"methods": ["milan"]}, "baselines.methods"),
     ],

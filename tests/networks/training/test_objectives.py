@@ -6,10 +6,13 @@ import torch
 from datasets_made import build_dataset
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv
+from milan_core.core.step import Compute
+from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.concept_sources import concept_masks
+from milan_core.describers.driver import describe
 from milan_core.describers.evidence import gather
-from milan_core.describers.labels import label_network
-from milan_core.describers.segmentation import concept_masks
+from milan_core.describers.netdissect import NetDissect
+from milan_core.describers.options import ConceptsOptions, NetDissectOptions
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.sources import open_source
 from milan_core.images.store import open_dataset
@@ -138,12 +141,13 @@ def test_a_generator_is_labelled_over_its_own_codes(generator, world, tmp_path):
     np.testing.assert_allclose(
         found["stages.1"].maxima, maps.amax((2, 3)).T.numpy(), rtol=1e-4, atol=1e-5
     )
-    concepts = concept_masks(drawn, {"source": "truth", "size": 16})
-    methods = {"methods": {"netdissect": {"quantile": 0.99, "threshold": 0.04}}}
-    label_network(loaded, drawn, concepts, methods, tmp_path / "labels.csv")
-    rows = read_csv(tmp_path / "labels.csv")
-    assert len(rows) == 2 * (12 + 8)
-    assert sum(bool(row["description"]) for row in rows) > len(rows) / 2
+    concepts = concept_masks(drawn, ConceptsOptions(size=16))
+    units = NetworkUnits(
+        *(loaded, drawn, concepts, [0.99], tmp_path), batch_size=32, compute=Compute()
+    )
+    said = describe(NetDissect(NetDissectOptions()), units)
+    assert len(said.keys) == 2 * (12 + 8)
+    assert sum(row.status == "described" for row in said.rows) > len(said.rows) / 2
     with pytest.raises(UserError, match="a generator is probed with latent codes"):
         open_source(world[1], loaded.input)
 

@@ -6,13 +6,14 @@ import torch
 
 from milan_core.captioner.captioner import Captioner
 from milan_core.captioner.decoder import Decoder
-from milan_core.captioner.descriptions import description_rows
 from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.options import BeamOptions
 from milan_core.captioner.rerank import sweep
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
-from milan_core.core.errors import UserError
-from milan_core.describers.backends.interface import Candidates, TokenPrior, pmi_describe
+from milan_core.describers.backends.interface import Proposals, TokenPrior
 from milan_core.describers.backends.lstm import LstmCaptioner, LstmPrior
+from milan_core.describers.driver import table_rows
+from milan_core.describers.pmi import FORM, described, pmi_describe
 
 WORDS = ("a", "dog", "cat", "red", "-", ",", "on", "grass")
 F = 6
@@ -45,14 +46,9 @@ def test_the_lstm_family_reproduces_decode_exactly(captioner, features, temperat
     expected = captioner.decode(
         features, "rerank", None, temperature, beam, length, clamp_beam=True
     )
-    found = pmi_describe(
-        LstmCaptioner(captioner),
-        LstmPrior(captioner.language_model),
-        features,
-        temperature,
-        beam,
-        length,
-    )
+    options = BeamOptions(temperature=temperature, beam_size=beam, length=length)
+    prior = LstmPrior(captioner.language_model)
+    found = pmi_describe(LstmCaptioner(captioner), prior, features, options)
     assert found.captions == expected.captions
     assert found.beam_captions == expected.beam_captions
     for name in FIELDS:
@@ -65,7 +61,7 @@ def test_a_plain_language_model_is_a_prior_of_texts(captioner, features):
     model = captioner.language_model
     assert isinstance(LstmPrior(model), TokenPrior)
     assert not isinstance(model, TokenPrior)
-    found = pmi_describe(LstmCaptioner(captioner), model, features, beam_size=8)
+    found = pmi_describe(LstmCaptioner(captioner), model, features, BeamOptions(beam_size=8))
     expected = np.stack([model.logp(texts) for texts in found.beam_captions])
     np.testing.assert_allclose(found.beam_logp_lm, expected, atol=1e-5)
 
@@ -73,7 +69,9 @@ def test_a_plain_language_model_is_a_prior_of_texts(captioner, features):
 def test_ids_of_another_vocabulary_are_not_read(captioner, features):
     torch.manual_seed(1)
     other = LanguageModel(Tokenizer(Vocabulary(WORDS[::-1])), embedding=4, hidden=8)
-    found = pmi_describe(LstmCaptioner(captioner), LstmPrior(other), features, beam_size=8)
+    found = pmi_describe(
+        LstmCaptioner(captioner), LstmPrior(other), features, BeamOptions(beam_size=8)
+    )
     expected = np.stack([other.logp(texts) for texts in found.beam_captions])
     np.testing.assert_allclose(found.beam_logp_lm, expected, atol=1e-5)
 
@@ -89,7 +87,7 @@ class Fixed:
     """A captioner of given candidates."""
 
     def __init__(self, *units):
-        self.units = [Candidates(texts, np.float32(logp)) for texts, logp in units]
+        self.units = [Proposals(texts, np.float32(logp)) for texts, logp in units]
 
     def candidates(self, units, beam_size, length):
         return self.units[: len(units)]
@@ -107,7 +105,7 @@ class Table:
 def test_units_with_fewer_candidates_are_padded():
     captioner = Fixed((["x", "y", "z"], [-1, -2, -3]), (["y"], [-5]))
     prior = Table(x=-1, y=-9, z=-2)
-    out = pmi_describe(captioner, prior, [0, 1], temperature=1.0)
+    out = pmi_describe(captioner, prior, [0, 1], BeamOptions(temperature=1.0))
     assert out.captions == ["y", "y"]
     assert prior.asked == [["x", "y", "z", "y"]]
     np.testing.assert_array_equal(out.scores, [7, 4])
@@ -115,25 +113,12 @@ def test_units_with_fewer_candidates_are_padded():
     assert out.beam_captions == [["x", "y", "z"], ["y"]]
     for weight, best in sweep(out.beam_logp, out.beam_logp_lm, [0.0, 1.0, 1e6]).items():
         assert best.tolist() == [0 if weight == 0 else 1, 0]
-    rows = description_rows([("l", 0), ("l", 1)], out)
-    assert rows[0] == ("l", 0, "y", -2.0, -9.0, 7.0)
+    said = described([("l", 0), ("l", 1)], out, 1.0)
+    assert table_rows(said, FORM)[0] == ["l", 0, "y", -2.0, -9.0, 7.0]
 
 
 def test_ties_go_to_the_earlier_candidate_and_no_units_are_fine():
     captioner = Fixed((["x", "y"], [-1, -1]))
-    assert pmi_describe(captioner, Table(x=-2, y=-2), [0]).captions == ["x"]
-    out = pmi_describe(captioner, Table(), [])
+    assert pmi_describe(captioner, Table(x=-2, y=-2), [0], BeamOptions()).captions == ["x"]
+    out = pmi_describe(captioner, Table(), [], BeamOptions())
     assert (out.captions, out.scores.shape, out.beam_captions) == ([], (0,), [])
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"beam_size": 0}, "beam_size is 0"),
-        ({"length": 0}, "length is 0"),
-        ({"temperature": float("nan")}, "temperature is nan"),
-    ],
-)
-def test_wrong_options(options, words):
-    with pytest.raises(UserError, match=words):
-        pmi_describe(Fixed(), None, [], **options)

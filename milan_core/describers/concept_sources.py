@@ -17,7 +17,8 @@ from PIL import Image
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
-from milan_core.describers.concepts import ConceptMasks, ImageMasks
+from milan_core.describers.concepts import ConceptMasks, ImageMasks, resized
+from milan_core.describers.options import ConceptsOptions
 from milan_core.world.concepts import ConceptTable
 
 if TYPE_CHECKING:
@@ -27,18 +28,13 @@ IMAGE_FIELDS = ("image", "split", "ih", "iw", "sh", "sw")
 COLOUR = "colour"
 
 
-def concept_masks(dataset: Dataset, spec: Mapping[str, Any], device: str = "cpu") -> ConceptMasks:
-    """The masks that a `baselines.concepts` section asks for: {source, path, size}."""
-    size, path = int(spec["size"]), spec.get("path")
-    if spec["source"] == "truth":
-        return truth_masks(dataset, size)
-    if path is None:
-        raise UserError(
-            f"baselines.concepts: source {spec['source']!r} needs a path: the folder to read"
-        )
-    if spec["source"] == "folder":
-        return broden_masks(dataset, Path(path), size)
-    return segmenter_masks(dataset, str(path), size, device)
+def concept_masks(dataset: Dataset, source: ConceptsOptions, device: str = "cpu") -> ConceptMasks:
+    """The masks that section `baselines.concepts` asks for."""
+    if source.source == "truth":
+        return truth_masks(dataset, source.size)
+    if source.source == "folder":
+        return broden_masks(dataset, Path(str(source.path)), source.size)
+    return segmenter_masks(dataset, str(source.path), source.size, device)
 
 
 def truth_masks(dataset: Dataset, size: int) -> ConceptMasks:
@@ -109,7 +105,7 @@ def _whole(text: str, path: Path) -> int:
 def _broden_image(
     folder: Path, row: Mapping[str, str], place: Mapping[int, int], size: int
 ) -> ImageMasks:
-    found: dict[int, np.ndarray] = {}
+    by_concept: dict[int, np.ndarray] = {}
     for column, cell in row.items():
         if column in IMAGE_FIELDS or not cell:
             continue
@@ -124,18 +120,13 @@ def _broden_image(
                 if number not in place:
                     message = f"{folder}: {part.strip()} holds label {number}, not in label.csv"
                     raise UserError(message)
-                own = _nearest(mask, size)
-                known = found.get(place[number])
-                found[place[number]] = own if known is None else known | own
-    which = np.array(sorted(found), np.int64)
-    masks = [found[int(c)] for c in which]
+                concept, shown = place[number], resized(mask[None], size)[0]
+                by_concept[concept] = (
+                    by_concept[concept] | shown if concept in by_concept else shown
+                )
+    which = np.array(sorted(by_concept), np.int64)
+    masks = [by_concept[int(c)] for c in which]
     return which, np.stack(masks) if masks else np.zeros((0, size, size), bool)
-
-
-def _nearest(mask: np.ndarray, size: int) -> np.ndarray:
-    from milan_core.describers.concepts import resized
-
-    return resized(mask[None], size)[0]
 
 
 def _label_map(path: Path) -> dict[int, np.ndarray]:
@@ -175,9 +166,9 @@ def segmenter_masks(
             logits = torch.nn.functional.interpolate(
                 logits.float(), (size, size), mode="bilinear", align_corners=False
             )
-            for own in logits.argmax(1).cpu().numpy():
-                which = np.unique(own)
-                yield which, own[None] == which[:, None, None]
+            for classes in logits.argmax(1).cpu().numpy():
+                which = np.unique(classes)
+                yield which, classes[None] == which[:, None, None]
 
     return ConceptMasks.collect(
         names,

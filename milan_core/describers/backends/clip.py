@@ -1,0 +1,108 @@
+"""CLIP: unit-length embeddings of texts and images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from milan_core.describers.backends.checkpoints import Checkpoint
+from milan_core.describers.backends.clip_geometry import MEAN, STD, clip_pixels
+
+_FILES = (
+    "config.json, model.safetensors, the tokenizer's files and preprocessor_config.json "
+    "(the save_pretrained folder of a CLIPModel)"
+)
+
+
+class Clip:
+    """A CLIP checkpoint.
+
+    Args:
+        model: a `transformers` CLIPModel.
+        tokenizer: of the model.
+        mean: of RGB in [0, 1] that the model's input is normalized with.
+        std: likewise.
+        text_batch: texts encoded at once.
+
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        mean: Sequence[float] = MEAN,
+        std: Sequence[float] = STD,
+        text_batch: int = 256,
+    ) -> None:
+        self.model, self._tokenizer = model, tokenizer
+        self._mean, self._std = mean, std
+        self._text_batch = text_batch
+
+    @classmethod
+    def load(cls, source: Path | str, device: str = "cpu", *, download: bool = False) -> Clip:
+        """Read a checkpoint: a folder, or a hub name.
+
+        Raises:
+            UserError: the checkpoint is missing, incomplete, or not a CLIP.
+
+        """
+        checkpoint = Checkpoint("CLIP", str(source), _FILES, download)
+        checkpoint.check()
+        from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, CLIPModel
+
+        kind = checkpoint.part(AutoConfig).model_type
+        if kind != "clip":
+            raise checkpoint.refusal(f"it holds a {kind!r} model")
+        processor = checkpoint.part(AutoImageProcessor)
+        tokenizer = checkpoint.part(AutoTokenizer)
+        model = checkpoint.model(CLIPModel, device)
+        return cls(model, tokenizer, mean=processor.image_mean, std=processor.image_std)
+
+    @torch.inference_mode()
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit-length embeddings of texts: float32 (texts, D). What CLIP cannot read is cut off."""
+        model = self.model
+        parts = [torch.zeros((0, model.config.projection_dim), device=model.device)]
+        for start in range(0, len(texts), self._text_batch):
+            ids = self._tokenizer(
+                list(texts[start : start + self._text_batch]),
+                padding=True,
+                truncation=True,
+                max_length=model.config.text_config.max_position_embeddings,
+                return_tensors="pt",
+            ).to(model.device)
+            pooled = model.text_model(
+                input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]
+            ).pooler_output
+            parts.append(unit_length(model.text_projection(pooled)))
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def embed_images(self, images: np.ndarray) -> Tensor:
+        """Unit-length embeddings of whole images uint8 (k, H, W, 3): float32 (k, D)."""
+        return self.encode(self.pixels(images))
+
+    def pixels(self, images: np.ndarray, *, legacy: bool = False) -> Tensor:
+        """Images uint8 (k, H, W, 3) as the model's input (k, 3, S, S)."""
+        model = self.model
+        size = model.config.vision_config.image_size
+        pixels = clip_pixels(
+            images, size, self._mean, self._std, legacy=legacy, device=model.device
+        )
+        return pixels.to(model.dtype)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Unit-length embeddings of images (k, 3, S, S): float32 (k, D)."""
+        pooled = self.model.vision_model(pixel_values=pixels).pooler_output
+        return unit_length(self.model.visual_projection(pooled))
+
+
+def unit_length(vectors: Tensor) -> Tensor:
+    """Vectors of any float type (n, D), scaled to length 1: float32."""
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)

@@ -1,0 +1,102 @@
+"""The one way to run a describer: check what it needs, describe, check what it says, write tables.
+
+said = describe(load_describer(options, resources), ExemplarUnits(exemplars, images))
+write_descriptions(out / "descriptions.csv", said, describer.form)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from milan_core.core.files import save_tensors, write_csv
+from milan_core.describers.describer import Cell, Describer, Description, Descriptions, TableForm
+from milan_core.describers.units import Units
+
+KEY = ("layer", "unit", "description")
+BEAMS_KIND, BEAMS_VERSION = "milan-beams", 1
+CANDIDATES = ("logp", "logp_lm", "score", "similarity")
+"""Scores of candidates in candidates.csv; those that a describer lacks are empty."""
+
+
+def describe(describer: Describer, units: Units) -> Descriptions:
+    """What a describer says of units; refuses units that do not offer what it needs."""
+    describer.prepare(units.offers)
+    return describer.describe(units)
+
+
+def table_rows(said: Descriptions, form: TableForm) -> list[list[Cell]]:
+    """Rows of a table: layer, unit, description, then the columns of the form."""
+    return [
+        [*key, row.text, *(_cell(row, name, form.digits) for name in form.columns)]
+        for key, row in zip(said.keys, said.rows, strict=True)
+    ]
+
+
+def _cell(row: Description, column: str, digits: int | None) -> Cell:
+    value = row.score if column == "score" else row.cells.get(column, "")
+    if digits is None or isinstance(value, str):
+        return value
+    return float(f"{value:.{digits}g}")
+
+
+def write_descriptions(
+    path: Path,
+    said: Descriptions,
+    form: TableForm,
+    beside: Mapping[str, Sequence[Cell]] | None = None,
+) -> None:
+    """Write one row a unit; `beside` are further columns at the end."""
+    beside = beside or {}
+    rows = [
+        [*row, *(column[index] for column in beside.values())]
+        for index, row in enumerate(table_rows(said, form))
+    ]
+    write_csv(path, (*KEY, *form.columns, *beside), rows)
+
+
+def write_methods(path: Path, said: Iterable[tuple[str, Descriptions]], form: TableForm) -> None:
+    """Write what several methods say, below each other."""
+    rows = [[name, *row] for name, one in said for row in table_rows(one, form)]
+    write_csv(path, ("method", *KEY, *form.columns), rows)
+
+
+def write_candidates(path: Path, said: Descriptions, digits: int = 6) -> None:
+    """Write every candidate of every unit with its rank and its scores."""
+    candidates = said.candidates
+    if candidates is None:
+        raise ValueError("this describer gives no candidates")
+    rows: list[list[Cell]] = []
+    for unit, (key, texts) in enumerate(zip(said.keys, candidates.texts, strict=True)):
+        for rank, text in enumerate(texts):
+            values = [_score(candidates.scores.get(name), unit, rank) for name in CANDIDATES]
+            cells = [x if isinstance(x, str) else float(f"{x:.{digits}g}") for x in values]
+            rows.append([*key, rank, text, *cells])
+    write_csv(path, ("layer", "unit", "rank", "description", *CANDIDATES), rows)
+
+
+def _score(values: np.ndarray | None, unit: int, rank: int) -> float | str:
+    if values is None or np.isnan(values[unit, rank]):
+        return ""
+    return float(values[unit, rank])
+
+
+def write_beams(path: Path, said: Descriptions) -> None:
+    """Write log p(d|E) and log p(d) of every candidate as a `milan-beams` file.
+
+    Without a language model every log p(d) is 0, so that no lambda changes the order.
+    """
+    candidates = said.candidates
+    if candidates is None or "logp" not in candidates.scores:
+        raise ValueError("this describer gives no candidates with log p(d|E)")
+    logp = candidates.scores["logp"]
+    prior = candidates.scores.get("logp_lm", np.zeros_like(logp))
+    arrays = {"logp": logp.astype(np.float32), "logp_lm": prior.astype(np.float32)}
+    meta = {
+        "captions": [list(texts) for texts in candidates.texts],
+        "layers": [layer for layer, _ in said.keys],
+        "units": [unit for _, unit in said.keys],
+    }
+    save_tensors(path, BEAMS_KIND, BEAMS_VERSION, arrays, meta)

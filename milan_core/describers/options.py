@@ -1,0 +1,292 @@
+"""Declarations of the describers: name, label, color, needs and options of each.
+
+Nothing heavy is imported here: the configuration, the plan and the command line read these classes.
+The code of a describer is in the module of its name (`registry.find_describer`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from milan_core.captioner.options import BeamOptions, DecodingOptions
+from milan_core.core.options import Name, Section
+
+Need = Literal[
+    "features", "exemplars", "activations", "concepts", "annotations", "captioner", "clip", "table"
+]
+"""What a describer works with: evidence that `units.Units` offer, or files that it loads."""
+
+
+class DescriberOptions(Section):
+    """Options of one describer, and what others know of it without loading it.
+
+    Class arguments: `label` is its name in tables and figures, `color` its color in figures,
+    `needs` what it works with. A subclass has a field `describer` whose only value is its name.
+    """
+
+    label: ClassVar[str] = ""
+    color: ClassVar[str] = ""
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    def __init_subclass__(
+        cls, label: str = "", color: str = "", needs: tuple[Need, ...] = (), **kwargs: Any
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        if label:
+            cls.label, cls.color, cls.needs = label, color, frozenset(needs)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Take the class arguments that `__init_subclass__` has read."""
+
+    @classmethod
+    def describer_name(cls) -> str:
+        """The name of the describer: the only value of the field `describer`."""
+        return str(cls.model_fields["describer"].default)
+
+
+class MilanOptions(
+    DescriberOptions, label="MILAN", color="#2f6fb0", needs=("features", "captioner")
+):
+    """A captioner trained here or a published one: log p(d|E) - lambda log p(d)."""
+
+    describer: Literal["milan"] = Field("milan", description="Whose options these are")
+    decoding: DecodingOptions = Field(DecodingOptions(), description="How words are chosen")
+
+
+class TrainedCaptioner(Section):
+    """p(d|E) of the captioner that is trained here."""
+
+    family: Literal["milan"] = Field("milan", description="Trained here")
+
+
+class ReleasedCaptioner(Section):
+    """p(d|E) of a published captioner with its own encoder."""
+
+    family: Literal["released"] = Field(description="Published, with its own encoder")
+    source: str = Field(description="milan-*.pth, or its converted folder")
+    encoder_weights: str | None = Field(
+        None, description="torchvision's weights of an encoder that the file lacks"
+    )
+
+
+class ImageToTextOptions(Section):
+    """p(d|E) of an image-to-text checkpoint: mean over masked crops of the exemplars."""
+
+    family: Literal["image_to_text"] = Field(description="Image-to-text checkpoint")
+    source: str = Field(description="Folder of save_pretrained, or a name on the hub")
+    download: bool = Field(False, description="May the hub be asked for `source`?")
+    prompt: str = Field("", description="Text before the description, of models that read a prompt")
+    margin: float = Field(0.15, ge=0, description="Context around the masked crop, share of side")
+    outside: float = Field(0.25, ge=0, le=1, description="Brightness of the crop outside the mask")
+    exemplar_beams: int = Field(5, ge=1, description="Captions proposed from each exemplar")
+
+
+class TrainedPrior(Section):
+    """p(d) of the MILAN captioner."""
+
+    family: Literal["milan"] = Field("milan", description="Trained here")
+
+
+class CausalPriorOptions(Section):
+    """p(d) of any causal language model."""
+
+    family: Literal["causal_lm"] = Field(description="Causal language model")
+    source: str = Field(
+        description="Folder of save_pretrained, hub name, .gguf file, or file of `asset`"
+    )
+    asset: Name | None = Field(None, description="Asset that holds `source`")
+    download: bool = Field(False, description="May the hub be asked for `source`?")
+    end: bool = Field(True, description="Count the end of the text")
+
+
+class NoPrior(Section):
+    """No p(d): candidates are ordered by log p(d|E)."""
+
+    family: Literal["none"] = Field(description="No p(d)")
+
+
+class ClipOptions(Section):
+    """CLIP as a second opinion on the beams."""
+
+    source: str = Field(description="CLIP checkpoint folder, or hub name")
+    weight: float = Field(
+        ge=0, le=1, description="Share of the unmasked pass; released: 1, no mask at all"
+    )
+    download: bool = Field(False, description="May the hub be asked for `source`?")
+    legacy: bool = Field(False, description="Published geometry and attention, 224 pixels only")
+
+
+ProposerOptions = Annotated[
+    TrainedCaptioner | ReleasedCaptioner | ImageToTextOptions, Field(discriminator="family")
+]
+PriorOptions = Annotated[TrainedPrior | CausalPriorOptions | NoPrior, Field(discriminator="family")]
+
+
+class ComposedOptions(
+    BeamOptions, DescriberOptions, label="composed", color="#8a5aa8", needs=("exemplars",)
+):
+    """Beams of a captioner, weighed by a prior, then re-ranked by CLIP."""
+
+    describer: Literal["composed"] = Field("composed", description="Whose options these are")
+    captioner: ProposerOptions = Field(TrainedCaptioner(), description="p(d|E)")
+    prior: PriorOptions = Field(TrainedPrior(), description="p(d)")
+    clip: ClipOptions | None = Field(None, description="Re-ranking of the beams by CLIP")
+    candidates: Literal["beam", "beam_mi"] = Field(
+        "beam",
+        description="How beams are searched: by p(d|E), or minus lambda p(w) word by word, as "
+        "published before CLIP",
+    )
+
+    @property
+    def reads_trained(self) -> bool:
+        """Whether p(d|E) or p(d) is that of a captioner trained here."""
+        own_prior = self.prior.family == "milan" and self.captioner.family != "released"
+        return self.captioner.family == "milan" or own_prior
+
+
+class VariantSpec(ComposedOptions):
+    """Descriptions beside the main ones: beams of a captioner, weighed by a prior, then CLIP."""
+
+    models: list[Name] = Field([], description="Networks to describe; empty takes all of `models`")
+
+
+class ConstantOptions(DescriberOptions, label="constant", color="#6b7280"):
+    """One text for every unit."""
+
+    describer: Literal["constant"] = Field("constant", description="Whose options these are")
+    text: str = Field(description="The text")
+
+
+class NetDissectOptions(
+    DescriberOptions, label="NetDissect", color="#c2592b", needs=("activations", "concepts")
+):
+    """Network Dissection: the concept with the highest IoU."""
+
+    describer: Literal["netdissect"] = Field("netdissect", description="Whose options these are")
+    quantile: float = Field(0.99, gt=0, lt=1, description="Of the unit's own activations")
+    threshold: float = Field(0.04, ge=0, le=1, description="IoU from which a unit counts as named")
+
+
+class CompexpOptions(
+    DescriberOptions,
+    label="Compositional Explanations",
+    color="#9a7a1c",
+    needs=("activations", "concepts"),
+):
+    """Compositional Explanations: the formula of concepts with the highest IoU."""
+
+    describer: Literal["compexp"] = Field("compexp", description="Whose options these are")
+    quantile: float = Field(0.995, gt=0, lt=1, description="Of the unit's own activations")
+    beam: int = Field(5, ge=1, description="Formulas kept in each round")
+    length: int = Field(3, ge=1, le=8, description="Concepts in a formula")
+
+
+class InvertOptions(
+    DescriberOptions, label="INVERT", color="#3a8a5f", needs=("activations", "concepts")
+):
+    """INVERT: the formula of concepts whose presence the activation ranks best (AUC)."""
+
+    describer: Literal["invert"] = Field("invert", description="Whose options these are")
+    beam: int = Field(5, ge=1, description="Formulas kept in each round")
+    length: int = Field(3, ge=1, le=8, description="Concepts in a formula")
+    min_share: float = Field(0.01, gt=0, lt=0.5, description="Least share of images of a formula")
+
+
+class ClipDissectOptions(
+    DescriberOptions, label="CLIP-Dissect", color="#b04a72", needs=("activations", "clip")
+):
+    """CLIP-Dissect: the concept with the highest soft WPMI; needs a CLIP of the user's own."""
+
+    describer: Literal["clip_dissect"] = Field(
+        "clip_dissect", description="Whose options these are"
+    )
+    path: str | None = Field(None, description="Folder of a CLIPModel saved by `transformers`")
+    concepts: str | None = Field(None, description="Text file, a concept a line; null: the masks'")
+    prompt: str = Field("a {}", description="Text that stands for a concept")
+    top: int = Field(100, ge=1, description="Images that stand for a unit")
+    weight: float = Field(1.0, ge=0, description="lambda of log p(c)")
+
+
+class RetrievalOptions(
+    DescriberOptions,
+    label="retrieval of the nearest training unit",
+    color="#1b7f8c",
+    needs=("features", "annotations"),
+):
+    """The annotation of the training unit with the most similar features."""
+
+    describer: Literal["retrieval"] = Field("retrieval", description="Whose options these are")
+    features: list[str] = Field(description="features.safetensors of the training networks")
+    annotations: list[str] = Field(description="annotations.csv of the same networks")
+
+
+PublishedMethod = Literal["netdissect", "compexp"]
+
+
+class PublishedOptions(
+    DescriberOptions, label="published program", color="#7a5c3e", needs=("table",)
+):
+    """Result files of the published programs of NetDissect and Compositional Explanations."""
+
+    describer: Literal["published"] = Field("published", description="Whose options these are")
+    method: PublishedMethod = Field(description="Program")
+    path: str = Field(description="Its result folder")
+
+
+class TableOptions(DescriberOptions, label="table", color="#52606d", needs=("table",)):
+    """Descriptions of any CSV file with the columns layer, unit and a text."""
+
+    describer: Literal["table"] = Field("table", description="Whose options these are")
+    path: str = Field(description="The CSV file")
+    column: str = Field("description", description="Column of the text")
+
+
+class ConceptsOptions(Section):
+    """Where the masks of concepts come from."""
+
+    source: Literal["truth", "folder", "segmenter"] = Field(
+        "truth",
+        description="truth (a composed world's own), folder (Broden layout), or segmenter "
+        "(a `transformers` segmentation model)",
+    )
+    path: str | None = Field(None, description="folder: its path; segmenter: folder of the model")
+    size: int = Field(64, ge=8, description="Side of concept masks and unit masks, pixels")
+
+    @model_validator(mode="after")
+    def _path_of_source(self) -> ConceptsOptions:
+        if (self.path is None) != (self.source == "truth"):
+            need = "reads no path" if self.source == "truth" else "needs a path: the folder to read"
+            message = f"source {self.source!r} {need}"
+            raise ValueError(message)
+        return self
+
+
+LabelMethod = Literal["netdissect", "compexp", "invert", "clip_dissect"]
+LabelOptions = Annotated[
+    NetDissectOptions | CompexpOptions | InvertOptions | ClipDissectOptions,
+    Field(discriminator="describer"),
+]
+
+
+class LabelSections(Section):
+    """The part of section `baselines` that makes labels: methods, their options, and concepts."""
+
+    methods: list[LabelMethod] = Field([], description="Methods that label from a concept list")
+    dataset: Name | None = Field(
+        None,
+        description="Images that the labels are drawn from; null: the probe set itself, as always "
+        "for a generator",
+    )
+    concepts: ConceptsOptions = Field(ConceptsOptions(), description="Masks of concepts")
+    netdissect: NetDissectOptions = Field(NetDissectOptions(), description="Network Dissection")
+    compexp: CompexpOptions = Field(CompexpOptions(), description="Compositional Explanations")
+    invert: InvertOptions = Field(InvertOptions(), description="INVERT")
+    clip_dissect: ClipDissectOptions = Field(ClipDissectOptions(), description="CLIP-Dissect")
+    published: dict[Name, dict[PublishedMethod, str]] = Field(
+        {},
+        description="Result folders of the published programs, by network or annotation set, and "
+        "by method",
+    )

@@ -1,0 +1,180 @@
+"""What a configuration asks of the describers: variants, and labels from lists of concepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from milan_core.annotations.plan import networks
+from milan_core.config import Config
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.files import canonical_json, text_hash
+from milan_core.core.options import narrowed
+from milan_core.describers.options import (
+    CausalPriorOptions,
+    ComposedOptions,
+    LabelOptions,
+    PublishedMethod,
+)
+
+
+def variant_models(config: Config, variant: str) -> list[str]:
+    """Networks of a variant; those that this run does not describe are left out."""
+    chosen = config.variants[variant].models or networks(config)
+    return [name for name in chosen if name in config.models]
+
+
+def varied(config: Config) -> list[tuple[str, str]]:
+    """Every (network, variant)."""
+    return [(model, name) for name in config.variants for model in variant_models(config, name)]
+
+
+def scored_variants(config: Config) -> list[str]:
+    """Networks with variants whose annotations are known."""
+    models = dict.fromkeys(model for model, _ in varied(config))
+    return [name for name in models if name in config.corpus]
+
+
+def variant_options(config: Config, variant: str) -> ComposedOptions:
+    """The options of a variant, a file of an asset resolved to its path."""
+    options = narrowed(config.variants[variant], ComposedOptions)
+    prior = options.prior
+    if isinstance(prior, CausalPriorOptions) and prior.asset:
+        source = f"{config.pathvars.resources}/assets/{prior.asset}/{prior.source}"
+        resolved = prior.model_copy(update={"asset": None, "source": source})
+        return options.model_copy(update={"prior": resolved})
+    return options
+
+
+def variant_asset(config: Config, variant: str) -> str | None:
+    """The asset that holds the prior of a variant, if it is one."""
+    prior = config.variants[variant].prior
+    return prior.asset if isinstance(prior, CausalPriorOptions) else None
+
+
+def released_files(config: Config, variant: str) -> list[str]:
+    """Files of a published captioner that a variant reads."""
+    choice = config.variants[variant].captioner
+    if choice.family != "released":
+        return []
+    source = Path(choice.source).expanduser()
+    files = [source / "config.json", source / "weights.safetensors"]
+    files = files if source.is_dir() else [source]
+    weights = [Path(choice.encoder_weights).expanduser()] if choice.encoder_weights else []
+    return [str(file) for file in [*files, *weights]]
+
+
+def check_variants(config: Config) -> None:
+    """Refuse names that do not exist, files that are missing, and parts that do not fit."""
+    for name, spec in config.variants.items():
+        where = f"config: variants.{name}"
+        if spec.candidates == "beam_mi" and spec.captioner.family == "image_to_text":
+            message = (
+                f"{where}.candidates: beam_mi needs the language model of a MILAN captioner, and "
+                "the captioner is of family 'image_to_text'; leave it out"
+            )
+            raise UserError(message)
+        for file in released_files(config, name):
+            if not Path(file).is_file():
+                message = (
+                    f"{where}.captioner: no file {file!r}; `milan fetch milan_base` brings "
+                    "published captioners to resources/milan, or correct the path"
+                )
+                raise UserError(message)
+        for model in spec.models:
+            if model not in config.model_zoo:
+                raise unknown("model", model, config.model_zoo, f"{where}.models")
+
+
+def label_methods(config: Config) -> list[LabelOptions]:
+    """Options of the methods that label from a list of concepts, by name."""
+    return [getattr(config.baselines, name) for name in sorted(config.baselines.methods)]
+
+
+def label_dataset(config: Config, model: str) -> str:
+    """The images that labels of `model` are drawn from: a generator sees only what it draws."""
+    spec = config.model_zoo[model]
+    probe = config.baselines.dataset is None or spec.input.kind == "latents"
+    return spec.dataset if probe else str(config.baselines.dataset)
+
+
+def needs_masks(config: Config) -> bool:
+    """Whether a method reads masks of concepts, or takes its words from their names."""
+    section = config.baselines
+    return any(
+        name != "clip_dissect" or section.clip_dissect.concepts is None for name in section.methods
+    )
+
+
+def published_labels(config: Config, name: str) -> dict[PublishedMethod, str]:
+    """Result folders of the published programs for a network or a set, by program."""
+    return dict(config.baselines.published.get(name, {}))
+
+
+def published_version(config: Config, name: str) -> str:
+    """A digest of names, sizes and times of those results, so that changed ones are noticed."""
+    return _listing(Path(path).expanduser() for path in published_labels(config, name).values())
+
+
+def label_version(config: Config, name: str) -> str:
+    """As `published_version`, with the checkpoint and the word list of CLIP-Dissect."""
+    own: list[Path] = []
+    if "clip_dissect" in config.baselines.methods:
+        options = config.baselines.clip_dissect
+        own = [Path(path).expanduser() for path in (options.path, options.concepts) if path]
+    return _listing([*map(Path, published_labels(config, name).values()), *own])
+
+
+def concepts_version(config: Config) -> str:
+    """A digest of names, sizes and times of the files that masks of concepts are read from."""
+    path = config.baselines.concepts.path
+    return _listing([Path(path).expanduser()] if path else [])
+
+
+def _listing(places: Iterable[Path]) -> str:
+    facts = [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
+        for place in places
+        for file in _files(place)
+    ]
+    return text_hash(canonical_json(facts)) if facts else ""
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """A file, the files below a folder, or those below the folders that begin with a name."""
+    if place.is_file():
+        yield place
+    folders = [place] if place.is_dir() else sorted(place.parent.glob(f"{place.name}-*"))
+    for folder in folders:
+        yield from sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def check_labels(config: Config) -> None:
+    """Refuse sources of labels that do not exist; raises `UserError`."""
+    section = config.baselines
+    if section.dataset is not None and section.dataset not in config.dataset_zoo:
+        raise unknown("data set", section.dataset, config.dataset_zoo, "config: baselines.dataset")
+    for name in section.published:
+        known = [*config.model_zoo, *config.annotation_sets]
+        if name not in known:
+            raise unknown("model", name, known, "config: baselines.published")
+    if "clip_dissect" in section.methods and section.clip_dissect.path is None:
+        raise UserError(
+            "config: baselines.clip_dissect.path: no CLIP is given; name the folder of a CLIPModel "
+            "saved by transformers, or take clip_dissect out of baselines.methods"
+        )
+    if section.concepts.source == "truth" and set(section.methods) - {"clip_dissect"}:
+        _check_truth(config)
+
+
+def _check_truth(config: Config) -> None:
+    """Masks of the ground truth exist only for composed worlds."""
+    for name in [model for model in networks(config) if model in config.corpus]:
+        dataset = label_dataset(config, name)
+        images = config.dataset_zoo[dataset]
+        if not images.has_truth:
+            raise UserError(
+                f"config: baselines.concepts.source: {dataset!r} of kind {images.kind!r} has no "
+                "ground truth; give masks by source folder or segmenter, or set baselines.methods "
+                "to []"
+            )

@@ -1,0 +1,97 @@
+"""Describers by name: declared in `options`, loaded from the module of their name.
+
+    find_describer("netdissect")             # milan_core/describers/netdissect.py
+    find_describer("my_package.toy:Toy")     # of another package, or path/to/file.py:Toy
+    load_describer(NetDissectOptions(), Resources())   # options say which describer
+
+Only the module of the describer that is asked for is imported. A rule whose step looks describers
+up names their modules as roots of its code (`step_code("describers.label", "describers.invert")`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from milan_core.core.errors import UserError, first_line, unknown
+from milan_core.core.options import parse
+from milan_core.describers import options
+from milan_core.describers.describer import Describer, Resources
+from milan_core.describers.options import DescriberOptions
+
+
+def declared() -> dict[str, type[DescriberOptions]]:
+    """The options of every describer of this package, by name, in the order of declaration."""
+    return {cls.describer_name(): cls for cls in _classes()}
+
+
+def _classes() -> Iterator[type[DescriberOptions]]:
+    for item in vars(options).values():
+        declares = isinstance(item, type) and issubclass(item, DescriberOptions)
+        # Sections of the configuration that extend a declaration inherit its field.
+        if declares and "describer" in item.__annotations__:
+            yield item
+
+
+def find_describer(name: str) -> type[Describer]:
+    """The class of a describer: a name of this package, `module:Class`, or `file.py:Class`."""
+    if ":" in name:
+        return _foreign(name)
+    if name not in declared():
+        raise unknown("describer", name, declared())
+    return _built_in(name)
+
+
+def _built_in(name: str) -> type[Describer]:
+    """The describer in the module of that name; it is the only one that the module defines."""
+    module = importlib.import_module(f"{__package__}.{name}")
+    (found,) = (
+        item
+        for item in vars(module).values()
+        if isinstance(item, type)
+        and issubclass(item, Describer)
+        and item.__module__ == module.__name__
+    )
+    return found
+
+
+def _foreign(name: str) -> type[Describer]:
+    place, _, class_name = name.rpartition(":")
+    found = getattr(_module(place, name), class_name, None)
+    if not (isinstance(found, type) and issubclass(found, Describer)):
+        raise UserError(f"{name}: {place} has no subclass of Describer named {class_name!r}")
+    return found
+
+
+def _module(place: str, name: str) -> ModuleType:
+    try:
+        if not place.endswith(".py"):
+            return importlib.import_module(place)
+        path = Path(place).expanduser()
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, module)
+        spec.loader.exec_module(module)
+        return module
+    except (ImportError, OSError) as error:
+        raise UserError(f"describer {name}: cannot import {place}: {first_line(error)}") from None
+
+
+def describer_options(name: str, raw: Any) -> DescriberOptions:
+    """`raw` (a mapping) as the options of the describer of that name."""
+    return parse(find_describer(name).Options, raw, f"options of describer {name!r}")
+
+
+def load_describer(chosen: DescriberOptions, resources: Resources) -> Describer:
+    """The describer of this package that has these options, with its models and files.
+
+    It does not look at other declarations, so they are no part of the code of its steps.
+    """
+    return _built_in(chosen.describer_name()).load(chosen, resources)

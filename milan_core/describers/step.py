@@ -1,0 +1,177 @@
+"""Steps that describe units: main descriptions, variants, labels from concepts, imported labels."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from milan_core.captioner.options import DecodingOptions
+from milan_core.core.step import Compute, In, Out, Step
+from milan_core.describers.options import (
+    ComposedOptions,
+    ConceptsOptions,
+    LabelOptions,
+    PublishedMethod,
+)
+from milan_core.networks.options import Network
+
+
+class DescribeUnits(Step, name="describers.units", device=True):
+    """Describe the units of one network with one captioner, controls beside (paper section 3.4)."""
+
+    model: str
+    """Name of the network, or of the annotation set."""
+    captioner: list[In] = Field(description="files of its folder, or one published file")
+    units: In | None = Field(None, description="units that the captioner was trained on")
+    features: In
+    decoding: DecodingOptions
+    descriptions: Out
+    beams: Out
+    baselines: Out
+    """Descriptions by the controls."""
+
+    def run(self, compute: Compute) -> None:
+        """Write the descriptions with the side of each unit, all candidates, and the controls."""
+        from milan_core.captioner.features.store import load_features
+        from milan_core.describers import driver, milan
+        from milan_core.describers.describer import Resources
+        from milan_core.describers.options import MilanOptions
+        from milan_core.describers.sources import FeatureUnits
+
+        table = load_features(self.features)
+        resources = Resources(captioner=self.captioner, compute=compute)
+        describer = milan.Milan.load(MilanOptions(decoding=self.decoding), resources)
+        said = driver.describe(describer, FeatureUnits(table, self.features))
+        sides = milan.unit_sides(self.units, self.model, table.rows)
+        driver.write_descriptions(self.descriptions, said, milan.Milan.form, {"side": sides})
+        driver.write_beams(self.beams, said)
+        others = milan.controls(describer, table, self.features)
+        driver.write_methods(self.baselines, others, milan.Milan.form)
+
+
+class PublishDescriptions(Step, name="describers.publish"):
+    """Publish the main descriptions of one network, within-network ones beside them."""
+
+    main: In
+    """By a captioner that was not trained on the network."""
+    within: In | None = None
+    """By a captioner that was trained on other units of the network."""
+    descriptions: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the table."""
+        from milan_core.describers.publish import publish_table
+
+        publish_table(self.main, self.within, self.descriptions)
+
+
+class DescribeVariant(Step, name="describers.variant", device=True):
+    """Describe the units of one network by another captioner, another prior, or CLIP."""
+
+    captioner: list[In] = Field([], description="files of the captioner trained here, if needed")
+    features: In | None = None
+    """What that captioner reads."""
+    released: list[In] = Field([], description="files of a published captioner")
+    exemplars: In
+    dataset: In
+    """The probe images."""
+    asset: In | None = None
+    """The asset that holds the prior."""
+    options: ComposedOptions
+    descriptions: Out
+    candidates: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the descriptions, and every candidate with all its scores."""
+        from milan_core.captioner.features.store import load_features
+        from milan_core.describers import driver
+        from milan_core.describers.composed import Composed
+        from milan_core.describers.describer import Resources
+        from milan_core.describers.sources import ExemplarUnits, FeatureUnits
+        from milan_core.exemplars.store import load_exemplars
+        from milan_core.images.store import open_dataset
+
+        stored = None
+        if self.features is not None:
+            stored = FeatureUnits(load_features(self.features), self.features)
+        images = open_dataset(self.dataset).images
+        units = ExemplarUnits(load_exemplars(self.exemplars), images, stored)
+        resources = Resources(captioner=self.captioner, compute=compute)
+        said = driver.describe(Composed.load(self.options, resources), units)
+        driver.write_candidates(self.candidates, said)
+        driver.write_descriptions(self.descriptions, said, Composed.form)
+
+
+class MaskConcepts(Step, name="describers.concepts", device=True):
+    """Find the masks of named concepts in a data set."""
+
+    dataset: In
+    source: ConceptsOptions
+    concepts: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the masks of every concept in every image."""
+        from milan_core.describers.concept_sources import concept_masks
+        from milan_core.images.store import open_dataset
+
+        masks = concept_masks(open_dataset(self.dataset), self.source, compute.device)
+        masks.save(self.concepts)
+
+
+class LabelUnits(Step, name="describers.label", device=True):
+    """Label the units of one network by methods that read a list of concepts (Table 2)."""
+
+    model: Network
+    weights: In | None = None
+    dataset: In
+    """Images that the labels are drawn from."""
+    concepts: In | None = None
+    """Masks of concepts in these images."""
+    methods: list[LabelOptions]
+    published: dict[PublishedMethod, str] = Field({}, description="result folders of programs")
+    labels: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the labels by every method, then those of the published programs."""
+        from milan_core.describers.activations import NetworkUnits
+        from milan_core.describers.concepts import ConceptMasks
+        from milan_core.describers.describer import Resources
+        from milan_core.describers.driver import describe, write_methods
+        from milan_core.describers.labels import FORM
+        from milan_core.describers.published import published_labels
+        from milan_core.describers.registry import load_describer
+        from milan_core.images.store import open_dataset
+        from milan_core.networks.zoo import load_network
+
+        resources = Resources(compute=compute)
+        describers = [load_describer(options, resources) for options in self.methods]
+        loaded = load_network(self.model)
+        units = NetworkUnits(
+            *(loaded, open_dataset(self.dataset)),
+            ConceptMasks.load(self.concepts) if self.concepts else None,
+            [quantile for describer in describers for quantile in describer.quantiles],
+            self.labels.parent,
+            batch_size=self.model.batch_size,
+            compute=compute,
+        )
+        said = [(one.Options.describer_name(), describe(one, units)) for one in describers]
+        said += published_labels(self.published, loaded.layers)
+        write_methods(self.labels, said, FORM)
+
+
+class ImportLabels(Step, name="describers.import_labels"):
+    """Take over what the published programs said of the units of an annotation set."""
+
+    annotations: In
+    """They name the layers of the set."""
+    published: dict[PublishedMethod, str] = Field(description="result folders by program")
+    labels: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the labels."""
+        from milan_core.core.files import read_csv
+        from milan_core.describers.driver import write_methods
+        from milan_core.describers.labels import FORM
+        from milan_core.describers.published import published_labels
+
+        layers = [row["layer"] for row in read_csv(self.annotations, ("layer", "unit"))]
+        write_methods(self.labels, published_labels(self.published, layers), FORM)

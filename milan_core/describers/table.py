@@ -1,0 +1,30 @@
+"""Descriptions of a CSV file, wherever they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from milan_core.describers.describer import Describer, Description, Descriptions, Resources
+from milan_core.describers.options import DescriberOptions, TableOptions
+from milan_core.describers.units import Units
+from milan_core.scoring.tables import read_descriptions
+
+
+class Table(Describer):
+    """Repeats a table with the columns layer, unit and a text; units that it lacks abstain."""
+
+    Options: ClassVar[type[DescriberOptions]] = TableOptions
+
+    def __init__(self, options: TableOptions) -> None:
+        self._texts = read_descriptions(Path(options.path), column=options.column)
+
+    @classmethod
+    def load(cls, options: TableOptions, resources: Resources) -> Table:
+        """The describer with its table; refuses a file without these columns."""
+        return cls(options)
+
+    def describe(self, units: Units) -> Descriptions:
+        """The text of every unit."""
+        keys = units.keys
+        return Descriptions(keys, [Description(self._texts.get(key, "")) for key in keys])

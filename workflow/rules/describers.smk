@@ -1,0 +1,233 @@
+# Descriptions of units: main ones, variants, and labels from lists of concepts.
+from milan_core.describers import plan as describers_plan
+
+# Modules of the describers that label: part of the code of their step.
+LABELERS = [f"describers.{name}" for name in CONFIG.baselines.methods]
+
+
+def published(kind):
+    """An input function: a file of the trial that is published for the network."""
+
+    def path(wildcards):
+        split = plan.primary_split(CONFIG, wildcards.model)
+        seed = plan.seeds(CONFIG, split)[0]
+        return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/{kind}"
+
+    return path
+
+
+def within(wildcards):
+    """The within-network descriptions of a network that has annotations."""
+    if wildcards.model not in plan.described(CONFIG):
+        return []
+    split = f"within_{wildcards.model}"
+    seed = plan.seeds(CONFIG, split)[0]
+    return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/descriptions.csv"
+
+
+def variant_captioner(wildcards):
+    """The files of the captioner trained here, for variants that read it."""
+    needed = describers_plan.variant_options(CONFIG, wildcards.variant).reads_trained
+    return published_captioner(*CAPTIONER_FILES)(wildcards) if needed else []
+
+
+def variant_features(wildcards):
+    """The features that the captioner trained here reads; published ones make their own."""
+    if CONFIG.variants[wildcards.variant].captioner.family != "milan":
+        return []
+    return f"{RESULTS}/{wildcards.model}/features/features.safetensors"
+
+
+def label_concepts(wildcards):
+    """The concept masks of the images that labels are drawn from, when a method reads masks."""
+    dataset = describers_plan.label_dataset(CONFIG, wildcards.model)
+    masks = f"{RESULTS}/baselines/concepts/{dataset}/concepts.safetensors"
+    return masks if describers_plan.needs_masks(CONFIG) else []
+
+
+rule describers_units:
+    input:
+        captioner=[
+            f"<results>/captioners/{{split}}/seed{{seed}}/{name}"
+            for name in CAPTIONER_FILES
+        ],
+        units="<results>/captioners/{split}/seed{seed}/units.csv",
+        features="<results>/{model}/features/features.safetensors",
+    output:
+        descriptions="<results>/{model}/describe/{split}/seed{seed}/descriptions.csv",
+        beams="<results>/{model}/describe/{split}/seed{seed}/beams.safetensors",
+        baselines="<results>/{model}/describe/{split}/seed{seed}/baselines.csv",
+        record="<results>/{model}/describe/{split}/seed{seed}/provenance.json",
+    log:
+        "<logs>/{model}/describe/{split}-seed{seed}.log",
+    benchmark:
+        "<benchmarks>/{model}/describe/{split}-seed{seed}.tsv"
+    wildcard_constraints:
+        model=DESCRIBABLE,
+    priority: 5
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+    params:
+        model="{model}",
+        decoding=canonical(captioner_plan.decoding(CONFIG)),
+        device=CONFIG.device,
+        code=step_code("describers.units"),
+    shell:
+        command("describers.units")
+
+
+rule describers_publish:
+    input:
+        main=published("descriptions.csv"),
+        within=within,
+    output:
+        descriptions=report(
+            "<results>/{model}/descriptions.csv",
+            caption="../report/descriptions.rst",
+            category="describe",
+            subcategory="{model}",
+            labels={"model": "{model}", "kind": "table"},
+        ),
+        record="<results>/{model}/provenance.json",
+    log:
+        "<logs>/{model}/describe/table.log",
+    wildcard_constraints:
+        model=DESCRIBABLE,
+    localrule: True
+    conda:
+        "../../envs/milan.yaml"
+    params:
+        code=step_code("describers.publish"),
+    shell:
+        command("describers.publish")
+
+
+rule describe:
+    input:
+        collect("<results>/{model}/descriptions.csv", model=CONFIG.models),
+    localrule: True
+
+
+rule describers_variant:
+    input:
+        captioner=variant_captioner,
+        features=variant_features,
+        released=lambda wildcards: describers_plan.released_files(
+            CONFIG, wildcards.variant
+        ),
+        exemplars="<results>/{model}/exemplars/exemplars.safetensors",
+        dataset=probe_manifest,
+        asset=lambda wildcards: asset_folder(
+            describers_plan.variant_asset(CONFIG, wildcards.variant)
+        ),
+    output:
+        descriptions="<results>/{model}/variants/{variant}/descriptions.csv",
+        candidates="<results>/{model}/variants/{variant}/candidates.csv",
+        record="<results>/{model}/variants/{variant}/provenance.json",
+    log:
+        "<logs>/{model}/variants/{variant}.log",
+    benchmark:
+        "<benchmarks>/{model}/variants/{variant}.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+        runtime="12h",
+    params:
+        options=lambda wildcards: canonical(
+            describers_plan.variant_options(CONFIG, wildcards.variant)
+        ),
+        device=CONFIG.device,
+        code=step_code("describers.variant"),
+    shell:
+        command("describers.variant")
+
+
+rule describers_concepts:
+    input:
+        dataset="<resources>/datasets/{dataset}",
+    output:
+        concepts="<results>/baselines/concepts/{dataset}/concepts.safetensors",
+        record="<results>/baselines/concepts/{dataset}/provenance.json",
+    log:
+        "<logs>/baselines/concepts-{dataset}.log",
+    benchmark:
+        "<benchmarks>/baselines/concepts-{dataset}.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+        runtime="4h",
+    params:
+        source=canonical(CONFIG.baselines.concepts),
+        files=describers_plan.concepts_version(CONFIG),
+        device=CONFIG.device,
+        code=step_code("describers.concepts"),
+    shell:
+        command("describers.concepts")
+
+
+rule describers_label:
+    input:
+        weights=model_weights,
+        dataset=lambda wildcards: dataset_folder(
+            describers_plan.label_dataset(CONFIG, wildcards.model)
+        ),
+        concepts=label_concepts,
+    output:
+        labels="<results>/{model}/labels/labels.csv",
+        record="<results>/{model}/labels/provenance.json",
+    log:
+        "<logs>/{model}/labels.log",
+    benchmark:
+        "<benchmarks>/{model}/labels.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="8GB",
+        runtime="4h",
+    params:
+        model=job_network,
+        methods=canonical(describers_plan.label_methods(CONFIG)),
+        published=lambda wildcards: canonical(
+            describers_plan.published_labels(CONFIG, wildcards.model)
+        ),
+        files=lambda wildcards: describers_plan.label_version(CONFIG, wildcards.model),
+        device=CONFIG.device,
+        network=network_source,
+        code=step_code("describers.label", *LABELERS),
+    shell:
+        command("describers.label")
+
+
+rule describers_import_labels:
+    input:
+        annotations="<results>/{annotation_set}/annotations/annotations.csv",
+    output:
+        labels="<results>/{annotation_set}/labels/labels.csv",
+        record="<results>/{annotation_set}/labels/provenance.json",
+    log:
+        "<logs>/{annotation_set}/labels.log",
+    localrule: True
+    conda:
+        "../../envs/milan.yaml"
+    params:
+        published=lambda wildcards: canonical(
+            describers_plan.published_labels(CONFIG, wildcards.annotation_set)
+        ),
+        files=lambda wildcards: describers_plan.published_version(
+            CONFIG, wildcards.annotation_set
+        ),
+        code=step_code("describers.import_labels"),
+    shell:
+        command("describers.import_labels")
