@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.errors import UserError
+from milan_core.core.devices import start_device
 
 Run = Callable[[argparse.Namespace], int | None]
 
@@ -34,22 +34,13 @@ def verb(verbs: Any, name: str, summary: str, example: str, run: Run) -> argpars
 
 def add_compute(parser: argparse.ArgumentParser) -> None:
     """Arguments of verbs that run networks."""
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to run")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
 
 
 def start_torch(arguments: argparse.Namespace) -> None:
-    """Apply --threads and refuse a device that is not there."""
-    import torch
-
-    if arguments.threads < 1:
-        raise UserError(f"--threads is {arguments.threads}; give at least 1")
-    torch.set_num_threads(arguments.threads)
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "device cuda was asked for, but torch finds no CUDA device; "
-            "use device: cpu, or run on a machine with a GPU and its driver"
-        )
+    """Apply --threads and --device to torch, and refuse a device that is not there."""
+    start_device(arguments.device, arguments.threads)
 
 
 def json_value(text: str) -> Any:

@@ -45,7 +45,7 @@ def execute(step: Step, compute: Compute, code: str | None = None) -> None:
     """Run a step and write its provenance record."""
     with recorded(step, compute, code or step_code(step.step_name)) as facts:
         if step.runs_networks:
-            compute.start()
+            facts.update(compute.start())
         facts.update(step.run(compute) or {})
 
 
@@ -60,7 +60,7 @@ def step_parser(step: type[Step]) -> argparse.ArgumentParser:
     for field in step_fields(step):
         parser.add_argument(field.flag, **_argument(field))
     if step.runs_networks:
-        parser.add_argument("--device", default="cpu", help="where networks run")
+        parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--code", help="identity of the code, for the record; default: computed")
     return parser

@@ -28,7 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.devices import start_device
+from milan_core.core.errors import unknown
 from milan_core.core.options import Section
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -53,18 +54,9 @@ class Compute(Section):
     device: str = "cpu"
     threads: int = 1
 
-    def start(self) -> None:
-        """Apply the number of threads to torch and refuse a device that is not there."""
-        import torch
-
-        if self.threads < 1:
-            raise UserError(f"--threads is {self.threads}; give at least 1")
-        torch.set_num_threads(self.threads)
-        if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
-            raise UserError(
-                "device cuda was asked for, but torch finds no CUDA device; "
-                "use device: cpu, or run on a machine with a GPU and its driver"
-            )
+    def start(self) -> dict[str, Any]:
+        """Start torch with these threads on this device; returns facts for the record."""
+        return start_device(self.device, self.threads)
 
 
 class Step(Section):
