@@ -36,10 +36,7 @@ COMMANDS = (
     "step",
 )
 # Commands of rules that are not steps yet.
-STAGES = (
-    "exemplars",
-    "analyze",
-)
+STAGES = ("exemplars",)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -89,6 +89,11 @@ def file_of(section: Path | str, item: Table | Picture | Link) -> Path:
     return Path(os.path.normpath(Path(section).parent / item.path))
 
 
+def relative_to(section: Path, path: Path) -> str:
+    """The path of an item, relative to the folder of its section."""
+    return Path(os.path.relpath(path, section.parent)).as_posix()
+
+
 def read_section(path: Path | str) -> Section:
     """The section written by `write_section`; refuses another format with `UserError`."""
     record = read_json(path, "section")

@@ -1,14 +1,26 @@
+# Analysis: units are ablated in the order of what their descriptions say (paper section 5).
+from milan_core.experiments.analyze import plan as analyze_plan
+
+ANALYZED = analyze_plan.analyzed(CONFIG)
+
+
+def evaluation_images(wildcards):
+    """The labelled images that the accuracy of the network is measured on."""
+    return dataset_folder(analyze_plan.evaluation_dataset(CONFIG, wildcards.model))
+
+
 rule analyze_network:
     input:
         weights=model_weights,
-        dataset=evaluation_manifest,
+        dataset=evaluation_images,
         descriptions="<results>/{model}/descriptions.csv",
-        parser=analyze_asset("parser"),
-        vectors=analyze_asset("vectors"),
+        parser=asset_folder(CONFIG.analyze.parser),
+        vectors=asset_folder(CONFIG.analyze.vectors),
     output:
         ablation="<results>/analyze/{model}/ablation.csv",
         importance="<results>/analyze/{model}/importance.csv",
         criteria="<results>/analyze/{model}/criteria.csv",
+        record="<results>/analyze/{model}/provenance.json",
     log:
         "<logs>/analyze/{model}.log",
     benchmark:
@@ -21,29 +33,22 @@ rule analyze_network:
         gpu=gpus,
         mem="4GB",
     params:
-        model=model_spec,
-        network=network_source,
-        options=plan_analysis.analyze_params(CONFIG),
-        assets=analyze_options,
+        model=job_network,
+        options=canonical(analyze_plan.analyze_options(CONFIG)),
         seed=CONFIG.seed,
         device=CONFIG.device,
-        folder=subpath(output.ablation, parent=True),
-        code=code_version("analyze"),
+        network=network_source,
+        code=step_code("analyze.network"),
     shell:
-        "milan --log {log} analyze network --model {params.model:q} --dataset {input.dataset}"
-        " --descriptions {input.descriptions} {params.assets} --options {params.options:q}"
-        " --seed {params.seed} --device {params.device} --threads {threads} --out {params.folder}"
+        command("analyze.network")
 
 
 rule analyze_table:
     input:
-        collect(
-            "<results>/analyze/{model}/{file}",
-            model=ANALYZED,
-            file=["ablation.csv", "importance.csv", "criteria.csv"],
-        ),
+        ablation=collect("<results>/analyze/{model}/ablation.csv", model=ANALYZED),
+        importance=collect("<results>/analyze/{model}/importance.csv", model=ANALYZED),
+        criteria=collect("<results>/analyze/{model}/criteria.csv", model=ANALYZED),
     output:
-        section="<results>/analyze/section.json",
         summary=report(
             "<results>/analyze/summary.csv",
             caption="../report/analyze.rst",
@@ -54,6 +59,8 @@ rule analyze_table:
         shares="<results>/analyze/shares.csv",
         differences="<results>/analyze/differences.svg",
         curves=collect("<results>/analyze/{model}/curves.svg", model=ANALYZED),
+        section="<results>/analyze/section.json",
+        record="<results>/analyze/provenance.json",
     log:
         "<logs>/analyze/table.log",
     benchmark:
@@ -64,16 +71,14 @@ rule analyze_table:
     resources:
         mem="2GB",
     params:
-        models=ANALYZED,
+        models=canonical(ANALYZED),
         seed=CONFIG.seed,
-        folder=subpath(output.section, parent=True),
-        code=code_version("analyze"),
+        code=step_code("analyze.table"),
     shell:
-        "milan --log {log} analyze table --models {params.models} --seed {params.seed}"
-        " --out {params.folder}"
+        command("analyze.table")
 
 
 rule analyze:
     input:
-        collect("<results>/analyze/{file}", file=["section.json"] if ANALYZED else []),
+        rules.analyze_table.output if ANALYZED else [],
     localrule: True

@@ -20,6 +20,7 @@ REPORTED = [SECTIONS[name] for name in report_plan.experiments(CONFIG)]
 def run_records(wildcards):
     """Provenance records of this run's jobs, for the table of time and memory."""
     jobs = [
+        (rules.analyze_network, {"model": ANALYZED}),
         (rules.edit_network, {"model": EDITED}),
         *((rule, {}) for writers in REPORTED for rule in writers),
     ]

@@ -9,8 +9,7 @@ import numpy as np
 
 from milan_core.core.drawing import INK, PALETTE, RULE, render
 from milan_core.experiments.analyze.criteria import QUERY, STRUCTURAL, SYNTACTIC
-from milan_core.experiments.analyze.orders import CRITERION, MATCHED, RANDOM
-from milan_core.experiments.analyze.tables import Analysis
+from milan_core.experiments.analyze.tables import CRITERION, MATCHED, RANDOM, Analysis
 
 _PANELS = (("word classes", (SYNTACTIC,)), ("structure and queries", (STRUCTURAL, QUERY)))
 

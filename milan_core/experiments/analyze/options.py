@@ -1,24 +1,17 @@
-"""Section of the configuration: analysis by ablation, and what it needs of other sections."""
+"""Options of the analysis by ablation (paper section 5)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from milan_core.core.options import Name, Section
 
-if TYPE_CHECKING:
-    pass
 
+class AnalyzeOptions(Section):
+    """What changes the results of one network."""
 
-class AnalyzeSpec(Section):
-    """Ablation of units in the order of what their descriptions say (paper section 5, Fig. 4)."""
-
-    models: list[Name] = Field([], description="Described networks to analyse; none: leave it out")
-    datasets: dict[Name, Name] = Field(
-        {}, description="Labelled images per network; default: the first of its weights.tests"
-    )
     images: int | None = Field(
         None, ge=1, description="Evaluation images drawn from the data set; null for all"
     )
@@ -36,12 +29,6 @@ class AnalyzeSpec(Section):
     queries: dict[Name, list[str]] = Field(
         {}, description="Own criteria: words of which a description must have one"
     )
-    parser: Name | None = Field(
-        None, description="Asset with the spaCy pipeline; null leaves its criteria out"
-    )
-    vectors: Name | None = Field(
-        None, description="Asset with the encoder of words; null leaves word-difference out"
-    )
     replacement: Literal["zero", "mean", "resample"] = Field(
         "zero", description="What an ablated unit gives"
     )
@@ -54,3 +41,23 @@ class AnalyzeSpec(Section):
             message = "must ascend within 0 and 1"
             raise ValueError(message)
         return value
+
+    @property
+    def orders(self) -> int:
+        """Orders per criterion."""
+        return 1 if self.tie_order == "dataset" else self.ties
+
+
+class AnalyzeSpec(AnalyzeOptions):
+    """Ablation of units in the order of what their descriptions say (paper section 5, Fig. 4)."""
+
+    models: list[Name] = Field([], description="Described networks to analyse; none: leave it out")
+    datasets: dict[Name, Name] = Field(
+        {}, description="Labelled images per network; default: the first of its weights.tests"
+    )
+    parser: Name | None = Field(
+        None, description="Asset with the spaCy pipeline; null leaves its criteria out"
+    )
+    vectors: Name | None = Field(
+        None, description="Asset with the encoder of words; null leaves word-difference out"
+    )

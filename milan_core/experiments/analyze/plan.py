@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import canonical_json
+from milan_core.core.options import narrowed
+from milan_core.experiments.analyze.options import AnalyzeOptions
 
 
 def analyze_assets(config: Config) -> list[str]:
@@ -13,13 +14,9 @@ def analyze_assets(config: Config) -> list[str]:
     return [name for name in (section.parser, section.vectors) if name and analyzed(config)]
 
 
-def analyze_params(config: Config) -> str:
-    """The canonical JSON of what changes a network's results."""
-    include = {"images", "fractions", "ties", "trials", "queries", "replacement", "batch_size"}
-    options = config.analyze.model_dump(include=include)
-    if config.analyze.tie_order != "random":
-        options["tie_order"] = config.analyze.tie_order
-    return canonical_json(options)
+def analyze_options(config: Config) -> AnalyzeOptions:
+    """What changes a network's results."""
+    return narrowed(config.analyze, AnalyzeOptions)
 
 
 def analyzed(config: Config) -> list[str]:

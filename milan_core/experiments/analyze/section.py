@@ -1,57 +1,44 @@
-"""Tables, figures and the report section of all analysed networks."""
+"""The report's section on the analysis: figures, tables and their captions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from milan_core.core.drawing import write_figure
-from milan_core.core.files import write_csv
-from milan_core.core.section import Column, Picture, Section, Table, write_section
-from milan_core.experiments.analyze.figure import curves_figure, differences_figure
-from milan_core.experiments.analyze.orders import MATCHED, RANDOM
-from milan_core.experiments.analyze.tables import (
-    CORRELATIONS,
-    SHARES,
-    SUMMARY,
-    cells,
-    correlation_rows,
-    read_analysis,
-    share_rows,
-    summary_rows,
-)
+from milan_core.core.section import Column, Picture, Section, Table
+from milan_core.experiments.analyze.tables import MATCHED, RANDOM, Analysis
 from milan_core.experiments.analyze.wording import paragraphs
-from milan_core.scoring.bootstrap import Bootstrap
 
 ORDER = 40
+CURVES_CAPTION = (
+    "accuracy without the units that score highest, shaded over trials, and the share of each "
+    "layer's units that match a criterion (for structure: the top fifth)."
+)
 
 
-def write_report(models: Sequence[str], folder: Path, seed: int) -> None:
-    """Read `folder/{model}/` of every network; write tables, figures and `section.json`."""
-    bootstrap = Bootstrap(seed)
-    found = [read_analysis(model, folder / model) for model in models]
-    summary = [row for one in found for row in summary_rows(one, bootstrap)]
-    correlations = [row for one in found for row in correlation_rows(one, seed)]
-    shares = [row for one in found for row in share_rows(one, bootstrap)]
-    write_csv(folder / "summary.csv", SUMMARY, cells(summary, SUMMARY))
-    write_csv(folder / "correlations.csv", CORRELATIONS, cells(correlations, CORRELATIONS))
-    write_csv(folder / "shares.csv", SHARES, cells(shares, SHARES))
-    write_figure(folder / "differences.svg", differences_figure(summary))
-    for one in found:
-        write_figure(folder / one.model / "curves.svg", curves_figure(one))
+def analyze_section(
+    analyses: Sequence[Analysis], summary: Sequence[Mapping[str, Any]], figures: Sequence[str]
+) -> Section:
+    """The section.
+
+    Args:
+        analyses: one of each network.
+        summary: the rows of summary.csv.
+        figures: the curves of each network, paths relative to the section's file.
+
+    """
     pictures = [
         Picture(
-            f"{model}/curves.svg",
-            f"{model}: accuracy without the units that score highest, shaded over trials, and the "
-            "share of each layer's units that match a criterion (for structure: the top fifth).",
+            figure,
+            f"{one.model}: {CURVES_CAPTION}",
         )
-        for model in models
+        for one, figure in zip(analyses, figures, strict=True)
     ]
-    section = Section(
+    return Section(
         "analyze",
         "Analysis: do descriptions tell which units matter?",
         ORDER,
-        [text for text in paragraphs(found, summary) if text],
+        [text for text in paragraphs(analyses, summary) if text],
         [
             *pictures,
             Picture(
@@ -64,7 +51,6 @@ def write_report(models: Sequence[str], folder: Path, seed: int) -> None:
             _shares_table(),
         ],
     )
-    write_section(folder / "section.json", section)
 
 
 def _summary_table() -> Table:

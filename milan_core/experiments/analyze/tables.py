@@ -19,10 +19,10 @@ from milan_core.experiments.analyze.curves import (
     holm,
 )
 from milan_core.experiments.analyze.importance import correlate
-from milan_core.experiments.analyze.orders import CRITERION, MATCHED, RANDOM
 from milan_core.scoring.bootstrap import Bootstrap
 
 Row = dict[str, Any]
+CRITERION, RANDOM, MATCHED = "criterion", "random", "layer_matched"  # kinds of orders
 SUMMARY = (
     "model",
     "criterion",
@@ -75,26 +75,26 @@ class Analysis:
         return self.curves[RANDOM, RANDOM]
 
 
-def read_analysis(model: str, folder: Path) -> Analysis:
-    """Read what `analyze_network` wrote for one network; refuses files of different units."""
-    curves, fractions = _read_curves(folder / "ablation.csv")
-    importance = read_csv(folder / "importance.csv", ["layer", "unit", "importance"])
-    units = [(row["layer"], row["unit"]) for row in importance]
+def read_analysis(model: str, ablation: Path, importance: Path, criteria: Path) -> Analysis:
+    """Read the files of one network; refuses files of different units."""
+    curves, fractions = _read_curves(ablation)
+    losses = read_csv(importance, ["layer", "unit", "importance"])
+    units = [(row["layer"], row["unit"]) for row in losses]
     rows: dict[str, list[dict[str, str]]] = {}
-    for row in read_csv(folder / "criteria.csv", ["layer", "unit", "criterion", "score"]):
+    for row in read_csv(criteria, ["layer", "unit", "criterion", "score"]):
         rows.setdefault(row["criterion"], []).append(row)
     for name, part in rows.items():
         if [(row["layer"], row["unit"]) for row in part] != units:
             raise UserError(
-                f"{folder}/criteria.csv: units of {name!r} differ from those of importance.csv; "
-                "run the analysis of this network again"
+                f"{criteria}: units of {name!r} differ from those of {importance}; run the "
+                "analysis of this network again"
             )
     return Analysis(
         model,
         curves,
         fractions,
         np.array([layer for layer, _ in units]),
-        np.array([float(row["importance"]) for row in importance]),
+        np.array([float(row["importance"]) for row in losses]),
         {name: part[0]["group"] for name, part in rows.items()},
         {name: np.array([float(row["score"]) for row in part]) for name, part in rows.items()},
         {name: np.array([row["matches"] == "1" for row in part]) for name, part in rows.items()},

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.experiments.analyze.curves import area
-from milan_core.experiments.analyze.orders import CRITERION, MATCHED, RANDOM
-from milan_core.experiments.analyze.tables import Analysis
+from milan_core.experiments.analyze.tables import CRITERION, MATCHED, RANDOM, Analysis
 
 _ALPHA = 0.05
 # What the paper says of Fig. 4: effect on accuracy against random orders, and where units lie.

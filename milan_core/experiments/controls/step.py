@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from pydantic import Field
 
 from milan_core.core.step import Compute, In, Out, Step
@@ -22,7 +20,7 @@ class ControlsSection(Step, name="controls.section"):
 
     def run(self, compute: Compute) -> None:
         """Write the section of the report."""
-        from milan_core.core.section import write_section
+        from milan_core.core.section import relative_to, write_section
         from milan_core.experiments.controls.section import controls_section
         from milan_core.experiments.controls.tables import (
             baselines_table,
@@ -30,14 +28,12 @@ class ControlsSection(Step, name="controls.section"):
             lambda_rows,
         )
 
-        folder = self.section.parent
-        beside = [os.path.relpath(path, folder) for path in (self.lambdas, self.lambda_figure)]
         section = controls_section(
             baselines_table(self.baselines),
             generalization_table(self.generalization),
             lambda_rows(self.lambdas),
             self.options,
-            lambda_table=beside[0],
-            lambda_figure=beside[1],
+            lambda_table=relative_to(self.section, self.lambdas),
+            lambda_figure=relative_to(self.section, self.lambda_figure),
         )
         write_section(self.section, section)

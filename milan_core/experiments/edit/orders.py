@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from milan_core.core.seeding import generator
-from milan_core.experiments.orders import layer_matched
+from milan_core.experiments.orders import layer_matched, random_order
 from milan_core.scoring.units import UnitKey
 
 TEXT, TRUTH, ALL, RANDOM, MATCHED = (
@@ -34,10 +34,8 @@ def by_importance(places: Sequence[int], accuracy: np.ndarray, seed: int) -> np.
 
 def random_orders(units: int, length: int, draws: int, seed: int) -> np.ndarray:
     """Orders int64 [draws, length] of units drawn without replacement."""
-    return np.array(
-        [generator(seed, RANDOM, draw).permutation(units)[:length] for draw in range(draws)],
-        dtype=np.int64,
-    ).reshape(draws, length)
+    orders = [random_order(units, seed, RANDOM, draw)[:length] for draw in range(draws)]
+    return np.array(orders, dtype=np.int64).reshape(draws, length)
 
 
 def matched_orders(
@@ -45,10 +43,8 @@ def matched_orders(
 ) -> np.ndarray:
     """Orders int64 [draws, len(order)] that match `order` layer by layer (`layer_matched`)."""
     layers = [layer for layer, _ in units]
-    return np.array(
-        [layer_matched(order, layers, generator(seed, MATCHED, draw)) for draw in range(draws)],
-        dtype=np.int64,
-    ).reshape(draws, len(order))
+    orders = [layer_matched(order, layers, seed, MATCHED, draw) for draw in range(draws)]
+    return np.array(orders, dtype=np.int64).reshape(draws, len(order))
 
 
 def choose_count(steps: Sequence[int], clean: Sequence[float], adversarial: Sequence[float]) -> int:

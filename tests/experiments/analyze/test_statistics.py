@@ -1,13 +1,12 @@
 """Analysis by ablation: every statistic on data whose answer is known."""
 
-from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from milan_core.experiments.analyze import curves, grammar, importance, orders
+from milan_core.experiments.analyze import curves, grammar, importance
 from milan_core.experiments.analyze.criteria import STRUCTURAL, SYNTACTIC, Criterion, criteria
 from milan_core.scoring.vectors import max_word_difference
 
@@ -84,38 +83,6 @@ def test_the_top_fifth_never_splits_equal_scores():
     scores = np.arange(10.0)
     assert Criterion("x", STRUCTURAL, scores).matching.tolist() == [False] * 8 + [True] * 2
     assert not Criterion("x", STRUCTURAL, np.ones(4)).matching.any()
-
-
-def test_orders_follow_scores_and_shuffle_ties():
-    scores = np.array([0.0, 2, 1, 2, 0, 0])
-    seen = {tuple(orders.by_score(scores, 0, "x", trial).tolist()) for trial in range(200)}
-    wanted = {
-        (*a, 2, *b)
-        for a in [(1, 3), (3, 1)]
-        for b in product((0, 4, 5), repeat=3)
-        if len({*b}) == 3
-    }
-    assert seen == wanted, "all 12 orders of the ties, and no other"
-    assert sorted(orders.at_random(6, 0, 1).tolist()) == list(range(6))
-
-
-def test_matched_orders_take_as_many_units_of_every_layer():
-    layers = ["a"] * 5 + ["b"] * 3 + ["a"] * 2
-    order = orders.at_random(10, 3)
-    different = 0
-    for trial in range(20):
-        matched = orders.matched_to(order, layers, 0, trial)
-        assert sorted(matched.tolist()) == list(range(10))
-        assert [layers[i] for i in matched] == [layers[i] for i in order]
-        different += int(not np.array_equal(matched, order))
-    assert different >= 18
-
-
-def test_steps_are_those_of_the_paper():
-    fractions = [place / 50 for place in range(10)]
-    published = [0, 20, 40, 61, 81, 102, 122, 143, 163, 184]
-    assert orders.steps_of(fractions, 1024) == published
-    assert orders.steps_of([0.29], 100) == [29]
 
 
 def test_area_is_the_mean_height():

@@ -1,9 +1,5 @@
 """Analysis by ablation from files to tables and section, on a network whose answer is known."""
 
-import dataclasses
-import json
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -13,9 +9,12 @@ from torch import nn
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
 from milan_core.core.section import read_section
-from milan_core.experiments.analyze import network as stage
-from milan_core.experiments.analyze import orders, tables, wording
-from milan_core.experiments.analyze.section import write_report
+from milan_core.core.step import Compute
+from milan_core.experiments import orders
+from milan_core.experiments.analyze import network, tables, wording
+from milan_core.experiments.analyze.options import AnalyzeOptions
+from milan_core.experiments.analyze.step import AnalyzeNetwork, AnalyzeTable
+from milan_core.networks.options import Network
 
 UNITS = 60  # in each of two layers
 
@@ -62,38 +61,54 @@ def analysed(tmp_path_factory):
     (folder / "net.py").write_text(
         "import sys\nfrom pathlib import Path\n"
         f"sys.path.insert(0, {str(TESTS)!r})\n"
-        "from experiments.analyze.test_stage import KnownNetwork\n"
+        "from experiments.analyze.test_steps import KnownNetwork\n"
     )
-    model = {
-        "name": "known",
-        "factory": f"{folder}/net.py:KnownNetwork",
-        "weights": {"source": "factory"},
-        "layers": ["one", "two"],
-        "input": {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3},
-        "batch_size": 8,
-    }
-    options = {
-        "images": None,
-        "fractions": [0.0, 0.02, 0.04, 0.06],
-        "ties": 5,
-        "trials": 20,
-        "queries": {"key": ["key"], "lost": ["nothing"]},
-        "replacement": "zero",
-        "batch_size": 64,
-    }
-    settings = stage.settings_from(json.loads(json.dumps(options)))
-    out = folder / "analyze" / "known"
-    common = {"parser": None, "vectors": None, "seed": 0, "device": "cpu"}
-    table = folder / "descriptions.csv"
-    stage.analyze_network(model, data, table, settings, **common, out=out)
-    write_report(["known"], folder / "analyze", 0)
-    return SimpleNamespace(
-        folder=folder, model=model, data=data, table=table, settings=settings, common=common
+    model = Network(
+        name="known",
+        factory=f"{folder}/net.py:KnownNetwork",
+        layers=["one", "two"],
+        input={"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3},
+        batch_size=8,
     )
+    options = AnalyzeOptions(
+        fractions=[0.0, 0.02, 0.04, 0.06],
+        ties=5,
+        trials=20,
+        queries={"key": ["key"], "lost": ["nothing"]},
+        batch_size=64,
+    )
+    step = AnalyzeNetwork(
+        model=model,
+        dataset=data,
+        descriptions=folder / "descriptions.csv",
+        options=options,
+        **outputs(folder / "analyze"),
+    )
+    run_both(step)
+    return step
+
+
+def outputs(folder):
+    return {name: folder / f"known/{name}.csv" for name in ("ablation", "importance", "criteria")}
+
+
+def run_both(step):
+    """The network, then the tables of this one network; returns their folder."""
+    step.run(Compute())
+    folder = step.ablation.parent.parent
+    AnalyzeTable(
+        models=["known"],
+        **{name: [path] for name, path in outputs(folder).items()},
+        **{name: folder / f"{name}.csv" for name in ("summary", "correlations", "shares")},
+        differences=folder / "differences.svg",
+        curves=[folder / "known/curves.svg"],
+        section=folder / "section.json",
+    ).run(Compute())
+    return folder
 
 
 def test_the_units_that_matter_are_found(analysed):
-    folder = analysed.folder / "analyze"
+    folder = analysed.ablation.parent.parent
     single = read_csv(folder / "known" / "importance.csv")
     lost = {(row["layer"], int(row["unit"])): float(row["importance"]) for row in single}
     assert {unit for unit, value in lost.items() if value > 0} == {("one", 0), ("two", 0)}
@@ -116,7 +131,7 @@ def test_the_units_that_matter_are_found(analysed):
 
 
 def test_curves_have_every_order(analysed):
-    rows = read_csv(analysed.folder / "analyze/known/ablation.csv", stage.COLUMNS)
+    rows = read_csv(analysed.ablation, network.ABLATION)
     trials = {}
     for row in rows:
         trials.setdefault((row["criterion"], row["order"]), set()).add(int(row["trial"]))
@@ -135,30 +150,29 @@ def test_curves_have_every_order(analysed):
     }
 
 
-def test_equal_scores_may_stay_in_the_published_order(analysed, monkeypatch):
+def test_equal_scores_may_stay_in_the_published_order(analysed, monkeypatch, tmp_path):
     """One order per criterion, by layer and unit among equals; its report has no interval."""
-    settings = dataclasses.replace(analysed.settings, tie_order="dataset", trials=2, ties=2)
-    out = analysed.folder / "published" / "known"
-    seen = []
-    monkeypatch.setattr(stage, "by_place", lambda s: seen.append(orders.by_place(s)) or seen[-1])
-    stage.analyze_network(
-        analysed.model, analysed.data, analysed.table, settings, **analysed.common, out=out
+    options = analysed.options.model_copy(update={"tie_order": "dataset", "trials": 2, "ties": 2})
+    seen, order = [], orders.by_score_and_index
+    monkeypatch.setattr(
+        network, "by_score_and_index", lambda scores: seen.append(order(scores)) or seen[-1]
     )
-    rows = read_csv(out / "ablation.csv", stage.COLUMNS)
+    published = outputs(tmp_path)
+    folder = run_both(analysed.model_copy(update={"options": options, **published}))
+    rows = read_csv(published["ablation"], network.ABLATION)
     trials = {(row["criterion"], row["order"], row["trial"]) for row in rows}
     assert {t for t in trials if t[:2] == ("key", "criterion")} == {("key", "criterion", "0")}
     assert {t for t in trials if t[1] == "layer_matched"} >= {("key", "layer_matched", "1")}
-    keys = [order.tolist() for order in seen if order.tolist()[:2] == [0, UNITS]]
+    keys = [one.tolist() for one in seen if one.tolist()[:2] == [0, UNITS]]
     assert keys[0] == [0, UNITS, *range(1, UNITS), *range(UNITS + 1, 2 * UNITS)]
-    write_report(["known"], out.parent, 0)
-    key = {row["criterion"]: row for row in read_csv(out.parent / "summary.csv")}["key"]
+    key = {row["criterion"]: row for row in read_csv(folder / "summary.csv")}["key"]
     assert key["area_low"] == key["area_high"] == ""
-    text = " ".join(read_section(out.parent / "section.json").paragraphs)
+    text = " ".join(read_section(folder / "section.json").paragraphs)
     assert "one order per criterion, in which early layers come first" in text
 
 
 def test_section_says_what_the_tables_say(analysed):
-    section = read_section(analysed.folder / "analyze/section.json")
+    section = read_section(analysed.ablation.parents[1] / "section.json")
     assert section.name == "analyze"
     # Orders by "key" and by length; a query without hits has none.
     assert "Of 2 orders (1 networks), 1 stand out" in section.paragraphs[0]
@@ -168,37 +182,19 @@ def test_section_says_what_the_tables_say(analysed):
     assert {item.path for item in section.items} >= {"known/curves.svg", "summary.csv"}
 
 
-def test_the_same_seed_gives_the_same_bytes(analysed):
-    again = analysed.folder / "again" / "known"
-    stage.analyze_network(
-        analysed.model,
-        analysed.data,
-        analysed.table,
-        analysed.settings,
-        **analysed.common,
-        out=again,
-    )
-    write_report(["known"], again.parent, 0)
-    first = analysed.folder / "analyze"
+def test_the_same_seed_gives_the_same_bytes(analysed, tmp_path):
+    again = run_both(analysed.model_copy(update=outputs(tmp_path)))
+    first = analysed.ablation.parents[1]
     for path in sorted(first.rglob("*.*")):
-        assert path.read_bytes() == (again.parent / path.relative_to(first)).read_bytes(), path
+        assert path.read_bytes() == (again / path.relative_to(first)).read_bytes(), path
 
 
-def test_descriptions_of_other_units_are_refused(analysed):
-    rows = read_csv(analysed.table)[:-1]
-    wrong = analysed.folder / "wrong.csv"
+def test_descriptions_of_other_units_are_refused(analysed, tmp_path):
+    rows = read_csv(analysed.descriptions)[:-1]
+    wrong = tmp_path / "wrong.csv"
     write_csv(wrong, list(rows[0]), [list(row.values()) for row in rows])
     with pytest.raises(UserError, match=r"wrong\.csv"):
-        stage.analyze_network(
-            analysed.model,
-            analysed.data,
-            wrong,
-            analysed.settings,
-            **analysed.common,
-            out=analysed.folder / "none",
-        )
-    with pytest.raises(UserError, match="options"):
-        stage.settings_from({"images": 3})
+        analysed.model_copy(update={"descriptions": wrong}).run(Compute())
 
 
 def claim(criterion, difference, p, matched_p=0.01):
@@ -221,10 +217,8 @@ def test_claims_of_the_paper_are_judged():
 
 
 def test_tables_refuse_files_of_different_units(analysed, tmp_path):
-    source = analysed.folder / "analyze" / "known"
-    for name in ("ablation.csv", "criteria.csv"):
-        (tmp_path / name).write_bytes((source / name).read_bytes())
-    lines = (source / "importance.csv").read_text().splitlines()
-    (tmp_path / "importance.csv").write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(UserError, match=r"differ from those of importance\.csv"):
-        tables.read_analysis("known", tmp_path)
+    lines = analysed.importance.read_text().splitlines()
+    shorter = tmp_path / "importance.csv"
+    shorter.write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(UserError, match=r"differ from those of .*importance\.csv"):
+        tables.read_analysis("known", analysed.ablation, shorter, analysed.criteria)

@@ -1,0 +1,97 @@
+"""Steps of the analysis: one network, then tables, figures and section of all."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from milan_core.core.step import Compute, In, Out, Step
+from milan_core.experiments.analyze.options import AnalyzeOptions
+from milan_core.networks.options import Network
+
+
+class AnalyzeNetwork(Step, name="analyze.network", device=True):
+    """Ablate units in the order of what their descriptions say (paper section 5)."""
+
+    model: Network
+    weights: In | None = None
+    dataset: In = Field(description="Labelled images that the accuracy is measured on")
+    descriptions: In
+    parser: In | None = Field(None, description="Asset with a spaCy pipeline")
+    vectors: In | None = Field(None, description="Asset with an encoder of words")
+    options: AnalyzeOptions
+    seed: int = 0
+    ablation: Out
+    importance: Out
+    criteria: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the accuracy curves, the importance of single units, and the criteria."""
+        from milan_core.core.files import write_csv
+        from milan_core.experiments.analyze import network
+        from milan_core.experiments.analyze.criteria import criteria
+        from milan_core.experiments.analyze.grammar import Parser, pipeline_folder
+        from milan_core.images.store import open_dataset
+        from milan_core.networks.zoo import load_network
+        from milan_core.scoring.tables import read_descriptions
+        from milan_core.scoring.units import check_same_units
+        from milan_core.scoring.vectors import WordVectors, encoder_folder
+
+        loaded, dataset = load_network(self.model), open_dataset(self.dataset)
+        engine = network.open_engine(loaded, dataset, self.options, self.seed, compute.device)
+        texts = read_descriptions(self.descriptions)
+        layers = f"the layers of {self.model.name}"
+        check_same_units(texts, engine.units, str(self.descriptions), layers)
+        scored = criteria(
+            [texts[unit] for unit in engine.units],
+            Parser(pipeline_folder(self.parser)) if self.parser else None,
+            WordVectors(encoder_folder(self.vectors)) if self.vectors else None,
+            self.options.queries,
+        )
+        write_csv(self.criteria, network.CRITERIA, network.criterion_rows(engine.units, scored))
+        write_csv(self.importance, network.IMPORTANCE, network.importance_rows(engine))
+        rows = network.curve_rows(engine, scored, self.options, self.seed)
+        write_csv(self.ablation, network.ABLATION, rows)
+
+
+class AnalyzeTable(Step, name="analyze.table"):
+    """Compare criteria with random orders over all networks, for the report."""
+
+    models: list[str] = Field(description="Names of the networks, in the order of the files")
+    ablation: list[In]
+    importance: list[In]
+    criteria: list[In]
+    seed: int = 0
+    summary: Out
+    correlations: Out
+    shares: Out
+    differences: Out
+    curves: list[Out] = Field(description="Figure of each network")
+    section: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the tables, the figures and what the report says of them."""
+        from milan_core.core.drawing import write_figure
+        from milan_core.core.files import write_csv
+        from milan_core.core.section import relative_to, write_section
+        from milan_core.experiments.analyze import tables
+        from milan_core.experiments.analyze.figure import curves_figure, differences_figure
+        from milan_core.experiments.analyze.section import analyze_section
+        from milan_core.scoring.bootstrap import Bootstrap
+
+        files = zip(self.models, self.ablation, self.importance, self.criteria, strict=True)
+        analyses = [tables.read_analysis(*paths) for paths in files]
+        bootstrap = Bootstrap(self.seed)
+        summary = [row for one in analyses for row in tables.summary_rows(one, bootstrap)]
+        correlations = [row for one in analyses for row in tables.correlation_rows(one, self.seed)]
+        shares = [row for one in analyses for row in tables.share_rows(one, bootstrap)]
+        for path, columns, rows in (
+            (self.summary, tables.SUMMARY, summary),
+            (self.correlations, tables.CORRELATIONS, correlations),
+            (self.shares, tables.SHARES, shares),
+        ):
+            write_csv(path, columns, tables.cells(rows, columns))
+        write_figure(self.differences, differences_figure(summary))
+        for path, one in zip(self.curves, analyses, strict=True):
+            write_figure(path, curves_figure(one))
+        figures = [relative_to(self.section, path) for path in self.curves]
+        write_section(self.section, analyze_section(analyses, summary, figures))
