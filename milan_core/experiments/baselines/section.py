@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 
 from milan_core.core.section import Column, Picture, Section, Table
 from milan_core.core.tables import Row
+from milan_core.experiments.baselines.names import method_texts, reads_masks, rivals
 from milan_core.experiments.baselines.options import Evidence
 from milan_core.experiments.baselines.tables import ALL
-from milan_core.scoring.methods import METHODS
 from milan_core.scoring.scorer import ACCURACY, BERT_F, MAIN
 
 # Metrics that sentences are about, the first that any row has; how its columns begin.
 METRICS = ((BERT_F, "bert"), (ACCURACY, "accuracy"), ("bleu", "bleu"))
 TITLES = {BERT_F: "BERTScore F", ACCURACY: "Concept accuracy", "bleu": "BLEU"}
-TEXTS = {name: method.text for name, method in METHODS.items() if method.text}
+TEXTS = method_texts()
 PICTURES = {
     BERT_F: ("bertscore.svg", "BERTScore F with bootstrap intervals over units."),
     ACCURACY: (
@@ -110,11 +110,7 @@ def headline(rows: Sequence[Row], metric: str) -> str:
 def claims(rows: Sequence[Row], metric: str, short: str) -> list[str]:
     """Statements of the paper's Table 2, compared with this run."""
     models = {name: methods for name, methods in _models(rows).items() if name != ALL}
-    texts = [
-        _lead_claim(models, method, short, metric)
-        for method in ("greedy", "beam", "netdissect", "compexp", "invert", "clip_dissect",
-                       "retrieval", "netdissect_published", "compexp_published")
-    ]  # fmt: skip
+    texts = [_lead_claim(models, method, short, metric) for method in rivals()]
     texts += [
         _order_claim(models, "greedy", "netdissect", metric),
         _order_claim(models, "netdissect", "compexp", metric),
@@ -193,7 +189,7 @@ def caveats(evidence: Evidence) -> list[str]:
     """Facts that are needed to read the table."""
     texts = []
     labels, methods = evidence.labels, evidence.methods
-    if names := [TEXTS[method] for method in methods if METHODS[method].from_masks]:
+    if names := [TEXTS[method] for method in methods if reads_masks(method)]:
         images = (
             f"the very images that the annotators saw ({labels})"
             if evidence.same_images

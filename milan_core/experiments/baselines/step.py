@@ -27,7 +27,7 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
         """Write the scores, the descriptions of every unit by every method, and the facts."""
         from milan_core.captioner.features.store import load_features
         from milan_core.core.files import write_csv, write_json
-        from milan_core.experiments.baselines import methods
+        from milan_core.experiments.baselines import methods, names
         from milan_core.experiments.baselines.options import MethodFacts
         from milan_core.scoring.beams import read_beams
         from milan_core.scoring.scorer import MAIN
@@ -45,17 +45,17 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
         scorer = self.scorer(units)
         texts = {MAIN: [described[key] for key in units]}
         others = read_methods(self.baselines)
-        greedy = methods.GREEDY
+        greedy = names.GREEDY
         if greedy in others:
             what = f"{self.baselines} ({greedy})"
             texts[greedy] = rows_of(units, others[greedy], what, methods.WANTED)
-        texts[methods.BEAM] = methods.best_of_beams(read_beams(self.beams), units, f"{self.beams}")
-        names = self.trained_on.names
+        texts[names.BEAM] = methods.best_of_beams(read_beams(self.beams), units, f"{self.beams}")
+        sources = self.trained_on.names
         features = {self.model: load_features(self.features)}
-        features |= dict(zip(names, map(load_features, self.train_features), strict=True))
-        annotations = dict(zip(names, self.train_annotations, strict=True))
+        features |= dict(zip(sources, map(load_features, self.train_features), strict=True))
+        annotations = dict(zip(sources, self.train_annotations, strict=True))
         split = read_units(self.captioner_units)
-        texts[methods.RETRIEVAL] = methods.retrieve(self.model, units, split, features, annotations)
+        texts[names.RETRIEVAL] = methods.retrieve(self.model, units, split, features, annotations)
         passes = {}
         if self.labels is not None:
             for method, table in read_methods(self.labels).items():

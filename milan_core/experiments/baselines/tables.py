@@ -16,6 +16,7 @@ from milan_core.core.numbers import number
 from milan_core.core.options import parse
 from milan_core.core.tables import Row, cell, grouped
 from milan_core.experiments.baselines.methods import UNITS
+from milan_core.experiments.baselines.names import table_order
 from milan_core.experiments.baselines.options import MethodFacts
 from milan_core.experiments.generalization.options import TrialFacts
 from milan_core.experiments.generalization.tables import score_cells, summarize
@@ -33,12 +34,6 @@ TABLE2 = (
     ACCURACY, "accuracy_low", "accuracy_high",
     "accuracy_lead", "accuracy_lead_low", "accuracy_lead_high",
     "bleu", "rouge-l-f", "passes",
-)  # fmt: skip
-# The published numbers' methods first, then those that were added here.
-ORDER = (
-    "compexp", "netdissect", "greedy", "beam", "pmi", "retrieval", "invert", "clip_dissect",
-    "compexp_published", "netdissect_published", "constant", "most_frequent", "prior_only",
-    "shuffled_prediction",
 )  # fmt: skip
 NAMES = {BERT_F: "bert", ACCURACY: "accuracy"}
 """How the columns of the two main metrics begin."""
@@ -108,7 +103,7 @@ def network_rows(trials: Sequence[Trial]) -> list[Row]:
     for model, group in grouped(trials, lambda trial: trial.facts.test).items():
         scores = [row for trial in group for row in trial.scores]
         by_method = grouped(scores, lambda row: row.method)
-        for method in ORDER:
+        for method in table_order():
             if method in by_method:
                 row = _network_row(model, method, by_method[method])
                 shares = [trial.methods.passes.get(method) for trial in group]
@@ -140,7 +135,7 @@ def pooled_rows(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[Row]:
     values = _unit_values(trials)
     count = len(values[MAIN])
     rows: list[Row] = []
-    for method in [name for name in ORDER if name in values]:
+    for method in [name for name in table_order() if name in values]:
         row: dict[str, Any] = {"model": ALL, "method": method, "n": count}
         for place, (metric, name) in enumerate(((ACCURACY, "accuracy"), (BERT_F, "bert"))):
             ours, theirs = values[MAIN][:, place], values[method][:, place]

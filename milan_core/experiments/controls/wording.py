@@ -13,14 +13,16 @@ from milan_core.core.numbers import percent, plainly, points, signed
 from milan_core.experiments.controls.tables import Figure, Table
 from milan_core.experiments.generalization.options import HELD_OUT, WITHIN
 from milan_core.scoring.beside import FEWER
-from milan_core.scoring.methods import METHODS
 from milan_core.scoring.scorer import ACCURACY, BERT_F, LEAD, MAIN
 
-# Baselines that lack the unit's evidence; of equal ones the first is named.
-NO_EVIDENCE = (
-    *("constant", "constant_concept", "most_frequent"),
-    *("prior_only", "shuffled_prediction", "shuffled_masks"),
-)
+NO_EVIDENCE = {  # baselines that lack the unit's evidence, and their names in sentences
+    "constant": "constant: agrees best in training",
+    "constant_concept": "constant: most often right in training",
+    "most_frequent": "constant: most frequent annotation",
+    "prior_only": "p(d) alone: one text for all units",
+    "shuffled_prediction": "descriptions dealt to other units",
+    "shuffled_masks": "same captioner, masks of other images",
+}
 SAW = "learnt from other units of this network"
 
 
@@ -59,7 +61,7 @@ def accuracy_sentence(model: str, table: Table, held_out: bool) -> str | None:
     }[direction(lead)]
     gap = f" (difference {points(lead.value)})" if lead.known else ""
     return (
-        f"{text} The best baseline without that evidence, “{METHODS[best].label}”, reaches "
+        f"{text} The best baseline without that evidence, “{NO_EVIDENCE[best]}”, reaches "
         f"{percent(theirs.value)}, {verdict}{gap}."
     )
 
