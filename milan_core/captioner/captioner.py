@@ -23,13 +23,7 @@ from milan_core.captioner.describe import describe_exemplars
 from milan_core.captioner.descriptions import Descriptions, join_units
 from milan_core.captioner.language_model import LanguageModel, counted_lengths
 from milan_core.captioner.options import DecodingOptions
-from milan_core.captioner.requests import (
-    BEAM_STRATEGIES,
-    PRECISIONS,
-    Request,
-    checked,
-    need_language_model,
-)
+from milan_core.captioner.requests import BEAM_STRATEGIES, Request, checked, need_language_model
 from milan_core.captioner.rerank import beam_prior, best_beam
 from milan_core.captioner.search import Paths, beam_search, follow
 from milan_core.captioner.stepping import Stepper, StepWeights, default_unit_batch
@@ -42,7 +36,7 @@ _DEFAULT = DecodingOptions()
 
 
 class Captioner(nn.Module):
-    """Decoder p(d|E), optional language model p(d), and the tokeniser they share."""
+    """Decoder p(d|E), optional language model p(d), and the tokenizer they share."""
 
     def __init__(
         self,
@@ -58,7 +52,7 @@ class Captioner(nn.Module):
         self.tokenizer = tokenizer
         self.max_unit_batch = max_unit_batch
         self.meta: dict[str, Any] = {}
-        """How the captioner came to be; filled by whoever loads or trains it."""
+        """Record of its training or release, set by the code that trains or loads it."""
         self.origin: Path | None = None
         """The file or folder it was loaded from."""
 
@@ -170,7 +164,7 @@ class Captioner(nn.Module):
 
     @contextlib.contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode inside the block, every module's own mode after it."""
+        """Evaluation mode inside the block, every module's former mode after it."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
@@ -201,7 +195,7 @@ class Captioner(nn.Module):
     def _steppers(self, features: Any, request: Request) -> Iterator[tuple[Stepper, int]]:
         """A stepper for each block of units, and its number of units."""
         prior = self.language_model if request.mi else None
-        prepared = StepWeights(self.decoder, PRECISIONS[request.precision])
+        prepared = StepWeights(self.decoder, request.dtype)
         for block in self._chunks(features, self.unit_batch):
             yield Stepper(self.decoder, block, prior, request.temperature, prepared), len(block)
 

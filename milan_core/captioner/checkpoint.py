@@ -1,6 +1,6 @@
 """Captioners on disk: a folder of three files, none of which can run code.
 
-    config.json            format, sizes of the networks, and `meta`: how the captioner came to be
+    config.json            format, sizes of the networks, and `meta`: record of training or release
     vocabulary.json        the words in id order
     weights.safetensors    every tensor, with a checksum
 

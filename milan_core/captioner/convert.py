@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from milan_core.captioner.captioner import Captioner
 from milan_core.captioner.checkpoint import load_captioner, save_captioner
 from milan_core.captioner.own_encoder import ENCODER_WEIGHTS, encoder_of
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256
 
 
-def convert_release(
-    path: Path, out: Path, encoder_weights: Path | None = None
-) -> tuple[Captioner, dict[str, Any]]:
-    """Write the captioner in `path` to the folder `out`; returns it, and facts about it.
+@dataclass(frozen=True)
+class Converted:
+    """A converted captioner in numbers."""
 
-    The folder loads to the same tensors, vocabulary and encoder without a pickle in sight. A
-    container without its encoder is converted without one; it then decodes features only.
+    words: int
+    feature_size: int
+    language_model: bool
+    encoder: str
+    """Name of its encoder."""
+    without_encoder: str = ""
+    """Why the encoder's weights were left out; empty where they are in the folder."""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        prior = "with" if self.language_model else "without"
+        return (
+            f"{self.words} words, {self.feature_size} features of {self.encoder}, "
+            f"{prior} language model"
+        )
+
+
+def convert_release(path: Path, out: Path, encoder_weights: Path | None = None) -> Converted:
+    """Write the captioner in `path` to the folder `out`.
+
+    The folder loads to the same tensors, vocabulary and encoder without a pickle. A container
+    without its encoder is converted without one; it then decodes features only.
+
+    Raises:
+        UserError: `path` is no published captioner, or `encoder_weights` do not fit its encoder.
+
     """
     from milan_core.networks.weights import save_weights
 
@@ -28,21 +50,22 @@ def convert_release(
             f"{path} is not a published milan-*.pth file; a folder of ours needs no converting"
         )
         raise UserError(message)
-    facts: dict[str, Any] = {
-        "words": len(captioner.tokenizer.vocabulary),
-        "feature_size": captioner.decoder.feature_size,
-        "language_model": captioner.language_model is not None,
-        "encoder": captioner.meta["encoder"].get("config"),
-    }
     meta = {**captioner.meta, "release": {"file": path.name, "sha256": file_sha256(path)}}
+    missing = ""
     try:
         encoder = encoder_of(captioner, weights=encoder_weights)
     except UserError as error:
         if encoder_weights is not None:
             raise
-        facts["without_encoder"] = str(error)
+        missing = str(error)
     else:
         save_weights(encoder.model.module, out / ENCODER_WEIGHTS)
         meta["encoder_hash"] = encoder.hash
     save_captioner(captioner, out, meta)
-    return captioner, facts
+    return Converted(
+        words=len(captioner.tokenizer.vocabulary),
+        feature_size=captioner.decoder.feature_size,
+        language_model=captioner.language_model is not None,
+        encoder=str(captioner.meta["encoder"].get("config")),
+        without_encoder=missing,
+    )

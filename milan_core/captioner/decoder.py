@@ -5,7 +5,7 @@ the shape comments: U units, k exemplars of a unit, F features of an exemplar, B
 unit (beams, or 1), T time steps, V vocabulary ids, and the widths E (embedding), H (hidden) and
 A (attention).
 
-    v_j       standardised features of exemplar j
+    v_j       standardized features of exemplar j
     h_0, c_0  tanh(W_h mean_j v_j), tanh(W_c mean_j v_j)
     e_j       w_a . tanh(W_q h_{t-1} + W_k v_j)          additive attention
     ctx       sum_j softmax(e)_j v_j
@@ -28,9 +28,9 @@ from milan_core.captioner.recurrence import HiddenWeights, attend, product, run_
 
 
 class Exemplars(NamedTuple):
-    """What a description is conditioned on; shared by all hypotheses of a unit."""
+    """Exemplars of each unit; shared by all hypotheses of the unit."""
 
-    features: Tensor  # [U, k, F] standardised
+    features: Tensor  # [U, k, F] standardized
     keys: Tensor  # [U, k, A] W_k v + b_k + b_q
 
 
@@ -86,7 +86,7 @@ class Decoder(nn.Module):
             "dropout": self.dropout.p,
         }
 
-    def standardise(self, mean: Tensor, deviation: Tensor) -> None:
+    def standardize(self, mean: Tensor, deviation: Tensor) -> None:
         """From now on read (features - mean) / deviation, per feature; constant features give 0."""
         self.feature_mean.copy_(mean)
         self.feature_scale.copy_(torch.where(deviation > 0, 1 / deviation.clamp(min=1e-12), 0.0))
@@ -133,7 +133,7 @@ class Decoder(nn.Module):
     def unbiased_logits(self, h: Tensor, weight: Tensor | None = None) -> Tensor:
         """Logits of the next word (R, V), to which the output's bias is still to be added.
 
-        `weight` stands in for the output's own, in another type.
+        `weight` replaces the output's weight, in another type.
         """
         return product(self.dropout(h), self.output.weight if weight is None else weight)
 

@@ -1,4 +1,4 @@
-"""From exemplars to descriptions with the captioner's own encoder: the part without files."""
+"""Descriptions of mined exemplars with the captioner's encoder, without files."""
 
 from __future__ import annotations
 

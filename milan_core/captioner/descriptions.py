@@ -25,8 +25,8 @@ class Descriptions:
     tokens: np.ndarray
     """int64 [U, n] token ids, without start; after a stop, stops (beam modes)."""
     scores: np.ndarray
-    """float32 [U] what the strategy maximised; greedy, sample and forced sum all n steps, as
-    published."""
+    """float32 [U] the score that the strategy maximizes; greedy, sample and forced sum all n
+    steps, as published."""
     logp: np.ndarray
     """float32 [U] log p(d|E) through the stop."""
     logp_lm: np.ndarray | None
@@ -34,7 +34,7 @@ class Descriptions:
     temperature: float | None = None
     """Lambda of the request; None where there was none."""
     beam_captions: list[list[str]] | None = None
-    """[U][B] best first by the search's own score; None but for beams, as all below."""
+    """[U][B] best first by the search's score; only for beams, as all fields below."""
     beam_tokens: np.ndarray | None = None
     """int64 [U, B, n]."""
     beam_scores: np.ndarray | None = None
@@ -67,18 +67,20 @@ def _weighted(
     return wpmi(logp, logp_lm, weight)
 
 
-def description_rows(keys: list[tuple[str, int]], found: Descriptions) -> list[tuple[Any, ...]]:
+def description_rows(keys: list[tuple[str, int]], described: Descriptions) -> list[tuple[Any, ...]]:
     """Rows of a description table: layer, unit, description, log p(d|E), log p(d), score."""
-    return [(*key, *values) for key, values in zip(keys, description_values(found), strict=True)]
+    return [
+        (*key, *values) for key, values in zip(keys, description_values(described), strict=True)
+    ]
 
 
-def description_values(found: Descriptions) -> list[tuple[str, float, float | str, float]]:
+def description_values(described: Descriptions) -> list[tuple[str, float, float | str, float]]:
     """Of every unit: description, log p(d|E), log p(d) (empty without a model of it), score."""
-    prior = found.logp_lm if found.logp_lm is not None else [""] * len(found.captions)
+    prior = described.logp_lm if described.logp_lm is not None else [""] * len(described.captions)
     return [
         (text, rounded(logp), rounded(lm), rounded(score))
         for text, logp, lm, score in zip(
-            found.captions, found.logp, prior, found.scores, strict=True
+            described.captions, described.logp, prior, described.scores, strict=True
         )
     ]
 

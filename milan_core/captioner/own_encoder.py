@@ -1,8 +1,8 @@
-"""How a captioner's features are made by its own encoder.
+"""The encoder of a captioner, and its features of exemplars.
 
-A captioner of this workflow remembers which encoder made its features, and the digest of that
-encoder's weights. A published one names a torchvision network and brings its weights
-(`features.published`); it reads masks at four points a cell, and so it is given such features.
+A captioner trained here records the encoder of its features and the digest of the encoder's
+weights. A published one names a torchvision network and contains its weights
+(`features.published`); its features read masks at four points a cell.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def own_features(
     exemplars: ExemplarSet,
     layers: list[str] | None = None,
 ) -> np.ndarray:
-    """Features of mined exemplars, layers below each other, as the captioner was taught to read.
+    """Features of mined exemplars, layers below each other, as the captioner reads them.
 
     float16 (U, k, F) as they are stored here, or float32 for a published captioner.
     """

@@ -1,4 +1,4 @@
-"""Which features a captioner reads, and how it decodes unless it is told otherwise."""
+"""Features that a captioner reads, and its default decoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from milan_core.core.options import parse
 
 
 class Recorded(Protocol):
-    """A captioner as far as its record says how it came to be."""
+    """A captioner with the record of its training or release."""
 
     meta: dict[str, Any]
     origin: Path | None
@@ -34,7 +34,7 @@ def pooling_of(captioner: Recorded) -> Pooling:
 def check_encoder(captioner: Recorded, table: FeatureTable, folder: Path, path: Path) -> None:
     """Refuse features that the captioner's encoder did not make, or that are pooled otherwise.
 
-    What either of them does not say is not compared.
+    Facts that either of them lacks are not compared.
     """
     expected = captioner.meta.get("encoder_hash")
     if expected is not None and expected != table.meta["encoder"]:

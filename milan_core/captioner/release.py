@@ -1,7 +1,7 @@
 """Captioners published by the authors: `milan-*.pth` files.
 
 One dictionary {properties, children, state_dict} holds the vocabulary, the settings of the
-tokeniser (as spaCy data, which is not read: only the rules matter, and they are those of
+tokenizer (as spaCy data, which is not read: only the rules matter, and they are those of
 `text.vocabulary`), the weights of the decoder and the language model, and the frozen encoder. Sizes
 are read off the weights, so that no number in the file can ask for more memory than it brings.
 """
@@ -197,14 +197,14 @@ def _language_model(
 
 
 def _tokenizer(release: Release, indexer: Mapping[str, Any]) -> Tokenizer:
-    """The tokeniser of an indexer's properties, refused where its rules are not ours."""
+    """The tokenizer of an indexer's properties, refused where its rules are not ours."""
     settings = indexer["properties"]
     rules = settings["tokenize"]["properties"]
     words = settings["vocab"]["properties"]["tokens"]
     changes = any(rules[name] for name in ("lemmatize", "ignore_stop", "ignore_punct"))
     specials = all(settings[name] for name in ("start", "stop", "pad", "unk"))
     if changes or not rules["lowercase"] or not specials:
-        message = f"{release.path}: its tokeniser removes or changes words; such files are not read"
+        message = f"{release.path}: its tokenizer removes or changes words; such files are not read"
         raise UserError(message)
     if not all(isinstance(word, str) for word in words):
         message = f"{release.path}: its vocabulary holds something else than words"

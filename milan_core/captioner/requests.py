@@ -33,6 +33,11 @@ class Request:
     details: bool
     targets: Any  # None, or int (units, L); int64 once it is checked
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the decoder's products."""
+        return PRECISIONS[self.precision]
+
 
 def checked(request: Request, *, prior: bool, words: int) -> Request:
     """The request with its open choices made; raises `UserError` where it cannot be met.

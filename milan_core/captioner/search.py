@@ -1,4 +1,4 @@
-"""Choosing the words: greedy, sampled, and beam search (Hernandez et al. 2022, section 3.4).
+"""Search over words: greedy, sampled, and beam search (Hernandez et al. 2022, section 3.4).
 
 The contract of the beam search, batched over units:
 
@@ -6,7 +6,7 @@ The contract of the beam search, batched over units:
 * A beam whose last token is the stop can only be continued by another stop at no cost, so its score
   is frozen.
 * The search ends when every beam has stopped, or after `length` tokens. Beams that have not stopped
-  by then stay as they are. Scores are plain sums: no length normalisation, no penalty.
+  by then stay as they are. Scores are plain sums: no length normalization, no penalty.
 * Equal scores: the lower `beam * V + token` wins, so that the result is the same everywhere.
 """
 
@@ -49,24 +49,26 @@ def _native_topk() -> Callable[..., Any] | None:
 
 def best_continuations(
     scores: Tensor,  # [U, B]
-    found: Scores,  # of the unfinished beams, in order
+    next_words: Scores,  # of the unfinished beams, in order
     finished: Tensor,  # bool [U, B]
     stop: int,
     count: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The `count` best of all (beam, token) pairs: scores, beams and tokens, each (U, count)."""
-    size = found.logits.shape[-1]
+    size = next_words.logits.shape[-1]
     # A beam no wider than the vocabulary always has enough live continuations for the native step.
     if scores.device.type == "cpu" and count <= size and (native := _native_topk()) is not None:
-        plain = found.prior is None
-        costs, bias = (found.unbiased, found.bias) if plain else (found.score, None)
+        plain = next_words.prior is None
+        costs, bias = next_words.unbiased, next_words.bias
+        if not plain:
+            costs, bias = next_words.score, None
         threads = torch.get_num_threads()
         beams, tokens, values = native(
             scores, costs, finished, stop, count, threads, normalise=plain, bias=bias
         )
         return torch.from_numpy(values), torch.from_numpy(beams), torch.from_numpy(tokens)
     steps = scores.new_full((*finished.shape, size), _DEAD)
-    steps[~finished] = found.score
+    steps[~finished] = next_words.score
     steps[..., stop].masked_fill_(finished, 0.0)
     values, flat = top_stable((scores.unsqueeze(2) + steps).flatten(1), count)
     return values, flat // size, flat % size
@@ -113,8 +115,8 @@ def beam_search(
             break
         live = ~finished
         rows = live.flatten().cumsum(0).view_as(live) - 1
-        found = stepper.advance(last[live], parents[live])
-        scores, beams, tokens = best_continuations(scores, found, finished, stop, size)
+        next_words = stepper.advance(last[live], parents[live])
+        scores, beams, tokens = best_continuations(scores, next_words, finished, stop, size)
         parents = rows.gather(1, beams)
         kept = history.gather(1, beams.unsqueeze(2).expand(-1, -1, history.shape[2]))
         history = torch.cat([kept, tokens.unsqueeze(2)], dim=2)

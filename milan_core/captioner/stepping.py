@@ -1,4 +1,4 @@
-"""One object that scores the next word of many hypotheses at once.
+"""Scoring of the next word of many hypotheses at once.
 
 Greedy decoding, sampling and beam search differ only in how they choose among the scores, so all
 three drive a stepper. Shape symbols as in `decoder`, and R for the hypotheses of one call: they are
@@ -24,7 +24,7 @@ def default_unit_batch(device: torch.device) -> int:
 
 
 class Scores:
-    """Scores of every next word of R hypotheses; normalised only where somebody looks.
+    """Scores of every next word of R hypotheses; normalized on first use.
 
     Args:
         unbiased: [R, V] with `bias`, log p(w|E) up to a constant of the row.
@@ -60,14 +60,14 @@ class Scores:
 
 
 class NextWords(Protocol):
-    """What the search drives: one hypothesis per unit at first, in the order of the units."""
+    """Scorer of next words; starts with one hypothesis per unit, in the order of the units."""
 
     device: torch.device
 
     def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
         """Read one token (R,) after each of the hypotheses `parents` (R,), ascending by unit.
 
-        `parents` are rows of the call before; None goes on with all of them.
+        `parents` are rows of the previous call; None continues all of them.
         """
 
 
@@ -79,9 +79,9 @@ class StepWeights:
     """
 
     def __init__(self, decoder: Decoder, dtype: torch.dtype = torch.float32) -> None:
-        found = decoder.hidden_weights()
-        self.weights = found._replace(
-            recurrent=found.recurrent.to(dtype), context=found.context.to(dtype)
+        weights = decoder.hidden_weights()
+        self.weights = weights._replace(
+            recurrent=weights.recurrent.to(dtype), context=weights.context.to(dtype)
         )
         self.output = decoder.output.weight.to(dtype)  # [V, H]
         self.words = decoder.word_inputs()  # [V, 4H]

@@ -1,4 +1,4 @@
-"""Reads tensors and plain data from a torch checkpoint without running anything it contains.
+"""Read tensors and plain data from a torch checkpoint without running anything in it.
 
 A torch checkpoint is a zip archive: `<root>/data.pkl`, a pickle, and `<root>/data/<number>`, the
 bytes of the tensors. A pickle is a program that may call any function, so this reader knows only
@@ -164,7 +164,7 @@ def _check_entries(archive: zipfile.ZipFile, path: Path) -> str:
 
 
 def _read_program(archive: zipfile.ZipFile, name: str) -> bytes:
-    """The pickle, once every instruction and name in it is known."""
+    """The pickle, after every instruction and name in it was checked."""
     try:
         size = archive.getinfo(name).file_size
     except KeyError:
@@ -174,9 +174,9 @@ def _read_program(archive: zipfile.ZipFile, name: str) -> bytes:
         message = f"its data.pkl has {size} bytes, more than {_MAX_PICKLE_BYTES}"
         raise pickle.UnpicklingError(message)
     program = archive.read(name)
-    known = _OPCODES.split()
+    allowed = _OPCODES.split()
     for opcode, argument, position in pickletools.genops(program):
-        if opcode.name not in known:
+        if opcode.name not in allowed:
             message = f"its pickle uses {opcode.name} at byte {position}, which data does not need"
             raise pickle.UnpicklingError(message)
         if opcode.name == "GLOBAL" and tuple(str(argument).split(" ", 1)) not in _GLOBALS:
@@ -200,7 +200,7 @@ class _Reader(pickle.Unpickler):
         self._tensors, self._copied, self._most_copied = 0, 0, _MOST_COPIED * file_size
 
     def find_class(self, module: str, name: str) -> Any:
-        """A builder of ours for a known name."""
+        """The builder that replaces a listed name."""
         try:
             return _GLOBALS[module, name] or self._rebuild_tensor
         except KeyError:

@@ -8,7 +8,7 @@ A `Vocabulary` maps words to ids, a `Tokenizer` adds the rules that split Englis
     tokenizer.decode(ids)                       # ["The dog", "Dog"]
 
 The rules are those of the published system (Hernandez et al. 2022, section 3.2 and its code):
-spaCy's English tokeniser, lower case, nothing removed. Decoding needs no spaCy.
+spaCy's English tokenizer, lower case, nothing removed. Decoding needs no spaCy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SPECIALS = ("<start>", "<stop>", "<pad>", "<unk>")
 
 @functools.cache
 def _spacy_tokenizer() -> Callable[[str], Any]:
-    """The rule tokeniser of spaCy for English; no trained pipeline is needed to split words."""
+    """The rule tokenizer of spaCy for English; no trained pipeline is needed to split words."""
     import spacy
 
     return spacy.blank("en").tokenizer
@@ -56,7 +56,7 @@ class Vocabulary:
 
     @classmethod
     def from_tokens(cls, texts: Iterable[Sequence[str]]) -> Vocabulary:
-        """Every word of the tokenised `texts`, most frequent first, ties by first appearance."""
+        """Every word of the tokenized `texts`, most frequent first, ties by first appearance."""
         counts = Counter(word for words in texts for word in words)
         return cls(tuple(word for word, _ in counts.most_common()))
 
@@ -104,7 +104,7 @@ class Vocabulary:
         return [self.ids.get(word, self.unk) for word in words]
 
     def encode(self, texts: Sequence[Sequence[str]]) -> np.ndarray:
-        """Tokenised texts as int64 (N, longest + 2): start, words, stop, padding."""
+        """Tokenized texts as int64 (N, longest + 2): start, words, stop, padding."""
         width = max((len(words) for words in texts), default=0) + 2
         ids = np.full((len(texts), width), self.pad, dtype=np.int64)
         for row, words in zip(ids, texts, strict=True):

@@ -33,11 +33,7 @@ def _convert(arguments: argparse.Namespace) -> None:
 
     out: Path = arguments.out
     with provenance.step("captioner_convert", out, inputs=[arguments.release]):
-        _, facts = convert_release(arguments.release, out, arguments.encoder_weights)
-    prior = "with" if facts["language_model"] else "without"
-    print(
-        f"{out}: {facts['words']} words, {facts['feature_size']} features of {facts['encoder']}, "
-        f"{prior} language model"
-    )
-    if "without_encoder" in facts:
-        print(f"without its encoder: {facts['without_encoder']}")
+        converted = convert_release(arguments.release, out, arguments.encoder_weights)
+    print(f"{out}: {converted}")
+    if converted.without_encoder:
+        print(f"without its encoder: {converted.without_encoder}")

@@ -30,7 +30,7 @@ def captioner():
     torch.manual_seed(0)
     tokenizer = Tokenizer(Vocabulary(("a", "dog", "cat")))
     decoder = Decoder(6, tokenizer.vocabulary.size, embedding=4, hidden=8)
-    decoder.standardise(torch.randn(6), torch.rand(6) + 0.5)
+    decoder.standardize(torch.randn(6), torch.rand(6) + 0.5)
     return Captioner(decoder, LanguageModel(tokenizer, embedding=4, hidden=8), tokenizer).eval()
 
 

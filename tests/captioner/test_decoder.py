@@ -125,9 +125,9 @@ def test_standardised_input(decoder, features):
     mean, deviation = torch.arange(F).float(), torch.linspace(0.5, 2, F)
     tokens = torch.randint(0, V, (3, 4))
     expected, _ = decoder((features - mean) / deviation, tokens)
-    decoder.standardise(mean, deviation)
+    decoder.standardize(mean, deviation)
     torch.testing.assert_close(decoder(features, tokens)[0], expected, atol=1e-5, rtol=0)
-    decoder.standardise(mean, torch.zeros(F))
+    decoder.standardize(mean, torch.zeros(F))
     assert torch.isfinite(decoder(features, tokens)[0]).all()
 
 

@@ -1,4 +1,4 @@
-"""The tokeniser, the vocabulary, and text from ids (specification 1.5 and 4.2)."""
+"""The tokenizer, the vocabulary, and text from ids (specification 1.5 and 4.2)."""
 
 import json
 

@@ -84,7 +84,7 @@ def encode_set(
 
 
 def _wanted_rows(opened: AnnotationSet, every: bool) -> dict[str, np.ndarray]:
-    """Rows of the units that have annotations, or of all, rising, by layer."""
+    """Rows of the units that have annotations, or of all, ascending, by layer."""
     rows: dict[str, np.ndarray] = {}
     wanted = opened.units if every else list(opened.annotations)
     for name, folder in opened.layers.items():
@@ -123,7 +123,7 @@ def _masked(opened: AnnotationSet, name: str, rows: np.ndarray, empty: Empty) ->
 
 
 def set_fingerprint(opened: AnnotationSet) -> str:
-    """A digest of what decides the features: ids, units, masks, and images of the set's own.
+    """Digest of all that determines the features: ids, units, masks, and the set's images.
 
     Packed masks give the digest of the masks that they were packed from.
     """

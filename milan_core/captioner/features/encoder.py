@@ -173,7 +173,7 @@ class Encoder:
 
 
 def used_images(layers: Sequence[MaskedLayer]) -> np.ndarray:
-    """int64 (n,): ids of the images that any exemplar shows, rising."""
+    """int64 (n,): ids of the images that any exemplar shows, ascending."""
     ids = np.unique(np.concatenate([layer.ids.ravel() for layer in layers]))
     ids = ids[ids >= 0]
     if not len(ids):

@@ -131,7 +131,8 @@ def pool_images(
     """Pool every image's maps as they come, so that no more than one batch of maps is kept.
 
     Args:
-        batches: (image ids rising over all batches, maps (n, C, h, w) a level) of the used images.
+        batches: (image ids, maps (n, C, h, w) a level) of the used images, ids ascending over all
+            batches.
         layers: where the masks lie.
         size: pixels of a mask's side.
         maskings: which ones, see `pool_exemplars`.
@@ -169,7 +170,7 @@ def pool_images(
 
 
 def _gather(picks: Sequence[Pick], starts: np.ndarray, slots: np.ndarray) -> np.ndarray:
-    """Masks of rising flat numbers that run through all layers."""
+    """Masks of ascending flat numbers that count through all layers."""
     edges = np.searchsorted(slots, starts)
     return np.concatenate(
         [

@@ -46,12 +46,12 @@ def encoder_spec(config: str) -> dict[str, Any]:
     """The zoo spec of a published encoder, without weights; usable as a network's entry."""
     if config not in PUBLISHED:
         raise unknown("published encoder", config, PUBLISHED)
-    found = PUBLISHED[config]
+    published = PUBLISHED[config]
     return {
-        "factory": found.factory,
+        "factory": published.factory,
         "kwargs": {"weights": None},
-        "layers": list(found.layers),
-        "post_relu": list(found.post_relu),
+        "layers": list(published.layers),
+        "post_relu": list(published.post_relu),
         "input": {"size": MASK_SIZE},
     }
 
@@ -83,18 +83,18 @@ def published_encoder(
 
 
 def _matching(
-    own: Mapping[str, Tensor], state: Mapping[str, Tensor], config: str, where: Path | str
+    wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], config: str, where: Path | str
 ) -> dict[str, Tensor]:
     """The tensors of `state` under torchvision's names."""
-    first = next(iter(own))
+    first = next(iter(wanted))
     prefixes = [name.removesuffix(first) for name in state if name.endswith(first)]
     for prefix in sorted(prefixes, key=len):
-        found = {name: state[prefix + name] for name in own if prefix + name in state}
+        stored = {name: state[prefix + name] for name in wanted if prefix + name in state}
         # Old checkpoints have no counters of BatchNorm; they play no part in inference.
-        lacking = [n for n in own if n not in found and not n.endswith("num_batches_tracked")]
-        wrong = [name for name, tensor in found.items() if tensor.shape != own[name].shape]
+        lacking = [n for n in wanted if n not in stored and not n.endswith("num_batches_tracked")]
+        wrong = [name for name, tensor in stored.items() if tensor.shape != wanted[name].shape]
         if not lacking and not wrong:
-            return {**own, **found}
+            return {**wanted, **stored}
     message = (
         f"{where} does not hold the weights of {config}, which the captioner's encoder is; give "
         "them with --encoder-weights (a state dictionary with torchvision's names)"

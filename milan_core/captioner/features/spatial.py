@@ -1,6 +1,6 @@
-"""The spatial encoder (spec 4.1): what the last layer sees of the masked image, cell by cell.
+"""The spatial encoder (spec 4.1): the last layer's map of the masked image, cell by cell.
 
-The image is black outside the mask before it is normalised, goes through the network, and every
+The image is black outside the mask before it is normalized, goes through the network, and every
 cell of the last layer's map becomes one vector for the captioner's attention: a unit with k
 exemplars has k * h * w vectors (735 of 512 for ResNet-18 and k = 15). Unlike the pyramid this takes
 one forward pass per distinct (image, mask), not per image.
@@ -49,14 +49,14 @@ def spatial_features(
     """
     ids, pick = layer.ids.ravel(), layer.masked(masking, size, seed)
     out: np.ndarray | None = None
-    known: dict[tuple[int, bytes], int] = {}
+    first_slot: dict[tuple[int, bytes], int] = {}
     for begin in range(0, len(ids), encoder.batch_size):
         slots = np.arange(begin, min(begin + encoder.batch_size, len(ids)))
         packed = pick(slots)
         fresh = []
         for place, slot in enumerate(slots.tolist()):
             key = (int(ids[slot]), packed[place].tobytes())
-            if ids[slot] >= 0 and packed[place].any() and known.setdefault(key, slot) == slot:
+            if ids[slot] >= 0 and packed[place].any() and first_slot.setdefault(key, slot) == slot:
                 fresh.append(place)
         if fresh:
             cells = _cells(encoder, images[ids[slots[fresh]]], packed[fresh], size)
@@ -66,7 +66,7 @@ def spatial_features(
         if out is None:
             continue
         for place, slot in enumerate(slots.tolist()):
-            first = known.get((int(ids[slot]), packed[place].tobytes()), slot)
+            first = first_slot.get((int(ids[slot]), packed[place].tobytes()), slot)
             if first != slot:
                 out[slot] = out[first]
     if out is None:

@@ -36,7 +36,7 @@ def history_figure(fits: Sequence[Fit]) -> str:
 
 
 def _lines(axis: Any, fit: Fit, style: Mapping[str, Any]) -> None:
-    epochs, colour = fit.series("epoch"), style["color"]
-    axis.plot(epochs, fit.series("train_loss"), color=colour, lw=0.8, ls=":")
+    epochs, color = fit.series("epoch"), style["color"]
+    axis.plot(epochs, fit.series("train_loss"), color=color, lw=0.8, ls=":")
     axis.plot(epochs, fit.series("val_loss"), lw=1.2, **style)
-    axis.plot([float(fit.best["epoch"])], [float(fit.best["val_loss"])], "o", ms=4, color=colour)
+    axis.plot([float(fit.best["epoch"])], [float(fit.best["val_loss"])], "o", ms=4, color=color)

@@ -1,7 +1,7 @@
 """Fitting with early stopping; the best epoch is kept, and a killed fit resumes.
 
 Every epoch draws its random numbers from generators named after the epoch, so an epoch depends only
-on the weights and optimiser state before it. A fit that is killed and started again therefore ends
+on the weights and optimizer state before it. A fit that is killed and started again therefore ends
 with the same bytes as one that was left alone.
 """
 
@@ -35,7 +35,7 @@ class Task(Protocol):
     """A model to fit, with its data."""
 
     name: str
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
 
     @property
     def model(self) -> nn.Module:
@@ -102,7 +102,7 @@ class StateFile:
         _, tensors, meta = self._open
         self._open = None
         task.model.load_state_dict(_under(tensors, "model."))
-        _load_optimiser(task.optimiser, _under(tensors, "optimiser."))
+        _load_optimizer(task.optimizer, _under(tensors, "optimizer."))
         return Progress(meta["rows"], _under(tensors, "best."), meta["best_rank"], meta["stale"])
 
     def keep(self, task: Task, progress: Progress) -> None:
@@ -112,7 +112,7 @@ class StateFile:
         state = {
             **_prefixed("open.model.", task.model.state_dict()),
             **_prefixed("open.best.", progress.best),
-            **_prefixed("open.optimiser.", _optimiser_tensors(task.optimiser)),
+            **_prefixed("open.optimizer.", _optimizer_tensors(task.optimizer)),
         }
         for name, (weights, _) in self._finished.items():
             state |= _prefixed(f"finished.{name}.", weights)
@@ -192,18 +192,18 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     }
 
 
-def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Moments and step counts by parameter number: "3.exp_avg"."""
     return {
         f"{index}.{name}": tensor
-        for index, values in optimiser.state_dict()["state"].items()
+        for index, values in optimizer.state_dict()["state"].items()
         for name, tensor in values.items()
     }
 
 
-def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = tensor.clone()
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

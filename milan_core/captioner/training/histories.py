@@ -19,7 +19,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Fit:
-    """One phase of one training: rows of its history, epochs rising."""
+    """One phase of one training: rows of its history in the order of epochs."""
 
     split: str
     seed: int

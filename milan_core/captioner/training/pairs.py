@@ -1,4 +1,4 @@
-"""Annotations as training data: tokenised once, split by unit, indexed with the training words."""
+"""Annotations as training data: tokenized once, split by unit, indexed with the training words."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Corpus:
     """The annotations of a captioner's training units, split for early stopping."""
 
     vocabulary: Vocabulary
-    """Words of the texts that are learnt from only; others are unknown."""
+    """Words of the training texts; all others are unknown."""
     train: Pairs
     held_out: Pairs
     lm_train: Pairs
-    """What the language model learns from: `train`, or a share of all pairs."""
+    """Training pairs of the language model: `train`, or a share of all pairs."""
     lm_held_out: Pairs
     held_out_units: np.ndarray
     """int64 [H] ascending."""
@@ -63,7 +63,7 @@ class Corpus:
 def build_corpus(
     annotations: Sequence[Sequence[str]], hold_out: float, seed: int, lm_hold_out: str = "unit"
 ) -> Corpus:
-    """Tokenise, hold out whole units, and index with the vocabulary of the remaining ones.
+    """Tokenize, hold out whole units, and index with the vocabulary of the remaining ones.
 
     The published code held out single annotations for the language model, so it had seen other
     annotations of the units it stopped on, and words of all of them (specification 6.2, defect 3):
@@ -84,8 +84,8 @@ def build_corpus(
     order = generator(seed, "captioner", "hold-out").permutation(annotated)
     held_out, train = np.sort(order[:count]), np.sort(order[count:])
     by_description = lm_hold_out == "description"
-    known = np.sort(annotated) if by_description else train
-    vocabulary = Vocabulary.from_tokens(text for unit in known for text in words[unit])
+    sources = np.sort(annotated) if by_description else train
+    vocabulary = Vocabulary.from_tokens(text for unit in sources for text in words[unit])
 
     def pairs(units: np.ndarray) -> Pairs:
         """The pairs of `units`, in order."""
@@ -95,12 +95,12 @@ def build_corpus(
 
     references = [[text for text in annotations[unit] if tokenize(text)] for unit in held_out]
     sides = pairs(train), pairs(held_out)
-    lm_sides = _description_sides(pairs(known), hold_out, seed) if by_description else sides
+    lm_sides = _description_sides(pairs(sources), hold_out, seed) if by_description else sides
     return Corpus(vocabulary, *sides, *lm_sides, held_out, references)
 
 
 def _description_sides(pairs: Pairs, hold_out: float, seed: int) -> tuple[Pairs, Pairs]:
-    """(learnt from, held out): a random share of single pairs, whatever their units."""
+    """(training, held out): a random share of single pairs, whatever their units."""
     order = generator(seed, "language model", "hold-out").permutation(len(pairs))
     count = int(hold_out * len(pairs))  # at least as many as units are held out, hence not 0
     return pairs.taken(np.sort(order[count:])), pairs.taken(np.sort(order[:count]))

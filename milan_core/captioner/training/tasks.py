@@ -25,7 +25,7 @@ _BLOCK = 256
 
 
 class LanguageTask:
-    """p(d): one annotation at a time, stopped by the loss on held-out annotations."""
+    """Training of p(d) on single annotations, stopped by the loss on held-out annotations."""
 
     name = "language model"
 
@@ -46,7 +46,7 @@ class LanguageTask:
             layers=settings.lm_layers,
             dropout=settings.dropout,
         ).to(device)
-        self.optimiser = _optimiser(self.model, settings)
+        self.optimizer = _optimizer(self.model, settings)
 
     def train_epoch(self, epoch: int) -> float:
         """One pass over the shuffled pairs: the mean loss per word."""
@@ -57,7 +57,7 @@ class LanguageTask:
         for _, tokens in self._corpus.lm_train.batches(self._settings.lm_batch, order):
             with _autocast(self._settings, self._device):
                 loss, words = self._loss(tokens)
-            _update(self.optimiser, loss)
+            _update(self.optimizer, loss)
             total.add(loss, words)
         return total.value
 
@@ -81,7 +81,7 @@ class LanguageTask:
 
 
 class DecoderTask:
-    """p(d|E): one (unit, annotation) pair at a time, stopped by BLEU or loss on held-out units."""
+    """Training of p(d|E) on (unit, annotation) pairs, stopped by BLEU or loss on held-out units."""
 
     name = "decoder"
 
@@ -106,9 +106,9 @@ class DecoderTask:
             dropout=settings.dropout,
         )
         if settings.standardise:
-            self.model.standardise(*_moments(features, np.unique(corpus.train.units)))
+            self.model.standardize(*_moments(features, np.unique(corpus.train.units)))
         self.model.to(device)
-        self.optimiser = _optimiser(self.model, settings)
+        self.optimizer = _optimizer(self.model, settings)
 
     def train_epoch(self, epoch: int) -> float:
         """One pass over the shuffled pairs: the mean loss per word."""
@@ -121,7 +121,7 @@ class DecoderTask:
                 loss, words, attention = self._loss(units, tokens)
             # Every exemplar should get a total weight of 1 (Xu et al. 2015, equation 14).
             penalty = (1 - attention.sum(dim=1)).square().mean()
-            _update(self.optimiser, loss + self._settings.attention_weight * penalty)
+            _update(self.optimizer, loss + self._settings.attention_weight * penalty)
             total.add(loss, words)
         return total.value
 
@@ -197,13 +197,13 @@ def _autocast(settings: CaptionerSettings, device: str) -> torch.autocast:
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=mixed)
 
 
-def _update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
+def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    optimiser.step()
+    optimizer.step()
 
 
-def _optimiser(model: torch.nn.Module, settings: CaptionerSettings) -> torch.optim.Optimizer:
+def _optimizer(model: torch.nn.Module, settings: CaptionerSettings) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
     )
@@ -223,6 +223,6 @@ def _moments(features: np.ndarray, units: np.ndarray) -> tuple[Tensor, Tensor]:
         mean += features[rows].reshape(-1, size).sum(axis=0, dtype=np.float64) / count
     variance = np.zeros(size)
     for rows in _split(units, _BLOCK):
-        centred = features[rows].reshape(-1, size).astype(np.float64) - mean
-        variance += np.square(centred).sum(axis=0) / count
+        centered = features[rows].reshape(-1, size).astype(np.float64) - mean
+        variance += np.square(centered).sum(axis=0) / count
     return torch.from_numpy(mean), torch.from_numpy(np.sqrt(variance))

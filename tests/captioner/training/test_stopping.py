@@ -25,7 +25,7 @@ class Countdown:
 
     def __init__(self, losses):
         self.model = torch.nn.Linear(1, 1, bias=False)
-        self.optimiser = torch.optim.AdamW(self.model.parameters())
+        self.optimizer = torch.optim.AdamW(self.model.parameters())
         self.losses = losses
 
     def train_epoch(self, epoch):
