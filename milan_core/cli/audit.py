@@ -1,96 +1,96 @@
-"""`milan audit`: units whose description answers a query, counted, compared and reviewed."""
+"""`milan audit`: units of described networks whose description matches a query."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import json_value, stage, verb
-from milan_core.core.stages import code_version
+from milan_core.core.errors import UserError
+from milan_core.core.files import write_csv
+from milan_core.scoring.options import Query
+from milan_core.scoring.units import UnitKey
+
+TABLE = "descriptions.csv"
+UNITS = ("model", "query", "layer", "unit", "description")
 
 
 def register(subparsers: Any) -> None:
-    """Add the stage."""
-    verbs = stage(subparsers, "audit", "units that answer a query, between twin networks")
-    parser = verb(
-        verbs,
-        "count",
-        "count matching units per layer and write the review sheet",
-        "milan audit count --options @audit.json --descriptions A.csv B.csv --exemplars ..."
-        " --datasets ... --out results/audit/counts.csv",
-        _count,
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "audit",
+        help="units whose description matches a query",
+        description="Search descriptions for units that match a query: a shipped one, or words.",
+        epilog="example: milan audit results/resnet_mini results/alexnet_mini --words dog dogs",
     )
-    _add_networks(parser)
-    parser.add_argument("--out", type=Path, required=True, help="counts.csv")
-    parser = verb(
-        verbs,
-        "recount",
-        "count again from the answers of the review sheet",
-        "milan audit recount --options @audit.json ... --units units.csv --review review.csv"
-        " --out results/audit/recount.csv",
-        _recount,
+    parser.add_argument(
+        "sources", nargs="+", type=Path, metavar="SOURCE", help=f"a folder with {TABLE}, or a CSV"
     )
-    _add_networks(parser)
-    parser.add_argument("--units", type=Path, required=True, help="units.csv of the count")
-    parser.add_argument("--review", type=Path, required=True, help="answers, CSV or JSON")
-    parser.add_argument("--out", type=Path, required=True, help="recount.csv")
-    parser = verb(
-        verbs,
-        "section",
-        "figure and sentences for the report",
-        "milan audit section --options @audit.json --out results/audit/section.json",
-        _section,
-    )
-    parser.add_argument("--options", type=json_value, required=True)
-    parser.add_argument("--reviewed", action="store_true", help="there is a recount")
-    parser.add_argument("--out", type=Path, required=True, help="section.json beside the tables")
+    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--query", help="a shipped query, such as faces")
+    chosen.add_argument("--words", nargs="+", help="any of these words or phrases")
+    parser.add_argument("--exclude", nargs="+", default=[], help="phrases that do not count")
+    parser.add_argument("--substring", action="store_true", help="match parts of words as well")
+    parser.add_argument("--out", type=Path, help="folder for counts.csv and units.csv")
+    parser.set_defaults(run=_audit)
 
 
-def _add_networks(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--options", type=json_value, required=True, help="networks and queries")
-    for name in ("descriptions", "exemplars", "datasets"):
-        parser.add_argument(f"--{name}", nargs="+", type=Path, required=True)
-    parser.add_argument("--truth", nargs="*", type=Path, default=[], help="truth.csv files")
-    parser.add_argument("--seed", type=int, default=0)
+def _audit(arguments: argparse.Namespace) -> None:
+    from milan_core.experiments.audit import tables
+    from milan_core.scoring.queries import matches
+
+    label, query = _query(arguments)
+    described = _read(arguments.sources)
+    matching = {
+        name: [key for key, text in texts.items() if matches(text, query)]
+        for name, texts in described.items()
+    }
+    layers = {name: _layers(texts) for name, texts in described.items()}
+    by_source = {(name, label, tables.DESCRIPTION): keys for name, keys in matching.items()}
+    counts = tables.count_rows(by_source, layers)
+    units = [
+        (name, label, *key, described[name][key]) for name, keys in matching.items() for key in keys
+    ]
+    for name, _, layer, matched, total, *_ in counts:
+        print(f"{name}\t{layer}\t{matched} of {total}")
+    for name, _, layer, unit, text in units:
+        print(f"{name}\t{layer}\t{unit}\t{text}")
+    if arguments.out:
+        write_csv(arguments.out / "counts.csv", tables.COUNTS, counts)
+        write_csv(arguments.out / "units.csv", UNITS, units)
 
 
-def _inputs(arguments: argparse.Namespace) -> list[Path]:
-    names = ("descriptions", "exemplars", "truth", "datasets")
-    return [path for name in names for path in getattr(arguments, name)]
+def _query(arguments: argparse.Namespace) -> tuple[str, Query]:
+    """The query and its name in the tables."""
+    from milan_core.scoring.queries import choose_queries
+
+    if arguments.query:
+        if arguments.exclude or arguments.substring:
+            raise UserError("--exclude and --substring belong to --words; a query has its own")
+        return arguments.query, choose_queries([arguments.query], {}, "--query")[arguments.query]
+    match = "substring" if arguments.substring else "words"
+    query = Query(words=arguments.words, exclude=arguments.exclude, match=match)
+    return " ".join(arguments.words), query
 
 
-def _count(arguments: argparse.Namespace) -> None:
-    from milan_core.core import provenance
-    from milan_core.experiments.audit.networks import run_audit
+def _read(sources: list[Path]) -> dict[str, dict[UnitKey, str]]:
+    """Descriptions by the name of each source: that of the folder, or of another table's file."""
+    from milan_core.scoring.tables import read_descriptions
 
-    with provenance.step(
-        "audit_count",
-        arguments.out.parent,
-        inputs=_inputs(arguments),
-        options=arguments.options,
-        seed=arguments.seed,
-        code=code_version("audit"),
-    ):
-        run_audit(arguments)
-
-
-def _recount(arguments: argparse.Namespace) -> None:
-    from milan_core.core import provenance
-    from milan_core.experiments.audit.networks import run_recount
-
-    with provenance.step(
-        "audit_recount",
-        arguments.out.parent,
-        inputs=[*_inputs(arguments), arguments.units, arguments.review],
-        options=arguments.options,
-        code=code_version("audit"),
-        filename="recount.provenance.json",
-    ):
-        run_recount(arguments, arguments.units, arguments.review)
+    described: dict[str, dict[UnitKey, str]] = {}
+    for source in sources:
+        path = source.resolve() / TABLE if source.is_dir() else source.resolve()
+        name = path.parent.name if path.name == TABLE else path.stem
+        if name in described:
+            raise UserError(f"two sources are called {name!r}; rename one of them")
+        described[name] = read_descriptions(path)
+    return described
 
 
-def _section(arguments: argparse.Namespace) -> None:
-    from milan_core.experiments.audit.section import write_audit_section
-
-    write_audit_section(arguments.out.parent, arguments.options, arguments.reviewed)
+def _layers(units: Mapping[UnitKey, str]) -> dict[str, int]:
+    """Number of units of each layer."""
+    counts: dict[str, int] = {}
+    for layer, _ in units:
+        counts[layer] = counts.get(layer, 0) + 1
+    return counts

@@ -23,13 +23,11 @@ STAGES: dict[str, tuple[str, list[str]]] = {
         "exemplars",
         ["exemplars.mine", "exemplars.store", "networks.zoo", "images.store"],
     ),
-    "audit": ("audit", ["experiments.audit.networks", "experiments.audit.section"]),
 }
 # Files that code reads beside itself, by the package that reads them.
 BESIDE = {
     "milan_core.images.fetch": ["milan_core/images/fetch/registry.yaml"],
     "milan_core.world": ["milan_core/world/*.yaml"],
-    "milan_core.experiments.audit": ["milan_core/experiments/audit/templates/*"],
     "milan_core.ops": ["csrc/**/*"],
 }
 # Not part of any result of the workflow: recorded beside artefacts, or for interactive use only.

@@ -14,9 +14,6 @@ from milan_core.config import Config
 from milan_core.core.files import canonical_json, file_sha256, text_hash
 from milan_core.core.stages import closure, file_of
 from milan_core.describers.plan import scored_variants, varied
-from milan_core.experiments.audit.plan import audit_params as audit_params
-from milan_core.experiments.audit.plan import audited as audited
-from milan_core.experiments.audit.plan import has_truth as has_truth
 from milan_core.networks.plan import fetched_weights
 from milan_core.plan.splits import (
     Split,

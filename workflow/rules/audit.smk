@@ -1,9 +1,22 @@
+# Audit: units whose description matches a query, counted and reviewed (paper section 6).
+from milan_core.experiments.audit import plan as audit_plan
+
+AUDITED = audit_plan.audited(CONFIG)
+AUDIT_OPTIONS = canonical(audit_plan.audit_options(CONFIG) if CONFIG.audit else None)
+REVIEW = CONFIG.audit.review if CONFIG.audit else None
+
+
 rule audit_count:
     input:
-        descriptions=audited("descriptions.csv"),
-        exemplars=audited("exemplars/exemplars.safetensors"),
-        truth=audited_truth,
-        datasets=audited_datasets,
+        descriptions=collect("<results>/{model}/descriptions.csv", model=AUDITED),
+        exemplars=collect(
+            "<results>/{model}/exemplars/exemplars.safetensors", model=AUDITED
+        ),
+        datasets=[dataset_folder(CONFIG.model_zoo[name].dataset) for name in AUDITED],
+        truth=collect(
+            "<results>/{model}/annotations/truth.csv",
+            model=[name for name in AUDITED if audit_plan.has_truth(CONFIG, name)],
+        ),
     output:
         counts="<results>/audit/counts.csv",
         changes="<results>/audit/changes.csv",
@@ -19,26 +32,24 @@ rule audit_count:
     resources:
         mem="8GB",
     params:
-        options=plan.audit_params(CONFIG),
+        options=AUDIT_OPTIONS,
         seed=CONFIG.seed,
-        code=code_version("audit"),
+        code=step_code("audit.count"),
     shell:
-        "milan --log {log} audit count --options {params.options:q} --descriptions {input.descriptions}"
-        " --exemplars {input.exemplars} --truth {input.truth} --datasets {input.datasets}"
-        " --seed {params.seed} --out {output.counts}"
+        command("audit.count")
 
 
 rule audit_recount:
     input:
-        descriptions=audited("descriptions.csv"),
-        exemplars=audited("exemplars/exemplars.safetensors"),
-        truth=audited_truth,
-        datasets=audited_datasets,
+        exemplars=collect(
+            "<results>/{model}/exemplars/exemplars.safetensors", model=AUDITED
+        ),
         units="<results>/audit/units.csv",
         review=REVIEW or [],
     output:
         counts="<results>/audit/recount.csv",
         changes="<results>/audit/recount_changes.csv",
+        record="<results>/audit/recount.provenance.json",
     log:
         "<logs>/audit/recount.log",
     benchmark:
@@ -49,12 +60,10 @@ rule audit_recount:
     resources:
         mem="4GB",
     params:
-        options=plan.audit_params(CONFIG),
-        code=code_version("audit"),
+        options=AUDIT_OPTIONS,
+        code=step_code("audit.recount"),
     shell:
-        "milan --log {log} audit recount --options {params.options:q} --descriptions {input.descriptions}"
-        " --exemplars {input.exemplars} --truth {input.truth} --datasets {input.datasets}"
-        " --units {input.units} --review {input.review} --out {output.counts}"
+        command("audit.recount")
 
 
 rule audit_section:
@@ -64,25 +73,26 @@ rule audit_section:
         units="<results>/audit/units.csv",
         review="<results>/audit/review",
         recount="<results>/audit/recount.csv" if REVIEW else [],
+        recount_changes="<results>/audit/recount_changes.csv" if REVIEW else [],
     output:
-        section="<results>/audit/section.json",
         figure=(
             "<results>/audit/change.svg" if CONFIG.audit and CONFIG.audit.pairs else []
         ),
+        section="<results>/audit/section.json",
+        record="<results>/audit/provenance.json",
     log:
         "<logs>/audit/section.log",
     conda:
         "../../envs/milan.yaml"
     threads: 1
     params:
-        options=plan.audit_params(CONFIG),
-        reviewed="--reviewed" if REVIEW else "",
-        code=code_version("audit"),
+        options=AUDIT_OPTIONS,
+        code=step_code("audit.section"),
     shell:
-        "milan --log {log} audit section --options {params.options:q} {params.reviewed} --out {output.section}"
+        command("audit.section")
 
 
 rule audit:
     input:
-        "<results>/audit/section.json" if CONFIG.audit else [],
+        rules.audit_section.output if CONFIG.audit else [],
     localrule: True

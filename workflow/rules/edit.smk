@@ -1,4 +1,5 @@
 # Editing: units that read a spurious cue are ablated (paper section 7).
+from milan_core.experiments.audit import plan as audit_plan
 from milan_core.experiments.edit import plan as edit_plan
 
 EDITED = edit_plan.edited(CONFIG)
@@ -13,7 +14,7 @@ def edit_datasets(wildcards):
 def edit_truth(wildcards):
     """Ground truth of the edited network, where its probe images have it."""
     truth = f"{RESULTS}/{wildcards.model}/annotations/truth.csv"
-    return truth if plan.has_truth(CONFIG, wildcards.model) else []
+    return truth if audit_plan.has_truth(CONFIG, wildcards.model) else []
 
 
 def edit_training(wildcards):

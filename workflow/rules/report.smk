@@ -11,7 +11,9 @@ SECTIONS = {
     "controls": [rules.controls_section, rules.generalization_table],
     "decoding": [rules.decoding_table],
     "variants": [rules.variants_table],
-    "audit": [rules.audit_section, rules.audit_count],
+    "audit": [rules.audit_section, rules.audit_count, rules.audit_recount][
+        : 3 if REVIEW else 2
+    ],
     "edit": [rules.edit_table],
 }
 REPORTED = [SECTIONS[name] for name in report_plan.experiments(CONFIG)]

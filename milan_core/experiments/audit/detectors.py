@@ -69,22 +69,22 @@ def opinions(
     detector: Detector,
     boxes: dict[int, Boxes] | None = None,
 ) -> dict[UnitKey, float]:
-    """Share of each unit's exemplars in which a detected thing covers the mask.
+    """Share of each unit's exemplars in which a detected box covers enough of the mask.
 
-    `images` are those the exemplars were mined in, uint8 (N, H, W, 3). `boxes` keeps what was found
-    by image for the next call.
+    `images` are those the exemplars were mined in, uint8 (N, H, W, 3). `boxes` keeps the detections
+    by image id, for this call and the next.
     """
     boxes = {} if boxes is None else boxes
-    found = {}
+    shares = {}
     for layer, unit in units:
         ids = exemplars.ids(layer)[unit]
         masks = exemplars.masks(layer, images.shape[1], units=[unit])[0]
         hits = 0
-        for place, image in enumerate(ids.tolist()):
+        for index, image in enumerate(ids.tolist()):
             if image < 0:
                 continue
             if image not in boxes:
                 boxes[image] = detector(np.asarray(images[image]))
-            hits += covered(masks[place], boxes[image]) >= MASK_SHARE
-        found[layer, unit] = hits / max(int((ids >= 0).sum()), 1)
-    return found
+            hits += covered(masks[index], boxes[image]) >= MASK_SHARE
+        shares[layer, unit] = hits / max(int((ids >= 0).sum()), 1)
+    return shares

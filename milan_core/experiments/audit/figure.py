@@ -1,4 +1,4 @@
-"""Figure of the audit, after the paper's figure 5: counts of twins, and per layer beside."""
+"""Figure of the audit, after the paper's figure 5: counts of each pair, and per layer beside."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milan_core.core.drawing import INK, PALETTE, render
-from milan_core.experiments.audit import counts
+from milan_core.experiments.audit import tables
+from milan_core.experiments.audit.options import AuditOptions
 
 Row = Mapping[str, Any]
 SOURCES = {
-    counts.DESCRIPTION: "by generated descriptions",
-    counts.TRUTH: "by known concepts",
-    counts.DETECTOR: "by their description, confirmed by a face detector",
-    counts.REVIEW: "by their description, confirmed by people",
+    tables.DESCRIPTION: "by generated descriptions",
+    tables.TRUTH: "by known concepts",
+    tables.DETECTOR: "by their description, confirmed by a face detector",
+    tables.REVIEW: "by their description, confirmed by people",
 }
 
 
-def change_figure(changes: Sequence[Row], options: Mapping[str, Any]) -> str:
+def change_figure(changes: Sequence[Row], options: AuditOptions) -> str:
     """SVG: a row of panels per query; one line per pair and source, and counts per layer beside.
 
-    A source that does not know both twins of a pair has no line for it.
+    A source that does not know both networks of a pair has no line for it.
     """
-    pairs = [pair["name"] for pair in options["pairs"]]
-    queries = [query for query in options["queries"] if any(r["query"] == query for r in changes)]
+    pairs = [pair.name for pair in options.pairs]
+    queries = [query for query in options.queries if any(r["query"] == query for r in changes)]
     height = 1.4 + 0.26 * max(max((len(_totals(changes, q, pairs)) for q in queries), default=0), 5)
 
     def draw(figure: Any) -> None:
@@ -33,8 +34,8 @@ def change_figure(changes: Sequence[Row], options: Mapping[str, Any]) -> str:
             sources = list(dict.fromkeys(source for source, _ in totals))
             _dumbbells(left, totals, sources)
             left.set_title(f"units that answer '{query}'")
-            own = [r for r in changes if r["query"] == query and r["source"] == sources[0]]
-            shown = _layers(right, [row for row in own if row["pair"] in pairs])
+            rows = [r for r in changes if r["query"] == query and r["source"] == sources[0]]
+            shown = _layers(right, [row for row in rows if row["pair"] in pairs])
             several = f", {shown} of {len(pairs)} pairs" if shown < len(pairs) else ""
             right.set_title(f"per layer, {SOURCES[sources[0]]}{several}")
 
@@ -43,20 +44,20 @@ def change_figure(changes: Sequence[Row], options: Mapping[str, Any]) -> str:
 
 def _totals(changes: Sequence[Row], query: str, pairs: Sequence[str]) -> dict[tuple[str, str], Row]:
     """Counts over all layers by source and pair, in this order."""
-    rows = [row for row in changes if row["query"] == query and row["layer"] == counts.ALL]
-    known = {(row["source"], row["pair"]): row for row in rows}
+    rows = [row for row in changes if row["query"] == query and row["layer"] == tables.ALL]
+    by_key = {(row["source"], row["pair"]): row for row in rows}
     sources = dict.fromkeys(row["source"] for row in rows)
     keys = [(source, pair) for source in sources for pair in pairs]
-    return {key: known[key] for key in keys if key in known}
+    return {key: by_key[key] for key in keys if key in by_key}
 
 
 def _dumbbells(axis: Any, totals: Mapping[tuple[str, str], Row], sources: Sequence[str]) -> None:
-    for place, ((source, _), row) in enumerate(totals.items()):
+    for height, ((source, _), row) in enumerate(totals.items()):
         colour = PALETTE[sources.index(source) % len(PALETTE)]
         ends = float(row["original"]), float(row["changed"])
-        axis.plot(ends, (place, place), color=colour, lw=1.2)
-        axis.plot(ends[0], place, "o", color=colour, ms=6)
-        axis.plot(ends[1], place, "o", mec=colour, mfc="white", ms=6)
+        axis.plot(ends, (height, height), color=colour, lw=1.2)
+        axis.plot(ends[0], height, "o", color=colour, ms=6)
+        axis.plot(ends[1], height, "o", mec=colour, mfc="white", ms=6)
     axis.set_yticks(range(len(totals)), [f"{pair}, {source}" for source, pair in totals])
     axis.invert_yaxis()
     axis.set_xlim(left=-0.5)
@@ -69,15 +70,15 @@ def _layers(axis: Any, rows: Sequence[Row]) -> int:
     """
     of_pair: dict[str, dict[str, Row]] = {}
     for row in rows:
-        if row["layer"] != counts.ALL:
+        if row["layer"] != tables.ALL:
             of_pair.setdefault(row["pair"], {})[row["layer"]] = row
     alike: dict[tuple[str, ...], list[dict[str, Row]]] = {}
-    for found in of_pair.values():
-        alike.setdefault(tuple(found), []).append(found)
+    for per_layer in of_pair.values():
+        alike.setdefault(tuple(per_layer), []).append(per_layer)
     layers, shown = max(alike.items(), key=lambda item: len(item[1]), default=((), []))
     for shift, side, filled in ((-0.2, "original", True), (0.2, "changed", False)):
         axis.bar(
-            [place + shift for place in range(len(layers))],
+            [index + shift for index in range(len(layers))],
             [sum(float(pair[layer][side]) for pair in shown) / len(shown) for layer in layers],
             0.36,
             facecolor=PALETTE[0] if filled else "none",

@@ -1,4 +1,4 @@
-"""Section `audit`: which networks are searched for units that match a query (paper section 6)."""
+"""Options of the audit: which networks are searched for units that match a query (section 6)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,37 @@ class Pair(Section):
 
     name: Name = Field(description="Name of the pair in tables and figures")
     original: Name = Field(description="Network trained on the images as they are")
-    changed: Name = Field(description="Its twin, trained on the changed images")
+    changed: Name = Field(description="Network trained on the changed images")
 
 
-class AuditSpec(Section):
-    """Counts of units whose description matches a query, with a review sheet for people."""
+class AuditedNetwork(Section):
+    """One audited network as the job sees it."""
+
+    name: Name
+    dataset: Name = Field(description="Its probe data set")
+    known: bool = Field(False, description="Its probe images have ground truth")
+
+
+class AuditChoice(Section):
+    """What the configuration and the jobs share."""
 
     pairs: list[Pair] = Field([], description="Networks to compare; paper figure 5")
-    models: list[Name] = Field([], description="Networks to audit without a twin")
+    detector: bool = Field(True, description="Run detectors as a second opinion, labelled as such")
+
+
+class AuditOptions(AuditChoice):
+    """What the jobs are asked."""
+
+    networks: list[AuditedNetwork] = Field(min_length=1, description="In the order of the files")
+    queries: dict[Name, Query] = Field(min_length=1, description="Queries by name")
+
+
+class AuditSpec(AuditChoice):
+    """Counts of units whose description matches a query, with a review sheet for people."""
+
+    models: list[Name] = Field([], description="Networks to audit outside of pairs")
     queries: list[Name] = Field(["faces"], min_length=1, description="Names of queries")
     own_queries: dict[Name, Query] = Field({}, description="Queries beside the shipped ones")
     review: str | None = Field(
         None, description="Answers saved by the review sheet (CSV or JSON), to count again from"
     )
-    detector: bool = Field(True, description="Run detectors as a second opinion, labelled as such")

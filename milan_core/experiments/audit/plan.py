@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import canonical_json
+from milan_core.experiments.audit.options import AuditedNetwork, AuditOptions
 from milan_core.scoring.queries import choose_queries
 
 
@@ -22,26 +22,19 @@ def has_truth(config: Config, model: str) -> bool:
     return config.dataset_zoo[config.model_zoo[model].dataset].has_truth
 
 
-def audit_params(config: Config) -> str:
-    """The canonical JSON of what the audit is asked."""
+def audit_options(config: Config) -> AuditOptions:
+    """What the jobs of the audit are asked."""
     spec = config.audit
-    if spec is None:
-        return "null"
+    assert spec is not None
+    networks = [
+        AuditedNetwork(
+            name=name, dataset=config.model_zoo[name].dataset, known=has_truth(config, name)
+        )
+        for name in audited(config)
+    ]
     queries = choose_queries(spec.queries, spec.own_queries, "config: audit.queries")
-    return canonical_json(
-        {
-            "pairs": [pair.model_dump() for pair in spec.pairs],
-            "models": [
-                {
-                    "name": name,
-                    "dataset": config.model_zoo[name].dataset,
-                    "known": has_truth(config, name),
-                }
-                for name in audited(config)
-            ],
-            "queries": {name: query.model_dump() for name, query in queries.items()},
-            "detector": spec.detector,
-        }
+    return AuditOptions(
+        pairs=spec.pairs, networks=networks, queries=queries, detector=spec.detector
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json, text_hash, write_bytes, write_text
@@ -32,7 +33,7 @@ def write_review(
     folder: Path,
     matched: Sequence[tuple[str, str, UnitKey]],
     networks: Mapping[str, Audited],
-    images: Mapping[str, Any],
+    images: Mapping[str, np.ndarray],
     seed: int,
 ) -> None:
     """Write index.html and one picture per unit into `folder`.
@@ -42,8 +43,8 @@ def write_review(
     order = generator(seed, "review").permutation(len(matched))
     thumbnails = {name: sheets.Thumbnails(array) for name, array in images.items()}
     rows = []
-    for place in order.tolist():
-        model, query, key = matched[place]
+    for index in order.tolist():
+        model, query, key = matched[index]
         identity = review_id(model, query, key)
         exemplars = networks[model].exemplars
         masks = exemplars.masks(key[0], sheets.TILE, units=[key[1]])[0]
@@ -111,9 +112,9 @@ def confirmed(
             f"{path}: {len(missing)} of {len(by_id)} questions have no answer; answer all of them "
             "on the review page and save again"
         )
-    found: dict[tuple[str, str], list[UnitKey]] = {}
+    kept: dict[tuple[str, str], list[UnitKey]] = {}
     for identity, (model, query, key) in by_id.items():
-        units = found.setdefault((model, query), [])
+        units = kept.setdefault((model, query), [])
         if answers[identity]:
             units.append(key)
-    return found
+    return kept

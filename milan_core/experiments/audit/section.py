@@ -1,16 +1,14 @@
-"""What the audit tells the report: figure, tables and sentences that follow from the counts."""
+"""The report's section on the audit: tables, captions, sentences that follow from the counts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from milan_core.core.drawing import write_figure
-from milan_core.core.files import read_csv
-from milan_core.core.section import Column, Link, Picture, Section, Table, write_section
-from milan_core.experiments.audit import counts
-from milan_core.experiments.audit.figure import SOURCES, change_figure
+from milan_core.core.section import Column, Link, Picture, Section, Table
+from milan_core.experiments.audit import tables
+from milan_core.experiments.audit.figure import SOURCES
+from milan_core.experiments.audit.options import AuditOptions
 
 Row = Mapping[str, str]
 PUBLISHED = (213, 142)  # face units of 12 networks on sharp and on blurred ImageNet (figure 5)
@@ -35,28 +33,36 @@ CHANGE_COLUMNS = (
 )
 
 
-def write_audit_section(folder: Path, options: Mapping[str, Any], reviewed: bool) -> None:
-    """Write change.svg (when there are pairs) and section.json into `folder`."""
-    table = read_csv(folder / "counts.csv", counts.COUNTS)
-    changes = read_csv(folder / "changes.csv", counts.CHANGES)
-    if reviewed:
-        changes = [*changes, *read_csv(folder / "recount_changes.csv", counts.CHANGES)]
+@dataclass(frozen=True)
+class AuditPaths:
+    """Files of the section, relative to it; `recount` and `figure` only where they exist."""
+
+    counts: str
+    changes: str
+    units: str
+    review: str
+    recount: str | None = None
+    figure: str | None = None
+
+
+def audit_section(
+    counts: Sequence[Row], changes: Sequence[Row], options: AuditOptions, paths: AuditPaths
+) -> Section:
+    """The section; `changes` include those of the recount, if there is one."""
     items: list[Table | Picture | Link] = []
-    if options["pairs"]:
-        write_figure(folder / "change.svg", change_figure(changes, options))
-        items.append(Picture("change.svg", FIGURE))
-        items.append(Table("changes.csv", CHANGE_CAPTION, CHANGE_COLUMNS, folded=True))
-    items.append(Table("counts.csv", COUNT_CAPTION, COUNT_COLUMNS, folded=True))
-    if reviewed:
-        items.append(Table("recount.csv", "Units that people confirmed.", COUNT_COLUMNS))
-    items.append(Table("units.csv", UNITS_CAPTION, UNIT_COLUMNS, folded=True))
-    items.append(Link("review/index.html", "Review sheet: say yes or no for each matched unit"))
-    paragraphs = [*_pair_sentences(changes, options), *_single_sentences(table, options)]
-    paragraphs.append(LIMITS if options["detector"] else LIMITS.split(" A detector")[0])
-    if not reviewed:
+    if paths.figure:
+        items.append(Picture(paths.figure, FIGURE))
+        items.append(Table(paths.changes, CHANGE_CAPTION, CHANGE_COLUMNS, folded=True))
+    items.append(Table(paths.counts, COUNT_CAPTION, COUNT_COLUMNS, folded=True))
+    if paths.recount:
+        items.append(Table(paths.recount, "Units that people confirmed.", COUNT_COLUMNS))
+    items.append(Table(paths.units, UNITS_CAPTION, UNIT_COLUMNS, folded=True))
+    items.append(Link(paths.review, "Review sheet: say yes or no for each matched unit"))
+    paragraphs = [*_pair_sentences(changes, options), *_single_sentences(counts, options)]
+    paragraphs.append(LIMITS if options.detector else LIMITS.split(" A detector")[0])
+    if not paths.recount:
         paragraphs.append(UNREVIEWED)
-    section = Section("audit", "Auditing: which units answer a query", 60, paragraphs, items)
-    write_section(folder / "section.json", section)
+    return Section("audit", "Auditing: which units answer a query", 60, paragraphs, items)
 
 
 FIGURE = (
@@ -95,23 +101,27 @@ UNREVIEWED = (
 )
 
 
-def _pair_sentences(changes: Sequence[Row], options: Mapping[str, Any]) -> list[str]:
-    pairs = [pair["name"] for pair in options["pairs"]]
-    found = []
-    for query in options["queries"] if pairs else []:
+def _pair_sentences(changes: Sequence[Row], options: AuditOptions) -> list[str]:
+    """For each query and source how the pairs differ, and what the paper found."""
+    pairs = [pair.name for pair in options.pairs]
+    sentences = []
+    for query in options.queries if pairs else []:
         rows = {
             (row["source"], row["pair"]): row
             for row in changes
-            if row["query"] == query and row["layer"] == counts.ALL
+            if row["query"] == query and row["layer"] == tables.ALL
         }
         for source in dict.fromkeys(source for source, _ in rows):
-            own = [rows[source, pair] for pair in pairs if (source, pair) in rows]
-            over = rows.get((source, counts.ALL))
-            found.append(_compare(query, source, own, over))
+            each = [rows[source, pair] for pair in pairs if (source, pair) in rows]
+            sentences.append(_compare(query, source, each, rows.get((source, tables.ALL))))
         if query.startswith("faces"):
-            found.append(_published([r for (s, p), r in rows.items() if s == counts.DESCRIPTION
-                                     and p != counts.ALL]))  # fmt: skip
-    return found
+            described = [
+                row
+                for (source, pair), row in rows.items()
+                if source == tables.DESCRIPTION and pair != tables.ALL
+            ]
+            sentences.append(_published(described))
+    return sentences
 
 
 def _compare(query: str, source: str, rows: Sequence[Row], over: Row | None) -> str:
@@ -156,13 +166,12 @@ def _published(rows: Sequence[Row]) -> str:
     )
 
 
-def _single_sentences(table: Sequence[Row], options: Mapping[str, Any]) -> list[str]:
-    paired = {pair[side] for pair in options["pairs"] for side in ("original", "changed")}
-    found = []
-    for row in table:
-        if row["model"] not in paired and row["layer"] == counts.ALL:
-            found.append(
-                f"{row['model']}, query {row['query']!r}, {SOURCES[row['source']]}: "
-                f"{row['matched']} of {row['units']} units."
-            )
-    return found
+def _single_sentences(counts: Sequence[Row], options: AuditOptions) -> list[str]:
+    """The counts of networks outside of pairs."""
+    paired = {name for pair in options.pairs for name in (pair.original, pair.changed)}
+    return [
+        f"{row['model']}, query {row['query']!r}, {SOURCES[row['source']]}: "
+        f"{row['matched']} of {row['units']} units."
+        for row in counts
+        if row["model"] not in paired and row["layer"] == tables.ALL
+    ]

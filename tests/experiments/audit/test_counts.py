@@ -5,7 +5,8 @@ import math
 import pytest
 from scipy.stats import beta, hypergeom
 
-from milan_core.experiments.audit import counts
+from milan_core.experiments.audit import tables
+from milan_core.experiments.audit.options import Pair
 from milan_core.scoring.proportions import (
     difference_interval,
     exact_interval,
@@ -46,13 +47,13 @@ def test_mean_interval_is_students():
 
 LAYERS = {name: {"a": 4, "b": 2} for name in ("o1", "c1", "o2", "c2")}
 PAIRS = [
-    {"name": "p1", "original": "o1", "changed": "c1"},
-    {"name": "p2", "original": "o2", "changed": "c2"},
+    Pair(name="p1", original="o1", changed="c1"),
+    Pair(name="p2", original="o2", changed="c2"),
 ]
 
 
 def found():
-    kind = counts.DESCRIPTION
+    kind = tables.DESCRIPTION
     return {
         ("o1", "faces", kind): [("a", 0), ("a", 3), ("b", 1)],
         ("c1", "faces", kind): [("a", 0)],
@@ -62,26 +63,26 @@ def found():
 
 
 def test_counts_per_layer_add_up():
-    rows = counts.count_rows(found(), LAYERS)
+    rows = tables.count_rows(found(), LAYERS)
     table = {tuple(row[:3]): row[3:5] for row in rows}
     assert table["o1", "faces", "a"] == [2, 4]
     assert table["o1", "faces", "b"] == [1, 2]
-    assert table["o1", "faces", counts.ALL] == [3, 6]
-    assert table["c2", "faces", counts.ALL] == [0, 6]
+    assert table["o1", "faces", tables.ALL] == [3, 6]
+    assert table["c2", "faces", tables.ALL] == [0, 6]
 
 
 def test_changes_and_their_mean_over_pairs():
-    rows = counts.change_rows(found(), LAYERS, PAIRS)
+    rows = tables.change_rows(found(), LAYERS, PAIRS)
     table = {(row[0], row[3]): row for row in rows}
     assert table["p1", "all"][4:8] == [3, 1, 6, 2]
     assert table["p1", "all"][10] == pytest.approx(exact_test((3, 6), (1, 6)))
     mean, low, high = mean_interval([2, 2])
-    assert table[counts.ALL, "all"][4:] == [2.5, 0.5, 6, mean, low, high, ""]
-    assert [row[0] for row in counts.change_rows(found(), LAYERS, PAIRS[:1])] == ["p1"] * 3
+    assert table[tables.ALL, "all"][4:] == [2.5, 0.5, 6, mean, low, high, ""]
+    assert [row[0] for row in tables.change_rows(found(), LAYERS, PAIRS[:1])] == ["p1"] * 3
 
 
 def test_no_units_at_all_claim_no_certainty():
     empty = {("o1", "q", "truth"): [], ("c1", "q", "truth"): []}
-    row = counts.change_rows(empty, LAYERS, PAIRS[:1])[-1]
+    row = tables.change_rows(empty, LAYERS, PAIRS[:1])[-1]
     assert row[7] == 0
     assert row[8] < 0 < row[9]

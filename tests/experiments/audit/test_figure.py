@@ -2,13 +2,14 @@
 
 import re
 
-from milan_core.experiments.audit import counts
+from milan_core.experiments.audit import tables
 from milan_core.experiments.audit.figure import change_figure
+from milan_core.experiments.audit.options import AuditedNetwork, AuditOptions, Pair
 
 LAYERS = {
     "a": {"one": 4, "two": 6}, "b": {"one": 4, "two": 6}, "c": {"other": 20},
 }  # fmt: skip
-PAIRS = [{"name": f"p{x}", "original": x, "changed": f"{x}_twin"} for x in LAYERS]
+PAIRS = [Pair(name=f"p{x}", original=x, changed=f"{x}_twin") for x in LAYERS]
 
 
 def changes():
@@ -17,28 +18,30 @@ def changes():
     for model, own in layers.items():
         layer = next(iter(own))
         units = [(layer, unit) for unit in range(1 if model.endswith("twin") else 3)]
-        found[model, "faces", counts.DESCRIPTION] = units
-        found[model, "hands", counts.DESCRIPTION] = []
+        found[model, "faces", tables.DESCRIPTION] = units
+        found[model, "hands", tables.DESCRIPTION] = []
         if model.startswith("a"):
-            found[model, "faces", counts.TRUTH] = units
-    rows = counts.change_rows(found, layers, PAIRS)
-    return [dict(zip(counts.CHANGES, map(str, row), strict=True)) for row in rows]
+            found[model, "faces", tables.TRUTH] = units
+    rows = tables.change_rows(found, layers, PAIRS)
+    return [dict(zip(tables.CHANGES, map(str, row), strict=True)) for row in rows]
 
 
 def test_means_over_pairs_are_of_shared_layers_and_of_mean_sizes():
     rows = {
         (row["query"], row["source"], row["layer"]): row
         for row in changes()
-        if row["pair"] == counts.ALL
+        if row["pair"] == tables.ALL
     }
-    whole = rows["faces", counts.DESCRIPTION, counts.ALL]
+    whole = rows["faces", tables.DESCRIPTION, tables.ALL]
     assert (whole["original"], whole["changed"]) == ("3.0", "1.0")
     assert float(whole["units"]) == 40 / 3
-    assert not [key for key in rows if key[1] == counts.DESCRIPTION and key[2] != counts.ALL]
+    assert not [key for key in rows if key[1] == tables.DESCRIPTION and key[2] != tables.ALL]
 
 
 def test_every_query_has_its_panels_and_unknown_sources_no_line():
-    options = {"pairs": PAIRS, "queries": {"faces": {}, "hands": {}}}
+    queries = {name: {"words": [name]} for name in ("faces", "hands")}
+    networks = [AuditedNetwork(name=name, dataset="probe") for name in LAYERS]
+    options = AuditOptions(pairs=PAIRS, networks=networks, queries=queries)
     svg = change_figure(changes(), options)
     said = re.findall(r">([^<>]+)</text>", svg)
     assert "units that answer 'faces'" in said

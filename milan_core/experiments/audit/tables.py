@@ -1,4 +1,4 @@
-"""Counts of matching units per layer, and their change between twins (paper section 6, figure 5).
+"""Tables of the audit: units that match per layer, and changes within pairs (section 6, figure 5).
 
 `source` says who decided that a unit matches: `description` (the generated text), `truth` (the
 known concept of the probe images), `face detector`, or `review` (people with the review sheet).
@@ -7,40 +7,43 @@ known concept of the probe images), `face detector`, or `review` (people with th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
+from milan_core.core.files import read_csv
+from milan_core.experiments.audit.options import Pair
 from milan_core.scoring.proportions import (
     difference_interval,
     exact_interval,
     exact_test,
     mean_interval,
 )
-from milan_core.scoring.units import UnitKey
+from milan_core.scoring.units import UnitKey, unit_key
 
 COUNTS = ("model", "query", "layer", "matched", "units", "source", "share", "low", "high")
 CHANGES = (
     "pair", "query", "source", "layer", "original", "changed", "units",
     "change", "low", "high", "p",
 )  # fmt: skip
+UNITS = ("model", "query", "layer", "unit", "description", "concept", "truth", "detector")
 ALL = "all"
 DESCRIPTION, TRUTH, DETECTOR, REVIEW = "description", "truth", "face detector", "review"
 
-# (model, query, source) -> the units that match
-Found = Mapping[tuple[str, str, str], Collection[UnitKey]]
+Matches = Mapping[tuple[str, str, str], Collection[UnitKey]]  # by network, query, source
 Layers = Mapping[str, int]
 
 
 def in_layer(units: Collection[UnitKey], layers: Layers) -> dict[str, tuple[int, int]]:
     """(matching units, units) per layer, then of the whole network under `ALL`."""
-    found = {
+    per_layer = {
         layer: (sum(name == layer for name, _ in units), total) for layer, total in layers.items()
     }
-    return {**found, ALL: (len(units), sum(layers.values()))}
+    return {**per_layer, ALL: (len(units), sum(layers.values()))}
 
 
-def count_rows(found: Found, layers: Mapping[str, Layers]) -> list[list[object]]:
+def count_rows(matches: Matches, layers: Mapping[str, Layers]) -> list[list[object]]:
     """The rows of counts.csv; `share` has its exact interval."""
     rows: list[list[object]] = []
-    for (model, query, source), units in found.items():
+    for (model, query, source), units in matches.items():
         for layer, (count, total) in in_layer(units, layers[model]).items():
             low, high = exact_interval(count, total)
             share = count / total if total else 0.0
@@ -49,7 +52,7 @@ def count_rows(found: Found, layers: Mapping[str, Layers]) -> list[list[object]]
 
 
 def change_rows(
-    found: Found, layers: Mapping[str, Layers], pairs: Sequence[Mapping[str, str]]
+    matches: Matches, layers: Mapping[str, Layers], pairs: Sequence[Pair]
 ) -> list[list[object]]:
     """The rows of changes.csv: original less changed network, in units.
 
@@ -60,17 +63,17 @@ def change_rows(
     rows: list[list[object]] = []
     totals: dict[tuple[str, str, str], list[tuple[int, int, int]]] = {}
     for pair in pairs:
-        for query, source in _kinds(found, pair):
+        for query, source in _kinds(matches, pair):
             both = [
-                in_layer(found[pair[side], query, source], layers[pair[side]])
-                for side in ("original", "changed")
+                in_layer(matches[name, query, source], layers[name])
+                for name in (pair.original, pair.changed)
             ]
             for layer, first in both[0].items():
                 second = both[1][layer]
                 ends = [first[1] * value for value in difference_interval(first, second)]
                 p = exact_test(first, second)
                 rows.append(
-                    [pair["name"], query, source, layer, first[0], second[0], first[1],
+                    [pair.name, query, source, layer, first[0], second[0], first[1],
                      first[0] - second[0], ends[1], ends[2], p]
                 )  # fmt: skip
                 key = (query, source, layer)
@@ -84,10 +87,10 @@ def change_rows(
     return rows
 
 
-def _kinds(found: Found, pair: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+def _kinds(matches: Matches, pair: Pair) -> Iterable[tuple[str, str]]:
     """(query, source) that both networks of a pair have."""
-    for model, query, source in found:
-        if model == pair["original"] and (pair["changed"], query, source) in found:
+    for model, query, source in matches:
+        if model == pair.original and (pair.changed, query, source) in matches:
             yield query, source
 
 
@@ -98,3 +101,8 @@ def _over_pairs(key: tuple[str, str, str], values: Sequence[tuple[int, int, int]
     firsts, seconds = (sum(value[side] for value in values) / n for side in (0, 1))
     units = sum(total for *_, total in values) / n
     return [ALL, query, source, layer, firsts, seconds, units, mean, low, high, ""]
+
+
+def read_matched(path: Path) -> list[tuple[str, str, UnitKey]]:
+    """(network, query, unit) of every row of units.csv."""
+    return [(row["model"], row["query"], unit_key(row, path)) for row in read_csv(path, UNITS)]

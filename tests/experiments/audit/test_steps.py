@@ -1,6 +1,5 @@
 """The audit from files: comparisons that are refused, the review sheet, and the recount."""
 
-import argparse
 import json
 from html.parser import HTMLParser
 
@@ -9,11 +8,13 @@ import pytest
 from datasets_made import build_dataset
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv, read_json, write_csv, write_text
+from milan_core.core.files import read_csv, write_csv, write_text
+from milan_core.core.section import read_section
+from milan_core.core.step import Compute
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.experiments.audit.detectors import covered, opinions
-from milan_core.experiments.audit.networks import run_audit, run_recount
-from milan_core.experiments.audit.section import write_audit_section
+from milan_core.experiments.audit.options import AuditOptions, Pair
+from milan_core.experiments.audit.step import AuditCount, AuditRecount, AuditSection
 from milan_core.world.truth import write_truth
 
 QUERY = {
@@ -38,7 +39,7 @@ def exemplars(path, dataset, quantile=0.99, units=4):
 
 
 @pytest.fixture
-def files(tmp_path):
+def count(tmp_path):
     dataset = build_dataset("probe", {"kind": "shapes", "count": 12}, {}, tmp_path / "probe", 1)
     paths = {"descriptions": [], "exemplars": [], "truth": []}
     for name in ("one", "two"):
@@ -53,17 +54,46 @@ def files(tmp_path):
         for key, file in zip(paths, ("descriptions.csv", "exemplars.safetensors", "truth.csv"),
                              strict=True):  # fmt: skip
             paths[key].append(folder / file)
-    options = {
-        "pairs": [{"name": "pair", "original": "one", "changed": "two"}],
-        "models": [{"name": n, "dataset": "probe", "known": True} for n in ("one", "two")],
-        "queries": {"faces": QUERY},
-        "detector": True,
-    }
-    folder = tmp_path / "probe"
-    return argparse.Namespace(
-        **paths, datasets=[folder / "manifest.json", folder], options=options, seed=0,
-        out=tmp_path / "audit" / "counts.csv",
-    )  # fmt: skip
+    options = AuditOptions(
+        pairs=[Pair(name="pair", original="one", changed="two")],
+        networks=[{"name": name, "dataset": "probe", "known": True} for name in TEXTS],
+        queries={"faces": QUERY},
+    )
+    out = tmp_path / "audit"
+    return AuditCount(
+        options=options,
+        **paths,
+        datasets=[tmp_path / "probe"] * 2,
+        **{name: out / f"{name}.csv" for name in ("counts", "changes", "units")},
+        review=out / "review",
+    )
+
+
+def section_of(count, **recount):
+    """The section that is written on a count."""
+    step = AuditSection(
+        options=count.options,
+        **{name: getattr(count, name) for name in ("counts", "changes", "units", "review")},
+        **recount,
+        figure=count.counts.with_name("change.svg") if count.options.pairs else None,
+        section=count.counts.with_name("section.json"),
+    )
+    step.run(Compute())
+    return read_section(step.section)
+
+
+def recount(count, review):
+    """The count again with people's answers in the file `review`."""
+    step = AuditRecount(
+        options=count.options,
+        exemplars=count.exemplars,
+        units=count.units,
+        review=review,
+        counts=count.counts.with_name("recount.csv"),
+        changes=count.counts.with_name("recount_changes.csv"),
+    )
+    step.run(Compute())
+    return step
 
 
 def totals(path):
@@ -74,20 +104,20 @@ def totals(path):
     }
 
 
-def test_counts_by_description_and_by_truth(files):
-    run_audit(files)
-    found = totals(files.out)
+def test_counts_by_description_and_by_truth(count):
+    count.run(Compute())
+    found = totals(count.counts)
     assert found["one", "description"] == 2
     assert found["two", "description"] == 1
     assert found["one", "truth"] == 2
     assert found["two", "truth"] == 1
-    rows = read_csv(files.out.with_name("units.csv"))
+    rows = read_csv(count.units)
     assert [(row["model"], row["unit"], row["truth"]) for row in rows] == [
         ("one", "0", "1"), ("one", "2", "0"), ("two", "1", "0"),
     ]  # fmt: skip
-    before = {p.name: p.read_bytes() for p in files.out.parent.rglob("*") if p.is_file()}
-    run_audit(files)
-    assert before == {p.name: p.read_bytes() for p in files.out.parent.rglob("*") if p.is_file()}
+    before = {p.name: p.read_bytes() for p in count.counts.parent.rglob("*") if p.is_file()}
+    count.run(Compute())
+    assert before == {p.name: p.read_bytes() for p in count.counts.parent.rglob("*") if p.is_file()}
 
 
 class _Questions(HTMLParser):
@@ -100,8 +130,8 @@ class _Questions(HTMLParser):
             self.found.append(dict(attrs)["data-id"])
 
 
-def questions(files):
-    page = files.out.parent / "review" / "index.html"
+def questions(count):
+    page = count.review / "index.html"
     parser = _Questions()
     parser.feed(page.read_text())
     assert "one" not in page.read_text().split("<section", 1)[1].split("<script")[0].split()
@@ -109,23 +139,22 @@ def questions(files):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
-def test_a_recount_keeps_what_people_confirmed(files, suffix):
-    run_audit(files)
-    asked = questions(files)
+def test_a_recount_keeps_what_people_confirmed(count, suffix):
+    count.run(Compute())
+    asked = questions(count)
     assert len(asked) == len(set(asked)) == 3
-    assert all((files.out.parent / "review" / f"{name}.webp").is_file() for name in asked)
+    assert all((count.review / f"{name}.webp").is_file() for name in asked)
     answers = dict.fromkeys(asked, "no")
     answers[asked[0]] = "yes"
-    path = files.out.parent / f"review{suffix}"
+    path = count.counts.parent / f"review{suffix}"
     if suffix == ".json":
         write_text(path, json.dumps(answers))
     else:
         write_csv(path, ("id", "answer"), answers.items())
-    run_recount(files, files.out.with_name("units.csv"), path)
-    assert sum(totals(files.out.with_name("recount.csv")).values()) == 1
-    write_audit_section(files.out.parent, files.options, reviewed=True)
-    section = read_json(files.out.with_name("section.json"))
-    assert any("confirmed by people" in text for text in section["paragraphs"])
+    again = recount(count, path)
+    assert sum(totals(again.counts).values()) == 1
+    section = section_of(count, recount=again.counts, recount_changes=again.changes)
+    assert any("confirmed by people" in text for text in section.paragraphs)
 
 
 @pytest.mark.parametrize(
@@ -136,46 +165,50 @@ def test_a_recount_keeps_what_people_confirmed(files, suffix):
         (lambda answers: answers.update(dict.fromkeys(answers, "maybe")), "expected yes or no"),
     ],
 )
-def test_answers_that_cannot_be_counted(files, change, words):
-    run_audit(files)
-    answers = dict.fromkeys(questions(files), "yes")
+def test_answers_that_cannot_be_counted(count, change, words):
+    count.run(Compute())
+    answers = dict.fromkeys(questions(count), "yes")
     change(answers)
-    path = files.out.parent / "review.csv"
+    path = count.counts.parent / "review.csv"
     write_csv(path, ("id", "answer"), answers.items())
     with pytest.raises(UserError, match=words):
-        run_recount(files, files.out.with_name("units.csv"), path)
+        recount(count, path)
 
 
-def test_twins_probed_with_other_images_are_refused(files, tmp_path):
+def test_twins_probed_with_other_images_are_refused(count, tmp_path):
     other = build_dataset("other", {"kind": "shapes", "count": 12}, {}, tmp_path / "other", 2)
-    exemplars(files.exemplars[1], other)
+    exemplars(count.exemplars[1], other)
     with pytest.raises(UserError, match="different dataset"):
-        run_audit(files)
+        count.run(Compute())
 
 
-def test_twins_mined_with_other_options_are_refused(files, tmp_path):
+def test_twins_mined_with_other_options_are_refused(count, tmp_path):
     from milan_core.images.store import open_dataset
 
-    exemplars(files.exemplars[1], open_dataset(tmp_path / "probe"), quantile=0.95)
+    exemplars(count.exemplars[1], open_dataset(tmp_path / "probe"), quantile=0.95)
     with pytest.raises(UserError, match=r"different quantile \(0.99 and 0.95\)"):
-        run_audit(files)
+        count.run(Compute())
 
 
-def test_descriptions_of_other_units_are_refused(files):
-    write_csv(files.descriptions[0], ("layer", "unit", "description"), [("conv", 9, "x")])
+def test_descriptions_of_other_units_are_refused(count):
+    write_csv(count.descriptions[0], ("layer", "unit", "description"), [("conv", 9, "x")])
     with pytest.raises(UserError, match="not of the same units"):
-        run_audit(files)
+        count.run(Compute())
 
 
-def test_single_network_without_truth(files):
-    files.options |= {"pairs": [], "models": [{"name": "one", "dataset": "p", "known": False}]}
-    files.truth, files.datasets = [], files.datasets[:1]
-    files.descriptions, files.exemplars = files.descriptions[:1], files.exemplars[:1]
-    run_audit(files)
-    assert totals(files.out)["one", "description"] == 2
-    write_audit_section(files.out.parent, files.options, reviewed=False)
-    section = read_json(files.out.with_name("section.json"))
-    assert any("2 of 4 units" in text for text in section["paragraphs"])
+def test_single_network_without_truth(count):
+    networks = [{"name": "one", "dataset": "p"}]
+    options = AuditOptions(networks=networks, queries=count.options.queries)
+    firsts = {name: getattr(count, name)[:1] for name in ("descriptions", "exemplars", "datasets")}
+    alone = count.model_copy(update={"options": options, "truth": [], **firsts})
+    alone.run(Compute())
+    assert totals(alone.counts)["one", "description"] == 2
+    assert any("2 of 4 units" in text for text in section_of(alone).paragraphs)
+
+
+def test_truth_of_other_networks_is_refused(count):
+    with pytest.raises(UserError, match=r"--truth has 1 paths for 2 networks .*\(one, two\)"):
+        count.model_copy(update={"truth": count.truth[:1]}).run(Compute())
 
 
 def test_a_box_covers_its_share_of_the_mask():
@@ -187,11 +220,11 @@ def test_a_box_covers_its_share_of_the_mask():
     assert covered(np.zeros((8, 8), bool), boxes) == 0.0
 
 
-def test_opinions_ask_the_detector_once_per_image(files, tmp_path):
+def test_opinions_ask_the_detector_once_per_image(count, tmp_path):
     from milan_core.exemplars.store import load_exemplars
     from milan_core.images.store import open_dataset
 
-    found = load_exemplars(files.exemplars[0])
+    found = load_exemplars(count.exemplars[0])
     images = open_dataset(tmp_path / "probe").images
     asked = []
 
