@@ -42,7 +42,7 @@ class BertScorer:
     """
 
     def __init__(
-        self, folder: Path | str, layer: int = 5, idf: bool = True, batch_size: int = 64
+        self, folder: Path | str, layer: int, idf: bool = True, batch_size: int = 64
     ) -> None:
         self.folder, self.layer, self.idf = Path(folder), layer, idf
         self.batch_size = batch_size

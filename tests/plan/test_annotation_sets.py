@@ -230,11 +230,11 @@ def test_a_set_is_described_wherever_a_network_may_be():
     assert {t.experiment for t in every} == {WITHIN, HELD_OUT, "tasks", "vit", "one"}
     rows = {(t.train_side, t.test_side) for t in every if t.experiment in ("tasks", "vit")}
     assert rows == {("cls", "gen"), ("all", "dino_vits8/imagenet")}
-    assert (baselines.labelled(config), baselines.labelled_sets(config)) == ([], [])
+    assert (baselines.labeled(config), baselines.labeled_sets(config)) == ([], [])
     folder = {names[0]: {"compexp": "results"}}
     config = parse_config({**body, "baselines": {"published": folder}})
-    assert baselines.labelled(config) == []
-    assert baselines.labelled_sets(config) == names[:1]
+    assert baselines.labeled(config) == []
+    assert baselines.labeled_sets(config) == names[:1]
     assert describers.published_labels(config, names[0]) == {"compexp": "results"}
     assert baselines.evidence(config).sets == names
     assert studied(config) == ["milannotations_alexnet_imagenet"]

@@ -128,7 +128,7 @@ def test_fingerprint_names_model_layer_and_weighting(tiny_bert: Path) -> None:
 
 def test_mistakes_are_answered(tiny_bert: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no transformers model"):
-        BertScorer(tmp_path)
+        BertScorer(tmp_path, layer=5)
     with pytest.raises(UserError, match=r"layer 9 .* layers 0 to 2"):
         BertScorer(tiny_bert, layer=9).score(["a"], [["a"]])
     with pytest.raises(ValueError, match="one non-empty list"):

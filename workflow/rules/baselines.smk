@@ -1,14 +1,14 @@
 # Baselines: other methods on the same exemplars and splits (paper Table 2).
 
 COMPARED = baseline_plan.compared(CONFIG)
-LABELLED = [*baseline_plan.labelled(CONFIG), *baseline_plan.labelled_sets(CONFIG)]
+LABELED = [*baseline_plan.labeled(CONFIG), *baseline_plan.labeled_sets(CONFIG)]
 KNOWN = [t.test for t in COMPARED if t.test in NETWORKS]  # with ground truth
 
 
 def trial_labels(wildcards):
     """The labels of the network that a trial is tested on."""
     model = wildcards.model
-    return f"{RESULTS}/{model}/labels/labels.csv" if model in LABELLED else []
+    return f"{RESULTS}/{model}/labels/labels.csv" if model in LABELED else []
 
 
 rule baselines_score:

@@ -16,15 +16,15 @@ def compared(config: Config) -> list[TrialFacts]:
     return held_out or [trial for trial in every if trial.experiment == WITHIN]
 
 
-def labelled(config: Config) -> list[str]:
+def labeled(config: Config) -> list[str]:
     """Networks that other methods label."""
     if not (config.baselines.methods or config.baselines.published):
         return []
     return [name for name in _tests(config) if name in config.model_zoo]
 
 
-def labelled_sets(config: Config) -> list[str]:
-    """Sets that the published programs labelled; exemplars alone tell other methods nothing."""
+def labeled_sets(config: Config) -> list[str]:
+    """Sets that the published programs labeled; exemplars alone tell other methods nothing."""
     known = config.baselines.published
     return [name for name in _tests(config) if name in config.annotation_sets and name in known]
 
@@ -35,7 +35,7 @@ def _tests(config: Config) -> list[str]:
 
 def evidence(config: Config) -> Evidence:
     """What the table's text says of the labels and the references."""
-    models = labelled(config)
+    models = labeled(config)
     sources = sorted({label_dataset(config, model) for model in models})
     probes = {config.model_zoo[model].dataset for model in models}
     return Evidence(

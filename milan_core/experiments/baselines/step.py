@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from milan_core.core.step import Compute, In, Out, Step
 from milan_core.experiments.baselines.options import Evidence
 from milan_core.experiments.generalization.options import TrialFacts
 from milan_core.experiments.scored import ScoredStep
+
+if TYPE_CHECKING:
+    from milan_core.scoring.units import UnitKey
 
 
 class ScoreMethods(ScoredStep, name="baselines.score"):
@@ -27,46 +33,50 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
         """Write the scores, the descriptions of every unit by every method, and the facts."""
         from milan_core.captioner.features.store import load_features
         from milan_core.core.files import write_csv, write_json
-        from milan_core.experiments.baselines import methods, names
+        from milan_core.experiments.baselines import methods
         from milan_core.experiments.baselines.options import MethodFacts
-        from milan_core.scoring.beams import read_beams
-        from milan_core.scoring.scorer import MAIN
-        from milan_core.scoring.tables import (
-            TEST,
-            read_descriptions,
-            read_methods,
-            read_units,
-            write_scores,
-        )
-        from milan_core.scoring.units import rows_of
+        from milan_core.scoring.tables import TEST, read_descriptions, read_units, write_scores
 
         described = read_descriptions(self.descriptions, TEST)
         units = list(described)
-        scorer = self.scorer(units)
-        texts = {MAIN: [described[key] for key in units]}
-        others = read_methods(self.baselines)
-        greedy = names.GREEDY
-        if greedy in others:
-            what = f"{self.baselines} ({greedy})"
-            texts[greedy] = rows_of(units, others[greedy], what, methods.WANTED)
-        texts[names.BEAM] = methods.best_of_beams(read_beams(self.beams), units, f"{self.beams}")
-        sources = self.trained_on.names
+        names = self.trained_on.names
         features = {self.model: load_features(self.features)}
-        features |= dict(zip(sources, map(load_features, self.train_features), strict=True))
-        annotations = dict(zip(sources, self.train_annotations, strict=True))
+        features |= dict(zip(names, map(load_features, self.train_features), strict=True))
+        annotations = dict(zip(names, self.train_annotations, strict=True))
         split = read_units(self.captioner_units)
-        texts[names.RETRIEVAL] = methods.retrieve(self.model, units, split, features, annotations)
-        passes = {}
-        if self.labels is not None:
-            for method, table in read_methods(self.labels).items():
-                texts[method] = rows_of(units, table, f"{self.labels} ({method})", methods.WANTED)
-            passes = methods.passing(self.labels, units)
+        retrieved = methods.retrieve(self.model, units, split, features, annotations)
+        texts = self._texts(described, retrieved)
 
+        scorer = self.scorer(units)
         measured = {name: scorer.measure([column]) for name, column in texts.items()}
         write_scores(self.scores, methods.method_scores(measured, scorer))
         write_csv(self.units, methods.UNITS, methods.unit_rows(units, texts, measured))
+        passes = {} if self.labels is None else methods.passing(self.labels, units)
         facts = MethodFacts(manifest=features[self.model].meta["dataset"], passes=passes)
         write_json(self.facts, facts.model_dump())
+
+    def _texts(
+        self, described: Mapping[UnitKey, str], retrieved: list[str]
+    ) -> dict[str, list[str]]:
+        """Descriptions of the described units by every method, PMI first."""
+        from milan_core.experiments.baselines.methods import WANTED, best_of_beams
+        from milan_core.experiments.baselines.names import BEAM, GREEDY, RETRIEVAL
+        from milan_core.scoring.beams import read_beams
+        from milan_core.scoring.scorer import MAIN
+        from milan_core.scoring.tables import read_methods
+        from milan_core.scoring.units import rows_of
+
+        units = list(described)
+        texts = {MAIN: list(described.values())}
+        others = read_methods(self.baselines)
+        if GREEDY in others:
+            what = f"{self.baselines} ({GREEDY})"
+            texts[GREEDY] = rows_of(units, others[GREEDY], what, WANTED)
+        texts[BEAM] = best_of_beams(read_beams(self.beams), units, f"{self.beams}")
+        texts[RETRIEVAL] = retrieved
+        for method, table in read_methods(self.labels).items() if self.labels else ():
+            texts[method] = rows_of(units, table, f"{self.labels} ({method})", WANTED)
+        return texts
 
 
 class MethodTable(Step, name="baselines.table"):

@@ -180,13 +180,13 @@ def test_plan_of_the_default(root):
     config = configured(root)
     held_out = [name for name in config.models if name in config.corpus]
     assert {t.split for t in plan.compared(config)} == {f"without_{name}" for name in held_out}
-    assert plan.labelled(config) == held_out
+    assert plan.labeled(config) == held_out
     assert describers.label_dataset(config, "resnet_mini") == "stickers_test"
     assert describers.needs_masks(config)
     evidence = plan.evidence(config)
     assert (evidence.labels, evidence.same_images) == ("stickers_test", False)
     assert plan.evidence(configured(root, dataset=None)).same_images
-    assert plan.labelled(configured(root, methods=[])) == []
+    assert plan.labeled(configured(root, methods=[])) == []
     words = {"path": "clip", "concepts": "words.txt"}
     assert not describers.needs_masks(
         configured(root, methods=["clip_dissect"], clip_dissect=words)
