@@ -31,8 +31,7 @@ FLOORS = [
 DEPTH = {name: depth for depth, names in enumerate(FLOORS) for name in names}
 # What a file's name says about its floor, whatever its folder: options are declared without
 # anything heavy, plans read the whole configuration.
-OPTIONS = {"networks.catalog", "images.catalog", "images.layouts"}
-OPTIONS |= {"annotations.groups"}
+OPTIONS = {"networks.catalog", "images.catalog", "images.layouts", "annotations.groups"}
 PLANS = {"plan"}
 # Still to go: upward imports and circles of the layout before.
 UPWARD = {
@@ -43,9 +42,7 @@ UPWARD = {
     ("experiments.edit.options", "config"),
 }
 CIRCLES = {
-    "networks.inspect",
     "exemplars.published_layout",
-    "ops.backend",
     "annotations.options",
 }
 
@@ -67,7 +64,8 @@ def floor(module):
     names = [*module.split("."), "__init__"]
     if names[-2] in PLANS:
         return DEPTH["plan"]
-    if names[1] != "core" and (names[-2] == "options" or ".".join(names[1:-1]) in OPTIONS):
+    options = names[-2].endswith("options") or ".".join(names[1:-1]) in OPTIONS
+    if names[1] != "core" and options:
         return DEPTH["options"]
     return DEPTH[names[1]]
 
@@ -134,9 +132,6 @@ def test_stages_name_everything_their_commands_import():
 # `captioner convert`, and all of `annotations` but `write`.
 NOT_IN_WORKFLOW = {
     ("exemplars", "milan_core.exemplars.published_layout"),
-    ("targets", "milan_core.networks.dictionary"),
-    ("targets", "milan_core.networks.inspect"),
-    ("targets", "milan_core.networks.listing"),
     ("annotation_sets", "milan_core.annotations.catalog"),
     ("annotation_sets", "milan_core.exemplars.store"),
     ("annotation_sets", "milan_core.annotations.export"),

@@ -1,4 +1,4 @@
-"""`milan models`: train the embedded targets, look inside a network."""
+"""`milan models`: look inside a network."""
 
 from __future__ import annotations
 
@@ -8,26 +8,11 @@ from typing import Any
 
 from milan_core.cli.common import add_compute, folder_of, json_value, stage, start_torch, verb
 from milan_core.core.errors import UserError
-from milan_core.core.stages import code_version
 
 
 def register(subparsers: Any) -> None:
     """Add the stage."""
-    verbs = stage(subparsers, "models", "target networks")
-    parser = verb(
-        verbs,
-        "train",
-        "train a network; a killed run goes on where it was",
-        "milan models train --name mini --model @model.json --datasets TRAIN TEST"
-        " --out weights.safetensors",
-        _train,
-    )
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--model", type=json_value, required=True)
-    parser.add_argument("--datasets", nargs="+", type=Path, required=True, help="train, then tests")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="weights.safetensors")
-    add_compute(parser)
+    verbs = stage(subparsers, "models", "networks")
     parser = verb(
         verbs,
         "inspect",
@@ -69,33 +54,9 @@ def _register_dictionary(verbs: Any) -> None:
     add_compute(parser)
 
 
-def _train(arguments: argparse.Namespace) -> None:
-    start_torch(arguments)
-    from milan_core.core import provenance
-    from milan_core.core.files import write_csv
-    from milan_core.images.store import open_dataset
-    from milan_core.networks.training.learn import learn
-
-    folder = arguments.out.parent
-    train, *tests = [open_dataset(folder_of(path)) for path in arguments.datasets]
-    code = code_version("targets")
-    with provenance.step(
-        "targets_train",
-        folder,
-        inputs=arguments.datasets,
-        options=arguments.model,
-        seed=arguments.seed,
-        code=code,
-    ) as record:
-        facts = {"seed": arguments.seed, "device": arguments.device, "code": code}
-        figures = learn(arguments.model, train, tests, out=folder, **facts)
-        write_csv(folder / "accuracy.csv", ("dataset", "accuracy", "images"), figures)
-        record["accuracy"] = {name: accuracy for name, accuracy, _ in figures}
-
-
 def _inspect(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.networks.inspect import describe_layers
+    from milan_core.networks.inspect_entry import describe_layers
 
     text = describe_layers(
         arguments.factory, arguments.kwargs, arguments.size, trust=arguments.trust

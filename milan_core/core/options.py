@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -58,12 +58,11 @@ def sentences(error: ValidationError, cls: Any, where: str) -> str:
 
 
 def _sentence(item: Any, cls: Any, where: str) -> str:
-    path, union = _follow(cls, item["loc"])
+    path, union, _ = _follow(cls, item["loc"])
     place = f"{where}: {'.'.join(path)}" if path else where
     kind, context, value = item["type"], item.get("ctx", {}), item["input"]
     if kind == "extra_forbidden":
-        _, section = _follow(cls, item["loc"][:-1])
-        return f"{place}: unknown key{_hint(path[-1], list(_fields(section)))}"
+        return f"{place}: unknown key{_key_hint(cls, item['loc'], path[-1])}"
     if kind.startswith("union_tag"):
         key = context["discriminator"].strip("'")
         known = [name.strip(" '") for name in context.get("expected_tags", "").split(",")]
@@ -96,35 +95,59 @@ def _hint(name: str, known: list[str]) -> str:
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
-def _follow(section: Any, loc: tuple[Any, ...]) -> tuple[list[str], Any]:
-    """The keys that an error's path names, and the type at its end.
+def _key_hint(cls: Any, loc: tuple[Any, ...], key: str) -> str:
+    """The members of the union that have the key, or the nearest known key."""
+    _, section, chosen = _follow(cls, loc[:-1])
+    for name, tag, union in chosen:
+        having = [member for member in _members(union) if key in _fields(member)]
+        tags = dict.fromkeys(str(get_args(_fields(one)[name].annotation)[0]) for one in having)
+        if having and str(tag) not in tags:
+            return f" of {name} {tag}; it belongs to {name} {' or '.join(tags)}"
+    return _hint(key, list(_fields(section)))
 
-    Pydantic puts the tag of a union's member into the path; a user wrote no such key.
+
+Choice = tuple[str, Any, Any]  # the field that holds the tag, the tag, the union
+
+
+def _follow(section: Any, loc: tuple[Any, ...]) -> tuple[list[str], Any, list[Choice]]:
+    """The keys that an error's path names, the type at its end, the choices among members there.
+
+    Pydantic puts the tag of a union's member into the path, of nested unions several; a user wrote
+    no such key.
     """
     path: list[str] = []
+    chosen: list[Choice] = []
     for part in loc:
-        member = _tagged(section, part)
-        if member is None:
+        members = _tagged(section, part)
+        if not members:
             path.append(str(part))
             field = _fields(section).get(part)
             section = _unwrapped(field.annotation if field else section, item=field is None)
+            chosen = []
         else:
-            section = member
-    return path, section
+            name = next(name for name, field in _fields(members[0]).items() if _tag(field, part))
+            chosen.append((name, part, section))
+            section = members[0] if len(members) == 1 else Union[tuple(members)]  # noqa: UP007
+    return path, section, chosen
 
 
 def _fields(section: Any) -> dict[Any, Any]:
     return dict(getattr(section, "model_fields", {}))
 
 
-def _tagged(section: Any, part: Any) -> Any:
-    """The member of a discriminated union whose tag is `part`."""
+def _tagged(section: Any, part: Any) -> list[Any]:
+    """The members of a discriminated union whose tag is `part`."""
     if isinstance(section, type) or get_origin(section) in (dict, list, tuple):
-        return None  # there, a name or a number comes first
-    for member in _members(section):
-        if any(part in get_args(field.annotation) for field in _fields(member).values()):
-            return member
-    return None
+        return []  # there, a name or a number comes first
+    return [
+        member
+        for member in _members(section)
+        if any(_tag(field, part) for field in _fields(member).values())
+    ]
+
+
+def _tag(field: Any, part: Any) -> bool:
+    return get_origin(field.annotation) is Literal and part in get_args(field.annotation)
 
 
 def _members(annotation: Any) -> Iterator[Any]:

@@ -18,7 +18,6 @@ ROOT = PACKAGE.parent
 # The modules that the commands of a stage call. `cli/<file>` belongs to the stage, but is not
 # walked: one file may serve several stages. A test compares this table with those files.
 STAGES: dict[str, tuple[str, list[str]]] = {
-    "targets": ("models", ["networks.training.learn", "images.store"]),
     "exemplars": (
         "exemplars",
         ["exemplars.mine", "exemplars.store", "networks.zoo", "images.store"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,8 @@ from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.sources import Batch, open_source
 from milan_core.exemplars.state import Header, MiningState
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.networks.inputs import InputSpec
-from milan_core.networks.layouts import Layout, VitSpatialise
+from milan_core.networks.layouts import Layout
+from milan_core.networks.options import InputSpec
 from milan_core.networks.precision import as_dtype
 from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import model_hash
@@ -40,7 +39,6 @@ def mine(
     shard: tuple[int, int] | None = None,
     input: InputSpec | None = None,
     post_relu: str | Iterable[str] = (),
-    vit_spatialise: VitSpatialise | None = None,
     layout: Layout | None = None,
     threads: int = 1,
     mode: str = "top",
@@ -72,7 +70,6 @@ def mine(
         shard: (i, n): only images i, i + n, ...; the result then waits for `merge`.
         input: how stored uint8 images are normalised; not used for ready-made tensors.
         post_relu: layers recorded after a ReLU (spec 2.6).
-        vit_spatialise: which token of a transformer is the class token (spec 2.7); over `layout`.
         layout: how outputs become maps; `load_network` gives it.
         threads: of the statistics kernel; torch's own threads are torch's setting.
         mode: "top", "bottom" or "magnitude" (`milan_core.ops.ScanState`).
@@ -104,7 +101,6 @@ def mine(
         msg = f"levels: sketch reads the images in order; set exemplars.shards to 1 (got {of})"
         raise UserError(msg)
     layout = layout or Layout()
-    layout = replace(layout, spatialise=vit_spatialise) if vit_spatialise else layout
     trace_options = {"layers": layers, "post_relu": post_relu, "compiled": compiled}
     scan_options = {"k": k, "quantile": quantile, "mode": mode, "total_images": source.total}
     scan_options["bits"] = _bits(levels)
@@ -125,9 +121,9 @@ def mine(
         quantile=quantile,
         mode=mode,
         post_relu=tuple(sorted(scan.trace.rectified)),
-        vit_spatialise=layout.spatialise,
-        layout=canonical_json(layout.to_mapping()),
-        input=canonical_json(input.to_mapping()) if input else "",
+        vit_spatialise=layout.tokens.spatialise,
+        layout=canonical_json(layout.facts()),
+        input=canonical_json(input.facts()) if input else "",
         dtype=dtype,
         levels=levels,
         sample=min(sample, source.total),

@@ -11,7 +11,8 @@ import torch
 from torch.utils.data import DataLoader, RandomSampler
 
 from milan_core.core.errors import UserError
-from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.inputs import prepare
+from milan_core.networks.options import InputSpec
 
 Batch = tuple[torch.Tensor, np.ndarray]  # ([batch_size, ...], ids of the first rows)
 

@@ -9,6 +9,7 @@ features, digests of the weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,8 @@ from torch import nn
 from milan_core.core.errors import UserError, unknown
 from milan_core.networks.hooks import HookPoint
 from milan_core.networks.layouts import Layout
+from milan_core.networks.options import Direction
 from milan_core.networks.trace import first_tensor, resolve_layers
-
-KEYS = ("layer", "path", "matrix", "transpose", "bias", "center", "relu", "normalise")
 
 
 class Directions(nn.Module):
@@ -39,31 +39,26 @@ class Directions(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """One channel for every direction."""
-        found = nn.functional.conv2d(maps.float(), self.weight[:, :, None, None], self.bias)
-        found = torch.relu(found) if self.relu else found
-        return found.permute(0, 2, 3, 1) if self.channels_last else found
+        projections = nn.functional.conv2d(maps.float(), self.weight[:, :, None, None], self.bias)
+        projections = torch.relu(projections) if self.relu else projections
+        return projections.permute(0, 2, 3, 1) if self.channels_last else projections
 
 
-def attach_directions(
-    module: nn.Module, entries: Mapping[str, Mapping[str, Any]], layout: Layout
-) -> None:
+def attach_directions(module: nn.Module, entries: Mapping[str, Direction], layout: Layout) -> None:
     """Add each matrix to the network as a module of its name that runs with its layer."""
-    whole = Layout(layout.spatialise, layout.class_tokens, layout.grid, layout.channels_last)
+    all_channels = replace(layout, units=None)
     for name, entry in entries.items():
         if name in dict(module.named_children()) or hasattr(module, name):
             msg = f"directions: {name!r} is a part of the network already; give another name"
             raise UserError(msg)
-        for key in entry:
-            if key not in KEYS:
-                raise unknown("key", key, KEYS, where=f"directions.{name}")
-        found = resolve_layers(module, str(entry.get("layer", "")))
-        if len(found) != 1:
-            msg = f"directions.{name}: layer {entry['layer']!r} is {len(found)} layers; name one"
+        layers = resolve_layers(module, entry.layer)
+        if len(layers) != 1:
+            msg = f"directions.{name}: layer {entry.layer!r} is {len(layers)} layers; name one"
             raise UserError(msg)
         directions = _read(name, entry)
         directions.channels_last = layout.channels_last
         module.add_module(name, directions)
-        _connect(module, HookPoint.parse(found[0]), found[0], directions, whole)
+        _connect(module, HookPoint.parse(layers[0]), layers[0], directions, all_channels)
 
 
 def _connect(
@@ -92,25 +87,25 @@ def _connect(
         source.register_forward_hook(lambda _, inputs, output: project(output))
 
 
-def _read(name: str, entry: Mapping[str, Any]) -> Directions:
-    path = Path(str(entry.get("path", "")))
+def _read(name: str, entry: Direction) -> Directions:
+    path = Path(entry.path)
     if not path.is_file():
         msg = f"directions.{name}: no file {str(path)!r}; place the matrix (units, channels) there"
         raise UserError(msg)
     tensors = _npy(path) if path.suffix == ".npy" else _safetensors(path)
-    weight = _pick(tensors, entry.get("matrix"), name, path, dims=2)
-    weight = weight.T.contiguous() if entry.get("transpose") else weight
-    if entry.get("normalise"):
+    weight = _pick(tensors, entry.matrix, name, path, dims=2)
+    weight = weight.T.contiguous() if entry.transpose else weight
+    if entry.normalise:
         weight = weight / weight.norm(dim=1, keepdim=True).clamp(min=1e-12)
     bias = torch.zeros(len(weight))
-    if entry.get("bias"):
-        bias = _vector(tensors, entry["bias"], len(weight), name, path)
-    if entry.get("center"):  # W (x - c) + b = W x + (b - W c)
-        bias = bias - weight @ _vector(tensors, entry["center"], weight.shape[1], name, path)
+    if entry.bias:
+        bias = _vector(tensors, entry.bias, len(weight), name, path)
+    if entry.center:  # W (x - c) + b = W x + (b - W c)
+        bias = bias - weight @ _vector(tensors, entry.center, weight.shape[1], name, path)
     if not bool(torch.isfinite(weight).all() and torch.isfinite(bias).all()):
         msg = f"directions.{name}: {path} holds values that are not finite; make it again"
         raise UserError(msg)
-    return Directions(weight, bias, relu=bool(entry.get("relu")))
+    return Directions(weight, bias, relu=entry.relu)
 
 
 def _npy(path: Path) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,47 +20,38 @@ from typing import Any
 from torch import nn
 
 from milan_core.core.errors import UserError, nearest, unknown
-
-ADAPTERS = "milan_core.networks.adapters"
-HUBS = {
-    "torchvision": f"{ADAPTERS}.hubs:torchvision_model",
-    "timm": f"{ADAPTERS}.hubs:timm_model",
-    "hf": f"{ADAPTERS}.huggingface:hub_model",
-}
-FILES = {
-    "torchscript": f"{ADAPTERS}.torchscript:load",
-    "export": f"{ADAPTERS}.exported:load",
-}
+from milan_core.networks.adapters import FILES, HUBS
+from milan_core.networks.options import Architecture
 
 
-def build(spec: Mapping[str, Any]) -> nn.Module:
-    """Call the factory of a spec; random weights come from torch's global generator.
+def build(spec: Architecture, *, pretrained: bool = False) -> nn.Module:
+    """Call the factory of a network; random weights come from torch's global generator.
 
-    A hub loads its published weights only where the spec leaves the weights to the factory.
+    Args:
+        spec: factory, kwargs and trust.
+        pretrained: whether a hub loads its published weights.
+
     """
-    text = str(spec["factory"])
-    kind = text.partition(":")[0]
-    factory = resolve_factory(text)
-    kwargs = dict(spec.get("kwargs") or {})
-    given = dict(kwargs)
+    kind = spec.factory.partition(":")[0]
+    factory = resolve_factory(spec.factory)
+    kwargs = dict(spec.kwargs)
     if kind in HUBS:
-        source = (spec.get("weights") or {}).get("source", "none")
-        kwargs.setdefault("pretrained", source == "factory")
+        kwargs.setdefault("pretrained", pretrained)
     elif kind in FILES:
-        kwargs["trust"] = bool(spec.get("trust", False))
+        kwargs["trust"] = spec.trust
     try:
         module = factory(**kwargs)
     except UserError:
         raise
     except TypeError as error:
-        msg = f"factory {text} does not accept kwargs {given}: {error}"
+        msg = f"factory {spec.factory} does not accept kwargs {spec.kwargs}: {error}"
         raise UserError(msg) from error
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0]
-        msg = f"factory {text} failed: {type(error).__name__}: {reason}"
+        msg = f"factory {spec.factory} failed: {type(error).__name__}: {reason}"
         raise UserError(msg) from error
     if not isinstance(module, nn.Module):
-        msg = f"factory {text} returned {type(module).__name__}; expected torch.nn.Module"
+        msg = f"factory {spec.factory} returned {type(module).__name__}; expected torch.nn.Module"
         raise UserError(msg)
     return module
 
@@ -70,8 +61,8 @@ def resolve_factory(factory: str) -> Callable[..., Any]:
     kind, _, name = factory.partition(":")
     if name and kind in {**HUBS, **FILES}:
         return functools.partial(resolve_factory({**HUBS, **FILES}[kind]), name)
-    place, separator, attribute = factory.rpartition(":")
-    if not separator or not place or not attribute:
+    source, separator, attribute = factory.rpartition(":")
+    if not separator or not source or not attribute:
         msg = (
             f"factory {factory!r} is not of the form package.module:callable or "
             "path/to/file.py:callable, and names no hub or file "
@@ -79,16 +70,16 @@ def resolve_factory(factory: str) -> Callable[..., Any]:
             "example: torchvision.models:resnet18"
         )
         raise UserError(msg)
-    module = _module_from_file(Path(place)) if place.endswith(".py") else _import(place)
-    found: Any = module
+    module = _module_from_file(Path(source)) if source.endswith(".py") else _import(source)
+    value: Any = module
     for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise unknown("callable", attribute, _public_callables(module), where=place)
-        found = getattr(found, part)
-    if not callable(found):
-        msg = f"factory {factory}: {attribute} is {type(found).__name__}, not a callable"
+        if not hasattr(value, part):
+            raise unknown("callable", attribute, _public_callables(module), where=source)
+        value = getattr(value, part)
+    if not callable(value):
+        msg = f"factory {factory}: {attribute} is {type(value).__name__}, not a callable"
         raise UserError(msg)
-    return found
+    return value
 
 
 def _public_callables(module: ModuleType) -> list[str]:

@@ -1,4 +1,4 @@
-"""What can be hooked in a network: its layers, their shapes, and a config entry to start from."""
+"""The layers of a network that can be hooked, with their shapes in one forward pass."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.networks.catalog import network_names
-from milan_core.networks.inspect_entry import built_in_entry, entry
 from milan_core.networks.trace import eval_mode, first_tensor, forward
-from milan_core.networks.zoo import build, load_network
 
 _WITHOUT_UNITS = (
     nn.modules.batchnorm._NormBase,
@@ -69,49 +66,6 @@ class Seen:
     def names(self, name: str) -> list[str]:
         """How mining calls the layer: by its name, or each of its runs by its own."""
         return [name] if self.runs == 1 else [f"{name}@call{i + 1}" for i in range(self.runs)]
-
-
-def describe_layers(
-    factory: str,
-    kwargs: Mapping[str, Any] | None = None,
-    size: int = 224,
-    *,
-    trust: bool = False,
-) -> str:
-    """A table of the layers of a network at one input size, and an entry for `model_zoo`.
-
-    factory: any form of `milan_core.networks.factories`, or the name of a built-in network. Hubs
-    give the architecture only: nothing is downloaded but, for `hf:`, its configuration.
-    """
-    built_in = factory in network_names()
-    if built_in:
-        network = load_network(factory, weights={"source": "none"})
-        module, size = network.module, network.input.size or size
-    else:
-        module = build({"factory": factory, "kwargs": dict(kwargs or {}), "trust": trust})
-    seen = inspect_layers(module, example_input(module, size))
-    if built_in:
-        return f"{_table(seen)}\n\n{built_in_entry(factory)}"
-    chosen = suggest(seen)
-    return f"{_table(seen)}\n\n{entry(factory, kwargs, size, trust, module, chosen)}"
-
-
-def example_input(module: nn.Module, size: int) -> torch.Tensor:
-    """Zeros of the form that a network takes: an image, or for a generator a code and a class."""
-    codes = getattr(module, "code_size", None)
-    return torch.zeros(1, codes + 1) if isinstance(codes, int) else torch.zeros(1, 3, size, size)
-
-
-def _table(seen: Mapping[str, Seen]) -> str:
-    rows = [("layer", "type", "output", "units", "note")]
-    for name, layer in seen.items():
-        shape = "-" if layer.shape is None else " x ".join(map(str, layer.shape))
-        rows.append((name, layer.kind, shape, str(layer.units or "-"), layer.note))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]).rstrip()
-        for row in rows
-    )
 
 
 def inspect_layers(model: nn.Module, batch: torch.Tensor) -> dict[str, Seen]:

@@ -1,33 +1,77 @@
-"""An entry for `model_zoo` from what a forward pass showed of a network."""
+"""The layers of a network as text, with an entry for `model_zoo` to start from."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 from torch import nn
 
-from milan_core.networks.catalog import network_entry
-from milan_core.networks.inputs import IMAGENET_MEAN, IMAGENET_STD
-
-if TYPE_CHECKING:
-    from milan_core.networks.inspect import Seen
+from milan_core.networks.catalog import network_entry, network_names
+from milan_core.networks.factories import build
+from milan_core.networks.inspect import Seen, inspect_layers, suggest
+from milan_core.networks.options import IMAGENET_MEAN, IMAGENET_STD, Architecture
+from milan_core.networks.zoo import load_network
 
 MOST_BEFORE = 16  # class tokens and registers; more are patches of a grid that is no square
 
 
+def describe_layers(
+    factory: str,
+    kwargs: Mapping[str, Any] | None = None,
+    size: int = 224,
+    *,
+    trust: bool = False,
+) -> str:
+    """A table of the layers of a network at one input size, and an entry for `model_zoo`.
+
+    factory: any form of `milan_core.networks.factories`, or the name of a built-in network. Hubs
+    give the architecture only: nothing is downloaded but, for `hf:`, its configuration.
+    """
+    built_in = factory in network_names()
+    if built_in:
+        network = load_network(factory, weights={"source": "random"})
+        module, size = network.module, network.input.size or size
+    else:
+        module = build(Architecture(factory=factory, kwargs=dict(kwargs or {}), trust=trust))
+    seen = inspect_layers(module, example_input(module, size))
+    if built_in:
+        return f"{_table(seen)}\n\n{built_in_entry(factory)}"
+    chosen = suggest(seen)
+    return f"{_table(seen)}\n\n{entry(factory, kwargs, size, trust, module, chosen)}"
+
+
+def example_input(module: nn.Module, size: int) -> torch.Tensor:
+    """Zeros of the form that a network takes: an image, or for a generator a code and a class."""
+    codes = getattr(module, "code_size", None)
+    return torch.zeros(1, codes + 1) if isinstance(codes, int) else torch.zeros(1, 3, size, size)
+
+
+def _table(seen: Mapping[str, Seen]) -> str:
+    rows = [("layer", "type", "output", "units", "note")]
+    for name, layer in seen.items():
+        shape = "-" if layer.shape is None else " x ".join(map(str, layer.shape))
+        rows.append((name, layer.kind, shape, str(layer.units or "-"), layer.note))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]).rstrip()
+        for row in rows
+    )
+
+
 def built_in_entry(name: str) -> str:
     """An entry that takes everything over from a built-in network."""
-    found = network_entry(name)
+    built_in = network_entry(name)
     return "\n".join(
         [
             "# a built-in network; keys written here replace its own",
             "my_network:",
             f"  extends: {name}",
-            f"  layers: {json.dumps(found['layers'])}",
-            f"  dataset: {found['dataset']}",
+            f"  layers: {json.dumps(built_in['layers'])}",
+            f"  dataset: {built_in['dataset']}",
         ]
     )
 

@@ -19,7 +19,7 @@ def layer_shapes(name: str) -> Shapes:
 
     found: Shapes = {}
     with torch.device("meta"):
-        network = load_network(name, weights={"source": "none"})
+        network = load_network(name, weights={"source": "random"})
         size = network.input.size or 224
 
         def keep(layer: str, tensor: torch.Tensor) -> None:

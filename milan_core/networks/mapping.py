@@ -1,9 +1,9 @@
 """From the names of a weight file to the names of a network.
 
-Keys of `weights` in a model's spec, applied in this order: `convert` (a callable of this package or
-of the user's, for layouts that no renaming reaches), `drop` (glob patterns of tensors to leave
-out), `keys` (regular expressions and their replacements) and `match: order`, for files whose names
-are of another world but whose tensors come in the order of the network.
+Keys of `weights` in an entry of `model_zoo`, applied in this order: `convert` (a callable of this
+package or of yours, for layouts that no renaming reaches), `drop` (glob patterns of tensors to
+leave out), `keys` (regular expressions and their replacements) and `match: order`, for files with
+unrelated names whose tensors come in the order of the network.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import UserError
+from milan_core.networks.weight_options import StoredWeights
 
 if TYPE_CHECKING:
     import torch
@@ -22,26 +23,21 @@ if TYPE_CHECKING:
     State = dict[str, torch.Tensor]
 
 COUNTER = "num_batches_tracked"
-MATCHES = ("names", "order")
 
 
-def mapped(state: State, module: nn.Module, mapping: Mapping[str, Any], where: str) -> State:
+def mapped(state: State, module: nn.Module, reading: StoredWeights, where: str) -> State:
     """The tensors of a file under the names of `module`; `where` names the file in errors."""
-    if convert := mapping.get("convert"):
+    if reading.convert:
         from milan_core.networks.factories import resolve_factory
 
-        state = resolve_factory(str(convert))(state)
-    dropped = list(mapping.get("drop") or ())
+        state = resolve_factory(reading.convert)(state)
     state = {
         key: tensor
         for key, tensor in state.items()
-        if not any(fnmatch.fnmatchcase(key, pattern) for pattern in dropped)
+        if not any(fnmatch.fnmatchcase(key, pattern) for pattern in reading.drop)
     }
-    state = _renamed(state, mapping.get("keys") or {}, where)
-    match = mapping.get("match", "names")
-    if match not in MATCHES:
-        raise unknown("match", str(match), MATCHES, where="weights")
-    return _in_order(state, module, where) if match == "order" else state
+    state = _renamed(state, reading.keys, where)
+    return _in_order(state, module, where) if reading.match == "order" else state
 
 
 def _renamed(state: State, keys: Mapping[str, str], where: str) -> State:
@@ -71,11 +67,11 @@ def _in_order(state: State, module: nn.Module, where: str) -> State:
             f"{len(wanted)}; `match: order` needs the same number"
         )
         raise UserError(msg)
-    for (old, tensor), (new, own) in zip(stored, wanted, strict=True):
-        if tensor.shape != own.shape:
+    for (old, tensor), (new, expected) in zip(stored, wanted, strict=True):
+        if tensor.shape != expected.shape:
             msg = (
                 f"weights {where}: {old} {tuple(tensor.shape)} comes where {new} "
-                f"{tuple(own.shape)} is due; `match: order` does not apply to this file"
+                f"{tuple(expected.shape)} is due; `match: order` does not apply to this file"
             )
             raise UserError(msg)
     return {new: tensor for (_, tensor), (new, _) in zip(stored, wanted, strict=True)}

@@ -1,55 +1,117 @@
-"""Published weights in the plan: which files are fetched, and which ones the user must place.
+"""What a configuration asks of the networks: their weights, their training, what is fetched.
 
-A file that is in place belongs to the user: no rule makes it, so that no run deletes it. Only a
-file that is missing and has an address gets a job.
+A published file that is in place belongs to the user: no rule makes it, so that no run deletes it.
+Only a file that is missing and has an address gets a job.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from milan_core.config import Config
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.options import narrowed
 from milan_core.images.fetch.options import PublishedFile
 from milan_core.images.fetch.places import brought_folders
-from milan_core.networks.options import Network, NetworkSpec, Weights
+from milan_core.networks.options import Architecture, Network, NetworkSpec
+from milan_core.networks.version import source_version
+from milan_core.networks.weight_options import (
+    AssetWeights,
+    DistilWeights,
+    DownloadWeights,
+    FileWeights,
+    Loadable,
+    StoredWeights,
+    TrainWeights,
+)
 
 
 def weights_file(config: Config, model: str) -> str | None:
-    """The weights file that a job must wait for; None when the factory brings its own."""
+    """The weights file that a job must wait for; None when the factory brings its own.
+
+    Of an asset it is the folder.
+    """
     weights, roots = config.model_zoo[model].weights, config.pathvars
-    if weights.source == "train":
+    if isinstance(weights, TrainWeights):
         return f"{roots.results}/{model}/target/weights.safetensors"
-    if weights.source == "asset":
+    if isinstance(weights, AssetWeights):
         return f"{roots.resources}/assets/{weights.asset}"
-    if weights.source == "download":
-        return f"{roots.resources}/weights/{weights.filename}"
-    return weights.path if weights.source == "file" else None
+    if isinstance(weights, DownloadWeights):
+        return str(weights_path(config, weights))
+    return weights.path if isinstance(weights, FileWeights) else None
 
 
 def job_network(config: Config, model: str) -> Network:
-    """What a job needs to load a network: its entry, with the weights resolved to a path."""
+    """What a job needs to load a network: its entry, with the weights resolved to a file."""
     spec = config.model_zoo[model]
-    weights = spec.weights
-    resolved: dict[str, Any] = {"source": "file"}
-    if weights.source in ("factory", "random"):
-        resolved = weights.model_dump(include={"source", "seed"})
-    elif weights.source == "asset":
-        resolved["path"] = f"{config.pathvars.resources}/assets/{weights.asset}/{weights.path}"
-    else:
-        resolved["path"] = weights_file(config, model)
-    resolved |= weights.model_dump(include={"keys", "drop", "match", "convert", "sha256"})
     keys = {name: getattr(spec, name) for name in NetworkSpec.model_fields}
-    return Network(name=model, **{**keys, "weights": Weights(**resolved)})
+    return Network(name=model, **{**keys, "weights": _resolved(config, model)})
 
 
-def weights_path(config: Config, model: str) -> Path:
-    """Where the published weights of a network lie."""
-    resources = config.pathvars.resources
-    return Path(resources) / "weights" / config.model_zoo[model].weights.filename
+def _resolved(config: Config, model: str) -> Loadable:
+    weights = config.model_zoo[model].weights
+    if isinstance(weights, Loadable):
+        return weights
+    if isinstance(weights, AssetWeights):
+        path = f"{config.pathvars.resources}/assets/{weights.asset}/{weights.path}"
+    else:
+        path = str(weights_file(config, model))
+    stored = isinstance(weights, StoredWeights)
+    reading = narrowed(weights, StoredWeights).model_dump() if stored else {}
+    return FileWeights(source="file", path=path, **reading)
+
+
+def trained(config: Config, model: str) -> TrainWeights:
+    """How a network is trained in this run."""
+    training = config.model_zoo[model].training
+    if training is None:
+        names = [name for name, spec in config.model_zoo.items() if spec.training]
+        raise unknown("trained network", model, names, "config: model_zoo")
+    return training
+
+
+def architecture(config: Config, model: str) -> Architecture:
+    """How a network is built, without its weights."""
+    return narrowed(config.model_zoo[model], Architecture)
+
+
+def teacher(config: Config, model: str) -> Network | None:
+    """The network whose features a network learns, with the one layer that it learns."""
+    training = config.model_zoo[model].training
+    if not isinstance(training, DistilWeights):
+        return None
+    network = job_network(config, training.teacher)
+    return network.model_copy(update={"layers": [training.teacher_layer]})
+
+
+def training_seed(config: Config, model: str) -> int:
+    """The seed of a network's training: its own, or the run's."""
+    seed = trained(config, model).seed
+    return config.seed if seed is None else seed
+
+
+def factory_version(config: Config, model: str) -> str:
+    """A digest of the source of a network: its definitions here, or files of the user's."""
+    return source_version(config.model_zoo[model])
+
+
+def check_weights(config: Config) -> None:
+    """Refuse data sets and teachers that do not exist."""
+    for name, model in config.model_zoo.items():
+        where = f"config: model_zoo.{name}"
+        training = model.training
+        for dataset in [model.dataset, *(training.datasets if training else [])]:
+            if dataset not in config.dataset_zoo:
+                raise unknown("data set", dataset, config.dataset_zoo, where)
+        if isinstance(training, DistilWeights) and training.teacher not in config.model_zoo:
+            raise unknown("model", training.teacher, config.model_zoo, f"{where}.weights")
+
+
+def weights_path(config: Config, weights: DownloadWeights) -> Path:
+    """Where published weights lie."""
+    return Path(weights.path or f"{config.pathvars.resources}/weights/{weights.filename}")
 
 
 def fetched_weights(config: Config) -> dict[str, PublishedFile]:
@@ -61,9 +123,11 @@ def fetched_weights(config: Config) -> dict[str, PublishedFile]:
     """
     files: dict[str, PublishedFile] = {}
     owner: dict[str, str] = {}
-    for name in config.model_zoo:
-        weights = config.model_zoo[name].weights
-        if weights.source != "download" or not weights.url or weights_path(config, name).is_file():
+    for name, model in config.model_zoo.items():
+        weights = model.weights
+        if not isinstance(weights, DownloadWeights) or weights.path or not weights.url:
+            continue
+        if weights_path(config, weights).is_file():
             continue
         file, urls = weights.filename, list(weights.addresses)
         spec = PublishedFile(name=file, urls=urls, sha256=weights.sha256 or "")
@@ -78,22 +142,28 @@ def fetched_weights(config: Config) -> dict[str, PublishedFile]:
 
 
 def missing_weights(config: Config, models: list[str]) -> list[tuple[str, str, str]]:
-    """Published weights that are missing and that no job can bring: key, place, how to get them."""
-    found = []
+    """Published weights that are missing and that no job can bring: key, path, how to get them."""
+    missing = []
     for name in models:
         weights = config.model_zoo[name].weights
-        path = weights_path(config, name)
-        if weights.source != "download" or path.is_file() or _reachable(weights):
+        if not isinstance(weights, DownloadWeights):
             continue
-        origin = weights.url or weights.obtain or "no address is known"
-        how = f"get it ({origin}) and place it there, or try the workflow with `source: random`"
-        found.append((f"model_zoo.{name}.weights", str(path), how))
-    return found
+        path = weights_path(config, weights)
+        if path.is_file() or _reachable(weights):
+            continue
+        how = (
+            f"get it ({weights.origin}) and place it there, or try the workflow with "
+            "`source: random`"
+        )
+        missing.append((f"model_zoo.{name}.weights", str(path), how))
+    return missing
 
 
-def _reachable(weights: Weights) -> bool:
+def _reachable(weights: DownloadWeights) -> bool:
     """Whether a job can bring the file: without network from local addresses and folders only."""
-    if not weights.url or not os.environ.get("MILAN_OFFLINE"):
-        return bool(weights.url)
+    if weights.path or not weights.url:
+        return False
+    if not os.environ.get("MILAN_OFFLINE"):
+        return True
     local = any(urlsplit(address).scheme == "file" for address in weights.addresses)
     return local or any((folder / weights.filename).is_file() for folder in brought_folders())

@@ -1,4 +1,4 @@
-"""Reading weight files without running code from them, and saying what is wrong with them."""
+"""Read weight files without running code from them, and explain what is wrong with them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import nn
 from milan_core.core.errors import UserError, first_line
 from milan_core.core.files import load_tensors, save_tensors
 from milan_core.networks.mapping import COUNTER, mapped
+from milan_core.networks.weight_options import StoredWeights
 
 WEIGHTS_KIND = "milan-weights"
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -31,43 +32,47 @@ def save_weights(module: nn.Module, path: Path | str, meta: Any = None) -> None:
 
 
 def read_meta(path: Path | str) -> dict[str, Any]:
-    """What `save_weights` kept beside the weights; empty for files of others."""
+    """The metadata that `save_weights` wrote; empty for other weight files."""
     if Path(path).suffix != ".safetensors":
         return {}
     _, meta = load_tensors(path, WEIGHTS_KIND)
     return meta if isinstance(meta, dict) else {}
 
 
-def load_weights(
-    module: nn.Module, path: Path | str, mapping: Mapping[str, Any] | None = None
-) -> None:
+def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | None = None) -> None:
     """Load a state dictionary (.safetensors, torch's, .npz) into `module`; every key must fit.
 
-    What a file is its content says, whatever its name.
+    The format is detected from the content, not from the extension.
 
-    `mapping` (keys, drop, match, convert) says how the stored tensors get the module's names, see
-    `milan_core.networks.mapping`.
+    Args:
+        module: the network; it takes the weights in place.
+        path: the weights file.
+        reading: how the stored tensors get the module's names, see `milan_core.networks.mapping`.
+
+    Raises:
+        UserError: for a missing, damaged or foreign file, and for tensors that do not fit.
+
     """
-    state = mapped(read_state_dict(path), module, mapping or {}, str(path))
-    own = module.state_dict()
+    state = mapped(read_state_dict(path), module, reading or StoredWeights(), str(path))
+    expected = module.state_dict()
     for key, tensor in state.items():  # some writers turn a scalar () into a row of one (1,)
-        if key in own and tensor.numel() == own[key].numel() == 1:
-            state[key] = tensor.reshape(own[key].shape)
+        if key in expected and tensor.numel() == expected[key].numel() == 1:
+            state[key] = tensor.reshape(expected[key].shape)
     problems = {
-        "missing": [key for key in own if key not in state],
-        "unexpected": [key for key in state if key not in own],
+        "missing": [key for key in expected if key not in state],
+        "unexpected": [key for key in state if key not in expected],
         "of another shape": [
-            f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
-            for key in own
-            if key in state and state[key].shape != own[key].shape
+            f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in expected
+            if key in state and state[key].shape != expected[key].shape
         ],
     }
     # BatchNorm counters are absent from old checkpoints and play no part in inference.
     problems["missing"] = [k for k in problems["missing"] if not k.endswith(COUNTER)]
-    said = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
-    if said:
+    differences = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
+    if differences:
         msg = (
-            f"weights {path} do not fit {type(module).__name__}: keys {'; '.join(said)}; "
+            f"weights {path} do not fit {type(module).__name__}: keys {'; '.join(differences)}; "
             "check the factory and its kwargs (number of classes, widths), or map the names with "
             "`weights: {keys: {pattern: replacement}, drop: [...]}`"
         )
@@ -93,7 +98,7 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
 
 
 def _reader(path: Path) -> Callable[[Path], Any]:
-    """What reads a file: its content decides, its name only where the content says nothing."""
+    """The reader of a file by its content; by its extension only where the content is ambiguous."""
     try:
         with path.open("rb") as handle:
             head = handle.read(9)

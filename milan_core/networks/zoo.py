@@ -1,6 +1,6 @@
 """Any network from a few lines of configuration, or by its name.
 
-A spec is a mapping::
+An entry is a mapping with the keys of `milan_core.networks.options.NetworkSpec`::
 
     factory: torchvision.models:resnet18     # see `milan_core.networks.factories` for other forms
     kwargs: {}
@@ -25,32 +25,38 @@ from typing import Any
 import torch
 from torch import nn
 
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import UserError
+from milan_core.core.files import file_sha256
+from milan_core.core.options import parse
 from milan_core.core.seeding import seed_torch
 from milan_core.networks.catalog import extended, network_entry
 from milan_core.networks.directions import attach_directions
-from milan_core.networks.factories import build, resolve_factory
-from milan_core.networks.inputs import InputSpec
+from milan_core.networks.factories import build
 from milan_core.networks.layouts import Layout
-from milan_core.networks.options import NetworkSpec, weights_filename
+from milan_core.networks.options import InputSpec, NetworkSpec
 from milan_core.networks.trace import resolve_layers
+from milan_core.networks.weight_options import (
+    DownloadWeights,
+    FileWeights,
+    Loadable,
+    RandomWeights,
+    StoredWeights,
+)
 from milan_core.networks.weights import load_weights
 
-__all__ = ["LoadedModel", "build", "load_model", "load_network", "model_hash", "resolve_factory"]
-
-SPEC_KEYS = (
-    *("factory", "kwargs", "trust", "weights", "layers", "input", "post_relu"),
-    *("directions", "units", "tokens", "channels_last"),
-)
-# About a run, not about the network:
-BESIDE_KEYS = ("name", "extends", "dataset", "batch_size", "dtype", "compile")
-WEIGHT_SOURCES = ("none", "random", "factory", "file", "download")
 WEIGHTS_FOLDER = Path("resources/weights")
+
+
+class Entry(NetworkSpec):
+    """An entry as people write it; what only a run needs may stand in it."""
+
+    name: str = ""
+    dataset: str = ""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network in eval mode with what its spec says about it; layer patterns are resolved."""
+    """A network in eval mode with what its entry says about it; layer patterns are resolved."""
 
     module: nn.Module
     input: InputSpec
@@ -59,90 +65,77 @@ class LoadedModel:
     layout: Layout = field(default_factory=Layout)
 
 
-def load_network(spec: str | NetworkSpec | Mapping[str, Any], **changes: Any) -> LoadedModel:
-    """Load a network by name, or from any entry of `model_zoo`; `changes` are laid over it.
+def load_network(network: str | NetworkSpec | Mapping[str, Any], **changes: Any) -> LoadedModel:
+    """Build a network, load its weights and resolve its layers.
 
     >>> load_network("resnet101_imagenet").layers
     ['conv1', 'layer1', 'layer2', 'layer3', 'layer4']
     >>> load_network("resnet18_imagenet", weights={"source": "random"}, layers=["layer4"])
 
-    Published weights are read from `resources/weights`, or from `weights={"path": FILE}`.
+    Args:
+        network: the name of a built-in network, an entry of `model_zoo`, or parsed options.
+            Published weights are read from `resources/weights`, or from `weights={"path": FILE}`.
+        changes: keys to lay over a name or an entry.
+
+    Raises:
+        UserError: for unknown keys or values, and for weights that are missing or do not fit.
+
     """
-    if isinstance(spec, NetworkSpec):
-        spec = {**spec.model_dump(exclude_defaults=True), "input": spec.input.model_dump()}
-    base = network_entry(spec) if isinstance(spec, str) else extended(spec)
-    merged = extended({**changes, "extends": "base"}, {"base": base})
-    return load_model({key: value for key, value in merged.items() if key not in BESIDE_KEYS})
-
-
-def load_model(spec: Mapping[str, Any]) -> LoadedModel:
-    """Build the network of a complete spec, load its weights and resolve its layers."""
-    _check_keys(spec)
-    weights = dict(spec.get("weights") or {})
-    source = weights.get("source", "none")
-    if source not in WEIGHT_SOURCES:
-        raise unknown("weights source", str(source), WEIGHT_SOURCES)
-    path = _weights_path(weights)
-    module = _build_random(spec, int(weights.get("seed", 0))) if source == "random" else build(spec)
-    if path is not None:
-        _check_digest(path, str(weights.get("sha256") or ""))
-        load_weights(module, path, weights)
-    directions = dict(spec.get("directions") or {})
-    layout = Layout.from_spec(spec)
-    attach_directions(module, directions, layout)
-    layers = [*(spec.get("layers") or ()), *directions]
-    post_relu = list(spec.get("post_relu") or ())
+    spec = network if isinstance(network, NetworkSpec) else parse_network(network, **changes)
+    weights = _loadable(spec)
+    if isinstance(weights, RandomWeights):
+        with torch.random.fork_rng(devices=[]):  # the same in every process
+            seed_torch(weights.seed, "random weights")
+            module = build(spec)
+    else:
+        module = build(spec, pretrained=not isinstance(weights, FileWeights))
+    if isinstance(weights, FileWeights):
+        _check_digest(Path(weights.path), weights.sha256 or "")
+        load_weights(module, weights.path, weights)
+    layout = Layout(spec.tokens, spec.channels_last, spec.units)
+    attach_directions(module, spec.directions, layout)
+    layers = [*spec.layers, *spec.directions]
     return LoadedModel(
         module=module.eval(),
-        input=InputSpec.from_mapping(spec.get("input") or {}),
+        input=spec.input,
         layers=resolve_layers(module, layers) if layers else [],
-        post_relu=resolve_layers(module, post_relu) if post_relu else [],
+        post_relu=resolve_layers(module, spec.post_relu) if spec.post_relu else [],
         layout=layout,
     )
 
 
-def _build_random(spec: Mapping[str, Any], seed: int) -> nn.Module:
-    """The same random weights in every process."""
-    with torch.random.fork_rng(devices=[]):
-        seed_torch(seed, "random weights")
-        return build(spec)
+def parse_network(network: str | Mapping[str, Any], **changes: Any) -> NetworkSpec:
+    """The options of a built-in network or of an entry of `model_zoo`, `changes` laid over them."""
+    base = network_entry(network) if isinstance(network, str) else extended(network)
+    merged = extended({**changes, "extends": "base"}, {"base": base})
+    return parse(Entry, merged, "network")
 
 
-def _weights_path(weights: Mapping[str, Any]) -> Path | None:
-    """The file to read, or None where the factory or chance makes the weights."""
-    source, path = weights.get("source", "none"), weights.get("path")
-    if source == "file" and not path:
-        msg = "weights: source is 'file' but no path is given; add `path:` with a weight file"
-        raise UserError(msg)
-    if source in ("file", "download") and path:
-        return Path(path)
-    if source != "download":
-        return None
-    found = WEIGHTS_FOLDER / weights_filename(weights.get("file"), weights.get("url"))
-    if not found.is_file():
-        origin = weights.get("url") or weights.get("obtain") or "no address is known"
-        msg = f"weights not found: {found}; get them ({origin}) and place them there"
-        raise UserError(msg)
-    return found
+def _loadable(spec: NetworkSpec) -> Loadable:
+    """The weights, with a published file resolved to its path."""
+    weights = spec.weights
+    if isinstance(weights, DownloadWeights):
+        path = Path(weights.path or WEIGHTS_FOLDER / weights.filename)
+        if not path.is_file():
+            msg = f"weights not found: {path}; get them ({weights.origin}) and place them there"
+            raise UserError(msg)
+        reading = {name: getattr(weights, name) for name in StoredWeights.model_fields}
+        return FileWeights(source="file", path=str(path), **reading)
+    if isinstance(weights, Loadable):
+        return weights
+    msg = (
+        f"network: weights.source: {weights.source!r} is made by a run; give the file that it "
+        "made: {source: file, path: FILE}"
+    )
+    raise UserError(msg)
 
 
 def _check_digest(path: Path, expected: str) -> None:
-    from milan_core.core.files import file_sha256
-
     if expected and path.is_file() and not file_sha256(path).startswith(expected):
         msg = (
             f"weights {path} are not the published file: SHA-256 {file_sha256(path)[:16]}..., "
             f"expected {expected}...; fetch it again"
         )
-        raise UserError(msg)
-
-
-def _check_keys(spec: Mapping[str, Any]) -> None:
-    for key in spec:
-        if key not in SPEC_KEYS:
-            raise unknown("key", key, SPEC_KEYS, where="a model's spec")
-    if not spec.get("factory"):
-        msg = "a model's spec has no `factory`; give package.module:callable or file.py:callable"
         raise UserError(msg)
 
 

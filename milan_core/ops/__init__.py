@@ -6,8 +6,8 @@ masks, `beam_topk` is one step of beam search and `recurrent` the rest of a deco
 histogram bin, `facts` says what the native core can do here.
 """
 
-from milan_core.ops.backend import facts
 from milan_core.ops.beam import beam_topk
+from milan_core.ops.capabilities import facts
 from milan_core.ops.masking import (
     area_weights,
     mask_areas,

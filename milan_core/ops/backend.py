@@ -1,4 +1,4 @@
-"""Finds the native extension, or says once why the NumPy reference stands in for it."""
+"""Find the native extension, or warn once why the NumPy reference is used instead."""
 
 from __future__ import annotations
 
@@ -27,19 +27,3 @@ def native() -> ModuleType | None:
         )
         return None
     return _core
-
-
-def facts() -> dict[str, object]:
-    """What `milan doctor` shows: version, instruction set, CUDA support and devices."""
-    from milan_core.ops import cuda
-
-    core = native()
-    if core is None:
-        return {"native": False, "isa": "numpy", **cuda.facts()}
-    return {
-        "native": True,
-        "version": core.__version__,
-        "isa": core.isa(),
-        "cpu_features": core.cpu_features(),
-        **cuda.facts(),
-    }

@@ -16,6 +16,7 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.ops.backend import native
+from milan_core.ops.masking import BORDERS, sides
 from milan_core.ops.spec import ScanSpec
 
 #: DLPack's number for CUDA memory.
@@ -145,8 +146,6 @@ def masks(
     tables to the device and waits for them. A size that was captured in a CUDA graph keeps its
     tables.
     """
-    from milan_core.ops.masking import BORDERS, sides
-
     module = kernels()
     if module is None:
         raise UserError(f"masks: {facts()['cuda_problem']}")

@@ -15,7 +15,7 @@ from milan_core.experiments.edit.plan import check_edit, references
 from milan_core.experiments.generalization.plan import check_generalization
 from milan_core.images.fetch.plan import check_assets
 from milan_core.images.plan import check_datasets
-from milan_core.networks.options import Weights
+from milan_core.networks.plan import check_weights
 from milan_core.plan.missing import check_present
 from milan_core.plan.needed import needed_models, used_assets
 from milan_core.plan.splits import KINDS, annotation_sets, splits
@@ -78,15 +78,10 @@ def check_names(config: Config) -> None:
             "mining runs; add a second entry of it in float32"
         )
     for name, model in config.model_zoo.items():
-        where = f"config: model_zoo.{name}"
-        for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):
-            if dataset not in config.dataset_zoo:
-                raise unknown("data set", dataset, config.dataset_zoo, where)
-        _check_weights(where, model.weights)
         if not model.layers and not model.directions:
+            where = f"config: model_zoo.{name}"
             raise UserError(f"{where}: neither layers nor directions are given; list some layers")
-        if model.weights.objective == "distil" and model.weights.teacher not in config.model_zoo:
-            raise unknown("model", str(model.weights.teacher), config.model_zoo, f"{where}.weights")
+    check_weights(config)
     check_datasets(config)
     check_decoding(config)
     for name in (name for name in config.corpus if name in config.model_zoo):
@@ -110,15 +105,6 @@ def check_names(config: Config) -> None:
             )
     check_labels(config)
     check_analysis(config)
-
-
-def _check_weights(where: str, weights: Weights) -> None:
-    needed = {"train": ["dataset"], "asset": ["asset", "path"], "file": ["path"]}
-    for key in needed.get(weights.source, []):
-        if getattr(weights, key) is None:
-            raise UserError(f"{where}.weights: source {weights.source!r} needs the key {key!r}")
-    if weights.source == "download" and not weights.filename:
-        raise UserError(f"{where}.weights: source 'download' needs the key 'url' or 'file'")
 
 
 def _check_splits(config: Config) -> None:

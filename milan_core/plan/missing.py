@@ -21,6 +21,7 @@ from milan_core.images.fetch.published import published
 from milan_core.images.kinds.published import missing_split
 from milan_core.images.layouts import IMAGENET
 from milan_core.networks.plan import missing_weights
+from milan_core.networks.weight_options import DistilWeights, FileWeights
 
 
 def check_present(
@@ -55,7 +56,8 @@ def _with_helpers(config: Config, models: Iterable[str]) -> list[str]:
     for name in list(names):
         spec = config.model_zoo[name]
         generator = config.dataset_zoo[spec.dataset].generator
-        names.update(dict.fromkeys(filter(None, [spec.weights.teacher, generator])))
+        teacher = spec.weights.teacher if isinstance(spec.weights, DistilWeights) else None
+        names.update(dict.fromkeys(filter(None, [teacher, generator])))
     return list(names)
 
 
@@ -78,8 +80,8 @@ def _own_files(config: Config, models: list[str]) -> Iterator[Missing]:
     for name in models:
         spec = config.model_zoo[name]
         files = {f"directions.{key}.path": item.path for key, item in spec.directions.items()}
-        if spec.weights.source == "file":
-            files["weights.path"] = str(spec.weights.path)
+        if isinstance(spec.weights, FileWeights):
+            files["weights.path"] = spec.weights.path
         for key, path in files.items():
             if not Path(path).is_file():
                 yield Missing(f"model_zoo.{name}.{key}", path, CORRECT)
@@ -91,8 +93,7 @@ def _images(config: Config, models: list[str]) -> Iterator[Missing]:
     for model in models:
         spec = config.model_zoo[model]
         names.append(spec.dataset)
-        if spec.weights.source == "train":
-            names += [spec.weights.dataset, *spec.weights.tests]
+        names += spec.training.datasets if spec.training else []
     for trial in config.edit.trials if config.edit else []:
         names += trial.datasets().values()
     names += [evaluation_dataset(config, model) for model in analyzed(config)]

@@ -7,6 +7,7 @@ from milan_core.config import Config
 from milan_core.experiments.analyze.plan import analyze_assets
 from milan_core.experiments.audit.plan import audited
 from milan_core.experiments.edit.plan import edited, references
+from milan_core.networks.weight_options import AssetWeights
 from milan_core.plan.splits import annotated
 
 
@@ -19,12 +20,13 @@ def used_assets(config: Config) -> list[str]:
     """Names of the assets that the configured networks, data sets and scores read."""
     models = [config.model_zoo[name] for name in [*needed_models(config), config.encoder.model]]
     models += [config.model_zoo[name] for name in references(config)]
-    names = {model.weights.asset for model in models}
+    weights = [model.weights for model in models]
+    names = {one.asset for one in weights if isinstance(one, AssetWeights)}
     for model in models:
-        for dataset in filter(None, [model.dataset, model.weights.dataset, *model.weights.tests]):
+        for dataset in [model.dataset, *(model.training.datasets if model.training else [])]:
             names.update(config.dataset_zoo[dataset].read_assets)
-    names.add(config.generalization.bertscore)
+    names.update(filter(None, [config.generalization.bertscore]))
     if config.baselines.methods and config.baselines.dataset:
         names.update(config.dataset_zoo[config.baselines.dataset].read_assets)
     names.update(analyze_assets(config))
-    return sorted(name for name in names if name)
+    return sorted(names)

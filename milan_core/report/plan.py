@@ -29,7 +29,7 @@ def report_network(config: Config, name: str) -> ReportNetwork:
         dataset=spec.dataset,
         is_encoder=name == config.encoder.model,
         annotated=name in annotated(config),
-        trained=spec.weights.source == "train",
+        trained=spec.training is not None,
     )
 
 

@@ -23,7 +23,8 @@ from milan_core.cli import main
 from milan_core.cli.decoding import find_captioner
 from milan_core.core.errors import UserError
 from milan_core.images.fetch import catalog
-from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.inputs import prepare
+from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import build
 from milan_core.scoring.beams import read_beams
 
@@ -94,7 +95,7 @@ def published_features(trunk, units):
     ]
     for images, masks in units:
         with torch.no_grad():
-            trunk(prepare(images, InputSpec(224)))
+            trunk(prepare(images, InputSpec(size=224)))
         maps = [outputs[name] for name in names]
         weights = torch.from_numpy(masks[:, None].astype(np.float32))
         vectors.append(pool_pyramid(maps, weights, "bilinear"))

@@ -18,7 +18,7 @@ from milan_core.captioner.features.published import encoder_spec
 from milan_core.cli import main
 from milan_core.cli.own_network import network_spec
 from milan_core.core.errors import UserError
-from milan_core.networks.inspect import describe_layers
+from milan_core.networks.inspect_entry import describe_layers
 from milan_core.networks.zoo import build
 
 GOLDEN = TESTS / "data/golden/decoder/decoder.pth"

@@ -37,7 +37,7 @@ from milan_core.describers.published import published_labels
 from milan_core.describers.registry import load_describer
 from milan_core.describers.step import ImportLabels
 from milan_core.exemplars.sources import open_source
-from milan_core.networks.inputs import InputSpec
+from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import LoadedModel
 from milan_core.world.concepts import ConceptTable
 
@@ -82,7 +82,7 @@ class Colours(nn.Module):
 
 
 def loaded(module: nn.Module, *layers: str, relu: tuple[str, ...] = ()) -> LoadedModel:
-    spec = InputSpec.from_mapping({"size": SIZE, "mean": [0, 0, 0], "std": [1, 1, 1]})
+    spec = InputSpec(size=SIZE, mean=(0, 0, 0), std=(1, 1, 1))
     return LoadedModel(module.eval(), spec, list(layers), list(relu))
 
 

@@ -9,7 +9,8 @@ from paths import TESTS
 from torch import nn
 
 from milan_core.exemplars.mine import mine
-from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.inputs import prepare
+from milan_core.networks.options import InputSpec
 
 GOLDEN = TESTS / "data/golden/exemplars"
 LAYERS = ["0", "1", "4", "5"]
@@ -40,7 +41,7 @@ def golden_model():
 
 @functools.cache
 def mined():
-    return mine(golden_model(), golden_images(), LAYERS, k=10, input=InputSpec())
+    return mine(golden_model(), golden_images(), LAYERS, k=10, input=InputSpec(size=None))
 
 
 @pytest.fixture(params=LAYERS)
@@ -58,7 +59,7 @@ def test_ids_and_activations(layer):
 def sorted_values(name):
     """All activations of each unit over the golden images, rising: float32 [n, U]."""
     with torch.no_grad():
-        maps = golden_model()[: int(name) + 1](prepare(golden_images(), InputSpec()))
+        maps = golden_model()[: int(name) + 1](prepare(golden_images(), InputSpec(size=None)))
     return np.sort(maps.transpose(0, 1).flatten(1).numpy(), axis=1).T
 
 

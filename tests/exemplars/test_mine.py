@@ -11,9 +11,12 @@ import milan_core as milan
 from milan_core.core.errors import UserError
 from milan_core.exemplars import sources
 from milan_core.exemplars.mine import mine
-from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks import options
+from milan_core.networks.inputs import prepare
+from milan_core.networks.layouts import Layout
+from milan_core.networks.options import InputSpec
 
-SPEC = InputSpec(None, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+SPEC = InputSpec(size=None, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 BYTES = np.random.default_rng(0).integers(0, 256, (50, 16, 16, 3), dtype=np.uint8)
 IMAGES = prepare(BYTES, SPEC)
 LAYERS = ["0", "2", "5"]
@@ -171,7 +174,7 @@ class Tokens(nn.Module):
 def test_tokens_leave_the_class_token_out():
     fixed = mine(Tokens(), IMAGES, "mix", k=3)
     assert fixed.layer("mix").maps.shape == (6, 3, 4, 4)
-    legacy = mine(Tokens(), IMAGES, "mix", k=3, vit_spatialise="legacy")
+    legacy = mine(Tokens(), IMAGES, "mix", k=3, layout=Layout(options.Tokens(spatialise="legacy")))
     assert not np.array_equal(fixed.activations("mix"), legacy.activations("mix"))
 
 

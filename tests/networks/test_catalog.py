@@ -147,7 +147,7 @@ def test_places_alexnet_takes_227_and_refuses_224():
 
 def test_places_alexnet_refuses_224_before_anything_is_computed():
     with torch.device("meta"):
-        network = load_network("alexnet_places365", weights={"source": "none"})
+        network = load_network("alexnet_places365", weights={"source": "random"})
         with pytest.raises(UserError, match=r"takes 227 x 227 images, got 224 x 224.*227"):  # noqa: SIM117
             with Trace(network.module, network.layers, lambda *_: None) as trace:
                 trace(torch.zeros(1, 3, 224, 224))

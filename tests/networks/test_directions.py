@@ -81,7 +81,7 @@ def test_directions_are_mined_like_any_layer(file):
         ({"matrix": "b"}, r"b has shape \(5,\)"),
         ({"matrix": "bad"}, "not finite"),
         ({"bias": "c"}, "c has 8 values, expected 5"),
-        ({"rely": True}, "did you mean 'relu'"),
+        ({"rely": True}, "directions.sae.rely: unknown key; did you mean relu"),
         ({"layer": "blocks.*"}, "is 6 layers"),
         ({"layer": "block.4"}, "did you mean 'blocks.4'"),
     ],

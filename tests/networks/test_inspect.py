@@ -6,8 +6,8 @@ import yaml
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.networks.inspect import describe_layers, inspect_layers, suggest
-from milan_core.networks.inspect_entry import built_in_entry
+from milan_core.networks.inspect import inspect_layers, suggest
+from milan_core.networks.inspect_entry import built_in_entry, describe_layers
 from milan_core.networks.minis.cnn import resnet_mini
 from milan_core.networks.trace import layer_outputs
 from milan_core.networks.zoo import load_network
@@ -109,5 +109,5 @@ def test_generators():
     found = units_of_the_entry(text, torch.cat([torch.randn(1, 140), torch.ones(1, 1)], 1))
     assert [found[f"layer{i}"] for i in range(6)] == [128, 64, 64, 32, 16, 8]
     named = yaml.safe_load(built_in_entry("biggan_imagenet"))["my_network"]
-    changes = {"weights": {"source": "none"}, "kwargs": kwargs}
+    changes = {"weights": {"source": "random"}, "kwargs": kwargs}
     assert load_network(named, **changes).layers == [f"layer{i}" for i in range(6)]

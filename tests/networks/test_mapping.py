@@ -7,12 +7,14 @@ from standins.weights import published_name
 from torch import nn
 
 from milan_core.core.errors import UserError
+from milan_core.core.options import parse
 from milan_core.exemplars.mine import mine
 from milan_core.networks.adapters.biggan import EMBEDDING, generator
 from milan_core.networks.adapters.biggan_keys import to_generator
 from milan_core.networks.catalog import network_entry
-from milan_core.networks.inputs import InputSpec
 from milan_core.networks.mapping import mapped
+from milan_core.networks.options import InputSpec
+from milan_core.networks.weight_options import DownloadWeights, StoredWeights
 from milan_core.networks.weights import load_weights
 from milan_core.networks.zoo import load_network
 
@@ -21,11 +23,8 @@ def names(name, old):
     """The names of `old` after the mapping of a built-in network."""
     weights = network_entry(name)["weights"]
     state = {key: torch.zeros(1) for key in old}
-    return list(
-        mapped(
-            state, nn.Identity(), {k: weights[k] for k in ("keys", "drop") if k in weights}, "file"
-        )
-    )
+    reading = parse(DownloadWeights, weights, name)
+    return list(mapped(state, nn.Identity(), reading, "file"))
 
 
 def test_names_of_published_files():
@@ -42,7 +41,7 @@ def test_names_of_published_files():
 
 def test_names_of_dinov2_fit_the_pinned_library():
     with torch.device("meta"):
-        wanted = load_network("dinov2_vitb14", weights={"source": "none"}).module.state_dict()
+        wanted = load_network("dinov2_vitb14", weights={"source": "random"}).module.state_dict()
     published = [
         key.replace("attention.o_proj", "attention.output.dense")
         .replace("attention.q_proj", "attention.attention.query")
@@ -57,7 +56,7 @@ def test_names_of_dinov2_fit_the_pinned_library():
 def test_names_of_clip_fit_the_pinned_library():
     """The whole file of text and images, as published: only the vision tower is read."""
     with torch.device("meta"):
-        wanted = load_network("clip_vit_b32", weights={"source": "none"}).module.state_dict()
+        wanted = load_network("clip_vit_b32", weights={"source": "random"}).module.state_dict()
     vision = [f"vision_model.{key}" for key in wanted]
     others = ["logit_scale", "visual_projection.weight", "text_projection.weight"]
     others += ["text_model.embeddings.token_embedding.weight", "text_model.final_layer_norm.bias"]
@@ -71,18 +70,16 @@ def test_tensors_in_order(tmp_path):
     source, target = nn.Linear(3, 2), nn.Linear(3, 2)
     path = tmp_path / "w.npz"
     np.savez(path, fc8a_w=source.weight.detach().numpy(), fc8a_b=source.bias.detach().numpy())
-    load_weights(target, path, {"match": "order"})
+    load_weights(target, path, StoredWeights(match="order"))
     assert torch.equal(target.weight, source.weight)
     with pytest.raises(UserError, match=r"fc8a_w \(2, 3\) comes where weight \(3, 2\) is due"):
-        load_weights(nn.Linear(2, 3), path, {"match": "order"})
+        load_weights(nn.Linear(2, 3), path, StoredWeights(match="order"))
     with pytest.raises(UserError, match="hold 2 tensors, Identity has 0"):
-        load_weights(nn.Identity(), path, {"match": "order"})
+        load_weights(nn.Identity(), path, StoredWeights(match="order"))
     with pytest.raises(UserError, match="two tensors the name 'x'"):
-        load_weights(target, path, {"keys": {".*_.": "x"}})
+        load_weights(target, path, StoredWeights(keys={".*_.": "x"}))
     with pytest.raises(UserError, match="not a regular expression"):
-        load_weights(target, path, {"keys": {"(": ""}})
-    with pytest.raises(UserError, match="did you mean 'order'"):
-        load_weights(target, path, {"match": "ordre"})
+        load_weights(target, path, StoredWeights(keys={"(": ""}))
 
 
 @pytest.fixture(scope="module")

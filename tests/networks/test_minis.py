@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.inputs import prepare
 from milan_core.networks.minis import efficientnet_lite
 from milan_core.networks.minis.cnn import alexnet_mini, resnet_mini
+from milan_core.networks.options import InputSpec
 from milan_core.networks.trace import layer_outputs
 
 
@@ -82,7 +83,7 @@ def random_images(count=3, size=16):
 
 
 def test_prepare():
-    images, spec = random_images(), InputSpec(None, (0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
+    images, spec = random_images(), InputSpec(size=None, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     x = prepare(images, spec)
     assert x.is_contiguous(memory_format=torch.channels_last)
     expected = (images / 255 - np.array(spec.mean)) / np.array(spec.std)
@@ -92,7 +93,7 @@ def test_prepare():
 @pytest.mark.parametrize("size", [8, 24])
 def test_prepare_resizes(size):
     images = random_images()
-    x = prepare(images, InputSpec(size, (0, 0, 0), (1, 1, 1)))
+    x = prepare(images, InputSpec(size=size, mean=(0, 0, 0), std=(1, 1, 1)))
     plain = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     expected = F.interpolate(plain, (size, size), mode="bilinear", antialias=size < 16)
     assert torch.allclose(x, expected, atol=1e-5)
@@ -104,5 +105,5 @@ def test_prepare_refuses_floats():
 
 
 def test_input_spec_round_trip():
-    spec = InputSpec(96, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    assert InputSpec.from_mapping(spec.to_mapping()) == spec
+    spec = InputSpec(size=96, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    assert InputSpec(**spec.facts()) == spec

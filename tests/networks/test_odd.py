@@ -9,6 +9,7 @@ from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
 from milan_core.networks.hooks import HookPoint
 from milan_core.networks.layouts import Layout
+from milan_core.networks.options import Tokens
 from milan_core.networks.trace import Trace, layer_outputs, resolve_layers
 
 IMAGES = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
@@ -53,7 +54,7 @@ def tokens(extra):
         (nn.Sequential(nn.Flatten(), nn.Linear(192, 7)), {}, 7),
         (tokens(0), {}, 5),
         (tokens(1), {}, 5),
-        (tokens(3), {"layout": Layout(class_tokens=3)}, 5),
+        (tokens(3), {"layout": Layout(Tokens(class_tokens=3))}, 5),
         (Call(lambda x: x.permute(0, 2, 3, 1)), {"layout": Layout(channels_last=True)}, 3),
         (Call(lambda x: (x, "text")), {}, 3),
         (Call(lambda x: {"hidden": x, "n": 3}), {}, 3),
@@ -70,7 +71,7 @@ def test_layers_of_every_form_are_mined(layer, options, units):
 
 
 def test_registers_are_kept_out_of_the_maps():
-    maps, first = Layout(class_tokens=3).maps(tokens(3)(IMAGES), "odd")
+    maps, first = Layout(Tokens(class_tokens=3)).maps(tokens(3)(IMAGES), "odd")
     assert maps.shape == (6, 5, 4, 4)
     assert float(maps.max()) < 9
     assert first.tolist() == [[9.0 * c for c in range(1, 6)]] * 6

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from milan_core.core.errors import UserError
-from milan_core.networks.inspect import describe_layers
+from milan_core.networks.inspect_entry import describe_layers
 from milan_core.networks.minis.cnn import resnet_mini
 from milan_core.networks.trace import layer_outputs
 from milan_core.networks.zoo import load_network, model_hash
@@ -92,7 +92,8 @@ def test_torchscript_has_outputs_only(model, tmp_path):
 
 def test_hub_names():
     with torch.device("meta"):
-        found = load_network({"factory": "torchvision:squeezenet1_0", "layers": ["features.3"]})
+        spec = {"factory": "torchvision:squeezenet1_0", "weights": {"source": "random"}}
+        found = load_network(spec, layers=["features.3"])
     assert found.layers == ["features.3"]
     with pytest.raises(UserError, match="did you mean 'resnet18'"):
         load_network({"factory": "torchvision:resnet_18"})

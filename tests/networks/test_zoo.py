@@ -6,9 +6,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.networks.options import Weights
+from milan_core.networks.factories import resolve_factory
+from milan_core.networks.weight_options import DownloadWeights
 from milan_core.networks.weights import load_weights, save_weights
-from milan_core.networks.zoo import load_model, model_hash, resolve_factory
+from milan_core.networks.zoo import load_network, model_hash
 
 MINI = {
     "factory": "milan_core.networks.minis.cnn:resnet_mini",
@@ -18,12 +19,12 @@ MINI = {
 }
 
 
-def test_load_model():
-    loaded = load_model(MINI)
+def test_load_network():
+    loaded = load_network(MINI)
     assert loaded.layers == [f"blocks.{i}" for i in range(6)]
     assert loaded.input.size == 32
     assert not loaded.module.training
-    assert load_model({"factory": "torch.nn:Identity"}).layers == []
+    assert load_network({"factory": "torch.nn:Identity"}).layers == []
 
 
 def test_published_weights_are_found_without_the_query_of_their_address(tmp_path, monkeypatch):
@@ -31,10 +32,10 @@ def test_published_weights_are_found_without_the_query_of_their_address(tmp_path
     url = "https://weights.example/models/mini.safetensors?download=1#part"
     spec = {**MINI, "weights": {"source": "download", "url": url}}
     with pytest.raises(UserError, match=r"not found: resources/weights/mini\.safetensors; get"):
-        load_model(spec)
-    save_weights(load_model(MINI).module, tmp_path / "resources/weights/mini.safetensors")
-    assert load_model(spec).layers
-    assert Weights(source="download", url=url).filename == "mini.safetensors"
+        load_network(spec)
+    save_weights(load_network(MINI).module, tmp_path / "resources/weights/mini.safetensors")
+    assert load_network(spec).layers
+    assert DownloadWeights(source="download", url=url).filename == "mini.safetensors"
 
 
 def test_factory_from_a_file(tmp_path):
@@ -42,7 +43,7 @@ def test_factory_from_a_file(tmp_path):
     path.write_text(
         "from torch import nn\ndef make(width=2):\n    return nn.Linear(width, width)\n"
     )
-    assert load_model({"factory": f"{path}:make", "kwargs": {"width": 5}}).module.in_features == 5
+    assert load_network({"factory": f"{path}:make", "kwargs": {"width": 5}}).module.in_features == 5
     path.write_text("import nothing_of_this_name\n")
     with pytest.raises(UserError, match=r"cannot be run: ModuleNotFoundError"):
         resolve_factory(f"{path}:make")
@@ -62,27 +63,30 @@ def test_factory_from_a_file(tmp_path):
         ({"factory": "milan_core.networks.minis.cnn:RESNET_WIDTHS"}, "not a callable"),
         ({"factory": "builtins:dict", "kwargs": {}}, "expected torch.nn.Module"),
         ({"kwargs": {"klasses": 3}}, "does not accept kwargs"),
-        ({"layrs": []}, "did you mean 'layers'"),
-        ({"factory": ""}, "no `factory`"),
-        ({"weights": {"source": "fille"}}, "did you mean 'file'"),
-        ({"weights": {"source": "file"}}, "no path"),
+        ({"layrs": []}, "network: layrs: unknown key; did you mean layers"),
+        ({"factory": ""}, "network: factory: string should have at least 1 character"),
+        ({"weights": {"source": "fille"}}, "unknown source 'fille'; did you mean file"),
+        ({"weights": {"source": "file"}}, "weights.path: field required"),
         ({"weights": {"source": "file", "path": "nowhere.pth"}}, "place a state dictionary there"),
-        ({"input": {"size": 0}}, "positive number of pixels"),
-        ({"input": {"mean": [1, 2]}}, "three numbers"),
-        ({"input": {"std": [1, 0, 1]}}, "positive numbers"),
-        ({"input": {"sise": 3}}, "unknown key sise"),
+        ({"weights": {"source": "random", "epochs": 2}}, "of source random; it belongs to source"),
+        ({"weights": {"source": "train", "dataset": "a"}}, "is made by a run; give the file"),
+        ({"tokens": {"grid": [2]}}, "tokens.grid.1: field required"),
+        ({"input": {"size": 0}}, "input.size: input should be greater than or equal to 1, got 0"),
+        ({"input": {"mean": [1, 2]}}, "input.mean.2: field required"),
+        ({"input": {"std": [1, 0, 1]}}, "input.std.1: input should be greater than 0"),
+        ({"input": {"sise": 3}}, "input.sise: unknown key; did you mean size"),
         ({"layers": ["block.0"]}, "did you mean 'blocks.0'"),
     ],
 )
 def test_wrong_specs_get_a_sentence(change, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
-        load_model({**MINI, **change})
+        load_network({**MINI, **change})
     assert "\n" not in str(caught.value)
 
 
 def trained(seed=1):
     torch.manual_seed(seed)
-    return load_model(MINI).module
+    return load_network(MINI).module
 
 
 @pytest.mark.parametrize("form", ["ours", "safetensors", "pth", "wrapped", "parallel"])
@@ -105,7 +109,7 @@ def test_weight_files_of_every_form(tmp_path, form):
 def test_weights_that_do_not_fit(tmp_path):
     path = tmp_path / "w.safetensors"
     save_weights(trained(), path)
-    other = load_model({**MINI, "kwargs": {"classes": 4, "widths": [4, 6, 8]}}).module
+    other = load_network({**MINI, "kwargs": {"classes": 4, "widths": [4, 6, 8]}}).module
     with pytest.raises(UserError, match=r"2 of another shape \(fc.weight \(3, 8\) instead of"):
         load_weights(other, path)
     with pytest.raises(UserError, match=r"missing \(weight, bias\); .*unexpected .* and \d+ more"):

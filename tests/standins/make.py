@@ -7,7 +7,6 @@ because those may be the originals.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 import yaml
 
-from milan_core import plan
 from milan_core.config import Config
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, write_text
@@ -27,6 +25,8 @@ from milan_core.images.store import Dataset
 from milan_core.networks.catalog import network_names
 from milan_core.networks.generators.latents import build_latents
 from milan_core.networks.options import Network
+from milan_core.networks.plan import job_network
+from milan_core.networks.weight_options import DownloadWeights
 from standins import wanted
 from standins.pictures import Shown, drawn, write_class_folders, write_places
 from standins.sets import write_set
@@ -104,7 +104,7 @@ class _Work:
 
     def model(self, name: str, **weights: Any) -> dict[str, Any]:
         """The network as the jobs are told it, with other weights where `weights` says so."""
-        spec: dict[str, Any] = json.loads(plan.model_params(self.config, name, "", str(self.out)))
+        spec = job_network(self.config, name).model_dump(mode="json")
         return {**spec, "weights": {**spec["weights"], **weights}}
 
     def weights(self, pictures: np.ndarray, say: Say) -> dict[str, Any]:
@@ -112,6 +112,7 @@ class _Work:
         addresses = {}
         for name in wanted.published_weights(self.config):
             weights = self.config.model_zoo[name].weights
+            assert isinstance(weights, DownloadWeights)
             folder = "downloads" if weights.url else "weights"
             path = self.out / folder / weights.filename
             write_weights(name, self.model(name), path, pictures, self.seed)
@@ -125,9 +126,9 @@ class _Work:
     def annotation_sets(self, shown: dict[str, Shown], pictures: np.ndarray, say: Say) -> None:
         """Write the zip of every set, mined from a network whose weights are read from a file."""
         for name, (key, network) in wanted.annotated_networks(self.config).items():
-            path = self.scratch / self.config.model_zoo[network].weights.filename
+            path = self.scratch / f"{network}.pth"
             write_weights(network, self.model(network), path, pictures, self.seed)
-            model = self.model(network, path=str(path), sha256="")
+            model = self.model(network, path=str(path), sha256=None)
             archive = Path(self.config.annotation_sets[name].path)
             dataset = self._dataset(self.config.model_zoo[network].dataset, model)
             k = self.config.exemplars.k

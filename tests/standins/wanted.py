@@ -14,6 +14,7 @@ from milan_core.images.kinds.imagenet import ImageNet
 from milan_core.images.kinds.places365 import Places365
 from milan_core.images.kinds.published import Published
 from milan_core.images.kinds.spurious import Spurious
+from milan_core.networks.weight_options import DistilWeights, DownloadWeights
 from milan_core.plan.needed import needed_models
 
 EXTRA = ("n01440764", "n01443537")  # classes of ImageNet that no experiment names
@@ -95,7 +96,10 @@ def annotated_networks(config: Config) -> dict[str, tuple[str, str]]:
 def published_weights(config: Config) -> list[str]:
     """Networks of this run whose weights are published files."""
     names = [*needed_models(config), config.encoder.model]
-    names += [teacher for name in names if (teacher := config.model_zoo[name].weights.teacher)]
+    weights = [config.model_zoo[name].weights for name in names]
+    names += [one.teacher for one in weights if isinstance(one, DistilWeights)]
     return [
-        name for name in dict.fromkeys(names) if config.model_zoo[name].weights.source == "download"
+        name
+        for name in dict.fromkeys(names)
+        if isinstance(config.model_zoo[name].weights, DownloadWeights)
     ]

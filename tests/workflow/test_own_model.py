@@ -265,7 +265,7 @@ PYTHON = """
 import json, runpy
 import numpy as np
 import milan_core as milan
-from milan_core.networks.inputs import InputSpec
+from milan_core.networks.options import InputSpec
 
 network = runpy.run_path('{own}/my_net.py')['build']()
 images = np.random.default_rng(0).integers(0, 255, (20, 64, 64, 3), dtype=np.uint8)

@@ -37,9 +37,7 @@ except UserError as error:
 
 TRIALS = plan.trials(CONFIG)
 NETWORKS = plan.networks(CONFIG)
-TRAINED = [
-    name for name in NETWORKS if CONFIG.model_zoo[name].weights.source == "train"
-]
+TRAINED = [name for name in NETWORKS if CONFIG.model_zoo[name].training]
 RESULTS, RESOURCES = CONFIG.pathvars.results, CONFIG.pathvars.resources
 
 
@@ -73,12 +71,12 @@ def job_network(wildcards):
 
 def network_source(wildcards):
     """A digest of the network's source: an edited architecture must be trained and mined again."""
-    return plan.factory_version(CONFIG, wildcards.model)
+    return network_plan.factory_version(CONFIG, wildcards.model)
 
 
 def model_weights(wildcards):
     """The weights file to wait for; empty when the factory brings its own."""
-    return plan.weights_file(CONFIG, wildcards.model, RESULTS, RESOURCES) or []
+    return network_plan.weights_file(CONFIG, wildcards.model) or []
 
 
 def probe_manifest(wildcards):

@@ -21,7 +21,7 @@ def edit_training(wildcards):
     """Images that the network was trained on, when its head is trained again."""
     if edit_plan.edit_options(CONFIG).fine_tune is None:
         return []
-    return dataset_folder(CONFIG.model_zoo[wildcards.model].weights.dataset)
+    return dataset_folder(network_plan.trained(CONFIG, wildcards.model).dataset)
 
 
 def edit_reference(wildcards):

@@ -36,7 +36,7 @@ rule features_encode:
     params:
         encoder=ENCODER,
         device=CONFIG.device,
-        network=plan.factory_version(CONFIG, CONFIG.encoder.model),
+        network=network_plan.factory_version(CONFIG, CONFIG.encoder.model),
         code=step_code("features.encode"),
     shell:
         command("features.encode")
@@ -62,7 +62,7 @@ rule features_pool:
         encoder=ENCODER,
         seed=CONFIG.seed,
         device=CONFIG.device,
-        network=plan.factory_version(CONFIG, CONFIG.encoder.model),
+        network=network_plan.factory_version(CONFIG, CONFIG.encoder.model),
         code=step_code("features.pool"),
     shell:
         command("features.pool")
@@ -98,7 +98,7 @@ rule features_encode_set:
             CONFIG, wildcards.annotation_set
         ),
         device=CONFIG.device,
-        network=plan.factory_version(CONFIG, CONFIG.encoder.model),
+        network=network_plan.factory_version(CONFIG, CONFIG.encoder.model),
         code=step_code("features.encode_set"),
     shell:
         command("features.encode_set")

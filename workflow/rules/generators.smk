@@ -9,13 +9,13 @@ def generator_network(wildcards):
 
 def generator_source(wildcards):
     """A digest of that network's source."""
-    return plan.factory_version(CONFIG, CONFIG.dataset_zoo[wildcards.dataset].generator)
+    return network_plan.factory_version(CONFIG, CONFIG.dataset_zoo[wildcards.dataset].generator)
 
 
 def generator_weights(wildcards):
     """The weights of that network."""
     model = CONFIG.dataset_zoo[wildcards.dataset].generator
-    return plan.weights_file(CONFIG, model, RESULTS, RESOURCES) or []
+    return network_plan.weights_file(CONFIG, model) or []
 
 
 def generator_scenes(wildcards):

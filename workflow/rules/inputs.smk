@@ -3,7 +3,7 @@
 
 def model_spec(wildcards):
     """Canonical JSON of the network, so that the order of keys in YAML does not matter."""
-    return plan.model_params(CONFIG, wildcards.model, RESULTS, RESOURCES)
+    return canonical(network_plan.job_network(CONFIG, wildcards.model))
 
 
 def options(section, **kwargs):
@@ -18,29 +18,6 @@ def mining_options(wildcards):
     return canonical_json({**section, **seed})
 
 
-def training_spec(wildcards):
-    """Canonical JSON of the training of one target network."""
-    return plan.training_params(CONFIG, wildcards.model, RESULTS, RESOURCES)
-
-
-def training_seed(wildcards):
-    """The seed of the network's training: its own, or the run's."""
-    own = CONFIG.model_zoo[wildcards.model].weights.seed
-    return CONFIG.seed if own is None else own
-
-
-def training_manifests(wildcards):
-    """The data set that a target learns from, then those its accuracy is reported on."""
-    weights = CONFIG.model_zoo[wildcards.model].weights
-    return [dataset_folder(name) for name in [weights.dataset, *weights.tests]]
-
-
-def teacher_weights(wildcards):
-    """The weights of the network that a target learns the features of."""
-    teacher = CONFIG.model_zoo[wildcards.model].weights.teacher
-    return (
-        plan.weights_file(CONFIG, teacher, RESULTS, RESOURCES) or [] if teacher else []
-    )
 
 
 def shard_files(wildcards):

@@ -72,9 +72,9 @@ class Encoder:
         if not self._hash:
             from milan_core.networks.zoo import model_hash
 
-            facts = [model_hash(self.model.module), self.layers, self.model.input.to_mapping()]
+            facts = [model_hash(self.model.module), self.layers, self.model.input.facts()]
             facts.append(self.model.post_relu)
-            if layout := self.model.layout.to_mapping():
+            if layout := self.model.layout.facts():
                 facts.append(layout)
             if (self.kind, self.dtype) != ("pyramid", np.float16):
                 facts += [self.kind, self.dtype.name]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from milan_core.captioner.features.encoder import Encoder
 from milan_core.core.errors import UserError, unknown
+from milan_core.networks.options import InputSpec, NetworkSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,18 +43,18 @@ CLASSES = {"PyramidConvEncoder": "pyramid", "SpatialConvEncoder": "spatial"}
 """Names of the published classes, as containers give them, and our kinds."""
 
 
-def encoder_spec(config: str) -> dict[str, Any]:
-    """The zoo spec of a published encoder, without weights; usable as a network's entry."""
+def encoder_spec(config: str) -> NetworkSpec:
+    """The network of a published encoder, without weights."""
     if config not in PUBLISHED:
         raise unknown("published encoder", config, PUBLISHED)
     published = PUBLISHED[config]
-    return {
-        "factory": published.factory,
-        "kwargs": {"weights": None},
-        "layers": list(published.layers),
-        "post_relu": list(published.post_relu),
-        "input": {"size": MASK_SIZE},
-    }
+    return NetworkSpec(
+        factory=published.factory,
+        kwargs={"weights": None},
+        layers=list(published.layers),
+        post_relu=list(published.post_relu),
+        input=InputSpec(size=MASK_SIZE),
+    )
 
 
 def published_encoder(
@@ -74,9 +75,9 @@ def published_encoder(
         device: where it runs.
 
     """
-    from milan_core.networks.zoo import load_model
+    from milan_core.networks.zoo import load_network
 
-    model = load_model(encoder_spec(config))
+    model = load_network(encoder_spec(config))
     model.module.load_state_dict(_matching(model.module.state_dict(), state, config, where))
     layers = model.layers if kind == "pyramid" else model.layers[-1:]
     return Encoder(model, layers, kind=kind, device=device, dtype="float32")

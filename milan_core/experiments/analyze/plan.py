@@ -27,7 +27,8 @@ def analyzed(config: Config) -> list[str]:
 def evaluation_dataset(config: Config, model: str) -> str:
     """The labelled images that the accuracy of `model` is measured on."""
     named = config.analyze.datasets.get(model)
-    tests = config.model_zoo[model].weights.tests
+    training = config.model_zoo[model].training
+    tests = training.tests if training else []
     if not named and not tests:
         raise UserError(
             f"config: analyze.datasets: {model!r} needs a labelled data set, and its weights name "

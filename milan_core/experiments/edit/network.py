@@ -250,9 +250,7 @@ def tuned(
     for what, gone in (("units removed", outcome.chosen), ("no unit removed", [])):
         module = fine_tuned(bench.loaded, gone, images, options.fine_tune, seed, bench.device)
         accuracies[what] = {
-            split: evaluate(
-                module, bench.splits[split], input=bench.loaded.input, device=bench.device
-            )
+            split: evaluate(module, bench.splits[split], bench.loaded.input, bench.device)
             for split in TESTS
         }
     return accuracies

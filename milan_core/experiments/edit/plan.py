@@ -61,7 +61,7 @@ def check_edit(config: Config) -> None:
                 raise unknown("data set", name, config.dataset_zoo, where)
         _check_apart(where, trial, config)
         _check_reference(where, trial, config)
-        if spec.fine_tune and config.model_zoo[trial.model].weights.source != "train":
+        if spec.fine_tune and config.model_zoo[trial.model].training is None:
             raise UserError(f"{where}: fine_tune needs a network with `weights.source: train`")
 
 
@@ -69,10 +69,10 @@ def _check_reference(where: str, trial: EditTrial, config: Config) -> None:
     """The accuracies of a reference are read from its own training job."""
     if trial.reference is None:
         return
-    weights = config.model_zoo[trial.reference].weights
+    training = config.model_zoo[trial.reference].training
     test = trial.test
-    missing = {test.clean, test.correct, test.adversarial} - set(weights.tests)
-    if weights.source != "train" or missing:
+    missing = {test.clean, test.correct, test.adversarial} - set(training.tests if training else [])
+    if missing:
         raise UserError(
             f"{where}: reference {trial.reference!r} must be trained here (`source: train`) and "
             f"tested on the same images; add {', '.join(sorted(missing)) or 'them'} to its tests"
@@ -84,8 +84,8 @@ def _check_apart(where: str, trial: EditTrial, config: Config) -> None:
     groups = {"ranking": [trial.ranking]}
     groups["validation"] = [trial.validation.clean, trial.validation.adversarial]
     groups["test"] = [trial.test.clean, trial.test.correct, trial.test.adversarial]
-    learnt = config.model_zoo[trial.model].weights.dataset
-    groups["training"] = [learnt] if learnt else []
+    training = config.model_zoo[trial.model].training
+    groups["training"] = [training.dataset] if training else []
     seen: dict[tuple[str, int] | str, str] = {}
     for group, names in groups.items():
         for name in names:

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import file_sha256, read_json
+from milan_core.core.options import parse
 from milan_core.images.fetch.attempt import Patience
 from milan_core.images.fetch.download import fetch_file
 from milan_core.images.fetch.fetch import fetch_asset
@@ -23,6 +24,7 @@ from milan_core.images.fetch.registry import load_registry
 from milan_core.images.fetch.trust import verify
 from milan_core.images.fetch.unpacked import unpack_whole, verify_unpacked
 from milan_core.networks.catalog import network_entry, network_names
+from milan_core.networks.weight_options import DownloadWeights
 
 KINDS = ("package", "file", "weights", "by hand")
 
@@ -105,9 +107,7 @@ def _networks() -> list[Entry]:
 
 def network_weights(name: str, weights: dict[str, Any]) -> Entry:
     """The weights of a network that are published, from its entry in `model_zoo`."""
-    from milan_core.networks.options import Weights
-
-    parsed = Weights.model_validate(weights)
+    parsed = parse(DownloadWeights, weights, f"weights of {name}")
     spec = PublishedFile(
         name=name,
         urls=list(parsed.addresses),

@@ -14,6 +14,7 @@ from milan_core.images.store import Dataset, finish_folder, new_array, start_fol
 from milan_core.networks.generators.codes import scene_codes
 from milan_core.networks.options import Network
 from milan_core.networks.trace import eval_mode, forward
+from milan_core.networks.weight_options import FileWeights
 from milan_core.networks.weights import read_meta
 from milan_core.networks.zoo import load_network
 
@@ -35,7 +36,7 @@ def generate_dataset(
     Instances, scenes and labels are those of `scenes`; `latents.npy` keeps the codes. What the
     generator leaves out or draws elsewhere is not noticed: its masks say what it was told to draw.
     """
-    path = model.weights.path or ""
+    path = model.weights.path if isinstance(model.weights, FileWeights) else "the factory"
     meta = read_meta(path)
     if not {"names", "colours"} <= set(meta):
         raise UserError(

@@ -2,45 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
 
 from milan_core.core.errors import UserError
+from milan_core.core.options import narrowed
 from milan_core.images.store import Dataset
 from milan_core.networks.generators.codes import scene_codes, vocabulary
-from milan_core.networks.inputs import InputSpec
+from milan_core.networks.options import Architecture, Network
 from milan_core.networks.training.objectives import Classify, Distil, Draw, Figures, Objective
-from milan_core.networks.training.train import TrainSettings, train_network
+from milan_core.networks.training.train import History, Resume, train_network
+from milan_core.networks.weight_options import (
+    ClassifyWeights,
+    DistilWeights,
+    TrainSettings,
+    TrainWeights,
+)
 from milan_core.networks.zoo import load_network
 
-SETTINGS = ("epochs", "batch_size", "learning_rate")
+
+@dataclass(frozen=True)
+class Learned:
+    """A trained network with its history, its figures on held-out data, and its metadata."""
+
+    module: nn.Module  # in eval mode
+    history: History
+    figures: Figures
+    meta: dict[str, object]
 
 
 def learn(
-    model: Mapping[str, Any],
+    model: Architecture,
+    weights: TrainWeights,
     train: Dataset,
     tests: Sequence[Dataset],
     *,
+    teacher: Network | None = None,
     seed: int,
-    device: str,
-    out: Path,
-    code: str = "",
-) -> Figures:
-    """Train `model` (factory, kwargs, input, weights) on `train`; returns figures on `tests`.
+    device: str = "cpu",
+    resume: Resume | None = None,
+) -> Learned:
+    """Train `model` on `train` and judge it on `tests`.
 
-    `weights.objective` is `classify`, `distil` (with `teacher`, the spec of a network with one
-    layer, and `teacher_size`) or `draw`. `weights.count` limits the images that are learnt from.
+    Args:
+        model: the network.
+        weights: objective and settings.
+        train: data set to train on.
+        tests: data sets to report figures on.
+        teacher: with the objective `distil`, a network with one layer.
+        seed: of initial weights and order.
+        device: where the network runs.
+        resume: where the state after each epoch is kept.
+
+    Raises:
+        UserError: where data, network and objective do not fit.
+
     """
-    spec = {key: model[key] for key in ("factory", "kwargs", "input")}
-    weights = model["weights"]
-    settings = TrainSettings.from_mapping(
-        {**{key: weights[key] for key in SETTINGS if key in weights}, "device": device}
+    images = FirstImages(train, weights.count or len(train))
+    objective, codes = _objective(model, weights, images, tests, teacher, device)
+    settings = narrowed(weights, TrainSettings)
+    module, history = train_network(
+        model, images, settings, seed, objective, device=device, resume=resume
     )
-    images = FirstImages(train, weights.get("count") or len(train))
-    objective, meta = _objective(model, images, tests, device)
-    module = train_network(spec, images, settings, seed, out, objective, code, meta)
-    return objective.figures(module, tests)
+    meta = {
+        "spec": model.model_dump(mode="json", include={"factory", "kwargs", "input"}),
+        "settings": {**settings.model_dump(), "device": device},
+        "seed": seed,
+        **codes,
+        "dataset": images.fingerprint,
+    }
+    return Learned(module, history, objective.figures(module, tests), meta)
 
 
 class FirstImages:
@@ -61,22 +94,26 @@ class FirstImages:
 
 
 def _objective(
-    model: Mapping[str, Any], train: FirstImages, tests: Sequence[Dataset], device: str
-) -> tuple[Objective, dict[str, Any]]:
-    view = InputSpec.from_mapping(model["input"])
-    weights = model["weights"]
-    kind = weights.get("objective", "classify")
-    if kind == "classify":
+    model: Architecture,
+    weights: TrainWeights,
+    train: FirstImages,
+    tests: Sequence[Dataset],
+    teacher: Network | None,
+    device: str,
+) -> tuple[Objective, dict[str, list[str]]]:
+    """The objective, and the names and colors of scene codes where it reads them."""
+    if isinstance(weights, ClassifyWeights):
         if train.labels.min() < 0:
             raise UserError(f"data set {train.name!r} has images without a label to learn")
-        return Classify(view, train.labels, device), {}
-    if kind == "distil":
-        teacher = load_network(weights["teacher"])
-        grid = int(model["kwargs"]["grid"])
-        size = int(weights.get("teacher_size") or teacher.input.size or train.images.shape[1])
-        return Distil(view, teacher, train, size, grid, device), {}
+        return Classify(model.input, train.labels, device), {}
+    if isinstance(weights, DistilWeights):
+        assert teacher is not None
+        loaded = load_network(teacher)
+        grid = int(model.kwargs["grid"])
+        size = weights.teacher_size or loaded.input.size or int(train.images.shape[1])
+        return Distil(model.input, loaded, train, size, grid, device), {}
     names, colours = vocabulary(train.dataset)
-    kwargs = model["kwargs"]
+    kwargs = model.kwargs
     if (kwargs["names"], kwargs["colours"]) != (len(names), len(colours)):
         raise UserError(
             f"kwargs: names {kwargs['names']} and colours {kwargs['colours']} do not fit data set "

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.networks.inputs import InputSpec, prepare
-from milan_core.networks.trace import eval_mode, forward
+from milan_core.networks.inputs import prepare
+from milan_core.networks.options import InputSpec
+from milan_core.networks.trace import Trace, eval_mode, forward
 from milan_core.networks.zoo import LoadedModel
 
 Figures = list[tuple[str, float, int]]  # (what, value, images)
@@ -100,7 +101,7 @@ class Distil:
     ) -> None:
         self.view, self.device, self.grid = view, device, grid
         self.teacher = teacher
-        self.teacher_view = InputSpec(size, teacher.input.mean, teacher.input.std)
+        self.teacher_view = InputSpec(size=size, mean=teacher.input.mean, std=teacher.input.std)
         maps = self._maps(train)
         self.mean = maps.float().mean((0, 2, 3), keepdim=True)
         self.scale = maps.float().std((0, 2, 3), keepdim=True) + 1e-3
@@ -109,8 +110,6 @@ class Distil:
 
     def _maps(self, images: Images) -> torch.Tensor:
         """Float16 (N, C, grid, grid) of all images."""
-        from milan_core.networks.trace import Trace
-
         kept: list[torch.Tensor] = []
 
         def keep(_: str, output: torch.Tensor) -> None:

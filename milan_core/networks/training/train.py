@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,21 +20,20 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import atomic_path, canonical_json, text_hash, write_csv
+from milan_core.core.files import atomic_path, canonical_json, text_hash
 from milan_core.core.seeding import generator, seed_torch
-from milan_core.networks.inputs import InputSpec
+from milan_core.networks.factories import build
+from milan_core.networks.options import Architecture, InputSpec
 from milan_core.networks.training.objectives import Classify, Objective
-from milan_core.networks.weights import save_weights
-from milan_core.networks.zoo import LoadedModel, load_model
+from milan_core.networks.weight_options import TrainSettings
 
 _log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint.pt"
-WEIGHTS = "weights.safetensors"
+History = list[tuple[float, float]]  # (mean loss, seconds) of each epoch
 
 
 class LabelledImages(Protocol):
-    """What training needs of a dataset (`milan_core.images.Dataset` has it)."""
+    """What training needs of a data set (`milan_core.images.store.Dataset` has it)."""
 
     images: np.ndarray  # uint8 (N, H, W, 3)
     labels: np.ndarray  # int (N,)
@@ -46,101 +45,63 @@ class LabelledImages(Protocol):
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """Settings of `train_classifier`; the defaults are those of the embedded networks."""
+class Resume:
+    """Where the state after each epoch is kept, so that a killed training goes on."""
 
-    epochs: int = 5
-    batch_size: int = 128
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-2
-    flip: bool = False  # mirror each image with probability 1/2
-    bf16: bool = False  # faster on some machines; the bytes then depend on the machine more
-    device: str = "cpu"
-
-    @classmethod
-    def from_mapping(cls, value: Mapping[str, Any] | TrainSettings) -> TrainSettings:
-        """Settings from a config section; unknown keys and impossible values are refused."""
-        if isinstance(value, cls):
-            return value
-        assert isinstance(value, Mapping)
-        try:
-            settings = replace(cls(), **value)
-        except TypeError:
-            known = ", ".join(asdict(cls()))
-            msg = f"training settings: unknown key among {sorted(value)}; known: {known}"
-            raise UserError(msg) from None
-        if settings.epochs < 1 or settings.batch_size < 1 or settings.learning_rate <= 0:
-            msg = "training settings: epochs, batch_size and learning_rate must be positive"
-            raise UserError(msg)
-        return settings
+    path: Path
+    code: str = ""  # identity of the training code and of the network's source
 
 
 def train_network(
-    spec: Mapping[str, Any],
+    model: Architecture,
     train: LabelledImages,
-    settings: TrainSettings | Mapping[str, Any],
+    settings: TrainSettings,
     seed: int,
-    out: Path | str,
     objective: Objective,
-    code: str = "",
-    meta: Mapping[str, Any] | None = None,
-) -> nn.Module:
-    """Train the network of a zoo spec on what `objective` asks of it.
+    *,
+    device: str = "cpu",
+    resume: Resume | None = None,
+) -> tuple[nn.Module, History]:
+    """Train a network on an objective.
 
-    Writes into `out`: ``weights.safetensors`` (kind milan-weights), ``training.csv`` (epoch, loss,
-    seconds) and, after every epoch, ``checkpoint.pt``. A killed run resumes from its checkpoint and
-    ends with the same bytes as one that was not killed. A checkpoint of another spec, dataset,
-    seed, setting, objective or `code` (a version of the training sources) is not used, with a line
-    in the log; none is left when the training has ended. Bytes are equal for equal torch version,
-    machine type and thread count. `meta` is kept beside the weights.
+    A killed run resumes from its checkpoint and ends with the same bytes as one that was not
+    killed. A checkpoint of another network, data set, seed, setting, objective or `resume.code` is
+    not used, with a line in the log. The caller removes it when the weights are written. Bytes are
+    equal for equal torch version, machine type and thread count.
 
     Returns:
-        The trained network in eval mode.
+        The trained network in eval mode, and the history.
+
+    Raises:
+        UserError: for an empty training set, a damaged checkpoint, or a loss that diverges.
 
     """
-    settings = TrainSettings.from_mapping(settings)
-    out = Path(out)
     if len(train.labels) == 0:
         raise UserError("the training set has no images")
-    identity = _identity(spec, train, settings, seed, [objective.identity, code])
     with torch.random.fork_rng(devices=[]), _deterministic():
         seed_torch(seed, "initial weights")
-        loaded = load_model(spec)
-        run = _Run(loaded, settings, objective, len(train.labels))
-        history = run.resume(out / CHECKPOINT, identity)
+        run = _Run(build(model).eval(), settings, objective, len(train.labels), device)
+        identity = _identity(model, train, settings, device, seed, objective, resume)
+        history = run.resume(resume.path, identity) if resume else []
         for epoch in range(len(history), settings.epochs):
             history.append(run.epoch(train, epoch, seed))
-            run.save(out / CHECKPOINT, identity, history)
-    facts = {"spec": dict(spec), "settings": asdict(settings), "seed": seed, **(meta or {})}
-    save_weights(loaded.module, out / WEIGHTS, {**facts, "dataset": train.fingerprint})
-    rows = [(epoch + 1, loss, round(seconds, 3)) for epoch, (loss, seconds) in enumerate(history)]
-    write_csv(out / "training.csv", ("epoch", "loss", "seconds"), rows)
-    (out / CHECKPOINT).unlink(missing_ok=True)
-    return loaded.module.eval()
-
-
-def train_classifier(
-    spec: Mapping[str, Any],
-    train: LabelledImages,
-    settings: TrainSettings | Mapping[str, Any],
-    seed: int,
-    out: Path | str,
-    code: str = "",
-) -> nn.Module:
-    """`train_network` on the labels of a dataset."""
-    settings = TrainSettings.from_mapping(settings)
-    if len(train.labels) and int(np.min(train.labels)) < 0:
-        msg = "the training set has images without a label; train on a labelled dataset"
-        raise UserError(msg)
-    view = InputSpec.from_mapping(spec.get("input") or {})
-    objective = Classify(view, train.labels, settings.device)
-    return train_network(spec, train, settings, seed, out, objective, code)
+            if resume:
+                run.save(resume.path, identity, history)
+    return run.module.eval(), history
 
 
 def _identity(
-    spec: Mapping[str, Any], train: LabelledImages, settings: TrainSettings, seed: int, more: Any
+    model: Architecture,
+    train: LabelledImages,
+    settings: TrainSettings,
+    device: str,
+    seed: int,
+    objective: Objective,
+    resume: Resume | None,
 ) -> str:
-    facts = [dict(spec), train.fingerprint, asdict(settings), seed, more]
+    """Digest of everything that a checkpoint must agree on."""
+    facts = [model.model_dump(mode="json"), train.fingerprint, settings.model_dump(), device, seed]
+    facts += [objective.identity, resume.code if resume else ""]
     return text_hash(canonical_json(facts), digits=32)
 
 
@@ -165,11 +126,17 @@ class _Run:
     """Network, optimiser and schedule of one training run."""
 
     def __init__(
-        self, loaded: LoadedModel, settings: TrainSettings, objective: Objective, images: int
+        self,
+        module: nn.Module,
+        settings: TrainSettings,
+        objective: Objective,
+        images: int,
+        device: str,
     ) -> None:
         self.settings = settings
         self.objective = objective
-        self.module = loaded.module.to(settings.device)
+        self.device = device
+        self.module = module.to(device)
         self.module.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(
             self.module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
@@ -198,7 +165,7 @@ class _Run:
         return total / len(order), time.perf_counter() - start
 
     def _step(self, x: torch.Tensor, target: torch.Tensor) -> float:
-        kind = torch.device(self.settings.device).type
+        kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16, enabled=self.settings.bf16):
             loss = self.objective.loss(self.module(x), target)
         value = float(loss.detach())
@@ -211,7 +178,7 @@ class _Run:
         self.schedule.step()
         return value
 
-    def save(self, path: Path, identity: str, history: list[tuple[float, float]]) -> None:
+    def save(self, path: Path, identity: str, history: History) -> None:
         """Write everything needed to go on after this epoch."""
         state = {
             "identity": identity,
@@ -223,18 +190,18 @@ class _Run:
         with atomic_path(path) as temporary:
             torch.save(state, temporary)
 
-    def resume(self, path: Path, identity: str) -> list[tuple[float, float]]:
+    def resume(self, path: Path, identity: str) -> History:
         """Load a checkpoint if there is one; returns (loss, seconds) of the epochs done."""
         if not path.is_file():
             return []
         try:
-            state = torch.load(path, map_location=self.settings.device, weights_only=True)
-            found = state["identity"]
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            saved = state["identity"]
         except Exception as error:
             msg = f"checkpoint {path} is damaged ({type(error).__name__}); delete it and run again"
             raise UserError(msg) from error
-        if found != identity:
-            _log.warning("%s belongs to another training run: starting afresh", path)
+        if saved != identity:
+            _log.warning("%s belongs to another training run: starting again", path)
             return []
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -243,18 +210,9 @@ class _Run:
 
 
 def evaluate(
-    model: LoadedModel | nn.Module,
-    dataset: LabelledImages,
-    *,
-    input: InputSpec | None = None,
-    device: str = "cpu",
+    module: nn.Module, dataset: LabelledImages, view: InputSpec, device: str = "cpu"
 ) -> float:
-    """Share of `dataset` whose largest logit is at its label.
-
-    `input` is needed when `model` is a bare module; a `LoadedModel` brings its own.
-    """
-    module = model.module if isinstance(model, LoadedModel) else model
-    view = input or (model.input if isinstance(model, LoadedModel) else InputSpec())
+    """Share of `dataset` whose largest logit is at its label."""
     if len(dataset.labels) == 0:
         raise UserError("the evaluation set has no images")
     objective = Classify(view, dataset.labels, device)

@@ -11,7 +11,8 @@ from milan_core.captioner.features.pyramid import pool_pyramid
 from milan_core.captioner.reading import PUBLISHED_POOLING
 from milan_core.core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.inputs import prepare
+from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import LoadedModel, build, load_network
 from milan_core.ops import pack_masks
 
@@ -68,7 +69,7 @@ def test_published_encoders(config, channels):
     modules = dict(module.named_modules())
     hooks = [modules[n].register_forward_hook(lambda *a: outputs.append(a[2])) for n in names]
     with torch.no_grad():
-        module(prepare(image, InputSpec(224)))
+        module(prepare(image, InputSpec(size=224)))
     for hook in hooks:
         hook.remove()
     expected = pool_pyramid(outputs, torch.from_numpy(mask).float(), "bilinear")
@@ -114,7 +115,7 @@ def test_token_networks_become_maps(tmp_path, factory, layers):
 def spatial(batch=4):
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(3, 5, 3, stride=4, padding=1), nn.ReLU())
-    spec = InputSpec(16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    spec = InputSpec(size=16, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     return Encoder(LoadedModel(module, spec, ["1"], []), kind="spatial", batch_size=batch)
 
 

@@ -23,11 +23,12 @@ from milan_core.captioner.features.pyramid import pool_pyramid
 from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
-from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.inputs import prepare
+from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import LoadedModel, build, load_network
 from milan_core.ops import pack_masks
 
-SPEC = InputSpec(16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+SPEC = InputSpec(size=16, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 POINTS = Pooling(append_area=False, resize="bilinear")
 SHARES = Pooling(append_area=False)
 BYTES = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
@@ -230,9 +231,9 @@ def test_the_published_encoder_gives_the_published_features(exemplars):
     weights = build(spec).state_dict()
     stored = {f"featurizer.model.{key}": value for key, value in weights.items()}
     enc = published_encoder("resnet101", stored, "memory")
-    assert (enc.dtype, enc.layers) == (np.float32, spec["layers"])
+    assert (enc.dtype, enc.layers) == (np.float32, spec.layers)
     small = Encoder(
-        dataclasses.replace(enc.model, input=InputSpec(64)), enc.layers, dtype="float32"
+        dataclasses.replace(enc.model, input=InputSpec(size=64)), enc.layers, dtype="float32"
     )
     found = small.features(BYTES, exemplars, 64, pooling=POINTS)["1"]
     assert (found.shape, found.dtype) == ((5, 3, 3904), np.float32)

@@ -16,7 +16,7 @@ from milan_core.experiments.edit.options import EditOptions, EditTrial, FineTune
 from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, results
 from milan_core.experiments.edit.step import EditNetwork, EditTable
 from milan_core.networks.options import Network
-from milan_core.networks.zoo import load_model
+from milan_core.networks.zoo import load_network
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.options import Query
 
@@ -276,7 +276,7 @@ def test_intervals_of_random_controls_are_over_their_draws_too():
 
 def test_a_head_learns_to_do_without_the_cue(files, tmp_path):
     spec = {k: v for k, v in files.model.items() if k not in ("name", "batch_size")}
-    loaded = load_model(spec)
+    loaded = load_network(spec)
     before = {name: value.clone() for name, value in loaded.module.state_dict().items()}
     settings = FineTune(layers=["fc"], epochs=40, learning_rate=0.1)
     data = dataset(tmp_path / "train", "wrong")

@@ -12,8 +12,9 @@ from torch import nn
 from milan_core.core.errors import UserError
 from milan_core.networks.ablation import AblationEngine, PreparedImages
 from milan_core.networks.ablation.images import other_images
-from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.inputs import prepare
 from milan_core.networks.minis.cnn import alexnet_mini, resnet_mini
+from milan_core.networks.options import InputSpec
 from milan_core.networks.trace import first_tensor
 
 CLASSES, IMAGES = 5, 13
@@ -335,7 +336,7 @@ def test_units_that_are_silent_cost_nothing(monkeypatch):
 
 def test_images_are_prepared_when_taken():
     pixels = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
-    spec = InputSpec(32)
+    spec = InputSpec(size=32)
     model = settled(resnet_mini(CLASSES, (4, 5, 6)), prepare(pixels, spec))
     labels = np.arange(6) % CLASSES
     stored = AblationEngine(model, "blocks.*", PreparedImages(pixels, spec), labels)

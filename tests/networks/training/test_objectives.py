@@ -6,6 +6,8 @@ import torch
 from datasets_made import build_dataset
 
 from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv
+from milan_core.core.options import parse
 from milan_core.core.step import Compute
 from milan_core.describers.activations import NetworkUnits
 from milan_core.describers.concept_sources import concept_masks
@@ -18,11 +20,13 @@ from milan_core.exemplars.sources import open_source
 from milan_core.images.store import open_dataset
 from milan_core.networks.generators.codes import GRID, scene_codes, vocabulary
 from milan_core.networks.generators.generate import generate_dataset
-from milan_core.networks.inputs import InputSpec
-from milan_core.networks.options import Network
+from milan_core.networks.options import Architecture, InputSpec, Network
+from milan_core.networks.step import TrainNetwork
 from milan_core.networks.training.learn import learn
 from milan_core.networks.training.objectives import explained
-from milan_core.networks.zoo import load_model
+from milan_core.networks.weight_options import Training
+from milan_core.networks.weights import save_weights
+from milan_core.networks.zoo import load_network
 from milan_core.world.concepts import ConceptTable
 
 VIEW = {"size": 64, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
@@ -42,21 +46,29 @@ def world(tmp_path_factory):
     return [build_dataset(f"w{seed}", spec, {}, folder / str(seed), seed) for seed in (1, 2)]
 
 
+def trained(model, weights, world, seed=0, teacher=None):
+    """The network of an entry, trained as `weights` says."""
+    options = parse(Training, {"source": "train", "dataset": "w1", **weights}, "weights")
+    architecture = parse(Architecture, model, "model")
+    network = Network(**teacher) if teacher else None
+    return learn(architecture, options, world[0], world[1:], seed=seed, teacher=network)
+
+
 @pytest.fixture(scope="module")
 def generator(world, tmp_path_factory):
     names, colours = vocabulary(world[0])
     kwargs = {"names": len(names), "colours": len(colours), "embedding": 8, "widths": [12, 8]}
-    weights = {"objective": "draw", "epochs": 25, "batch_size": 25, "learning_rate": 1e-2}
+    training = {"objective": "draw", "epochs": 25, "batch_size": 25, "learning_rate": 1e-2}
     model = {
         "factory": "milan_core.networks.minis.generator:generator_mini",
         "kwargs": kwargs,
         "input": {"kind": "latents", "size": 64},
-        "weights": weights,
     }
-    out = tmp_path_factory.mktemp("generator")
-    figures = learn(model, world[0], world[1:], seed=0, device="cpu", out=out)
-    weights = {"source": "file", "path": str(out / "weights.safetensors")}
-    return {**model, "weights": weights, "layers": ["stages.*"]}, figures
+    learned = trained(model, training, world)
+    path = tmp_path_factory.mktemp("generator") / "weights.safetensors"
+    save_weights(learned.module, path, learned.meta)
+    weights = {"source": "file", "path": str(path)}
+    return {**model, "weights": weights, "layers": ["stages.*"]}, learned.figures
 
 
 def test_explained_variance():
@@ -81,20 +93,21 @@ def test_codes_say_what_is_at_the_centre_of_each_cell(world):
         scene_codes(world[0], names[1:], colours)
 
 
-def test_distilled_transformer_explains_features_of_unseen_images(world, tmp_path):
-    weights = {"objective": "distil", "teacher": TEACHER, "teacher_size": 64, "count": 100}
+def test_distilled_transformer_explains_features_of_unseen_images(world):
     model = {
         "factory": "milan_core.networks.minis.vit:vit_mini",
         "kwargs": {"features": 6, "grid": 4, **SMALL},
         "input": VIEW,
-        "weights": {**weights, "epochs": 30, "batch_size": 20, "learning_rate": 1e-2},
     }
-    ((what, share, images),) = learn(model, world[0], world[1:], seed=0, device="cpu", out=tmp_path)
+    weights = {"objective": "distil", "teacher": "t", "teacher_layer": "blocks.3"}
+    weights |= {"teacher_size": 64, "count": 100, "epochs": 30, "batch_size": 20}
+    weights |= {"learning_rate": 1e-2}
+    ((what, share, images),) = trained(model, weights, world, teacher=TEACHER).figures
     assert (what, images) == ("w2: variance of the features explained", 150)
     assert 0.1 < share < 1
     wrong = {**model, "kwargs": {"features": 5, "grid": 4, **SMALL}}
     with pytest.raises(UserError, match="change its kwargs"):
-        learn(wrong, world[0], [], seed=0, device="cpu", out=tmp_path)
+        trained(wrong, weights, world, teacher=TEACHER)
 
 
 def test_generator_draws_scenes_that_it_never_saw(generator, world, tmp_path):
@@ -114,7 +127,7 @@ def test_generator_draws_scenes_that_it_never_saw(generator, world, tmp_path):
 def test_units_of_a_generator_are_mined_over_its_own_codes(generator, world, tmp_path):
     model, _ = generator
     drawn = generate_dataset("drawn", network(model), world[1], tmp_path / "drawn")
-    loaded = load_model(model)
+    loaded = load_network(model)
     found = mine(loaded.module, drawn, loaded.layers, k=3, input=loaded.input, batch_size=32)
     layer = loaded.layers[-1]
     outputs = {}
@@ -127,13 +140,13 @@ def test_units_of_a_generator_are_mined_over_its_own_codes(generator, world, tmp
     best = outputs["maps"].amax((2, 3)).argmax(0).numpy()
     assert (found.ids(layer)[:, 0] == best).mean() > 0.9  # ties aside
     with pytest.raises(UserError, match="got none: choose a data"):
-        mine(loaded.module, world[1], loaded.layers, k=3, input=InputSpec(64, kind="latents"))
+        mine(loaded.module, world[1], loaded.layers, k=3, input=InputSpec(size=64, kind="latents"))
 
 
 def test_a_generator_is_labelled_over_its_own_codes(generator, world, tmp_path):
     model, _ = generator
     drawn = generate_dataset("drawn", network(model), world[1], tmp_path / "drawn")
-    loaded = load_model(model)
+    loaded = load_network(model)
     with torch.inference_mode():
         stages = torch.nn.Sequential(*loaded.module.stages[:2])
         maps = stages(_embedded(loaded.module, np.array(drawn.latents)))
@@ -163,19 +176,38 @@ def _embedded(module, codes):
 
 
 def test_what_does_not_fit_is_one_sentence(generator, world, tmp_path):
-    model, _ = generator
-    wrong = {**model, "kwargs": {**model["kwargs"], "names": 2}, "weights": {"objective": "draw"}}
+    entry, _ = generator
+    model = {key: entry[key] for key in ("factory", "kwargs", "input")}
+    wrong = {**model, "kwargs": {**model["kwargs"], "names": 2}}
     with pytest.raises(UserError, match="do not fit data set 'w1'"):
-        learn(wrong, world[0], [], seed=0, device="cpu", out=tmp_path)
-    many = {**wrong, "weights": {"objective": "draw", "count": 1000}}
+        trained(wrong, {"objective": "draw"}, world)
     with pytest.raises(UserError, match="has 150 images"):
-        learn(many, world[0], [], seed=0, device="cpu", out=tmp_path)
+        trained(wrong, {"objective": "draw", "count": 1000}, world)
     other = tmp_path / "other.pt"
     torch.save({}, other)
+    weights = {"source": "file", "path": str(other)}
     with pytest.raises(UserError, match="not a generator trained here"):
-        generate_dataset(
-            "d",
-            network({**model, "weights": {"source": "file", "path": str(other)}}),
-            world[1],
-            tmp_path / "d",
-        )
+        generate_dataset("d", network({**entry, "weights": weights}), world[1], tmp_path / "d")
+
+
+def test_the_step_writes_weights_history_and_accuracy(world, tmp_path):
+    """The checkpoint of the training is gone at the end."""
+    step = TrainNetwork(
+        model=Architecture(
+            factory=TEACHER["factory"], kwargs={"classes": 20, "widths": [4, 6]}, input=VIEW
+        ),
+        training={"source": "train", "objective": "classify", "dataset": "w1", "epochs": 2},
+        train=world[0].folder,
+        tests=[world[1].folder],
+        weights=tmp_path / "weights.safetensors",
+        history=tmp_path / "training.csv",
+        accuracy=tmp_path / "accuracy.csv",
+    )
+    facts = step.run(Compute())
+    (row,) = read_csv(step.accuracy, ["dataset", "accuracy", "images"])
+    assert (row["dataset"], row["images"]) == ("w2", "150")
+    assert facts == {"accuracy": {"w2": float(row["accuracy"])}}
+    assert [row["epoch"] for row in read_csv(step.history)] == ["1", "2"]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("weights.safetensors", "training.csv", "accuracy.csv")
+    }
