@@ -9,7 +9,9 @@ def generator_network(wildcards):
 
 def generator_source(wildcards):
     """A digest of that network's source."""
-    return network_plan.factory_version(CONFIG, CONFIG.dataset_zoo[wildcards.dataset].generator)
+    return network_plan.factory_version(
+        CONFIG, CONFIG.dataset_zoo[wildcards.dataset].generator
+    )
 
 
 def generator_weights(wildcards):

@@ -18,8 +18,6 @@ def mining_options(wildcards):
     return canonical_json({**section, **seed})
 
 
-
-
 def shard_files(wildcards):
     """The shards of one network: the merge refuses a set that is not complete."""
     count = CONFIG.exemplars.shards

@@ -3,7 +3,10 @@
 
 def test_images(wildcards):
     """The data sets that the accuracy of a network is reported on."""
-    return [dataset_folder(name) for name in network_plan.trained(CONFIG, wildcards.model).tests]
+    return [
+        dataset_folder(name)
+        for name in network_plan.trained(CONFIG, wildcards.model).tests
+    ]
 
 
 def training_images(wildcards):
