@@ -132,7 +132,7 @@ def test_mistakes_are_answered(tiny_bert: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"layer 9 .* layers 0 to 2"):
         BertScorer(tiny_bert, layer=9).score(["a"], [["a"]])
     with pytest.raises(ValueError, match="one non-empty list"):
-        BertScorer(tiny_bert).score(["a"], [[]])
+        BertScorer(tiny_bert, layer=2).score(["a"], [[]])
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="cannot load"):
-        BertScorer(tmp_path).score(["a"], [["a"]])
+        BertScorer(tmp_path, layer=5).score(["a"], [["a"]])
