@@ -13,5 +13,6 @@ class Missing:
 
     key: str  # of the configuration
     place: str
-    how: str  # to get it
+    how: str = CORRECT  # to get it
     problem: str = "is not there"
+    published_as: str = ""  # path by which a published data set is recognized; else `place`

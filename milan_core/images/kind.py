@@ -1,8 +1,8 @@
 """Base classes of the kinds of data sets.
 
-A kind is one class in `images/kinds/<kind>.py` and one member of `images.spec.DatasetSpec`: its
-options, how it is built, what it reads of the user's files and what of that is missing. Nothing
-else asks for the name of a kind.
+A kind is one class in `images/kinds/<kind>.py` and one member of `images.spec.DatasetSpec`. The
+class holds its options, builds the images, and says which of the user's files it reads and which of
+them are missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainValidator, SerializeAsAny
 
 from milan_core.core.errors import UserError
 from milan_core.core.missing import Missing
@@ -42,7 +42,7 @@ class DatasetKind(Section):
         return None
 
     def missing(self, key: str) -> Iterator[Missing]:
-        """What it reads of the user's and is not there; `key` is the entry's in the config."""
+        """Files of the user's that are not there; `key` is the entry's key in the config."""
         yield from ()
 
     def files_digest(self) -> str:
@@ -88,5 +88,5 @@ def _read(value: Any) -> DatasetKind:
     return parse(kind_class(value["kind"]), value, "the data set")
 
 
-AnyKind = Annotated[DatasetKind, PlainValidator(_read)]
+AnyKind = Annotated[SerializeAsAny[DatasetKind], PlainValidator(_read)]
 """A data set of any kind as a job reads it; its code is that of its own kind."""

@@ -1,4 +1,4 @@
-"""Published data sets as folders: the names under which their parts are looked for."""
+"""Names of folders and lists of published data sets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Layout:
-    """Names of the parts of a published data set, in the order in which they are looked for."""
+    """Names of the parts of a published data set, first match wins."""
 
     folders: tuple[str, ...]  # `{}` is the split
     truths: tuple[str, ...]
@@ -35,11 +35,11 @@ PLACES365 = Layout(
 
 
 def split_folder(top: Path, split: str, layout: Layout) -> Path:
-    """Where below `top` the images of a split lie; `top` itself where no published name is."""
+    """The folder of a split below `top`; `top` itself where no published name exists."""
     folders = [top / pattern.format(split) for pattern in layout.folders]
     return next((folder for folder in folders if folder.is_dir()), top)
 
 
 def is_flat(folder: Path) -> bool:
-    """Whether all images lie in `folder` itself, so that lists say their classes."""
+    """Whether `folder` has no subfolders, so that lists give the classes."""
     return folder.is_dir() and not any(item.is_dir() for item in folder.iterdir())

@@ -29,20 +29,20 @@ from milan_core.images.store import Dataset, finish_folder, start_folder
 
 _log = logging.getLogger(__name__)
 
-SAVE_EVERY = 2048  # pictures: after a kill, at most so many are read again
+SAVE_EVERY = 2048  # pictures; after a kill, at most so many are read again
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture that is not read yet."""
+    """A picture to read."""
 
     name: str  # in ids.csv
     label: str  # class; empty where it has none
-    where: str  # what an error names
+    where: str  # named in errors
     open: Callable[[], Image.Image]  # may raise OSError and the like
     paint: Callable[[np.ndarray], np.ndarray] | None = None  # on the stored size, uint8 (h, w, 3)
-    painted: str = ""  # what `paint` does, in words that are equal only where it is
-    file: Path | None = None  # that it lies in, alone or with others
+    painted: str = ""  # identifies what `paint` does
+    file: Path | None = None  # that holds it, alone or with others
 
 
 def from_file(file: Path, name: str, label: str) -> Picture:
@@ -51,7 +51,7 @@ def from_file(file: Path, name: str, label: str) -> Picture:
 
 
 def drawn(pictures: list[Picture], count: int, seed: int, name: str) -> list[Picture]:
-    """`count` of the pictures in their order; all when `count` is 0."""
+    """A seeded draw of `count` pictures in their order; all for 0."""
     if count > len(pictures):
         msg = f"dataset {name!r}: count is {count}, the folder holds {len(pictures)} images"
         raise UserError(msg)
@@ -62,7 +62,7 @@ def drawn(pictures: list[Picture], count: int, seed: int, name: str) -> list[Pic
 
 
 def read_picture(picture: Picture, spec: PictureOptions) -> np.ndarray:
-    """A picture as uint8 (h, w, 3); a `UserError` names one that cannot be read."""
+    """A picture as uint8 (h, w, 3); raises `UserError` for one that cannot be read."""
     try:
         with picture.open() as image:
             rgb = to_rgb(image) if spec.upright else image.convert("RGB")
@@ -83,7 +83,7 @@ def _fitted(image: Image.Image, spec: PictureOptions) -> np.ndarray:
 def read_all(
     pictures: Sequence[Picture], spec: PictureOptions, threads: int
 ) -> Iterable[np.ndarray | UserError]:
-    """Every picture in order, or the error of reading it; `threads` decode at once."""
+    """Yield every picture in order, or the error of reading it; `threads` decode in parallel."""
 
     def attempt(picture: Picture) -> np.ndarray | UserError:
         try:
@@ -108,9 +108,22 @@ def store_pictures(
     threads: int,
     tables: Mapping[str, Callable[[], None]] | None = None,
 ) -> Dataset:
-    """Write the data set folder `out` of these pictures; `tables` write further files of it.
+    """Write the data set folder `out` from pictures.
 
-    A build that was killed goes on with the first picture that is not safe yet (`images.resume`).
+    A killed build resumes at the first picture that is not safe (`images.resume`).
+
+    Args:
+        spec: the entry of the data set.
+        name: of the data set.
+        pictures: in the order of the data set.
+        classes: names; a picture's label is the position of its class, or -1.
+        out: the folder.
+        threads: pictures decoded in parallel.
+        tables: writers of further files of the folder, by file name.
+
+    Raises:
+        UserError: for an unreadable picture (with `on_error: stop`), or where none is readable.
+
     """
     start_folder(out)
     height, width = _stored_size(pictures, spec.options, name)
@@ -148,11 +161,11 @@ def _stored_size(pictures: Sequence[Picture], spec: PictureOptions, name: str) -
     """Height and width of the array; with `geometry: keep` those of the first readable picture."""
     if spec.geometry != "keep":
         return spec.size, spec.size
-    for found in read_all(pictures, spec, 1):
-        if not isinstance(found, UserError):
-            return found.shape[0], found.shape[1]
+    for pixels in read_all(pictures, spec, 1):
+        if not isinstance(pixels, UserError):
+            return pixels.shape[0], pixels.shape[1]
         if spec.on_error == "stop":
-            raise found
+            raise pixels
     msg = f"dataset {name!r}: none of the {len(pictures)} images can be read"
     raise UserError(msg)
 
@@ -164,36 +177,36 @@ def _rules(spec: PictureKind) -> str:
 
 
 def _facts(picture: Picture) -> str:
-    """What decides a picture's row; its file is looked at, not read."""
+    """What decides a picture's row; size and time of its file, not the content."""
     try:
-        found = picture.file.stat() if picture.file else None
-    except OSError:  # reading it says so
-        found = None
-    stamp = [found.st_size, found.st_mtime_ns] if found else []
+        stat = picture.file.stat() if picture.file else None
+    except OSError:  # reported when it is read
+        stat = None
+    stamp = [stat.st_size, stat.st_mtime_ns] if stat else []
     return canonical_json([picture.name, picture.label, picture.where, picture.painted, stamp])
 
 
 def _fill(
     filling: Filling, pictures: Sequence[Picture], spec: PictureOptions, threads: int
 ) -> tuple[list[Picture], list[str]]:
-    """The pictures that could be read, in the first rows of the array; names of the others."""
+    """Fill the first rows; returns the readable pictures, and names of the others."""
     images, left = filling.array, pictures[filling.seen :]
     if len(left) < len(pictures):
-        _log.warning("%s of %s pictures are there already", filling.seen, len(pictures))
-    for picture, found in zip(left, read_all(left, spec, threads), strict=True):
-        if not isinstance(found, UserError) and found.shape != images.shape[1:]:
-            sizes = [f"{s[1]} x {s[0]} pixels" for s in (found.shape, images.shape[1:])]
-            found = UserError(
+        _log.warning("resuming after %s of %s pictures", filling.seen, len(pictures))
+    for picture, pixels in zip(left, read_all(left, spec, threads), strict=True):
+        if not isinstance(pixels, UserError) and pixels.shape != images.shape[1:]:
+            sizes = [f"{s[1]} x {s[0]} pixels" for s in (pixels.shape, images.shape[1:])]
+            pixels = UserError(
                 f"{picture.where} has {sizes[0]}, the images before it {sizes[1]}; "
                 "`geometry: keep` needs one size: use crop or squash"
             )
-        if isinstance(found, UserError) and spec.on_error == "stop":
-            raise found
-        filling.take(None if isinstance(found, UserError) else found)
+        if isinstance(pixels, UserError) and spec.on_error == "stop":
+            raise pixels
+        filling.take(None if isinstance(pixels, UserError) else pixels)
         if filling.seen % SAVE_EVERY == 0:
             filling.save()
-    gone = set(filling.skipped)
-    good = [picture for number, picture in enumerate(pictures) if number not in gone]
+    skipped = set(filling.skipped)
+    good = [picture for number, picture in enumerate(pictures) if number not in skipped]
     return good, [pictures[number].name for number in filling.skipped]
 
 

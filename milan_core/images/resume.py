@@ -29,7 +29,7 @@ Facts = Callable[[int], str]  # what decides the row of an item, by its number
 
 
 class Filling:
-    """An array under way: items are taken in order, and give one row or none."""
+    """An unfinished array; items are taken in order and give one row or none."""
 
     def __init__(self, array: np.ndarray, record: Path, rules: str, facts: Facts) -> None:
         self.array = array
@@ -40,7 +40,7 @@ class Filling:
         self._digest = hashlib.sha256(rules.encode())
 
     def take(self, row: np.ndarray | None) -> None:
-        """The row of the next item, or None when it gives none."""
+        """Take the row of the next item; None where it gives none."""
         if row is None:
             self.skipped.append(self.seen)
         else:
@@ -49,23 +49,23 @@ class Filling:
         self._count()
 
     def save(self) -> None:
-        """Bring the rows so far to disk, then the record that counts them."""
+        """Flush the rows, then write the record that counts them."""
         self.array.flush()  # type: ignore[attr-defined]
         facts = {"seen": self.seen, "skipped": self.skipped, "made_of": self._digest.hexdigest()}
         write_json(self._record, {"format": FORMAT, "version": VERSION, **facts})
 
     def resume(self, items: int) -> bool:
-        """Go on from the record, if the first of the `items` are still what it was made of."""
+        """Resume from the record, if its rows were made of the first of the current `items`."""
         try:
-            found = read_json(self._record, "record of a partial array")
-            known = found["format"], found["version"]
-            seen, skipped, made_of = (found[key] for key in ("seen", "skipped", "made_of"))
-            if known != (FORMAT, VERSION) or not 0 < seen <= items:
+            record = read_json(self._record, "record of a partial array")
+            form = record["format"], record["version"]
+            seen, skipped, made_of = (record[key] for key in ("seen", "skipped", "made_of"))
+            if form != (FORMAT, VERSION) or not 0 < seen <= items:
                 return False
             while self.seen < seen:
                 self._count()
         except (UserError, KeyError, TypeError):
-            return False  # there is no record, or one that says nothing
+            return False  # no record, or an unreadable one
         self.skipped, self.rows = list(skipped), seen - len(skipped)
         return bool(self._digest.hexdigest() == made_of)
 
@@ -81,13 +81,13 @@ def partial_path(path: Path) -> Path:
 
 @contextmanager
 def filled_array(path: Path, shape: tuple[int, ...], rules: str, facts: Facts) -> Iterator[Filling]:
-    """A memory-mapped uint8 .npy to fill; it appears under `path` when the block ends well.
+    """A memory-mapped uint8 .npy to fill; it is renamed to `path` when the block succeeds.
 
     Args:
         path: of the finished array.
         shape: of the array, one row an item.
-        rules: all that decides the rows beside the items.
-        facts: what decides the row of each item; told apart by any difference.
+        rules: what decides the rows besides the items.
+        facts: what decides the row of each item, as text.
 
     """
     partial = partial_path(path)
@@ -107,7 +107,7 @@ def filled_array(path: Path, shape: tuple[int, ...], rules: str, facts: Facts) -
 def _resumed(
     partial: Path, record: Path, shape: tuple[int, ...], rules: str, facts: Facts
 ) -> Filling | None:
-    """The array that a killed run left, or None where there is none to go on from."""
+    """The array that a killed run left, or None where none can be resumed."""
     try:
         np.lib.format.open_memmap(partial, mode="r")  # `r+` would lengthen one that was cut short
         array = np.lib.format.open_memmap(partial, mode="r+")
@@ -121,7 +121,7 @@ def _resumed(
 
 @contextmanager
 def _held(partial: Path, folder: Path) -> Iterator[None]:
-    """Keep other processes from filling the same array; ends with this process at the latest."""
+    """Lock the array against other processes; a dying process releases the lock."""
     import fcntl
 
     try:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from milan_core.core.files import canonical_json, text_hash
-from milan_core.core.missing import CORRECT, Missing
+from milan_core.core.missing import Missing
 from milan_core.images.fetch.places import is_filled
-from milan_core.images.fetch.published import how_to_get
 
 
 def places_of(path: str) -> list[Path]:
@@ -22,12 +21,11 @@ def places_of(path: str) -> list[Path]:
 
 def missing_path(key: str, path: str) -> Iterator[Missing]:
     """A path or pattern that stands for nothing, or for empty folders only."""
-    how = how_to_get(Path(path)) or CORRECT
     places = places_of(path)
     if not places:
-        yield Missing(key, path, how)
+        yield Missing(key, path)
     elif not any(map(is_filled, places)):
-        yield Missing(key, path, how, "is empty")
+        yield Missing(key, path, problem="is empty")
 
 
 def every_file_digest(path: str) -> str:

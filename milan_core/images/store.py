@@ -1,4 +1,4 @@
-"""The dataset folder: the same files for every kind of images, and the class that reads them.
+"""Format of a data set folder, the same for all kinds, and its reader.
 
     manifest.json   format, version, name, kind, spec, seed, shapes, classes, credits, SHA-256s
     images.npy      uint8 (N, H, W, 3)
@@ -9,9 +9,9 @@
     latents.npy     (N, ...): what a generator drew the images from
     cues.csv        spurious cues: what is written on each image, and its box
 
-Instances and scenes exist only for worlds (`"world": true`), latents only where a generator drew.
-The manifest is written last, so a folder without one is not a dataset. `Dataset.fingerprint`
-depends on the content only: it is the identity that later stages record.
+Instances and scenes exist for worlds only (`"world": true`), latents for images of a generator. The
+manifest is written last, so a folder without one is no data set. `Dataset.fingerprint` depends on
+the content only.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Scene = list[dict[str, str]]
 
 
 class Dataset:
-    """A dataset folder, opened. Arrays are memory-mapped; nothing large is read before use."""
+    """An open data set folder; large arrays are memory-mapped."""
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -76,17 +76,17 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that depend on the content of every file and on nothing else."""
+        """64 hexadecimal digits of the content of every file."""
         return text_hash(canonical_json(self.manifest["files"]), 64)
 
     @property
     def world_kind(self) -> str:
-        """The kind of world whose scenes it shows; a drawn data set keeps that of its scenes."""
+        """World of its scenes: its kind, or of a drawn data set the kind of the drawn scenes."""
         return str(self.manifest["spec"].get("options", {}).get("world", self.kind))
 
     @functools.cached_property
     def scenes(self) -> list[Scene] | None:
-        """Per image what stands in it (index = instance number), or None for plain images."""
+        """Per image its things (index = instance number), or None for plain images."""
         return read_json(self.folder / "scenes.json", "scenes") if self.world else None
 
     @functools.cached_property
@@ -95,7 +95,7 @@ class Dataset:
         return [row["name"] for row in read_csv(self.folder / "ids.csv", ["id", "name", "label"])]
 
     def require_world(self, what: str) -> tuple[np.ndarray, list[Scene]]:
-        """The instance maps and scenes, or a sentence that `what` needs a world."""
+        """Instance maps uint8 [N, H, W] and scenes; raises `UserError` that `what` needs them."""
         if self.instances is None or self.scenes is None:
             msg = (
                 f"dataset {self.name!r} ({self.kind}) has no instance maps; {what} needs a dataset "
@@ -105,7 +105,7 @@ class Dataset:
         return self.instances, self.scenes
 
     def verify(self) -> None:
-        """Read every file again and compare its SHA-256; the error names the one that differs."""
+        """Compare the SHA-256 of every file; raises `UserError` for the first that differs."""
         for file, expected in self.manifest["files"].items():
             path = self.folder / file
             if not path.is_file() or file_sha256(path) != expected:
@@ -114,7 +114,7 @@ class Dataset:
 
 
 def _shape_error(dataset: Dataset) -> str:
-    """What does not fit the manifest, or an empty string."""
+    """What does not fit the manifest; empty where everything does."""
     m = dataset.manifest
     n, h, w = m["count"], m["height"], m["width"]
     expected = [
@@ -131,7 +131,7 @@ def _shape_error(dataset: Dataset) -> str:
 
 
 def open_dataset(folder: Path | str) -> Dataset:
-    """The dataset in `folder`; checks format, version and shapes, not the bytes (see `verify`)."""
+    """Open a data set folder; checks format, version and shapes, not bytes (see `verify`)."""
     folder = Path(folder)
     if not (folder / "manifest.json").is_file():
         msg = f"{folder} is not a dataset (no manifest.json); let the workflow build it"
@@ -155,7 +155,7 @@ def open_dataset(folder: Path | str) -> Dataset:
 
 @contextmanager
 def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[np.ndarray]:
-    """A memory-mapped .npy to fill; it appears under `path` when the block ends without error."""
+    """A memory-mapped .npy to fill; it is renamed to `path` when the block succeeds."""
     with atomic_path(path) as temporary:
         array = map_new(temporary, shape, dtype)
         yield array
@@ -163,7 +163,7 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[np.nda
 
 
 def start_folder(out: Path) -> None:
-    """Make `out` ready for building: an older manifest goes first, so no half-new folder opens."""
+    """Prepare `out`; an older manifest is deleted first, so no half-new folder opens."""
     out.mkdir(parents=True, exist_ok=True)
     for file in ("manifest.json", "instances.npy", "scenes.json", "latents.npy", "cues.csv"):
         (out / file).unlink(missing_ok=True)
@@ -184,10 +184,22 @@ def finish_folder(
     notes: Mapping[str, Any] | None = None,
     tables: Sequence[str] = (),
 ) -> Dataset:
-    """Write labels, ids, scenes and the manifest beside `images.npy`; open the dataset.
+    """Write labels, ids, scenes and the manifest beside `images.npy`; open the data set.
 
-    `options` are recorded. `tables` are further files of the folder, already written, that belong
-    to its identity.
+    Args:
+        out: the folder, with images.npy and, for worlds, instances.npy.
+        name: of the data set.
+        kind: of the data set.
+        options: of the kind; recorded.
+        seed: recorded.
+        classes: names of labels 0, 1, ...
+        labels: integers (N,), -1 where an image has none.
+        names: one per image.
+        credits: name, licence and credit of each source.
+        scenes: things per image; None for plain images.
+        notes: further keys of the manifest.
+        tables: further files of the folder, already written, that count for the fingerprint.
+
     """
     write_npy(out / "labels.npy", labels.astype(np.int64))
     text = [classes[i] if i >= 0 else "" for i in labels.tolist()]

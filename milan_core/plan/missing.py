@@ -1,13 +1,14 @@
-"""Everything that a run reads from outside and that is not there, told in one message.
+"""Refuse a run whose files are missing, before anything runs.
 
-Weights, images, annotation sets, and without network the data packages: what no job can bring is
-named before anything runs, with its place and how to get it.
+One message names every missing file that no job can bring (weights, images, annotation sets, and
+without network the data packages), where it belongs and how to get it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from milan_core.config import Config
@@ -17,7 +18,7 @@ from milan_core.experiments.analyze.plan import analyzed, evaluation_dataset
 from milan_core.images.fetch.options import Asset
 from milan_core.images.fetch.places import brought_folders, is_filled
 from milan_core.images.fetch.plan import job_asset
-from milan_core.images.fetch.published import published
+from milan_core.images.fetch.published import how_to_get, published
 from milan_core.images.kinds.published import missing_split
 from milan_core.images.layouts import IMAGENET
 from milan_core.networks.plan import missing_weights
@@ -37,7 +38,7 @@ def check_present(
 
     """
     names = _with_helpers(config, models)
-    found: dict[str, Missing] = {}
+    missing: dict[str, Missing] = {}
     for item in (
         *(Missing(*item) for item in missing_weights(config, names)),
         *_own_files(config, names),
@@ -45,9 +46,15 @@ def check_present(
         *_sets(config, sets),
         *_packages(config, assets),
     ):
-        found.setdefault(item.place, item)
-    if found:
-        raise UserError(f"config: {_sentence([*found.values()])}")
+        missing.setdefault(item.place, _with_source(item))
+    if missing:
+        raise UserError(f"config: {_sentence([*missing.values()])}")
+
+
+def _with_source(item: Missing) -> Missing:
+    """The item with how to get it, where it is a published data set."""
+    how = how_to_get(Path(item.published_as or item.place)) or how_to_get(Path(item.place))
+    return replace(item, how=how) if how else item
 
 
 def _with_helpers(config: Config, models: Iterable[str]) -> list[str]:
@@ -88,7 +95,7 @@ def _own_files(config: Config, models: list[str]) -> Iterator[Missing]:
 
 
 def _images(config: Config, models: list[str]) -> Iterator[Missing]:
-    """Images that networks are probed with, trained on, edited or analysed with."""
+    """Images that networks are probed with, trained on, edited, analyzed or labeled with."""
     names: list[str | None] = []
     for model in models:
         spec = config.model_zoo[model]
@@ -97,6 +104,7 @@ def _images(config: Config, models: list[str]) -> Iterator[Missing]:
     for trial in config.edit.trials if config.edit else []:
         names += trial.datasets().values()
     names += [evaluation_dataset(config, model) for model in analyzed(config)]
+    names += [config.baselines.dataset] if config.baselines.methods else []
     for name in dict.fromkeys(filter(None, names)):
         yield from config.dataset_zoo[name].missing(f"dataset_zoo.{name}")
 

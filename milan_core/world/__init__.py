@@ -1,1 +1,1 @@
-"""The embedded world: composed scenes with exact ground truth, its lexicon and annotators."""
+"""The embedded world: composed scenes with exact ground truth, a lexicon, and annotators."""

@@ -1,11 +1,11 @@
-"""Three programmatic annotators: they describe a unit from the ground truth under its masks.
+"""Three programmatic annotators, which describe a unit from the ground truth under its masks.
 
-They stand in for people where none were asked, and are called programmatic everywhere. Each is
-shown two thirds of the exemplars, sees only what the masks leave visible, and has its own habit:
+They replace human annotators and are called programmatic in every table. Each sees two thirds of
+the exemplars, the visible pixels only, and has one style:
 
-    A  names the most specific thing           puppies
-    B  says colour and super-class             brown dogs and other animals
-    C  says where, then what                   on grass: dogs
+    A  names the most specific object          puppies
+    B  color and super-class                   brown dogs and other animals
+    C  place, then object                      on grass: dogs
 
 Synonyms, number and word order vary, and one time in eight the second-best concept is taken, so
 that they disagree. The words of a unit depend on (seed, network, layer, unit, annotator) only.
@@ -25,16 +25,16 @@ from milan_core.world.truth import judge
 
 ANNOTATORS = ("programmatic-A", "programmatic-B", "programmatic-C")
 HEADER = ("layer", "unit", "summary", "annotator")
-SHOWN = 2 / 3  # share of the exemplars that one annotator sees
-LENIENT = (0.4, 0.45)  # coverage and share of exemplars that are enough to name a thing
-SLIP = 0.12  # chance of writing about the second-best concept
-EDGES = 0.4  # share of masked pixels at borders between things that makes a unit one of edges
+SHOWN = 2 / 3  # share of the exemplars that an annotator sees
+LENIENT = (0.4, 0.45)  # coverage and support that suffice to name a concept
+SLIP = 0.12  # chance of describing the second-best concept
+EDGES = 0.4  # share of masked pixels at borders from which a unit is one of edges
 ALONE = 0.9  # coverage for "and nothing else"
-MENTION = 0.15  # coverage for a further thing to be worth a mention
+MENTION = 0.15  # coverage from which a further thing is mentioned
 
 
 def _name(view: View) -> str:
-    """A: the most specific name, perhaps with the runner-up."""
+    """A: the most specific name, sometimes with the second one."""
     if view.tier == "group":
         members = view.leading("object", 2, MENTION, within=view.target)
         group = view.plural(view.target)
@@ -49,7 +49,7 @@ def _name(view: View) -> str:
 
 
 def _classify(view: View) -> str:
-    """B: colour and super-class, most often with the name."""
+    """B: color and super-class, mostly with the name."""
     coloured = view.coloured(view.target, view.plural(view.target))
     if view.tier != "object":
         return coloured
@@ -60,7 +60,7 @@ def _classify(view: View) -> str:
 
 
 def _locate(view: View) -> str:
-    """C: the place first, if the masks show one."""
+    """C: the place first, where the masks show one."""
     noun, place = view.plural(view.target), view.place()
     if view.tier == "surface":
         on_top = view.leading("object", 1, MENTION)
@@ -78,9 +78,9 @@ def _name_vague(view: View) -> str:
     if view.edge_share >= EDGES:
         return view.pick("edges of objects", "outlines of things")
     kind = "surface" if view.table.concepts[view.target].name == "background" else "object"
-    found = view.leading(kind, 2, MENTION)
-    if len(found) == 2:
-        return f"{view.plural(found[0])} {view.pick('and', 'or')} {view.plural(found[1])}"
+    leading = view.leading(kind, 2, MENTION)
+    if len(leading) == 2:
+        return f"{view.plural(leading[0])} {view.pick('and', 'or')} {view.plural(leading[1])}"
     if view.verdict.rank == 2:
         return view.pick(f"various {view.plural(view.target)}", view.plural(view.target))
     return view.pick("various objects", "many different things")
@@ -94,19 +94,19 @@ def _classify_vague(view: View) -> str:
 
 
 def _locate_vague(view: View) -> str:
-    places = view.leading("surface", 2, MENTION)
+    surfaces = view.leading("surface", 2, MENTION)
     noun = view.plural(view.target) if view.verdict.rank == 2 else "things"
     if view.edge_share >= EDGES:
-        return f"edges on {view.plural(places[0])}" if places else "edges"
-    if not places:
+        return f"edges on {view.plural(surfaces[0])}" if surfaces else "edges"
+    if not surfaces:
         return view.pick(f"different {noun}", f"all kinds of {noun}")
-    if view.table.concepts[view.target].name == "background" or len(places) == 2:
-        return " and ".join(view.plural(place) for place in places)
-    return f"{noun} on {view.plural(places[0])}"
+    if view.table.concepts[view.target].name == "background" or len(surfaces) == 2:
+        return " and ".join(view.plural(surface) for surface in surfaces)
+    return f"{noun} on {view.plural(surfaces[0])}"
 
 
-Habit = Callable[[View], str]
-HABITS: dict[str, tuple[Habit, Habit]] = {  # when a concept is specific, when none is
+Style = Callable[[View], str]
+STYLES: dict[str, tuple[Style, Style]] = {  # with a specific concept, without one
     "programmatic-A": (_name, _name_vague),
     "programmatic-B": (_classify, _classify_vague),
     "programmatic-C": (_locate, _locate_vague),
@@ -120,12 +120,21 @@ def describe_unit(
     annotator: str,
     rng: np.random.Generator,
 ) -> str:
-    """One annotator's phrase for one unit, from counts (k, L, K) and edge pixels (k,)."""
+    """One annotator's phrase for one unit.
+
+    Args:
+        table: concepts of the world.
+        counts: int64 (k, L, K), masked pixels of each exemplar by leaf and color.
+        edges: int64 (k,), masked pixels beside a masked pixel of another thing.
+        annotator: a key of `STYLES`.
+        rng: of this unit and annotator.
+
+    """
     k = len(counts)
     shown = np.sort(rng.choice(k, max(1, round(k * SHOWN)), replace=False))
     counts = counts[shown]
     verdict = judge(table, counts)
-    if not verdict.specific:  # people name what is in front of them before they give up
+    if not verdict.specific:  # a lenient second look before a vague phrase
         verdict = judge(table, counts, *LENIENT)
     if verdict.best < 0:
         return "nothing"
@@ -133,7 +142,7 @@ def describe_unit(
     target = verdict.second if slip and verdict.specific else verdict.best
     edge_share = float(edges[shown].sum() / counts.sum())
     view = View(table, counts, edge_share, verdict, target, rng)
-    clear, vague = HABITS[annotator]
+    clear, vague = STYLES[annotator]
     return clear(view) if verdict.specific else vague(view)
 
 
@@ -157,24 +166,24 @@ def annotate(
 
 
 def token_f1(one: str, other: str) -> float:
-    """F1 of the word multisets of two phrases; 0 when they share none."""
+    """F1 of the word multisets of two phrases; 0 where they share none."""
     left, right = one.split(), other.split()
     shared = sum(min(left.count(word), right.count(word)) for word in set(left))
     return 2 * shared / (len(left) + len(right)) if shared else 0.0
 
 
 def agreement(rows: Iterable[tuple[str, int, str, str]]) -> dict[str, float]:
-    """How far annotators of the same unit agree, beside annotators of different units.
+    """Agreement of the annotators of a unit, and of annotators of different units.
 
-    `identical` and `token_f1` are means over all pairs of annotators of a unit; the `shuffled` ones
-    pair each unit with the next one in the table, so they show what agreement means nothing.
+    `identical` and `token_f1` are means over all pairs of annotators of a unit. The `shuffled` ones
+    pair each unit with the next one of the table: agreement by chance.
     """
     units: dict[tuple[str, int], dict[str, str]] = {}
     for layer, unit, summary, annotator in rows:
         units.setdefault((layer, unit), {})[annotator] = summary
     tables = list(units.values())
     following = tables[1:] + tables[:1]
-    own = _pairs((table, table) for table in tables)
+    same = _pairs((table, table) for table in tables)
     mixed = _pairs(zip(tables, following, strict=True)) if len(tables) > 1 else []
     summaries = [summary for table in tables for summary in table.values()]
     return {
@@ -182,8 +191,8 @@ def agreement(rows: Iterable[tuple[str, int, str, str]]) -> dict[str, float]:
         "annotations": len(summaries),
         "distinct": len(set(summaries)),
         "vocabulary": len({word.strip(",:") for text in summaries for word in text.split()}),
-        "identical": _mean([float(a == b) for a, b in own]),
-        "token_f1": _mean([token_f1(a, b) for a, b in own]),
+        "identical": _mean([float(a == b) for a, b in same]),
+        "token_f1": _mean([token_f1(a, b) for a, b in same]),
         "shuffled_identical": _mean([float(a == b) for a, b in mixed]),
         "shuffled_token_f1": _mean([token_f1(a, b) for a, b in mixed]),
     }

@@ -1,9 +1,9 @@
-"""Everything a scene is pasted from: variants of surfaces, objects, portraits and words.
+"""Variants of surfaces, objects, portraits and words, which scenes are pasted from.
 
-`Art` says what exists (real stickers or drawn shapes); `Bank` makes sized, turned, flipped variants
-of it. A variant depends on the seed, its name and its number only, never on what was asked before,
-and is made when first asked for. Style and blur take no random numbers: two specs that differ only
-in them give twin scenes.
+`Art` draws the originals (real stickers or drawn shapes); `Bank` makes scaled, turned and flipped
+variants on first use. A variant depends on the seed, its name and its number only, not on earlier
+calls. Style and blur take no random numbers, so options that differ only in them give the same
+scenes otherwise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from milan_core.world.lexicon import Lexicon
 from milan_core.world.options import SceneOptions
 
 SURFACE_VARIANTS, SPRITE_VARIANTS, FACE_VARIANTS, WORD_VARIANTS = 48, 24, 4, 16
-BLUR = 9  # the radius is the height of the portrait over this
+BLUR = 9  # blur radius = height of the portrait / BLUR
 TRAIN_SHARE = 0.76  # of the portraits
 FONTS = ("DejaVuSans-Bold.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSansMono-Bold.ttf")
 INKS = ((255, 255, 255), (0, 0, 0), (255, 240, 0), (230, 0, 0), (0, 0, 200))
@@ -33,11 +33,11 @@ BILINEAR = Image.Resampling.BILINEAR
 
 
 class Art(Protocol):
-    """A source of pictures. All names are in the lexicon, portraits have any name."""
+    """A source of pictures. Names are in the lexicon, except those of portraits."""
 
     @property
     def lexicon(self) -> Lexicon:
-        """Words of everything that the art can draw."""
+        """The lexicon of the world."""
 
     @property
     def portraits(self) -> Sequence[str]:
@@ -45,43 +45,43 @@ class Art(Protocol):
 
     @property
     def credits(self) -> Sequence[Mapping[str, str]]:
-        """Name, licence and credit of each source."""
+        """Name, license and credit of each source."""
 
     def sprite(self, name: str, rng: np.random.Generator) -> Image.Image:
-        """One object upright on a transparent square, RGBA."""
+        """An upright object on a transparent square, RGBA."""
 
     def surface(self, name: str, size: int, rng: np.random.Generator) -> Image.Image:
         """A size x size piece of a surface, RGB."""
 
     def portrait(self, name: str) -> Image.Image:
-        """One face on a transparent square, RGBA."""
+        """A face on a transparent square, RGBA."""
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A variant ready to paste."""
+    """A variant to paste."""
 
     pixels: np.ndarray  # uint8 [h, w, 3] (surface) or [h, w, 4]
-    colour: str  # plain name of its mean
+    colour: str  # name of the mean color
 
 
 def font_folder() -> Path:
-    """Where matplotlib keeps its fonts; matplotlib itself is not imported."""
-    found = importlib.util.find_spec("matplotlib")
-    if found is None or not found.submodule_search_locations:
+    """Folder of the fonts of matplotlib, which is not imported."""
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or not spec.submodule_search_locations:
         raise UserError("matplotlib is not installed: its fonts are needed to write words")
-    return Path(next(iter(found.submodule_search_locations))) / "mpl-data" / "fonts" / "ttf"
+    return Path(next(iter(spec.submodule_search_locations))) / "mpl-data" / "fonts" / "ttf"
 
 
 @functools.cache
 def _font(file: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font; the basic layout engine is the same on every machine."""
+    """A font with the basic layout engine, which is the same on every machine."""
     path = str(font_folder() / file)
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def split_portraits(names: Sequence[str], which: str, seed: int) -> list[str]:
-    """The portraits of the `train` or `test` part (or all); depends on the names and seed only."""
+    """Portraits of the `train` or `test` part, or all; depends on names and seed only."""
     ordered = sorted(names)
     if which == "all":
         return ordered
@@ -92,18 +92,18 @@ def split_portraits(names: Sequence[str], which: str, seed: int) -> list[str]:
 
 
 def blurred(image: Image.Image) -> Image.Image:
-    """A portrait whose features are gone; its outline stays, so only the face itself changes."""
+    """A portrait with its features blurred and its outline unchanged."""
     alpha = image.getchannel("A")
     mean = np.asarray(image.convert("RGB"))[np.asarray(alpha) > 127].mean(0)
     flat = Image.new("RGB", image.size, tuple(np.rint(mean).astype(int).tolist()))
-    flat.paste(image.convert("RGB"), mask=alpha)  # else the transparent corners would bleed in
+    flat.paste(image.convert("RGB"), mask=alpha)  # keeps the transparent corners from bleeding in
     soft = flat.filter(ImageFilter.GaussianBlur(image.height / BLUR))
     soft.putalpha(alpha)
     return soft
 
 
 def turned(image: Image.Image, size: int, angle: float, flip: bool) -> Image.Image:
-    """`image` scaled to size x size, perhaps mirrored, then turned; the canvas grows."""
+    """`image` scaled to size x size, mirrored if `flip`, and turned; the canvas grows."""
     small = image.resize((size, size), BILINEAR)
     if flip:
         small = small.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -111,7 +111,7 @@ def turned(image: Image.Image, size: int, angle: float, flip: bool) -> Image.Ima
 
 
 class Bank:
-    """Variants of one art for one spec and seed."""
+    """Variants of one art for given options and seed."""
 
     def __init__(self, art: Art, spec: SceneOptions, seed: int) -> None:
         self.art, self.spec, self.seed = art, spec, seed
@@ -122,19 +122,19 @@ class Bank:
             setattr(self, f"_{kind}", make)  # one cache per bank
 
     def surface(self, name: str, rng: np.random.Generator) -> Piece:
-        """One of the variants of a surface, uint8 (size, size, 3)."""
+        """A variant of a surface, uint8 (size, size, 3)."""
         return self._surface(name, int(rng.integers(SURFACE_VARIANTS)))
 
     def sprite(self, name: str, sizes: tuple[int, int], rng: np.random.Generator) -> Piece:
-        """One of the variants of an object between two sizes, uint8 (h, w, 4)."""
+        """A variant of an object between two sizes, uint8 (h, w, 4)."""
         return self._sprite(name, sizes, int(rng.integers(SPRITE_VARIANTS)))
 
     def face(self, rng: np.random.Generator) -> Piece:
-        """One of the variants of one of the portraits, uint8 (h, w, 4)."""
+        """A variant of a portrait, uint8 (h, w, 4)."""
         return self._face(int(rng.integers(len(self.faces))), int(rng.integers(FACE_VARIANTS)))
 
     def word(self, text: str, rng: np.random.Generator) -> Piece:
-        """A word in one of its 16 looks (font, size, ink), uint8 (h, w, 4)."""
+        """A word in one of its 16 variants (font, size, ink), uint8 (h, w, 4)."""
         return self._word(text, int(rng.integers(WORD_VARIANTS)))
 
     def _pixels(self, low: int, high: int, rng: np.random.Generator) -> int:

@@ -1,10 +1,10 @@
-"""What lies under a mask: pixel counts per concept and colour, from a world's instance maps.
+"""Count the pixels under masks by concept and color, from a world's instance maps.
 
     table = ConceptTable(dataset)
     evidence = table.look(ids, masks)          # ids [U, k], masks [U, k, H, W]
     coverage, support = table.cover(evidence.counts)
 
-A leaf is a concept that a pixel belongs to directly (an object, a surface, text or a face); objects
+A leaf is a concept that a pixel belongs to directly: an object, a surface, text or a face. Objects
 also belong to their super-class and to the kind `object`, surfaces to the kind `background`.
 """
 
@@ -20,12 +20,12 @@ from milan_core.world.lexicon import Lexicon, load_lexicon
 
 LEAF_TIERS = ("object", "text", "face", "surface")
 RANK = {**dict.fromkeys(LEAF_TIERS, 0), "group": 1, "kind": 2}  # lower is more specific
-SUPPORT_SHARE = 0.25  # of an exemplar's mask, for the exemplar to count as support
+SUPPORT_SHARE = 0.25  # share of an exemplar's mask from which it counts as support
 
 
 @dataclass(frozen=True)
 class Concept:
-    """Something a unit may stand for."""
+    """A concept that a unit may respond to."""
 
     name: str
     tier: str  # object | text | face | surface | group | kind
@@ -34,9 +34,9 @@ class Concept:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is under the masks of some units, and nothing else."""
+    """Pixel counts under the masks of some units."""
 
-    counts: np.ndarray  # int64 [U, k, L, K]: masked pixels by leaf and colour
+    counts: np.ndarray  # int64 [U, k, L, K]: masked pixels by leaf and color
     edges: np.ndarray  # int64 [U, k]: masked pixels beside a masked pixel of another thing
 
 
@@ -54,7 +54,7 @@ def _concepts(lexicon: Lexicon) -> tuple[Concept, ...]:
 
 
 class ConceptTable:
-    """The concepts of a world dataset and where they are in its images."""
+    """The concepts of a world data set and their pixels in its images."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.instances, scenes = dataset.require_world("ground truth")
@@ -63,8 +63,8 @@ class ConceptTable:
         self.leaves = sum(concept.tier in LEAF_TIERS for concept in self.concepts)
         self.ranks = np.array([RANK[concept.tier] for concept in self.concepts])
         self.parents = self._parents()  # int64 [L, C]
-        self.codes = self._codes(scenes)  # int64 [N, I]: leaf * K + colour of each thing
-        self.base = self._base()  # float64 [C]: share of all pixels of the dataset
+        self.codes = self._codes(scenes)  # int64 [N, I]: leaf * K + color of each thing
+        self.base = self._base()  # float64 [C]: share of all pixels of the data set
 
     def _parents(self) -> np.ndarray:
         number = {(c.name, c.tier): i for i, c in enumerate(self.concepts)}
@@ -99,9 +99,14 @@ class ConceptTable:
         return (total / total.sum()) @ self.parents
 
     def look(self, ids: np.ndarray, masks: np.ndarray) -> Evidence:
-        """The evidence under masks bool (U, k, h, w) of images int64 (U, k); id -1 has none.
+        """Pixel counts under masks bool (U, k, h, w) of image ids int64 (U, k); id -1 has none.
 
-        Masks of another size than the images are read at the nearest pixel.
+        Instance maps of another size than the masks are sampled at the nearest pixel.
+
+        Raises:
+            ValueError: for masks of another shape.
+            UserError: for an id that the data set does not have.
+
         """
         if masks.ndim != 4 or masks.shape[:2] != ids.shape:
             message = f"look: masks must be (units, k, height, width) for ids {ids.shape}"
@@ -132,7 +137,7 @@ class ConceptTable:
     def cover(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Coverage float64 (..., C) and support int64 (..., C) of counts (..., k, L, K).
 
-        Coverage is the share of all masked pixels; support the number of exemplars in which the
+        Coverage is the share of all masked pixels. Support is the number of exemplars in which the
         concept takes more than a quarter of the mask.
         """
         pixels = counts.sum(-1) @ self.parents  # [..., k, C]
@@ -144,12 +149,12 @@ class ConceptTable:
 
 def _straddling(things: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Masked pixels with a masked 4-neighbour of another thing, bool (rows, h, w)."""
-    found = np.zeros_like(seen)
+    edges = np.zeros_like(seen)
     for one, other in (
         (np.s_[:, 1:], np.s_[:, :-1]),
         (np.s_[:, :, 1:], np.s_[:, :, :-1]),
     ):
         differs = (things[one] != things[other]) & seen[one] & seen[other]
-        found[one] |= differs
-        found[other] |= differs
-    return found
+        edges[one] |= differs
+        edges[other] |= differs
+    return edges

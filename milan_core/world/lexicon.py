@@ -1,4 +1,4 @@
-"""Names, plurals, synonyms, super-classes and plain colours of everything a world can contain.
+"""Names, plurals, synonyms, super-classes and colors of the contents of a world.
 
 lexicon = load_lexicon("stickers")
 lexicon.objects["dog"].plural              # 'dogs'
@@ -25,7 +25,7 @@ SHARED = ("colours", "common")  # sections of the file that are no world
 
 @dataclass(frozen=True)
 class Entry:
-    """One concept: its words as (singular, plural) pairs, the first pair being the usual one."""
+    """A concept with its words as (singular, plural) pairs, the usual pair first."""
 
     name: str
     words: tuple[tuple[str, str], ...]
@@ -44,7 +44,7 @@ class Entry:
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """Every phrase that names the concept, without repetition."""
+        """Phrases that name the concept, without repetition."""
         phrases = [self.name, *(form for pair in self.words for form in pair)]
         return tuple(dict.fromkeys(phrases))
 
@@ -52,7 +52,7 @@ class Entry:
 def to_lab(rgb: np.ndarray) -> np.ndarray:
     """CIELAB (D65) of sRGB values 0-255; float64, last axis 3.
 
-    Distances in RGB call dark orange brown and pale blue grey; in Lab they follow the eye.
+    Distances in Lab follow perception; in RGB, dark orange would be named brown, pale blue gray.
     """
     value = np.asarray(rgb, dtype=np.float64) / 255
     linear = np.where(value > 0.04045, ((value + 0.055) / 1.055) ** 2.4, value / 12.92)
@@ -67,7 +67,7 @@ def to_lab(rgb: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """The words of one world; mappings keep the order of the file."""
+    """The words of a world; mappings keep the order of the file."""
 
     world: str
     groups: Mapping[str, Entry]
@@ -79,7 +79,7 @@ class Lexicon:
     anchor_colour: np.ndarray  # int64 [A] index into `colours`
 
     def colour(self, rgb: Sequence[float] | np.ndarray) -> str:
-        """The plain colour whose nearest anchor is closest in Lab."""
+        """Name of the color with the nearest anchor in Lab."""
         distance = ((self.anchors - to_lab(np.asarray(rgb))) ** 2).sum(1)
         return self.colours[self.anchor_colour[int(distance.argmin())]]
 
@@ -88,11 +88,11 @@ class Lexicon:
         for table in (self.objects, self.surfaces, self.common, self.groups):
             if concept in table:
                 return table[concept]
-        known = [*self.objects, *self.surfaces, *self.common, *self.groups]
-        raise unknown("concept", concept, known, where=f"the lexicon of {self.world}")
+        names = [*self.objects, *self.surfaces, *self.common, *self.groups]
+        raise unknown("concept", concept, names, where=f"the lexicon of {self.world}")
 
     def accepted(self, concept: str) -> tuple[str, ...]:
-        """Every phrase that names the concept itself (a member does not name its super-class)."""
+        """Phrases that name the concept itself; a member does not name its super-class."""
         return self.entry(concept).accepted
 
 

@@ -1,4 +1,4 @@
-"""Words for what an annotator saw: nouns, colours and places, all from pixels under the masks."""
+"""Nouns, colors and places for the pixels under the masks of a unit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from milan_core.world.concepts import ConceptTable
 from milan_core.world.lexicon import Entry
 from milan_core.world.truth import Verdict
 
-USUAL = 0.6  # chance of the usual word when there are synonyms
+USUAL = 0.6  # chance of the usual word where there are synonyms
 PLURAL = 0.75
-CLEAR_COLOUR = 0.5  # share of a concept's pixels
-PLACE = 0.1  # share of the masked pixels on a surface for it to be mentioned
+CLEAR_COLOUR = 0.5  # share of a concept's pixels from which its color is named
+PLACE = 0.1  # share of the masked pixels from which a surface is named as the place
 
 
 def with_article(noun: str) -> str:
@@ -23,18 +23,18 @@ def with_article(noun: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What one annotator saw of a unit, and the concept it chose to write about."""
+    """The pixels that an annotator saw of a unit, and the concept to describe."""
 
     table: ConceptTable
-    counts: np.ndarray  # int64 [s, L, K] of the exemplars it was shown
+    counts: np.ndarray  # int64 [s, L, K] of the exemplars shown to the annotator
     edge_share: float  # of the masked pixels
     verdict: Verdict
-    target: int  # concept written about
+    target: int  # concept to describe
     rng: np.random.Generator
 
     @property
     def tier(self) -> str:
-        """Tier of the concept written about."""
+        """Tier of the concept to describe."""
         return self.table.concepts[self.target].tier
 
     def entry(self, concept: int) -> Entry:
@@ -42,7 +42,7 @@ class View:
         return self.table.lexicon.entry(self.table.concepts[concept].name)
 
     def pick(self, *options: str) -> str:
-        """One of the options, each as likely."""
+        """One of the options, drawn uniformly."""
         return options[int(self.rng.integers(len(options)))]
 
     def chance(self, probability: float) -> bool:
@@ -56,24 +56,24 @@ class View:
         return words[int(self.rng.integers(1, len(words)))]
 
     def plural(self, concept: int) -> str:
-        """A word for the concept, in the plural."""
+        """A plural word for the concept."""
         return self._pair(concept)[1]
 
     def noun(self, concept: int) -> str:
-        """A word for the concept: mostly plural, sometimes `a ...`."""
+        """A word for the concept: mostly a plural, else `a ...`."""
         singular, plural = self._pair(concept)
         if singular == plural or self.chance(PLURAL):
             return plural
         return with_article(singular)
 
     def coloured(self, concept: int, noun: str) -> str:
-        """The noun with the colour of the concept's pixels, when one colour is clear."""
+        """The noun with the color of the concept's pixels, where one color is clear."""
         members = self.table.parents[:, concept].astype(bool)
         colour = self._clear(self.counts[:, members].sum((0, 1)))
         return f"{colour} {noun}" if colour else noun
 
     def colour(self) -> str:
-        """The colour of most masked pixels, or an empty string."""
+        """The color of most masked pixels, or an empty string."""
         return self._clear(self.counts.sum((0, 1)))
 
     def _clear(self, pixels: np.ndarray) -> str:
@@ -83,23 +83,23 @@ class View:
         return self.table.lexicon.colours[int(pixels.argmax())]
 
     def leading(self, tier: str, count: int, least: float, within: int | None = None) -> list[int]:
-        """The concepts of a tier that cover most, each at least `least`, best first.
+        """The `count` concepts of a tier with the largest coverage of at least `least`.
 
         `within` restricts them to members of a super-class or kind.
         """
         coverage = self.verdict.coverage
-        found = [
+        concepts = [
             i
             for i, concept in enumerate(self.table.concepts[: self.table.leaves])
             if concept.tier == tier and coverage[i] >= max(least, 1e-9)
             if within is None or self.table.parents[i, within]
         ]
-        return sorted(found, key=lambda i: -coverage[i])[:count]
+        return sorted(concepts, key=lambda i: -coverage[i])[:count]
 
     def place(self) -> str:
-        """The surface that shows most beside the target, or an empty string."""
-        found = [i for i in self.leading("surface", 2, PLACE) if i != self.target]
-        return self.plural(found[0]) if found else ""
+        """The surface with the largest coverage beside the target, or an empty string."""
+        surfaces = [i for i in self.leading("surface", 2, PLACE) if i != self.target]
+        return self.plural(surfaces[0]) if surfaces else ""
 
     def group(self) -> str:
         """The super-class of the target object, plural."""

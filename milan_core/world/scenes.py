@@ -1,7 +1,7 @@
-"""Compose scenes: a surface, small objects, perhaps a portrait, the main object, perhaps a word.
+"""Compose scenes of a surface, small objects, a portrait, the main object and a word.
 
-Everything is pasted in this order; the instance map follows the painter, so each pixel belongs to
-what is visible there. Scene i depends on (spec, seed, i) only.
+They are pasted in this order, portrait and word with a given chance. The instance map gives the
+visible thing at each pixel. Scene i depends on (options, seed, i) only.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from milan_core.images.store import Dataset, Scene, finish_folder, new_array, st
 from milan_core.world.bank import Art, Bank, Piece
 from milan_core.world.options import NOTHING, PERSON, SceneOptions
 
-# Class i is tinted with colour i, modulo ten.
+# Class i is tinted with color i, modulo ten.
 TINTS = (
     (20, 20, 20), (245, 245, 245), (210, 40, 40), (240, 140, 40), (250, 220, 60),
     (70, 160, 60), (50, 100, 200), (130, 70, 160), (240, 160, 180), (130, 85, 50),
 )  # fmt: skip
-MARGIN = 4  # pixels (of 64) that a thing may stick out of the image
+MARGIN = 4  # pixels (of 64) that a thing may extend beyond the image
 
 
 def paste(image: np.ndarray, instances: np.ndarray, piece: Piece, x: int, y: int, i: int) -> None:
     """Blend `piece` into `image` in place, its top left at (x, y); mark opaque pixels with `i`.
 
-    Integer arithmetic, so that every machine gives the same bytes.
+    Integer arithmetic gives the same bytes on every machine.
     """
     height, width = piece.pixels.shape[:2]
     left, top = max(x, 0), max(y, 0)
@@ -43,7 +43,7 @@ def paste(image: np.ndarray, instances: np.ndarray, piece: Piece, x: int, y: int
 
 
 class Composed(NamedTuple):
-    """One scene, size S."""
+    """One scene of size S."""
 
     image: np.ndarray  # uint8 [S, S, 3]
     instances: np.ndarray  # uint8 [S, S]
@@ -53,10 +53,10 @@ class Composed(NamedTuple):
 
 
 class Composer:
-    """Scenes by number from a bank.
+    """Composes scenes by number from a bank.
 
-    The word comes last; noise and tint have their own generators: specs that differ only in them
-    (or in style or blur) give twin scenes.
+    The word comes last, and noise and tint have generators of their own: options that differ only
+    in these, in style or in blur give the same scenes otherwise.
     """
 
     def __init__(self, bank: Bank) -> None:
@@ -88,7 +88,7 @@ class Composer:
         return pool[int(rng.integers(len(pool)))]
 
     def _start(self, rng: np.random.Generator) -> Composed:
-        """An empty scene: the surface, and what the main thing will be."""
+        """A scene with its surface only, and the choice of the main object."""
         main = self.mains[int(rng.integers(len(self.mains)))]
         ground = self.surfaces[int(rng.integers(len(self.surfaces)))]
         label = main if self.spec.label == "object" else ground
@@ -99,20 +99,20 @@ class Composer:
         return Composed(piece.pixels.copy(), instances, scene, main, label)
 
     def _tint(self, canvas: Composed, number: int) -> None:
-        """Perhaps blend the surface half and half with a plain colour, in place."""
+        """With chance `p_tint`, blend the surface half and half with a color, in place."""
         rng = generator(self.bank.seed, "tint", number)
         if rng.random() >= self.spec.p_tint:
             return
-        own = self.classes.index(canvas.label)
-        others = [i for i in range(len(self.classes)) if i % len(TINTS) != own % len(TINTS)]
-        pools = {"label": [own], "wrong": others, "any": range(len(TINTS))}
+        index = self.classes.index(canvas.label)
+        others = [i for i in range(len(self.classes)) if i % len(TINTS) != index % len(TINTS)]
+        pools = {"label": [index], "wrong": others, "any": range(len(TINTS))}
         pool = pools[self.spec.tint]
         colour = np.array(TINTS[pool[int(rng.integers(len(pool)))] % len(TINTS)], np.uint16)
         canvas.image[...] = (canvas.image + colour + 1) // 2
         canvas.scene[0]["colour"] = self.lexicon.colour(canvas.image.mean((0, 1)))
 
     def compose(self, number: int) -> Composed:
-        """Scene `number`, the same whatever was composed before."""
+        """Scene `number`; independent of scenes composed before."""
         spec, bank = self.spec, self.bank
         rng = generator(bank.seed, "scene", number)
         canvas = self._start(rng)
@@ -146,7 +146,7 @@ class Composer:
 def build_world(
     name: str, kind: str, spec: SceneOptions, art: Art, out: Path, seed: int
 ) -> Dataset:
-    """Compose `spec.count` scenes into the dataset folder `out`."""
+    """Compose `spec.count` scenes into the data set folder `out` and open it."""
     bank = Bank(art, spec, seed)
     if not bank.faces and (spec.p_face > 0 or PERSON in spec.objects):
         msg = f"dataset {name!r}: there are no portraits to draw from; set p_face to 0"

@@ -1,4 +1,4 @@
-"""The art of the drawn world: plain shapes, patterned surfaces and smileys; no assets needed."""
+"""Art of the drawn world: shapes, patterned surfaces and smileys, without assets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from PIL.ImageDraw import Draw
 from milan_core.core.seeding import generator
 from milan_core.world.lexicon import load_lexicon
 
-PIXELS = 144  # canvas of a shape; variants are smaller
+PIXELS = 144  # side of a drawn shape; variants are smaller
 BAND = 18  # width of the bands of the striped style
-TINT = 160  # grey that the bands are mixed with
+TINT = 160  # gray level mixed into the bands
 SMILEYS = 40
 PAINTS = (
     (215, 40, 40), (240, 140, 40), (250, 220, 60), (70, 160, 60), (50, 100, 200),
@@ -99,7 +99,7 @@ PATTERNS: dict[str, Callable[[Coordinates, np.random.Generator], np.ndarray]] = 
 
 
 class ShapeArt:
-    """Shapes in two styles (one paint, or bands of two tints), patterns and smileys."""
+    """Shapes in two styles (one color, or bands of two tints), patterns and smileys."""
 
     def __init__(self, style: str) -> None:
         self.lexicon = load_lexicon("shapes")
@@ -110,7 +110,7 @@ class ShapeArt:
         ]
 
     def sprite(self, name: str, rng: np.random.Generator) -> Image.Image:
-        """The shape in a random paint with a darker rim; `striped` adds bands of a lighter tint."""
+        """The shape in a random color with a darker rim; `striped` adds lighter bands."""
         paint = PAINTS[int(rng.integers(len(PAINTS)))]
         mask, inside, bands = shape_masks(name)
         image = Image.new("RGB", mask.size, tuple(value // 2 for value in paint))
@@ -121,7 +121,7 @@ class ShapeArt:
         return image
 
     def surface(self, name: str, size: int, rng: np.random.Generator) -> Image.Image:
-        """The pattern in two muted colours, with random period, shift and direction."""
+        """The pattern in two muted colors, with random period, shift and direction."""
         ink, paper = rng.uniform(60, 235, (2, 3))
         period, angle = rng.uniform(0.12, 0.3), rng.uniform(0, np.pi)
         shift = rng.uniform(0, 1, 2)
@@ -132,7 +132,7 @@ class ShapeArt:
         return Image.fromarray(np.rint(share * ink + (1 - share) * paper).astype(np.uint8))
 
     def portrait(self, name: str) -> Image.Image:
-        """A smiley whose looks depend on its name only."""
+        """A smiley; its looks depend on its name only."""
         rng = generator(0, name)
         s = PIXELS
         image = Image.new("RGBA", (s, s), (0, 0, 0, 0))

@@ -1,6 +1,6 @@
-"""The art of the sticker world: emoji in two styles, named surfaces, painted portraits.
+"""Art of the sticker world: emoji in two styles, named surfaces and painted portraits.
 
-The files come from the assets `emojis` and `miniworld`; these packages are not imported.
+The files are those of the assets `emojis` and `miniworld`, whose packages are not imported.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PORTRAIT_PIXELS = 128
 
 
 def _asset(assets: Mapping[str, Path], name: str) -> tuple[Path, dict[str, str]]:
-    """The folder of an asset, and whom to credit for it."""
+    """Folder and credit of an asset."""
     if name not in assets:
         message = f"the sticker world needs the assets {' and '.join(NEEDED)}, got "
         raise UserError(message + (", ".join(sorted(assets)) or "none"))
@@ -59,7 +59,7 @@ class StickerArt:
 
     def _read_emoji(self, name: str) -> Image.Image:
         code = self.lexicon.objects[name].source[0]
-        # Both styles spell some code points with the emoji variation selector, without a rule.
+        # In both styles, some file names have the emoji variation selector and some do not.
         for file in (f"U+{code}.png", f"U+{code}-U+FE0F.png"):
             if (self.emojis / file).is_file():
                 return _open(self.emojis / file).convert("RGBA")
@@ -67,7 +67,7 @@ class StickerArt:
         raise UserError(msg)
 
     def _read_texture(self, file: str) -> Image.Image:
-        """An RGB image; transparent gaps (between fence pales) become black."""
+        """An RGB image; transparent gaps, as between fence pales, become black."""
         image = _open(self.textures / f"{file}.png").convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return Image.alpha_composite(black, image).convert("RGB")
@@ -83,7 +83,7 @@ class StickerArt:
         return image
 
     def sprite(self, name: str, rng: np.random.Generator) -> Image.Image:
-        """The emoji; there is one per name and style."""
+        """The emoji of the name in this style."""
         return self._emoji(name)
 
     def surface(self, name: str, size: int, rng: np.random.Generator) -> Image.Image:
@@ -98,5 +98,5 @@ class StickerArt:
         return image.resize((size, size), BILINEAR, box=box, reducing_gap=2.0)
 
     def portrait(self, name: str) -> Image.Image:
-        """The painting in an oval."""
+        """The painting, cut to an oval."""
         return self._portrait(name)

@@ -1,9 +1,9 @@
-"""The concept a unit stands for, when the world is known: a NetDissect-style verdict.
+"""Ground truth of units: the concept under the masks of a unit, in the manner of NetDissect.
 
-A concept is *specific* to a unit when it covers at least half of the masked pixels of the unit's
-exemplars and supports at least 8 of 15 of them (any k: the same share), and covers more than in the
-whole dataset. The finest tier that has one wins: object, text, face or surface; then super-class;
-then the kinds `object` and `background`, which say too little to count as specific.
+A concept is *clear* for a unit when it covers at least half of the masked pixels of the exemplars,
+supports at least 8 of 15 of them (or the same share of any k), and covers more than in the whole
+data set. The finest tier with a clear concept wins: object, text, face or surface; then
+super-class; then the kinds `object` and `background`, which do not count as specific.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ HEADER = (
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What a unit stands for. Concepts are numbers of the table, -1 is none."""
+    """The concepts of a unit, as indices of the table; -1 is none."""
 
-    best: int  # the concept; without a clear one the concept most above its base rate
-    second: int  # the next leaf above its base rate
+    best: int  # the clear concept, else the one most above its base rate
+    second: int  # the leaf next above its base rate
     rank: int  # 0 leaf, 1 super-class, 2 kind, 3 nothing clear
     coverage: np.ndarray  # float64 [C]
     support: np.ndarray  # int64 [C]
 
     @property
     def specific(self) -> bool:
-        """Whether the concept is a leaf or a super-class."""
+        """Whether the clear concept is a leaf or a super-class."""
         return self.rank <= 1
 
 
@@ -48,7 +48,7 @@ def judge(
     min_coverage: float = MIN_COVERAGE,
     min_support: float = MIN_SUPPORT,
 ) -> Verdict:
-    """The verdict on one unit from counts (k, L, K); `min_support` is a share of k."""
+    """The verdict on a unit from counts int64 (k, L, K); `min_support` is a share of k."""
     coverage, support = table.cover(counts)
     if not coverage.any():
         return Verdict(-1, -1, 3, coverage, support)
@@ -90,11 +90,11 @@ Chunk = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 
 def truth_rows(table: ConceptTable, chunks: Iterable[Chunk]) -> Iterator[list[object]]:
-    """Rows of truth.csv for chunks of units, in the order they come."""
+    """Rows of truth.csv for chunks of units, in their order."""
     for layer, units, ids, masks in chunks:
         counts = table.look(ids, masks).counts
-        for unit, own in zip(units.tolist(), counts, strict=True):
-            yield truth_row(table, layer, unit, own)
+        for unit, pixels in zip(units.tolist(), counts, strict=True):
+            yield truth_row(table, layer, unit, pixels)
 
 
 def write_truth(path: Path | str, rows: Iterable[list[object]]) -> None:

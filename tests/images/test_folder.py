@@ -6,7 +6,7 @@ from datasets_made import build_dataset
 from PIL import Image
 
 from milan_core.core.errors import UserError
-from milan_core.images.files import InputSpec, find_images, resize_crop
+from milan_core.images.files import find_images, resize_crop
 from milan_core.images.kinds.folder import FolderOptions
 from milan_core.images.pictures import from_file, read_picture
 
@@ -194,11 +194,3 @@ def test_bad_arrays(tmp_path, images, labels, options, message):
         spec["labels"] = str(tmp_path / "y.npy")
     with pytest.raises(UserError, match=message):
         build_dataset("a", spec, {}, tmp_path / "out", 0)
-
-
-def test_input_spec():
-    assert InputSpec(224).mean == (0.485, 0.456, 0.406)
-    with pytest.raises(UserError, match="positive"):
-        InputSpec(0)
-    with pytest.raises(UserError, match="bilinear or none"):
-        InputSpec(64, resize="cubic")

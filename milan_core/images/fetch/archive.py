@@ -1,7 +1,7 @@
-"""Unpack chosen files of a wheel or sdist without trusting it.
+"""Unpack chosen files of an archive without trusting it.
 
-Member names that leave the folder, links and special files are refused, sizes are counted while
-unpacking (a header may lie), and nothing but the wanted members is ever written.
+Refused are member names that leave the folder, links, special files, and more bytes than allowed,
+counted while unpacking. Only wanted members are written.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
 
 @contextmanager
 def open_members(path: Path) -> Iterator[Iterator[Member]]:
-    """The members of a .whl, .zip or .tar.gz, or a sentence that it is damaged."""
+    """The members of a .whl, .zip or .tar.gz; raises `UserError` where it is damaged."""
     try:
         if path.name.endswith(".tar.gz"):
             with tarfile.open(path, "r:gz") as tar:
@@ -106,8 +106,8 @@ def extract(
 ) -> list[Path]:
     """Unpack the members that fit `keep` and not `drop` under `out`; their relative paths, sorted.
 
-    Every member's name is checked, also of those not kept: an archive that tries to leave its
-    folder is refused as a whole. Each `keep` pattern must fit at least one member.
+    Every member's name is checked, kept or not: one name that leaves the folder refuses the whole
+    archive. Each `keep` pattern must fit at least one member.
     """
     done: list[Path] = []
     unused, total = set(keep), 0

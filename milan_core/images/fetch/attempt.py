@@ -1,4 +1,4 @@
-"""What every attempt to bring a file shares: how it may fail, how long it waits, what it shows."""
+"""Errors, timeouts and progress that all downloads share."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from typing import Any
 from milan_core.images.fetch.partial import Part
 
 CHUNK = 1 << 20
-LATER = {408, 425, 429, 500, 502, 503, 504}  # answers that may change by themselves
+LATER = {408, 425, 429, 500, 502, 503, 504}  # transient statuses
 
 
 class InterruptedTransfer(Exception):
-    """The connection failed; what has arrived is kept, another attempt may go on from there."""
+    """The connection failed; received bytes are kept, another attempt may resume."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
-        self.wait = wait  # seconds that the server asked for
+        self.wait = wait  # seconds, as the server asks in Retry-After
 
 
 class RefusedTransfer(Exception):
-    """An address that does not give the file, however often it is asked."""
+    """The address does not give the file; trying again is of no use."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for what: seconds, except `attempts`."""
+    """Timeouts in seconds, and the number of attempts."""
 
     connect: float = 20.0
     read: float = 60.0  # between two bytes
-    attempts: int = 6  # in a row that bring nothing new
+    attempts: int = 6  # in a row without new bytes
     pause: float = 1.0  # before the second attempt; doubles each time
 
 
 def announce(url: str, size: int | None) -> None:
-    """Say what is coming, before it comes."""
+    """Print address and size before the download."""
     print(f"milan: fetching {readable(size)} from {url}", file=sys.stderr)
 
 
 def readable(size: int | None) -> str:
-    """A size in bytes for people."""
+    """Format a size in bytes."""
     if size is None:
         return "a file of unknown size"
     value, units = float(size), ["bytes", "kB", "MB", "GB"]

@@ -31,10 +31,10 @@ KINDS = ("package", "file", "weights", "by hand")
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing to fetch: what it is and where it goes, relative to the folder of resources.
+    """Something to fetch, and its path relative to the folder of resources.
 
-    `place` is what its readers open: of an archive that is unpacked, the folder. `archive` is then
-    the name of the file beside it.
+    `place` is the path that is read: of an unpacked archive its folder, with the archive beside it
+    as `archive`.
     """
 
     name: str
@@ -47,19 +47,19 @@ class Entry:
 
     @property
     def obtain(self) -> str:
-        """How to get by hand what has no address."""
+        """How to get it by hand, where it has no address."""
         return self.file.obtain if self.file else ""
 
     @property
     def source(self) -> str:
-        """Where it comes from, in a few words."""
+        """Its origin in a few words."""
         if self.package:
             return f"package {self.package.package} {self.package.version}"
         urls = self.file.urls if self.file else ()
         return urls[0] if urls else f"by hand: {self.obtain}"
 
     def is_here(self, resources: Path) -> bool:
-        """Whether something stands in its place."""
+        """Whether it is in its place."""
         path = resources / self.place
         return (path / "asset.json").is_file() if self.package else is_filled(path)
 
@@ -121,9 +121,13 @@ def network_weights(name: str, weights: dict[str, Any]) -> Entry:
 def fetch_entry(
     entry: Entry, resources: Path, patience: Patience | None = None, out: Path | None = None
 ) -> Path:
-    """Bring an entry to `out`, by default its place below `resources`; returns where it is.
+    """Fetch an entry to `out`, by default its place below `resources`; returns the path.
 
-    An archive that is unpacked lies beside its folder.
+    The archive of an unpacked folder stays beside it.
+
+    Raises:
+        UserError: for what has to be obtained by hand, and for a failed download.
+
     """
     path = out or resources / entry.place
     if entry.package:
@@ -144,7 +148,7 @@ def fetch_entry(
 
 
 def verify_entry(entry: Entry, resources: Path) -> str:
-    """What is wrong with an entry that is in its place; empty when nothing is."""
+    """What is wrong with an entry in its place; empty where nothing is."""
     path = resources / entry.place
     if entry.package:
         return _verify_package(path)

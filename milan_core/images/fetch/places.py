@@ -1,4 +1,4 @@
-"""Where files lie that the user has brought along, for machines without network."""
+"""Folders of files that the user has downloaded, for machines without network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ DOWNLOADS = Path("resources/downloads")
 
 
 def brought_folders() -> list[Path]:
-    """Folders that are searched before any address is asked: of MILAN_DOWNLOADS, and our own."""
-    named = os.environ.get("MILAN_DOWNLOADS")
-    return [*([Path(named)] if named else []), DOWNLOADS]
+    """Folders that are searched before any address: that of MILAN_DOWNLOADS, then the default."""
+    folder = os.environ.get("MILAN_DOWNLOADS")
+    return [*([Path(folder)] if folder else []), DOWNLOADS]
 
 
 def is_filled(path: Path) -> bool:
-    """Whether a file, or a folder with something in it, stands at `path`."""
+    """Whether `path` is a file or a non-empty folder."""
     return path.is_file() or (path.is_dir() and any(path.iterdir()))

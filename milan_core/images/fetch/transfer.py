@@ -24,10 +24,14 @@ from milan_core.images.fetch.web import from_web
 
 
 def transfer(url: str, part: Part, *, pinned: bool, patience: Patience) -> None:
-    """Bring what is missing of the file at `url` into `part`.
+    """Download the missing bytes of the file at `url` into `part`.
 
-    Raises `InterruptedTransfer` or `RefusedTransfer`.
-    `pinned`: a digest of the file is known, so that a wrong continuation would be noticed.
+    `pinned`: the digest of the file is known, so a wrong continuation is noticed.
+
+    Raises:
+        InterruptedTransfer: when another attempt may succeed.
+        RefusedTransfer: when none can.
+
     """
     schemes: dict[str, Callable[..., None]] = {
         "http": from_web, "https": from_web, "file": _copy, "hf": _hub,
@@ -36,14 +40,15 @@ def transfer(url: str, part: Part, *, pinned: bool, patience: Patience) -> None:
     if scheme not in schemes:
         msg = f"cannot fetch from {scheme or 'no'}://; http, https, file and hf are known"
         raise RefusedTransfer(msg)
-    known = part.version()
-    if known and known.url == url and (known.validator or pinned) and part.is_complete():
-        return  # all of it came before the last run ended
+    version = part.version()
+    same = version is not None and version.url == url and (version.validator or pinned)
+    if same and part.is_complete():
+        return  # complete since the last run
     schemes[scheme](url, part, pinned, patience)
 
 
 def _copy(url: str, part: Part, _pinned: bool, _patience: Patience) -> None:
-    """`file:///folder/name`: a mounted disk, a mirror of one's own."""
+    """`file:///folder/name`: a mounted disk or a local mirror."""
     parts = urlsplit(url)
     source = Path(unquote(parts.path))
     if parts.netloc not in ("", "localhost") or not source.is_file():
@@ -66,7 +71,7 @@ def _copy(url: str, part: Part, _pinned: bool, _patience: Patience) -> None:
 
 
 def _hub(url: str, part: Part, _pinned: bool, _patience: Patience) -> None:
-    """`hf://owner/name[@revision]/path`: through huggingface_hub, which resumes by itself."""
+    """`hf://owner/name[@revision]/path`, with huggingface_hub, which resumes by itself."""
     from huggingface_hub import errors, hf_hub_download
 
     match = re.fullmatch(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)", url)
@@ -75,7 +80,7 @@ def _hub(url: str, part: Part, _pinned: bool, _patience: Patience) -> None:
         raise RefusedTransfer(msg)
     folder = part.path.with_suffix(".hf")
     try:
-        found = hf_hub_download(
+        file = hf_hub_download(
             match[1], match[3], revision=match[2], local_dir=folder,
             endpoint=os.environ.get("HF_ENDPOINT") or None,
         )  # fmt: skip
@@ -89,6 +94,6 @@ def _hub(url: str, part: Part, _pinned: bool, _patience: Patience) -> None:
         raise RefusedTransfer(first_line(error)) from None
     except (OSError, EOFError) as error:
         raise InterruptedTransfer(first_line(error)) from None
-    part.begin(Version(url, size=Path(found).stat().st_size))
-    Path(found).replace(part.path)
+    part.begin(Version(url, size=Path(file).stat().st_size))
+    Path(file).replace(part.path)
     shutil.rmtree(folder, ignore_errors=True)

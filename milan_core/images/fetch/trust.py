@@ -1,7 +1,7 @@
-"""Whether a file is the published one: a known digest, else the digest of the first time.
+"""Verify a file against the published digest, or against the digest of its first download.
 
 Beside a fetched file lies `FILE.lock.json` with its SHA-256, size and address. Where the publisher
-gives no digest, that record is what every later copy is compared with.
+gives no digest, every later copy is compared with that record (trust on first use).
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ VERSION = 1
 
 
 def lock_path(target: Path) -> Path:
-    """Where the record of a file lies."""
+    """Path of the record of a file."""
     return target.with_name(f"{target.name}.lock.json")
 
 
 def read_lock(target: Path) -> dict[str, Any] | None:
-    """The record of the first download of a file; None where there is none."""
+    """The record of a file's first download, or None."""
     path = lock_path(target)
     if not path.is_file():
         return None
     record = read_json(path, "record of a download")
-    known = isinstance(record, dict) and record.get("format") == FORMAT
-    if not known or record.get("format_version") != VERSION:
+    readable = isinstance(record, dict) and record.get("format") == FORMAT
+    if not readable or record.get("format_version") != VERSION:
         msg = f"{path} is not a record of a download that this release reads; delete it"
         raise UserError(msg)
     return record
 
 
 def write_lock(spec: PublishedFile, path: Path, target: Path, url: str, digest: str) -> None:
-    """Record what `path`, which becomes `target`, is."""
+    """Record the digest, size and address of `path`, which becomes `target`."""
     record = {
         "format": FORMAT,
         "format_version": VERSION,
@@ -51,7 +51,7 @@ def write_lock(spec: PublishedFile, path: Path, target: Path, url: str, digest: 
 
 
 def difference(spec: PublishedFile, digest: str, target: Path) -> str:
-    """What is wrong with a file of this digest; empty when it is the published one."""
+    """What is wrong with a file of this digest; empty where it is the published one."""
     if spec.sha256:
         wrong = not digest.startswith(spec.sha256)
         dots = "" if len(spec.sha256) == 64 else "..."
@@ -66,10 +66,10 @@ def difference(spec: PublishedFile, digest: str, target: Path) -> str:
 
 
 def whole(path: Path, name: str, *, thorough: bool) -> str:
-    """What shows that a file is not of the kind that its name tells, or is cut; else empty.
+    """Why a file is truncated or not in the format that its name says; else empty.
 
-    Catches pages of error text that a server sends in place of the file. `thorough` also reads
-    every member of a zip.
+    Catches error pages that a server sends in place of the file. `thorough` also reads every member
+    of a zip.
     """
     with path.open("rb") as handle:
         head = handle.read(16)
@@ -96,7 +96,7 @@ def _zip_problem(path: Path, ending: str, thorough: bool) -> str:
 
 
 def verify(spec: PublishedFile, target: Path) -> str:
-    """What is wrong with a file that is in place, or empty."""
+    """What is wrong with a file in place; empty where nothing is."""
     if not target.is_file():
         return "it is not there"
     digest = file_sha256(target)

@@ -1,7 +1,7 @@
-"""Archives that are used as folders: unpacked whole or not at all, and comparable ever after.
+"""Unpack archives that are used as folders: completely or not at all.
 
-Beside the folder `NAME` lies `NAME.lock.json` with the SHA-256 of each of its files; the archive
-may be deleted then.
+Beside the folder `NAME` lies `NAME.lock.json` with the SHA-256 of each file, for later checks; the
+archive may be deleted.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ MAX_BYTES = 8 << 30  # most that an archive may hold
 
 
 def unpack_whole(archive: Path, folder: Path) -> Path:
-    """All members of `archive` in `folder`, which appears complete or not at all.
+    """Unpack all of `archive` into `folder`, which appears complete or not at all; returns it.
 
-    The one folder that an archive may consist of becomes `folder` itself. Runs that want the same
-    folder wait for each other; one unpacks.
+    A single top folder of the archive becomes `folder` itself. Runs that want the same folder wait
+    for each other; one unpacks.
     """
     with file_lock(folder):
         if not folder.is_dir():
@@ -59,9 +59,9 @@ def _record(archive: Path, folder: Path) -> dict[str, object]:
 
 
 def verify_unpacked(folder: Path) -> str:
-    """What is wrong with a folder; empty when its files are those that were unpacked.
+    """What is wrong with a folder; empty where its files are those that were unpacked.
 
-    A folder without a record was placed by hand: it only must hold something.
+    A folder without a record was placed by hand and must only be non-empty.
     """
     if not any(folder.iterdir()):
         return "it is empty"

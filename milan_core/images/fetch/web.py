@@ -1,4 +1,4 @@
-"""One attempt over HTTP(S), from the byte where the last one ended.
+"""One HTTP(S) download attempt, resuming at the byte where the last one ended.
 
 Proxies, certificates and credentials are those that requests takes from the environment
 (`HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`, `.netrc`).
@@ -27,7 +27,7 @@ from milan_core.images.fetch.partial import Part, Version
 
 
 def from_web(url: str, part: Part, pinned: bool, patience: Patience) -> None:
-    """Bring what is missing of the file at `url` into `part`."""
+    """Download the missing bytes of the file at `url` into `part`."""
     offset, known = _resumable(url, part, pinned)
     headers = {"Accept-Encoding": "identity", "User-Agent": "milan-workflow"}
     if offset and known:
@@ -49,7 +49,7 @@ def from_web(url: str, part: Part, pinned: bool, patience: Patience) -> None:
 
 
 def _check_end(answer: Any, part: Part, size: int | None, pinned: bool) -> None:
-    """Whether the body ended where it should; a chunked one that is cut has failed before."""
+    """Refuse a truncated body; a truncated chunked one has already failed."""
     chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
     if size is None and not chunked and not pinned:
         part.drop()
@@ -61,7 +61,7 @@ def _check_end(answer: Any, part: Part, size: int | None, pinned: bool) -> None:
 
 
 def _resumable(url: str, part: Part, pinned: bool) -> tuple[int, Version | None]:
-    """From which byte to go on: 0 where the halves could be of different versions."""
+    """First byte to ask for; 0 where old and new bytes could be of different versions."""
     known = part.version()
     if known is None or known.url != url or not (known.validator or pinned):
         return 0, None
@@ -72,7 +72,7 @@ def _resumable(url: str, part: Part, pinned: bool) -> tuple[int, Version | None]
 
 @contextmanager
 def _answer(url: str, headers: Mapping[str, str], patience: Patience) -> Iterator[Any]:
-    """The server's answer with its body still to come; failures as our two exceptions."""
+    """The server's answer before its body; failures become the two exceptions of `attempt`."""
     import requests
     from urllib3.exceptions import HTTPError
 
@@ -103,7 +103,7 @@ def _check_status(answer: Any, part: Part) -> None:
             raise RefusedTransfer(msg)
         return
     reason = f"the server answered {status} {answer.reason or ''}".strip()
-    if status == 416:  # there is no such half: another version
+    if status == 416:  # no such range: another version
         part.drop()
         raise InterruptedTransfer(reason)
     if status in LATER:
@@ -113,9 +113,9 @@ def _check_status(answer: Any, part: Part) -> None:
 
 
 def validator(headers: Mapping[str, str]) -> str | None:
-    """What identifies this version byte for byte: a strong ETag, else a date that is settled.
+    """What identifies a version byte for byte: a strong ETag, else a settled Last-Modified date.
 
-    A file that changed within the last second could change again under the same date.
+    A date less than a second old is not settled: the file could change again under the same date.
     """
     tag, modified = headers.get("ETag", ""), headers.get("Last-Modified")
     if tag.startswith('"'):
@@ -138,8 +138,8 @@ def _content_range(answer: Any) -> tuple[int, int | None] | None:
 
 def _whole_size(answer: Any) -> int | None:
     if answer.status_code == 206:
-        found = _content_range(answer)
-        return found[1] if found else None
+        given = _content_range(answer)
+        return given[1] if given else None
     length = answer.headers.get("Content-Length", "")
     return int(length) if length.isdigit() else None
 
@@ -147,15 +147,15 @@ def _whole_size(answer: Any) -> int | None:
 def _check_continues(
     answer: Any, offset: int, known: Version | None, now: Version, part: Part
 ) -> None:
-    """Refuse to glue: the rest must start where we are and be of the same version.
+    """Refuse a rest that does not start at `offset` or is of another version.
 
-    Some servers honour Range and ignore If-Range, so the validator is compared here as well.
+    Some servers honor Range and ignore If-Range, so the validator is compared here as well.
     """
-    found = _content_range(answer)
+    given = _content_range(answer)
     same = (
-        found is not None
+        given is not None
         and known is not None
-        and found[0] == offset
+        and given[0] == offset
         and (now.size is None or known.size is None or now.size == known.size)
         and (now.validator is None or known.validator is None or now.validator == known.validator)
     )
@@ -166,7 +166,7 @@ def _check_continues(
 
 
 def _receive(answer: Any, part: Part, offset: int, size: int | None) -> None:
-    """Append the body as it comes in, so that an end at any moment loses no byte."""
+    """Append the body as it arrives, so that a kill at any moment loses no byte."""
     with part.path.open("r+b") as sink, progress_bar(part, offset, size) as bar:
         sink.seek(offset)
         while block := answer.raw.read1(CHUNK, decode_content=False):
@@ -176,9 +176,9 @@ def _receive(answer: Any, part: Part, offset: int, size: int | None) -> None:
 
 
 def answers(url: str, patience: Patience | None = None) -> bool:
-    """Whether the server gives what is at `url`; only its head, or one byte of it, is fetched.
+    """Whether the server gives the file at `url`; fetches its head, or one byte.
 
-    Redirects are followed. A connection that breaks and a server that is busy are tried again.
+    Redirects are followed. A broken connection and a busy server are tried again.
     """
     patience = patience or Patience(attempts=3)
     for method, more in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):
@@ -189,7 +189,7 @@ def answers(url: str, patience: Patience | None = None) -> bool:
 
 
 def _status(method: str, url: str, more: Mapping[str, str], patience: Patience) -> int:
-    """The status of the last answer; 0 where no connection held."""
+    """Status of the last answer; 0 without any."""
     import requests
 
     headers = {"Accept-Encoding": "identity", "User-Agent": "milan-workflow", **more}

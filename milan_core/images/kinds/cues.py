@@ -81,7 +81,7 @@ class CueOptions(PictureOptions):
 
 
 class Box(NamedTuple):
-    """Pixels that a cue may change: left and top inside, right and bottom outside."""
+    """Pixels of a cue; left and top are inside, right and bottom outside."""
 
     left: int
     top: int
@@ -90,7 +90,7 @@ class Box(NamedTuple):
 
 
 class CuePainter:
-    """Paints cues on images of one size; raises `UserError` for what cannot be painted."""
+    """Paints cues on images of one size; raises `UserError` for a cue that does not fit."""
 
     def __init__(self, spec: CueOptions) -> None:
         self.spec = spec
@@ -99,7 +99,7 @@ class CuePainter:
         self._patches = {says: self._patch(says) for says in spec.says_by_class}
 
     def box(self, says: str) -> Box:
-        """Where the cue lies."""
+        """Box of the cue."""
         height, width = self._patches[says].shape[:2]
         spec = self.spec
         vertical, horizontal = spec.corner.split("-")
@@ -108,7 +108,7 @@ class CuePainter:
         return Box(left, top, left + width, top + height)
 
     def paint(self, pixels: np.ndarray, says: str) -> np.ndarray:
-        """A copy of uint8 (size, size, 3) with the cue; integer arithmetic, the same everywhere."""
+        """A copy of uint8 (size, size, 3) with the cue, in integer arithmetic."""
         box, patch = self.box(says), self._patches[says].astype(np.uint16)
         painted = pixels.copy()
         under = painted[box.top : box.bottom, box.left : box.right]
@@ -117,7 +117,7 @@ class CuePainter:
         return painted
 
     def _patch(self, says: str) -> np.ndarray:
-        """The cue as uint8 (h, w, 4)."""
+        """The cue as uint8 RGBA (h, w, 4)."""
         if self.spec.cue == "colour":
             colour = rgb(says)
             patch = np.full((self.spec.font_size, self.spec.font_size, 4), 255, np.uint8)
@@ -159,7 +159,7 @@ def rgb(name: str) -> np.ndarray:
 
 @functools.cache
 def load_font(font: str, size: int) -> ImageFont.FreeTypeFont:
-    """A bundled font by its file name, or a font file; the basic layout is the same everywhere."""
+    """A font file, or a font of matplotlib by file name; basic layout, equal on all machines."""
     path = Path(font).expanduser()
     path = path if path.is_file() else font_folder() / font
     try:

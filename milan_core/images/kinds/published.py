@@ -1,7 +1,7 @@
-"""Published data sets as they are unpacked: class folders, or a flat folder with lists of classes.
+"""Published data sets as unpacked: class folders, or a flat folder with lists of classes.
 
-Both layouts give the same data set: images are ordered by class and file name, which is the order
-that published exemplars count in (`ids.csv` of MILANNOTATIONS over `imagenet/val`).
+Both layouts give the same data set. Images are ordered by class and file name; `ids.csv` of
+MILANNOTATIONS counts the images of `imagenet/val` in this order.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from milan_core.core.errors import UserError
-from milan_core.core.missing import CORRECT, Missing
+from milan_core.core.missing import Missing
 from milan_core.images.fetch.places import is_filled
-from milan_core.images.fetch.published import how_to_get
 from milan_core.images.files import find_images
 from milan_core.images.kind import PictureKind
 from milan_core.images.kinds.truth_lists import read_truth
@@ -51,7 +50,7 @@ class Published(PictureKind):
     options: PublishedOptions = Field(description="Where they are and how they come to one size")
 
     def missing(self, key: str) -> Iterator[Missing]:
-        """The folder of the split, where it is not there or empty."""
+        """The folder of the split, if absent or empty."""
         path, split = self.options.path, self.options.split
         yield from missing_split(f"{key}.options.path", path, split, self.layout)
 
@@ -74,24 +73,23 @@ class Published(PictureKind):
 
 
 def missing_split(key: str, path: str, split: str, layout: Layout) -> Iterator[Missing]:
-    """The folder of a split under any of its published names, where it is not there or empty."""
+    """The folder of a split, under any of its published names, if absent or empty."""
     top = Path(path).expanduser()
-    how = how_to_get(top / split) or how_to_get(top) or CORRECT
-    folder = split_folder(top, split, layout)
+    folder, name = split_folder(top, split, layout), str(top / split)
     if not top.is_dir():
-        yield Missing(key, path, how)
+        yield Missing(key, path, published_as=name)
     elif not any(map(is_filled, folder.iterdir())):
-        yield Missing(key, str(folder), how, "is empty")
+        yield Missing(key, str(folder), problem="is empty", published_as=name)
 
 
 def list_published(spec: PublishedOptions, layout: Layout) -> list[Picture]:
-    """All images of the split, by class and file name; raises `UserError` for a mixed layout."""
+    """Images of the split by class and file name; raises `UserError` for a mixed layout."""
     files = published_files(spec, layout)
     return [from_file(file, f"{label}/{file.name}", label) for label, file in files]
 
 
 def published_files(spec: PublishedOptions, layout: Layout) -> list[tuple[str, Path]]:
-    """Class and file of all images of the split, in the order of `list_published`."""
+    """Class and file of every image of the split, in the order of `list_published`."""
     top = Path(spec.path).expanduser()
     root = split_folder(top, spec.split, layout)
     paths = find_images(root)
@@ -113,7 +111,7 @@ def _class_folder(path: Path) -> str:
 
 
 def class_name(folder: str) -> str:
-    """A class from its folder: the letter before it dropped, inner folders joined by a hyphen."""
+    """Class of a folder: a leading letter is dropped, inner folders are joined by a hyphen."""
     parts = [part for part in folder.split("/") if part]
     return "-".join(parts[1:] if len(parts) > 1 and len(parts[0]) == 1 else parts)
 

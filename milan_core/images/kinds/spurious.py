@@ -1,9 +1,9 @@
-"""`spurious`: a cue in the corner of some images gives their class away, or lies about it.
+"""`spurious`: images with a cue in a corner that gives their class, or a wrong one.
 
-The paper's editing experiment (section 7) needs ten ImageNet classes of which half of the training
-images carry their class's name, and test images that carry a random one. Its data were not
-released: classes, font, size, colour and corner are options. `cues.csv` says what is on each image
-and where; no pixel outside that box differs from the image without the cue.
+The editing experiment of the paper (section 7) uses ten ImageNet classes: half of the training
+images carry the name of their class, test images a random one. Its data were not released, so
+classes, font, size, color and corner are options. `cues.csv` holds what each image says and the box
+of the cue; no pixel outside the box differs from the image without the cue.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from pydantic import Field
 
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import write_csv
-from milan_core.core.missing import CORRECT, Missing
+from milan_core.core.missing import Missing
 from milan_core.core.seeding import generator
 from milan_core.images.fetch.places import is_filled
-from milan_core.images.fetch.published import how_to_get
 from milan_core.images.files import find_images
 from milan_core.images.kind import PictureKind
 from milan_core.images.kinds.cues import Box, CueOptions, CuePainter
 from milan_core.images.kinds.published import PublishedOptions, published_files
 from milan_core.images.layouts import IMAGENET, is_flat
 from milan_core.images.pictures import Picture, from_file, store_pictures
-from milan_core.images.sources import class_folders_digest, places_of
+from milan_core.images.sources import class_folders_digest, missing_path
 from milan_core.images.store import Dataset
 
 COLUMNS = ("id", "name", "label", "says", "left", "top", "right", "bottom")
@@ -73,23 +72,15 @@ class Spurious(PictureKind):
 
     def missing(self, key: str) -> Iterator[Missing]:
         """Folders of single classes; a flat folder is read with its list."""
-        path = self.options.path
-        places = places_of(path)
-        if not places:
-            how = how_to_get(Path(path)) or CORRECT
-            yield Missing(f"{key}.options.path", path, how)
+        path = Path(self.options.path).expanduser()
+        if not path.exists() or is_flat(path):
+            yield from missing_path(f"{key}.options.path", self.options.path)
             return
-        folder = places[0]
-        how = how_to_get(folder) or "place the images of the class there"
-        if is_flat(folder):
+        how = "place the images of the class there"
+        for folder in [path / name for name in self.options.classes]:
             if not is_filled(folder):
-                yield Missing(f"{key}.options.path", str(folder), how, "is empty")
-            return
-        for name in self.options.classes:
-            if not (folder / name).is_dir():
-                yield Missing(f"{key}.options.classes", str(folder / name), how)
-            elif not is_filled(folder / name):
-                yield Missing(f"{key}.options.classes", str(folder / name), how, "is empty")
+                problem = "is empty" if folder.is_dir() else "is not there"
+                yield Missing(f"{key}.options.classes", str(folder), how, problem, str(path))
 
     def files_digest(self) -> str:
         """A digest of the class folders' times."""
@@ -110,7 +101,7 @@ class Spurious(PictureKind):
 
 @dataclass(frozen=True)
 class Marked:
-    """A picture, what its cue says (empty: it has none) and the box of the cue."""
+    """A picture, what its cue says (empty without a cue), and the box of the cue."""
 
     picture: Picture
     says: str
@@ -134,9 +125,9 @@ File = tuple[str, Path]  # name in the data set, and where it is
 
 
 def class_files(spec: SpuriousOptions) -> dict[str, list[File]]:
-    """The image files of each class, sorted: those of its folder, or of a flat folder with a list.
+    """Sorted image files of each class: of its folder, or of a flat folder with a list.
 
-    The lists of a flat folder are those of `imagenet`, in it or in the folder above.
+    The list of a flat folder is one of `imagenet`, in the folder or in the one above.
     """
     folder = Path(spec.path).expanduser()
     if not is_flat(folder):
@@ -152,8 +143,8 @@ def class_files(spec: SpuriousOptions) -> dict[str, list[File]]:
 
 def _in_class_folder(folder: Path, label: str) -> list[File]:
     if not (folder / label).is_dir():
-        known = [item.name for item in folder.iterdir() if item.is_dir()] if folder.is_dir() else []
-        raise unknown("class folder", label, known, where=str(folder))
+        classes = [path.name for path in folder.glob("*") if path.is_dir()]
+        raise unknown("class folder", label, classes, where=str(folder))
     files = find_images(folder / label)
     return [(f"{label}/{file.as_posix()}", folder / label / file) for file in files]
 
@@ -173,26 +164,26 @@ def chosen_images(spec: SpuriousOptions, label: str, files: list[File], seed: in
 
 
 def cues(spec: SpuriousOptions, label: str, seed: int) -> list[str]:
-    """What each image of the class says; exactly `share` of them say anything.
+    """What each image of the class says; exactly `share` of them carry a cue.
 
-    `random` and `wrong` words are dealt out evenly, so that none is rarer than another.
+    `random` and `wrong` words are dealt evenly, so that no word is rarer than another.
     """
-    own = spec.classes.index(label)
-    pools = {"label": [own], "random": range(len(spec.classes))}
-    wrong = [number for number in range(len(spec.classes)) if number != own]
+    index = spec.classes.index(label)
+    pools = {"label": [index], "random": range(len(spec.classes))}
+    wrong = [number for number in range(len(spec.classes)) if number != index]
     pool = np.array(pools.get(spec.says, wrong))
     order = generator(seed, "carriers", label, spec.offset).permutation(spec.per_class)
     rng = generator(seed, "words", label, spec.offset)
     rounds = -(-spec.per_class // len(pool))
     dealt = np.concatenate([rng.permutation(pool) for _ in range(rounds)])
     says = [""] * spec.per_class
-    for place, number in zip(order[: round(spec.share * spec.per_class)], dealt, strict=False):
-        says[place] = spec.says_by_class[number]
+    for row, number in zip(order[: round(spec.share * spec.per_class)], dealt, strict=False):
+        says[row] = spec.says_by_class[number]
     return says
 
 
 def mark(picture: Picture, says: str, painter: CuePainter) -> Marked:
-    """The picture with the cue, to be painted when it is read."""
+    """The picture with the cue, which is painted when it is read."""
     if not says:
         return Marked(picture, "", None)
     return Marked(

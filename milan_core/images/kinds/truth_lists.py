@@ -1,4 +1,4 @@
-"""Lists that say the class of every image of a flat folder, in the forms that are published.
+"""Read the published lists of classes of the images of a flat folder.
 
     ILSVRC2012_val_00000001,n01751748 111 108 370 297   Kaggle, with a header
     ILSVRC2012_val_00000001.JPEG 65                     a file and a number, counted from 0
@@ -6,8 +6,8 @@
     n01751748                                           one class a line, in the order of the files
     490                                                 devkit: a number of meta.mat, from 1
 
-Numbers of the devkit are not positions in the sorted list of classes; taking one for the other
-would label everything wrongly without a sign, so each form insists on its own table.
+Numbers of the devkit are not positions in the sorted list of classes. Confusing them would label
+every image wrongly without an error, so each form requires its own table.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ from milan_core.core.errors import UserError
 
 
 def read_truth(truth: Path, files: Sequence[str], classes: Sequence[Path]) -> list[str]:
-    """The class of each of `files` (names, sorted) according to `truth`.
+    """The class of each of `files` (sorted names) according to the list `truth`.
 
-    `classes` are tables of numbers that may be read, the best first.
+    `classes` are candidate tables of class numbers, in order of preference.
+
+    Raises:
+        UserError: for a list that does not fit the files, and numbers without a table.
+
     """
     rows = _rows(truth)
     if not rows:
@@ -33,10 +37,10 @@ def read_truth(truth: Path, files: Sequence[str], classes: Sequence[Path]) -> li
             raise UserError(f"{truth} lists {len(rows)} classes for {len(files)} images")
         labels = [row[0] for row in rows]
         return _named(labels, truth, [path for path in classes if path.suffix == ".mat"])
-    known = {Path(row[0]).stem: row[1] for row in rows if len(row) > 1}
-    if absent := next((name for name in files if Path(name).stem not in known), None):
+    class_of = {Path(row[0]).stem: row[1] for row in rows if len(row) > 1}
+    if absent := next((name for name in files if Path(name).stem not in class_of), None):
         raise UserError(f"{truth} does not list the image {absent}; get the whole list")
-    labels = [known[Path(name).stem] for name in files]
+    labels = [class_of[Path(name).stem] for name in files]
     return _named(labels, truth, [path for path in classes if path.suffix != ".mat"])
 
 
@@ -53,7 +57,7 @@ def _rows(path: Path) -> list[list[str]]:
 
 
 def _named(labels: list[str], truth: Path, tables: Sequence[Path]) -> list[str]:
-    """Labels as names: as they are, or looked up when all are numbers."""
+    """Labels as names; looked up in a table where all are numbers."""
     if not all(label.isdigit() for label in labels):
         return labels
     if not tables:

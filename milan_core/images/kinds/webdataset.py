@@ -1,7 +1,7 @@
-"""`webdataset`: samples in tar files, read in place.
+"""`webdataset`: samples in tar files, read without unpacking.
 
 A sample is the files of one shard that share the name before the first dot: `0001.jpg`, `0001.cls`.
-Headers are scanned once; pictures are then read where they lie, so nothing is unpacked.
+Headers are scanned once; pictures are then read at their offsets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from milan_core.images.pictures import Picture, drawn, labelled_classes, store_p
 from milan_core.images.sources import every_file_digest, missing_path
 from milan_core.images.store import Dataset
 
-Place = tuple[Path, int, int]  # file, offset, bytes
+Slice = tuple[Path, int, int]  # file, offset, bytes
 
 
 class WebDatasetOptions(PictureOptions):
@@ -79,14 +79,14 @@ def find_shards(path: str) -> list[Path]:
 
 def list_shard(shard: Path, spec: WebDatasetOptions) -> list[Picture]:
     """The pictures of one tar file in its order."""
-    samples: dict[str, dict[str, Place]] = {}
-    for member, place in _members(shard):
+    samples: dict[str, dict[str, Slice]] = {}
+    for member, data in _members(shard):
         head, _, tail = member.rpartition("/")
         stem, _, suffix = tail.partition(".")
         parts = samples.setdefault(f"{head}/{stem}" if head else stem, {})
         if suffix.lower() in parts:
             raise UserError(f"{shard}: {member} is there twice; a sample has each suffix once")
-        parts[suffix.lower()] = place
+        parts[suffix.lower()] = data
     pictures = []
     for key, parts in samples.items():
         image = next((p for suffix, p in parts.items() if f".{suffix}" in EXTENSIONS), None)
@@ -98,7 +98,7 @@ def list_shard(shard: Path, spec: WebDatasetOptions) -> list[Picture]:
     return pictures
 
 
-def _members(shard: Path) -> Sequence[tuple[str, Place]]:
+def _members(shard: Path) -> Sequence[tuple[str, Slice]]:
     try:
         with tarfile.open(shard, "r:") as tar:
             members = [(m.name, (shard, m.offset_data, m.size)) for m in tar if m.isfile()]
@@ -115,24 +115,24 @@ def _members(shard: Path) -> Sequence[tuple[str, Place]]:
     return members
 
 
-def _opener(place: Place) -> Callable[[], Image.Image]:
-    return lambda: Image.open(io.BytesIO(_bytes(place)))
+def _opener(data: Slice) -> Callable[[], Image.Image]:
+    return lambda: Image.open(io.BytesIO(_bytes(data)))
 
 
-def _bytes(place: Place) -> bytes:
-    path, start, length = place
+def _bytes(data: Slice) -> bytes:
+    path, start, length = data
     with path.open("rb") as handle:
         handle.seek(start)
         return handle.read(length)
 
 
-def _label(shard: Path, key: str, place: Place | None, spec: WebDatasetOptions) -> str:
+def _label(shard: Path, key: str, data: Slice | None, spec: WebDatasetOptions) -> str:
     if not spec.labels:
         return ""
-    if place is None:
+    if data is None:
         msg = f"{shard}: sample {key} has no .{spec.labels} file; set `labels` to its suffix, or ''"
         raise UserError(msg)
-    text = _bytes(place).decode("utf-8", "replace").strip()
+    text = _bytes(data).decode("utf-8", "replace").strip()
     if not spec.classes or not text.isdigit():
         return text
     if int(text) >= len(spec.classes):

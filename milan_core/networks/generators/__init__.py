@@ -1,1 +1,1 @@
-"""Networks that draw images, and the data sets they draw."""
+"""Data sets that networks draw."""

@@ -1,7 +1,7 @@
-"""Scene codes: what a scene shows in every cell of a coarse grid, as numbers.
+"""Scene codes: name and color of the thing in every cell of a coarse grid, as numbers.
 
-A generator draws images from codes (`models.generator_mini`). Codes keep where things are and
-nothing of how they look, so the masks of the scene are those of the image that is drawn.
+A generator draws images from codes (`networks.minis.generator`). Codes hold positions but no looks,
+so the masks of the scene are those of the drawn image.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.images.store import Dataset
 
-GRID = 16  # cells a side
+GRID = 16  # cells per side
 
 
 def scene_codes(dataset: Dataset, names: list[str], colours: list[str]) -> np.ndarray:
-    """Codes of all scenes of a world: int16 (N, 2, GRID, GRID), numbers of names and colours.
+    """Codes of all scenes of a world: int16 (N, 2, GRID, GRID), numbers of names and colors.
 
-    A cell shows the thing at its centre. `names` and `colours` are all that may occur, in the
-    order that gives them their numbers; see `vocabulary`.
+    A cell holds the thing at its center. Numbers are positions in `names` and `colours`, see
+    `vocabulary`.
+
+    Raises:
+        UserError: for a data set without scenes, and a thing that the generator does not know.
+
     """
     if dataset.instances is None or dataset.scenes is None:
         raise UserError(f"data set {dataset.name!r} has no scenes, so nothing to draw from")
@@ -38,12 +42,12 @@ def scene_codes(dataset: Dataset, names: list[str], colours: list[str]) -> np.nd
 
 
 def thing_name(thing: dict[str, str]) -> str:
-    """The name that a code stands for; all words are one thing, text."""
+    """The name of a thing in codes; every written word is `text`."""
     return "text" if thing["kind"] == "text" else thing["name"]
 
 
 def vocabulary(dataset: Dataset) -> tuple[list[str], list[str]]:
-    """All names and colours of a world, sorted."""
+    """All names and colors of a world, sorted."""
     things = [thing for scene in dataset.scenes or [] for thing in scene]
     names = sorted({thing_name(thing) for thing in things})
     return names, sorted({thing["colour"] for thing in things})

@@ -33,8 +33,12 @@ def generate_dataset(
 ) -> Dataset:
     """Draw every scene of a world with the generator `model`, which was trained here.
 
-    Instances, scenes and labels are those of `scenes`; `latents.npy` keeps the codes. What the
-    generator leaves out or draws elsewhere is not noticed: its masks say what it was told to draw.
+    Instances, scenes and labels are those of `scenes`; `latents.npy` keeps the codes. Masks are
+    those of the codes: what the generator leaves out or draws elsewhere is not noticed.
+
+    Raises:
+        UserError: for a network that is no generator trained here, and scenes it does not know.
+
     """
     path = model.weights.path if isinstance(model.weights, FileWeights) else "the factory"
     meta = read_meta(path)

@@ -1,7 +1,7 @@
-"""Latent codes of a class-conditional generator and the images that it draws from them.
+"""Latent codes of a class-conditional generator, and the images that it draws from them.
 
-The paper probes BigGAN with 100,000 codes z ~ N(0, I), not truncated, and classes drawn uniformly
-(spec 2.8). `latents.npy` holds float32 (N, D + 1), the class in the last column.
+The paper probes BigGAN with 100,000 codes z ~ N(0, I), not truncated, and uniform classes (spec
+2.8). `latents.npy` holds float32 (N, D + 1), the class in the last column.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BATCH = 32
 
 
 def latent_codes(count: int, code_size: int, classes: int, seed: int) -> np.ndarray:
-    """float32 (count, code_size + 1): normal numbers and a class, the same for the same seed."""
+    """Seeded codes, float32 (count, code_size + 1): normal numbers, then a class."""
     codes = np.empty((count, code_size + 1), np.float32)
     codes[:, :-1] = generator(seed, "latents").standard_normal((count, code_size), np.float32)
     codes[:, -1] = generator(seed, "latent classes").integers(classes, size=count)
@@ -32,9 +32,13 @@ def latent_codes(count: int, code_size: int, classes: int, seed: int) -> np.ndar
 
 
 def published_codes(folder: Path, code_size: int, classes: int) -> np.ndarray:
-    """The codes of a published folder of tensors, float32 (N, code_size + 1) with the class last.
+    """Codes of a published folder of tensors, float32 (N, code_size + 1) with the class last.
 
-    One of the tensors in there must be floating point (N, code_size), one of whole numbers (N,).
+    One .pth file must hold floats (N, code_size), another one integers (N,).
+
+    Raises:
+        UserError: for other tensors, and codes that do not fit the generator.
+
     """
     codes, labels = _codes_and_classes(folder)
     if codes.shape[1] != code_size or labels.min() < 0 or labels.max() >= classes:
@@ -47,7 +51,7 @@ def published_codes(folder: Path, code_size: int, classes: int) -> np.ndarray:
 
 
 def _codes_and_classes(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (N, D) and classes (N,) among the tensors of a folder, told apart by what they are."""
+    """Codes (N, D) and classes (N,) of a folder, told apart by shape and dtype."""
     if not folder.is_dir():
         raise UserError(f"latent codes not found: {folder}; `milan fetch` brings them")
     tensors = {path.name: _tensor(path) for path in sorted(folder.glob("*.pth"))}
@@ -65,7 +69,7 @@ def _codes_and_classes(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 def _tensor(path: Path) -> torch.Tensor:
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what torch raises for a broken file is not one kind
+    except Exception as error:  # torch raises many types for a broken file
         raise UserError(f"{path} is not a readable tensor: {first_line(error)}") from None
     if not isinstance(value, torch.Tensor):
         raise UserError(f"{path} holds {type(value).__name__}; expected one tensor")
@@ -79,7 +83,12 @@ def build_latents(
     out: Path,
     device: str = "cpu",
 ) -> Dataset:
-    """Draw codes and let the generator `model` make their images, in folder `out`."""
+    """Draw the images of codes with the generator `model` into the data set folder `out`.
+
+    Raises:
+        UserError: for a network without `code_size` and `classes`, and unreadable codes.
+
+    """
     options = spec.options
     module = load_network(model).module.to(device)
     code_size, classes = getattr(module, "code_size", None), getattr(module, "classes", None)
@@ -116,7 +125,7 @@ def build_latents(
 
 
 def _draw(module: torch.nn.Module, codes: np.ndarray, size: int, device: str) -> np.ndarray:
-    """Images in [-1, 1] as uint8 (b, size, size, 3): cut off, not rounded, and nearest pixels."""
+    """Images in [-1, 1] as uint8 (b, size, size, 3): truncated, not rounded; nearest pixels."""
     drawn = forward(module, torch.from_numpy(codes).to(device)).float()
     drawn = torch.nn.functional.interpolate(drawn, (size, size), mode="nearest")
     pixels = ((drawn + 1) * 127.5).clamp(0, 255).to(torch.uint8)
