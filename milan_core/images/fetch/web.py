@@ -28,22 +28,22 @@ from milan_core.images.fetch.partial import Part, Version
 
 def from_web(url: str, part: Part, pinned: bool, patience: Patience) -> None:
     """Download the missing bytes of the file at `url` into `part`."""
-    offset, known = _resumable(url, part, pinned)
+    offset, noted = _resumable(url, part, pinned)
     headers = {"Accept-Encoding": "identity", "User-Agent": "milan-workflow"}
-    if offset and known:
+    if offset and noted:
         headers["Range"] = f"bytes={offset}-"
-        if known.validator:
-            headers["If-Range"] = known.validator
+        if noted.validator:
+            headers["If-Range"] = noted.validator
     with _answer(url, headers, patience) as answer:
         _check_status(answer, part)
         version = Version(url, validator(answer.headers), _whole_size(answer))
         if answer.status_code == 206:
-            _check_continues(answer, offset, known, version, part)
+            _check_continues(answer, offset, noted, version, part)
         else:
             announce(url, version.size)
             offset = 0
             part.begin(version)
-        size = known.size if version.size is None and offset and known else version.size
+        size = noted.size if version.size is None and offset and noted else version.size
         _receive(answer, part, offset, size)
     _check_end(answer, part, size, pinned)
 
@@ -62,12 +62,12 @@ def _check_end(answer: Any, part: Part, size: int | None, pinned: bool) -> None:
 
 def _resumable(url: str, part: Part, pinned: bool) -> tuple[int, Version | None]:
     """First byte to ask for; 0 where old and new bytes could be of different versions."""
-    known = part.version()
-    if known is None or known.url != url or not (known.validator or pinned):
+    noted = part.version()
+    if noted is None or noted.url != url or not (noted.validator or pinned):
         return 0, None
-    if known.size is not None and part.size >= known.size:
+    if noted.size is not None and part.size >= noted.size:
         return 0, None
-    return part.size, known
+    return part.size, noted
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def _whole_size(answer: Any) -> int | None:
 
 
 def _check_continues(
-    answer: Any, offset: int, known: Version | None, now: Version, part: Part
+    answer: Any, offset: int, noted: Version | None, now: Version, part: Part
 ) -> None:
     """Refuse a rest that does not start at `offset` or is of another version.
 
@@ -154,10 +154,10 @@ def _check_continues(
     given = _content_range(answer)
     same = (
         given is not None
-        and known is not None
+        and noted is not None
         and given[0] == offset
-        and (now.size is None or known.size is None or now.size == known.size)
-        and (now.validator is None or known.validator is None or now.validator == known.validator)
+        and (now.size is None or noted.size is None or now.size == noted.size)
+        and (now.validator is None or noted.validator is None or now.validator == noted.validator)
     )
     if not same:
         part.drop()
