@@ -1,27 +1,33 @@
-"""Annotation sets in the plan: what the job of each needs."""
+"""Annotated networks and annotation sets of a configuration."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from milan_core.annotations.options import NOT, group_members, is_group
 from milan_core.config import Config
-from milan_core.core.errors import unknown
+from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import canonical_json, text_hash
+from milan_core.core.missing import CORRECT, Missing
+from milan_core.images.fetch.places import is_filled
+from milan_core.images.fetch.published import published
+from milan_core.images.kinds.published import missing_split
+from milan_core.images.layouts import IMAGENET
 
 
 def networks(config: Config) -> list[str]:
-    """Entries of `models` that are networks: their units are mined here, in images given here."""
+    """Networks of `models`."""
     return [name for name in config.models if name in config.model_zoo]
 
 
 def annotated_networks(config: Config) -> list[str]:
-    """Entries of `corpus` that are networks, whose units are mined and annotated here."""
+    """Networks of `corpus`: their units are mined and annotated in this run."""
     return [name for name in config.corpus if name not in config.annotation_sets]
 
 
 def set_version(config: Config, name: str) -> str:
-    """A digest of names, sizes and times of the set's files, so that changed ones are noticed."""
+    """A digest of names, sizes and times of the set's files."""
     path = Path(config.annotation_sets[name].path).expanduser()
     files = [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]
     facts = [
@@ -32,11 +38,26 @@ def set_version(config: Config, name: str) -> str:
     return text_hash(canonical_json(facts))
 
 
-def side_members(config: Config, side: str, where: str) -> tuple[str, ...]:
-    """What a side of a pair stands for: itself, the corpus (`all`), or the sets of a group.
+def missing_sets(config: Config, names: Iterable[str]) -> Iterator[Missing]:
+    """Annotation sets that are not there, and the images that their ids refer to."""
+    for name in names:
+        spec, key = config.annotation_sets[name], f"annotation_sets.{name}"
+        if not is_filled(Path(spec.path).expanduser()):
+            fetched = "`milan fetch NAME` brings it, by the name in `annotation_sets`"
+            how = fetched if name in published()["files"] else CORRECT
+            yield Missing(f"{key}.path", spec.path, how)
+        if spec.images is not None:
+            yield from missing_split(f"{key}.images", spec.images, "val", IMAGENET)
 
-    `not-NAME` is the corpus less one of its members. Raises `UserError` for a group whose sets are
-    not configured, and for a name that the corpus lacks; other names are returned as is.
+
+def side_members(config: Config, side: str, where: str) -> tuple[str, ...]:
+    """The networks and sets of one side of a pair: of `all` the corpus, of a group its sets.
+
+    `not-NAME` is the corpus without one member. Other names are returned as they are.
+
+    Raises:
+        UserError: for a group whose sets are not configured, or a name that the corpus lacks.
+
     """
     configured = {*config.annotation_sets, *config.model_zoo}
     if side == "all" and side not in configured:
@@ -49,3 +70,25 @@ def side_members(config: Config, side: str, where: str) -> tuple[str, ...]:
     if is_group(side, configured):
         return tuple(group_members(side, configured, where))
     return (side,)
+
+
+def check_annotations(config: Config) -> None:
+    """Refuse names of two things, networks that nothing can annotate, and an empty corpus."""
+    if both := sorted(set(config.model_zoo) & set(config.annotation_sets)):
+        raise UserError(
+            f"config: {both[0]!r} is in model_zoo and in annotation_sets; their results would have "
+            "the same folder, so rename one of them"
+        )
+    for name in annotated_networks(config):
+        images = config.dataset_zoo[config.model_zoo[name].dataset]
+        if not images.has_truth:
+            raise UserError(
+                f"config: corpus: {name!r} is probed with {images.kind!r} images, which have no "
+                "ground truth for the programmatic annotators; take it out of corpus"
+            )
+    for name in config.models:
+        if not set(config.corpus) - {name}:
+            raise UserError(
+                f"config: corpus: {name!r} needs annotated networks or sets other than itself to "
+                f"be described by, got {list(config.corpus)}"
+            )

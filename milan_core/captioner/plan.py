@@ -9,9 +9,9 @@ from milan_core.captioner.options import (
     TrainingSplit,
 )
 from milan_core.config import Config
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
-from milan_core.plan.splits import KINDS, seeds, splits
+from milan_core.plan.splits import KINDS, possible_splits, seeds, splits
 
 
 def captioner_settings(config: Config, split: str) -> CaptionerSettings:
@@ -57,8 +57,12 @@ def decoding(config: Config) -> DecodingOptions:
     return chosen
 
 
-def check_decoding(config: Config) -> None:
-    """Refuse choices of decoding that need another strategy, or a language model."""
+def check_captioner(config: Config) -> None:
+    """Refuse splits that do not exist, and decoding without the model or strategy it needs."""
+    known = {*KINDS, *possible_splits(config)}
+    for name in config.captioner.splits:
+        if name not in known:
+            raise unknown("split", name, known, "config: captioner.splits")
     strategy, mi = config.describe.strategy, config.describe.mi
     if mi and strategy in (None, "rerank"):
         raise UserError(

@@ -7,11 +7,13 @@ Only a file that is missing and has an address gets a job.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
+from milan_core.core.missing import CORRECT, Missing
 from milan_core.core.options import narrowed
 from milan_core.images.fetch.options import PublishedFile
 from milan_core.images.fetch.places import brought_folders
@@ -97,10 +99,12 @@ def factory_version(config: Config, model: str) -> str:
     return source_version(config.model_zoo[model])
 
 
-def check_weights(config: Config) -> None:
-    """Refuse data sets and teachers that do not exist."""
+def check_networks(config: Config) -> None:
+    """Refuse networks without units, and data sets and teachers that do not exist."""
     for name, model in config.model_zoo.items():
         where = f"config: model_zoo.{name}"
+        if not model.layers and not model.directions:
+            raise UserError(f"{where}: neither layers nor directions are given; list some layers")
         training = model.training
         for dataset in [model.dataset, *(training.datasets if training else [])]:
             if dataset not in config.dataset_zoo:
@@ -141,22 +145,24 @@ def fetched_weights(config: Config) -> dict[str, PublishedFile]:
     return files
 
 
-def missing_weights(config: Config, models: list[str]) -> list[tuple[str, str, str]]:
-    """Published weights that are missing and that no job can bring: key, path, how to get them."""
-    missing = []
-    for name in models:
-        weights = config.model_zoo[name].weights
-        if not isinstance(weights, DownloadWeights):
-            continue
+def missing_weights(config: Config, model: str) -> Iterator[Missing]:
+    """Weights and matrices of directions that are missing and that no job can bring."""
+    spec, key = config.model_zoo[model], f"model_zoo.{model}"
+    weights = spec.weights
+    if isinstance(weights, DownloadWeights):
         path = weights_path(config, weights)
-        if path.is_file() or _reachable(weights):
-            continue
-        how = (
-            f"get it ({weights.origin}) and place it there, or try the workflow with "
-            "`source: random`"
-        )
-        missing.append((f"model_zoo.{name}.weights", str(path), how))
-    return missing
+        if not path.is_file() and not _reachable(weights):
+            how = (
+                f"get it ({weights.origin}) and place it there, or try the workflow with "
+                "`source: random`"
+            )
+            yield Missing(f"{key}.weights", str(path), how)
+    files = {f"directions.{name}.path": item.path for name, item in spec.directions.items()}
+    if isinstance(weights, FileWeights):
+        files["weights.path"] = weights.path
+    for name, file in files.items():
+        if not Path(file).is_file():
+            yield Missing(f"{key}.{name}", file, CORRECT)
 
 
 def _reachable(weights: DownloadWeights) -> bool:

@@ -11,18 +11,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from milan_core.annotations.plan import missing_sets
 from milan_core.config import Config
 from milan_core.core.errors import UserError
-from milan_core.core.missing import CORRECT, Missing
+from milan_core.core.missing import Missing
 from milan_core.experiments.analyze.plan import analyzed, evaluation_dataset
 from milan_core.images.fetch.options import Asset
-from milan_core.images.fetch.places import brought_folders, is_filled
+from milan_core.images.fetch.places import brought_folders
 from milan_core.images.fetch.plan import job_asset
-from milan_core.images.fetch.published import how_to_get, published
-from milan_core.images.kinds.published import missing_split
-from milan_core.images.layouts import IMAGENET
+from milan_core.images.fetch.published import how_to_get
 from milan_core.networks.plan import missing_weights
-from milan_core.networks.weight_options import DistilWeights, FileWeights
+from milan_core.networks.weight_options import DistilWeights
 
 
 def check_present(
@@ -40,10 +39,9 @@ def check_present(
     names = _with_helpers(config, models)
     missing: dict[str, Missing] = {}
     for item in (
-        *(Missing(*item) for item in missing_weights(config, names)),
-        *_own_files(config, names),
+        *(item for name in names for item in missing_weights(config, name)),
         *_images(config, names),
-        *_sets(config, sets),
+        *missing_sets(config, sets),
         *_packages(config, assets),
     ):
         missing.setdefault(item.place, _with_source(item))
@@ -69,7 +67,7 @@ def _with_helpers(config: Config, models: Iterable[str]) -> list[str]:
 
 
 def _sentence(missing: list[Missing]) -> str:
-    """One line: what is obtained in the same way stands together."""
+    """One line, in which files that are obtained in the same way stand together."""
     groups: dict[tuple[str, str], list[Missing]] = {}
     for item in missing:
         groups.setdefault((item.problem, item.how), []).append(item)
@@ -80,18 +78,6 @@ def _sentence(missing: list[Missing]) -> str:
         parts.append(f"{names} {several}: {how}")
     count = f"{len(missing)} things are missing; " if len(missing) > 1 else ""
     return count + "; ".join(parts)
-
-
-def _own_files(config: Config, models: list[str]) -> Iterator[Missing]:
-    """Weights and matrices of directions that entries name by a path."""
-    for name in models:
-        spec = config.model_zoo[name]
-        files = {f"directions.{key}.path": item.path for key, item in spec.directions.items()}
-        if isinstance(spec.weights, FileWeights):
-            files["weights.path"] = spec.weights.path
-        for key, path in files.items():
-            if not Path(path).is_file():
-                yield Missing(f"model_zoo.{name}.{key}", path, CORRECT)
 
 
 def _images(config: Config, models: list[str]) -> Iterator[Missing]:
@@ -107,19 +93,6 @@ def _images(config: Config, models: list[str]) -> Iterator[Missing]:
     names += [config.baselines.dataset] if config.baselines.methods else []
     for name in dict.fromkeys(filter(None, names)):
         yield from config.dataset_zoo[name].missing(f"dataset_zoo.{name}")
-
-
-def _sets(config: Config, names: Iterable[str]) -> Iterator[Missing]:
-    """Annotation sets, and the images that some of them count."""
-    for name in names:
-        spec = config.annotation_sets[name]
-        if not is_filled(Path(spec.path).expanduser()):
-            fetched = "`milan fetch NAME` brings it, by the name in `annotation_sets`"
-            how = fetched if name in published()["files"] else CORRECT
-            yield Missing(f"annotation_sets.{name}.path", spec.path, how)
-        if spec.images is not None:
-            key = f"annotation_sets.{name}.images"
-            yield from missing_split(key, spec.images, "val", IMAGENET)
 
 
 def _packages(config: Config, names: Iterable[str]) -> Iterator[Missing]:

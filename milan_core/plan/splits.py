@@ -121,6 +121,12 @@ def splits(config: Config) -> dict[str, Split]:
     return found
 
 
+def possible_splits(config: Config) -> set[str]:
+    """Splits that some choice of `models` would have: overlays may choose fewer."""
+    names = [*config.model_zoo, *config.annotation_sets]
+    return {"all", *(f"{kind}_{name}" for name in names for kind in KINDS), *splits(config)}
+
+
 def seeds(config: Config, split: str) -> list[int]:
     """Trials of one split; `all` serves users and has as many as it is scored with."""
     general = config.generalization

@@ -8,7 +8,7 @@ from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
 from milan_core.experiments.generalization.options import TrialOptions
-from milan_core.plan.splits import splits
+from milan_core.plan.splits import possible_splits, splits
 from milan_core.scoring.options import ScoreOptions, TrainingSources
 
 
@@ -33,7 +33,11 @@ def trial_options(config: Config) -> TrialOptions:
 
 
 def check_generalization(config: Config) -> None:
-    """Refuse pairs of networks that do not exist or overlap; raises `UserError`."""
+    """Refuse splits that do not exist, and pairs of networks that do not exist or overlap."""
+    possible = possible_splits(config)
+    for name in config.generalization.more_seeds:
+        if name not in possible:
+            raise unknown("split", name, possible, "config: generalization.more_seeds")
     known = [*config.model_zoo, *config.annotation_sets]
     for experiment, pairs in config.generalization.across.items():
         where = f"config: generalization.across.{experiment}"
