@@ -2,7 +2,6 @@
 
 import pytest
 
-from milan_core import plan
 from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
 from milan_core.describers.plan import label_dataset
@@ -10,7 +9,7 @@ from milan_core.experiments.baselines.plan import evidence
 from milan_core.images.kinds.shapes import ShapesOptions
 from milan_core.plan.checks import parse_config
 from milan_core.plan.needed import needed_models
-from milan_core.plan.splits import pairs
+from milan_core.plan.splits import pairs, primary_split
 from milan_core.scoring.queries import shipped_queries
 
 SHAPES = {"kind": "shapes"}
@@ -61,7 +60,7 @@ def test_audited_and_edited_networks_are_needed(quick):
     pair = {"name": "p", "original": "shapes_resnet", "changed": "shapes_alexnet"}
     config = parse_config(merge(quick, {"audit": {"pairs": [pair], "models": ["shapes_encoder"]}}))
     assert "shapes_encoder" in needed_models(config)
-    assert plan.primary_split(config, "shapes_encoder") == "all"
+    assert primary_split(config, "shapes_encoder") == "all"
 
 
 @pytest.mark.parametrize(

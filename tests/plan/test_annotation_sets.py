@@ -26,11 +26,10 @@ from milan_core.describers import plan as describers
 from milan_core.experiments.baselines import plan as baselines
 from milan_core.experiments.decoding.plan import studied
 from milan_core.experiments.generalization.options import HELD_OUT, WITHIN
-from milan_core.plan import splits, trials
 from milan_core.plan.checks import parse_config
 from milan_core.plan.missing import check_present
 from milan_core.plan.needed import needed_models
-from milan_core.plan.splits import annotation_sets, described
+from milan_core.plan.splits import annotation_sets, described, splits, trials
 
 SIZE, K, UNITS, IMAGES = 32, 4, 6, 20
 NETWORK = """

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from milan_core import plan
 from milan_core.core.errors import UserError
 from milan_core.images.fetch.options import PublishedFile
+from milan_core.networks.plan import fetched_weights
 from milan_core.plan.checks import check_files, parse_config
 
 
@@ -36,7 +36,7 @@ def own(**weights):
 def test_missing_weights_with_an_address_get_a_job(config):
     asked = config("resnet18_imagenet", "vgg11_imagenet")
     check_files(asked)
-    jobs = plan.fetched_weights(asked)
+    jobs = fetched_weights(asked)
     assert set(jobs) == {"resnet18-f37072fd.pth", "vgg11-8a719046.pth"}
     assert jobs["resnet18-f37072fd.pth"] == PublishedFile(
         name="resnet18-f37072fd.pth",
@@ -49,7 +49,7 @@ def test_a_file_in_place_is_nobodys_output(config, tmp_path):
     place = tmp_path / "resources" / "quick" / "weights" / "resnet18-f37072fd.pth"
     place.parent.mkdir(parents=True)
     place.write_bytes(b"mine")
-    assert plan.fetched_weights(config("resnet18_imagenet")) == {}
+    assert fetched_weights(config("resnet18_imagenet")) == {}
 
 
 def test_what_no_job_can_bring_is_named_at_once(config, monkeypatch):
@@ -70,7 +70,7 @@ def test_what_no_job_can_bring_is_named_at_once(config, monkeypatch):
 def test_mirrors_and_queries(config):
     zoo = {"mine": own(url="https://a/x.pth?download=1", mirrors=["hf://o/r/x.pth"], sha256=None)}
     asked = config("mine", zoo=zoo)
-    assert plan.fetched_weights(asked)["x.pth"].urls == [
+    assert fetched_weights(asked)["x.pth"].urls == [
         "https://a/x.pth?download=1",
         "hf://o/r/x.pth",
     ]
@@ -79,6 +79,6 @@ def test_mirrors_and_queries(config):
 def test_one_name_for_two_files_is_refused(config):
     zoo = {name: own(url=f"https://{name}/model.pth", sha256=None) for name in ("one", "two")}
     with pytest.raises(UserError, match=r"model.pth is also the file of one.*`file`"):
-        plan.fetched_weights(config("one", "two", zoo=zoo))
+        fetched_weights(config("one", "two", zoo=zoo))
     zoo["two"]["weights"]["file"] = "two.pth"
-    assert set(plan.fetched_weights(config("one", "two", zoo=zoo))) == {"model.pth", "two.pth"}
+    assert set(fetched_weights(config("one", "two", zoo=zoo))) == {"model.pth", "two.pth"}

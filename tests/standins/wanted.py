@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from milan_core import plan
 from milan_core.annotations.groups import published_sets
 from milan_core.annotations.options import set_name
 from milan_core.config import Config
@@ -16,6 +15,7 @@ from milan_core.images.kinds.published import Published
 from milan_core.images.kinds.spurious import Spurious
 from milan_core.networks.weight_options import DistilWeights, DownloadWeights
 from milan_core.plan.needed import needed_models
+from milan_core.plan.splits import annotation_sets
 
 EXTRA = ("n01440764", "n01443537")  # classes of ImageNet that no experiment names
 
@@ -77,7 +77,7 @@ def annotated_networks(config: Config) -> dict[str, tuple[str, str]]:
     """Annotation sets that this run reads: key and network of each, by name."""
     keys = {set_name(key): key for key in published_sets()}
     found = {}
-    for name in plan.annotation_sets(config):
+    for name in annotation_sets(config):
         if name not in keys:
             raise UserError(
                 f"config: annotation_sets.{name}: stand-ins are made for published sets only: "

@@ -1,4 +1,5 @@
 # Baselines: other methods on the same exemplars and splits (paper Table 2).
+from milan_core.experiments.baselines import plan as baseline_plan
 
 COMPARED = baseline_plan.compared(CONFIG)
 LABELED = [*baseline_plan.labeled(CONFIG), *baseline_plan.labeled_sets(CONFIG)]

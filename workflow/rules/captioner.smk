@@ -24,7 +24,7 @@ def published_captioner(*names):
     """An input function: files of the captioner whose descriptions of the network are published."""
 
     def files(wildcards):
-        split = plan.primary_split(CONFIG, wildcards.model)
+        split = splits_plan.primary_split(CONFIG, wildcards.model)
         folder = captioner_folder(captioner_plan.published_training(CONFIG, split))
         return [f"{folder}/{name}" for name in names]
 

@@ -17,8 +17,7 @@ def repository_root():
 if repository_root() and repository_root() not in sys.path:
     sys.path.insert(0, repository_root())
 
-from milan_core import plan
-from milan_core.experiments.baselines import plan as baseline_plan
+from milan_core.annotations import plan as annotations_plan
 from milan_core.plan.checks import read_config
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
@@ -27,16 +26,17 @@ from milan_core.core.options import canonical
 from milan_core.core.stages import code_version
 from milan_core.core.step import command
 from milan_core.networks import plan as network_plan
+from milan_core.plan import splits as splits_plan
 
 try:
     CONFIG = read_config(config)
-    SPLITS = plan.splits(CONFIG)
-    FETCHED_WEIGHTS = plan.fetched_weights(CONFIG)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-TRIALS = plan.trials(CONFIG)
-NETWORKS = plan.networks(CONFIG)
+SPLITS = splits_plan.splits(CONFIG)
+TRIALS = splits_plan.trials(CONFIG)
+FETCHED_WEIGHTS = network_plan.fetched_weights(CONFIG)
+NETWORKS = annotations_plan.networks(CONFIG)
 TRAINED = [name for name in NETWORKS if CONFIG.model_zoo[name].training]
 RESULTS, RESOURCES = CONFIG.pathvars.results, CONFIG.pathvars.resources
 
@@ -49,9 +49,6 @@ def one_of(names):
 def dataset_folder(dataset):
     """The folder of a data set, which one job writes whole."""
     return f"{RESOURCES}/datasets/{dataset}"
-
-
-manifest = dataset_folder  # the name before
 
 
 def asset_folder(asset):

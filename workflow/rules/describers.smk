@@ -9,8 +9,8 @@ def published(kind):
     """An input function: a file of the trial that is published for the network."""
 
     def path(wildcards):
-        split = plan.primary_split(CONFIG, wildcards.model)
-        seed = plan.seeds(CONFIG, split)[0]
+        split = splits_plan.primary_split(CONFIG, wildcards.model)
+        seed = splits_plan.seeds(CONFIG, split)[0]
         return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/{kind}"
 
     return path
@@ -18,10 +18,10 @@ def published(kind):
 
 def within(wildcards):
     """The within-network descriptions of a network that has annotations."""
-    if wildcards.model not in plan.described(CONFIG):
+    if wildcards.model not in splits_plan.described(CONFIG):
         return []
     split = f"within_{wildcards.model}"
-    seed = plan.seeds(CONFIG, split)[0]
+    seed = splits_plan.seeds(CONFIG, split)[0]
     return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/descriptions.csv"
 
 

@@ -1,7 +1,7 @@
 # Generalization: scores within, without and across networks (paper section 4, Table 3).
 from milan_core.experiments.generalization import plan as generalization_plan
 
-JUDGED = plan.judged(CONFIG)  # described networks with ground truth
+JUDGED = splits_plan.judged(CONFIG)  # described networks with ground truth
 
 
 def trial_file(kind):
@@ -23,7 +23,9 @@ def known_truth(wildcards):
 
 def captioner_split(wildcards):
     """The split of the trial, or else the one whose descriptions are published."""
-    return getattr(wildcards, "split", plan.primary_split(CONFIG, wildcards.model))
+    return getattr(
+        wildcards, "split", splits_plan.primary_split(CONFIG, wildcards.model)
+    )
 
 
 def trained_on(wildcards):

@@ -42,10 +42,11 @@ rule report_pages:
         datasets=[dataset_folder(CONFIG.model_zoo[name].dataset) for name in NETWORKS],
         descriptions=collect("<results>/{model}/descriptions.csv", model=NETWORKS),
         annotations=collect(
-            "<results>/{model}/annotations/annotations.csv", model=plan.judged(CONFIG)
+            "<results>/{model}/annotations/annotations.csv",
+            model=splits_plan.judged(CONFIG),
         ),
         truth=collect(
-            "<results>/{model}/annotations/truth.csv", model=plan.judged(CONFIG)
+            "<results>/{model}/annotations/truth.csv", model=splits_plan.judged(CONFIG)
         ),
         accuracy=collect("<results>/{model}/target/accuracy.csv", model=TRAINED),
         sections=[writers[0].output.section for writers in REPORTED],

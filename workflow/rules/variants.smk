@@ -1,3 +1,26 @@
+# Variants: the scores of further descriptions beside the main ones.
+
+
+def variant_names(wildcards):
+    """The main descriptions, then the variants of a network."""
+    names = [
+        name
+        for model, name in describers_plan.varied(CONFIG)
+        if model == wildcards.model
+    ]
+    return ["main", *names]
+
+
+def variant_tables(wildcards):
+    """The main descriptions of a network, then those of its variants."""
+    folder = f"{RESULTS}/{wildcards.model}"
+    others = variant_names(wildcards)[1:]
+    return [
+        f"{folder}/descriptions.csv",
+        *(f"{folder}/variants/{name}/descriptions.csv" for name in others),
+    ]
+
+
 rule variants_score:
     input:
         annotations="<results>/{model}/annotations/annotations.csv",
@@ -33,7 +56,8 @@ rule variants_score:
 rule variants_table:
     input:
         scores=collect(
-            "<results>/{model}/variants/scores.csv", model=plan.scored_variants(CONFIG)
+            "<results>/{model}/variants/scores.csv",
+            model=describers_plan.scored_variants(CONFIG),
         ),
     output:
         table="<results>/variants/table.csv",
@@ -58,12 +82,14 @@ rule variants:
     input:
         [
             f"<results>/{model}/variants/{variant}/descriptions.csv"
-            for model, variant in plan.varied(CONFIG)
+            for model, variant in describers_plan.varied(CONFIG)
         ],
         collect(
             "<results>/variants/{file}",
             file=(
-                ["table.csv", "section.json"] if plan.scored_variants(CONFIG) else []
+                ["table.csv", "section.json"]
+                if describers_plan.scored_variants(CONFIG)
+                else []
             ),
         ),
     localrule: True
