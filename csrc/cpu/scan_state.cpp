@@ -9,11 +9,15 @@
 namespace milan {
 namespace {
 
-/// Survivors gathered before they are binned in one go, beside one whole plane.
-constexpr size_t kBuffered = 2048;
+/// Survivors gathered before they are binned in one go, beside one whole plane: the more, the
+/// rarer a unit's histogram has to come back into the caches.
+constexpr size_t kLeastBuffered = 2048, kMostBuffered = 8192;
+constexpr size_t kBuffers = (size_t{16} << 20) / sizeof(float);  // of all units, while above least
 
-size_t buffer_capacity(int64_t pixels) {
-  return (static_cast<size_t>(pixels) + kBuffered + kSlack + 15) / 16 * 16;
+size_t buffer_capacity(const ScanRules& rules) {
+  const size_t share = kBuffers / static_cast<size_t>(rules.units);
+  const size_t buffered = std::min(std::max(share, kLeastBuffered), kMostBuffered);
+  return (static_cast<size_t>(rules.pixels) + buffered + kSlack + 15) / 16 * 16;
 }
 
 }  // namespace
@@ -25,7 +29,7 @@ ScanState::ScanState(const ScanRules& rules)
       flip_bits_(rules.mode == Mode::kBottom ? 0x80000000u : 0u),
       histograms_(rules.units, rules.bits, rules.rank),
       topk_(rules.units, rules.k, rules.keep_maps ? rules.pixels : 0),
-      capacity_(buffer_capacity(rules.pixels)),
+      capacity_(buffer_capacity(rules)),
       fill_(static_cast<size_t>(rules.units), 0),
       floors_(static_cast<size_t>(rules.units), -INFINITY) {
   const auto units = static_cast<size_t>(rules.units);
