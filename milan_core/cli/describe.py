@@ -1,4 +1,4 @@
-"""`milan describe`: from features, or from a network of the user's own, to descriptions."""
+"""`milan describe`: units of a network, of an annotation set, or of stored features."""
 
 from __future__ import annotations
 
@@ -6,93 +6,98 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import add_compute, stage, start_torch, verb
-from milan_core.cli.decoding import (
-    add_captioner,
-    add_decoding,
-)
+from milan_core.cli.common import add_compute, json_value, start_torch
+from milan_core.cli.decoding import add_captioner, add_decoding
+from milan_core.exemplars.options import Exemplars
+
+EXAMPLES = """examples:
+  milan describe --model my_net.py:build --weights w.pt --images pictures --layers 'conv*' --out d
+  milan describe --model my_net.py:build --images broden/images --layers 'conv*' \\
+      --describer netdissect --concepts broden --out d
+  milan describe --set resources/data/milannotations/alexnet-imagenet.zip \\
+      --images resources/data/imagenet/val --captioner resources/milan/milan-base.pth --out d
+  milan describe --features d/features.safetensors --captioner c --strategy greedy --out e
+"""
+MINING = Exemplars()
 
 
 def register(subparsers: Any) -> None:
-    """Add the stage."""
-    verbs = stage(subparsers, "describe", "describe units in English")
-    _register_run(verbs)
-    _register_set(verbs)
-
-
-def _register_run(verbs: Any) -> None:
-    parser = verb(
-        verbs,
-        "run",
-        "the whole line for one network, without a config file",
-        "milan describe run --model my_net.py:build --weights w.pt --images pics --layers 'conv*'"
-        " --out my_net",
-        _run,
+    """Add the command."""
+    summary = "describe the units of a network, of an annotation set, or of stored features"
+    parser = subparsers.add_parser(
+        "describe",
+        help=summary,
+        description=f"{summary[:1].upper()}{summary[1:]}, without a configuration file. Writes "
+        "descriptions.csv and, of describers with candidates, those; of a network also its "
+        "exemplars and a page to browse. A run that fails leaves nothing in --out.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
         "--model",
-        required=True,
         metavar="FACTORY",
-        help="as in model_zoo, a built-in network, or @FILE: an entry of model_zoo (YAML, JSON)",
+        help="network: a factory as in model_zoo, a built-in name, or @FILE: an entry of model_zoo",
+    )
+    source.add_argument("--set", type=Path, help="annotation set: its folder or zip")
+    source.add_argument("--features", type=Path, help="features.safetensors of units")
+    parser.add_argument(
+        "--images", type=Path, help="folder of images; of a set, those that its ids count"
     )
     parser.add_argument(
-        "--trust", action="store_true", help="torchscript, export: run the code inside the file"
-    )
-    parser.add_argument("--weights", help="safetensors or state dict of the network")
-    parser.add_argument("--images", required=True, type=Path, help="folder of images")
-    parser.add_argument(
-        "--layers", nargs="+", metavar="GLOB", help="needed, unless the entry of @FILE has them"
-    )
-    add_captioner(parser)
-    add_decoding(parser)
-    parser.add_argument(
-        "--size", type=int, help="side of the network's input; default: its entry's, or 224"
-    )
-    parser.add_argument("--mean", type=float, nargs=3, help="default: its entry's, or ImageNet's")
-    parser.add_argument("--std", type=float, nargs=3, help="default: its entry's, or ImageNet's")
-    parser.add_argument("--k", type=int, default=15)
-    parser.add_argument("--quantile", type=float, default=0.99)
-    parser.add_argument("--out", required=True, type=Path)
-    add_compute(parser)
-
-
-def _register_set(verbs: Any) -> None:
-    parser = verb(
-        verbs,
-        "set",
-        "describe the units of an annotation set, with the captioner's own encoder",
-        "milan describe set --set resources/data/milannotations/alexnet-imagenet.zip"
-        " --images resources/data/imagenet/val --captioner resources/milan/milan-base.pth"
-        " --out alexnet-imagenet",
-        _set,
-    )
-    parser.add_argument("--set", type=Path, required=True, help="a set's folder or zip")
-    add_captioner(parser)
-    parser.add_argument(
-        "--images", type=Path, help="those the ids count; not needed with images.npy"
-    )
-    parser.add_argument("--transform", choices=["crop", "squash"], default="crop")
-    parser.add_argument(
-        "--expect", type=int, default=50_000, help="images that the ids count; 0: any number"
+        "--describer", default="milan", help="a name, or module:Class or file.py:Class of your own"
     )
     parser.add_argument(
-        "--count", type=int, default=3, help="units with fewer texts are left out; 0: every unit"
+        "--options", type=json_value, default={}, help="of the describer: JSON, or @FILE"
     )
-    parser.add_argument("--keep-features", action="store_true", help="write them to --out as well")
-    add_decoding(parser)
     parser.add_argument("--out", required=True, type=Path, help="folder")
     add_compute(parser)
+    captioner = parser.add_argument_group("captioner and decoding (describer milan)")
+    add_captioner(captioner)
+    add_decoding(captioner)
+    _add_network(parser.add_argument_group("network (--model)"))
+    _add_set(parser.add_argument_group("annotation set (--set)"))
+    parser.set_defaults(run=_run)
+
+
+def _add_network(group: Any) -> None:
+    group.add_argument("--weights", help="safetensors or state dict of the network")
+    group.add_argument(
+        "--layers", nargs="+", metavar="GLOB", help="needed, unless the entry of @FILE has them"
+    )
+    group.add_argument(
+        "--trust", action="store_true", help="torchscript, export: run the code inside the file"
+    )
+    group.add_argument(
+        "--size", type=int, help="side of the network's input; default: its entry's, or 224"
+    )
+    group.add_argument("--mean", type=float, nargs=3, help="default: its entry's, or ImageNet's")
+    group.add_argument("--std", type=float, nargs=3, help="default: its entry's, or ImageNet's")
+    group.add_argument("--k", type=int, default=MINING.k, help="exemplars a unit")
+    group.add_argument(
+        "--quantile", type=float, default=MINING.quantile, help="of activations, for the masks"
+    )
+    group.add_argument(
+        "--concepts",
+        type=Path,
+        help="masks of concepts in the images, for describers that label: a Broden folder, or a "
+        "concepts.safetensors",
+    )
+
+
+def _add_set(group: Any) -> None:
+    group.add_argument("--transform", choices=["crop", "squash"], default="crop")
+    group.add_argument(
+        "--expect", type=int, default=50_000, help="images that the ids count; 0: any number"
+    )
+    group.add_argument(
+        "--count", type=int, default=3, help="units with fewer texts are left out; 0: every unit"
+    )
+    group.add_argument("--keep-features", action="store_true", help="write them to --out as well")
 
 
 def _run(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.cli.line import describe_model
+    from milan_core.cli.line import describe_source
 
-    describe_model(arguments)
-
-
-def _set(arguments: argparse.Namespace) -> None:
-    start_torch(arguments)
-    from milan_core.cli.sets import describe_annotation_set
-
-    describe_annotation_set(arguments)
+    describe_source(arguments)

@@ -1,54 +1,138 @@
-"""The whole line for one network of the user's: mine, encode, describe, browse."""
+"""From a source of units to their descriptions, for one command of the user's."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from milan_core.annotations.images import SetImages
+from milan_core.annotations.released import open_set
+from milan_core.captioner.features.store import load_features
 from milan_core.cli.decoding import captioner_files, decoding_options, find_captioner
 from milan_core.cli.own_network import entry_file, network_spec
+from milan_core.core import provenance
+from milan_core.core.errors import UserError
+from milan_core.core.folders import new_folder
+from milan_core.core.step import Compute
+from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.concept_sources import concept_masks
+from milan_core.describers.concepts import ConceptMasks
+from milan_core.describers.describer import Describer, Resources
+from milan_core.describers.driver import describe, write_all
+from milan_core.describers.options import ConceptsOptions, DescriberOptions, MilanOptions
+from milan_core.describers.registry import describer_options, find_describer
+from milan_core.describers.sources import ExemplarUnits, FeatureUnits, SetUnits
+from milan_core.describers.units import Units
+from milan_core.exemplars.mine import mine
+from milan_core.images.kinds.folder import Folder, FolderOptions
+from milan_core.images.store import Dataset
+from milan_core.networks.catalog import extended
+from milan_core.networks.zoo import load_network
+from milan_core.report.files import NetworkFiles, ReportFiles
+from milan_core.report.options import ReportNetwork, ReportRun
+from milan_core.report.pages import build_report
 
 
-def describe_model(arguments: argparse.Namespace) -> None:
-    """Run the line: descriptions.csv, beams, exemplars and report/index.html in --out."""
-    from milan_core.core import provenance
-    from milan_core.core.lock import folder_lock
-
-    path = find_captioner(arguments.captioner)
-    out: Path = arguments.out
-    options = {
+def describe_source(arguments: argparse.Namespace) -> None:
+    """Describe the units that the flags name; the folder --out appears when all is written."""
+    options = _options(arguments)
+    resources = _resources(arguments, options)
+    settings = {
         key: str(value) if isinstance(value, Path) else value
         for key, value in vars(arguments).items()
         if key not in ("run", "log")
     }
-    inputs = [*captioner_files(path), *filter(None, [entry_file(arguments.model)])]
-    with folder_lock(out), provenance.step("describe_run", out, inputs=inputs, options=options):
-        _run(arguments, path, out)
+    inputs = list(_inputs(arguments, resources))
+    with (
+        new_folder(arguments.out) as out,
+        provenance.step("describe", out, inputs=inputs, options=settings) as record,
+    ):
+        describer = find_describer(arguments.describer).load(options, resources)
+        units = _units(arguments, describer, resources.compute, out)
+        said = describe(describer, units)
+        written = write_all(out, said, describer.form)
+        record["units"] = len(said.keys)
+        if isinstance(units, SetUnits) and units.table is not None:
+            record["fingerprint"] = units.table.meta["dataset"]
+            if arguments.keep_features:
+                units.table.save(out / "features.safetensors")
+        if isinstance(units, ExemplarUnits):
+            _page(arguments, out)
+            written.append("report/index.html")
+    for name in written:
+        print(arguments.out / name)
 
 
-def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
-    from milan_core.core.step import Compute
-    from milan_core.describers.describer import Resources
-    from milan_core.describers.driver import describe, write_beams, write_descriptions
-    from milan_core.describers.milan import Milan
-    from milan_core.describers.options import MilanOptions
-    from milan_core.describers.sources import ExemplarUnits
-    from milan_core.exemplars.mine import mine
-    from milan_core.images.kinds.folder import Folder, FolderOptions
-    from milan_core.networks.catalog import extended
-    from milan_core.networks.zoo import load_network
+def _options(arguments: argparse.Namespace) -> DescriberOptions:
+    """The options of the describer; flags of decoding are laid over those of milan."""
+    given = arguments.options
+    if arguments.describer == MilanOptions.describer_name():
+        decoding = decoding_options(arguments, given.get("decoding"))
+        given = {**given, "decoding": decoding.model_dump(exclude_unset=True)}
+    elif decoding_options(arguments).model_fields_set:
+        raise UserError(
+            "flags of decoding are for describer milan; give the options of "
+            f"{arguments.describer!r} with --options"
+        )
+    return describer_options(arguments.describer, given)
 
+
+def _resources(arguments: argparse.Namespace, options: DescriberOptions) -> Resources:
     compute = Compute(device=arguments.device, threads=arguments.threads)
-    resources = Resources(path, arguments.encoder_weights, compute)
-    describer = Milan.load(MilanOptions(decoding=decoding_options(arguments)), resources)
+    needed = options.reads_captioner or arguments.captioner != "auto"
+    captioner = find_captioner(arguments.captioner) if needed else ()
+    return Resources(captioner, arguments.encoder_weights, compute)
+
+
+def _inputs(arguments: argparse.Namespace, resources: Resources) -> Iterator[Path]:
+    """Files that the record names."""
+    if isinstance(resources.captioner, Path):
+        yield from captioner_files(resources.captioner)
+    if arguments.model and (entry := entry_file(arguments.model)):
+        yield entry
+    if arguments.features:
+        yield arguments.features
+
+
+def _units(
+    arguments: argparse.Namespace, describer: Describer, compute: Compute, out: Path
+) -> Units:
+    if arguments.features:
+        return FeatureUnits(load_features(arguments.features), arguments.features)
+    if arguments.set:
+        describer.prepare(SetUnits.offers)
+        return _set_units(arguments, out)
+    if "activations" in describer.Options.needs:
+        return _network_units(arguments, describer, compute, out)
     describer.prepare(ExemplarUnits.offers)
+    return _mined_units(arguments, out)
+
+
+def _set_units(arguments: argparse.Namespace, out: Path) -> SetUnits:
+    annotations = open_set(arguments.set, arguments.count or None)
+    images = SetImages(
+        *(annotations, arguments.images, arguments.transform),
+        expected=arguments.expect or None,
+        threads=arguments.threads,
+    )
+    return SetUnits(annotations, images, every=not arguments.count, scratch=out)
+
+
+def _dataset(arguments: argparse.Namespace, size: int, out: Path) -> Dataset:
+    if arguments.images is None:
+        raise UserError("--images: give the folder of images that the network is shown")
+    images = Folder(options=FolderOptions(path=str(arguments.images), size=size))
+    return images.build("images", out / "dataset", {}, arguments.threads)
+
+
+def _mined_units(arguments: argparse.Namespace, out: Path) -> ExemplarUnits:
+    """The units of a network with their exemplars, which are kept."""
     entry = extended(network_spec(arguments))
     loaded = load_network(entry)
-    size = loaded.input.size or 224
-    images = Folder(options=FolderOptions(path=str(arguments.images), size=size))
-    dataset = images.build("images", out / "dataset", {}, arguments.threads)
-    found = mine(
+    dataset = _dataset(arguments, loaded.input.size or 224, out)
+    exemplars = mine(
         loaded.module,
         dataset,
         loaded.layers,
@@ -66,24 +150,40 @@ def _run(arguments: argparse.Namespace, path: Path, out: Path) -> None:
         progress=sys.stderr.isatty(),
         name=arguments.model,
     )
-    found.save(out / "exemplars.safetensors")
-    said = describe(describer, ExemplarUnits(found, dataset.images))
-    write_descriptions(out / "descriptions.csv", said, describer.form)
-    write_beams(out / "beams.safetensors", said)
-    _page(arguments, out)
+    exemplars.save(out / "exemplars.safetensors")
+    return ExemplarUnits(exemplars, dataset.images)
+
+
+def _network_units(
+    arguments: argparse.Namespace, describer: Describer, compute: Compute, out: Path
+) -> NetworkUnits:
+    """The units of a network with their activations on all images."""
+    entry = extended(network_spec(arguments))
+    loaded = load_network(entry)
+    dataset = _dataset(arguments, loaded.input.size or 224, out)
+    concepts = None
+    if arguments.concepts is not None and arguments.concepts.is_dir():
+        source = ConceptsOptions(source="folder", path=str(arguments.concepts))
+        concepts = concept_masks(dataset, source)
+    elif arguments.concepts is not None:
+        concepts = ConceptMasks.load(arguments.concepts)
+    return NetworkUnits(
+        *(loaded, dataset, concepts, describer.quantiles, out),
+        batch_size=int(entry.get("batch_size", 64)),
+        compute=compute,
+    )
 
 
 def _page(arguments: argparse.Namespace, out: Path) -> None:
-    from milan_core.report.files import NetworkFiles, ReportFiles
-    from milan_core.report.options import ReportNetwork, ReportRun
-    from milan_core.report.pages import build_report
-
     factory = arguments.model.removeprefix("@")
     name = Path(factory.rpartition(":")[0] or factory).stem
     network = ReportNetwork(name=name, dataset="dataset")
+    described = f"Describer {arguments.describer}"
+    if arguments.describer == MilanOptions.describer_name():
+        described = f"Captioner {arguments.captioner}"
     run = ReportRun(
         title=f"Units of {name}",
-        notice=f"Captioner {arguments.captioner}; there are no references to score against.",
+        notice=f"{described}; there are no references to score against.",
         networks=[network],
     )
     files = NetworkFiles(
@@ -93,4 +193,3 @@ def _page(arguments: argparse.Namespace, out: Path) -> None:
         descriptions=out / "descriptions.csv",
     )
     build_report(run, ReportFiles([files]), out / "report")
-    print(f"descriptions: {out / 'descriptions.csv'}\npage: {out / 'report/index.html'}")

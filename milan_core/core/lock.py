@@ -12,10 +12,14 @@ from milan_core.core.errors import UserError
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `folder` for the block, or say that another run writes there."""
+    """Hold an exclusive lock on `folder` for the block, or say that another run writes there.
+
+    The lock is a file beside the folder, which need not exist; it goes with the block.
+    """
     import fcntl
 
-    handle = _open(folder / ".milan.lock")
+    path = folder.with_name(f".{folder.name}.lock")
+    handle = _open(path, folder)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -25,6 +29,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        path.unlink(missing_ok=True)
         os.close(handle)
 
 
@@ -33,7 +38,7 @@ def file_lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock for writing the file `path`; waits for a run that holds it."""
     import fcntl
 
-    handle = _open(path.with_name(f".{path.name}.lock"))
+    handle = _open(path.with_name(f".{path.name}.lock"), path.parent)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -41,10 +46,11 @@ def file_lock(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, folder: Path) -> int:
+    """Open a lock file for writing in `folder`, or beside it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        message = f"cannot write to {path.parent}: {error.strerror}; give a folder you may write to"
+        message = f"cannot write to {folder}: {error.strerror}; give a folder you may write to"
         raise UserError(message) from None

@@ -104,7 +104,7 @@ def _captioner(
         captioner = load_captioner(Path(chosen.source).expanduser()).to(device)
         weights = Path(chosen.encoder_weights) if chosen.encoder_weights else None
         return captioner, CaptionerReader(captioner, device, weights)
-    if not options.reads_trained:
+    if not options.reads_captioner:
         return None, None
     captioner = load_captioner(resources.need_captioner("composed")).to(device)
     return captioner, CaptionerReader(captioner, device, resources.encoder_weights)

@@ -57,6 +57,19 @@ def write_descriptions(
     write_csv(path, (*KEY, *form.columns, *beside), rows)
 
 
+def write_all(folder: Path, said: Descriptions, form: TableForm) -> list[str]:
+    """Write the table, candidates and beams of units, as far as there are any; returns names."""
+    names = ["descriptions.csv"]
+    write_descriptions(folder / names[0], said, form)
+    if said.candidates is not None:
+        names.append("candidates.csv")
+        write_candidates(folder / names[-1], said)
+        if "logp" in said.candidates.scores and len(set(map(len, said.candidates.texts))) == 1:
+            names.append("beams.safetensors")
+            write_beams(folder / names[-1], said)
+    return names
+
+
 def write_methods(path: Path, said: Iterable[tuple[str, Descriptions]], form: TableForm) -> None:
     """Write what several methods say, below each other."""
     rows = [[name, *row] for name, one in said for row in table_rows(one, form)]

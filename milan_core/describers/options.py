@@ -41,6 +41,11 @@ class DescriberOptions(Section):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Take the class arguments that `__init_subclass__` has read."""
 
+    @property
+    def reads_captioner(self) -> bool:
+        """Whether it loads a captioner that is no option of its own."""
+        return "captioner" in self.needs
+
     @classmethod
     def describer_name(cls) -> str:
         """The name of the describer: the only value of the field `describer`."""
@@ -141,7 +146,7 @@ class ComposedOptions(
     )
 
     @property
-    def reads_trained(self) -> bool:
+    def reads_captioner(self) -> bool:
         """Whether p(d|E) or p(d) is that of a captioner trained here."""
         own_prior = self.prior.family == "milan" and self.captioner.family != "released"
         return self.captioner.family == "milan" or own_prior

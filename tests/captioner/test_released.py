@@ -73,7 +73,7 @@ def own(tmp_path_factory):
 def run(own, out, captioner, *more):
     arguments = {"--model": f"{own}/net.py:build", "--images": own / "images", "--layers": "3"}
     words = [str(word) for pair in {**arguments, "--out": out}.items() for word in pair]
-    return main(["describe", "run", *words, "--captioner", str(captioner), *more])
+    return main(["describe", *words, "--captioner", str(captioner), *more])
 
 
 def rows(path):
@@ -208,7 +208,7 @@ def released_set(tmp_path_factory):
 def test_a_released_set_described_by_a_released_captioner(container, trunk, released_set, tmp_path):
     archive, arrays = released_set
     out = tmp_path / "out"
-    asked = ["describe", "set", "--set", archive, "--captioner", container, "--out", out]
+    asked = ["describe", "--set", archive, "--captioner", container, "--out", out]
     assert main([*map(str, asked), "--legacy", "--keep-features"]) == 0
     found = rows(out / "descriptions.csv")
     keys = [("4", 1), ("conv1", 0), ("conv1", 1)]
@@ -236,7 +236,7 @@ def test_a_released_set_described_by_a_released_captioner(container, trunk, rele
     greedy = milan.load_captioner(GOLDEN).decode(features, "greedy", mi=False)
     assert [row["description"] for row in rows(every / "descriptions.csv")][1:] == greedy.captions
 
-    scored = ["describe", "score", "--descriptions", out / "descriptions.csv", "--references"]
+    scored = ["score", "--descriptions", out / "descriptions.csv", "--references"]
     more = ["--bootstrap", "100", "--out", tmp_path / "scores.csv"]
     assert main(list(map(str, [*scored, archive, *more]))) == 0
     assert {row["method"] for row in rows(tmp_path / "scores.csv")} >= {"descriptions", "constant"}
@@ -245,7 +245,7 @@ def test_a_released_set_described_by_a_released_captioner(container, trunk, rele
 def test_features_of_a_set_serve_the_converted_captioner(container, released_set, tmp_path, capsys):
     out, converted, again = tmp_path / "out", tmp_path / "converted", tmp_path / "again"
     main(["captioner", "convert", "--release", str(container), "--out", str(converted)])
-    asked = ["describe", "set", "--set", released_set[0], "--captioner", converted, "--out", out]
+    asked = ["describe", "--set", released_set[0], "--captioner", converted, "--out", out]
     assert main([*map(str, asked), "--keep-features"]) == 0
     features = out / "features.safetensors"
     asked = ["step", "describers.units", "--model", "net", "--features", features, "--captioner"]
@@ -276,6 +276,13 @@ def test_features_of_a_set_serve_the_converted_captioner(container, released_set
         beams = read_beams(again / "beams.safetensors")
         wide = expected.beam_captions or [[text] for text in texts]
         assert [list(group) for group in beams.captions] == wide
+    words = ["describe", "--features", features, "--captioner", converted, "--out"]
+    more = ["--strategy", "greedy", "--no-mi"]
+    assert main([*map(str, [*words, tmp_path / "decoded"]), *more]) == 0
+    greedy = milan.load_captioner(converted).decode(table, "greedy", mi=False)
+    assert [
+        r["description"] for r in rows(tmp_path / "decoded/descriptions.csv")
+    ] == greedy.captions
     assert main([*map(str, asked), '{"strategy": "rerank", "mi": true}']) == 2
     assert "already weighs" in capsys.readouterr().err
 
@@ -317,7 +324,7 @@ def test_what_is_fetched_is_what_auto_finds(site, tmp_path, monkeypatch):
     trained.touch()
     assert find_captioner("auto") == trained.parent
     for name in ("milan_cls", "milan_base"):
-        assert main(["assets", "fetch", name]) == 0
+        assert main(["fetch", name]) == 0
         place = Path("resources") / catalog.find_entry(name).place
         assert find_captioner("auto") == place
     converted = Path("resources/milan/milan-gen/config.json")

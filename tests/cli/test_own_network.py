@@ -1,4 +1,4 @@
-"""The network of `describe run`: a factory, a file with its code, an entry in a file."""
+"""The network of `milan describe`: a factory, a file with its code, an entry in a file."""
 
 import argparse
 import csv
@@ -18,6 +18,8 @@ from milan_core.captioner.features.published import encoder_spec
 from milan_core.cli import main
 from milan_core.cli.own_network import network_spec
 from milan_core.core.errors import UserError
+from milan_core.core.files import write_csv
+from milan_core.describers.labels import FORM
 from milan_core.networks.inspect_entry import describe_layers
 from milan_core.networks.zoo import build
 
@@ -53,7 +55,7 @@ def own(tmp_path_factory):
 
 def described(own, out, *more):
     words = ["--images", own / "images", "--captioner", own / "milan-mini.pth", "--k", 3]
-    code = main(["describe", "run", *map(str, [*words, "--out", out, *more])])
+    code = main(["describe", *map(str, [*words, "--out", out, *more])])
     if code:
         return code
     with (out / "descriptions.csv").open(newline="") as handle:
@@ -117,3 +119,48 @@ def test_mistakes_are_sentences(tmp_path):
         path.write_text(text)
         with pytest.raises(UserError, match="holds no entry of model_zoo"):
             spec(f"@{path}")
+
+
+def test_a_failed_run_leaves_nothing(own, tmp_path, capsys):
+    model = ["--model", f"{own}/net.py:build", "--layers", "3", "--size", "96"]
+    (tmp_path / "empty").mkdir()
+    assert described(own, tmp_path / "out", *model, "--images", tmp_path / "empty") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert described(own, tmp_path / "out", *model)
+    (tmp_path / "out/notes.txt").write_text("mine")
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert described(own, tmp_path / "out", *model, "--images", tmp_path / "empty") == 2
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert after == before, "what was there stays as it was"
+    capsys.readouterr()
+    assert described(own, tmp_path / "out", *model)
+    assert (tmp_path / "out/notes.txt").read_text() == "mine"
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [
+        str(tmp_path / "out" / name)
+        for name in (
+            "descriptions.csv", "candidates.csv", "beams.safetensors", "report/index.html",
+        )
+    ]  # fmt: skip
+
+
+def test_other_describers_on_the_same_network(own, tmp_path, capsys):
+    model = ["--model", f"{own}/net.py:build", "--layers", "3", "--size", "96"]
+    constant = ["--describer", "constant", "--options", '{"text": "a thing"}']
+    rows = described(own, tmp_path / "a", *model, *constant)
+    assert [row["description"] for row in rows] == ["a thing"] * 3
+    label = [*model, "--describer", "netdissect"]
+    assert described(own, tmp_path / "b", *label) == 2
+    assert "'netdissect' needs masks of concepts" in capsys.readouterr().err
+    broden = tmp_path / "broden"
+    (broden / "images").mkdir(parents=True)
+    write_csv(broden / "label.csv", ("number", "name", "category"), [(1, "street", "scene")])
+    images = [(f"{index}.png", 1) for index in range(6)]
+    write_csv(broden / "index.csv", ("image", "scene"), images)
+    rows = described(own, tmp_path / "c", *label, "--concepts", broden)
+    assert {row["description"] for row in rows} <= {"street", ""}
+    assert list(rows[0]) == ["layer", "unit", "description", *FORM.columns]
+    assert described(own, tmp_path / "d", *model, *constant, "--strategy", "beam") == 2
+    assert "flags of decoding are for describer milan" in capsys.readouterr().err
+    assert described(own, tmp_path / "d", *model, "--describer", "milna") == 2
+    assert "did you mean 'milan'" in capsys.readouterr().err

@@ -132,7 +132,7 @@ def test_variants_of_published_captioners(default, tmp_path):
     release.touch()
     check_files(config)
     assert describers.released_files(config, "base") == [str(release)]
-    assert not describers.variant_options(config, "base").reads_trained
+    assert not describers.variant_options(config, "base").reads_captioner
     images = {"captioner": {"family": "image_to_text", "source": "x"}, "prior": {"family": "none"}}
     config = parse_config(
         merge(default, {"variants": {"odd": {**images, "candidates": "beam_mi"}}})

@@ -66,7 +66,7 @@ def run_arguments(own, folder, **changes):
         "--out": str(folder),
     }
     options.update({f"--{key}": str(value) for key, value in changes.items()})
-    return ["describe", "run", *[word for pair in options.items() for word in pair]]
+    return ["describe", *[word for pair in options.items() for word in pair]]
 
 
 def described(path):

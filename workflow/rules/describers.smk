@@ -27,7 +27,7 @@ def within(wildcards):
 
 def variant_captioner(wildcards):
     """The files of the captioner trained here, for variants that read it."""
-    needed = describers_plan.variant_options(CONFIG, wildcards.variant).reads_trained
+    needed = describers_plan.variant_options(CONFIG, wildcards.variant).reads_captioner
     return published_captioner(*CAPTIONER_FILES)(wildcards) if needed else []
 
 
