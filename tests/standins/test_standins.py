@@ -9,8 +9,10 @@ from PIL import Image
 
 from milan_core.cli.config import load
 from milan_core.core.errors import UserError
+from milan_core.core.options import parse
 from milan_core.networks.catalog import network_entry
 from milan_core.networks.mapping import mapped
+from milan_core.networks.weight_options import DownloadWeights
 from milan_core.networks.weights import read_state_dict
 from milan_core.networks.zoo import load_network
 from milan_core.plan.checks import parse_config
@@ -45,7 +47,7 @@ def test_weights_are_written_as_published_and_read_as_configured(tmp_path, name,
     weights.write_weights(name, entry, path, drawn(2, 0), 3)
     state = torch.load(path, weights_only=True)
     assert stored in state.get("state_dict", state)
-    network = load_network(entry, weights={"path": str(path), "sha256": ""})
+    network = load_network(entry, weights={"path": str(path), "sha256": None})
     random = load_network(
         entry, weights={"source": "random", "seed": weights._own(3, name)}
     ).module.state_dict()
@@ -70,7 +72,8 @@ def test_checkpoints_of_networks_whose_features_ran_in_parallel(tmp_path):
     torch.save(state, tmp_path / "w.pth")
     stored = read_state_dict(tmp_path / "w.pth")
     assert set(stored) == {"features.module.0.weight", "features.module.0.bias"}
-    found = mapped(stored, module, network_entry("vgg11_imagenet_blurred")["weights"], "w.pth")
+    reading = parse(DownloadWeights, network_entry("vgg11_imagenet_blurred")["weights"], "weights")
+    found = mapped(stored, module, reading, "w.pth")
     assert torch.equal(found["features.0.weight"], module.features[0].weight)
 
 

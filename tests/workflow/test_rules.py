@@ -70,16 +70,7 @@ def test_no_file_is_without_a_name(root, block):
 
 
 # Rules that are not steps yet; the list only shrinks.
-BY_HAND = [
-    "annotations_encode",
-    "captioner_histories",
-    "captioner_train",
-    "exemplars_merge",
-    "exemplars_scan",
-    "features_encode",
-    "features_pool",
-    "targets_train",
-]
+BY_HAND = ["exemplars_merge", "exemplars_scan"]
 
 
 def test_every_shell_is_the_command_of_a_step(root):
@@ -91,4 +82,4 @@ def test_every_shell_is_the_command_of_a_step(root):
 
 def test_shared_code_of_rules_is_short(root):
     lines = (root / "workflow/rules/common.smk").read_text().splitlines()
-    assert len(lines) <= 120, "what one rule file needs goes into that file"
+    assert len(lines) <= 100, "what one rule file needs goes into that file"
