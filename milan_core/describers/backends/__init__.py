@@ -1,14 +1,10 @@
-"""Other families of captioners, priors and re-rankers, from `transformers` checkpoints.
+"""Parts of composed describers: proposers, priors and re-rankers from `transformers` checkpoints.
 
-    from milan_core.describers.backends.causal_lm import CausalPrior
-    from milan_core.describers.backends.image_to_text import ImageToText
-    from milan_core.describers.backends.interface import Exemplars, pmi_describe
+    proposer = ImageToText.load(ImageToTextOptions(family="image_to_text", source="models/blip"))
+    prior = CausalPrior.load(CausalPriorOptions(family="causal_lm", source="models/smollm2-135m"))
+    decoded = pmi_describe(proposer, prior, [UnitImages(images, masks)], BeamOptions())
 
-    captioner = ImageToText.load("models/blip-image-captioning-base")
-    prior = CausalPrior.load("models/smollm2-135m")
-    out = pmi_describe(captioner, prior, [Exemplars(images, masks)], temperature=0.2)
-
-`interface` is what every family satisfies, `lstm` the published family behind it, `clip_rerank` a
-second opinion on finished beams. Nothing is downloaded unless asked for, and no code that comes
-with a checkpoint is ever run.
+`interface` holds the protocols of the parts, `lstm` makes the captioner trained here one of them,
+`clip_rerank` re-ranks finished beams. Nothing is downloaded unless asked for, and no code that
+comes with a checkpoint is ever run.
 """

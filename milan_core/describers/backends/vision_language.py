@@ -33,7 +33,7 @@ class Architecture:
     """Id read before the first token."""
     stop: int
     """Id that ends a text."""
-    options: dict[str, Any]
+    options: dict[str, bool]
     """What every call of the decoder needs beside ids and states."""
     processor: Any = None
     """Images to pixels, of the model."""
