@@ -83,3 +83,9 @@ def test_every_shell_is_the_command_of_a_step(root):
 def test_shared_code_of_rules_is_short(root):
     lines = (root / "workflow/rules/common.smk").read_text().splitlines()
     assert len(lines) <= 100, "what one rule file needs goes into that file"
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "workflow/documentation.md"])
+def test_every_rule_of_a_step_is_documented(root, page):
+    text = (root / page).read_text()
+    assert not [name for name, _, _ in step_rules(root) if f"`{name}`" not in text]
