@@ -1,5 +1,5 @@
 # The report: an overview, a page for each network, a page for each experiment.
-from milan_core.plan.needed import used_assets
+from milan_core.plan.needed import needed_models, used_assets
 from milan_core.report import plan as report_plan
 
 # Rules that write the section of an experiment (the first) and the files that it names.
@@ -21,15 +21,31 @@ REPORTED = [SECTIONS[name] for name in report_plan.experiments(CONFIG)]
 
 def run_records(wildcards):
     """Provenance records of this run's jobs, for the table of time and memory."""
+    mined = [{"model": name} for name in needed_models(CONFIG)]
+    networks = [{"model": name} for name in NETWORKS]
+    trainings = [{"split": one.split, "seed": one.seed} for one in TRAININGS]
+    trials = [
+        {"split": one.split, "model": one.test, "seed": one.seed} for one in TRIALS
+    ]
     jobs = [
-        (rules.analyze_network, {"model": ANALYZED}),
-        (rules.edit_network, {"model": EDITED}),
-        *((rule, {}) for writers in REPORTED for rule in writers),
+        (rules.targets_train, [{"model": name} for name in TRAINED]),
+        (rules.exemplars_merge, mined),
+        (rules.annotations_write, [{"model": name} for name in plan.annotated(CONFIG)]),
+        (rules.features_pool, mined),
+        (rules.captioner_train, trainings),
+        (rules.describers_units, trials),
+        (rules.describers_publish, networks),
+        (rules.generalization_score, trials),
+        (rules.decoding_measure, [{"model": name} for name in STUDIED]),
+        (rules.analyze_network, [{"model": name} for name in ANALYZED]),
+        (rules.edit_network, [{"model": name} for name in EDITED]),
+        *((writers[0], [{}]) for writers in REPORTED),
     ]
     return [
         path
-        for rule, values in jobs
+        for rule, every in jobs
         if "record" in rule.output.keys()
+        for values in every
         for path in expand(rule.output.record, **values)
     ]
 
