@@ -12,10 +12,10 @@ from milan_core.report.options import ReportNetwork, ReportRun
 
 
 def report_run(config: Config) -> ReportRun:
-    """The title, the notice and the networks of the report."""
+    """The title, the notice and the networks of the report, these by name."""
     return ReportRun(
         notice=config.notice,
-        networks=[report_network(config, name) for name in networks(config)],
+        networks=[report_network(config, name) for name in sorted(networks(config))],
         sets=[name for name in described(config) if name in config.annotation_sets],
         scored=bool(trials(config)),
     )

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from milan_core.annotations.records import Annotation, read_annotations
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.core.numbers import number
+from milan_core.core.tables import grouped
 from milan_core.report.files import NetworkFiles
-from milan_core.scoring.words import names_concept, split_accept
+from milan_core.scoring.tables import Truth, read_truth
+from milan_core.scoring.units import UnitKey, unit_key
 
 CORRECT, WRONG, UNJUDGED = "names", "misses", "open"
 _KEY = ("layer", "unit")
-
-Row = Mapping[str, str]
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,59 +53,35 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)
 
 
-def _by_unit(path: Path | None, columns: tuple[str, ...]) -> dict[Key, list[Row]]:
-    found: dict[Key, list[Row]] = {}
-    if path is not None:
-        for row in read_csv(path, (*_KEY, *columns)):
-            found.setdefault((row["layer"], row["unit"]), []).append(row)
-    return found
-
-
-def _verdict(description: str, truth: Row | None) -> str:
-    if truth is None or not _specific(truth):
-        return UNJUDGED
-    return CORRECT if names_concept(description, split_accept(truth["accept"])) else WRONG
-
-
-def _specific(truth: Row) -> bool:
-    return truth["specific"].strip().lower() in ("1", "true")
-
-
 def read_units(files: NetworkFiles) -> list[UnitView]:
     """All units of a network in the order of its descriptions; refuses tables of other units."""
-    model = files.facts.name
-    descriptions = read_csv(files.descriptions, (*_KEY, "description"))
-    annotations = _by_unit(files.annotations, ("summary", "annotator"))
-    truths = _by_unit(files.truth, ("concept", "tier", "specific", "accept"))
-    keys = {(row["layer"], row["unit"]) for row in descriptions}
-    for what, table in (("annotations", annotations), ("truth", truths)):
-        strange = table.keys() - keys
-        if strange:
+    path = files.descriptions
+    rows = {unit_key(row, path): row for row in read_csv(path, (*_KEY, "description"))}
+    annotations = read_annotations(files.annotations) if files.annotations else []
+    truths = read_truth(files.truth) if files.truth else {}
+    texts = grouped(annotations, lambda item: (item.layer, item.unit))
+    for what, table in (("annotations", texts), ("truth", truths)):
+        if strange := table.keys() - rows.keys():
             layer, unit = min(strange)
-            message = (
-                f"report: the {what} of {model!r} hold layer {layer!r} unit {unit}, which its "
-                "descriptions lack; they come from different runs, so describe the network again"
+            raise UserError(
+                f"report: the {what} of {files.facts.name!r} hold layer {layer!r} unit {unit}, "
+                "which its descriptions lack; they come from different runs, so describe the "
+                "network again"
             )
-            raise UserError(message)
-    return [_view(row, annotations, truths) for row in descriptions]
+    return [_view(key, row, texts.get(key, ()), truths.get(key)) for key, row in rows.items()]
 
 
-def _view(row: Row, annotations: dict[Key, list[Row]], truths: dict[Key, list[Row]]) -> UnitView:
-    key = row["layer"], row["unit"]
-    truth = truths[key][0] if key in truths else None
+def _view(
+    key: UnitKey, row: Mapping[str, str], annotations: Sequence[Annotation], truth: Truth | None
+) -> UnitView:
     within = row.get("description_within") or ""
-    facts: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     if truth is not None:
-        facts = {
-            "concept": truth["concept"],
-            "tier": truth["tier"],
-            "coverage": number(truth.get("coverage")),
-            "support": int(number(truth.get("support") or "0")),
-            "specific": _specific(truth),
-        }
+        names = ("concept", "tier", "coverage", "support", "specific")
+        known = {name: getattr(truth, name) for name in names}
     return UnitView(
-        layer=row["layer"],
-        unit=int(row["unit"]),
+        layer=key[0],
+        unit=key[1],
         description=row["description"],
         logp=number(row.get("logp")),
         logp_lm=number(row.get("logp_lm")),
@@ -115,6 +90,13 @@ def _view(row: Row, annotations: dict[Key, list[Row]], truths: dict[Key, list[Ro
         within=within,
         within_side=row.get("side_within") or "",
         within_verdict=_verdict(within, truth) if within else UNJUDGED,
-        annotations=tuple((r["annotator"], r["summary"]) for r in annotations.get(key, ())),
-        **facts,
+        annotations=tuple((item.annotator, item.summary) for item in annotations),
+        **known,
     )
+
+
+def _verdict(description: str, truth: Truth | None) -> str:
+    """Whether the description names the concept, where the unit has a specific one."""
+    if truth is None or not truth.specific:
+        return UNJUDGED
+    return CORRECT if truth.named_by(description) else WRONG

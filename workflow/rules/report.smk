@@ -16,7 +16,13 @@ SECTIONS = {
     ],
     "edit": [rules.edit_table],
 }
+REPORT = report_plan.report_run(CONFIG)
 REPORTED = [SECTIONS[name] for name in report_plan.experiments(CONFIG)]
+
+
+def shown(fact=None):
+    """Networks of the report in its order: all, or those of which a fact is true."""
+    return [one.name for one in REPORT.networks if fact is None or getattr(one, fact)]
 
 
 def run_records(wildcards):
@@ -53,18 +59,19 @@ def run_records(wildcards):
 rule report_pages:
     input:
         exemplars=collect(
-            "<results>/{model}/exemplars/exemplars.safetensors", model=NETWORKS
+            "<results>/{model}/exemplars/exemplars.safetensors", model=shown()
         ),
-        datasets=[dataset_folder(CONFIG.model_zoo[name].dataset) for name in NETWORKS],
-        descriptions=collect("<results>/{model}/descriptions.csv", model=NETWORKS),
+        datasets=[dataset_folder(network.dataset) for network in REPORT.networks],
+        descriptions=collect("<results>/{model}/descriptions.csv", model=shown()),
         annotations=collect(
-            "<results>/{model}/annotations/annotations.csv",
-            model=splits_plan.judged(CONFIG),
+            "<results>/{model}/annotations/annotations.csv", model=shown("annotated")
         ),
         truth=collect(
-            "<results>/{model}/annotations/truth.csv", model=splits_plan.judged(CONFIG)
+            "<results>/{model}/annotations/truth.csv", model=shown("annotated")
         ),
-        accuracy=collect("<results>/{model}/target/accuracy.csv", model=TRAINED),
+        accuracy=collect(
+            "<results>/{model}/target/accuracy.csv", model=shown("trained")
+        ),
         sections=[writers[0].output.section for writers in REPORTED],
         section_files=[rule.output for writers in REPORTED for rule in writers],
         records=run_records,
@@ -86,7 +93,7 @@ rule report_pages:
     resources:
         mem="4GB",
     params:
-        options=canonical(report_plan.report_run(CONFIG)),
+        options=canonical(REPORT),
         code=step_code("report.pages"),
     shell:
         command("report.pages")
