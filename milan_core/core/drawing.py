@@ -1,7 +1,7 @@
 """Figures as SVG whose bytes depend on the numbers only.
 
-Text stays text (searchable, read by screen readers) and two placeholder colours mark ink and rules,
-so that a page can inline a figure and colour it for a light or a dark screen (`report.overview`).
+Text stays text (searchable, read by screen readers) and two placeholder colors mark ink and rules,
+so that a page can inline a figure and recolor it for a light or a dark screen (`report.drawings`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What an experiment tells the report: sentences, tables and figures, as one `section.json`.
+"""Sections of the report: sentences, tables and figures of one experiment, as `section.json`.
 
-An experiment writes its own files and this one beside them; the report turns every section that
-the configuration asks for into a page, so that no experiment writes HTML.
+An experiment writes tables and figures, and a section that names them; the report makes a page of
+each section. Experiments write no HTML.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file beside the section; `folded` hides a long one until it is asked for."""
+    """A CSV file; with `folded` the page hides it until the reader opens it."""
 
     path: str
     caption: str
@@ -47,7 +47,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG file of `runtime.drawing` beside the section; the caption says what it shows."""
+    """An SVG file of `core.drawing`; the caption says what it shows."""
 
     path: str
     caption: str
@@ -56,7 +56,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Link:
-    """A page or file of the experiment's own, such as a review sheet."""
+    """A further page or file of the experiment, such as a review sheet."""
 
     path: str
     caption: str

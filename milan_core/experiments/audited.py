@@ -1,6 +1,7 @@
-"""The networks of an audit: descriptions, known concepts if any, and how they were probed.
+"""Networks with descriptions, exemplars and, where there is one, ground truth.
 
-Networks can be compared only when they were shown the same images and mined alike.
+Two networks can be compared only if their units were mined from the same images with the same
+options.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from milan_core.scoring.queries import matches
 from milan_core.scoring.tables import Truth, read_descriptions, read_truth
 from milan_core.scoring.units import UnitKey, check_same_units
 
-SAME = ("dataset", "k", "quantile", "mode")  # facts of the mining that a comparison rests on
+SAME = ("dataset", "k", "quantile", "mode")  # facts of the mining that must be equal
 
 
 @dataclass(frozen=True, eq=False)
 class Audited:
-    """One network as the audit sees it."""
+    """One network of an audit or an editing."""
 
     name: str
     descriptions: Mapping[UnitKey, str]
     exemplars: ExemplarSet
-    truth: Mapping[UnitKey, Truth] | None  # None: nothing is known of its probe images
+    truth: Mapping[UnitKey, Truth] | None  # None: its probe images have no ground truth
 
     @property
     def layers(self) -> dict[str, int]:
@@ -38,8 +39,8 @@ class Audited:
         """Units whose description answers the query."""
         return [key for key, text in self.descriptions.items() if matches(text, query)]
 
-    def known(self, query: Query) -> list[UnitKey] | None:
-        """Units that stand for one of the query's concepts; None where that is not known."""
+    def of_concept(self, query: Query) -> list[UnitKey] | None:
+        """Units of one of the query's concepts in the ground truth; None where there is none."""
         if self.truth is None or not query.concepts:
             return None
         return [
@@ -53,21 +54,21 @@ def load_audited(
     name: str, descriptions: Path, exemplars: Path, truth: Path | None = None
 ) -> Audited:
     """Read the files of one network; refuses files that are not of the same units."""
-    found = Audited(
+    audited = Audited(
         name,
         read_descriptions(descriptions),
         load_exemplars(exemplars),
         read_truth(truth) if truth is not None else None,
     )
-    units = [(layer, unit) for layer, count in found.layers.items() for unit in range(count)]
-    check_same_units(found.descriptions, units, f"{descriptions}", f"{exemplars}")
-    if found.truth is not None:
-        check_same_units(found.truth, units, f"{truth}", f"{exemplars}")
-    return found
+    units = [(layer, unit) for layer, count in audited.layers.items() for unit in range(count)]
+    check_same_units(audited.descriptions, units, f"{descriptions}", f"{exemplars}")
+    if audited.truth is not None:
+        check_same_units(audited.truth, units, f"{truth}", f"{exemplars}")
+    return audited
 
 
 def check_comparable(networks: Sequence[Audited], what: str) -> None:
-    """Refuse networks that were probed with different images or mined in different ways."""
+    """Refuse networks that were mined from different images or with different options."""
     first = networks[0]
     for other in networks[1:]:
         for fact in SAME:
@@ -81,7 +82,7 @@ def check_comparable(networks: Sequence[Audited], what: str) -> None:
         if first.layers != other.layers:
             raise UserError(
                 f"{what}: {first.name!r} has the layers {first.layers}, {other.name!r} has "
-                f"{other.layers}; twins need the same units"
+                f"{other.layers}; both networks of a pair need the same units"
             )
 
 

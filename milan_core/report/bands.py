@@ -1,8 +1,8 @@
-"""What a unit does below its top images: one row of images for each band of its activations.
+"""Images of a unit below its top: one row for each band of its activations.
 
 Bands are cut from the images of the sample, ranked by the unit's largest value in each; of every
-band a few images are drawn at equal distances (`milan_core.exemplars.sample`). Where their masks
-would lie is not known: the maps of these images are not kept.
+band a few images are drawn at equal distances (`milan_core.exemplars.sample`). Their masks
+are not drawn, since the maps of these images are not kept.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def unit_bands(exemplars: ExemplarSet, layer: str, unit: int) -> list[Band]:
     rows = activations[unit]
     return [
         Band(
-            f"{round(100 * place / len(rows))}–{round(100 * (place + 1) / len(rows))} %",
+            f"{round(100 * band / len(rows))}–{round(100 * (band + 1) / len(rows))} %",
             _range(row[np.isfinite(row)]),
         )
-        for place, row in enumerate(rows)
+        for band, row in enumerate(rows)
     ]
 
 

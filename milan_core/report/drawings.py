@@ -10,7 +10,7 @@ from milan_core.core.drawing import INK, RULE
 
 
 def inline_svg(path: Path, name: str) -> Any:
-    """An SVG file as markup for a page: own ids, colours that follow the page, no metadata."""
+    """An SVG file as markup for a page: ids made unique, colors of the page, no metadata."""
     from markupsafe import Markup
 
     text = path.read_text(encoding="utf-8")

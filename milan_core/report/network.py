@@ -42,7 +42,7 @@ class Network:
     columns: int
     dataset: str
     is_encoder: bool
-    judged: bool  # its true concepts are known
+    judged: bool  # it has ground truth
     accuracy: list[tuple[str, float]]
     quantile: float | None = None  # of a unit's activations, above which its mask lies
     idle: frozenset[str] = field(default_factory=frozenset)  # anchors of units that never activate

@@ -1,4 +1,4 @@
-"""What the report says of a run beside the contents of its files."""
+"""Options of the report."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from milan_core.core.options import Section
 
 
 class ReportNetwork(Section):
-    """One network of the report; it has annotations and a truth table when it is `annotated`."""
+    """One network of the report; of an annotated one there are annotations and ground truth."""
 
     name: str = Field(description="Name in tables and of its page")
     dataset: str = Field(description="Name of its probe data set")
     is_encoder: bool = Field(False, description="It is the encoder of the captioner too")
-    annotated: bool = Field(False, description="It has annotations and known concepts")
+    annotated: bool = Field(False, description="It has annotations and ground truth")
     trained: bool = Field(False, description="Its own accuracy was measured in this run")
 
 

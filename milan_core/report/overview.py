@@ -42,27 +42,27 @@ def draw_units(shown: Sequence[Network], count: int = PICKS) -> list[tuple[Netwo
         for n, p in zip(shown, pools, strict=True)
     ]
     picks = [
-        (network, pool[places[turn]])
+        (network, pool[picked[turn]])
         for turn in range(count)
-        for network, pool, places in zip(shown, pools, order, strict=True)
+        for network, pool, picked in zip(shown, pools, order, strict=True)
         if turn < len(pool)
     ]
     return sorted(picks[:count], key=lambda pick: shown.index(pick[0]))
 
 
 def diversity_sentence(model: str, descriptions: Sequence[str]) -> str | None:
-    """How many different things are said, and how often the most frequent one."""
+    """How many descriptions are different, and the share of the most frequent one."""
     if not descriptions:
         return None
     counts = Counter(descriptions)
     text, times = min(counts.items(), key=lambda item: (-item[1], item[0]))
     size = len(descriptions)
-    said = f"{model}: {len(counts)} different descriptions for {size} units"
+    sentence = f"{model}: {len(counts)} different descriptions for {size} units"
     if counts[""]:
-        said += f"; for {counts['']} of them the captioner says nothing"
+        sentence += f"; for {counts['']} of them the captioner says nothing"
     if times > 1 and text:
-        said += f"; the most frequent, “{text}”, is said of {percent(times / size)} of them"
-    return said + "."
+        sentence += f"; the most frequent, “{text}”, is said of {percent(times / size)} of them"
+    return sentence + "."
 
 
 def run_facts(paths: Sequence[Path]) -> dict[str, Any]:

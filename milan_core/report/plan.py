@@ -1,4 +1,4 @@
-"""What the report of a configuration shows: its networks, sections, assets and records."""
+"""Plan of the report: its networks and experiments."""
 
 from __future__ import annotations
 

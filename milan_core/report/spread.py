@@ -1,4 +1,4 @@
-"""How a unit's activations are spread, as a few bars beside its description."""
+"""Histogram of a unit's activations, drawn beside its description."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PER_OCTAVE = 2  # bars
 def spread_svg(distribution: Distribution, unit: int, level: float) -> Any:
     """A small SVG: bars of values that grow by half octaves, heights logarithmic, the level marked.
 
-    Negative values lie left of zero, mirrored; zeros are only told as a share. Empty for a unit
-    without any other value.
+    Negative values lie left of zero, mirrored; zeros are given as a share. Empty for a unit whose
+    values are all zero.
     """
     from markupsafe import Markup
 
@@ -31,16 +31,16 @@ def spread_svg(distribution: Distribution, unit: int, level: float) -> Any:
         return ""
     smallest = float(np.abs(middle[shown]).max()) * 2.0**-OCTAVES
     shown &= np.abs(middle) > smallest
-    places = [math.floor(_along(value, smallest)) for value in middle[shown]]
+    positions = [math.floor(_along(value, smallest)) for value in middle[shown]]
     bars: dict[int, int] = {}
-    for place, count in zip(places, counts[shown], strict=True):
-        bars[place] = bars.get(place, 0) + int(count)
+    for position, count in zip(positions, counts[shown], strict=True):
+        bars[position] = bars.get(position, 0) + int(count)
     first, width = min(bars), (max(bars) - min(bars) + 1) * STEP
     tallest = math.log1p(max(bars.values()))
     drawn = "".join(
-        f"M{(place - first) * STEP} {HEIGHT}v-{max(1.0, HEIGHT * math.log1p(count) / tallest):.1f}"
+        f"M{(bar - first) * STEP} {HEIGHT}v-{max(1.0, HEIGHT * math.log1p(count) / tallest):.1f}"
         f"h{STEP - 1}V{HEIGHT}z"
-        for place, count in sorted(bars.items())
+        for bar, count in sorted(bars.items())
     )
     at = (_along(level, smallest) - first) * STEP if math.isfinite(level) else -1.0
     mark = f'<path class="level" d="M{at:.1f} 0V{HEIGHT}"/>' if 0 <= at <= width else ""

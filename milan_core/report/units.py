@@ -44,7 +44,7 @@ class UnitView:
 
     @property
     def anchor(self) -> str:
-        """Its place on a page."""
+        """Its anchor on a page."""
         return f"{safe_name(self.layer)}-{self.unit}"
 
 
@@ -75,10 +75,10 @@ def _view(
     key: UnitKey, row: Mapping[str, str], annotations: Sequence[Annotation], truth: Truth | None
 ) -> UnitView:
     within = row.get("description_within") or ""
-    known: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if truth is not None:
         names = ("concept", "tier", "coverage", "support", "specific")
-        known = {name: getattr(truth, name) for name in names}
+        facts = {name: getattr(truth, name) for name in names}
     return UnitView(
         layer=key[0],
         unit=key[1],
@@ -91,7 +91,7 @@ def _view(
         within_side=row.get("side_within") or "",
         within_verdict=_verdict(within, truth) if within else UNJUDGED,
         annotations=tuple((item.annotator, item.summary) for item in annotations),
-        **known,
+        **facts,
     )
 
 

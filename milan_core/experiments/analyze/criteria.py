@@ -1,4 +1,4 @@
-"""Scores of units by their descriptions: word classes, structure, and queries of the user's own."""
+"""Scores of units by their descriptions: word classes, structure, queries."""
 
 from __future__ import annotations
 
@@ -57,25 +57,25 @@ def criteria(
     Without `parser` word classes and parse depth are left out, without `vectors` the difference of
     words. A query scores 1 where the description has one of its words, as whole words with plurals.
     """
-    found: list[Criterion] = []
+    scored: list[Criterion] = []
     tokens: list[Sequence[str]] = [tokenize(text) for text in descriptions]
     if parser is not None:
         parses = parser.parse(descriptions)
         tokens = [parse.tokens for parse in parses]
         for name, word_class in WORD_CLASSES.items():
             counts = [parse.count(word_class) for parse in parses]
-            found.append(Criterion(name, SYNTACTIC, _array(counts)))
-    found.append(Criterion("length", STRUCTURAL, _array([len(words) for words in tokens])))
+            scored.append(Criterion(name, SYNTACTIC, _array(counts)))
+    scored.append(Criterion("length", STRUCTURAL, _array([len(words) for words in tokens])))
     if parser is not None:
         depths = [parse.depth for parse in parses]
-        found.append(Criterion("parse-depth", STRUCTURAL, _array(depths)))
+        scored.append(Criterion("parse-depth", STRUCTURAL, _array(depths)))
     if vectors is not None:
         differences = [max_word_difference(vectors.of(words)) if words else 0.0 for words in tokens]
-        found.append(Criterion("word-difference", STRUCTURAL, _array(differences)))
+        scored.append(Criterion("word-difference", STRUCTURAL, _array(differences)))
     for name, words in queries.items():
         hits = [names_concept(text, words) for text in descriptions]
-        found.append(Criterion(name, QUERY, _array(hits)))
-    return found
+        scored.append(Criterion(name, QUERY, _array(hits)))
+    return scored
 
 
 def _array(values: Sequence[float]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Accuracy without single units, and whether it goes with what their descriptions say."""
+"""Importance of single units: ranks, and correlation with scores of their descriptions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LEVEL = 0.95
 
 def ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1, equal values share their mean rank; float64 (n,)."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    return ((2 * last - counts + 1) / 2)[place]
+    return ((2 * last - counts + 1) / 2)[index]
 
 
 def spearman(left: np.ndarray, right: np.ndarray) -> float:
@@ -30,7 +30,7 @@ def within_layers(left: np.ndarray, right: np.ndarray, layers: np.ndarray) -> fl
     """Spearman's correlation of ranks within each layer, all layers pooled.
 
     Layers differ in importance and in the words of their descriptions; ranks within a layer, less
-    their mean, know nothing of that.
+    their mean, are free of that.
     """
     parts = [
         (_centred(ranks(left[layers == layer])), _centred(ranks(right[layers == layer])))
@@ -51,7 +51,7 @@ def _pearson(left: np.ndarray, right: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Correlation:
-    """How a criterion goes with importance; intervals from resampled units."""
+    """Rank correlation of a criterion with importance; bootstrap intervals over units."""
 
     overall: float
     overall_low: float
@@ -80,9 +80,9 @@ def correlate(
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:
-    known = np.asarray(values)[~np.isnan(values)]
-    if len(known) < 2:
+    defined = np.asarray(values)[~np.isnan(values)]
+    if len(defined) < 2:
         return math.nan, math.nan
     tail = (1 - _LEVEL) / 2
-    low, high = np.quantile(known, [tail, 1 - tail])
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milan_core.core.section import Column, Picture, Section, Table
+from milan_core.experiments.analyze.sentences import paragraphs
 from milan_core.experiments.analyze.tables import MATCHED, RANDOM, Analysis
-from milan_core.experiments.analyze.wording import paragraphs
 
 ORDER = 40
 CURVES_CAPTION = (

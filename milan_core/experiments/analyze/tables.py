@@ -120,24 +120,24 @@ def _read_curves(path: Path) -> tuple[dict[tuple[str, str], np.ndarray], list[fl
     return curves, list(fractions.pop())
 
 
-def summary_rows(found: Analysis, bootstrap: Bootstrap) -> list[Row]:
+def summary_rows(analysis: Analysis, bootstrap: Bootstrap) -> list[Row]:
     """One row per criterion: its area, and how it compares with random orders of both kinds."""
     rows = []
-    for name, group in found.groups.items():
+    for name, group in analysis.groups.items():
         row: Row = dict.fromkeys(SUMMARY, "")
-        row |= {"model": found.model, "criterion": name, "group": group}
-        row["matching"] = int(found.matches[name].sum())
-        if (name, CRITERION) in found.curves:
-            ours = area(found.fractions, found.curves[name, CRITERION])
-            low, high = bootstrap.interval(ours, found.model, name)
+        row |= {"model": analysis.model, "criterion": name, "group": group}
+        row["matching"] = int(analysis.matches[name].sum())
+        if (name, CRITERION) in analysis.curves:
+            ours = area(analysis.fractions, analysis.curves[name, CRITERION])
+            low, high = bootstrap.interval(ours, analysis.model, name)
             row |= {"area": float(ours.mean()), "area_low": low, "area_high": high}
             if len(ours) == 1:  # equal scores in the published order: nothing to resample
                 row |= {"area_low": "", "area_high": ""}
             for control, curves, compared in (
-                (RANDOM, found.random, compare),
-                (MATCHED, found.curves[name, MATCHED], compare_matched),
+                (RANDOM, analysis.random, compare),
+                (MATCHED, analysis.curves[name, MATCHED], compare_matched),
             ):
-                theirs = area(found.fractions, curves)
+                theirs = area(analysis.fractions, curves)
                 row[f"{control}_area"] = float(theirs.mean())
                 row |= _prefixed(control, compared(ours, theirs))
         rows.append(row)
@@ -159,28 +159,28 @@ def _prefixed(control: str, against: Comparison) -> Row:
     }
 
 
-def correlation_rows(found: Analysis, seed: int) -> list[Row]:
+def correlation_rows(analysis: Analysis, seed: int) -> list[Row]:
     """One row per criterion that tells units apart: rank correlation with importance."""
     rows = []
-    for name, scores in found.scores.items():
+    for name, scores in analysis.scores.items():
         if np.ptp(scores) > 0:
-            known = correlate(
-                scores, found.importance, found.layers.tolist(), seed, found.model, name
-            )
-            rows.append({"model": found.model, "criterion": name, **vars(known)})
+            names = (analysis.model, name)
+            layers = analysis.layers.tolist()
+            correlation = correlate(scores, analysis.importance, layers, seed, *names)
+            rows.append({"model": analysis.model, "criterion": name, **vars(correlation)})
     return rows
 
 
-def share_rows(found: Analysis, bootstrap: Bootstrap) -> list[Row]:
+def share_rows(analysis: Analysis, bootstrap: Bootstrap) -> list[Row]:
     """One row per layer and criterion: the share of the layer's units that match."""
     rows = []
-    for name, group in found.groups.items():
-        for layer in dict.fromkeys(found.layers.tolist()):
-            matches = found.matches[name][found.layers == layer].astype(float)
-            low, high = bootstrap.interval(matches, found.model, name, layer)
+    for name, group in analysis.groups.items():
+        for layer in dict.fromkeys(analysis.layers.tolist()):
+            matches = analysis.matches[name][analysis.layers == layer].astype(float)
+            low, high = bootstrap.interval(matches, analysis.model, name, layer)
             rows.append(
                 {
-                    "model": found.model,
+                    "model": analysis.model,
                     "layer": layer,
                     "criterion": name,
                     "group": group,

@@ -1,4 +1,4 @@
-"""An automatic second opinion on matched units where nothing is known of the images.
+"""An automatic second opinion on matching units, for images without ground truth.
 
 A detector finds faces in each exemplar; the opinion is yes when in enough exemplars a detected face
 covers enough of the unit's mask. It is weak: on the embedded portraits the detector finds
@@ -38,14 +38,14 @@ def find_faces(image: np.ndarray) -> Boxes:
 
     large = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
     smallest = round(SMALLEST * SIDE)
-    found = _cascade().detect_multi_scale(  # type: ignore[attr-defined]
+    detections = _cascade().detect_multi_scale(  # type: ignore[attr-defined]
         img=large,
         scale_factor=1.2,
         step_ratio=1,
         min_size=(smallest, smallest),
         max_size=(SIDE, SIDE),
     )
-    boxes = [(b["r"], b["c"], b["r"] + b["height"], b["c"] + b["width"]) for b in found]
+    boxes = [(b["r"], b["c"], b["r"] + b["height"], b["c"] + b["width"]) for b in detections]
     return np.array(boxes, dtype=np.float64).reshape(-1, 4) / SIDE
 
 

@@ -53,11 +53,11 @@ def _totals(changes: Sequence[Row], query: str, pairs: Sequence[str]) -> dict[tu
 
 def _dumbbells(axis: Any, totals: Mapping[tuple[str, str], Row], sources: Sequence[str]) -> None:
     for height, ((source, _), row) in enumerate(totals.items()):
-        colour = PALETTE[sources.index(source) % len(PALETTE)]
+        color = PALETTE[sources.index(source) % len(PALETTE)]
         ends = float(row["original"]), float(row["changed"])
-        axis.plot(ends, (height, height), color=colour, lw=1.2)
-        axis.plot(ends[0], height, "o", color=colour, ms=6)
-        axis.plot(ends[1], height, "o", mec=colour, mfc="white", ms=6)
+        axis.plot(ends, (height, height), color=color, lw=1.2)
+        axis.plot(ends[0], height, "o", color=color, ms=6)
+        axis.plot(ends[1], height, "o", mec=color, mfc="white", ms=6)
     axis.set_yticks(range(len(totals)), [f"{pair}, {source}" for source, pair in totals])
     axis.invert_yaxis()
     axis.set_xlim(left=-0.5)

@@ -21,7 +21,7 @@ class AuditedNetwork(Section):
 
     name: Name
     dataset: Name = Field(description="Its probe data set")
-    known: bool = Field(False, description="Its probe images have ground truth")
+    has_truth: bool = Field(False, description="Its probe images have ground truth")
 
 
 class AuditChoice(Section):

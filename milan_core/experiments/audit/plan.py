@@ -1,4 +1,4 @@
-"""What the audit waits for and is given."""
+"""Plan of the audit: networks, options and checks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def audit_options(config: Config) -> AuditOptions:
     assert spec is not None
     networks = [
         AuditedNetwork(
-            name=name, dataset=config.model_zoo[name].dataset, known=has_truth(config, name)
+            name=name, dataset=config.model_zoo[name].dataset, has_truth=has_truth(config, name)
         )
         for name in audited(config)
     ]

@@ -29,15 +29,15 @@ def load_networks(
     """The audited networks by name; refuses pairs that cannot be compared.
 
     `descriptions` and `exemplars` have one path for each network of the options, `truth` one for
-    each network whose concepts are known, all in the options' order.
+    each network with ground truth, all in the options' order.
     """
-    known = [network.name for network in options.networks if network.known]
-    if len(known) != len(truth):
+    judged = [network.name for network in options.networks if network.has_truth]
+    if len(judged) != len(truth):
         raise UserError(
-            f"audit: --truth has {len(truth)} paths for {len(known)} networks with known concepts "
-            f"({', '.join(known)}); give one path for each"
+            f"audit: --truth has {len(truth)} paths for {len(judged)} networks with ground truth "
+            f"({', '.join(judged)}); give one path for each"
         )
-    truths = dict(zip(known, truth, strict=True))
+    truths = dict(zip(judged, truth, strict=True))
     networks = {
         network.name: load_audited(network.name, texts, units, truths.get(network.name))
         for network, texts, units in zip(options.networks, descriptions, exemplars, strict=True)
@@ -56,14 +56,14 @@ def open_images(options: AuditOptions, datasets: Sequence[Path]) -> dict[str, np
 
 
 def find_matches(networks: Mapping[str, Audited], queries: Mapping[str, Query]) -> Matches:
-    """Units that match each query by their description, and where it is known by their concept."""
+    """Units that match each query by their description, and by their concept in the truth."""
     matches: Matches = {}
     for name, network in networks.items():
         for label, query in queries.items():
             matches[name, label, tables.DESCRIPTION] = network.matched(query)
-            known = network.known(query)
-            if known is not None:
-                matches[name, label, tables.TRUTH] = known
+            concepts = network.of_concept(query)
+            if concepts is not None:
+                matches[name, label, tables.TRUTH] = concepts
     return matches
 
 
@@ -92,8 +92,8 @@ def detect(
             units = matches[name, query, tables.DESCRIPTION]
             seen = boxes.setdefault((detector, network.dataset), {})
             exemplars = networks[name].exemplars
-            found = opinions(exemplars, images[name], units, DETECTORS[detector], seen)
-            shares |= {(name, query, key): share for key, share in found.items()}
+            of_units = opinions(exemplars, images[name], units, DETECTORS[detector], seen)
+            shares |= {(name, query, key): share for key, share in of_units.items()}
     return shares
 
 
@@ -126,10 +126,10 @@ def confirmed_by_detector(
 def unit_rows(
     networks: Mapping[str, Audited], matches: Matches, detections: Detections
 ) -> list[list[object]]:
-    """The rows of units.csv: every match by description, with what else is known of the unit."""
+    """The rows of units.csv: every match by description, with its concept and second opinions."""
     rows: list[list[object]] = []
     for name, query, key in described_units(matches):
-        network, known = networks[name], matches.get((name, query, tables.TRUTH))
+        network, concepts = networks[name], matches.get((name, query, tables.TRUTH))
         rows.append(
             [
                 name,
@@ -137,7 +137,7 @@ def unit_rows(
                 *key,
                 network.descriptions[key],
                 network.truth[key].concept if network.truth else "",
-                "" if known is None else int(key in known),
+                "" if concepts is None else int(key in concepts),
                 detections.get((name, query, key), ""),
             ]
         )

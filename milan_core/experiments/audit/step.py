@@ -15,7 +15,7 @@ class AuditCount(Step, name="audit.count"):
     descriptions: list[In] = Field(description="One file for each network, in the options' order")
     exemplars: list[In]
     datasets: list[In] = Field(description="Probe images of each network")
-    truth: list[In] = Field([], description="truth.csv of each network whose concepts are known")
+    truth: list[In] = Field([], description="truth.csv of each network with ground truth")
     seed: int = 0
     counts: Out
     changes: Out

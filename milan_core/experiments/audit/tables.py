@@ -1,7 +1,7 @@
 """Tables of the audit: units that match per layer, and changes within pairs (section 6, figure 5).
 
 `source` says who decided that a unit matches: `description` (the generated text), `truth` (the
-known concept of the probe images), `face detector`, or `review` (people with the review sheet).
+concept in the ground truth), `face detector`, or `review` (people with the review sheet).
 """
 
 from __future__ import annotations

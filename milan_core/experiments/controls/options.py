@@ -1,4 +1,4 @@
-"""What the reading of the scores is told of the run."""
+"""Options of the controls: facts of the run that the score tables lack."""
 
 from __future__ import annotations
 

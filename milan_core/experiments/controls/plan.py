@@ -1,4 +1,4 @@
-"""What the reading of the scores is given."""
+"""The options of the controls."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan, nan
 
 from milan_core.core.section import Column, Link, Picture, Section, Table
-from milan_core.experiments.controls import wording
+from milan_core.experiments.controls import sentences
 from milan_core.experiments.controls.options import ControlsOptions
 from milan_core.experiments.controls.tables import Table as Scores
 from milan_core.experiments.generalization.options import HELD_OUT
@@ -45,7 +45,7 @@ def controls_section(
     lambda_figure: str,
 ) -> Section:
     """The section; `lambda_table` and `lambda_figure` are paths relative to its file."""
-    texts = [*sentences(baselines, general, sweeps, options), CLEARLY]
+    texts = [*paragraphs(baselines, general, sweeps, options), CLEARLY]
     items: list[Table | Picture | Link] = [
         Picture(lambda_figure, LAMBDA_TEXT.format(weight=options.weight)),
         Table(lambda_table, "Every trial under every λ.", _columns(sweeps), folded=True),
@@ -63,26 +63,26 @@ def _columns(sweeps: Sweeps) -> list[Column]:
     ]
 
 
-def sentences(
+def paragraphs(
     baselines: Scores, general: Scores, sweeps: Sweeps, options: ControlsOptions
 ) -> list[str]:
     """What the tables say, without the sentences that they have no numbers for."""
     models = baselines.values(0)
     held_out = HELD_OUT in general.values(0)
-    accuracies = [wording.accuracy_sentence(model, baselines, held_out) for model in models]
+    accuracies = [sentences.accuracy_sentence(model, baselines, held_out) for model in models]
     probes = {name: options.probes[name] for name in models if name in options.probes}
     texts = [
         " ".join(filter(None, accuracies)),
-        wording.mask_sentence(models, baselines),
+        sentences.mask_sentence(models, baselines),
         *(
-            wording.lambda_sentence(split, rows, options.weight)
+            sentences.lambda_sentence(split, rows, options.weight)
             for split, rows in sweeps.items()
             if _held_out(split) or not any(map(_held_out, sweeps))
         ),
-        wording.within_sentence(models, general),
-        wording.probe_sentence(probes) if held_out else None,
-        wording.bert_sentence(models, baselines),
-        wording.ceiling_sentence(models, baselines),
+        sentences.within_sentence(models, general),
+        sentences.probe_sentence(probes) if held_out else None,
+        sentences.bert_sentence(models, baselines),
+        sentences.ceiling_sentence(models, baselines),
     ]
     return [text for text in texts if text]
 

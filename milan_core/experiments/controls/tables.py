@@ -23,7 +23,7 @@ class Figure:
     trials: int = 1
 
     @property
-    def known(self) -> bool:
+    def exists(self) -> bool:
         """False for a number that the run does not have."""
         return not math.isnan(self.value)
 
@@ -63,9 +63,9 @@ class Table:
         """The figure of a key; `UNKNOWN` where the run has none."""
         return self._figures.get(key, UNKNOWN)
 
-    def values(self, place: int) -> list[str]:
-        """The different values of one key column, in order of appearance."""
-        return list(dict.fromkeys(key[place] for key in self._figures))
+    def values(self, column: int) -> list[str]:
+        """The different values of one key column, in the order of appearance."""
+        return list(dict.fromkeys(key[column] for key in self._figures))
 
 
 def baselines_table(path: Path | None) -> Table:
@@ -80,12 +80,12 @@ def generalization_table(path: Path | None) -> Table:
 
 def lambda_rows(path: Path | None) -> dict[str, list[dict[str, float]]]:
     """`results/generalization/lambda.csv`: per split one row per lambda, averaged over trials."""
-    found: dict[str, dict[float, list[dict[str, float]]]] = {}
+    sweeps: dict[str, dict[float, list[dict[str, float]]]] = {}
     for row in read_csv(path, ("split", "lambda")) if path is not None else []:
         values = {
             name: number(text) for name, text in row.items() if name not in ("split", "trial")
         }
-        found.setdefault(row["split"], {}).setdefault(values["lambda"], []).append(values)
+        sweeps.setdefault(row["split"], {}).setdefault(values["lambda"], []).append(values)
     return {
         split: [
             # The mean of equal floats need not equal them: three times 0.2 over 3 is not 0.2.
@@ -94,5 +94,5 @@ def lambda_rows(path: Path | None) -> dict[str, list[dict[str, float]]]:
             | {"lambda": weight}
             for weight, rows in sorted(points.items())
         ]
-        for split, points in found.items()
+        for split, points in sweeps.items()
     }

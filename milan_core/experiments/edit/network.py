@@ -117,11 +117,11 @@ def edit_network(
     check_same_units(audited.descriptions, bench.units, "the descriptions", "the network")
     index = {key: i for i, key in enumerate(bench.units)}
     text = [index[key] for key in audited.matched(query)]
-    known = audited.known(query)
+    concepts = audited.of_concept(query)
     accuracy = bench.engines["ranking"].single(bench.units)
     unit_orders = orders.all_orders(
         text,
-        None if known is None else [index[key] for key in known],
+        None if concepts is None else [index[key] for key in concepts],
         accuracy,
         bench.units,
         max(options.steps),
@@ -141,8 +141,8 @@ def edit_network(
         "query": options.query,
         "units": len(bench.units),
         "matched": len(text),
-        "known": None if known is None else len(known),
-        "both": None if known is None else len({index[key] for key in known} & set(text)),
+        "known": None if concepts is None else len(concepts),
+        "both": None if concepts is None else len({index[key] for key in concepts} & set(text)),
         "images": {split: len(data) for split, data in bench.splits.items()},
         **results(right, counts, Bootstrap(seed, options.bootstrap)),
     }

@@ -21,15 +21,15 @@ SORTED, DRAWN = (TEXT, TRUTH, ALL), (RANDOM, MATCHED)
 CONDITIONS = (*SORTED, *DRAWN)
 
 
-def by_importance(places: Sequence[int], accuracy: np.ndarray, seed: int) -> np.ndarray:
-    """`places` by the accuracy without each, highest first: int64, least important first.
+def by_importance(units: Sequence[int], accuracy: np.ndarray, seed: int) -> np.ndarray:
+    """Unit indices `units` by the accuracy without each, highest first: least important first.
 
-    Equal accuracies are put in a random order that depends on the seed and the place alone, so that
-    early layers win no ties.
+    Ties are broken at random, by the seed and the unit's index alone, so that early layers win
+    none. int64 (len(units),).
     """
-    lots = generator(seed, "ties").permutation(len(accuracy))
-    chosen = np.asarray(places, dtype=np.int64)
-    return chosen[np.lexsort((lots[chosen], -accuracy[chosen]))]
+    tie_ranks = generator(seed, "ties").permutation(len(accuracy))
+    chosen = np.asarray(units, dtype=np.int64)
+    return chosen[np.lexsort((tie_ranks[chosen], -accuracy[chosen]))]
 
 
 def random_orders(units: int, length: int, draws: int, seed: int) -> np.ndarray:
@@ -64,15 +64,15 @@ def all_orders(
 ) -> Mapping[str, np.ndarray]:
     """Orders int64 [draws or 1, n] by condition.
 
-    `text` and `truth` are places of the units chosen by description and by ground truth (None:
+    `text` and `truth` are indices of the units chosen by description and by ground truth (None:
     unknown); controls are as long as the first. `accuracy` [units] is that without each unit;
     `longest` the largest number that is ever ablated.
     """
     chosen = by_importance(text, accuracy, seed)[:longest]
-    found = {TEXT: chosen[None]}
+    orders = {TEXT: chosen[None]}
     if truth is not None:
-        found[TRUTH] = by_importance(truth, accuracy, seed)[None, :longest]
-    found[ALL] = by_importance(range(len(units)), accuracy, seed)[None, : len(chosen)]
-    found[RANDOM] = random_orders(len(units), len(chosen), draws, seed)
-    found[MATCHED] = matched_orders(chosen.tolist(), units, draws, seed)
-    return found
+        orders[TRUTH] = by_importance(truth, accuracy, seed)[None, :longest]
+    orders[ALL] = by_importance(range(len(units)), accuracy, seed)[None, : len(chosen)]
+    orders[RANDOM] = random_orders(len(units), len(chosen), draws, seed)
+    orders[MATCHED] = matched_orders(chosen.tolist(), units, draws, seed)
+    return orders

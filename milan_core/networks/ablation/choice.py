@@ -55,11 +55,11 @@ class Choice:
             if method is plain or (method is closed and len(layers) > 1):
                 continue
             try:
-                found = method(model, plan, memory, values, masks)
+                logits = method(model, plan, memory, values, masks)
             except Exception as error:
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             else:
-                if _agree(found, wanted):
+                if _agree(logits, wanted):
                     _log.debug("ablations at %s: %s", " and ".join(layers), name)
                     return cls(name, method)
                 reason = "its logits differ from those of whole forward passes"
@@ -76,10 +76,10 @@ def _strongest(output: torch.Tensor, values: Values, count: int = 2) -> list[int
     return change.topk(min(count, len(change))).indices.tolist()
 
 
-def _agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+def _agree(logits: torch.Tensor, wanted: torch.Tensor) -> bool:
     """Equal up to summation order: within the root of the type's precision of the largest logit."""
-    if found.shape != wanted.shape:
+    if logits.shape != wanted.shape:
         return False
     scale = float(wanted.abs().max())
     tolerance = torch.finfo(wanted.dtype).eps ** 0.5 * max(scale, 1e-30)
-    return bool(torch.allclose(found, wanted, rtol=0.0, atol=tolerance, equal_nan=True))
+    return bool(torch.allclose(logits, wanted, rtol=0.0, atol=tolerance, equal_nan=True))

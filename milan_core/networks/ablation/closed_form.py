@@ -62,8 +62,8 @@ def _reading(
     raise ValueError(msg)
 
 
-def _equal(found: torch.Tensor, features: torch.Tensor) -> bool:
-    found = found.flatten(1)
+def _equal(reading: torch.Tensor, features: torch.Tensor) -> bool:
+    reading = reading.flatten(1)
     scale = float(features.abs().max())
     tolerance = 64 * torch.finfo(features.dtype).eps * max(scale, 1e-30)
-    return found.shape == features.shape and bool((found - features).abs().max() <= tolerance)
+    return reading.shape == features.shape and bool((reading - features).abs().max() <= tolerance)

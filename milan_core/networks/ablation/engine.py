@@ -98,7 +98,7 @@ class AblationEngine:
             for name, width in self._widths.items()
         }
         self.units: list[Unit] = [(name, unit) for name in names for unit in self._range(name)]
-        self._places = {unit: place for place, unit in enumerate(self.units)}
+        self._index = {unit: index for index, unit in enumerate(self.units)}
 
     def _range(self, layer: str) -> range:
         return range(self._counts[layer])
@@ -109,13 +109,13 @@ class AblationEngine:
 
     def single(self, units: Sequence[Unit]) -> np.ndarray:
         """Accuracy with one unit ablated, for each of `units`; float64 (n,)."""
-        return self._accuracies([(place,) for place in self.places(units)])
+        return self._accuracies([(index,) for index in self.indices(units)])
 
     def curve(self, orders: np.ndarray, steps: Sequence[int]) -> np.ndarray:
         """Accuracy with the first `steps[j]` units of each order ablated.
 
         Args:
-            orders: int (o, n), rows of places in `units`, each at most once.
+            orders: int (o, n), rows of indices into `units`, each at most once.
             steps: numbers of units, each from 0 to n.
 
         Returns:
@@ -129,7 +129,7 @@ class AblationEngine:
 
     def without(self, sets: Sequence[Sequence[Unit]]) -> np.ndarray:
         """Accuracy with all units of a set ablated together, for each set; float64 (sets,)."""
-        return self._accuracies([tuple(self.places(units)) for units in sets])
+        return self._accuracies([tuple(self.indices(units)) for units in sets])
 
     def set(self, units: Sequence[Unit]) -> float:
         """Accuracy with all of `units` ablated together."""
@@ -141,18 +141,18 @@ class AblationEngine:
 
     def predictions_each(self, sets: Sequence[Sequence[Unit]]) -> np.ndarray:
         """`predictions` without each set of units, in one pass; int64 (sets, images)."""
-        states = [tuple(self.places(units)) for units in sets]
+        states = [tuple(self.indices(units)) for units in sets]
         return np.concatenate([guess for _, guess in self._scan(states)], axis=1)
 
-    def places(self, units: Sequence[Unit]) -> list[int]:
-        """Where the given units are in `units`; refuses units that the layers do not have."""
+    def indices(self, units: Sequence[Unit]) -> list[int]:
+        """Indices of the given units in `units`; refuses units that the layers do not have."""
         for layer, unit in units:
             if layer not in self._counts:
                 raise unknown("layer", layer, self._counts, "the ablated network's layers")
             if unit not in self._range(layer):
                 msg = f"layer {layer!r} has units 0 to {self._counts[layer] - 1}, got unit {unit}"
                 raise UserError(msg)
-        return [self._places[layer, unit] for layer, unit in units]
+        return [self._index[layer, unit] for layer, unit in units]
 
     def methods(self) -> dict[tuple[str, bool], str]:
         """Methods in use, by (earliest ablated layer, whether later layers are ablated too)."""
@@ -160,7 +160,7 @@ class AblationEngine:
 
     def _check_orders(self, orders: np.ndarray, steps: Sequence[int]) -> None:
         if orders.size and not 0 <= orders.min() <= orders.max() < len(self.units):
-            msg = f"an order of ablations holds places outside 0 to {len(self.units) - 1}"
+            msg = f"an order of ablations holds indices outside 0 to {len(self.units) - 1}"
             raise UserError(msg)
         if any(len(set(order.tolist())) < len(order) for order in orders):
             msg = "an order of ablations names a unit twice"
@@ -177,20 +177,20 @@ class AblationEngine:
 
     def _scan(self, states: Sequence[tuple[int, ...]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Per batch: its rows, and int64 (states, b) predictions; equal sets of units run once."""
-        places = {key: place for place, key in enumerate(dict.fromkeys(map(frozenset, states)))}
-        own = [places[frozenset(state)] for state in states]
-        by_layer = [self._by_layer(sorted(key)) for key in places]
+        distinct = {key: row for row, key in enumerate(dict.fromkeys(map(frozenset, states)))}
+        repeated = [distinct[frozenset(state)] for state in states]
+        by_layer = [self._by_layer(sorted(key)) for key in distinct]
         for rows in self._batches():
             with eval_mode(self._model), torch.no_grad():
-                yield rows, self._predict(rows, by_layer)[own]
+                yield rows, self._predict(rows, by_layer)[repeated]
 
     def _by_layer(self, state: Sequence[int]) -> State:
         """Units of a state per layer, in the order in which the layers run."""
-        found: State = {name: [] for name in self._plan.layers}
-        for place in state:
-            layer, unit = self.units[place]
-            found[layer].append(unit)
-        return {name: units for name, units in found.items() if units}
+        by_layer: State = {name: [] for name in self._plan.layers}
+        for index in state:
+            layer, unit = self.units[index]
+            by_layer[layer].append(unit)
+        return {name: units for name, units in by_layer.items() if units}
 
     def _predict(self, rows: np.ndarray, states: Sequence[State]) -> np.ndarray:
         memory = Memory.of(self._model, self._plan, self._batch(rows))
@@ -201,17 +201,17 @@ class AblationEngine:
         }
         guess = np.tile(memory.logits.argmax(1).cpu().numpy(), (len(states), 1))
         groups: dict[tuple[str, bool], list[tuple[int, State]]] = {}
-        for place, state in enumerate(states):
+        for index, state in enumerate(states):
             if left := _effective(state, changing):
-                groups.setdefault((next(iter(left)), len(left) > 1), []).append((place, left))
+                groups.setdefault((next(iter(left)), len(left) > 1), []).append((index, left))
         for key, members in groups.items():
             choice = self._choice(key, memory, values)
             size = max(1, self._limit(choice, memory) // len(rows))
             for start in range(0, len(members), size):
-                places, part = zip(*members[start : start + size], strict=True)
+                chosen, part = zip(*members[start : start + size], strict=True)
                 masks = self._masks(part)
                 logits = choice.method(self._model, self._plan, memory, values, masks)
-                guess[list(places)] = logits.argmax(2).cpu().numpy()
+                guess[list(chosen)] = logits.argmax(2).cpu().numpy()
         return guess
 
     def _limit(self, choice: Choice, memory: Memory) -> int:

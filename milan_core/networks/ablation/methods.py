@@ -61,7 +61,7 @@ def copied(
     """Logits (S, b, classes): the batch, and all that is remembered of it, S times."""
     images, first = len(memory.batch), _earliest(plan, masks)
     count = len(masks[first])
-    calls = {id(call): memory.calls[id(call)] for call in plan.known[first]}
+    calls = {id(call): memory.calls[id(call)] for call in plan.finished[first]}
     for key, output in calls.items():
         if len(output) == images:
             calls[key] = _repeated(output, count)

@@ -34,10 +34,10 @@ class Call:
 
 @dataclass
 class Plan:
-    """What to remember of a forward pass for ablations at each of some layers."""
+    """Calls of a forward pass to remember for ablations at each of some layers."""
 
     layers: list[str]  # in the order in which they return
-    known: dict[str, list[Call]]  # per layer: outermost calls done when the layer returns
+    finished: dict[str, list[Call]]  # per layer: outermost calls done when the layer returns
     turns: dict[nn.Module, list[Call]] = field(default_factory=dict)  # every call, by module
     linear: nn.Linear | None = None  # the module whose output is the network's output
 
@@ -50,16 +50,16 @@ class Plan:
             turns.setdefault(call.module, []).append(call)
         ends = {name: _only_call(model, name, turns).end for name in layers}
         order = sorted(layers, key=lambda name: ends[name])
-        known = {name: _outermost(calls, ends[name]) for name in order}
+        finished = {name: _outermost(calls, ends[name]) for name in order}
         last = [c.module for c in calls if c.output is output and isinstance(c.module, nn.Linear)]
         for call in calls:
             call.output = None
-        return cls(order, known, turns, last[-1] if last else None)
+        return cls(order, finished, turns, last[-1] if last else None)
 
     def remembered(self) -> list[Call]:
         """All calls whose outputs some layer needs."""
-        found = {id(call): call for calls in self.known.values() for call in calls}
-        return list(found.values())
+        calls = {id(call): call for of_layer in self.finished.values() for call in of_layer}
+        return list(calls.values())
 
 
 def module_of(model: nn.Module, layer: str) -> nn.Module:
@@ -78,9 +78,9 @@ def _only_call(model: nn.Module, name: str, turns: dict[nn.Module, list[Call]]) 
     calls = turns.get(module_of(model, name), [])
     if len(calls) == 1:
         return calls[0]
-    said = "does not run" if not calls else f"runs {len(calls)} times"
+    problem = "does not run" if not calls else f"runs {len(calls)} times"
     msg = (
-        f"layer {name!r} {said} in a forward pass of {type(model).__name__}; "
+        f"layer {name!r} {problem} in a forward pass of {type(model).__name__}; "
         "choose layers that run once"
     )
     raise UserError(msg)

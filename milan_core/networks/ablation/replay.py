@@ -75,10 +75,10 @@ def replayed(plan: Plan, layer: str, memory: Memory) -> Iterator[None]:
 
     One block serves one forward pass.
     """
-    known = plan.known[layer]
-    chosen = {id(call) for call in known}
+    finished = plan.finished[layer]
+    chosen = {id(call) for call in finished}
     with contextlib.ExitStack() as stack:
-        for module in {id(call.module): call.module for call in known}.values():
+        for module in {id(call.module): call.module for call in finished}.values():
             visible = [call for call in plan.turns[module] if not _within(call.parent, chosen)]
             values = [_value(call, chosen, memory) for call in visible]
             stack.enter_context(_answering(module, values))

@@ -11,7 +11,7 @@ from milan_core.core.files import read_csv, write_csv
 from milan_core.core.section import read_section
 from milan_core.core.step import Compute
 from milan_core.experiments import orders
-from milan_core.experiments.analyze import network, tables, wording
+from milan_core.experiments.analyze import network, sentences, tables
 from milan_core.experiments.analyze.options import AnalyzeOptions
 from milan_core.experiments.analyze.step import AnalyzeNetwork, AnalyzeTable
 from milan_core.networks.options import Network
@@ -198,7 +198,7 @@ def test_descriptions_of_other_units_are_refused(analysed, tmp_path):
 
 
 def claim(criterion, difference, p, matched_p=0.01):
-    return wording._claim(
+    return sentences._claim(
         {
             "criterion": criterion,
             "random_difference": difference,

@@ -56,7 +56,7 @@ def count(tmp_path):
             paths[key].append(folder / file)
     options = AuditOptions(
         pairs=[Pair(name="pair", original="one", changed="two")],
-        networks=[{"name": name, "dataset": "probe", "known": True} for name in TEXTS],
+        networks=[{"name": name, "dataset": "probe", "has_truth": True} for name in TEXTS],
         queries={"faces": QUERY},
     )
     out = tmp_path / "audit"

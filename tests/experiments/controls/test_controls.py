@@ -10,7 +10,7 @@ from milan_core.core.section import read_section
 from milan_core.core.step import Compute
 from milan_core.experiments.baselines import tables as table2
 from milan_core.experiments.baselines.options import MethodFacts
-from milan_core.experiments.controls import wording
+from milan_core.experiments.controls import sentences
 from milan_core.experiments.controls.options import ControlsOptions
 from milan_core.experiments.controls.step import ControlsSection
 from milan_core.experiments.controls.tables import Figure, Table, average, lambda_rows
@@ -81,8 +81,8 @@ def test_the_section_reads_tables_of_both_experiments(tmp_path):
 
 
 def test_a_share_has_its_interval():
-    assert wording.share(Figure(0.5, 0.4, 0.6)) == "50% [40–60]"
-    assert wording.share(Figure(0.5)) == "50%"
+    assert sentences.share(Figure(0.5, 0.4, 0.6)) == "50% [40–60]"
+    assert sentences.share(Figure(0.5)) == "50%"
 
 
 @pytest.mark.parametrize(
@@ -103,27 +103,27 @@ def test_the_verdict_follows_the_interval(tmp_path, low, high, expected):
         ("m", "whole_image", "concept_accuracy:lead-of-pmi", lead, low, high, 9),
         ("m", "constant", "bert_score-f:lead-of-pmi", lead, low, high, 9),
     )
-    assert expected in (wording.accuracy_sentence("m", found, True) or "")
-    masks = wording.mask_sentence(["m"], found) or ""
+    assert expected in (sentences.accuracy_sentence("m", found, True) or "")
+    masks = sentences.mask_sentence(["m"], found) or ""
     assert ("lowers" in masks, "raises" in masks) == (low > 0, high < 0)
-    bert = wording.bert_sentence(["m"], found) or ""
+    bert = sentences.bert_sentence(["m"], found) or ""
     assert ("does not separate" in bert) == (low <= 0)
 
 
 def test_no_numbers_no_sentences(tmp_path):
     empty = table(tmp_path, ("m", "pmi", "bleu", "", "", "", 0))
-    assert wording.accuracy_sentence("m", empty, True) is None
-    assert wording.mask_sentence(["m"], empty) is None
-    assert wording.bert_sentence(["m"], empty) is None
-    assert wording.ceiling_sentence(["m"], empty) is None
-    assert wording.lambda_sentence("s", [], 0.2) is None
+    assert sentences.accuracy_sentence("m", empty, True) is None
+    assert sentences.mask_sentence(["m"], empty) is None
+    assert sentences.bert_sentence(["m"], empty) is None
+    assert sentences.ceiling_sentence(["m"], empty) is None
+    assert sentences.lambda_sentence("s", [], 0.2) is None
     assert not Table(None, ("x",))
-    assert not average([]).known
+    assert not average([]).exists
 
 
 def test_a_lone_accuracy_is_stated_without_a_rival(tmp_path):
     found = table(tmp_path, ("m", "pmi", "concept_accuracy", 0.5, "", "", 9))
-    assert (wording.accuracy_sentence("m", found, True) or "").startswith("m: 50% of 9 units")
+    assert (sentences.accuracy_sentence("m", found, True) or "").startswith("m: 50% of 9 units")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_lambda_sentence(gain, words):
             **{"gain_low": gain - 0.05, "gain_high": gain + 0.05},
         },
     ]
-    text = wording.lambda_sentence("s", rows, 0.2) or ""
+    text = sentences.lambda_sentence("s", rows, 0.2) or ""
     assert words in text
     assert ("no other λ tried is more accurate" in text) == (gain > 0)
 

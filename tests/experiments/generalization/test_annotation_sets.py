@@ -10,8 +10,8 @@ from milan_core.core.files import read_csv, save_tensors, write_csv
 from milan_core.core.section import read_section
 from milan_core.core.step import Compute
 from milan_core.experiments.baselines.step import MethodTable, ScoreMethods
+from milan_core.experiments.controls.sentences import lambda_sentence
 from milan_core.experiments.controls.tables import lambda_rows
-from milan_core.experiments.controls.wording import lambda_sentence
 from milan_core.experiments.decoding.section import sentences
 from milan_core.experiments.decoding.step import StrategyTable
 from milan_core.experiments.decoding.tables import COLUMNS, TIMING

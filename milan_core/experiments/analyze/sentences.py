@@ -1,4 +1,4 @@
-"""Sentences on what the curves show, and where this disagrees with the paper (its section 5)."""
+"""Sentences on the accuracy curves, compared with the claims of the paper (section 5)."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _PUBLISHED_TIES = (
 )
 
 
-def paragraphs(found: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def paragraphs(analyses: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The text of the section: per network what its curves show, the paper's claims, the limits."""
-    said = [_overview(found, rows)]
-    said += [_effects(one, [row for row in rows if row["model"] == one.model]) for one in found]
+    texts = [_overview(analyses, rows)]
+    texts += [_effects(one, [row for row in rows if row["model"] == one.model]) for one in analyses]
     if any(
-        len(y) == 1 for one in found for (_, kind), y in one.curves.items() if kind == CRITERION
+        len(y) == 1 for one in analyses for (_, kind), y in one.curves.items() if kind == CRITERION
     ):
-        said.append(_PUBLISHED_TIES)
-    said.append(_CLAIMS)
-    said += [_places(one) for one in found]
-    said.append(
+        texts.append(_PUBLISHED_TIES)
+    texts.append(_CLAIMS)
+    texts += [_positions(one) for one in analyses]
+    texts.append(
         "An area is the mean accuracy over the ablated shares; intervals are over orders, so they "
         "cover equal scores and random orders, not the choice of images. A criterion stands out "
         "only when its area is unlikely as one more random order with as many units of each layer "
@@ -44,46 +44,46 @@ def paragraphs(found: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> 
         "sentences, which errs on short phrases. The criteria are not independent: longer "
         "descriptions have more words of every class."
     )
-    return said
+    return texts
 
 
-def _overview(found: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> str:
+def _overview(analyses: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> str:
     """How many criteria do what no random order would, and how many differ on average."""
     tested = [row for row in rows if row["area"] != ""]
     clear = sum(row["matched_p_holm"] < _ALPHA for row in tested)
     paired = sum(row[f"{MATCHED}_p"] < _ALPHA for row in tested)
-    spread = np.mean([area(one.fractions, one.random).std(ddof=1) for one in found])
+    spread = np.mean([area(one.fractions, one.random).std(ddof=1) for one in analyses])
     return (
         "Units are ablated in the order of what their descriptions say, and the accuracy that is "
-        f"left is compared with random orders. Of {len(tested)} orders ({len(found)} networks), "
+        f"left is compared with random orders. Of {len(tested)} orders ({len(analyses)} networks), "
         f"{clear} stand out from single random orders with as many units of each layer, while "
         f"{paired} differ from the mean of these in a paired test: random orders differ among each "
         f"other as well, by {spread:.3f} of accuracy (standard deviation)."
     )
 
 
-def _effects(found: Analysis, rows: Sequence[Mapping[str, Any]]) -> str:
+def _effects(analysis: Analysis, rows: Sequence[Mapping[str, Any]]) -> str:
     tested = [row for row in rows if row["area"] != ""]
     if not tested:
-        return f"{found.model}: no criterion tells its units apart, so there are no curves."
+        return f"{analysis.model}: no criterion tells its units apart, so there are no curves."
     clear = [row for row in tested if row["matched_p_holm"] < _ALPHA]
     clear.sort(key=lambda row: row[f"{MATCHED}_difference"])
     shown = "; ".join(
         f"{row['criterion']} {row[f'{MATCHED}_difference']:+.3f} (p {_p(row['matched_p_holm'])})"
         for row in clear
     )
+    left = analysis.random[:, -1].mean()
     start = (
-        f"{found.model} (accuracy {found.accuracy:.3f} with all units, "
-        f"{found.random[:, -1].mean():.3f} without {100 * found.fractions[-1]:.0f}% of them at "
-        "random): "
+        f"{analysis.model} (accuracy {analysis.accuracy:.3f} with all units, "
+        f"{left:.3f} without {100 * analysis.fractions[-1]:.0f}% of them at random): "
     )
-    said = (
+    effects = (
         f"against layer-matched random orders the area differs for {shown}"
         if clear
         else "no criterion stands out from layer-matched random orders"
     )
     against = " ".join(filter(None, (_claim(row) for row in tested)))
-    return f"{start}{said}. {against}".strip()
+    return f"{start}{effects}. {against}".strip()
 
 
 def _claim(row: Mapping[str, Any]) -> str:
@@ -104,22 +104,24 @@ def _claim(row: Mapping[str, Any]) -> str:
     return f"{str(row['criterion']).capitalize()}: {verdict} ({measured})."
 
 
-def _places(found: Analysis) -> str:
+def _positions(analysis: Analysis) -> str:
     """Where matching units lie: the layer with the largest share of each criterion."""
-    layers = list(dict.fromkeys(found.layers.tolist()))
-    said = []
+    layers = list(dict.fromkeys(analysis.layers.tolist()))
+    parts = []
     for name, expected in _WHERE.items():
-        if name not in found.matches or not found.matches[name].any():
+        if name not in analysis.matches or not analysis.matches[name].any():
             continue
-        shares = np.array([found.matches[name][found.layers == layer].mean() for layer in layers])
+        shares = np.array(
+            [analysis.matches[name][analysis.layers == layer].mean() for layer in layers]
+        )
         best = int(np.argmax(shares))
         third = ("early", "middle", "late")[min(2, 3 * best // len(layers))]
         verdict = "as" if third == expected else "unlike"
-        said.append(
+        parts.append(
             f"{name} are most frequent in {layers[best]} ({100 * shares[best]:.0f}% of its units, "
             f"{third}, {verdict} the paper's {expected})"
         )
-    return f"{found.model}: {'; '.join(said)}." if said else ""
+    return f"{analysis.model}: {'; '.join(parts)}." if parts else ""
 
 
 def _p(value: float) -> str:

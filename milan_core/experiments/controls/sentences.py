@@ -35,7 +35,7 @@ def share(figure: Figure) -> str:
 
 def direction(figure: Figure) -> str:
     """Where a difference lies: above, below, or open when its interval holds zero."""
-    if not figure.known or math.isnan(figure.low):
+    if not figure.exists or math.isnan(figure.low):
         return "open"
     return "above" if figure.low > 0 else "below" if figure.high < 0 else "open"
 
@@ -43,13 +43,13 @@ def direction(figure: Figure) -> str:
 def accuracy_sentence(model: str, table: Table, held_out: bool) -> str | None:
     """How often descriptions name the concept, against the best baseline that lacks evidence."""
     ours = table.get(model, MAIN, ACCURACY)
-    if not ours.known:
+    if not ours.exists:
         return None
     text = (
         f"{model}: {share(ours)} of {ours.n} units with a specific concept get a description that "
         f"names it, from a captioner that {'never saw this network' if held_out else SAW}."
     )
-    rivals = [name for name in NO_EVIDENCE if table.get(model, name, ACCURACY).known]
+    rivals = [name for name in NO_EVIDENCE if table.get(model, name, ACCURACY).exists]
     if not rivals:
         return text
     best = max(rivals, key=lambda name: table.get(model, name, ACCURACY).value)
@@ -59,7 +59,7 @@ def accuracy_sentence(model: str, table: Table, held_out: bool) -> str | None:
         "below": "which is clearly above the descriptions: they fail this test",
         "open": "too close to tell apart from the descriptions on these units",
     }[direction(lead)]
-    gap = f" (difference {points(lead.value)})" if lead.known else ""
+    gap = f" (difference {points(lead.value)})" if lead.exists else ""
     return (
         f"{text} The best baseline without that evidence, “{NO_EVIDENCE[best]}”, reaches "
         f"{percent(theirs.value)}, {verdict}{gap}."
@@ -69,18 +69,18 @@ def accuracy_sentence(model: str, table: Table, held_out: bool) -> str | None:
 def mask_sentence(models: Sequence[str], table: Table) -> str | None:
     """Whether the masks are used: the same captioner without them."""
     leads = {m: table.get(m, "whole_image", ACCURACY + LEAD) for m in models}
-    leads = {model: lead for model, lead in leads.items() if lead.known}
+    leads = {model: lead for model, lead in leads.items() if lead.exists}
     if not leads:
         return None
     parts = _by_direction(leads)
-    said = []
+    effects = []
     if parts["above"]:
-        said.append(f"lowers the accuracy clearly on {_names(parts['above'], leads)}")
+        effects.append(f"lowers the accuracy clearly on {_names(parts['above'], leads)}")
     if parts["open"]:
-        said.append(f"makes no clear difference on {_names(parts['open'], leads)}")
+        effects.append(f"makes no clear difference on {_names(parts['open'], leads)}")
     if parts["below"]:
-        said.append(f"raises it clearly on {_names(parts['below'], leads)}")
-    return f"Leaving the masks out {', and '.join(said)}."
+        effects.append(f"raises it clearly on {_names(parts['below'], leads)}")
+    return f"Leaving the masks out {', and '.join(effects)}."
 
 
 def _by_direction(leads: Mapping[str, Figure]) -> dict[str, list[str]]:
@@ -125,7 +125,7 @@ def bert_sentence(models: Sequence[str], table: Table) -> str | None:
         leads = [
             lead
             for name in ("constant", "most_frequent", "prior_only")
-            if (lead := table.get(model, name, BERT_F + LEAD)).known
+            if (lead := table.get(model, name, BERT_F + LEAD)).exists
         ]
         if leads:
             worst[model] = min(leads, key=lambda lead: lead.value)
@@ -148,39 +148,39 @@ def bert_sentence(models: Sequence[str], table: Table) -> str | None:
 
 def ceiling_sentence(models: Sequence[str], table: Table) -> str | None:
     """What agreement is possible: each annotator against the others."""
-    said = [
+    pairs = [
         f"{model} {ours.value:.2f} against {theirs.value:.2f}"
         for model in models
-        if (theirs := table.get(model, "annotators", BERT_F)).known
-        and (ours := table.get(model, FEWER, BERT_F)).known
+        if (theirs := table.get(model, "annotators", BERT_F)).exists
+        and (ours := table.get(model, FEWER, BERT_F)).exists
     ]
-    if not said:
+    if not pairs:
         return None
     return (
         "For comparison with the agreement of the annotators: BERTScore F of the descriptions "
         "against all annotators but one, and of that one against the same others, is "
-        f"{', '.join(said)}."
+        f"{', '.join(pairs)}."
     )
 
 
 def within_sentence(models: Sequence[str], table: Table) -> str | None:
     """Whether a captioner that saw other units of the same network does better."""
-    said = []
+    pairs = []
     for model in models:
         inside = table.get(WITHIN, model, model, ACCURACY)
-        trains = [t for t in table.values(1) if table.get(HELD_OUT, t, model, ACCURACY).known]
-        if inside.known and trains:
+        trains = [t for t in table.values(1) if table.get(HELD_OUT, t, model, ACCURACY).exists]
+        if inside.exists and trains:
             outside = table.get(HELD_OUT, trains[0], model, ACCURACY)
             overlap = inside.low <= outside.high and outside.low <= inside.high
             word = "intervals overlap" if overlap else "intervals apart"
-            said.append(
+            pairs.append(
                 f"{model} {percent(inside.value)} against {percent(outside.value)} ({word})"
             )
-    if not said:
+    if not pairs:
         return None
     return (
         "Within-network captioners (tested on units they did not learn from) against captioners "
-        f"that never saw the network: {'; '.join(said)}."
+        f"that never saw the network: {'; '.join(pairs)}."
     )
 
 
