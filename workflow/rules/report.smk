@@ -34,9 +34,12 @@ def run_records(wildcards):
         {"split": one.split, "model": one.test, "seed": one.seed} for one in TRIALS
     ]
     jobs = [
-        (rules.targets_train, [{"model": name} for name in TRAINED]),
+        (rules.networks_train, [{"model": name} for name in TRAINED]),
         (rules.exemplars_merge, mined),
-        (rules.annotations_write, [{"model": name} for name in plan.annotated(CONFIG)]),
+        (
+            rules.annotations_write,
+            [{"model": name} for name in splits_plan.annotated(CONFIG)],
+        ),
         (rules.features_pool, mined),
         (rules.captioner_train, trainings),
         (rules.describers_units, trials),
