@@ -72,7 +72,7 @@ def test_captioner_never_saw_the_network_it_describes(quick_run):
 def test_every_step_leaves_its_provenance(quick_run):
     found = list((quick_run / "results/quick").rglob("*provenance.json"))
     steps = {json.loads(path.read_text())["step"] for path in found}
-    assert {"targets_train", "exemplars_merge", "features_pool", "captioner_train"} <= steps
+    assert {"networks.train", "features.pool", "captioner.train", "audit.count"} <= steps
     for path in found:
         record = json.loads(path.read_text())
         assert record["versions"]["torch"]
