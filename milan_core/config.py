@@ -18,7 +18,7 @@ from milan_core.captioner.features.options import EncoderSpec
 from milan_core.captioner.options import CaptionerSpec, DecodingOptions
 from milan_core.core.options import Name, Section, parse
 from milan_core.describers.options import VariantSpec
-from milan_core.exemplars.options import Exemplars
+from milan_core.exemplars.options import ExemplarsSpec
 from milan_core.experiments.analyze.options import AnalyzeSpec
 from milan_core.experiments.audit.options import AuditSpec
 from milan_core.experiments.baselines.options import BaselinesSpec
@@ -67,7 +67,7 @@ class Config(Section):
     annotation_sets: dict[Name, AnnotationSetSpec] = Field(
         {}, description="Sets of exemplars and texts from files, by name"
     )
-    exemplars: Exemplars = Field(Exemplars(), description="Mining")
+    exemplars: ExemplarsSpec = Field(ExemplarsSpec(), description="Mining")
     encoder: EncoderSpec = Field(description="Feature encoder of the captioner")
     captioner: CaptionerSpec = Field(CaptionerSpec(), description="Captioner and language model")
     describe: DecodingOptions = Field(DecodingOptions(), description="Decoding")

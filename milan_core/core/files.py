@@ -355,6 +355,17 @@ def map_tensors(
     return _checked(path, kind, versions, _map_arrays)
 
 
+def tensors_kind(path: Path | str) -> str:
+    """The kind that `save_tensors` wrote into the header; empty for other files."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            return str(json.loads((handle.metadata() or {})["milan"])["kind"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def _read_arrays(path: Path, handle: Any) -> dict[str, np.ndarray]:
     return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
 
 from milan_core.core.errors import UserError
-
-_PLAIN = {"str": str, "int": int, "float": (int, float)}
-_LISTS = {"tuple[str, ...]": str, "tuple[int, ...]": int}
 
 #: Arrays of a layer: type, and axes by name; equal names must have equal lengths.
 _ARRAYS = {
@@ -32,31 +28,6 @@ _ARRAYS = {
 _NEEDED = ("ids", "activations", "levels", "resolved")
 
 
-def header_values(kind: type, meta: Any) -> dict[str, Any]:
-    """The fields of a header dataclass from JSON, lists as tuples; `UserError` for another type."""
-    if not isinstance(meta, dict):
-        raise _damaged("the header is missing")
-    known = {field.name: field for field in fields(kind)}
-    if strange := sorted(set(meta) - set(known)):
-        raise _damaged(f"the header has an unknown entry {strange[0]!r}")
-    values = {}
-    for name, field in known.items():
-        if name not in meta:
-            if field.default is MISSING:
-                raise _damaged(f"the header lacks {name!r}")
-            continue
-        value, wanted = meta[name], str(field.type)
-        if wanted in _LISTS:
-            good = isinstance(value, list) and all(_is(item, _LISTS[wanted]) for item in value)
-            value = tuple(value) if good else value
-        else:
-            good = _is(value, _PLAIN[wanted])
-        if not good:
-            raise _damaged(f"{name!r} of the header is {value!r}")
-        values[name] = value
-    return values
-
-
 def _is(value: Any, kind: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
@@ -65,17 +36,17 @@ def layer_facts(meta: Any) -> list[tuple[str, int, int]]:
     """(name, mask size, sampled images) of each layer of a whole file."""
     layers = meta.get("layers") if isinstance(meta, dict) else None
     if not isinstance(layers, list) or not layers or not isinstance(meta.get("meta"), dict):
-        raise _damaged("the header lists no layers")
-    found: list[tuple[str, int, int]] = []
+        raise damaged("the header lists no layers")
+    described: list[tuple[str, int, int]] = []
     for facts in layers:
         entry: dict[str, Any] = facts if isinstance(facts, dict) else {}
         name, size, sample = entry.get("name"), entry.get("size", -1), entry.get("sample", 0)
         if not (_is(name, str) and _is(size, int) and _is(sample, int)) or min(size, sample) < 0:
-            raise _damaged(f"the header describes a layer as {facts!r}")
-        found.append((str(name), size, sample))
-    if len({name for name, _, _ in found}) != len(found):
-        raise _damaged("the header names a layer twice")
-    return found
+            raise damaged(f"the header describes a layer as {facts!r}")
+        described.append((str(name), size, sample))
+    if len({name for name, _, _ in described}) != len(described):
+        raise damaged("the header names a layer twice")
+    return described
 
 
 def check_arrays(name: str, parts: Mapping[str, np.ndarray], size: int) -> None:
@@ -83,26 +54,27 @@ def check_arrays(name: str, parts: Mapping[str, np.ndarray], size: int) -> None:
     axes: dict[str, int] = {"size": size, "bytes": (size + 7) // 8}
     for part in _NEEDED:
         if part not in parts:
-            raise _damaged(f"layer {name!r} has no {part}")
+            raise damaged(f"layer {name!r} has no {part}")
     for part, array in parts.items():
         kind, shape = _ARRAYS.get(part, (np.uint64, "units"))
         if part not in _ARRAYS and not part.startswith("count."):
-            raise _damaged(f"layer {name!r} has an unknown array {part!r}")
+            raise damaged(f"layer {name!r} has an unknown array {part!r}")
         names = shape.split()
         empty = 0 in array.shape[:2] and "cells" not in names  # a dead layer fills no cell
         if array.dtype != kind or array.ndim != len(names) or empty:
-            raise _damaged(f"{part} of layer {name!r} is {array.dtype} {array.shape}")
+            raise damaged(f"{part} of layer {name!r} is {array.dtype} {array.shape}")
         for axis, length in zip(names, array.shape, strict=True):
             if axes.setdefault(axis, length) != length:
-                raise _damaged(f"{part} of layer {name!r} has {length} {axis}, not {axes[axis]}")
+                raise damaged(f"{part} of layer {name!r} has {length} {axis}, not {axes[axis]}")
     if int(parts["ids"].min()) < -1:
-        raise _damaged(f"layer {name!r} has an image with a negative id")
+        raise damaged(f"layer {name!r} has an image with a negative id")
     spread = [part for part in parts if part.startswith("spread.")]
     if spread and len(spread) != 5:
-        raise _damaged(f"the distribution of layer {name!r} is incomplete")
+        raise damaged(f"the distribution of layer {name!r} is incomplete")
     if spread and int(parts["spread.cells"].sum(dtype=np.uint64)) != len(parts["spread.bins"]):
-        raise _damaged(f"the distribution of layer {name!r} does not add up")
+        raise damaged(f"the distribution of layer {name!r} does not add up")
 
 
-def _damaged(what: str) -> UserError:
+def damaged(what: str) -> UserError:
+    """The error for a file that cannot be what its kind says."""
     return UserError(f"exemplar file: {what}; it is damaged, so run its stage again")

@@ -10,21 +10,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
+from milan_core.core.options import narrowed, parse
+from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.sample import sample_state, sampled_images, stretches
 from milan_core.exemplars.sketch import QuantileSketch
-from milan_core.exemplars.sources import Batch, open_source
+from milan_core.exemplars.sources import Batch, ImageSource, open_source
 from milan_core.exemplars.state import Header, MiningState
 from milan_core.exemplars.store import ExemplarSet
+from milan_core.images.store import Dataset
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
 from milan_core.networks.precision import as_dtype
 from milan_core.networks.trace import Trace
-from milan_core.networks.zoo import model_hash
+from milan_core.networks.zoo import LoadedModel, model_hash
 from milan_core.ops import ScanState
 
 LEVELS = {"binned": 10, "exact": 23, "sketch": 10}  # mantissa bits of a histogram bin
+OPTIONS, RUN = MiningOptions(), MiningRun()  # their defaults are those of `mine`
+
+
+class _Call(MiningOptions, MiningRun):
+    """The settings of a call of `mine`; no image is sampled unless asked."""
+
+    sample: int = 0
 
 
 def mine(
@@ -32,26 +42,17 @@ def mine(
     images: Any,
     layers: str | Iterable[str],
     *,
-    k: int = 15,
-    quantile: float = 0.99,
-    batch_size: int = 64,
-    device: str = "cpu",
+    k: int = OPTIONS.k,
+    quantile: float = OPTIONS.quantile,
+    batch_size: int = RUN.batch_size,
+    device: str = RUN.device,
     shard: tuple[int, int] | None = None,
     input: InputSpec | None = None,
     post_relu: str | Iterable[str] = (),
     layout: Layout | None = None,
-    threads: int = 1,
-    mode: str = "top",
-    levels: str = "binned",
-    sample: int = 0,
-    bands: int = 0,
-    band_size: int = 3,
-    dtype: str = "float32",
-    compiled: bool | str = False,
     seed: int = 0,
-    require_k: bool = False,
-    progress: bool = False,
     name: str = "",
+    **settings: Any,
 ) -> ExemplarSet:
     """Find the k images that drive each unit of `layers` most, with levels and maps.
 
@@ -68,71 +69,98 @@ def mine(
         device: where the network runs; statistics are collected there too when the native core was
             built with CUDA, and on the CPU otherwise, with equal results.
         shard: (i, n): only images i, i + n, ...; the result then waits for `merge`.
-        input: how stored uint8 images are normalised; not used for ready-made tensors.
+        input: how stored uint8 images are normalized; not used for ready-made tensors.
         post_relu: layers recorded after a ReLU (spec 2.6).
         layout: how outputs become maps; `load_network` gives it.
-        threads: of the statistics kernel; torch's own threads are torch's setting.
-        mode: "top", "bottom" or "magnitude" (`milan_core.ops.ScanState`).
-        levels: "binned" within 2^-10 of the true value, "exact" (memory: see `ScanState`), or
-            "sketch", the published estimate (`milan_core.exemplars.sketch`), which reads the images
-            in order and so cannot be sharded.
-        sample: images read whole, for the distribution of values and for bands; 0: none.
-        bands: draw `band_size` images from each of so many bands of the sampled images'
-            activations (`milan_core.exemplars.sample`); 0: none.
-        band_size: images drawn from each band.
-        dtype: "float32", or "bfloat16" for a network that runs in bfloat16 (about twice as fast
-            where the processor has it; the activations change, their levels are then exact).
-        compiled: run the network through `torch.compile`; half a minute at the start.
         seed: of the sketch; nothing else here is random.
-        require_k: refuse a dataset with fewer than k images, instead of leaving ids of -1.
-        progress: show a progress bar.
         name: of the model, for the records; default: its class.
+        settings: other fields of `MiningOptions` (mode, levels, sample, bands, band_size) and of
+            `MiningRun` (threads, dtype, compile, progress).
+
+    Raises:
+        UserError: for unknown or impossible settings, images of another form, layers that cannot
+            be mined, and activations that are NaN.
 
     """
+    given = {"k": k, "quantile": quantile, "batch_size": batch_size, "device": device}
+    call = parse(_Call, {**given, **settings}, "mine")
+    network = LoadedModel(
+        module=model,
+        input=input or InputSpec(),
+        layers=[layers] if isinstance(layers, str) else list(layers),
+        post_relu=[post_relu] if isinstance(post_relu, str) else list(post_relu),
+        layout=layout or Layout(),
+    )
+    options, run = narrowed(call, MiningOptions), narrowed(call, MiningRun)
     source = open_source(images, input)
-    if require_k and source.total < k:
-        msg = f"fewer images than k: the dataset has {source.total}, and k is {k}; lower k"
+    return mine_source(network, source, options, run, shard=shard, seed=seed, name=name)
+
+
+def mine_dataset(
+    network: LoadedModel,
+    dataset: Dataset,
+    options: MiningOptions,
+    run: MiningRun,
+    *,
+    shard: tuple[int, int] | None = None,
+    seed: int = 0,
+    name: str = "",
+) -> ExemplarSet:
+    """Mine the layers of a loaded network over a data set; refuses one with fewer than k images."""
+    if len(dataset) < options.k:
+        msg = (
+            f"fewer images than k: the data set has {len(dataset)}, and k is {options.k}; lower k"
+        )
         raise UserError(msg)
-    if bands and not sample:
-        msg = f"bands are drawn from the sampled images: give sample >= 1 with bands={bands}"
-        raise UserError(msg)
+    source = open_source(dataset, network.input)
+    return mine_source(network, source, options, run, shard=shard, seed=seed, name=name)
+
+
+def mine_source(
+    network: LoadedModel,
+    source: ImageSource,
+    options: MiningOptions,
+    run: MiningRun,
+    *,
+    shard: tuple[int, int] | None = None,
+    seed: int = 0,
+    name: str = "",
+) -> ExemplarSet:
+    """Pass the images of one shard, or all, through a network and collect its exemplars."""
     index, of = _checked_shard(shard)
-    if levels == "sketch" and of > 1:
+    if options.levels == "sketch" and of > 1:
         msg = f"levels: sketch reads the images in order; set exemplars.shards to 1 (got {of})"
         raise UserError(msg)
-    layout = layout or Layout()
-    trace_options = {"layers": layers, "post_relu": post_relu, "compiled": compiled}
-    scan_options = {"k": k, "quantile": quantile, "mode": mode, "total_images": source.total}
-    scan_options["bits"] = _bits(levels)
-    weights = model_hash(model)
-    with _on_device(model, device), as_dtype(model, dtype) as kind:
-        scan = _Scan(model, trace_options, scan_options, layout, threads)
-        scan.dtype, scan.sampled = kind, sampled_images(source.total, sample)
-        scan.sketch_seed = seed if levels == "sketch" else None
-        count = -(-len(range(index, source.total, of)) // batch_size)
-        scan.run(_shown(source.batches((index, of), batch_size), count, progress), device)
+    weights = model_hash(network.module)
+    with _on_device(network.module, run.device), as_dtype(network.module, run.dtype) as dtype:
+        scan = _Scan(network, options, run, source.total, seed, dtype)
+        count = -(-len(range(index, source.total, of)) // run.batch_size)
+        batches = source.batches((index, of), run.batch_size)
+        scan.run(_shown(batches, count, run.progress))
     header = Header(
-        model=name or type(model).__name__,
+        model=name or type(network.module).__name__,
         model_hash=weights,
         dataset=source.fingerprint,
         images=source.total,
         layers=tuple(scan.trace.layers),
-        k=k,
-        quantile=quantile,
-        mode=mode,
+        k=options.k,
+        quantile=options.quantile,
+        mode=options.mode,
         post_relu=tuple(sorted(scan.trace.rectified)),
-        vit_spatialise=layout.tokens.spatialise,
-        layout=canonical_json(layout.facts()),
-        input=canonical_json(input.facts()) if input else "",
-        dtype=dtype,
-        levels=levels,
-        sample=min(sample, source.total),
-        bands=bands,
-        band_size=band_size if bands else 0,
+        vit_spatialise=network.layout.tokens.spatialise,
+        layout=canonical_json(network.layout.facts()),
+        input=canonical_json(source.input.facts()) if source.input else "",
+        dtype=run.dtype,
+        levels=options.levels,
+        sample=min(options.sample, source.total),
+        bands=options.bands,
+        band_size=options.band_size if options.bands else 0,
         of=of,
         have=(index,),
     )
-    estimated = {layer: sketch.quantile(quantile) for layer, sketch in scan.sketches.items()}
+    estimated = {
+        layer: sketch.quantile(options.quantile) for layer, sketch in scan.sketches.items()
+    }
     result = ExemplarSet.from_state(MiningState(header, scan.states, scan.samples, estimated))
     result.images = source.stored
     return result
@@ -143,31 +171,35 @@ class _Scan:
 
     def __init__(
         self,
-        model: nn.Module,
-        trace_options: dict[str, Any],
-        scan_options: dict[str, Any],
-        layout: Layout,
-        threads: int,
+        network: LoadedModel,
+        options: MiningOptions,
+        run: MiningRun,
+        total: int,
+        seed: int,
+        dtype: torch.dtype,
     ) -> None:
-        self.trace = Trace(model, on_output=self._receive, **trace_options)
+        self.trace = Trace(
+            network.module,
+            network.layers,
+            self._receive,
+            post_relu=network.post_relu,
+            compiled=run.compile,
+        )
         self.states: dict[str, ScanState] = {}
         self.samples: dict[str, ScanState] = {}
         self.sketches: dict[str, QuantileSketch] = {}
-        self.sampled = np.zeros(0, bool)  # which images are in the sample
-        self.sketch_seed: int | None = None  # None: no sketches
-        self.dtype = torch.float32
-        self._scan_options = scan_options
-        self._layout = layout
-        self._threads = threads
+        self._sampled = sampled_images(total, options.sample)  # which images are in the sample
+        self._options, self._run, self._total, self._seed = options, run, total, seed
+        self._dtype, self._layout = dtype, network.layout
         self._ids = np.zeros(0, np.int64)  # of the batch that is under way
 
-    def run(self, batches: Iterable[Batch], device: str) -> None:
+    def run(self, batches: Iterable[Batch]) -> None:
         """Pass every batch through the network once."""
         with torch.inference_mode(), self.trace:
             for number, (batch, self._ids) in enumerate(batches):
-                inputs = _sent(batch, device)
+                inputs = _sent(batch, self._run.device)
                 if inputs.is_floating_point():
-                    inputs = inputs.to(self.dtype)
+                    inputs = inputs.to(self._dtype)
                 if inputs.ndim == 4:  # 0.66x the time of NCHW on the CPU (performance.md 8)
                     inputs = inputs.contiguous(memory_format=torch.channels_last)
                 self.trace(inputs)
@@ -182,20 +214,28 @@ class _Scan:
             maps = maps.float()
         if layer not in self.states:
             self._begin(layer, maps)
-        self.states[layer].update(maps, self._ids, self._threads)
+        self.states[layer].update(maps, self._ids, self._run.threads)
         if layer in self.sketches:
             self.sketches[layer].update(maps)
-        for rows in stretches(self.sampled[self._ids]):
-            self.samples[layer].update(maps[rows], self._ids[rows], self._threads)
+        for rows in stretches(self._sampled[self._ids]):
+            self.samples[layer].update(maps[rows], self._ids[rows], self._run.threads)
 
     def _begin(self, layer: str, maps: torch.Tensor) -> None:
         _, units, height, width = maps.shape
-        self.states[layer] = ScanState(units, (height, width), **self._scan_options)
-        total, mode = self._scan_options["total_images"], self._scan_options["mode"]
-        if self.sketch_seed is not None:
-            self.sketches[layer] = QuantileSketch(units, mode, self.sketch_seed, layer)
-        if size := int(self.sampled.sum()):
-            self.samples[layer] = sample_state(units, (height, width), size, total, mode)
+        options, shape = self._options, (height, width)
+        self.states[layer] = ScanState(
+            units,
+            shape,
+            k=options.k,
+            quantile=options.quantile,
+            mode=options.mode,
+            total_images=self._total,
+            bits=LEVELS[options.levels],
+        )
+        if options.levels == "sketch":
+            self.sketches[layer] = QuantileSketch(units, options.mode, self._seed, layer)
+        if size := int(self._sampled.sum()):
+            self.samples[layer] = sample_state(units, shape, size, self._total, options.mode)
 
     def _refuse_nan(self, *, rarely: bool, finished: bool = False) -> None:
         """Look at the counts; before the end, on a device, only once it has reported NaN."""
@@ -217,12 +257,6 @@ def _sent(batch: torch.Tensor, device: str) -> torch.Tensor:
     if torch.device(device).type == "cuda" and batch.device.type == "cpu":
         batch = batch.pin_memory()
     return batch.to(device, non_blocking=True)
-
-
-def _bits(levels: str) -> int:
-    if levels not in LEVELS:
-        raise unknown("levels", levels, LEVELS)
-    return LEVELS[levels]
 
 
 def _checked_shard(shard: tuple[int, int] | None) -> tuple[int, int]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from milan_core.core.options import Section
+from milan_core.networks.options import RunOptions
 
 
-class Exemplars(Section):
-    """Mining of the top-activating images and regions (paper section 3.1)."""
+class MiningOptions(Section):
+    """What is recorded of each unit while images pass through the network."""
 
     k: int = Field(15, ge=1, description="Exemplars per unit")
     quantile: float = Field(0.99, gt=0, lt=1, description="Quantile of the unit's own activations")
@@ -18,7 +19,6 @@ class Exemplars(Section):
         "top",
         description="Which activations are strong: the largest, the smallest, or farthest from 0",
     )
-    shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
     levels: Literal["binned", "exact", "sketch"] = Field(
         "binned",
         description="binned: within 0.1 %, a few KB a unit; exact: keeps the values above; sketch: "
@@ -33,10 +33,34 @@ class Exemplars(Section):
     band_size: int = Field(3, ge=1, description="Images drawn evenly from each band")
 
     @model_validator(mode="after")
-    def _sketch_in_order(self) -> Exemplars:
+    def _bands_from_sample(self) -> Self:
+        if self.bands and not self.sample:
+            message = (
+                "bands are drawn from the sampled images: give sample >= 1 with "
+                f"bands: {self.bands}"
+            )
+            raise ValueError(message)
+        return self
+
+
+class ExemplarsSpec(MiningOptions):
+    """Mining of the top-activating images and regions (paper section 3.1)."""
+
+    shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
+
+    @model_validator(mode="after")
+    def _sketch_in_order(self) -> Self:
         if self.levels == "sketch" and self.shards > 1:
             message = (
                 f"levels: sketch reads the images in order: shards must be 1, not {self.shards}"
             )
             raise ValueError(message)
         return self
+
+
+class MiningRun(RunOptions):
+    """Where and how a network runs while it is mined."""
+
+    device: str = Field("cpu", description="Where the network runs")
+    threads: int = Field(1, ge=1, description="Threads of the statistics kernel")
+    progress: bool = Field(False, description="Show a progress bar")

@@ -1,4 +1,4 @@
-"""The published layout of exemplars (spec 2.5): one folder a layer, written and read.
+"""Write exemplars in the published layout (spec 2.5): one folder a layer.
 
     images.npy       uint8 (U, k, 3, S, S), RGB, not masked
     masks.npy        uint8 0/1 (U, k, 1, S, S)
@@ -23,7 +23,7 @@ from milan_core.core.files import atomic_path, map_new, read_npy, write_npy, wri
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 
 
-def export_legacy(exemplars: ExemplarSet, images: Any, folder: Path | str, size: int = 224) -> None:
+def export_legacy(exemplars: WholeSet, images: Any, folder: Path | str, size: int = 224) -> None:
     """Write every layer of `exemplars` under `folder`.
 
     Args:
@@ -68,49 +68,3 @@ def _write_images(path: Path, pixels: np.ndarray, ids: np.ndarray, size: int) ->
                     out[unit, rank] = chosen.transpose(2, 0, 1)
         out.flush()
         del out
-
-
-def import_legacy(folder: Path | str, layers: list[str] | None = None) -> ExemplarSet:
-    """Read folders of the published layout; masks keep their stored size and level.
-
-    Published folders have no levels.npy: their levels are NaN.
-    """
-    folder = Path(folder)
-    names = layers or sorted(p.parent.name for p in folder.glob("*/ids.csv"))
-    if not names:
-        msg = f"no exemplars in {folder}: expected <layer>/ids.csv, activations.csv and masks.npy"
-        raise UserError(msg)
-    read = {name: _import_layer(folder / name) for name in names}
-    ks = {layer.ids.shape[1] for layer in read.values()}
-    if len(ks) > 1:
-        msg = f"the layers in {folder} have different numbers of exemplars: {sorted(ks)}"
-        raise UserError(msg)
-    return ExemplarSet(read, {"imported": str(folder), "k": ks.pop()})
-
-
-def _import_layer(folder: Path) -> LayerExemplars:
-    ids = _table(folder / "ids.csv", np.int64)
-    activations = _table(folder / "activations.csv", np.float32)
-    masks = read_npy(folder / "masks.npy", mmap=True)
-    if ids.shape != activations.shape or masks.shape[:2] != ids.shape or masks.ndim != 5:
-        msg = (
-            f"{folder}: ids.csv {ids.shape}, activations.csv {activations.shape} and masks.npy "
-            f"{masks.shape} do not fit; expected (U, k), (U, k) and (U, k, 1, S, S)"
-        )
-        raise UserError(msg)
-    packed = np.stack([ops.pack_masks(np.asarray(unit[:, 0]) > 0) for unit in masks])
-    stored = folder / "levels.npy"
-    levels = read_npy(stored) if stored.is_file() else np.full(len(ids), np.nan, np.float32)
-    known = np.isfinite(levels)
-    return LayerExemplars(ids, activations, levels, known, packed=packed, size=masks.shape[-1])
-
-
-def _table(path: Path, kind: type) -> np.ndarray:
-    if not path.is_file():
-        msg = f"{path} not found; a layer's folder holds ids.csv, activations.csv and masks.npy"
-        raise UserError(msg)
-    try:
-        return np.loadtxt(path, delimiter=",", dtype=kind, ndmin=2)
-    except ValueError as error:
-        msg = f"{path} is not a table of numbers: {error}"
-        raise UserError(msg) from None

@@ -31,6 +31,7 @@ class ImageSource:
         rows: Callable[[np.ndarray], torch.Tensor] | None = None,
         stream: Callable[[], Iterator[torch.Tensor]] | None = None,
         stored: np.ndarray | None = None,
+        input: InputSpec | None = None,
     ) -> None:
         if total < 1:
             msg = "there are no images to mine"
@@ -38,6 +39,7 @@ class ImageSource:
         self.total = total
         self.fingerprint = fingerprint
         self.stored = stored  # uint8 (N, H, W, 3), when the images came as bytes
+        self.input = input  # how they become the inputs; None for ready-made tensors
         self._rows = rows
         self._stream = stream
 
@@ -49,10 +51,10 @@ class ImageSource:
         shard happens to end. An empty shard gives one batch without ids, from image 0, so that
         every shard knows the shapes of all layers.
         """
-        own = np.arange(shard[0], self.total, shard[1])
+        wanted = np.arange(shard[0], self.total, shard[1])
         if self._rows is not None:
-            for begin in range(0, max(len(own), 1), batch_size):
-                ids = own[begin : begin + batch_size]
+            for begin in range(0, max(len(wanted), 1), batch_size):
+                ids = wanted[begin : begin + batch_size]
                 rows = self._rows(ids if len(ids) else np.zeros(1, np.int64))
                 yield _filled(rows, batch_size), ids
             return
@@ -99,7 +101,7 @@ def open_source(images: Any, spec: InputSpec | None = None) -> ImageSource:
     - a torch `DataLoader` over such a dataset, not shuffled: its order gives the image ids.
     """
     if spec is not None and spec.kind == "latents":
-        return _from_latents(images)
+        return _from_latents(images, spec)
     stored = images if isinstance(images, np.ndarray) else getattr(images, "images", None)
     if isinstance(stored, np.ndarray):
         return _from_bytes(stored, getattr(images, "fingerprint", None), spec)
@@ -123,13 +125,16 @@ def _from_bytes(stored: np.ndarray, fingerprint: str | None, spec: InputSpec | N
         raise UserError(msg)
     kind = f"{stored.dtype} {stored.shape}"
     parts = (stored[i : i + 256] for i in range(0, len(stored), 256))
-    found = fingerprint or _fingerprint(kind, parts)
     return ImageSource(
-        len(stored), found, rows=lambda ids: prepare(stored[_as_slice(ids)], spec), stored=stored
+        len(stored),
+        fingerprint or _fingerprint(kind, parts),
+        rows=lambda ids: prepare(stored[_as_slice(ids)], spec),
+        stored=stored,
+        input=spec,
     )
 
 
-def _from_latents(images: Any) -> ImageSource:
+def _from_latents(images: Any, spec: InputSpec) -> ImageSource:
     """Codes of a generator as its inputs; the images that it drew from them are the stored ones."""
     codes = images if isinstance(images, np.ndarray) else getattr(images, "latents", None)
     if not isinstance(codes, np.ndarray) or codes.ndim < 2 or codes.dtype.kind not in "fiu":
@@ -140,13 +145,15 @@ def _from_latents(images: Any) -> ImageSource:
         )
         raise UserError(msg)
     kind = np.float32 if codes.dtype.kind == "f" else codes.dtype
-    found = getattr(images, "fingerprint", None)
-    found = found or _fingerprint(f"{codes.dtype} {codes.shape}", [np.ascontiguousarray(codes)])
+    fingerprint = getattr(images, "fingerprint", None) or _fingerprint(
+        f"{codes.dtype} {codes.shape}", [np.ascontiguousarray(codes)]
+    )
     return ImageSource(
         len(codes),
-        found,
+        fingerprint,
         rows=lambda ids: torch.from_numpy(np.array(codes[_as_slice(ids)], kind)),
         stored=getattr(images, "images", None),
+        input=spec,
     )
 
 
@@ -160,8 +167,8 @@ def _from_tensor(images: torch.Tensor) -> ImageSource:
         raise UserError(msg)
     kind = f"{images.dtype} {tuple(images.shape)}"
     parts = (images[i : i + 64].detach().cpu() for i in range(0, len(images), 64))
-    found = _fingerprint(kind, (p.contiguous().view(torch.uint8).numpy() for p in parts))
-    return ImageSource(len(images), found, rows=lambda ids: images[_as_slice(ids)])
+    fingerprint = _fingerprint(kind, (p.contiguous().view(torch.uint8).numpy() for p in parts))
+    return ImageSource(len(images), fingerprint, rows=lambda ids: images[_as_slice(ids)])
 
 
 def _from_loader(loader: DataLoader) -> ImageSource:

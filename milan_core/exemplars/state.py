@@ -7,22 +7,26 @@ it gives is a function of the images alone: any sharding yields the same bytes. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, ValidationError
+
 from milan_core.core.errors import UserError
-from milan_core.core.files import load_tensors, save_tensors
-from milan_core.exemplars.checks import header_values
+from milan_core.core.files import canonical_json, load_tensors, save_tensors
+from milan_core.core.options import Section, sentences
+from milan_core.exemplars.checks import damaged
 from milan_core.ops import ScanState
 
 SHARD_KIND = "milan-exemplar-shard"
 SHARD_VERSION = 2
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(Section):
     """What a scan was made of. Everything but `have` must agree before two states are merged."""
+
+    model_config = ConfigDict(strict=True)
 
     model: str  # name for people
     model_hash: str
@@ -56,12 +60,15 @@ class Header:
 
     def to_meta(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return self.model_dump(mode="json")
 
     @classmethod
-    def from_meta(cls, meta: dict[str, Any]) -> Header:
+    def from_meta(cls, meta: Any) -> Header:
         """The inverse of `to_meta`; whatever cannot be a header is a `UserError`."""
-        header = cls(**header_values(cls, meta))
+        try:
+            header = cls.model_validate_json(canonical_json(meta))
+        except ValidationError as error:
+            raise damaged(sentences(error, cls, "the header")) from None
         if not (
             0 < header.images <= 2**32
             and 0 < header.of <= 2**31
@@ -72,8 +79,7 @@ class Header:
             and min(header.sample, header.bands, header.band_size) >= 0
             and header.bands * header.band_size <= max(header.sample, 1) * 1000
         ):
-            msg = "exemplar file: its header contradicts itself; run its stage again"
-            raise UserError(msg)
+            raise damaged("its header contradicts itself")
         return header
 
     def provenance(self) -> dict[str, Any]:
@@ -147,7 +153,7 @@ def merge_states(states: Sequence[MiningState]) -> MiningState:
         raise UserError(msg)
     layers = _joined([state.layers for state in states])
     samples = _joined([state.samples for state in states])
-    return MiningState(replace(first.header, have=tuple(sorted(have))), layers, samples)
+    return MiningState(first.header.model_copy(update={"have": tuple(sorted(have))}), layers, samples)
 
 
 def _joined(shards: Sequence[dict[str, ScanState]]) -> dict[str, ScanState]:

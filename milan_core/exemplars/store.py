@@ -17,14 +17,14 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import load_tensors, save_tensors
+from milan_core.core.files import load_tensors, save_tensors, tensors_kind
 from milan_core.exemplars.checks import check_arrays, layer_facts
+from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sample import Distribution, draw_bands
 from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
 
 KIND = "milan-exemplars"
 VERSION = 2
-_READABLE = (1, VERSION)
 SPREAD = ("values", "zeros", "cells", "bins", "counts")
 COUNTS = ("values", "zeros", "negatives", "nan")
 
@@ -167,11 +167,11 @@ class ExemplarSet:
     def bands(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
         """(ids int64, activations float32), both [U, bands, size], the strongest band first."""
         self._needs_all("bands")
-        found = self.layer(layer)
-        if found.band_ids is None or found.band_activations is None:
+        exemplars = self.layer(layer)
+        if exemplars.band_ids is None or exemplars.band_activations is None:
             msg = "these exemplars were mined without bands; set `bands` and mine them again"
             raise UserError(msg)
-        return found.band_ids, found.band_activations
+        return exemplars.band_ids, exemplars.band_activations
 
     def distribution(self, layer: str) -> Distribution | None:
         """How the values of each unit are spread, or None when mined without a sample."""
@@ -235,8 +235,6 @@ class ExemplarSet:
         `images` (uint8, or a dataset) may be left out when the set was mined from such images in
         this process; without any, images.npy is not written.
         """
-        from milan_core.exemplars.published_layout import export_legacy
-
         export_legacy(self, self.images if images is None else images, folder, size=size)
 
     def _needs_all(self, what: str) -> None:
@@ -251,12 +249,9 @@ class ExemplarSet:
 
 def load_exemplars(path: Path | str) -> ExemplarSet:
     """Read a file of `ExemplarSet.save`, whole or shard."""
-    try:
-        arrays, meta = load_tensors(path, KIND, _READABLE)
-    except UserError as error:
-        if f"holds {SHARD_KIND!r}" in str(error):
-            return ExemplarSet.from_state(MiningState.load(path))
-        raise
+    if tensors_kind(path) == SHARD_KIND:
+        return ExemplarSet.from_state(MiningState.load(path))
+    arrays, meta = load_tensors(path, KIND, (VERSION,))
     layers = {}
     for index, (name, size, sample) in enumerate(layer_facts(meta)):
         prefix = f"{index}."

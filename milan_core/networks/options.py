@@ -78,7 +78,19 @@ class Architecture(Section):
     input: InputSpec = Field(InputSpec(), description="Input size and normalization")
 
 
-class NetworkSpec(Architecture):
+class RunOptions(Section):
+    """How a network runs while it is mined."""
+
+    batch_size: int = Field(64, ge=1, description="Images per forward pass")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Compute dtype during mining"
+    )
+    compile: bool | str = Field(
+        False, description="Mine through torch.compile, or through this backend of it"
+    )
+
+
+class NetworkSpec(Architecture, RunOptions):
     """How a network is built, loaded and run."""
 
     weights: Weights = Field(FactoryWeights(), description="Where the weights come from")
@@ -92,11 +104,6 @@ class NetworkSpec(Architecture):
     units: int | None = Field(None, ge=1, description="Only the first units of every layer")
     tokens: Tokens = Field(Tokens(), description="Transformers: where tokens lie on the image")
     channels_last: bool = Field(False, description="Four-dimensional outputs are (b, h, w, C)")
-    batch_size: int = Field(64, ge=1, description="Images per forward pass")
-    dtype: Literal["float32", "bfloat16"] = Field(
-        "float32", description="Compute dtype during mining"
-    )
-    compile: bool = Field(False, description="Mine through torch.compile: needs a C++ compiler")
 
 
 class ModelSpec(NetworkSpec):

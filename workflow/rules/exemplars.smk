@@ -1,9 +1,21 @@
+# Exemplars of networks: shards of the probe images, then all of them.
+from milan_core.exemplars import plan as exemplars_plan
+
+
+def exemplars_shards(wildcards):
+    """The shards of one network: the merge refuses a set that is not complete."""
+    count = CONFIG.exemplars.shards
+    folder = f"{RESULTS}/{wildcards.model}/exemplars/shards"
+    return [f"{folder}/{part}-of-{count}.safetensors" for part in range(1, count + 1)]
+
+
 rule exemplars_scan:
     input:
         weights=model_weights,
         dataset=probe_manifest,
     output:
-        "<results>/{model}/exemplars/shards/{part}-of-{parts}.safetensors",
+        shard="<results>/{model}/exemplars/shards/{part}-of-{parts}.safetensors",
+        record="<results>/{model}/exemplars/shards/{part}-of-{parts}.provenance.json",
     log:
         "<logs>/{model}/exemplars/{part}-of-{parts}.log",
     benchmark:
@@ -19,22 +31,24 @@ rule exemplars_scan:
         mem="8GB",
         runtime="4h",
     params:
-        model=model_spec,
-        options=mining_options,
+        model=job_network,
+        options=canonical(exemplars_plan.mining_options(CONFIG)),
+        part=lambda wildcards: wildcards.part,
+        parts=lambda wildcards: wildcards.parts,
+        seed=exemplars_plan.mining_seed(CONFIG),
         device=CONFIG.device,
         network=network_source,
-        code=code_version("exemplars"),
+        code=step_code("exemplars.scan"),
     shell:
-        "milan --log {log} exemplars scan --model {params.model:q} --dataset {input.dataset}"
-        " --options {params.options:q} --shard {wildcards.part}-of-{wildcards.parts}"
-        " --device {params.device} --threads {threads} --out {output}"
+        command("exemplars.scan")
 
 
 rule exemplars_merge:
     input:
-        shard_files,
+        shards=exemplars_shards,
     output:
-        "<results>/{model}/exemplars/exemplars.safetensors",
+        exemplars="<results>/{model}/exemplars/exemplars.safetensors",
+        record="<results>/{model}/exemplars/provenance.json",
     log:
         "<logs>/{model}/exemplars/merge.log",
     conda:
@@ -43,9 +57,9 @@ rule exemplars_merge:
     resources:
         mem="8GB",
     params:
-        code=code_version("exemplars"),
+        code=step_code("exemplars.merge"),
     shell:
-        "milan --log {log} exemplars merge --shards {input} --out {output}"
+        command("exemplars.merge")
 
 
 rule exemplars:

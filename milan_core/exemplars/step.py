@@ -1,0 +1,70 @@
+"""Steps of the exemplars: mining of one shard, then the merge of all."""
+
+from __future__ import annotations
+
+from milan_core.core.step import Compute, In, Out, Step
+from milan_core.exemplars.options import MiningOptions
+from milan_core.networks.options import Network
+
+
+class ScanShard(Step, name="exemplars.scan", device=True):
+    """Pass one shard of the probe images through a network, all layers at once (section 3.1)."""
+
+    model: Network
+    weights: In | None = None
+    dataset: In
+    """The probe images."""
+    options: MiningOptions
+    part: int = 1
+    """Number of the shard, from 1."""
+    parts: int = 1
+    """Number of shards."""
+    seed: int = 0
+    """Of the sketched levels."""
+    shard: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the state of the shard."""
+        import sys
+
+        from milan_core.core.options import narrowed
+        from milan_core.exemplars.mine import mine_dataset
+        from milan_core.exemplars.options import MiningRun
+        from milan_core.images.store import open_dataset
+        from milan_core.networks.options import RunOptions
+        from milan_core.networks.zoo import load_network
+
+        run = MiningRun(
+            **narrowed(self.model, RunOptions).model_dump(),
+            device=compute.device,
+            threads=compute.threads,
+            progress=sys.stderr.isatty(),
+        )
+        exemplars = mine_dataset(
+            load_network(self.model),
+            open_dataset(self.dataset),
+            self.options,
+            run,
+            shard=(self.part - 1, self.parts),
+            seed=self.seed,
+            name=self.model.name,
+        )
+        exemplars.save(self.shard)
+
+
+class MergeShards(Step, name="exemplars.merge"):
+    """Merge the shards of one network."""
+
+    shards: list[In]
+    exemplars: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the exemplars of all probe images."""
+        from milan_core.core.errors import UserError
+        from milan_core.exemplars.store import load_exemplars, merge
+
+        merged = merge([load_exemplars(path) for path in self.shards])
+        if not merged.complete:
+            message = f"{len(self.shards)} shards do not cover the data set; give all of them"
+            raise UserError(message)
+        merged.save(self.exemplars)
