@@ -1,13 +1,13 @@
-"""Imports go one way, stages declare their sources, and light commands stay light."""
+"""Imports go one way, no files import in a circle, and light commands stay light."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from milan_core.core import stages as sources
-from milan_core.core.identity import reached, step_code
+from milan_core.core.identity import PACKAGE, ROOT, file_of, reached, step_code
 
 # A file imports only from its own floor or from one further down this list.
 FLOORS = [
@@ -42,21 +42,16 @@ UPWARD = {
     ("experiments.edit.options", "config"),
 }
 CIRCLES = {
-    "exemplars.published_layout",
     "annotations.options",
 }
 
 
-def part(module: str) -> str:
-    return [*module.split("."), "__init__"][1]
-
-
 def modules():
-    return sorted(sources.PACKAGE.rglob("*.py"))
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 def name_of(path):
-    names = path.relative_to(sources.ROOT).with_suffix("").parts
+    names = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(names[:-1] if names[-1] == "__init__" else names)
 
 
@@ -70,11 +65,21 @@ def floor(module):
     return DEPTH[names[1]]
 
 
+def every_import(path):
+    """Modules of this package that a file imports, in functions and for type checkers included."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("milan_core"):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if file_of(inner) else node.module
+        elif isinstance(node, ast.Import):
+            yield from (one.name for one in node.names if one.name.startswith("milan_core"))
+
+
 def graph():
     """Every import of every file, those for type checkers included."""
     return {
-        name_of(path): {m for m in sources.every_import(path) if m != "milan_core"}
-        for path in modules()
+        name_of(path): {m for m in every_import(path) if m != "milan_core"} for path in modules()
     }
 
 
@@ -113,34 +118,6 @@ def test_imports_go_down():
 
 def test_no_files_import_in_a_circle():
     assert {group[0].removeprefix("milan_core.") for group in circles(graph())} <= CIRCLES
-
-
-def test_stages_name_everything_their_commands_import():
-    for stage, (command, _) in sources.STAGES.items():
-        reached = set()
-        for other, (file, _) in sources.STAGES.items():
-            if file == command:
-                reached |= set(sources.stage_files(other))
-        for module in sources.imported(sources.PACKAGE / f"cli/{command}.py"):
-            if part(module) in ("cli", "runtime", "errors", "sources") or module in sources.NEUTRAL:
-                continue
-            beside = {(one, module) for one, (file, _) in sources.STAGES.items() if file == command}
-            assert sources.file_of(module) in reached or beside & NOT_IN_WORKFLOW, (stage, module)
-
-
-# Verbs that no rule calls: `exemplars export`, `models inspect`,
-# `captioner convert`, and all of `annotations` but `write`.
-NOT_IN_WORKFLOW = {
-    ("exemplars", "milan_core.exemplars.published_layout"),
-    ("annotation_sets", "milan_core.annotations.catalog"),
-    ("annotation_sets", "milan_core.exemplars.store"),
-    ("annotation_sets", "milan_core.annotations.export"),
-    ("annotation_sets", "milan_core.annotations.facts"),
-    ("annotation_sets", "milan_core.annotations.merge"),
-    ("annotation_sets", "milan_core.annotations.pictures"),
-    ("annotation_sets", "milan_core.annotations.records"),
-    ("annotation_sets", "milan_core.annotations.released"),
-}
 
 
 def test_a_step_reaches_what_its_functions_import():

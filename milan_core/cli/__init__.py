@@ -22,7 +22,8 @@ from milan_core.core.errors import UserError
 COMMANDS = (
     "describe",
     "score",
-    "models",
+    "mine",
+    "networks",
     "fetch",
     "check",
     "doctor",
@@ -35,8 +36,6 @@ COMMANDS = (
     "config",
     "step",
 )
-# Commands of rules that are not steps yet.
-STAGES = ("exemplars",)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"milan {__version__}")
     parser.add_argument("--log", type=Path, help="send progress and warnings to this file")
     commands = parser.add_subparsers(dest="command", metavar="<command>", required=True)
-    for name in (*COMMANDS, *STAGES):
+    for name in COMMANDS:
         import_module(f"milan_core.cli.{name}").register(commands)
     return parser
 

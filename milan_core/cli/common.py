@@ -52,21 +52,6 @@ def json_value(text: str) -> Any:
         raise argparse.ArgumentTypeError(message) from None
 
 
-def shard(text: str) -> tuple[int, int]:
-    """`i-of-n`, 1 <= i <= n, as (i - 1, n)."""
-    parts = text.split("-of-")
-    if len(parts) == 2 and all(p.isdigit() for p in parts) and 1 <= int(parts[0]) <= int(parts[1]):
-        return int(parts[0]) - 1, int(parts[1])
-    message = f"expected i-of-n with 1 <= i <= n, got {text!r}"
-    raise argparse.ArgumentTypeError(message)
-
-
 def folder_of(path: Path) -> Path:
     """A data set is named by its folder or by its manifest."""
     return path.parent if path.suffix else path
-
-
-def weights_of(model: dict[str, Any]) -> list[Path]:
-    """The weights file of a network as the workflow names it, for the record."""
-    path = (model.get("weights") or {}).get("path")
-    return [Path(path)] if path else []

@@ -8,7 +8,8 @@ from typing import Any
 
 from milan_core.cli.common import add_compute, json_value, start_torch
 from milan_core.cli.decoding import add_captioner, add_decoding
-from milan_core.exemplars.options import Exemplars
+from milan_core.cli.mine import add_mining
+from milan_core.cli.own_network import MODEL, add_network
 
 EXAMPLES = """examples:
   milan describe --model my_net.py:build --weights w.pt --images pictures --layers 'conv*' --out d
@@ -18,7 +19,6 @@ EXAMPLES = """examples:
       --images resources/data/imagenet/val --captioner resources/milan/milan-base.pth --out d
   milan describe --features d/features.safetensors --captioner c --strategy greedy --out e
 """
-MINING = Exemplars()
 
 
 def register(subparsers: Any) -> None:
@@ -37,7 +37,7 @@ def register(subparsers: Any) -> None:
     source.add_argument(
         "--model",
         metavar="FACTORY",
-        help="network: a factory as in model_zoo, a built-in name, or @FILE: an entry of model_zoo",
+        help=MODEL,
     )
     source.add_argument("--set", type=Path, help="annotation set: its folder or zip")
     source.add_argument("--features", type=Path, help="features.safetensors of units")
@@ -61,22 +61,8 @@ def register(subparsers: Any) -> None:
 
 
 def _add_network(group: Any) -> None:
-    group.add_argument("--weights", help="safetensors or state dict of the network")
-    group.add_argument(
-        "--layers", nargs="+", metavar="GLOB", help="needed, unless the entry of @FILE has them"
-    )
-    group.add_argument(
-        "--trust", action="store_true", help="torchscript, export: run the code inside the file"
-    )
-    group.add_argument(
-        "--size", type=int, help="side of the network's input; default: its entry's, or 224"
-    )
-    group.add_argument("--mean", type=float, nargs=3, help="default: its entry's, or ImageNet's")
-    group.add_argument("--std", type=float, nargs=3, help="default: its entry's, or ImageNet's")
-    group.add_argument("--k", type=int, default=MINING.k, help="exemplars a unit")
-    group.add_argument(
-        "--quantile", type=float, default=MINING.quantile, help="of activations, for the masks"
-    )
+    add_network(group)
+    add_mining(group)
     group.add_argument(
         "--concepts",
         type=Path,

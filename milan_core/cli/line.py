@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from milan_core.annotations.images import SetImages
 from milan_core.annotations.released import open_set
 from milan_core.captioner.features.store import load_features
 from milan_core.cli.decoding import captioner_files, decoding_options, find_captioner
-from milan_core.cli.own_network import entry_file, network_spec
+from milan_core.cli.mine import mine_own, own_images
+from milan_core.cli.own_network import entry_file, own_network, require_layers
 from milan_core.core import provenance
 from milan_core.core.errors import UserError
 from milan_core.core.folders import new_folder
@@ -25,10 +25,6 @@ from milan_core.describers.options import ConceptsOptions, DescriberOptions, Mil
 from milan_core.describers.registry import describer_options, find_describer
 from milan_core.describers.sources import ExemplarUnits, FeatureUnits, SetUnits
 from milan_core.describers.units import Units
-from milan_core.exemplars.mine import mine
-from milan_core.images.kinds.folder import Folder, FolderOptions
-from milan_core.images.store import Dataset
-from milan_core.networks.catalog import extended
 from milan_core.networks.zoo import load_network
 from milan_core.report.files import NetworkFiles, ReportFiles
 from milan_core.report.options import ReportNetwork, ReportRun
@@ -120,37 +116,9 @@ def _set_units(arguments: argparse.Namespace, out: Path) -> SetUnits:
     return SetUnits(annotations, images, every=not arguments.count, scratch=out)
 
 
-def _dataset(arguments: argparse.Namespace, size: int, out: Path) -> Dataset:
-    if arguments.images is None:
-        raise UserError("--images: give the folder of images that the network is shown")
-    images = Folder(options=FolderOptions(path=str(arguments.images), size=size))
-    return images.build("images", out / "dataset", {}, arguments.threads)
-
-
 def _mined_units(arguments: argparse.Namespace, out: Path) -> ExemplarUnits:
     """The units of a network with their exemplars, which are kept."""
-    entry = extended(network_spec(arguments))
-    loaded = load_network(entry)
-    dataset = _dataset(arguments, loaded.input.size or 224, out)
-    exemplars = mine(
-        loaded.module,
-        dataset,
-        loaded.layers,
-        k=arguments.k,
-        quantile=arguments.quantile,
-        device=arguments.device,
-        input=loaded.input,
-        post_relu=loaded.post_relu,
-        layout=loaded.layout,
-        batch_size=int(entry.get("batch_size", 64)),
-        dtype=str(entry.get("dtype", "float32")),
-        compiled=bool(entry.get("compile", False)),
-        threads=arguments.threads,
-        require_k=True,
-        progress=sys.stderr.isatty(),
-        name=arguments.model,
-    )
-    exemplars.save(out / "exemplars.safetensors")
+    exemplars, dataset = mine_own(arguments, out)
     return ExemplarUnits(exemplars, dataset.images)
 
 
@@ -158,9 +126,9 @@ def _network_units(
     arguments: argparse.Namespace, describer: Describer, compute: Compute, out: Path
 ) -> NetworkUnits:
     """The units of a network with their activations on all images."""
-    entry = extended(network_spec(arguments))
-    loaded = load_network(entry)
-    dataset = _dataset(arguments, loaded.input.size or 224, out)
+    network = require_layers(own_network(arguments))
+    loaded = load_network(network)
+    dataset = own_images(arguments, loaded, out)
     concepts = None
     if arguments.concepts is not None and arguments.concepts.is_dir():
         source = ConceptsOptions(source="folder", path=str(arguments.concepts))
@@ -169,7 +137,7 @@ def _network_units(
         concepts = ConceptMasks.load(arguments.concepts)
     return NetworkUnits(
         *(loaded, dataset, concepts, describer.quantiles, out),
-        batch_size=int(entry.get("batch_size", 64)),
+        batch_size=network.batch_size,
         compute=compute,
     )
 

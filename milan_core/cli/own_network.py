@@ -7,7 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError, first_line
-from milan_core.networks.catalog import network_names
+from milan_core.core.options import parse
+from milan_core.networks.catalog import extended, network_names
+from milan_core.networks.options import Entry, NetworkSpec
+
+MODEL = "network: a factory as in model_zoo, a built-in name, or @FILE: an entry of model_zoo"
+
+
+def add_network(parser: Any) -> None:
+    """Arguments that are laid over the entry of the network that --model names."""
+    parser.add_argument("--weights", help="safetensors or state dict of the network")
+    parser.add_argument(
+        "--layers", nargs="+", metavar="GLOB", help="needed, unless the entry of @FILE has them"
+    )
+    parser.add_argument(
+        "--trust", action="store_true", help="torchscript, export: run the code inside the file"
+    )
+    parser.add_argument(
+        "--size", type=int, help="side of the network's input; default: its entry's, or 224"
+    )
+    parser.add_argument("--mean", type=float, nargs=3, help="default: its entry's, or ImageNet's")
+    parser.add_argument("--std", type=float, nargs=3, help="default: its entry's, or ImageNet's")
 
 
 def entry_file(model: str) -> Path | None:
@@ -15,57 +35,58 @@ def entry_file(model: str) -> Path | None:
     return Path(model[1:]) if model.startswith("@") else None
 
 
-def network_spec(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The entry of the network, with what the command line says laid over it.
-
-    `arguments` has model, weights, layers, size, mean, std and trust; those that are None or empty
-    leave the entry as it is.
-    """
-    spec = _entry(arguments.model)
+def own_network(arguments: argparse.Namespace) -> NetworkSpec:
+    """The network of --model, with the given arguments of `add_network` laid over its entry."""
+    entry = _entry(arguments.model)
     if arguments.layers:
-        spec["layers"] = list(arguments.layers)
+        entry["layers"] = list(arguments.layers)
     if arguments.trust:
-        spec["trust"] = True
+        entry["trust"] = True
     given = {key: getattr(arguments, key) for key in ("size", "mean", "std")}
     view = {key: value for key, value in given.items() if value is not None}
     if view:
-        spec["input"] = {**spec.get("input", {}), **view}
+        entry["input"] = {**entry.get("input", {}), **view}
     if arguments.weights:
-        kept = {"path": arguments.weights, "sha256": None}
-        named = "extends" in spec and "weights" not in spec
-        spec["weights"] = kept if named else {**_reading(spec), "source": "file", **kept}
-    if not spec.get("layers") and not spec.get("directions") and "extends" not in spec:
-        raise UserError("--layers: name the layers to describe; `milan models inspect` lists them")
-    return spec
+        weights = {"path": arguments.weights, "sha256": None}
+        built_in = "extends" in entry and "weights" not in entry
+        entry["weights"] = weights if built_in else {**_reading(entry), "source": "file", **weights}
+    return parse(Entry, extended(entry), "--model")
+
+
+def require_layers(network: NetworkSpec) -> NetworkSpec:
+    """The network, when it names layers or directions."""
+    if not network.layers and not network.directions:
+        raise UserError(
+            "--layers: name the layers to describe; `milan networks inspect` lists them"
+        )
+    return network
 
 
 def _entry(model: str) -> dict[str, Any]:
     if path := entry_file(model):
         return _read_entry(path)
-    if model in network_names():
-        return {"extends": model}
-    return {"factory": model, "weights": {"source": "factory"}, "input": {"size": 224}}
+    return {"extends": model} if model in network_names() else {"factory": model}
 
 
-def _reading(spec: dict[str, Any]) -> dict[str, Any]:
+def _reading(entry: dict[str, Any]) -> dict[str, Any]:
     """How stored tensors get their names: kept when another file is named."""
-    weights = spec.get("weights") or {}
+    weights = entry.get("weights") or {}
     return {key: weights[key] for key in ("keys", "drop", "match", "convert") if key in weights}
 
 
 def _read_entry(path: Path) -> dict[str, Any]:
-    """An entry, bare or under its name, as `milan models inspect` prints it."""
+    """An entry, bare or under its name, as `milan networks inspect` prints it."""
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"--model: cannot read {path}: {first_line(error)}") from None
-    if isinstance(found, dict) and len(found) == 1 and not {"factory", "extends"} & set(found):
-        found = next(iter(found.values()))
-    if not isinstance(found, dict) or not {"factory", "extends"} & set(found):
+    if isinstance(entry, dict) and len(entry) == 1 and not {"factory", "extends"} & set(entry):
+        entry = next(iter(entry.values()))
+    if not isinstance(entry, dict) or not {"factory", "extends"} & set(entry):
         raise UserError(
             f"--model: {path} holds no entry of model_zoo; expected a mapping with `factory` or "
-            "`extends`, as `milan models inspect` prints it"
+            "`extends`, as `milan networks inspect` prints it"
         )
-    return found
+    return entry

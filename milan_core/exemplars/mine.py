@@ -108,9 +108,7 @@ def mine_dataset(
 ) -> ExemplarSet:
     """Mine the layers of a loaded network over a data set; refuses one with fewer than k images."""
     if len(dataset) < options.k:
-        msg = (
-            f"fewer images than k: the data set has {len(dataset)}, and k is {options.k}; lower k"
-        )
+        msg = f"fewer images than k: the data set has {len(dataset)}, and k is {options.k}; lower k"
         raise UserError(msg)
     source = open_source(dataset, network.input)
     return mine_source(network, source, options, run, shard=shard, seed=seed, name=name)

@@ -13,14 +13,32 @@ Slots without an image (fewer images than k) have id -1, activation -inf, and bl
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from milan_core import ops
-from milan_core.core.errors import UserError
-from milan_core.core.files import atomic_path, map_new, read_npy, write_npy, write_text
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.core.files import atomic_path, map_new, write_npy, write_text
+
+
+class WholeSet(Protocol):
+    """What is written of exemplars (`milan_core.exemplars.store.ExemplarSet` has it)."""
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers."""
+
+    def ids(self, layer: str) -> np.ndarray:
+        """int64 [U, k]."""
+
+    def activations(self, layer: str) -> np.ndarray:
+        """float32 [U, k]."""
+
+    def levels(self, layer: str) -> np.ndarray:
+        """float32 [U]."""
+
+    def packed_masks(self, layer: str, size: int) -> np.ndarray:
+        """uint8 [U, k, size, ceil(size / 8)]."""
 
 
 def export_legacy(exemplars: WholeSet, images: Any, folder: Path | str, size: int = 224) -> None:

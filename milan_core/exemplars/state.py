@@ -153,7 +153,9 @@ def merge_states(states: Sequence[MiningState]) -> MiningState:
         raise UserError(msg)
     layers = _joined([state.layers for state in states])
     samples = _joined([state.samples for state in states])
-    return MiningState(first.header.model_copy(update={"have": tuple(sorted(have))}), layers, samples)
+    return MiningState(
+        first.header.model_copy(update={"have": tuple(sorted(have))}), layers, samples
+    )
 
 
 def _joined(shards: Sequence[dict[str, ScanState]]) -> dict[str, ScanState]:

@@ -8,16 +8,17 @@ x' = (x - center) / scale, f = ReLU(E x' + b) and x' ~ D^T f, the loss is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import save_tensors
+from milan_core.core.options import Section
 from milan_core.core.seeding import generator, torch_generator
 from milan_core.networks.inputs import prepare
 from milan_core.networks.trace import Trace
@@ -27,29 +28,24 @@ DICTIONARY_KIND = "milan-dictionary"
 _BATCH = 64  # images in a forward pass
 
 
-@dataclass(frozen=True)
-class DictionarySettings:
-    """Settings of `train_dictionary`; a position is one cell of the layer's map in one image."""
+class DictionaryOptions(Section):
+    """Options of `train_dictionary`; a position is one cell of the layer's map in one image."""
 
-    units: int = 256
-    sparsity: float = 1.0
-    steps: int = 3000
-    batch_size: int = 1024
-    learning_rate: float = 1e-3
-    positions: int = 200_000  # at most so many are kept, drawn evenly over the images
-
-    def __post_init__(self) -> None:
-        for name in ("units", "steps", "batch_size", "positions", "learning_rate"):
-            if getattr(self, name) <= 0:
-                msg = f"dictionary: {name} is {getattr(self, name)}; it must be positive"
-                raise UserError(msg)
+    units: int = Field(256, gt=0, description="Directions of the dictionary")
+    sparsity: float = Field(1.0, description="Weight of the sum of the codes in the loss")
+    steps: int = Field(3000, gt=0, description="Steps of Adam")
+    batch_size: int = Field(1024, gt=0, description="Positions in a step")
+    learning_rate: float = Field(1e-3, gt=0, description="Learning rate of Adam")
+    positions: int = Field(
+        200_000, gt=0, description="Most positions to keep, drawn evenly over the images"
+    )
 
 
 def train_dictionary(
     network: LoadedModel,
     images: np.ndarray,
     layer: str,
-    settings: DictionarySettings,
+    options: DictionaryOptions,
     seed: int,
     path: Path | str,
 ) -> dict[str, float]:
@@ -60,11 +56,11 @@ def train_dictionary(
         that are on at a position; dead: directions that are never on.
 
     """
-    rows = collect_positions(network, images, layer, settings.positions, seed)
+    rows = collect_positions(network, images, layer, options.positions, seed)
     center = rows.mean(0)
     scale = float((rows - center).pow(2).mean().sqrt()) or 1.0
     rows = (rows - center) / scale
-    encoder, bias, decoder = _train(rows, settings, seed)
+    encoder, bias, decoder = _train(rows, options, seed)
     facts = _facts(rows, encoder, bias, decoder)
     arrays = {
         "encoder": (encoder / scale).numpy(),
@@ -104,22 +100,22 @@ def collect_positions(
 
 
 def _train(
-    rows: torch.Tensor, settings: DictionarySettings, seed: int
+    rows: torch.Tensor, options: DictionaryOptions, seed: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Encoder (U, C), bias (U,) and decoder (U, C) with directions of length 1."""
     random = torch_generator(seed, "dictionary")
-    start = torch.randn(settings.units, rows.shape[1], generator=random)
+    start = torch.randn(options.units, rows.shape[1], generator=random)
     start = nn.functional.normalize(start, dim=1)
     decoder = nn.Parameter(start.clone())
     encoder = nn.Parameter(start.clone())
-    bias = nn.Parameter(torch.zeros(settings.units))
-    optimizer = torch.optim.Adam([encoder, bias, decoder], lr=settings.learning_rate)
-    for _ in range(settings.steps):
-        chosen = torch.randint(len(rows), (settings.batch_size,), generator=random)
+    bias = nn.Parameter(torch.zeros(options.units))
+    optimizer = torch.optim.Adam([encoder, bias, decoder], lr=options.learning_rate)
+    for _ in range(options.steps):
+        chosen = torch.randint(len(rows), (options.batch_size,), generator=random)
         batch = rows[chosen]
         codes = torch.relu(batch @ encoder.T + bias)
         error = (batch - codes @ decoder).pow(2).sum(1).mean()
-        loss = error + settings.sparsity * codes.sum(1).mean()
+        loss = error + options.sparsity * codes.sum(1).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,4 +1,4 @@
-"""The built-in networks as a table: what `milan models list` prints and docs/models.md shows."""
+"""The built-in networks as a table: what `milan networks list` prints and docs/models.md shows."""
 
 from __future__ import annotations
 

@@ -123,3 +123,10 @@ class Network(NetworkSpec):
 
     name: str = Field("", description="Name in the catalogue")
     weights: LoadableWeights = Field(FactoryWeights(), description="Weights to load")
+
+
+class Entry(NetworkSpec):
+    """An entry as people give it to commands and in Python; what only a run needs may be there."""
+
+    name: str = Field("", description="Name, not used")
+    dataset: str = Field("", description="Probe data set, not used")

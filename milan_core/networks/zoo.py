@@ -33,7 +33,7 @@ from milan_core.networks.catalog import extended, network_entry
 from milan_core.networks.directions import attach_directions
 from milan_core.networks.factories import build
 from milan_core.networks.layouts import Layout
-from milan_core.networks.options import InputSpec, NetworkSpec
+from milan_core.networks.options import Entry, InputSpec, NetworkSpec
 from milan_core.networks.trace import resolve_layers
 from milan_core.networks.weight_options import (
     DownloadWeights,
@@ -45,13 +45,6 @@ from milan_core.networks.weight_options import (
 from milan_core.networks.weights import load_weights
 
 WEIGHTS_FOLDER = Path("resources/weights")
-
-
-class Entry(NetworkSpec):
-    """An entry as people write it; what only a run needs may stand in it."""
-
-    name: str = ""
-    dataset: str = ""
 
 
 @dataclass(frozen=True)

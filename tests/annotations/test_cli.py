@@ -10,8 +10,8 @@ from PIL import Image
 
 from milan_core.annotations.released import open_set
 from milan_core.cli import main
-from milan_core.core import stages as sources
 from milan_core.core.options import Section
+from milan_core.core.step import PACKAGE
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.images.store import finish_folder, new_array
 
@@ -136,7 +136,7 @@ def test_every_verb_shows_an_example(capsys):
 
 
 def test_annotations_need_no_torch():
-    folder = sources.PACKAGE / "annotations"
+    folder = PACKAGE / "annotations"
     names = ", ".join(f"milan_core.annotations.{path.stem}" for path in folder.glob("[a-z]*.py"))
     code = f"import sys, {names}; sys.exit('torch' in sys.modules or 'spacy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

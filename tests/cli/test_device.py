@@ -27,7 +27,7 @@ COMMANDS = dict(verbs(build_parser()))
 
 
 def test_every_command_that_runs_networks_is_here():
-    assert {"describe", "exemplars scan"} <= set(COMMANDS)
+    assert {"describe", "mine", "networks inspect", "networks dictionary"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -37,17 +37,8 @@ def test_it_is_refused_before_anything_is_read(name):
 
 
 def test_the_user_sees_one_line_and_exit_code_2(tmp_path, capfd):
-    arguments = [
-        "--model",
-        "{}",
-        "--dataset",
-        "d",
-        "--device",
-        "cuda",
-        "--out",
-        str(tmp_path / "x"),
-    ]
-    assert main(["exemplars", "scan", *arguments]) == 2
+    arguments = ["--model", "a:b", "--images", "d", "--device", "cuda"]
+    assert main(["mine", *arguments, "--out", str(tmp_path / "x")]) == 2
     shown = capfd.readouterr()
     assert shown.out == ""
     assert shown.err.count("\n") == 1

@@ -16,11 +16,12 @@ from released import write_container
 
 from milan_core.captioner.features.published import encoder_spec
 from milan_core.cli import main
-from milan_core.cli.own_network import network_spec
+from milan_core.cli.own_network import own_network, require_layers
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
 from milan_core.describers.labels import FORM
 from milan_core.networks.inspect_entry import describe_layers
+from milan_core.networks.options import Entry, InputSpec
 from milan_core.networks.zoo import build
 
 GOLDEN = TESTS / "data/golden/decoder/decoder.pth"
@@ -84,7 +85,7 @@ def test_one_network_in_every_form(own, tmp_path, capsys):
 def spec(model, **changes):
     names = ("weights", "layers", "size", "mean", "std")
     values = {**dict.fromkeys(names), "trust": False, **changes}
-    return network_spec(argparse.Namespace(model=model, **values))
+    return own_network(argparse.Namespace(model=model, **values))
 
 
 def test_the_command_line_is_laid_over_the_entry(tmp_path):
@@ -95,23 +96,21 @@ def test_the_command_line_is_laid_over_the_entry(tmp_path):
         "weights": {"source": "file", "path": "old.pt", "keys": {"^a": "b"}},
     }  # fmt: skip
     path.write_text(json.dumps(entry))
-    assert spec(f"@{path}") == entry
+    given = spec(f"@{path}")
+    assert given == Entry.model_validate(entry)
     changed = spec(f"@{path}", size=32, weights="new.pt", layers=["y"], trust=True)
-    assert changed["input"] == {"size": 32, "mean": [0.5] * 3}
-    assert changed["weights"]["path"] == "new.pt"
-    assert changed["weights"]["keys"] == {"^a": "b"}
-    assert (changed["layers"], changed["trust"]) == (["y"], True)
-    assert changed["tokens"] == entry["tokens"]
-    assert spec("vgg11_imagenet", weights="w.pth") == {
-        "extends": "vgg11_imagenet",
-        "weights": {"path": "w.pth", "sha256": None},
-    }
-    assert spec("a:b", layers=["x"])["input"] == {"size": 224}
+    assert changed.input == InputSpec(size=32, mean=(0.5, 0.5, 0.5))
+    assert (changed.weights.path, changed.weights.keys) == ("new.pt", {"^a": "b"})
+    assert (changed.layers, changed.trust) == (["y"], True)
+    assert changed.tokens == given.tokens
+    built_in = spec("vgg11_imagenet", weights="w.pth").weights
+    assert (built_in.source, built_in.path, built_in.sha256) == ("download", "w.pth", None)
+    assert spec("a:b", layers=["x"]).input.size == 224
 
 
 def test_mistakes_are_sentences(tmp_path):
     with pytest.raises(UserError, match="--layers: name the layers"):
-        spec("a:b")
+        require_layers(spec("a:b"))
     with pytest.raises(UserError, match=r"cannot read nowhere\.yaml"):
         spec("@nowhere.yaml")
     path = tmp_path / "net.yaml"

@@ -10,11 +10,13 @@ from torch.utils.data import DataLoader, TensorDataset
 import milan_core as milan
 from milan_core.core.errors import UserError
 from milan_core.exemplars import sources
-from milan_core.exemplars.mine import mine
+from milan_core.exemplars.mine import mine, mine_dataset
+from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.networks import options
 from milan_core.networks.inputs import prepare
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
+from milan_core.networks.zoo import LoadedModel
 
 SPEC = InputSpec(size=None, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 BYTES = np.random.default_rng(0).integers(0, 256, (50, 16, 16, 3), dtype=np.uint8)
@@ -157,8 +159,13 @@ def test_fewer_images_than_k(tmp_path):
         assert (result.ids(name)[:, :3] >= 0).all()
         assert not result.masks(name, 16, levels=-1e9)[:, 3:].any()
     result.export_legacy(tmp_path, BYTES, size=16)
-    with pytest.raises(UserError, match="fewer images than k: the dataset has 3, and k is 5"):
-        mine(net(), IMAGES[:3], LAYERS, k=5, require_k=True)
+
+
+def test_a_run_refuses_fewer_images_than_k(tmp_path):
+    dataset = build_dataset("few", {"kind": "shapes", "count": 3}, {}, tmp_path, 0)
+    network = LoadedModel(net(), SPEC, LAYERS, [])
+    with pytest.raises(UserError, match="fewer images than k: the data set has 3, and k is 5"):
+        mine_dataset(network, dataset, MiningOptions(k=5), MiningRun())
 
 
 class Tokens(nn.Module):
@@ -204,6 +211,9 @@ def test_post_relu_levels():
         ({"images": DataLoader(TensorDataset(IMAGES), shuffle=True)}, "shuffles"),
         ({"images": DataLoader(TensorDataset(IMAGES), 16, drop_last=True)}, "gave 48 images"),
         ({"shard": (3, 3)}, "expected \\(i, n\\)"),
+        ({"k": 0}, "mine: k: input should be greater than or equal to 1, got 0"),
+        ({"quantile": 1.0}, "mine: quantile: input should be less than 1, got 1.0"),
+        ({"modes": "top"}, "mine: modes: unknown key; did you mean mode"),
     ],
 )
 def test_mistakes_get_a_sentence(change, sentence):

@@ -7,7 +7,7 @@ from torch import nn
 
 from exemplars.test_mine import BYTES, SPEC, net
 from milan_core.exemplars.mine import mine
-from milan_core.exemplars.options import Exemplars
+from milan_core.exemplars.options import ExemplarsSpec
 
 
 class Changed(nn.Module):
@@ -23,7 +23,7 @@ class Changed(nn.Module):
 
 @pytest.mark.parametrize(("mode", "change"), [("bottom", torch.neg), ("magnitude", torch.abs)])
 def test_a_mode_is_the_top_of_changed_activations(mode, change):
-    section = Exemplars(mode=mode, k=4, quantile=0.9, sample=20, bands=2)
+    section = ExemplarsSpec(mode=mode, k=4, quantile=0.9, sample=20, bands=2)
     options = section.model_dump(exclude={"shards"})  # what the rule hands to the command
     found = mine(net(), BYTES, "0", input=SPEC, **options)
     plain = nn.Sequential(net()[0], Changed(change))
@@ -37,4 +37,4 @@ def test_a_mode_is_the_top_of_changed_activations(mode, change):
 
 def test_an_unknown_mode_is_refused():
     with pytest.raises(ValueError, match=r"top.*bottom.*magnitude"):
-        Exemplars(mode="middle")
+        ExemplarsSpec(mode="middle")

@@ -85,7 +85,10 @@ def test_exact_levels_are_order_statistics():
     for layer in LAYERS:
         np.testing.assert_allclose(binned.levels(layer), exact.levels(layer), rtol=2**-10)
         assert (binned.ids(layer) == exact.ids(layer)).all()
-    with pytest.raises(UserError, match="unknown levels 'approximate'"):
+    with pytest.raises(
+        UserError,
+        match=r"mine: levels: input should be .*, got 'approximate'",
+    ):
         mine(net(), BYTES, LAYERS, **OPTIONS, levels="approximate")
 
 
@@ -102,5 +105,5 @@ def test_bfloat16_changes_the_activations_and_not_the_network():
     maps = half.layer("0").maps
     assert (maps == torch.from_numpy(maps).bfloat16().float().numpy()).all()
     np.testing.assert_allclose(half.activations("0"), full.activations("0"), rtol=0.05)
-    with pytest.raises(UserError, match="unknown dtype 'float8'"):
+    with pytest.raises(UserError, match=r"mine: dtype: input should be .*, got 'float8'"):
         mine(model, BYTES, LAYERS, **OPTIONS, dtype="float8")

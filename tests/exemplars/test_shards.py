@@ -11,7 +11,8 @@ from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
-from milan_core.exemplars.published_layout import export_legacy, import_legacy
+from milan_core.exemplars.published_import import import_legacy
+from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.state import MiningState, merge_shards
 from milan_core.exemplars.store import load_exemplars, merge
 

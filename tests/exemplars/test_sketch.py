@@ -7,7 +7,7 @@ import torch
 from exemplars.test_mine import BYTES, SPEC, net
 from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
-from milan_core.exemplars.options import Exemplars
+from milan_core.exemplars.options import ExemplarsSpec
 from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.store import load_exemplars, merge
 
@@ -88,4 +88,4 @@ def test_shards_are_refused():
     with pytest.raises(UserError, match="reads the images in order"):
         mine(net(), BYTES, LAYERS, k=3, input=SPEC, levels="sketch", shard=(0, 2))
     with pytest.raises(ValueError, match="shards must be 1, not 2"):
-        Exemplars(levels="sketch", shards=2)
+        ExemplarsSpec(levels="sketch", shards=2)

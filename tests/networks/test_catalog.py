@@ -205,7 +205,7 @@ def test_random_weights_are_the_same_in_every_process():
 
 
 def test_table_of_the_documentation(root):
-    """docs/models.md shows what `milan models list --shapes` prints."""
+    """docs/models.md shows what `milan networks list --shapes` prints."""
     assert table(shapes) in (root / "docs/models.md").read_text(), (
-        "run `milan models list --shapes`"
+        "run `milan networks list --shapes`"
     )

@@ -10,7 +10,8 @@ from typing import Any
 from milan_core.annotations.export import export_set, share_images, zip_set
 from milan_core.annotations.records import Annotation
 from milan_core.core.seeding import generator
-from milan_core.exemplars.mine import mine
+from milan_core.exemplars.mine import mine_dataset
+from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
 from milan_core.networks.zoo import load_network
@@ -44,19 +45,9 @@ def write_set(
     `model` is an entry of `model_zoo` with the path of its weights, `shown` says what the pictures
     of `dataset` show, by their file names (nothing is known of images that a generator drew).
     """
-    network = load_network(model)
-    found = mine(
-        network.module,
-        dataset,
-        network.layers,
-        k=k,
-        batch_size=int(model.get("batch_size", 32)),
-        input=network.input,
-        post_relu=network.post_relu,
-        layout=network.layout,
-        require_k=True,
-        name=key,
-    )
+    run = MiningRun(batch_size=int(model.get("batch_size", 32)))
+    options = MiningOptions(k=k, sample=0)
+    found = mine_dataset(load_network(model), dataset, options, run, name=key)
     whole = share_images(key, classes=dataset.classes)
     rows = _annotations(found, [shown.get(name.rpartition("/")[2]) for name in dataset.names], seed)
     archive.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,6 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
-from milan_core.core.stages import code_version
 from milan_core.core.step import command
 from milan_core.networks import plan as network_plan
 from milan_core.plan import splits as splits_plan

@@ -1,4 +1,4 @@
-"""`milan models`: look inside a network."""
+"""`milan networks`: list the built-in networks, look inside one, train a dictionary of one."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import add_compute, folder_of, json_value, stage, start_torch, verb
-from milan_core.core.errors import UserError
+from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
+from milan_core.cli.own_network import MODEL, add_network, own_network
 
 
 def register(subparsers: Any) -> None:
-    """Add the stage."""
-    verbs = stage(subparsers, "models", "networks")
+    """Add the command."""
+    verbs = stage(subparsers, "networks", "networks: list the built-in ones, inspect any")
+    parser = verb(
+        verbs,
+        "list",
+        "print the built-in networks",
+        "milan networks list --shapes",
+        _list,
+    )
+    parser.add_argument(
+        "--shapes", action="store_true", help="with units and map sides (takes half a minute)"
+    )
     parser = verb(
         verbs,
         "inspect",
         "print the layers of a network with their shapes and a config entry",
-        "milan models inspect --factory my_net.py:build --size 64",
+        "milan networks inspect --factory my_net.py:build --size 64",
         _inspect,
     )
     parser.add_argument(
@@ -29,29 +39,30 @@ def register(subparsers: Any) -> None:
         "--trust", action="store_true", help="torchscript, export: run the code inside the file"
     )
     add_compute(parser)
-    parser = verb(verbs, "list", "print the built-in networks", "milan models list --shapes", _list)
-    parser.add_argument(
-        "--shapes", action="store_true", help="with units and map sides (takes half a minute)"
-    )
-    _register_dictionary(verbs)
-
-
-def _register_dictionary(verbs: Any) -> None:
     parser = verb(
         verbs,
         "dictionary",
         "train a sparse autoencoder of one layer: directions that can be described as units",
-        "milan models dictionary --model @model.json --layer blocks.4 --dataset DIR"
+        "milan networks dictionary --model @model.json --layer blocks.4 --dataset DIR"
         " --out sae.safetensors",
         _dictionary,
     )
-    parser.add_argument("--model", type=json_value, required=True, help="entry of model_zoo")
+    parser.add_argument("--model", metavar="FACTORY", required=True, help=MODEL)
+    add_network(parser)
     parser.add_argument("--layer", required=True)
-    parser.add_argument("--dataset", type=Path, required=True)
-    parser.add_argument("--settings", type=json_value, default={}, help="units, sparsity, steps...")
+    parser.add_argument("--dataset", type=Path, required=True, help="folder of a built data set")
+    parser.add_argument(
+        "--options", type=json_value, default={}, help="JSON: units, sparsity, steps..."
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     add_compute(parser)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    from milan_core.networks.listing import layer_shapes, table
+
+    print(table(layer_shapes if arguments.shapes else None))
 
 
 def _inspect(arguments: argparse.Namespace) -> None:
@@ -64,28 +75,19 @@ def _inspect(arguments: argparse.Namespace) -> None:
     print(text)
 
 
-def _list(arguments: argparse.Namespace) -> None:
-    from milan_core.networks.listing import layer_shapes, table
-
-    print(table(layer_shapes if arguments.shapes else None))
-
-
 def _dictionary(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
+    from milan_core.core.options import parse
     from milan_core.images.store import open_dataset
-    from milan_core.networks.dictionary import DictionarySettings, train_dictionary
+    from milan_core.networks.dictionary import DictionaryOptions, train_dictionary
     from milan_core.networks.zoo import load_network
 
-    try:
-        settings = DictionarySettings(**arguments.settings)
-    except TypeError as error:
-        message = f"dictionary settings {arguments.settings}: {error}"
-        raise UserError(message) from None
+    options = parse(DictionaryOptions, arguments.options, "--options")
     facts = train_dictionary(
-        load_network(arguments.model),
-        open_dataset(folder_of(arguments.dataset)).images,
+        load_network(own_network(arguments)),
+        open_dataset(arguments.dataset).images,
         arguments.layer,
-        settings,
+        options,
         arguments.seed,
         arguments.out,
     )

@@ -1,0 +1,144 @@
+"""`milan mine`: exemplars of a network of your own, without a configuration file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from milan_core.cli.common import add_compute, start_torch
+from milan_core.cli.own_network import (
+    MODEL,
+    add_network,
+    entry_file,
+    own_network,
+    require_layers,
+)
+from milan_core.core.errors import UserError
+from milan_core.exemplars.options import MiningOptions
+
+if TYPE_CHECKING:
+    from milan_core.exemplars.store import ExemplarSet
+    from milan_core.images.store import Dataset
+    from milan_core.networks.zoo import LoadedModel
+
+EXAMPLE = (
+    "milan mine --model my_net.py:build --weights w.pt --images pics --layers 'conv*'"
+    " --out my_net\n"
+    "  milan mine export --exemplars my_net/exemplars.safetensors --dataset my_net/dataset"
+    " --out published"
+)
+DEFAULTS = MiningOptions()
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    summary = "exemplars of one network: the images and regions that activate each unit most"
+    parser = subparsers.add_parser(
+        "mine",
+        help=summary,
+        description=summary,
+        epilog=f"example:\n  {EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", metavar="FACTORY", help=MODEL)
+    parser.add_argument("--images", type=Path, help="folder of images")
+    add_network(parser)
+    add_mining(parser)
+    parser.add_argument("--out", type=Path, help="folder; gets exemplars.safetensors")
+    add_compute(parser)
+    parser.set_defaults(run=_mine)
+    _register_export(parser)
+
+
+def add_mining(parser: Any) -> None:
+    """Arguments of mining."""
+    parser.add_argument("--k", type=int, default=DEFAULTS.k, help="exemplars a unit")
+    parser.add_argument(
+        "--quantile",
+        type=float,
+        default=DEFAULTS.quantile,
+        help="of the unit's own activations: the level of its masks",
+    )
+
+
+def _register_export(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", metavar="[export]")
+    summary = "write the published per-layer files: images.npy, masks.npy, ids.csv, ..."
+    export = verbs.add_parser("export", help=summary, description=summary)
+    export.add_argument("--exemplars", type=Path, required=True)
+    export.add_argument("--dataset", type=Path, required=True, help="folder of the probe images")
+    export.add_argument("--size", type=int, default=224, help="side of images and masks")
+    export.add_argument("--out", type=Path, required=True)
+    export.set_defaults(run=_export)
+
+
+def _mine(arguments: argparse.Namespace) -> None:
+    start_torch(arguments)
+    from milan_core.core import provenance
+    from milan_core.core.folders import new_folder
+    from milan_core.core.identity import step_code
+
+    if missing := [name for name in ("model", "images", "out") if not getattr(arguments, name)]:
+        flags = " and ".join(f"--{name}" for name in missing)
+        raise UserError(f"milan mine needs {flags}; milan mine --help shows an example")
+    options = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in vars(arguments).items()
+        if key not in ("run", "log", "command", "verb")
+    }
+    inputs = [*filter(None, [entry_file(arguments.model)])]
+    code = step_code("exemplars.mine:mine_dataset")
+    with (
+        new_folder(arguments.out) as out,
+        provenance.step("mine", out, inputs=inputs, options=options, code=code),
+    ):
+        mine_own(arguments, out)
+    print(f"exemplars: {arguments.out / 'exemplars.safetensors'}")
+
+
+def mine_own(arguments: argparse.Namespace, out: Path) -> tuple[ExemplarSet, Dataset]:
+    """Mine the network of a command line over a folder of images, and write both into `out`.
+
+    `arguments` has those of `add_network`, `add_mining` and `add_compute`, model and images.
+    """
+    from milan_core.core.options import narrowed, parse
+    from milan_core.exemplars.mine import mine_dataset
+    from milan_core.exemplars.options import MiningRun
+    from milan_core.networks.options import RunOptions
+    from milan_core.networks.zoo import load_network
+
+    given = {"k": arguments.k, "quantile": arguments.quantile, "sample": 0}
+    options = parse(MiningOptions, given, "milan mine")
+    network = require_layers(own_network(arguments))
+    loaded = load_network(network)
+    run = MiningRun(
+        **narrowed(network, RunOptions).model_dump(),
+        device=arguments.device,
+        threads=arguments.threads,
+        progress=sys.stderr.isatty(),
+    )
+    dataset = own_images(arguments, loaded, out)
+    exemplars = mine_dataset(loaded, dataset, options, run, name=arguments.model)
+    exemplars.save(out / "exemplars.safetensors")
+    return exemplars, dataset
+
+
+def own_images(arguments: argparse.Namespace, network: LoadedModel, out: Path) -> Dataset:
+    """The images of --images at the size of the network's input, built in `out`."""
+    from milan_core.images.kinds.folder import Folder, FolderOptions
+
+    if arguments.images is None:
+        raise UserError("--images: give the folder of images that the network is shown")
+    size = network.input.size or 224
+    images = Folder(options=FolderOptions(path=str(arguments.images), size=size))
+    return images.build("images", out / "dataset", {}, arguments.threads)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from milan_core.exemplars.store import load_exemplars
+    from milan_core.images.store import open_dataset
+
+    images = open_dataset(arguments.dataset).images
+    load_exemplars(arguments.exemplars).export_legacy(arguments.out, images, arguments.size)
