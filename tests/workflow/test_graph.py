@@ -17,14 +17,14 @@ def test_default_graph(checkout):
     # one split without each of the four and one within each of the six, four that learn from one
     # network, and `all`
     assert counts["exemplars_scan"] == counts["exemplars_merge"] == 6 + 1
-    assert counts["targets_train"] == 5 + 1
+    assert counts["networks_train"] == 5 + 1
     assert counts["captioner_train"] == 4 + 6 + 4 + 1
     assert counts["generalization_score"] == 4 + 6 + 8
     assert counts["features_encode"] == 2, "probe images are encoded once, not per network"
     counts = job_counts(snakemake(checkout, "-n").stdout)
     # the twins of the audit and the edited network come on top, with two sets of probe images
     assert counts["exemplars_scan"] == 7 + 3
-    assert counts["targets_train"] == 6 + 3
+    assert counts["networks_train"] == 6 + 3
     assert counts["features_encode"] == 2 + 2
     counts = job_counts(snakemake(checkout, "baselines", "-n").stdout)
     assert counts["describers_label"] == 4
@@ -66,7 +66,12 @@ def test_a_gpu_is_asked_of_the_jobs_and_not_of_the_plan(checkout):
     asked = [line for line in commands if "--device" in line]
     assert len(asked) > 20
     assert not [line for line in asked if "--device cuda" not in line]
-    for command in ("exemplars scan", "models train", "step captioner.train", "describers.units"):
+    for command in (
+        "exemplars scan",
+        "step networks.train",
+        "step captioner.train",
+        "describers.units",
+    ):
         assert [line for line in asked if command in line], command
 
 

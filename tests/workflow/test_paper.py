@@ -52,7 +52,7 @@ def test_data_sets_and_networks(counts):
     assert counts["images_build"] == 1 + 5 + 4 + 2 + 3
     # the encoder, DINO and one network of each pair: nothing fetches what is in place
     assert counts["fetch_weights"] == 1 + 1 + len(ARCHITECTURES)
-    assert counts["targets_train"] == 5, "four that read text and one that does not"
+    assert counts["networks_train"] == 5, "four that read text and one that does not"
     assert counts["features_encode_set"] == 7, "the sets of the group base, and the ViT's"
 
 
