@@ -1,4 +1,3 @@
-import json
 import re
 import sys
 from pathlib import Path
@@ -20,7 +19,6 @@ if repository_root() and repository_root() not in sys.path:
 from milan_core.annotations import plan as annotations_plan
 from milan_core.plan.checks import read_config
 from milan_core.core.errors import UserError
-from milan_core.core.files import canonical_json
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
 from milan_core.core.step import command
