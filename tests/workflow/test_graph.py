@@ -67,7 +67,7 @@ def test_a_gpu_is_asked_of_the_jobs_and_not_of_the_plan(checkout):
     assert len(asked) > 20
     assert not [line for line in asked if "--device cuda" not in line]
     for command in (
-        "exemplars scan",
+        "step exemplars.scan",
         "step networks.train",
         "step captioner.train",
         "describers.units",
