@@ -139,6 +139,26 @@ def test_editing_a_stage_reruns_it_and_what_follows(quick_run, source, first, un
     assert untouched not in counts
 
 
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("captioners/within_shapes_vit/seed0/vocabulary.json", "captioner_train"),
+        ("captioners/within_shapes_vit/seed0/units.csv", "captioner_train"),
+        ("captioners/all/seed0/weights.safetensors", "captioner_train"),
+        ("shapes_resnet/features/provenance.json", "features_pool"),
+        ("encoder/shapes_probe/level1.npy", "features_encode"),
+    ],
+)
+def test_a_lost_file_is_made_again(quick_run, file, rule):
+    path = quick_run / "results/quick" / file
+    aside = quick_run / path.name
+    path.rename(aside)
+    try:
+        assert job_counts(snakemake(quick_run, "-n", *QUICK).stdout)[rule] == 1
+    finally:
+        aside.rename(path)
+
+
 def test_forcing_a_rule_reruns_it_and_what_follows(quick_run):
     counts = job_counts(snakemake(quick_run, "-n", *QUICK, "-R", "describers_units").stdout)
     # two left out, four within, three pairs, and the networks of the audit and the editing
