@@ -24,7 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from milan_core.captioner.options import CaptionerSettings
 from milan_core.captioner.recurrence import HiddenWeights, attend, product, run_sequence
+
+_DEFAULT = CaptionerSettings()
 
 
 class Exemplars(NamedTuple):
@@ -52,10 +55,10 @@ class Decoder(nn.Module):
         feature_size: int,
         vocabulary_size: int,
         *,
-        embedding: int = 128,
-        hidden: int = 512,
-        attention: int | None = None,
-        dropout: float = 0.5,
+        embedding: int = _DEFAULT.embedding,
+        hidden: int = _DEFAULT.hidden,
+        attention: int | None = _DEFAULT.attention,
+        dropout: float = _DEFAULT.dropout,
     ) -> None:
         super().__init__()
         width = min(hidden, feature_size) if attention is None else attention

@@ -6,20 +6,20 @@ Shape symbols: N texts, T time steps, V vocabulary ids, L layers, H hidden width
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from milan_core.captioner.options import CaptionerSettings
 from milan_core.captioner.recurrence import lstm_cell
-
-if TYPE_CHECKING:
-    from milan_core.captioner.vocabulary import Tokenizer
+from milan_core.captioner.vocabulary import Tokenizer
 
 _CELLS_PER_CHUNK = 1 << 24
 """Numbers in the widest tensor of one scoring chunk; bounds memory."""
+
+_DEFAULT = CaptionerSettings()
 
 LanguageState = tuple[Tensor, Tensor]
 """LSTM states h and c, each [L, rows, H]."""
@@ -32,10 +32,10 @@ class LanguageModel(nn.Module):
         self,
         tokenizer: Tokenizer,
         *,
-        embedding: int = 128,
-        hidden: int = 512,
-        layers: int = 2,
-        dropout: float = 0.5,
+        embedding: int = _DEFAULT.lm_embedding,
+        hidden: int = _DEFAULT.lm_hidden,
+        layers: int = _DEFAULT.lm_layers,
+        dropout: float = _DEFAULT.dropout,
     ) -> None:
         super().__init__()
         self.tokenizer = tokenizer

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from milan_core.core.options import Name, Section, narrowed
+from milan_core.core.options import Name, Section, narrowed, parse
 from milan_core.networks.options import Network
 
 
@@ -58,7 +58,7 @@ class JobEncoder(EncoderOptions):
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> JobEncoder:
         """The encoder that a captioner's `config.json` names."""
-        return cls.model_validate({**record["spec"], **record.get("pooling", {})})
+        return parse(cls, {**record["spec"], **record.get("pooling", {})}, "encoder of a captioner")
 
 
 _RECORDED = {"name", "factory", "kwargs", "input", "layers", "post_relu", "batch_size"}
