@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from milan_core.captioner.checkpoint import load_captioner, save_captioner
-from milan_core.captioner.own_encoder import ENCODER_WEIGHTS, encoder_of
+from milan_core.captioner.encoder import ENCODER_WEIGHTS, encoder_of
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256
 

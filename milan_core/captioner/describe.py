@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from milan_core.captioner.descriptions import COLUMNS, Descriptions, description_rows
+from milan_core.captioner.encoder import encoder_of, exemplar_features
 from milan_core.captioner.features.encoder import Encoder
 from milan_core.captioner.options import DecodingOptions
-from milan_core.captioner.own_encoder import encoder_of, own_features
 from milan_core.captioner.reading import Recorded, decoding_of
 from milan_core.core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet
@@ -79,7 +79,7 @@ def decode_exemplars(
     pixels = mined_images(exemplars, images)
     encoder = encoder or encoder_of(captioner, device)
     layers = exemplars.layers if layer is None else [layer]
-    features = own_features(captioner, encoder, pixels, exemplars, layers)
+    features = exemplar_features(captioner, encoder, pixels, exemplars, layers)
     keys = [(name, unit) for name in layers for unit in range(exemplars.units[name])]
     return keys, decode(captioner, features, decoding_of(captioner, options))
 

@@ -10,10 +10,10 @@ import numpy as np
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.released import AnnotationSet
 from milan_core.captioner.captioner import Captioner
+from milan_core.captioner.encoder import encoder_of, exemplar_features
 from milan_core.captioner.features.annotated import encode_set
 from milan_core.captioner.features.encoder import Encoder
 from milan_core.captioner.features.store import FeatureTable
-from milan_core.captioner.own_encoder import encoder_of, own_features
 from milan_core.captioner.reading import check_encoder, pooling_of
 from milan_core.exemplars.store import ExemplarSet
 
@@ -46,7 +46,7 @@ class CaptionerReader:
         self, exemplars: ExemplarSet, images: np.ndarray, layers: list[str]
     ) -> np.ndarray:
         """Features (U, k, F) of mined exemplars, layers below each other."""
-        return own_features(self._captioner, self.encoder, images, exemplars, layers)
+        return exemplar_features(self._captioner, self.encoder, images, exemplars, layers)
 
     def of_set(
         self, annotations: AnnotationSet, images: SetImages, scratch: Path | None, *, every: bool

@@ -162,7 +162,7 @@ def test_beams_that_weigh_the_prior_word_by_word(files, tmp_path):
 def test_a_released_captioner_with_its_own_encoder(files, tmp_path):
     """Nothing that is trained here is read: features come from the published encoder."""
     import milan_core as milan
-    from milan_core.captioner.own_encoder import encoder_of
+    from milan_core.captioner.encoder import encoder_of
     from milan_core.networks.zoo import build
 
     torch.manual_seed(0)

@@ -17,8 +17,8 @@ from website import Step
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.released import open_set
 from milan_core.captioner.checkpoint import load_captioner
+from milan_core.captioner.encoder import encoder_of
 from milan_core.captioner.features.published import encoder_spec
-from milan_core.captioner.own_encoder import encoder_of
 from milan_core.images.fetch import catalog
 from milan_core.images.fetch.attempt import Patience
 from milan_core.images.fetch.published import published

@@ -114,7 +114,7 @@ def _check_digest(encoder: Encoder, meta: dict[str, Any], weights: Path | str | 
         raise UserError(message)
 
 
-def own_features(
+def exemplar_features(
     captioner: Recorded,
     encoder: Encoder,
     images: np.ndarray,
