@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.captioner.options import DecodingOptions
+from milan_core.captioner.options import CAPTIONER_FILES, DecodingOptions
 from milan_core.core.errors import UserError
 from milan_core.core.options import parse
 
@@ -79,9 +79,9 @@ def find_captioner(choice: str) -> Path:
         return Path(choice)
     released = released_folder()
     folders = [path.parent for path in released.glob("milan-*/config.json")]
-    for found in (folders, list(released.glob("milan-*.pth"))):
-        if found:
-            return min(found, key=lambda path: (path.stem != "milan-base", path.name))
+    for places in (folders, list(released.glob("milan-*.pth"))):
+        if places:
+            return min(places, key=lambda path: (path.stem != "milan-base", path.name))
     trained = sorted(TRAINED.glob("seed*/config.json"))
     if trained:
         return trained[0].parent
@@ -94,8 +94,6 @@ def find_captioner(choice: str) -> Path:
 
 
 def captioner_files(path: Path) -> list[Path]:
-    """What describes depends on: a published file, or the files of a captioner's folder."""
-    if path.suffix == ".json":
-        path = path.parent
-    names = ("config.json", "weights.safetensors", "units.csv")
-    return [path] if path.is_file() else [found for n in names if (found := path / n).is_file()]
+    """The files that descriptions depend on: a published file, or those of a captioner's folder."""
+    files = [path / name for name in CAPTIONER_FILES]
+    return [path] if path.is_file() else [file for file in files if file.is_file()]

@@ -56,7 +56,7 @@ def encode_set(
         message = f"{opened.folder}: layers have different numbers of exemplars"
         raise UserError(message)
     size = opened.layers[layers[0].name].size
-    options: dict[str, Any] = {"seed": seed}
+    record: dict[str, Any] = {"seed": seed}
     arrays: dict[str, np.ndarray] = {}
     if encoder.kind == "spatial":
         for masking in maskings:
@@ -66,7 +66,7 @@ def encode_set(
             ]
             arrays[masking] = np.concatenate(parts).astype(encoder.dtype)
     else:
-        options |= pooling.model_dump()
+        record |= pooling.model_dump()
         batches = encoder.batches(images, used_images(layers), BATCH)
         pooled = pool_images(
             *(batches, layers, size),
@@ -77,7 +77,7 @@ def encode_set(
             dtype=encoder.dtype,
         )
         arrays = {str(masking): array for masking, array in pooled.items()}
-    meta = {"encoder": encoder.hash, "dataset": set_fingerprint(opened), "pooling": options}
+    meta = {"encoder": encoder.hash, "dataset": set_fingerprint(opened), "pooling": record}
     units = {name: opened.layers[name].units[chosen].tolist() for name, chosen in rows.items()}
     counts = [(name, len(chosen)) for name, chosen in rows.items()]
     return FeatureTable(arrays, counts, meta, units)

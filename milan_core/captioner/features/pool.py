@@ -63,11 +63,11 @@ def pool_network(
     """
     _check_images(encoded, exemplars, dataset)
     size = dataset.images.shape[1]
-    options: dict[str, Any] = {"seed": seed}
+    pooled: dict[str, Any] = {"seed": seed}
     if encoded.kind == "spatial":
         arrays = _spatial(encoded, exemplars, dataset, maskings, seed, encoder)
     else:
-        options = {**pooling.model_dump(), "seed": seed}
+        pooled = {**pooling.model_dump(), "seed": seed}
         arrays = {
             masking: pool_exemplars(
                 *(encoded.maps, encoded.index, exemplars, size),
@@ -77,7 +77,7 @@ def pool_network(
             ).astype(np.float16)
             for masking in maskings
         }
-    facts = {"encoder": encoded.encoder, "dataset": dataset.fingerprint, "pooling": options}
+    facts = {"encoder": encoded.encoder, "dataset": dataset.fingerprint, "pooling": pooled}
     return FeatureTable(arrays, list(exemplars.units.items()), facts)
 
 
