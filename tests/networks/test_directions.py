@@ -7,7 +7,7 @@ from safetensors.numpy import save_file
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
-from milan_core.networks.dictionary import DictionarySettings, train_dictionary
+from milan_core.networks.dictionary import DictionaryOptions, train_dictionary
 from milan_core.networks.trace import layer_outputs
 from milan_core.networks.zoo import load_network, model_hash
 
@@ -104,7 +104,7 @@ def test_directions_of_another_layer(file):
 
 def test_a_dictionary_explains_its_layer(tmp_path):
     loaded = load_network(SPEC)
-    settings = DictionarySettings(units=32, steps=200, batch_size=128, sparsity=0.1, positions=800)
+    settings = DictionaryOptions(units=32, steps=200, batch_size=128, sparsity=0.1, positions=800)
     first, again = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     facts = train_dictionary(loaded, IMAGES, "blocks.4", settings, 0, first)
     assert facts["explained"] > 0.7
@@ -114,5 +114,5 @@ def test_a_dictionary_explains_its_layer(tmp_path):
     sae = {"matrix": "encoder", "bias": "encoder_bias", "center": "center", "relu": True}
     found = layer_outputs(network(path=str(first), **sae).module, ["blocks.4", "sae"], BATCH)
     assert float((found["sae"] > 0).float().mean()) * 32 < 32
-    with pytest.raises(UserError, match="units is 0"):
-        DictionarySettings(units=0)
+    with pytest.raises(ValueError, match="units"):
+        DictionaryOptions(units=0)
