@@ -38,13 +38,12 @@ check: env
 	mypy
 	snakefmt --check Snakefile workflow
 	git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -r clang-format --dry-run --Werror
-	snakemake --lint > /dev/null
 
 unit: env
-	OMP_NUM_THREADS=1 pytest -m "not slow and not gpu and not network and not workflow"
+	pytest -m "not slow and not gpu and not network and not workflow"
 
 test: env check
-	OMP_NUM_THREADS=1 pytest -m "not slow and not gpu and not network"
+	pytest
 
 bench: env
 	milan bench core

@@ -177,9 +177,9 @@ class _Records:
                     f"own, delete {written.path}"
                 )
         if path.is_dir():
-            there = {item.resolve() for item in seen}
-            for item, written in self._in(path.resolve()).items():
-                if item not in there:
+            folder, there = path.resolve(), {item.resolve() for item in seen}
+            for item, written in self._in(folder).items():
+                if folder in item.parents and item not in there:
                     yield f"{item} is missing; run {written.record['step']} again, which wrote it"
 
     def _in(self, folder: Path) -> dict[Path, Written]:

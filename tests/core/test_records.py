@@ -106,6 +106,29 @@ def test_every_changed_bit_of_an_input_is_noticed(run, tmp_path, name):
         execute(reader, Compute(), "c0de")
 
 
+class Both(Step, name="toy.both"):
+    """Write a folder and a file beside it."""
+
+    folder: OutFolder
+    beside: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write one file each."""
+        self.folder.mkdir()
+        (self.folder / "a.txt").write_text("a")
+        self.beside.write_text("b")
+
+
+def test_a_folder_is_whole_whatever_its_step_wrote_beside_it(tmp_path):
+    step = Both(folder=tmp_path / "x", beside=tmp_path / "b.txt")
+    execute(step, Compute(), "c0de")
+    execute(Count(folder=step.folder, target=tmp_path / "n.txt"), Compute(), "c0de")
+    assert (tmp_path / "n.txt").read_text() == "1"
+    (step.folder / "a.txt").unlink()
+    with pytest.raises(UserError, match=r"a.txt is missing; run toy.both again"):
+        execute(Count(folder=step.folder, target=tmp_path / "n.txt"), Compute(), "c0de")
+
+
 def test_an_edit_is_kept_once_its_record_is_gone(run, tmp_path):
     (run / "a" / "text.txt").write_text("mine")
     (run / "a" / "provenance.json").unlink()
