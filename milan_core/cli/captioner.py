@@ -29,10 +29,10 @@ def register(subparsers: Any) -> None:
 
 def _convert(arguments: argparse.Namespace) -> None:
     from milan_core.captioner.convert import convert_release
-    from milan_core.core import provenance
+    from milan_core.core.records import NAME, recorded_command
 
     out: Path = arguments.out
-    with provenance.step("captioner_convert", out, inputs=[arguments.release]):
+    with recorded_command("captioner.convert", out / NAME, inputs=[arguments.release]):
         converted = convert_release(arguments.release, out, arguments.encoder_weights)
     print(f"{out}: {converted}")
     if converted.without_encoder:

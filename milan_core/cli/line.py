@@ -12,9 +12,9 @@ from milan_core.captioner.features.store import load_features
 from milan_core.cli.decoding import captioner_files, decoding_options, find_captioner
 from milan_core.cli.mine import mine_own, own_images
 from milan_core.cli.own_network import entry_file, own_network, require_layers
-from milan_core.core import provenance
 from milan_core.core.errors import UserError
 from milan_core.core.folders import new_folder
+from milan_core.core.records import NAME, recorded_command
 from milan_core.core.step import Compute
 from milan_core.describers.activations import NetworkUnits
 from milan_core.describers.concept_sources import concept_masks
@@ -43,7 +43,7 @@ def describe_source(arguments: argparse.Namespace) -> None:
     inputs = list(_inputs(arguments, resources))
     with (
         new_folder(arguments.out) as out,
-        provenance.step("describe", out, inputs=inputs, options=settings) as record,
+        recorded_command("describe", out / NAME, inputs=inputs, options=settings) as record,
     ):
         describer = find_describer(arguments.describer).load(options, resources)
         units = _units(arguments, describer, resources.compute, out)

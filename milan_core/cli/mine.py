@@ -76,9 +76,9 @@ def _register_export(parser: argparse.ArgumentParser) -> None:
 
 def _mine(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
-    from milan_core.core import provenance
     from milan_core.core.folders import new_folder
     from milan_core.core.identity import step_code
+    from milan_core.core.records import NAME, recorded_command
 
     if missing := [name for name in ("model", "images", "out") if not getattr(arguments, name)]:
         flags = " and ".join(f"--{name}" for name in missing)
@@ -92,7 +92,7 @@ def _mine(arguments: argparse.Namespace) -> None:
     code = step_code("exemplars.mine:mine_dataset")
     with (
         new_folder(arguments.out) as out,
-        provenance.step("mine", out, inputs=inputs, options=options, code=code),
+        recorded_command("mine", out / NAME, inputs=inputs, options=options, code=code),
     ):
         mine_own(arguments, out)
     print(f"exemplars: {arguments.out / 'exemplars.safetensors'}")

@@ -60,9 +60,9 @@ def register(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from milan_core.core import provenance
     from milan_core.core.identity import step_code
     from milan_core.core.options import parse
+    from milan_core.core.records import recorded_command
     from milan_core.scoring.external import read_known, score_table, summary
     from milan_core.scoring.tables import read_descriptions, write_scores
 
@@ -73,14 +73,17 @@ def _run(arguments: argparse.Namespace) -> None:
     with contextlib.ExitStack() as steps:
         if out:
             steps.enter_context(
-                provenance.step(
+                recorded_command(
                     "score",
-                    out.parent,
+                    out.with_name(f"{out.stem}.provenance.json"),
                     inputs=[*inputs, *([given.bertscore] if given.bertscore else [])],
-                    options={**numbers, "column": given.column, "count": given.count},
-                    seed=given.seed,
+                    options={
+                        **numbers,
+                        "column": given.column,
+                        "count": given.count,
+                        "seed": given.seed,
+                    },
                     code=step_code("scoring.external:score_table"),
-                    filename=f"{out.stem}.provenance.json",
                 )
             )
         rows, notes = score_table(

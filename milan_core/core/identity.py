@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE.parent
 NAME = PACKAGE.name
 # Recorded beside results, never part of them.
-NEUTRAL = {f"{NAME}.core.{module}" for module in ("provenance", "records", "lock", "identity")}
+NEUTRAL = {f"{NAME}.core.{module}" for module in ("records", "attempts", "lock", "identity")}
 NATIVE = {f"{NAME}._core": "csrc", f"{NAME}._cuda": "csrc"}
 WHOLE, EFFECTS = "*", "<import>"
 

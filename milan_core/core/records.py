@@ -12,24 +12,20 @@ one reading of the inputs, about 1 s per 1.5 GB.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
-import resource
-import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from milan_core.core.attempts import Attempts
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, file_sha256, read_json, text_hash, write_json
 from milan_core.core.step import Compute, Step
 
 FORMAT, VERSION = "milan-provenance", 2
 NAME = "provenance.json"
-BEAT = 5.0  # seconds between notes of a running attempt
 _PACKAGES = (
     "milan-workflow",
     "numpy",
@@ -69,38 +65,67 @@ def record_path(step: Step) -> Path:
 
 @contextlib.contextmanager
 def recorded(step: Step, compute: Compute, code: str) -> Iterator[dict[str, Any]]:
-    """Check the inputs, run the block, and write the record when it ended without error.
+    """Check a step's inputs, run the block, and write the record when it ended without error.
 
     The block may add facts to the dictionary that it is given (a data set's fingerprint, say).
     Time is summed over killed attempts of the same step.
     """
-    path = record_path(step)
-    inputs = check_inputs(step.paths("input"))
-    facts: dict[str, Any] = {}
-    with _Attempts(_attempts_path(step, path)) as attempts:
+    path, folders = record_path(step), step.paths("folder")
+    beside = folders[0] if folders else path
+    with Attempts(beside.with_name(f".{beside.name}.attempts.json")) as attempts:
+        inputs, facts = check_inputs(step.paths("input")), dict[str, Any]()
         yield facts
-        settings = step.settings()
         outputs = [item for item in step.paths("output", "folder") if item != step.record]
-        record = {
-            "format": FORMAT,
-            "version": VERSION,
-            "step": step.step_name,
-            "inputs": inputs,
-            "outputs": {
-                _relative(item, path): seen
-                for output in outputs
-                for item, seen in digests(output).items()
-            },
-            "options": settings,
-            "config_hash": text_hash(canonical_json(settings)),
-            "code": code,
-            "compute": compute.model_dump(),
-            "versions": versions(),
-            "machine": platform.machine(),
-            **attempts.summary(),
-            **facts,
-        }
-        write_json(path, record)
+        facts = {"compute": compute.model_dump(), **attempts.summary(), **facts}
+        write_record(path, step.step_name, inputs, outputs, step.settings(), code, facts)
+
+
+@contextlib.contextmanager
+def recorded_command(
+    name: str, path: Path, *, inputs: Sequence[Path] = (), options: Any = None, code: str = ""
+) -> Iterator[dict[str, Any]]:
+    """As `recorded`, for a command of a person's that is no step.
+
+    The record at `path` lists every file of its folder, or, where it is not called
+    `provenance.json`, the files whose names begin as its own does.
+    """
+    with Attempts(path.with_name(f".{path.name}.attempts.json")) as attempts:
+        checked, facts = check_inputs(inputs), dict[str, Any]()
+        yield facts
+        outputs = [path.parent]
+        if path.name != NAME:
+            stem = path.name.removesuffix(f".{NAME}")
+            outputs = [item for item in path.parent.glob(f"{stem}.*") if _counts(item)]
+        write_record(path, name, checked, outputs, options, code, {**attempts.summary(), **facts})
+
+
+def write_record(
+    path: Path,
+    name: str,
+    inputs: Mapping[str, Digest],
+    outputs: Sequence[Path],
+    options: Any,
+    code: str,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write the record of what `name` has made; digests of outputs are taken here."""
+    written = {
+        _relative(item, path): seen for output in outputs for item, seen in digests(output).items()
+    }
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "step": name,
+        "inputs": dict(inputs),
+        "outputs": written,
+        "options": options,
+        "config_hash": text_hash(canonical_json(options)),
+        "code": code,
+        "versions": versions(),
+        "machine": platform.machine(),
+        **facts,
+    }
+    write_json(path, record)
 
 
 def _relative(item: Path, record: Path) -> str:
@@ -245,65 +270,3 @@ def verify(folder: Path) -> tuple[int, list[str]]:
             elif file_sha256(item) != written["sha256"]:
                 problems.append(f"{item} differs from what {record['step']} wrote")
     return count, problems
-
-
-def _attempts_path(step: Step, record: Path) -> Path:
-    folders = step.paths("folder")
-    beside = folders[0] if folders else record
-    return beside.with_name(f".{beside.name}.attempts.json")
-
-
-class _Attempts:
-    """Notes of the time that each attempt has taken so far, kept while the step is under way."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._before: list[dict[str, float]] = []
-        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-
-    def __enter__(self) -> _Attempts:
-        with contextlib.suppress(OSError, ValueError):
-            self._before = json.loads(self._path.read_text())
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        if kind is None:
-            self._path.unlink(missing_ok=True)
-        else:
-            self._note()
-
-    def _beat(self) -> None:
-        while not self._stop.wait(BEAT):
-            self._note()
-
-    def _note(self) -> None:
-        with contextlib.suppress(OSError, UserError):
-            write_json(self._path, [*self._before, self._now()])
-
-    def _now(self) -> dict[str, float]:
-        return {
-            "wall": round(time.perf_counter() - self._wall, 3),
-            "cpu": round(_cpu_seconds() - self._cpu, 3),
-        }
-
-    def summary(self) -> dict[str, Any]:
-        """Attempts, time of all of them, and the peak memory of this one."""
-        every: Iterable[dict[str, float]] = [*self._before, self._now()]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {
-            "attempts": len(self._before) + 1,
-            "wall_seconds": round(sum(item["wall"] for item in every), 3),
-            "cpu_seconds": round(sum(item["cpu"] for item in every), 3),
-            "peak_memory_mb": round(peak, 1),
-        }
-
-
-def _cpu_seconds() -> float:
-    """CPU time of this process and of those it waited for."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

@@ -7,9 +7,10 @@ import pytest
 
 from milan_core.cli import main
 from milan_core.cli.step import execute
-from milan_core.core import records
+from milan_core.core import attempts
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
+from milan_core.core.records import lost_files, recorded_command
 from milan_core.core.step import Compute, In, Out, OutFolder, Step
 
 
@@ -184,11 +185,11 @@ def test_time_of_failed_attempts_counts(run, tmp_path):
 
 
 def test_a_long_attempt_notes_its_time_while_it_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "BEAT", 0.01)
+    monkeypatch.setattr(attempts, "BEAT", 0.01)
     path = tmp_path / ".x.attempts.json"
 
     def fail_once_noted():
-        with records._Attempts(path):
+        with attempts.Attempts(path):
             while not path.exists():
                 pass
             raise KeyError
@@ -200,8 +201,35 @@ def test_a_long_attempt_notes_its_time_while_it_runs(tmp_path, monkeypatch):
 
 def test_a_folder_knows_which_files_it_lost(run):
     folder = run / "joined"
-    assert records.lost_files(folder) == []
+    assert lost_files(folder) == []
     (folder / "deep/count.txt").unlink()
-    assert records.lost_files(folder) == ["deep/count.txt"]
+    assert lost_files(folder) == ["deep/count.txt"]
     (folder / "provenance.json").unlink()
-    assert records.lost_files(folder) == ["provenance.json"]
+    assert lost_files(folder) == ["provenance.json"]
+
+
+def test_a_command_records_its_folder_or_its_files(tmp_path):
+    (tmp_path / "in.txt").write_text("x")
+    path = tmp_path / "out" / "provenance.json"
+    path.parent.mkdir()
+    with recorded_command("mine", path, inputs=[tmp_path / "in.txt"], options={"k": 1}) as facts:
+        (path.parent / "a.csv").write_text("a")
+        facts["units"] = 3
+    record = read_json(path)
+    assert (record["step"], record["units"], list(record["outputs"])) == ("mine", 3, ["a.csv"])
+    with recorded_command("score", tmp_path / "s.provenance.json"):
+        (tmp_path / "s.csv").write_text("s")
+        (tmp_path / "other.csv").write_text("o")
+    assert list(read_json(tmp_path / "s.provenance.json")["outputs"]) == ["s.csv"]
+    (tmp_path / "s.csv").write_text("t")
+    with (
+        pytest.raises(UserError, match="damaged or was edited"),
+        recorded_command("mine", path, inputs=[tmp_path / "s.csv"]),
+    ):
+        pass
+
+
+def test_a_command_that_fails_leaves_no_record(tmp_path):
+    with pytest.raises(KeyError), recorded_command("mine", tmp_path / "provenance.json"):
+        raise KeyError
+    assert not (tmp_path / "provenance.json").exists()

@@ -1,4 +1,4 @@
-"""Files, seeds, locks and provenance."""
+"""Files, seeds and locks."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import safetensors
 
 from milan_core.annotations.mapped import scratch_array
-from milan_core.core import files, provenance, seeding
+from milan_core.core import files, seeding
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.lock import folder_lock
 from milan_core.images.fetch.options import Asset
@@ -160,24 +160,6 @@ def test_second_writer_is_refused(tmp_path):
 def test_a_folder_that_cannot_be_made_is_a_sentence():
     with pytest.raises(UserError, match="cannot write to /proc/nowhere"), folder_lock(NOWHERE):
         pass
-
-
-def test_provenance_records_what_made_a_folder(tmp_path):
-    source = tmp_path / "in.txt"
-    source.write_text("x")
-    with provenance.step("stage", tmp_path, inputs=[source], options={"k": 1}, seed=3) as record:
-        record["fingerprint"] = "abc"
-    found = json.loads((tmp_path / "provenance.json").read_text())
-    assert found["inputs"][str(source)] == files.file_sha256(source)
-    assert (found["step"], found["seed"], found["fingerprint"]) == ("stage", 3, "abc")
-    assert found["config_hash"] == files.text_hash(files.canonical_json({"k": 1}))
-    assert found["peak_memory_mb"] > 1
-
-
-def test_a_failed_step_leaves_no_provenance(tmp_path):
-    with pytest.raises(RuntimeError), provenance.step("stage", tmp_path):
-        raise RuntimeError
-    assert not (tmp_path / "provenance.json").exists()
 
 
 def test_unknown_names_the_nearest():
