@@ -13,6 +13,7 @@ from .plans import job_counts
 pytestmark = pytest.mark.workflow
 NOTHING = "Nothing to be done"
 MODELS = ["shapes_resnet", "shapes_alexnet"]
+TRIAL = "without_shapes_resnet/shapes_resnet/seed0"
 
 
 def rows(path):
@@ -147,6 +148,10 @@ def test_editing_a_stage_reruns_it_and_what_follows(quick_run, source, first, un
         ("captioners/all/seed0/weights.safetensors", "captioner_train"),
         ("shapes_resnet/features/provenance.json", "features_pool"),
         ("encoder/shapes_probe/level1.npy", "features_encode"),
+        (f"generalization/{TRIAL}/lambda.csv", "generalization_score"),
+        (f"baselines/{TRIAL}/facts.json", "baselines_score"),
+        (f"baselines/{TRIAL}/units.csv", "baselines_score"),
+        ("decoding/shapes_resnet/timing.csv", "decoding_measure"),
     ],
 )
 def test_a_lost_file_is_made_again(quick_run, file, rule):
@@ -165,28 +170,6 @@ def test_forcing_a_rule_reruns_it_and_what_follows(quick_run):
     assert counts["describers_units"] == 2 + 4 + 3 + 2
     assert counts["generalization_table"] == counts["report_pages"] == 1
     assert "captioner_train" not in counts
-
-
-@pytest.mark.parametrize(
-    ("file", "maker", "reader"),
-    [
-        ("baselines/{trial}/facts.json", "baselines_score", "baselines_table"),
-        ("baselines/{trial}/units.csv", "baselines_score", "baselines_table"),
-        ("generalization/{trial}/lambda.csv", "generalization_score", "generalization_table"),
-        ("decoding/shapes_resnet/timing.csv", "decoding_measure", "decoding_table"),
-    ],
-)
-def test_a_deleted_file_is_made_before_it_is_read(quick_run, file, maker, reader):
-    trial = "without_shapes_resnet/shapes_resnet/seed0"
-    path = quick_run / "results/quick" / file.format(trial=trial)
-    away = path.rename(path.with_name("away"))
-    try:
-        plan = snakemake(quick_run, "-n", *QUICK, "-R", reader)
-    finally:
-        away.rename(path)
-    assert plan.returncode == 0, plan.stdout[-3000:]
-    counts = job_counts(plan.stdout)
-    assert (counts[maker], counts[reader]) == (1, 1)
 
 
 def test_order_of_keys_does_not_matter(quick_run):
