@@ -22,14 +22,8 @@ from milan_core.captioner.options import CAPTIONER_FILES
 from milan_core.captioner.release import captioner_parts, filled, read_release
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError
-from milan_core.core.files import (
-    canonical_json,
-    load_tensors,
-    read_json,
-    save_tensors,
-    text_hash,
-    write_json,
-)
+from milan_core.core.files import canonical_json, read_json, text_hash, write_json
+from milan_core.core.tensors import load_tensors, save_tensors
 
 KIND, FORMAT = "captioner", 1
 CONFIG, VOCABULARY, WEIGHTS = CAPTIONER_FILES

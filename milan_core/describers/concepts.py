@@ -18,7 +18,7 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.core.errors import UserError
-from milan_core.core.files import load_tensors, save_tensors
+from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.ops.formulas import SparseMasks, mask_words
 
 KIND, VERSION = "milan-concepts", 1

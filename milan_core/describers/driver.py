@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from milan_core.core.files import save_tensors, write_csv
+from milan_core.core.files import write_csv
+from milan_core.core.tensors import save_tensors
 from milan_core.describers.describer import Cell, Describer, Description, Descriptions, TableForm
 from milan_core.describers.units import Units
 

@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import canonical_json, load_tensors, save_tensors
+from milan_core.core.files import canonical_json
 from milan_core.core.options import Section, sentences
+from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.exemplars.checks import damaged
 from milan_core.ops import ScanState
 

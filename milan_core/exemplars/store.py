@@ -17,7 +17,7 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import load_tensors, save_tensors, tensors_kind
+from milan_core.core.tensors import load_tensors, save_tensors, tensors_kind
 from milan_core.exemplars.checks import check_arrays, layer_facts
 from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sample import Distribution, draw_bands

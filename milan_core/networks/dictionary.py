@@ -17,9 +17,9 @@ from pydantic import Field
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import save_tensors
 from milan_core.core.options import Section
 from milan_core.core.seeding import generator, torch_generator
+from milan_core.core.tensors import save_tensors
 from milan_core.networks.inputs import prepare
 from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import LoadedModel

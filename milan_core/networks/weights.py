@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError, first_line
-from milan_core.core.files import load_tensors, save_tensors
+from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.networks.mapping import COUNTER, mapped
 from milan_core.networks.weight_options import StoredWeights
 

@@ -8,7 +8,7 @@ import pytest
 import safetensors
 
 from milan_core.annotations.mapped import scratch_array
-from milan_core.core import files, seeding
+from milan_core.core import files, seeding, tensors
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.lock import folder_lock
 from milan_core.images.fetch.options import Asset
@@ -56,13 +56,13 @@ ARRAYS = {
 }
 
 
-@pytest.fixture(params=[files.load_tensors, files.map_tensors], ids=["read", "mapped"])
+@pytest.fixture(params=[tensors.load_tensors, tensors.map_tensors], ids=["read", "mapped"])
 def read(request):
     return request.param
 
 
 def test_tensor_files_keep_shapes_types_and_meta(tmp_path, read):
-    files.save_tensors(tmp_path / "t", "kind", 1, ARRAYS, {"x": [1]})
+    tensors.save_tensors(tmp_path / "t", "kind", 1, ARRAYS, {"x": [1]})
     arrays, meta = read(tmp_path / "t", "kind")
     assert meta == {"x": [1]}
     for name, array in ARRAYS.items():
@@ -73,7 +73,7 @@ def test_tensor_files_keep_shapes_types_and_meta(tmp_path, read):
 
 def test_tensor_files_are_byte_equal_for_equal_content(tmp_path):
     for name, arrays in (("a", ARRAYS), ("b", dict(reversed(ARRAYS.items())))):
-        files.save_tensors(tmp_path / name, "kind", 1, arrays, {})
+        tensors.save_tensors(tmp_path / name, "kind", 1, arrays, {})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -82,14 +82,14 @@ def test_tensor_files_are_byte_equal_for_equal_content(tmp_path):
     [("other", (1,), "holds 'kind', expected 'other'"), ("kind", (2, 3), "format version 1")],
 )
 def test_tensor_files_of_other_kinds_are_refused(tmp_path, read, kind, versions, words):
-    files.save_tensors(tmp_path / "t", "kind", 1, ARRAYS)
+    tensors.save_tensors(tmp_path / "t", "kind", 1, ARRAYS)
     with pytest.raises(UserError, match=words):
         read(tmp_path / "t", kind, versions)
 
 
 def test_every_damaged_byte_is_noticed(tmp_path, read):
     path = tmp_path / "t"
-    files.save_tensors(path, "kind", 1, ARRAYS, {"x": 1})
+    tensors.save_tensors(path, "kind", 1, ARRAYS, {"x": 1})
     good = path.read_bytes()
     for position in range(8, len(good), 7):
         path.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
@@ -114,7 +114,7 @@ def test_types_that_numpy_lacks_are_refused(tmp_path, read, kind):
 def test_tensor_files_are_those_of_the_library(tmp_path, monkeypatch):
     from safetensors.numpy import save
 
-    monkeypatch.setattr(files, "PIECE", 64)
+    monkeypatch.setattr(tensors, "PIECE", 64)
     rng = np.random.default_rng(0)
     kinds = ["?", "u1", "i1", "u2", "i2", "f2", "u4", "i4", "f4", "u8", "i8", "f8"]
     arrays = {f"{n}é": (rng.random((3, 5, n + 1)) * 9).astype(k) for n, k in enumerate(kinds)}
@@ -122,8 +122,8 @@ def test_tensor_files_are_those_of_the_library(tmp_path, monkeypatch):
     mapped = scratch_array(tmp_path / "s", (4, 6), "f2")
     mapped[:] = np.arange(24).reshape(4, 6)
     arrays["mapped"] = mapped
-    files.save_tensors(tmp_path / "t", "kind", 1, arrays, {"x": 'é "quoted"\n'})
-    found, _ = files.load_tensors(tmp_path / "t", "kind")
+    tensors.save_tensors(tmp_path / "t", "kind", 1, arrays, {"x": 'é "quoted"\n'})
+    found, _ = tensors.load_tensors(tmp_path / "t", "kind")
     with safetensors.safe_open(tmp_path / "t", "numpy") as handle:
         told = handle.metadata()
     dense = {
@@ -134,7 +134,7 @@ def test_tensor_files_are_those_of_the_library(tmp_path, monkeypatch):
         np.testing.assert_array_equal(found[name], array)
     assert list((tmp_path / "s").iterdir()) == [], "scratch files have no name"
     with pytest.raises(ValueError, match="complex"):
-        files.save_tensors(tmp_path / "c", "kind", 1, {"a": np.zeros(2, complex)})
+        tensors.save_tensors(tmp_path / "c", "kind", 1, {"a": np.zeros(2, complex)})
 
 
 def test_seeds_depend_on_seed_and_every_name():

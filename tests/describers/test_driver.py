@@ -5,7 +5,8 @@ import pytest
 
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.core.errors import UserError
-from milan_core.core.files import load_tensors, read_csv
+from milan_core.core.files import read_csv
+from milan_core.core.tensors import load_tensors
 from milan_core.describers.constant import Constant
 from milan_core.describers.describer import (
     Candidates,

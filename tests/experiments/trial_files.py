@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.captioner.features.store import FeatureTable
-from milan_core.core.files import save_tensors, write_csv
+from milan_core.core.files import write_csv
+from milan_core.core.tensors import save_tensors
 from milan_core.scoring.options import TrainingSources
 from milan_core.scoring.tables import TRUTH, UNITS
 

@@ -29,7 +29,8 @@ from safetensors.numpy import save
 
 from milan_core import ops
 from milan_core.core.errors import UserError
-from milan_core.core.files import _digest, canonical_json, load_tensors
+from milan_core.core.files import canonical_json
+from milan_core.core.tensors import _digest, load_tensors
 from milan_core.exemplars.state import SHARD_KIND, SHARD_VERSION, Header, MiningState
 from milan_core.exemplars.store import KIND, VERSION, ExemplarSet, load_exemplars, merge
 

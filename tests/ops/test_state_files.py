@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from milan_core import ops
 from milan_core.core.errors import UserError
-from milan_core.core.files import load_tensors, save_tensors
+from milan_core.core.tensors import load_tensors, save_tensors
 from ops.support import assert_same, scan
 
 

@@ -26,7 +26,7 @@ from milan_core.captioner.features.pooling import (
 from milan_core.captioner.features.spatial import spatial_features
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.core.errors import UserError
-from milan_core.core.files import canonical_json, file_sha256, give_back, text_hash
+from milan_core.core.files import canonical_json, drop_pages, file_sha256, text_hash
 
 BATCH = 16  # images: bounds the memory of their maps, which reading the images hides
 
@@ -116,7 +116,7 @@ def _masked(opened: AnnotationSet, name: str, rows: np.ndarray, empty: Empty) ->
 
     def kept(slots: np.ndarray) -> np.ndarray:
         chosen: np.ndarray = bits[slots]
-        give_back(packed)
+        drop_pages(packed)
         return chosen
 
     return MaskedLayer(name, folder.ids[rows], kept)

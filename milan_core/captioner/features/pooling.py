@@ -18,7 +18,7 @@ import numpy as np
 from milan_core import ops
 from milan_core.captioner.features.options import Pooling
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import give_back
+from milan_core.core.files import drop_pages
 from milan_core.core.seeding import generator
 from milan_core.exemplars.store import ExemplarSet
 
@@ -164,7 +164,7 @@ def pool_images(
                     result[masking] = empty((len(ids), pooled.shape[1]), dtype)
                 result[masking][slots] = pooled
         for array in result.values():
-            give_back(array)
+            drop_pages(array)
     k = layers[0].ids.shape[1]
     return {masking: array.reshape(-1, k, array.shape[1]) for masking, array in result.items()}
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import map_tensors, save_tensors
+from milan_core.core.tensors import map_tensors, save_tensors
 
 KIND, VERSION = "milan-features", 1
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from milan_core.captioner.options import CaptionerSettings
 from milan_core.core.errors import UserError
-from milan_core.core.files import load_tensors, save_tensors
+from milan_core.core.tensors import load_tensors, save_tensors
 
 _log = logging.getLogger(__name__)
 

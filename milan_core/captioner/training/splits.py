@@ -12,7 +12,7 @@ from milan_core.annotations.records import read_unit_texts
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.options import TrainingSplit
 from milan_core.core.errors import UserError
-from milan_core.core.files import give_back
+from milan_core.core.files import drop_pages
 from milan_core.core.seeding import generator
 
 Unit = tuple[str, str, int]  # network, layer, unit
@@ -54,7 +54,7 @@ class AnnotatedUnits:
                 block = array[wanted[start : start + _BLOCK]]
                 copied[done : done + len(block)] = block
                 done += len(block)
-                give_back(array)
+                drop_pages(array)
             begin += len(annotated)
         return copied
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from milan_core.captioner.features.store import FeatureTable
-from milan_core.core.files import read_csv, save_tensors, write_csv
+from milan_core.core.files import read_csv, write_csv
 from milan_core.core.section import read_section
 from milan_core.core.step import Compute
+from milan_core.core.tensors import save_tensors
 from milan_core.experiments.baselines.step import MethodTable, ScoreMethods
 from milan_core.experiments.controls.sentences import lambda_sentence
 from milan_core.experiments.controls.tables import lambda_rows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import save_tensors
+from milan_core.core.tensors import save_tensors
 from milan_core.experiments.baselines.figure import metric_figure
 from milan_core.experiments.generalization import tables
 from milan_core.experiments.generalization.figure import lambda_figure
