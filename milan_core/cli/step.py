@@ -43,9 +43,9 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def execute(step: Step, compute: Compute, code: str | None = None) -> None:
     """Run a step and write its provenance record."""
+    started = compute.start() if step.runs_networks else {}
     with recorded(step, compute, code or step_code(step.step_name)) as facts:
-        if step.runs_networks:
-            facts.update(compute.start())
+        facts.update(started)
         facts.update(step.run(compute) or {})
 
 

@@ -201,8 +201,9 @@ def test_configuring_with_an_old_nvcc(tmp_path, wanted):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_without_a_device_is_one_sentence(capsys, tmp_path):
-    arguments = ["--model", "{}", "--dataset", str(tmp_path / "d"), "--out", str(tmp_path / "o")]
-    assert main(["exemplars", "scan", *arguments, "--device", "cuda"]) == 2
+    files = ["--dataset", str(tmp_path / "d"), "--shard", str(tmp_path / "o")]
+    options = ["--model", '{"factory": "a:b"}', "--options", "{}"]
+    assert main(["step", "exemplars.scan", *files, *options, "--device", "cuda"]) == 2
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1
     assert "device cuda was asked for, but torch finds no CUDA device; use device: cpu" in said
