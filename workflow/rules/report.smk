@@ -2,7 +2,8 @@
 from milan_core.plan.needed import needed_models, used_assets
 from milan_core.report import plan as report_plan
 
-# Rules that write the section of an experiment (the first) and the files that it names.
+# Rules that write the section of an experiment (the first) and the files that it names; one that
+# is not listed has a rule `<name>_section` which writes all of them.
 SECTIONS = {
     "analyze": [rules.analyze_table],
     "generalization": [rules.generalization_table],
@@ -17,7 +18,10 @@ SECTIONS = {
     "edit": [rules.edit_table],
 }
 REPORT = report_plan.report_run(CONFIG)
-REPORTED = [SECTIONS[name] for name in report_plan.experiments(CONFIG)]
+REPORTED = [
+    SECTIONS.get(name) or [getattr(rules, f"{name}_section")]
+    for name in report_plan.experiments(CONFIG)
+]
 
 
 def shown(fact=None):
