@@ -45,18 +45,15 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
 
 def load(files: list[Path]) -> dict[str, Any]:
     """Read and merge YAML files."""
-    import yaml
-
     from milan_core.core.errors import UserError
+    from milan_core.core.yaml_files import load_yaml
 
     merged: dict[str, Any] = {}
     for path in files:
-        try:
-            merged = merge(merged, yaml.safe_load(path.read_text()) or {})
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror}") from None
-        except yaml.YAMLError as error:
-            raise UserError(f"{path} is not valid YAML: {error}") from None
+        content = load_yaml(path)
+        if not isinstance(content, dict):
+            raise UserError(f"{path}: expected keys and values, got a {type(content).__name__}")
+        merged = merge(merged, content)
     return merged
 
 

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.errors import UserError, first_line
+from milan_core.core.errors import UserError
 from milan_core.core.options import parse
+from milan_core.core.yaml_files import load_yaml
 from milan_core.networks.catalog import extended, network_names
 from milan_core.networks.options import Entry, NetworkSpec
 
@@ -76,12 +77,7 @@ def _reading(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _read_entry(path: Path) -> dict[str, Any]:
     """An entry, bare or under its name, as `milan networks inspect` prints it."""
-    import yaml
-
-    try:
-        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"--model: cannot read {path}: {first_line(error)}") from None
+    entry = load_yaml(path)
     if isinstance(entry, dict) and len(entry) == 1 and not {"factory", "extends"} & set(entry):
         entry = next(iter(entry.values()))
     if not isinstance(entry, dict) or not {"factory", "extends"} & set(entry):

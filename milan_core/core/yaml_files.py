@@ -41,7 +41,7 @@ def load_yaml(path: Path | str) -> Any:
         line = raw[: error.start].count(b"\n") + 1
         raise UserError(f"{path}, line {line}: not UTF-8") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise UserError(f"{path}: values stand inside each other too deeply") from None
     if root is None:
@@ -51,7 +51,7 @@ def load_yaml(path: Path | str) -> Any:
     try:
         return loader.construct_document(root)
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     finally:
         loader.dispose()
 

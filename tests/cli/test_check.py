@@ -67,3 +67,9 @@ def test_commands_for_people_come_first():
     names = ["describe", "check", "doctor", "verify", "audit", "bench", "crowd", "step"]
     places = [shown.index(f"\n    {name} ") for name in names]
     assert places == sorted(places)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text("exemplars: {k: 5}\nseed: 1\nexemplars: {k: 6}\n")
+    assert main(["check", str(tmp_path / "c.yaml")]) == 2
+    assert "line 3: key 'exemplars' stands in line 1 already" in capsys.readouterr().err

@@ -40,8 +40,8 @@ def test_merge_keys_and_anchors_work(write):
         ("a: &a {b: *a}\n", "an alias holds itself"),
         ("a: " + "[" * 60 + "]" * 60, "more than 50 levels"),
         ("a: " + "[" * 2000 + "]" * 2000, "deeply|more than 50 levels"),
-        ("a: [1\n", "not YAML"),
-        ("a: !!python/object/apply:os.system ['true']\n", "not YAML.*could not determine"),
+        ("a: [1\n", "not valid YAML"),
+        ("a: !!python/object/apply:os.system ['true']\n", "not valid YAML.*could not determine"),
         (b"a: \xff\n", "line 1: not UTF-8"),
     ],
 )

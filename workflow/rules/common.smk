@@ -22,10 +22,13 @@ from milan_core.core.errors import UserError
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
 from milan_core.core.step import command
+from milan_core.core.yaml_files import load_yaml
 from milan_core.networks import plan as network_plan
 from milan_core.plan import splits as splits_plan
 
 try:
+    for path in workflow.configfiles:
+        load_yaml(path)  # Snakemake's own reading passes over duplicate keys
     CONFIG = read_config(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
