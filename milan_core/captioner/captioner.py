@@ -111,10 +111,15 @@ class Captioner(nn.Module):
             return self._decode_paths(features, request)
 
     def describe(
-        self, result: ExemplarSet, layer: str | None = None, images: np.ndarray | None = None
+        self,
+        result: ExemplarSet,
+        layer: str | None = None,
+        images: np.ndarray | None = None,
+        trust: bool = False,
     ) -> list[dict[str, Any]]:
         """A table of descriptions of mined exemplars; see `milan_core.captioner.describe`."""
-        return describe_exemplars(self, result, images, layer, device=str(self._device))
+        device = str(self._device)
+        return describe_exemplars(self, result, images, layer, device=device, trust=trust)
 
     @torch.inference_mode()
     def score(

@@ -39,13 +39,14 @@ def describe_exemplars(
     options: DecodingOptions | None = None,
     device: str = "cpu",
     encoder: Encoder | None = None,
+    trust: bool = False,
 ) -> list[dict[str, Any]]:
     """One row per unit: layer, unit, description, logp, logp_lm, score.
 
     Args: see `decode_exemplars`.
     """
     keys, described = decode_exemplars(
-        captioner, exemplars, images, layer, options, device, encoder
+        captioner, exemplars, images, layer, options, device, encoder, trust
     )
     return [dict(zip(COLUMNS, row, strict=True)) for row in description_rows(keys, described)]
 
@@ -58,6 +59,7 @@ def decode_exemplars(
     options: DecodingOptions | None = None,
     device: str = "cpu",
     encoder: Encoder | None = None,
+    trust: bool = False,
 ) -> tuple[list[Key], Descriptions]:
     """The (layer, unit) of every unit, and its description.
 
@@ -71,13 +73,14 @@ def decode_exemplars(
             fields that are not set.
         device: where the encoder runs.
         encoder: the captioner's (`encoder_of`); loaded where it is not given.
+        trust: run the code that the captioner's file names (`networks.shipped`).
 
     Raises:
         UserError: without images, or with a captioner whose encoder is unknown.
 
     """
     pixels = mined_images(exemplars, images)
-    encoder = encoder or encoder_of(captioner, device)
+    encoder = encoder or encoder_of(captioner, device, trust=trust)
     layers = exemplars.layers if layer is None else [layer]
     features = exemplar_features(captioner, encoder, pixels, exemplars, layers)
     keys = [(name, unit) for name in layers for unit in range(exemplars.units[name])]

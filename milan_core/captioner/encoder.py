@@ -20,13 +20,17 @@ from milan_core.captioner.reading import Recorded, pooling_of
 from milan_core.captioner.release import read_release
 from milan_core.core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet
+from milan_core.networks.shipped import check_shipped
 
 ENCODER_WEIGHTS = "encoder.safetensors"
 """Beside a converted captioner: the weights of its encoder."""
 
 
 def encoder_of(
-    captioner: Recorded, device: str = "cpu", weights: Path | str | None = None
+    captioner: Recorded,
+    device: str = "cpu",
+    weights: Path | str | None = None,
+    trust: bool = False,
 ) -> Encoder:
     """The encoder that the captioner was trained with, its weights checked by their digest.
 
@@ -35,13 +39,15 @@ def encoder_of(
         device: where the encoder runs.
         weights: the encoder's file: torchvision's, for a published captioner that lacks it; of one
             trained here, where it lies now.
+        trust: run the code that the captioner's file names, whatever it is; without it only
+            networks of this package and of hubs are built.
 
     """
     meta = captioner.meta
     if meta.get("source") == "release":
         encoder = _published(captioner, device, weights)
     elif "spec" in meta.get("encoder", {}):
-        encoder = _trained_with(captioner, device, weights)
+        encoder = _trained_with(captioner, device, weights, trust)
     else:
         message = (
             "this captioner does not say which encoder made its features, so it cannot describe "
@@ -52,9 +58,13 @@ def encoder_of(
     return encoder
 
 
-def _trained_with(captioner: Recorded, device: str, weights: Path | str | None) -> Encoder:
+def _trained_with(
+    captioner: Recorded, device: str, weights: Path | str | None, trust: bool
+) -> Encoder:
     """The encoder of a captioner that was trained here; its file may have moved to `weights`."""
     options = JobEncoder.from_record(_moved(captioner.meta["encoder"], weights))
+    if not trust:
+        check_shipped(options.model, f"captioner {captioner.origin or ''}")
     try:
         return load_encoder(options, device)
     except UserError as error:

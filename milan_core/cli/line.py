@@ -79,7 +79,7 @@ def _resources(arguments: argparse.Namespace, options: DescriberOptions) -> Reso
     compute = Compute(device=arguments.device, threads=arguments.threads)
     needed = options.reads_captioner or arguments.captioner != "auto"
     captioner = find_captioner(arguments.captioner) if needed else ()
-    return Resources(captioner, arguments.encoder_weights, compute)
+    return Resources(captioner, arguments.encoder_weights, trust=arguments.trust, compute=compute)
 
 
 def _inputs(arguments: argparse.Namespace, resources: Resources) -> Iterator[Path]:

@@ -22,7 +22,9 @@ def add_network(parser: Any) -> None:
         "--layers", nargs="+", metavar="GLOB", help="needed, unless the entry of @FILE has them"
     )
     parser.add_argument(
-        "--trust", action="store_true", help="torchscript, export: run the code inside the file"
+        "--trust",
+        action="store_true",
+        help="run code that files hold or name: torchscript, export, the encoder of a captioner",
     )
     parser.add_argument(
         "--size", type=int, help="side of the network's input; default: its entry's, or 224"

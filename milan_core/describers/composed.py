@@ -107,7 +107,7 @@ def _captioner(
     if not options.reads_captioner:
         return None, None
     captioner = load_captioner(resources.need_captioner("composed")).to(device)
-    return captioner, CaptionerReader(captioner, device, resources.encoder_weights)
+    return captioner, CaptionerReader(captioner, device, resources.encoder_weights, resources.trust)
 
 
 def _prior(options: ComposedOptions, captioner: Captioner | None, device: str) -> Prior | None:

@@ -95,12 +95,14 @@ class Resources:
         captioner: folder of a captioner trained here or its files, or a published file; empty
             where there is none.
         encoder_weights: file of the captioner's encoder, where it lacks it or the file has moved.
+        trust: run the code that a captioner's file names (`networks.shipped`).
         compute: device and threads.
 
     """
 
     captioner: Path | Sequence[Path] = ()
     encoder_weights: Path | None = None
+    trust: bool = False
     compute: Compute = field(default_factory=Compute)
 
     def need_captioner(self, describer: str) -> Path | Sequence[Path]:

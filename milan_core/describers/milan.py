@@ -57,7 +57,7 @@ class Milan(Describer):
         """The describer with its captioner, a folder or a published file."""
         device = resources.compute.device
         captioner = load_captioner(resources.need_captioner("milan")).to(device)
-        reader = CaptionerReader(captioner, device, resources.encoder_weights)
+        reader = CaptionerReader(captioner, device, resources.encoder_weights, resources.trust)
         return cls(captioner, reader, options.decoding)
 
     def prepare(self, offers: frozenset[Need]) -> None:

@@ -25,18 +25,24 @@ class CaptionerReader:
         captioner: a loaded one.
         device: where the encoder runs.
         encoder_weights: file of the encoder, where the captioner lacks it or it has moved.
+        trust: run the code that the captioner's file names (`networks.shipped`).
 
     """
 
     def __init__(
-        self, captioner: Captioner, device: str = "cpu", encoder_weights: Path | None = None
+        self,
+        captioner: Captioner,
+        device: str = "cpu",
+        encoder_weights: Path | None = None,
+        trust: bool = False,
     ) -> None:
         self._captioner, self._device, self._weights = captioner, device, encoder_weights
+        self._trust = trust
 
     @functools.cached_property
     def encoder(self) -> Encoder:
         """The captioner's encoder, its weights checked; loaded when first used."""
-        return encoder_of(self._captioner, self._device, self._weights)
+        return encoder_of(self._captioner, self._device, self._weights, self._trust)
 
     def check(self, table: FeatureTable, path: Path) -> None:
         """Refuse features that another encoder made, or that are pooled otherwise."""
