@@ -19,6 +19,7 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.core.files import atomic_path, map_new, write_npy, write_text
+from milan_core.core.names import file_name
 
 
 class WholeSet(Protocol):
@@ -48,13 +49,13 @@ def export_legacy(exemplars: WholeSet, images: Any, folder: Path | str, size: in
         exemplars: a whole set.
         images: uint8 (N, H, W, 3), or a dataset with such `.images`, in id order; resized to `size`
             by nearest neighbour as the published files were (spec 2.3). None: no images.npy.
-        folder: gets one folder a layer.
+        folder: gets one folder a layer, called as `core.names.file_name` has it.
         size: S of images and masks.
 
     """
     pixels = getattr(images, "images", images)
     for name in exemplars.layers:
-        target = Path(folder) / name
+        target = Path(folder) / file_name(name)
         packed = exemplars.packed_masks(name, size)
         masks = ops.unpack_masks(packed, size).astype(np.uint8)
         write_npy(target / "masks.npy", masks[:, :, None])

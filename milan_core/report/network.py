@@ -11,13 +11,14 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_bytes
+from milan_core.core.names import file_name
 from milan_core.core.numbers import number
 from milan_core.exemplars import sheets
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.report.bands import Band, bands_picture, unit_bands
 from milan_core.report.files import NetworkFiles
 from milan_core.report.spread import spread_svg
-from milan_core.report.units import CORRECT, UnitView, read_units, safe_name
+from milan_core.report.units import CORRECT, UnitView, read_units
 
 CHUNK = 64  # units whose masks are in memory at once
 
@@ -53,7 +54,7 @@ class Network:
     @property
     def slug(self) -> str:
         """Its name in file names."""
-        return safe_name(self.name)
+        return file_name(self.name)
 
     @property
     def page(self) -> str:
@@ -62,11 +63,11 @@ class Network:
 
     def sheet(self, unit: UnitView) -> str:
         """Where a unit's sheet lies below the folder `slug`."""
-        return f"{safe_name(unit.layer)}/{unit.unit}.webp"
+        return f"{file_name(unit.layer)}/{unit.unit}.webp"
 
     def band_sheet(self, unit: UnitView) -> str:
         """Where the picture of a unit's bands lies below the folder `slug`."""
-        return f"{safe_name(unit.layer)}/{unit.unit}-bands.webp"
+        return f"{file_name(unit.layer)}/{unit.unit}-bands.webp"
 
     @property
     def width(self) -> int:

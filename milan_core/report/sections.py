@@ -11,6 +11,7 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
+from milan_core.core.names import file_name
 from milan_core.core.numbers import DASH, number
 from milan_core.core.section import (
     Column,
@@ -22,7 +23,6 @@ from milan_core.core.section import (
     read_section,
 )
 from milan_core.report.drawings import inline_svg
-from milan_core.report.units import safe_name
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def load_sections(paths: Iterable[Path], files: Iterable[Path], out: Path) -> li
     return [
         Page(
             section,
-            f"{safe_name(section.name)}.html",
+            f"{file_name(section.name)}.html",
             [
-                _item(_file(path, item, given), item, f"{safe_name(section.name)}-{index}", out)
+                _item(_file(path, item, given), item, f"{file_name(section.name)}-{index}", out)
                 for index, item in enumerate(section.items)
             ],
         )

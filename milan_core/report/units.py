@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from milan_core.annotations.records import Annotation, read_annotations
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
+from milan_core.core.names import file_name
 from milan_core.core.numbers import number
 from milan_core.core.tables import grouped
 from milan_core.report.files import NetworkFiles
@@ -45,12 +45,7 @@ class UnitView:
     @property
     def anchor(self) -> str:
         """Its anchor on a page."""
-        return f"{safe_name(self.layer)}-{self.unit}"
-
-
-def safe_name(text: str) -> str:
-    """`text` as part of a file name or anchor."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)
+        return f"{file_name(self.layer)}-{self.unit}"
 
 
 def read_units(files: NetworkFiles) -> list[UnitView]:
