@@ -1,7 +1,7 @@
 """The typed configuration: keys, types, defaults, descriptions and cross-checks in one place.
 
 `milan config schema` generates `workflow/schemas/config.schema.yaml` from these classes, and a test
-compares the two. Catalogues are dictionaries (`model_zoo`, `dataset_zoo`, `asset_zoo`), choices
+compares the two. Catalogs are dictionaries (`model_zoo`, `dataset_zoo`, `asset_zoo`), choices
 are lists (`models`, `corpus`): Snakemake merges dictionaries of several config files and replaces
 lists, so an overlay adds entries and chooses anew.
 """
@@ -105,7 +105,7 @@ def built_in_datasets() -> dict[str, dict[str, Any]]:
 
 
 def with_built_in(raw: dict[str, Any]) -> dict[str, Any]:
-    """`raw` with every built-in network and data set that something names; entries spelt out."""
+    """`raw` with every built-in network and data set that something names; entries spelled out."""
     models, data = raw.get("model_zoo") or {}, raw.get("dataset_zoo") or {}
     if not isinstance(models, Mapping) or not isinstance(data, Mapping):
         return raw
@@ -136,7 +136,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of the configuration, for editors, Snakemake and the catalogue."""
+    """The JSON schema of the configuration, for editors, Snakemake and the catalog."""
     result = Config.model_json_schema()
     result["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return result

@@ -1,4 +1,4 @@
-"""A catalogue for browsers of units: one PNG an exemplar and one data.json (spec 7).
+"""A catalog for browsers of units: one PNG an exemplar and one data.json (spec 7).
 
     data.json   {name, architecture, dataset, layers, units: [{layer, unit, images, description}]}
 

@@ -77,7 +77,7 @@ def export_set(
         exemplars: a whole set with layers of U units.
         annotations: rows in the order to be written, of units of `exemplars`; descriptions do too.
         folder: is created; files in it are replaced.
-        images: uint8 (N, H, W, 3) in id order, brought to `size` by nearest neighbour as the
+        images: uint8 (N, H, W, 3) in id order, brought to `size` by nearest neighbor as the
             published ones were (spec 2.3); None leaves images.npy out, see `share_images`.
         size: S of masks and images.
         extras: also write activations.csv, which the published sets lack.

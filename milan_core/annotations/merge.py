@@ -34,7 +34,7 @@ Transform = Callable[[Image.Image, int], np.ndarray]
 
 
 def _crop(image: Image.Image, size: int) -> np.ndarray:
-    """Resize 256, centre crop 224, or the same proportion for another `size`."""
+    """Resize 256, center crop 224, or the same proportion for another `size`."""
     return resize_crop(image, round(size * 256 / 224), size)
 
 

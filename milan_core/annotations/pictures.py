@@ -1,6 +1,6 @@
 """Exemplars as pictures: outside the mask darkened, alone or side by side (spec 2.5, 3.4, 7).
 
-Crowd workers and catalogues are shown `<layer>/unit_<u>/image_<r>.png`.
+Crowd workers and catalogs are shown `<layer>/unit_<u>/image_<r>.png`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`milan config`: the schema of configurations, and one with its defaults spelt out."""
+"""`milan config`: the schema of configurations, and one with its defaults spelled out."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Atomic writes, canonical JSON, hashes, and the readers of JSON, CSV and .npy files.
 
-Every artefact is written under a temporary name in its own folder and renamed, so that a killed job
+Every artifact is written under a temporary name in its own folder and renamed, so that a killed job
 leaves either the old file or the new one, never half of one.
 """
 

@@ -34,7 +34,7 @@ def torch_generator(seed: int, *names: object) -> torch.Generator:
 
 
 def seed_torch(seed: int, *names: object) -> None:
-    """Seed torch's global generator: weight initialisation and dropout draw from it."""
+    """Seed torch's global generator: weight initialization and dropout draw from it."""
     import torch
 
     torch.manual_seed(derive(seed, *names))

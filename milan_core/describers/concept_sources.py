@@ -38,12 +38,12 @@ def concept_masks(dataset: Dataset, source: ConceptsOptions, device: str = "cpu"
 
 
 def truth_masks(dataset: Dataset, size: int) -> ConceptMasks:
-    """Objects, surfaces, text, faces, super-classes, kinds and colours of a composed world."""
+    """Objects, surfaces, text, faces, super-classes, kinds and colors of a composed world."""
     table = ConceptTable(dataset)
     colours = table.lexicon.colours
     names = [concept.name for concept in table.concepts] + list(colours)
     categories = [concept.tier for concept in table.concepts] + [COLOUR] * len(colours)
-    # bool [L * K, C + K]: what a thing of one leaf and colour is
+    # bool [L * K, C + K]: what a thing of one leaf and color is
     leaves, colour = np.divmod(np.arange(table.leaves * len(colours)), len(colours))
     meaning = np.concatenate(
         [table.parents[leaves], np.eye(len(colours), dtype=np.int64)[colour]], axis=1
@@ -115,7 +115,7 @@ def _broden_image(
             else:
                 maps = _label_map(folder / "images" / part.strip())
             for number, mask in maps.items():
-                if number == 0:  # unlabelled
+                if number == 0:  # unlabeled
                     continue
                 if number not in place:
                     message = f"{folder}: {part.strip()} holds label {number}, not in label.csv"

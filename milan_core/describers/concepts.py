@@ -31,7 +31,7 @@ class ConceptMasks:
     """Where each concept is in each image."""
 
     names: tuple[str, ...]
-    categories: tuple[str, ...]  # of each concept: object, colour, ...
+    categories: tuple[str, ...]  # of each concept: object, color, ...
     size: int  # side of the masks
     masks: SparseMasks  # groups are images, members are concepts
     dataset: str  # fingerprint of the images
@@ -108,7 +108,7 @@ class ConceptMasks:
 
 
 def resized(masks: np.ndarray, size: int) -> np.ndarray:
-    """Masks (p, H, W) as (p, size, size), each pixel the one at its centre."""
+    """Masks (p, H, W) as (p, size, size), each pixel the one at its center."""
     height, width = masks.shape[1:]
     if (height, width) == (size, size):
         return masks

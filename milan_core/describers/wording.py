@@ -14,7 +14,7 @@ import numpy as np
 
 from milan_core.ops.formulas import AND, AND_NOT, NONE, OR
 
-CATEGORY_TAGS = frozenset("stc")  # scene, texture, colour
+CATEGORY_TAGS = frozenset("stc")  # scene, texture, color
 _WORDS = {OR: "OR", AND: "AND", AND_NOT: "AND"}
 
 

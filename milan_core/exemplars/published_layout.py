@@ -48,7 +48,7 @@ def export_legacy(exemplars: WholeSet, images: Any, folder: Path | str, size: in
     Args:
         exemplars: a whole set.
         images: uint8 (N, H, W, 3), or a dataset with such `.images`, in id order; resized to `size`
-            by nearest neighbour as the published files were (spec 2.3). None: no images.npy.
+            by nearest neighbor as the published files were (spec 2.3). None: no images.npy.
         folder: gets one folder a layer, called as `core.names.file_name` has it.
         size: S of images and masks.
 

@@ -29,7 +29,7 @@ def sampled_images(total: int, size: int) -> np.ndarray:
 
 
 def stretches(chosen: np.ndarray) -> list[slice]:
-    """The runs of neighbouring rows that are all chosen, so that a batch is not copied."""
+    """The runs of neighboring rows that are all chosen, so that a batch is not copied."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8)))
     return [slice(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 

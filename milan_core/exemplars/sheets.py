@@ -25,7 +25,7 @@ class Thumbnails:
     _small: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     def get(self, index: int) -> np.ndarray:
-        """uint8 [TILE, TILE, 3]; index -1 (no image) is a flat grey."""
+        """uint8 [TILE, TILE, 3]; index -1 (no image) is a flat gray."""
         if index < 0:
             return np.full((TILE, TILE, 3), 128, dtype=np.uint8)
         if index not in self._small:
@@ -40,7 +40,7 @@ class Thumbnails:
 
 
 def outline(masks: np.ndarray) -> np.ndarray:
-    """Mask pixels whose upper, lower, left or right neighbour is outside: bool [n, S, S] to same.
+    """Mask pixels whose upper, lower, left or right neighbor is outside: bool [n, S, S] to same.
 
     The frame of the picture counts as inside.
     """

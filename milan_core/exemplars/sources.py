@@ -93,11 +93,11 @@ def _filled(rows: torch.Tensor, batch_size: int) -> torch.Tensor:
 def open_source(images: Any, spec: InputSpec | None = None) -> ImageSource:
     """An `ImageSource` from any of the accepted forms.
 
-    - our own `Dataset`, or a uint8 array (N, H, W, 3): normalised by `spec`, which is then needed;
+    - our own `Dataset`, or a uint8 array (N, H, W, 3): normalized by `spec`, which is then needed;
     - codes of a generator (`spec.kind` is "latents"): an array (N, ...), or a data set with
       `latents` beside the images that the generator drew from them;
-    - a tensor (N, 3, H, W), normalised already;
-    - a torch `Dataset` whose items are a normalised tensor, or a tuple that starts with one;
+    - a tensor (N, 3, H, W), normalized already;
+    - a torch `Dataset` whose items are a normalized tensor, or a tuple that starts with one;
     - a torch `DataLoader` over such a dataset, not shuffled: its order gives the image ids.
     """
     if spec is not None and spec.kind == "latents":

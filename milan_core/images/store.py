@@ -5,7 +5,7 @@
     labels.npy      int64 (N,), -1 where an image has no label
     ids.csv         id, name (or path), label (class name)
     instances.npy   uint8 (N, H, W): 0 the background surface, i the i-th thing of that scene
-    scenes.json     per image a list of {kind, name, group, colour}; item 0 is the background
+    scenes.json     per image a list of {kind, name, group, color}; item 0 is the background
     latents.npy     (N, ...): what a generator drew the images from
     cues.csv        spurious cues: what is written on each image, and its box
 
@@ -195,7 +195,7 @@ def finish_folder(
         classes: names of labels 0, 1, ...
         labels: integers (N,), -1 where an image has none.
         names: one per image.
-        credits: name, licence and credit of each source.
+        credits: name, license and credit of each source.
         scenes: things per image; None for plain images.
         notes: further keys of the manifest.
         tables: further files of the folder, already written, that count for the fingerprint.

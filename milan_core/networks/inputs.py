@@ -18,7 +18,7 @@ def prepare(
     Args:
         images: uint8 (B, H, W, 3), RGB.
         spec: mean, std and size of the network. Images of another size are resized bilinearly
-            (half-pixel centres; antialiased when an axis shrinks); other proportions are squashed.
+            (half-pixel centers; antialiased when an axis shrinks); other proportions are squashed.
         device: where the tensor is made; the bytes are moved, not the floats.
 
     Returns:

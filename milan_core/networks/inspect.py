@@ -34,7 +34,7 @@ class Seen:
     kind: str
     shape: tuple[int, ...] | None = None  # without the batch; None: no tensor
     runs: int = 0
-    has_units: bool = True  # not a normalisation, pooling or activation alone
+    has_units: bool = True  # not a normalization, pooling or activation alone
     note: str = ""
 
     @property

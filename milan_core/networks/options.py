@@ -1,4 +1,4 @@
-"""Catalogue entry of a network and of its weights."""
+"""Catalog entry of a network and of its weights."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class ModelSpec(NetworkSpec):
 
 
 class Network(NetworkSpec):
-    """A network as a job reads it: its name in the catalogue, its weights resolved to a file."""
+    """A network as a job reads it: its name in the catalog, its weights resolved to a file."""
 
     name: str = Field("", description="Name in the catalogue")
     weights: LoadableWeights = Field(FactoryWeights(), description="Weights to load")

@@ -165,7 +165,7 @@ def pool_masks(
         masks: packed uint8 (M, H, row bytes) of `width` pixels.
         width: pixels in a row of a mask.
         how: "area" weights each cell of the map by the exact area that the mask covers there;
-            "points" samples the mask at the centre of each cell, as the published method did.
+            "points" samples the mask at the center of each cell, as the published method did.
         threads: they share the images; the result does not depend on them.
 
     Returns:

@@ -12,7 +12,7 @@ from milan_core.plan.splits import annotated
 
 
 def needed_models(config: Config) -> list[str]:
-    """Networks whose units must be mined: those described, learnt from, audited or edited."""
+    """Networks whose units must be mined: those described, learned from, audited or edited."""
     return sorted({*networks(config), *annotated(config), *audited(config), *edited(config)})
 
 

@@ -4,7 +4,7 @@
 the corpus less X and describes X; `from_X` learns from X alone, a network, a set or a group of
 sets; `all` learns from the whole corpus and serves everything that is not in it.
 
-An annotation set stands for the network whose units it holds: it is learnt from, described and
+An annotation set stands for the network whose units it holds: it is learned from, described and
 scored like one, from its own exemplars against its own annotations.
 """
 
@@ -80,7 +80,7 @@ def annotated(config: Config) -> list[str]:
 
 
 def annotation_sets(config: Config) -> list[str]:
-    """Annotation sets that are learnt from or described."""
+    """Annotation sets that are learned from or described."""
     learnt = [name for split in splits(config).values() for name in split.train]
     names = dict.fromkeys([*config.corpus, *config.models, *learnt])
     return [name for name in names if name in config.annotation_sets]

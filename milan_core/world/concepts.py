@@ -148,7 +148,7 @@ class ConceptTable:
 
 
 def _straddling(things: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Masked pixels with a masked 4-neighbour of another thing, bool (rows, h, w)."""
+    """Masked pixels with a masked 4-neighbor of another thing, bool (rows, h, w)."""
     edges = np.zeros_like(seen)
     for one, other in (
         (np.s_[:, 1:], np.s_[:, :-1]),

@@ -3,7 +3,7 @@
 lexicon = load_lexicon("stickers")
 lexicon.objects["dog"].plural              # 'dogs'
 lexicon.accepted("dog")                    # ('dog', 'dogs', 'puppy', ...)
-lexicon.colour((128, 84, 50))              # 'brown'
+lexicon.color((128, 84, 50))              # 'brown'
 """
 
 from __future__ import annotations

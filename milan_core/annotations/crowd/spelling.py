@@ -9,7 +9,7 @@ from pathlib import Path
 from milan_core.core.errors import UserError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-SHORTEST = 3  # letters; shorter words have too many neighbours
+SHORTEST = 3  # letters; shorter words have too many neighbors
 
 
 class FrequencySpeller:

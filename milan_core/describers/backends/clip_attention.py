@@ -4,7 +4,7 @@ Only the query of the class token is changed, in every layer; patches attend to 
 always. With a the attention weights of the class query after the softmax, m the mask in [0, 1] per
 patch:
 
-* renormalised (default): a_j m_j divided by their sum, the class token's own weight a_0 included.
+* renormalized (default): a_j m_j divided by their sum, the class token's own weight a_0 included.
   This is the softmax with log m_j added to the logits: a full mask changes nothing, and an empty
   one leaves the class token to itself.
 * published (`legacy`): a_j m_j as they are, a_0 untouched, so that a small mask also shrinks what
@@ -32,7 +32,7 @@ def masked_attention(vision_model: Any, mask: Tensor, *, legacy: bool = False) -
     Args:
         vision_model: the `vision_model` of a `transformers` CLIP; must get len(mask) images.
         mask: float (N, patches), 0 to 1, patches in row order.
-        legacy: do not renormalise, as published.
+        legacy: do not renormalize, as published.
     """
     modules = [layer.self_attn for layer in vision_model.encoder.layers]
     before = [vars(module).get("forward") for module in modules]

@@ -1,8 +1,8 @@
 """Exemplar images and masks in the frame that CLIP sees.
 
-By default both take CLIP's own way: shorter side resized to the input size, centre cropped. The
+By default both take CLIP's own way: shorter side resized to the input size, center cropped. The
 mask of a patch is the share of its pixels inside the mask. The published code took 224-pixel images
-as they are, and samples the mask at the patches' centres; a small region can fall between those.
+as they are, and samples the mask at the patches' centers; a small region can fall between those.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ over exemplars, and `masked` lets CLIP's class token attend to the region of the
 only (see `clip_attention`). UnitImages without mask pixels are left out of `masked`; where a unit
 has no others it is 0 for every text, and the order among equals is that of the beam.
 
-`legacy` is the published behavior: 224-pixel input only, masks sampled at patch centres, attention
+`legacy` is the published behavior: 224-pixel input only, masks sampled at patch centers, attention
 not renormalized, sums over all exemplars. Its released settings also had z = 1, which never uses
 the masked pass; here z is given and 0.5 by default.
 """

@@ -41,7 +41,7 @@ def masked_crop(image: np.ndarray, mask: np.ndarray, margin: float, outside: flo
 
 
 def _place(twice_centre: int, side: int, size: int) -> int:
-    """First pixel of a stretch of `side` around the centre, inside [0, size) where it fits."""
+    """First pixel of a stretch of `side` around the center, inside [0, size) where it fits."""
     first = int(twice_centre - side) // 2
     return min(max(first, 0), size - side) if side <= size else (size - side) // 2
 

@@ -17,7 +17,7 @@ from milan_core.describers.backends.interface import Proposals
 class LstmCaptioner:
     """A `milan_core.captioner.captioner.Captioner`; the units are features (units, k, F).
 
-    With a `token_weight` lambda its beams maximise log p(d|E) - lambda log p(d) word by word, as
+    With a `token_weight` lambda its beams maximize log p(d|E) - lambda log p(d) word by word, as
     the published code proposes descriptions to CLIP (specification 4.6); log p(d|E) is given all
     the same. That needs the captioner's language model.
     """

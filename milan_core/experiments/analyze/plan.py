@@ -20,12 +20,12 @@ def analyze_options(config: Config) -> AnalyzeOptions:
 
 
 def analyzed(config: Config) -> list[str]:
-    """The networks to analyse: those chosen that this run describes."""
+    """The networks to analyze: those chosen that this run describes."""
     return [name for name in config.analyze.models if name in config.models]
 
 
 def evaluation_dataset(config: Config, model: str) -> str:
-    """The labelled images that the accuracy of `model` is measured on."""
+    """The labeled images that the accuracy of `model` is measured on."""
     named = config.analyze.datasets.get(model)
     training = config.model_zoo[model].training
     tests = training.tests if training else []

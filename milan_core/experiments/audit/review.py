@@ -1,7 +1,7 @@
 """A page on which people say, unit by unit, whether a matched unit really answers the query.
 
 The paper counted only units that its authors had looked at. The page is blind: rows are in random
-order and do not tell the network, so that nobody can favour one. Its button saves the answers as
+order and do not tell the network, so that nobody can favor one. Its button saves the answers as
 CSV; the configuration's `audit.review` then names that file to count again.
 """
 

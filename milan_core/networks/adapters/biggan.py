@@ -17,14 +17,14 @@ from milan_core.core.errors import UserError
 
 EMBEDDING = 128
 CHUNK = 20
-EPS = 1e-4  # of every batch normalisation
+EPS = 1e-4  # of every batch normalization
 WIDTHS = (16, 16, 8, 8, 4, 2, 1)  # times `channels`, from the input layer to the last block
 ATTENTION_AFTER = 4  # the block that ends at 128 pixels
 START = 4  # side of the input layer's map
 
 
 class ConditionalNorm(nn.Module):
-    """Batch normalisation whose gain and bias are linear in the condition."""
+    """Batch normalization whose gain and bias are linear in the condition."""
 
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()

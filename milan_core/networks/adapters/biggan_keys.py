@@ -2,7 +2,7 @@
 
 Two forms are read: the keys of BigGAN-PyTorch, which pretorched also uses
 (`blocks.0.0.conv1.weight`), and the variables of the TF-Hub module
-(`module/Generator/GBlock/conv0/w/ema_b999900:0`). Both store weights before spectral normalisation
+(`module/Generator/GBlock/conv0/w/ema_b999900:0`). Both store weights before spectral normalization
 together with a left singular vector `u0`; one step of the power method gives the norm, as in the
 evaluation of the published networks.
 """

@@ -16,7 +16,7 @@ PLACES_CLASSES = 365
 
 
 class GroupedAlexNet(nn.Sequential):
-    """AlexNet in two groups, conv1 without padding, no response normalisation: 227 pixels only."""
+    """AlexNet in two groups, conv1 without padding, no response normalization: 227 pixels only."""
 
     SIDE = 227
 

@@ -52,7 +52,7 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Normalise, attend, add; normalise, transform, add."""
+    """Normalize, attend, add; normalize, transform, add."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """A class token and patches with learnt positions; the output is the class token."""
+    """A class token and patches with learned positions; the output is the class token."""
 
     def __init__(self, width: int, depth: int, heads: int, patch: int, size: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class VisionTransformer(nn.Module):
         return self.norm(tokens)[:, 0]
 
     def _positions(self, rows: int, columns: int) -> torch.Tensor:
-        """The learnt positions, interpolated where the image has another number of patches."""
+        """The learned positions, interpolated where the image has another number of patches."""
         if (rows, columns) == (self.side, self.side):
             return self.pos_embed
         first, rest = self.pos_embed[:, :1], self.pos_embed[:, 1:]

@@ -1,6 +1,6 @@
 """A small generator from scene codes to images: the role of BigGAN in the embedded world.
 
-A scene code says for every cell of a coarse grid which thing is visible there and in which colour.
+A scene code says for every cell of a coarse grid which thing is visible there and in which color.
 The images that the generator draws therefore have known masks: those of the scene that it was
 told to draw.
 """
@@ -22,7 +22,7 @@ def _stage(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class GeneratorMini(nn.Module):
-    """Embeddings of names and colours on a grid, two stages for each width, RGB.
+    """Embeddings of names and colors on a grid, two stages for each width, RGB.
 
     The grid of codes is 16 x 16, the image 64 x 64: the last step rearranges channels into pixels.
     """
@@ -41,7 +41,7 @@ class GeneratorMini(nn.Module):
         self.image = nn.Conv2d(widths[-1], 12, 3, padding=1)
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
-        """Int (b, 2, 16, 16) of name and colour numbers -> images (b, 3, 64, 64) in [0, 1]."""
+        """Int (b, 2, 16, 16) of name and color numbers -> images (b, 3, 64, 64) in [0, 1]."""
         codes = codes.long()
         x = (self.name(codes[:, 0]) + self.colour(codes[:, 1])).permute(0, 3, 1, 2)
         for number, stage in enumerate(self.stages):

@@ -39,7 +39,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then the MLP, each on normalised tokens and added to its input."""
+    """Attention, then the MLP, each on normalized tokens and added to its input."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from milan_core.networks.trace import Trace, eval_mode, forward
 from milan_core.networks.zoo import LoadedModel
 
 Figures = list[tuple[str, float, int]]  # (what, value, images)
-BATCH = 100  # images per forward pass where nothing is learnt
+BATCH = 100  # images per forward pass where nothing is learned
 
 
 class Images(Protocol):
@@ -58,7 +58,7 @@ class Classify:
         self.view, self.labels, self.device = view, labels, device
 
     def batch(self, rows: np.ndarray, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Normalised images (b, 3, h, w) and labels int64 (b,)."""
+        """Normalized images (b, 3, h, w) and labels int64 (b,)."""
         target = torch.from_numpy(np.asarray(self.labels[rows], dtype=np.int64))
         return prepare(images, self.view, self.device), target.to(self.device)
 
@@ -82,7 +82,7 @@ class Classify:
 
 
 class Distil:
-    """Squared error to the standardised feature maps of a teacher: no label is looked at.
+    """Squared error to the standardized feature maps of a teacher: no label is looked at.
 
     `teacher` has one layer; its images are `size` pixels. The output of the network must have the
     shape of the teacher's maps, averaged to the network's grid.
@@ -126,7 +126,7 @@ class Distil:
         return ((maps.float() - self.mean) / self.scale).half()
 
     def batch(self, rows: np.ndarray, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Normalised images (b, 3, h, w) and maps (b, C, grid, grid)."""
+        """Normalized images (b, 3, h, w) and maps (b, C, grid, grid)."""
         target = self.maps[torch.from_numpy(rows)].float()
         return prepare(images, self.view, self.device), target.to(self.device)
 

@@ -123,7 +123,7 @@ def _deterministic() -> Iterator[None]:
 
 
 class _Run:
-    """Network, optimiser and schedule of one training run."""
+    """Network, optimizer and schedule of one training run."""
 
     def __init__(
         self,

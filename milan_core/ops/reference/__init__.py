@@ -72,7 +72,7 @@ def bin_edges(bins: Array, bits: int) -> tuple[Array, Array]:
 def axis_weights(source: int, target: int, border: str) -> tuple[Array, Array, Array]:
     """(first source index, its weight, weight of the next) for each of `target` pixels, float32.
 
-    The NetDissect grid: half-pixel centres expressed in the corner-aligned coordinates of
+    The NetDissect grid: half-pixel centers expressed in the corner-aligned coordinates of
     `grid_sample`; with border "zeros" the samples outside the map are 0, so edge pixels fade.
     """
     f = np.float32
@@ -129,9 +129,9 @@ def area_weights(bits: Array, h: int, w: int) -> Array:
 
 
 def point_weights(bits: Array, h: int, w: int) -> Array:
-    """float32 (M, h, w): the masks (M, H, W) sampled bilinearly at the centre of each cell.
+    """float32 (M, h, w): the masks (M, H, W) sampled bilinearly at the center of each cell.
 
-    Half-pixel centres and a clamped border, as `torch.nn.functional.interpolate` without
+    Half-pixel centers and a clamped border, as `torch.nn.functional.interpolate` without
     antialiasing: the published method (spec 4.1), which skips most pixels of a fine mask.
     """
     top, bottom, down = _centres(bits.shape[1], h)
@@ -143,7 +143,7 @@ def point_weights(bits: Array, h: int, w: int) -> Array:
 
 
 def _centres(pixels: int, cells: int) -> tuple[Array, Array, Array]:
-    """(pixel before, pixel after, float32 weight of the latter) at the centre of each cell."""
+    """(pixel before, pixel after, float32 weight of the latter) at the center of each cell."""
     scale = np.float32(pixels) / np.float32(cells)
     where = (np.arange(cells, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
     where = np.maximum(where, np.float32(0))
