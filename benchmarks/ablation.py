@@ -22,7 +22,8 @@ import torch
 import torchvision
 
 from benchmarks.clock import Row, table
-from milan_core.networks.ablation import AblationEngine, Unit
+from milan_core.core.units import UnitKey
+from milan_core.networks.ablation import AblationEngine
 from milan_core.networks.ablation.recording import hooked
 
 LAYERS = {"conv1": 64, "layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
@@ -38,7 +39,7 @@ def network(batch: torch.Tensor) -> torch.nn.Module:
     return model.eval()
 
 
-def whole_passes(model: torch.nn.Module, batch: torch.Tensor, units: list[Unit]) -> np.ndarray:
+def whole_passes(model: torch.nn.Module, batch: torch.Tensor, units: list[UnitKey]) -> np.ndarray:
     """Predictions (n, images), each unit by a forward pass of its own."""
     guess = []
     for layer, unit in units:

@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import quote
 
 from milan_core.annotations.pictures import picture_path, write_pictures
-from milan_core.annotations.records import Key
 from milan_core.annotations.released import AnnotationSet
 from milan_core.core.files import write_json
+from milan_core.core.units import UnitKey
 
 
 def write_catalog(
     annotation_set: AnnotationSet,
-    descriptions: Mapping[Key, str],
+    descriptions: Mapping[UnitKey, str],
     folder: Path | str,
     *,
     key: str,

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import numbered_rows, write_csv
+from milan_core.core.units import UnitKey
 
 HEADER = ("layer", "unit", "summary")
-Key = tuple[str, int]  # layer, unit
 
 
 class Annotation(NamedTuple):
@@ -56,7 +56,7 @@ def read_annotations(path: Path | str, column: str = "summary") -> list[Annotati
     return rows
 
 
-def read_unit_texts(path: Path | str, column: str = "summary") -> dict[Key, tuple[str, ...]]:
+def read_unit_texts(path: Path | str, column: str = "summary") -> dict[UnitKey, tuple[str, ...]]:
     """The texts of each (layer, unit), as `by_unit(read_annotations(path, column))`."""
     return by_unit(read_annotations(path, column))
 
@@ -66,9 +66,9 @@ def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
     write_csv(path, HEADER, [(row.layer, row.unit, row.summary) for row in annotations])
 
 
-def by_unit(annotations: Iterable[Annotation]) -> dict[Key, tuple[str, ...]]:
+def by_unit(annotations: Iterable[Annotation]) -> dict[UnitKey, tuple[str, ...]]:
     """Texts of each (layer, unit) in file order; units in order of their first appearance."""
-    texts: dict[Key, list[str]] = {}
+    texts: dict[UnitKey, list[str]] = {}
     for row in annotations:
         texts.setdefault((row.layer, row.unit), []).append(row.summary)
     return {key: tuple(of_unit) for key, of_unit in texts.items()}

@@ -22,9 +22,10 @@ from milan_core import ops
 from milan_core.annotations import groups
 from milan_core.annotations.layers import LayerFolder
 from milan_core.annotations.mapped import Residency
-from milan_core.annotations.records import Key, by_unit, read_annotations
+from milan_core.annotations.records import by_unit, read_annotations
 from milan_core.annotations.unpack import unpack
 from milan_core.core.errors import UserError, unknown
+from milan_core.core.units import UnitKey
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class AnnotationSet(Sequence[Unit]):
         self,
         folder: Path,
         layers: Mapping[str, LayerFolder],
-        annotations: Mapping[Key, tuple[str, ...]],
-        units: Sequence[Key],
+        annotations: Mapping[UnitKey, tuple[str, ...]],
+        units: Sequence[UnitKey],
     ) -> None:
         self.folder = folder
         self.layers = dict(layers)

@@ -12,9 +12,8 @@ from milan_core.captioner.features.encoder import Encoder
 from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.reading import Recorded, decoding_of
 from milan_core.core.errors import UserError
+from milan_core.core.units import UnitKey
 from milan_core.exemplars.store import ExemplarSet
-
-Key = tuple[str, int]  # layer, unit
 
 
 class Decodes(Recorded, Protocol):
@@ -60,7 +59,7 @@ def decode_exemplars(
     device: str = "cpu",
     encoder: Encoder | None = None,
     trust: bool = False,
-) -> tuple[list[Key], Descriptions]:
+) -> tuple[list[UnitKey], Descriptions]:
     """The (layer, unit) of every unit, and its description.
 
     Args:

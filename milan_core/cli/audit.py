@@ -9,8 +9,8 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
+from milan_core.core.units import UnitKey
 from milan_core.scoring.options import Query
-from milan_core.scoring.units import UnitKey
 
 TABLE = "descriptions.csv"
 UNITS = ("model", "query", "layer", "unit", "description")

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
+from milan_core.core.units import UnitKey
 from milan_core.describers.concepts import ConceptMasks
 from milan_core.describers.evidence import LayerEvidence, gather
 from milan_core.describers.options import Need
@@ -16,7 +17,6 @@ from milan_core.describers.units import Units
 from milan_core.exemplars.sources import open_source
 from milan_core.images.store import Dataset
 from milan_core.networks.zoo import LoadedModel
-from milan_core.scoring.units import UnitKey
 
 
 class NetworkUnits(Units):

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from milan_core.core.errors import UserError
+from milan_core.core.units import UnitKey
 from milan_core.describers.activations import NetworkUnits
 from milan_core.describers.describer import Cell, Describer, Description, Descriptions, TableForm
 from milan_core.describers.evidence import LayerEvidence
 from milan_core.describers.units import Units
 from milan_core.ops.formulas import SparseMasks
-from milan_core.scoring.units import UnitKey
 
 FORM = TableForm(("label", "category", "score", "passes", "p"))
 

@@ -19,6 +19,7 @@ from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.prior import most_likely_text
 from milan_core.captioner.reading import decoding_of
 from milan_core.core.files import read_csv
+from milan_core.core.units import UnitKey
 from milan_core.describers.constant import Constant
 from milan_core.describers.describer import Describer, Descriptions, Resources, TableForm
 from milan_core.describers.driver import describe
@@ -27,7 +28,6 @@ from milan_core.describers.pmi import FORM, described
 from milan_core.describers.reader import CaptionerReader
 from milan_core.describers.sources import FeatureUnits
 from milan_core.describers.units import Units
-from milan_core.scoring.units import UnitKey
 
 MASKINGS = {"shuffled_masks": "shuffled", "whole_image": "whole"}
 """Controls on other evidence: masks of the features by the name of the control."""

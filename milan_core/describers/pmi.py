@@ -14,9 +14,9 @@ import numpy as np
 from milan_core.captioner.descriptions import Descriptions as Decoded
 from milan_core.captioner.options import BeamOptions
 from milan_core.captioner.rerank import best_beam
+from milan_core.core.units import UnitKey
 from milan_core.describers.backends.interface import Prior, Proposals, Proposer, TokenPrior
 from milan_core.describers.describer import Candidates, Description, Descriptions, TableForm
-from milan_core.scoring.units import UnitKey
 from milan_core.scoring.wpmi import wpmi
 
 FORM = TableForm(("logp", "logp_lm", "score"), digits=6)

@@ -14,10 +14,10 @@ from milan_core.annotations.released import AnnotationSet
 from milan_core.captioner.describe import mined_images
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.core.errors import UserError
+from milan_core.core.units import UnitKey
 from milan_core.describers.options import Need
 from milan_core.describers.units import FeatureReader, UnitImages, Units
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.scoring.units import UnitKey
 
 
 class FeatureUnits(Units):

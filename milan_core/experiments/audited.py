@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError
+from milan_core.core.units import UnitKey
 from milan_core.exemplars.store import ExemplarSet, load_exemplars
 from milan_core.scoring.options import Query
 from milan_core.scoring.queries import matches
 from milan_core.scoring.tables import Truth, read_descriptions, read_truth
-from milan_core.scoring.units import UnitKey, check_same_units
+from milan_core.scoring.units import check_same_units
 
 SAME = ("dataset", "k", "quantile", "mode")  # facts of the mining that must be equal
 

@@ -11,8 +11,8 @@ from milan_core.core.step import In, Step
 from milan_core.scoring.options import ScoreOptions, TrainingSources
 
 if TYPE_CHECKING:
+    from milan_core.core.units import UnitKey
     from milan_core.scoring.scorer import Scorer
-    from milan_core.scoring.units import UnitKey
 
 
 class ScoredStep(Step):

@@ -13,9 +13,10 @@ from milan_core.core.files import read_csv
 from milan_core.core.names import file_name
 from milan_core.core.numbers import number
 from milan_core.core.tables import grouped
+from milan_core.core.units import UnitKey
 from milan_core.report.files import NetworkFiles
 from milan_core.scoring.tables import Truth, read_truth
-from milan_core.scoring.units import UnitKey, unit_key
+from milan_core.scoring.units import unit_key
 
 CORRECT, WRONG, UNJUDGED = "names", "misses", "open"
 _KEY = ("layer", "unit")

@@ -10,7 +10,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.tensors import load_tensors
-from milan_core.scoring.units import UnitKey
+from milan_core.core.units import UnitKey
 from milan_core.scoring.wpmi import wpmi
 
 

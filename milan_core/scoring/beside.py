@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from milan_core.core.units import UnitKey
 from milan_core.scoring import trivial
 from milan_core.scoring.scorer import MAIN, ReferenceTexts, Scorer
 from milan_core.scoring.tables import Score
-from milan_core.scoring.units import UnitKey
 
 FEWER = "pmi_two_references"
 """The descriptions against all annotators but one, as `annotators` are scored."""

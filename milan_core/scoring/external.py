@@ -16,6 +16,7 @@ from milan_core.annotations.records import read_unit_texts
 from milan_core.annotations.unpack import TABLE, unpack_table
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
+from milan_core.core.units import UnitKey
 from milan_core.scoring.bertscore import BertScorer
 from milan_core.scoring.beside import FEWER, score_beside
 from milan_core.scoring.bootstrap import Bootstrap
@@ -23,7 +24,6 @@ from milan_core.scoring.options import ScoreOptions
 from milan_core.scoring.references import References, Training
 from milan_core.scoring.scorer import ACCURACY, BERT_F, MAIN, Scorer
 from milan_core.scoring.tables import Score, Truth, read_truth
-from milan_core.scoring.units import UnitKey
 from milan_core.scoring.vectors import encoder_folder
 from milan_core.scoring.words import tokens
 

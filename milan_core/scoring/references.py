@@ -12,8 +12,9 @@ from pathlib import Path
 
 from milan_core.annotations.records import read_unit_texts
 from milan_core.core.errors import UserError
+from milan_core.core.units import UnitKey
 from milan_core.scoring.tables import TEST, Truth, read_truth, read_units
-from milan_core.scoring.units import UnitKey, check_same_units, example
+from milan_core.scoring.units import check_same_units, example
 
 
 @dataclass(frozen=True)

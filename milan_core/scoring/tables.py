@@ -16,7 +16,8 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
 from milan_core.core.numbers import number
 from milan_core.core.tables import cell
-from milan_core.scoring.units import UnitKey, unit_key
+from milan_core.core.units import UnitKey
+from milan_core.scoring.units import unit_key
 from milan_core.scoring.words import names_concept, split_accept
 
 TEST = "test"

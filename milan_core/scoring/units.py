@@ -7,8 +7,7 @@ from pathlib import Path
 
 from milan_core.annotations.records import unit_number
 from milan_core.core.errors import UserError
-
-UnitKey = tuple[str, int]
+from milan_core.core.units import UnitKey
 
 
 def unit_key(row: Mapping[str, str], path: Path | str) -> UnitKey:

@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from milan_core.annotations.catalog import picture_url
-from milan_core.annotations.records import Key
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
+from milan_core.core.units import UnitKey
 from milan_core.images.fetch.web import answers
 
 IMAGES = 15  # exemplars a unit
@@ -23,7 +23,7 @@ Check = Callable[[str], bool]
 
 
 def hit_rows(
-    units: Iterable[Key], base_url: str, images: int = IMAGES, limit: int | None = None
+    units: Iterable[UnitKey], base_url: str, images: int = IMAGES, limit: int | None = None
 ) -> list[list[str]]:
     """Rows layer, unit, and the addresses of `images` pictures; at most `limit` rows."""
     if limit is not None and limit < 1:

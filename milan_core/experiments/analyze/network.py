@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.core.seeding import generator
+from milan_core.core.units import UnitKey
 from milan_core.experiments.analyze.criteria import Criterion
 from milan_core.experiments.analyze.options import AnalyzeOptions
 from milan_core.experiments.analyze.tables import CRITERION, MATCHED, RANDOM
@@ -19,7 +20,7 @@ from milan_core.experiments.orders import (
     random_order,
 )
 from milan_core.images.store import Dataset
-from milan_core.networks.ablation import AblationEngine, PreparedImages, Unit
+from milan_core.networks.ablation import AblationEngine, PreparedImages
 from milan_core.networks.zoo import LoadedModel
 
 _log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def open_engine(
     )
 
 
-def criterion_rows(units: Sequence[Unit], scored: Sequence[Criterion]) -> list[Row]:
+def criterion_rows(units: Sequence[UnitKey], scored: Sequence[Criterion]) -> list[Row]:
     """The rows of criteria.csv: the score of every unit by every criterion."""
     return [
         (layer, unit, one.name, one.group, float(score), int(matches))

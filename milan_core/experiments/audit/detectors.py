@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from milan_core.core.units import UnitKey
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.scoring.units import UnitKey
 
 MASK_SHARE = 0.25  # of an exemplar's mask inside a detected box, for the exemplar to count
 EXEMPLAR_SHARE = 0.2  # of a unit's exemplars that must count

@@ -15,9 +15,9 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json, text_hash, write_bytes, write_text
 from milan_core.core.seeding import generator
+from milan_core.core.units import UnitKey
 from milan_core.exemplars import sheets
 from milan_core.experiments.audited import Audited
-from milan_core.scoring.units import UnitKey
 
 TEMPLATES = Path(__file__).parent / "templates"
 ANSWERS = ("id", "answer")

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.core.units import UnitKey
 from milan_core.experiments.audit import tables
 from milan_core.experiments.audit.detectors import DETECTORS, EXEMPLAR_SHARE, Boxes, opinions
 from milan_core.experiments.audit.options import AuditOptions
 from milan_core.experiments.audited import Audited, check_comparable, load_audited
 from milan_core.images.store import open_dataset
 from milan_core.scoring.options import Query
-from milan_core.scoring.units import UnitKey
 
 Matches = dict[tuple[str, str, str], list[UnitKey]]  # by network, query, source
 Detections = dict[tuple[str, str, UnitKey], float]  # by network, query, unit: share of exemplars

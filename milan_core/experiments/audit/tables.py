@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from milan_core.core.files import read_csv
+from milan_core.core.units import UnitKey
 from milan_core.experiments.audit.options import Pair
 from milan_core.scoring.proportions import (
     difference_interval,
@@ -17,7 +18,7 @@ from milan_core.scoring.proportions import (
     exact_test,
     mean_interval,
 )
-from milan_core.scoring.units import UnitKey, unit_key
+from milan_core.scoring.units import unit_key
 
 COUNTS = ("model", "query", "layer", "matched", "units", "source", "share", "low", "high")
 CHANGES = (

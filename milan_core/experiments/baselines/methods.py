@@ -12,13 +12,14 @@ from milan_core.captioner.features.store import FeatureTable
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.core.tables import cell
+from milan_core.core.units import UnitKey
 from milan_core.describers import retrieval
 from milan_core.describers.sources import FeatureUnits
 from milan_core.experiments.baselines.names import GREEDY
 from milan_core.scoring.beams import Beams
 from milan_core.scoring.scorer import ACCURACY, BERT_F, MAIN, Measured, Scorer
 from milan_core.scoring.tables import TEST, Score, TrainingUnit
-from milan_core.scoring.units import UnitKey, rows_of, unit_key
+from milan_core.scoring.units import rows_of, unit_key
 
 UNITS = ("method", "layer", "unit", "description", ACCURACY, BERT_F)
 THRESHOLDED = ("netdissect",)  # methods that would leave a unit without a label

@@ -11,7 +11,7 @@ from milan_core.experiments.generalization.options import TrialFacts
 from milan_core.experiments.scored import ScoredStep
 
 if TYPE_CHECKING:
-    from milan_core.scoring.units import UnitKey
+    from milan_core.core.units import UnitKey
 
 
 class ScoreMethods(ScoredStep, name="baselines.score"):

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from milan_core.core.seeding import generator
+from milan_core.core.units import UnitKey
 from milan_core.experiments.edit.options import FineTune
 from milan_core.images.store import Dataset
 from milan_core.networks.inputs import prepare
 from milan_core.networks.trace import first_tensor, resolve_layers
 from milan_core.networks.zoo import LoadedModel
-from milan_core.scoring.units import UnitKey
 
 BATCH = 128
 

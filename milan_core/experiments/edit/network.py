@@ -15,6 +15,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
+from milan_core.core.units import UnitKey
 from milan_core.experiments.audited import Audited
 from milan_core.experiments.edit import orders
 from milan_core.experiments.edit.fine_tune import fine_tuned
@@ -36,7 +37,7 @@ from milan_core.networks.training.train import evaluate
 from milan_core.networks.zoo import LoadedModel
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.options import Query
-from milan_core.scoring.units import UnitKey, check_same_units
+from milan_core.scoring.units import check_same_units
 
 CHOSEN = ("model", "place", "layer", "unit", "description", "concept", "accuracy", "chosen_by")
 VALIDATION = ("validation-clean", "validation-adversarial")

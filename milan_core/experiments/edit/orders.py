@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from milan_core.core.seeding import generator
+from milan_core.core.units import UnitKey
 from milan_core.experiments.orders import layer_matched, random_order
-from milan_core.scoring.units import UnitKey
 
 TEXT, TRUTH, ALL, RANDOM, MATCHED = (
     "text-sorted",

@@ -16,6 +16,7 @@ import numpy as np
 
 from milan_core.core.files import write_csv
 from milan_core.core.tables import Row, cell, grouped
+from milan_core.core.units import UnitKey
 from milan_core.experiments.generalization.options import WITHIN
 from milan_core.experiments.generalization.tables import NAMES
 from milan_core.experiments.generalization.trials import Scores, Trial
@@ -23,7 +24,7 @@ from milan_core.scoring.beside import FEWER
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.scorer import ACCURACY, BERT_F, LEAD, MAIN
 from milan_core.scoring.tables import Truth
-from milan_core.scoring.units import UnitKey, rows_of
+from milan_core.scoring.units import rows_of
 
 GREEDY = "greedy"
 # Column: (method, metric, field of the score). Columns that no row has are left out of the file.

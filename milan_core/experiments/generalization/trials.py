@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from milan_core.core.errors import UserError
+from milan_core.core.units import UnitKey
 from milan_core.experiments.generalization.options import TrialFacts
 from milan_core.scoring.scorer import MAIN
 from milan_core.scoring.tables import TEST, Score, read_descriptions, read_scores
-from milan_core.scoring.units import UnitKey
 
 Scores = Mapping[tuple[str, str], Score]
 """Scores by method and metric."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from milan_core.core.tables import cell
+from milan_core.core.units import UnitKey
 from milan_core.scoring.compared import INTERVALS, compared_row
 from milan_core.scoring.scorer import ACCURACY, AGREEMENT, DIVERSITY, Scorer
-from milan_core.scoring.units import UnitKey
 
 MAIN = "main"
 COLUMNS = ("model", "variant", ACCURACY, *INTERVALS, *AGREEMENT, *DIVERSITY, "n")

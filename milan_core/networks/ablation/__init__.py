@@ -10,7 +10,7 @@
 - `replacement`: what an ablated unit gives instead of its activation.
 """
 
-from milan_core.networks.ablation.engine import AblationEngine, Unit
+from milan_core.networks.ablation.engine import AblationEngine
 from milan_core.networks.ablation.images import PreparedImages
 
-__all__ = ["AblationEngine", "PreparedImages", "Unit"]
+__all__ = ["AblationEngine", "PreparedImages"]

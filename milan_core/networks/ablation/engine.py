@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError, unknown
+from milan_core.core.units import UnitKey
 from milan_core.networks.ablation.choice import Choice, State
 from milan_core.networks.ablation.closed_form import closed
 from milan_core.networks.ablation.images import (
@@ -24,7 +25,6 @@ from milan_core.networks.ablation.replay import Memory
 from milan_core.networks.layouts import Layout
 from milan_core.networks.trace import eval_mode, resolve_layers
 
-Unit = tuple[str, int]
 _COPIES = 8  # ablations that share a forward pass
 _CLOSED_NUMBERS = 2**22  # logits at a time in the closed form
 
@@ -97,7 +97,7 @@ class AblationEngine:
             name: width if layout.units is None else min(width, layout.units)
             for name, width in self._widths.items()
         }
-        self.units: list[Unit] = [(name, unit) for name in names for unit in self._range(name)]
+        self.units: list[UnitKey] = [(name, unit) for name in names for unit in self._range(name)]
         self._index = {unit: index for index, unit in enumerate(self.units)}
 
     def _range(self, layer: str) -> range:
@@ -107,7 +107,7 @@ class AblationEngine:
         """Accuracy of the network as it is."""
         return self.set(())
 
-    def single(self, units: Sequence[Unit]) -> np.ndarray:
+    def single(self, units: Sequence[UnitKey]) -> np.ndarray:
         """Accuracy with one unit ablated, for each of `units`; float64 (n,)."""
         return self._accuracies([(index,) for index in self.indices(units)])
 
@@ -127,24 +127,24 @@ class AblationEngine:
         states = [tuple(order[:step].tolist()) for order in orders for step in steps]
         return self._accuracies(states).reshape(len(orders), len(steps))
 
-    def without(self, sets: Sequence[Sequence[Unit]]) -> np.ndarray:
+    def without(self, sets: Sequence[Sequence[UnitKey]]) -> np.ndarray:
         """Accuracy with all units of a set ablated together, for each set; float64 (sets,)."""
         return self._accuracies([tuple(self.indices(units)) for units in sets])
 
-    def set(self, units: Sequence[Unit]) -> float:
+    def set(self, units: Sequence[UnitKey]) -> float:
         """Accuracy with all of `units` ablated together."""
         return float(self.without([units])[0])
 
-    def predictions(self, units: Sequence[Unit] = ()) -> np.ndarray:
+    def predictions(self, units: Sequence[UnitKey] = ()) -> np.ndarray:
         """Predicted class of every image with all of `units` ablated together; int64 (images,)."""
         return self.predictions_each([units])[0]
 
-    def predictions_each(self, sets: Sequence[Sequence[Unit]]) -> np.ndarray:
+    def predictions_each(self, sets: Sequence[Sequence[UnitKey]]) -> np.ndarray:
         """`predictions` without each set of units, in one pass; int64 (sets, images)."""
         states = [tuple(self.indices(units)) for units in sets]
         return np.concatenate([guess for _, guess in self._scan(states)], axis=1)
 
-    def indices(self, units: Sequence[Unit]) -> list[int]:
+    def indices(self, units: Sequence[UnitKey]) -> list[int]:
         """Indices of the given units in `units`; refuses units that the layers do not have."""
         for layer, unit in units:
             if layer not in self._counts:
