@@ -69,11 +69,30 @@ def parse_config(raw: dict[str, Any]) -> Config:
 
     """
     config = parse_sections(raw)
+    check_entries(config)
     check_choices(config)
     for check in CHECKS:
         check(config)
     check_assets(config, used_assets(config))
     return config
+
+
+# Folders below `<results>` that belong to steps; a network of such a name would share one.
+RESERVED = {
+    "encoder", "captioners", "generalization", "baselines", "controls", "decoding", "variants",
+    "analyze", "audit", "edit", "report", "atlas", "quick",
+}  # fmt: skip
+
+
+def check_entries(config: Config) -> None:
+    """Refuse networks and annotation sets that are called like the folder of a step."""
+    for section in ("model_zoo", "annotation_sets"):
+        for name in getattr(config, section):
+            if name in RESERVED:
+                raise UserError(
+                    f"config: {section}.{name}: the results of a step lie in a folder of this "
+                    f"name; call it otherwise, such as {name}_net"
+                )
 
 
 def check_choices(config: Config) -> None:

@@ -1,5 +1,7 @@
 """The configuration: schema in step with the code, and one sentence per mistake."""
 
+import re
+
 import pytest
 import yaml
 
@@ -8,7 +10,7 @@ from milan_core.captioner.plan import captioner_settings, decoding
 from milan_core.cli.config import load, merge, schema_text
 from milan_core.core.errors import UserError
 from milan_core.describers import plan as describers
-from milan_core.plan.checks import check_files, parse_config
+from milan_core.plan.checks import RESERVED, check_files, parse_config
 from milan_core.plan.splits import splits
 
 
@@ -62,6 +64,18 @@ def test_mistakes(default, change, words):
     with pytest.raises(UserError, match=words) as caught:
         parse_config(merge(default, change))
     assert "\n" not in str(caught.value)
+
+
+def test_no_network_shares_the_folder_of_a_step(default, root):
+    """Every folder below <results> that a rule writes and that no wildcard names is reserved."""
+    folders = set()
+    for path in (root / "workflow/rules").glob("*.smk"):
+        folders |= set(re.findall(r'"<results>/([a-z_]+)/', path.read_text()))
+    assert folders <= RESERVED
+    for name in ("encoder", "report"):
+        change = {"model_zoo": {name: {"extends": "resnet_mini"}}}
+        with pytest.raises(UserError, match=f"model_zoo.{name}: the results of a step"):
+            parse_config(merge(default, change))
 
 
 def test_captioner_overrides_apply_by_prefix(default):
