@@ -127,14 +127,14 @@ def test_directions_of_a_dictionary(quick_run, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(entry))
     trained = milan(
         quick_run,
-        *("models", "dictionary", "--model", f"@{tmp_path}/model.json", "--layer", "blocks.4"),
+        *("networks", "dictionary", "--model", f"@{tmp_path}/model.json", "--layer", "blocks.4"),
         *(
             "--dataset",
             "resources/quick/datasets/shapes_probe",
             "--out",
             f"{tmp_path}/sae.safetensors",
         ),
-        *("--settings", '{"units": 20, "steps": 200, "positions": 20000}'),
+        *("--options", '{"units": 20, "steps": 200, "positions": 20000}'),
     )
     assert trained.returncode == 0, trained.stderr
     assert "explained" in trained.stdout
