@@ -1,4 +1,4 @@
-"""Seconds of work on a device and of the host that starts it."""
+"""Time work on a device and the host that launches it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def device_seconds(
 
 
 def host_seconds(work: Callable[[], object], device: str, number: int = 200) -> float:
-    """Seconds that the host takes to start one `work`."""
+    """Measure the host time to launch one `work`, in seconds."""
     wait(device)
     start = time.perf_counter()
     for _ in range(number):

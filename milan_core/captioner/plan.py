@@ -1,4 +1,4 @@
-"""What a configuration asks of captioners: trainings with their settings, and decoding."""
+"""Plan of the captioners: their trainings, settings and decoding."""
 
 from __future__ import annotations
 

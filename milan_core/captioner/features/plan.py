@@ -1,4 +1,4 @@
-"""What a configuration asks of the encoder and its features."""
+"""Plan of the feature encoder: typed options of its jobs, and cross-checks."""
 
 from __future__ import annotations
 
