@@ -1,12 +1,9 @@
 """A new kind of data set is one module and its lines in the union, as CONTRIBUTING says."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 
 import pytest
+from copies import copy_repository, milan
 
 MODULE = '''
 """`noise`: random pixels."""
@@ -58,9 +55,7 @@ IMPORT = "from milan_core.images.kinds.webdataset import WebDataset\n"
 @pytest.fixture(scope="module")
 def package(root, tmp_path_factory):
     """A copy of the package with the new kind."""
-    folder = tmp_path_factory.mktemp("package")
-    skip = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(root / "milan_core", folder / "milan_core", ignore=skip)
+    folder = copy_repository(root, tmp_path_factory.mktemp("package"))
     (folder / "milan_core/images/kinds/noise.py").write_text(MODULE)
     union = folder / "milan_core/images/spec.py"
     text = union.read_text()
@@ -71,17 +66,6 @@ def package(root, tmp_path_factory):
     )
     union.write_text(text)
     return folder
-
-
-def milan(package, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "milan_core", *arguments],
-        cwd=package,
-        env={**os.environ, "PYTHONPATH": str(package)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_a_job_builds_it(package, tmp_path):

@@ -1,18 +1,14 @@
 """One quick run of the whole workflow in a copy of the repository, killed once on the way."""
 
-import importlib.util
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from copies import SNAKEMAKE, copy_repository, environment
 
-PARTS = ["Snakefile", "workflow", "config", "milan_core", "csrc", "envs"]
-SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 QUICK = ["--configfile", "config/quick.yaml"]
 
 
@@ -28,36 +24,6 @@ def snakemake(folder: Path, *arguments: str, timeout: int = 600) -> subprocess.C
         timeout=timeout,
         check=False,
     )
-
-
-# An editable installation finds the package in the original checkout, before any search path.
-USE_THE_COPY = """
-import sys
-sys.meta_path[:] = [f for f in sys.meta_path if "_editable_" not in type(f).__module__]
-"""
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """The environment of a user who activated the virtual environment, for the code in `folder`."""
-    path = f"{SNAKEMAKE.parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "COLUMNS": "200", "PYTHONPATH": str(folder)}
-
-
-def copy_repository(root: Path, target: Path) -> Path:
-    """The parts that a run needs, with the compiled module, as code that runs by itself."""
-    skip = shutil.ignore_patterns("__pycache__", "*.so", "*.pyc")
-    for part in PARTS:
-        source = root / part
-        if source.is_dir():
-            shutil.copytree(source, target / part, ignore=skip)
-        else:
-            shutil.copy2(source, target / part)
-    native = importlib.util.find_spec("milan_core._core")
-    assert native is not None, "the native module is not built; run `make env`"
-    assert native.origin is not None
-    shutil.copy2(native.origin, target / "milan_core")
-    (target / "sitecustomize.py").write_text(USE_THE_COPY)
-    return target
 
 
 @pytest.fixture(scope="session")

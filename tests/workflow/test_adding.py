@@ -1,13 +1,9 @@
 """A new experiment and a new hub of networks touch the files that CONTRIBUTING names."""
 
-import os
-import shutil
-import subprocess
-import sys
-
 import pytest
+from copies import copy_repository, milan, python
 
-from workflow.conftest import PARTS, snakemake
+from workflow.conftest import snakemake
 
 EXPERIMENT = {
     "options.py": '''"""Options of the lengths."""
@@ -161,13 +157,7 @@ def toy_model(name: str, pretrained: bool = True, channels: int = 2) -> nn.Modul
 @pytest.fixture(scope="module")
 def checkout(root, tmp_path_factory):
     """A copy of the repository with a further experiment and a further hub."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for part in PARTS:
-        source = root / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / part)
+    folder = copy_repository(root, tmp_path_factory.mktemp("checkout"))
     package = folder / "milan_core/experiments/lengths"
     package.mkdir()
     for name, text in EXPERIMENT.items():
@@ -185,17 +175,6 @@ def checkout(root, tmp_path_factory):
     line = '    "toy": f"{__name__}.toy:toy_model",\n'
     (adapters / "__init__.py").write_text(text.replace("HUBS = {\n", f"HUBS = {{\n{line}"))
     return folder
-
-
-def milan(checkout, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "milan_core", *arguments],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.workflow
@@ -225,12 +204,5 @@ def test_the_hub_brings_a_network(checkout):
         "spec = {'factory': 'toy:small', 'kwargs': {'channels': 5}, 'layers': ['0']};"
         "print(load_network(spec).layers, load_network(spec).module[0].out_channels)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python(checkout, "-c", code)
     assert done.stdout == "['0'] 5\n", done.stderr

@@ -4,8 +4,7 @@ import re
 import subprocess
 
 import pytest
-
-from workflow.conftest import SNAKEMAKE
+from copies import SNAKEMAKE
 
 # Input functions stand beside the rule that uses them, not in one common file.
 DELIBERATE = {"Mixed rules and functions in same snakefile."}
