@@ -14,14 +14,14 @@ class UserError(ValueError):
     """A mistake in what the user gave us: says what, where, got, expected and the fix."""
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     """The known names that look most like `name`, best first."""
-    return difflib.get_close_matches(name, list(known), n=count, cutoff=0.4)
+    return difflib.get_close_matches(name, list(names), n=count, cutoff=0.4)
 
 
-def unknown(what: str, name: str, known: Iterable[str], where: str = "") -> UserError:
+def unknown(what: str, name: str, names: Iterable[str], where: str = "") -> UserError:
     """A `UserError` for a name that is not known, with the nearest known names."""
-    names = sorted(known)
+    names = sorted(names)
     close = nearest(name, names)
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
     shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -130,12 +130,12 @@ def _resolved(module: str, name: str) -> Node | None:
 def references(module: str, name: str) -> tuple[Node | Path, ...]:
     """Definitions, modules and files that a definition names, in this package."""
     info = read(module)
-    found: set[Node | Path] = set()
+    nodes: set[Node | Path] = set()
     if name == WHOLE:
-        found.update((module, other) for other in info.definitions)
+        nodes.update((module, other) for other in info.definitions)
     for statement in _statements(module, name):
-        found.update(_named(statement, module, info))
-    return tuple(sorted(found, key=str))
+        nodes.update(_named(statement, module, info))
+    return tuple(sorted(nodes, key=str))
 
 
 def _statements(module: str, name: str) -> list[ast.stmt]:
@@ -222,7 +222,7 @@ def _defined(statement: ast.stmt) -> list[str]:
 
 def _bindings(statement: ast.Import | ast.ImportFrom) -> dict[str, Node]:
     """Names that an import binds to modules or definitions of this package."""
-    found: dict[str, Node] = {}
+    bindings: dict[str, Node] = {}
     if isinstance(statement, ast.ImportFrom):
         module = statement.module or ""
         if module.split(".")[0] == NAME:
@@ -230,12 +230,12 @@ def _bindings(statement: ast.Import | ast.ImportFrom) -> dict[str, Node]:
                 inner = f"{module}.{alias.name}"
                 whole = file_of(inner) is not None or inner in NATIVE
                 target = (inner, WHOLE) if whole else (module, alias.name)
-                found[alias.asname or alias.name] = target
+                bindings[alias.asname or alias.name] = target
     else:
         for alias in statement.names:
             if alias.name.split(".")[0] == NAME:
-                found[alias.asname or NAME] = (alias.name, WHOLE)
-    return found
+                bindings[alias.asname or NAME] = (alias.name, WHOLE)
+    return bindings
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

@@ -65,20 +65,20 @@ def _sentence(item: Any, cls: Any, where: str) -> str:
         return f"{place}: unknown key{_key_hint(cls, item['loc'], path[-1])}"
     if kind.startswith("union_tag"):
         key = context["discriminator"].strip("'")
-        known = [name.strip(" '") for name in context.get("expected_tags", "").split(",")]
+        tags = [name.strip(" '") for name in context.get("expected_tags", "").split(",")]
         if kind == "union_tag_not_found":
             fields = {name for member in _members(union) for name in _fields(member)}
             unknown_keys = set(value) - fields if isinstance(value, Mapping) else ()
             if wrong := nearest(key, map(str, unknown_keys), 1):
                 return f"{place}.{wrong[0]}: unknown key; did you mean {key}?"
             return f"{place}: field required: {key}"
-        return f"{place}.{key}: unknown {key} {context['tag']!r}{_hint(context['tag'], known)}" + (
-            f"; known: {', '.join(known)}"
+        return f"{place}.{key}: unknown {key} {context['tag']!r}{_hint(context['tag'], tags)}" + (
+            f"; known: {', '.join(tags)}"
         )
     hint = ""
     if kind == "literal_error" and isinstance(value, str):
-        known = context["expected"].replace(" or ", ", ").split(",")
-        hint = _hint(value, [name.strip(" '") for name in known])
+        tags = context["expected"].replace(" or ", ", ").split(",")
+        hint = _hint(value, [name.strip(" '") for name in tags])
     message = str(item["msg"]).removeprefix("Value error, ")
     whole = kind == "missing" or (kind == "value_error" and isinstance(value, dict | Section))
     got = "" if whole else f", got {_short(value)}"
@@ -90,8 +90,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= 120 else f"{text[:100]}..."
 
 
-def _hint(name: str, known: list[str]) -> str:
-    close = nearest(name, known)
+def _hint(name: str, names: list[str]) -> str:
+    close = nearest(name, names)
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 

@@ -86,12 +86,12 @@ class Step(Section):
 
     def paths(self, *roles: Role) -> list[Path]:
         """The given paths of the fields with one of `roles`, in the order of declaration."""
-        found: list[Path] = []
+        files: list[Path] = []
         for field in step_fields(type(self)):
             value = getattr(self, field.name)
             if field.role in roles and value is not None:
-                found += value if field.many else [value]
-        return found
+                files += value if field.many else [value]
+        return files
 
     def settings(self) -> dict[str, Any]:
         """Every field that is no path, as plain values."""

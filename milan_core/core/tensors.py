@@ -65,13 +65,13 @@ def save_tensors(
     header = {"kind": kind, "version": version, "meta": meta or {}}
     header["sha256"] = _digest(arrays, header)
     order = sorted(arrays, key=lambda name: (-_ORDER.index(_code(arrays[name])), name))
-    told: dict[str, Any] = {"__metadata__": {"milan": canonical_json(header)}}
+    fields: dict[str, Any] = {"__metadata__": {"milan": canonical_json(header)}}
     end = 0
     for name in order:
         start, end = end, end + arrays[name].nbytes
         facts = {"dtype": _NAMES[_code(arrays[name])], "shape": list(arrays[name].shape)}
-        told[name] = {**facts, "data_offsets": [start, end]}
-    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+        fields[name] = {**facts, "data_offsets": [start, end]}
+    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
         handle.write(len(text).to_bytes(8, "little") + text)

@@ -120,13 +120,15 @@ def _prior(options: ComposedOptions, captioner: Captioner | None, device: str) -
 
 
 def _with_similarity(
-    said: Descriptions, decoded: Decoded, reranked: list[Reranked]
+    descriptions: Descriptions, decoded: Decoded, reranked: list[Reranked]
 ) -> Descriptions:
     """The descriptions with CLIP's similarity of every candidate, NaN beyond a unit's own."""
     assert decoded.beam_logp is not None
-    assert said.candidates is not None
+    assert descriptions.candidates is not None
     similarity = np.full(decoded.beam_logp.shape, np.nan, np.float32)
     for row, unit in zip(similarity, reranked, strict=True):
         row[unit.order] = unit.similarity
-    scores = {**said.candidates.scores, "similarity": similarity}
-    return Descriptions(said.keys, said.rows, Candidates(said.candidates.texts, scores))
+    scores = {**descriptions.candidates.scores, "similarity": similarity}
+    return Descriptions(
+        descriptions.keys, descriptions.rows, Candidates(descriptions.candidates.texts, scores)
+    )

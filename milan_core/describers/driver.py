@@ -28,11 +28,11 @@ def describe(describer: Describer, units: Units) -> Descriptions:
     return describer.describe(units)
 
 
-def table_rows(said: Descriptions, form: TableForm) -> list[list[Cell]]:
+def table_rows(descriptions: Descriptions, form: TableForm) -> list[list[Cell]]:
     """Rows of a table: layer, unit, description, then the columns of the form."""
     return [
         [*key, row.text, *(_cell(row, name, form.digits) for name in form.columns)]
-        for key, row in zip(said.keys, said.rows, strict=True)
+        for key, row in zip(descriptions.keys, descriptions.rows, strict=True)
     ]
 
 
@@ -45,7 +45,7 @@ def _cell(row: Description, column: str, digits: int | None) -> Cell:
 
 def write_descriptions(
     path: Path,
-    said: Descriptions,
+    descriptions: Descriptions,
     form: TableForm,
     beside: Mapping[str, Sequence[Cell]] | None = None,
 ) -> None:
@@ -53,37 +53,40 @@ def write_descriptions(
     beside = beside or {}
     rows = [
         [*row, *(column[index] for column in beside.values())]
-        for index, row in enumerate(table_rows(said, form))
+        for index, row in enumerate(table_rows(descriptions, form))
     ]
     write_csv(path, (*KEY, *form.columns, *beside), rows)
 
 
-def write_all(folder: Path, said: Descriptions, form: TableForm) -> list[str]:
+def write_all(folder: Path, descriptions: Descriptions, form: TableForm) -> list[str]:
     """Write the table, candidates and beams of units, as far as there are any; returns names."""
     names = ["descriptions.csv"]
-    write_descriptions(folder / names[0], said, form)
-    if said.candidates is not None:
+    write_descriptions(folder / names[0], descriptions, form)
+    if descriptions.candidates is not None:
         names.append("candidates.csv")
-        write_candidates(folder / names[-1], said)
-        if "logp" in said.candidates.scores and len(set(map(len, said.candidates.texts))) == 1:
+        write_candidates(folder / names[-1], descriptions)
+        if (
+            "logp" in descriptions.candidates.scores
+            and len(set(map(len, descriptions.candidates.texts))) == 1
+        ):
             names.append("beams.safetensors")
-            write_beams(folder / names[-1], said)
+            write_beams(folder / names[-1], descriptions)
     return names
 
 
-def write_methods(path: Path, said: Iterable[tuple[str, Descriptions]], form: TableForm) -> None:
+def write_methods(path: Path, methods: Iterable[tuple[str, Descriptions]], form: TableForm) -> None:
     """Write what several methods say, below each other."""
-    rows = [[name, *row] for name, one in said for row in table_rows(one, form)]
+    rows = [[name, *row] for name, one in methods for row in table_rows(one, form)]
     write_csv(path, ("method", *KEY, *form.columns), rows)
 
 
-def write_candidates(path: Path, said: Descriptions, digits: int = 6) -> None:
+def write_candidates(path: Path, descriptions: Descriptions, digits: int = 6) -> None:
     """Write every candidate of every unit with its rank and its scores."""
-    candidates = said.candidates
+    candidates = descriptions.candidates
     if candidates is None:
         raise ValueError("this describer gives no candidates")
     rows: list[list[Cell]] = []
-    for unit, (key, texts) in enumerate(zip(said.keys, candidates.texts, strict=True)):
+    for unit, (key, texts) in enumerate(zip(descriptions.keys, candidates.texts, strict=True)):
         for rank, text in enumerate(texts):
             values = [_score(candidates.scores.get(name), unit, rank) for name in CANDIDATES]
             cells = [x if isinstance(x, str) else float(f"{x:.{digits}g}") for x in values]
@@ -97,12 +100,12 @@ def _score(values: np.ndarray | None, unit: int, rank: int) -> float | str:
     return float(values[unit, rank])
 
 
-def write_beams(path: Path, said: Descriptions) -> None:
+def write_beams(path: Path, descriptions: Descriptions) -> None:
     """Write log p(d|E) and log p(d) of every candidate as a `milan-beams` file.
 
     Without a language model every log p(d) is 0, so that no lambda changes the order.
     """
-    candidates = said.candidates
+    candidates = descriptions.candidates
     if candidates is None or "logp" not in candidates.scores:
         raise ValueError("this describer gives no candidates with log p(d|E)")
     logp = candidates.scores["logp"]
@@ -110,7 +113,7 @@ def write_beams(path: Path, said: Descriptions) -> None:
     arrays = {"logp": logp.astype(np.float32), "logp_lm": prior.astype(np.float32)}
     meta = {
         "captions": [list(texts) for texts in candidates.texts],
-        "layers": [layer for layer, _ in said.keys],
-        "units": [unit for _, unit in said.keys],
+        "layers": [layer for layer, _ in descriptions.keys],
+        "units": [unit for _, unit in descriptions.keys],
     }
     save_tensors(path, BEAMS_KIND, BEAMS_VERSION, arrays, meta)

@@ -67,13 +67,13 @@ class UnitMasks:
 
     def blocks(self, rows: int = 1 << 16) -> list[tuple[int, int]]:
         """Ranges of units whose masks hold about `rows` rows, and at least one unit."""
-        found, first = [], 0
+        block, first = [], 0
         while first < self.units:
             last = int(np.searchsorted(self.starts, self.starts[first] + rows, "right")) - 1
             last = min(max(last, first + 1), self.units)
-            found.append((first, last))
+            block.append((first, last))
             first = last
-        return found
+        return block
 
 
 class LayerEvidence:
@@ -137,21 +137,21 @@ def gather(
         scans[layer].update(maps, ids, threads)
 
     stream(loaded, source, scan, batch_size, device)
-    found: dict[str, LayerEvidence] = {}
+    layers: dict[str, LayerEvidence] = {}
     for layer, state in scans.items():
         if state.counts()["nan"].any():
             raise UserError(f"layer {layer!r} has NaN activations; check the network's weights")
         levels = {q: state.levels(q)[0] for q in wanted}
-        found[layer] = LayerEvidence(state.spec.units, source.total, levels, folder, size)
+        layers[layer] = LayerEvidence(state.spec.units, source.total, levels, folder, size)
 
     def keep(layer: str, maps: torch.Tensor, ids: np.ndarray) -> None:
-        found[layer].add(np.ascontiguousarray(maps.float().numpy()), ids)
+        layers[layer].add(np.ascontiguousarray(maps.float().numpy()), ids)
 
     stream(loaded, source, keep, batch_size, device)
-    for own in found.values():
+    for own in layers.values():
         for masks in own.masks.values():
             masks.finish()
-    return found
+    return layers
 
 
 def stream(

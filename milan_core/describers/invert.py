@@ -117,20 +117,20 @@ class _Search:
 
     def best(self, beam: int, length: int) -> AucLabel:
         """The formula with the highest AUC."""
-        singles = self.values(self.sums, self.counts)
-        found = [
+        aucs = self.values(self.sums, self.counts)
+        candidates = [
             _Candidate(
-                float(singles[c]), ((OR, int(c)),), self.there[:, c], self.sums[c], self.counts[c]
+                float(aucs[c]), ((OR, int(c)),), self.there[:, c], self.sums[c], self.counts[c]
             )
-            for c in np.argsort(-singles, kind="stable")[:beam]
-            if singles[c] >= 0
+            for c in np.argsort(-aucs, kind="stable")[:beam]
+            if aucs[c] >= 0
         ]
         for size in range(1, length):
-            if own := [entry for entry in found if len(entry.parts) == size]:
-                found = self.extended(found, own, beam)
-        if not found or found[0].auc <= 0.5:
+            if longest := [entry for entry in candidates if len(entry.parts) == size]:
+                candidates = self.extended(candidates, longest, beam)
+        if not candidates or candidates[0].auc <= 0.5:
             return AucLabel((), 0.5, 1.0)
-        top = found[0]
+        top = candidates[0]
         return AucLabel(top.parts, top.auc, mann_whitney_p(top.auc, top.count, self.ranks))
 
     def values(self, rank_sum: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -139,13 +139,13 @@ class _Search:
         return np.where(good, auc_of(rank_sum, count, len(self.ranks)), -1.0)
 
     def extended(
-        self, found: list[_Candidate], own: list[_Candidate], beam: int
+        self, candidates: list[_Candidate], longest: list[_Candidate], beam: int
     ) -> list[_Candidate]:
-        """The best of `found` and of every formula of `own` joined with every concept."""
-        holds = np.stack([entry.holds for entry in own])  # [B, N]
+        """The best of `candidates` and of every formula of `longest` joined with every concept."""
+        holds = np.stack([entry.holds for entry in longest])  # [B, N]
         both_sum, both_count = (holds * self.ranks) @ self.there, holds @ self.there  # [B, C]
-        old_sum = np.array([entry.rank_sum for entry in own])[:, None]
-        old_count = np.array([entry.count for entry in own])[:, None]
+        old_sum = np.array([entry.rank_sum for entry in longest])[:, None]
+        old_count = np.array([entry.count for entry in longest])[:, None]
         # In the order of JOINS, [B, 3, C].
         sums = np.stack([old_sum + self.sums - both_sum, both_sum, old_sum - both_sum], axis=1)
         counts = np.stack(
@@ -153,16 +153,16 @@ class _Search:
         )
         auc = self.values(sums, counts)
         auc[counts == old_count[:, None]] = -1.0  # holds in the same images: says nothing new
-        every = np.concatenate([[entry.auc for entry in found], auc.reshape(-1)])
+        every = np.concatenate([[entry.auc for entry in candidates], auc.reshape(-1)])
         kept: list[_Candidate] = []
         seen: set[object] = set()
         for place in np.argsort(-every, kind="stable"):  # equally good: the shorter, then earlier
             if len(kept) == beam or every[place] < 0:
                 break
             candidate = (
-                found[place]
-                if place < len(found)
-                else self._joined(own, int(place) - len(found), (auc, sums, counts))
+                candidates[place]
+                if place < len(candidates)
+                else self._joined(longest, int(place) - len(candidates), (auc, sums, counts))
             )
             concepts = [which for _, which in candidate.parts]
             key = canonical(candidate.parts)
@@ -173,13 +173,13 @@ class _Search:
 
     def _joined(
         self,
-        own: list[_Candidate],
+        longest: list[_Candidate],
         place: int,
         tables: tuple[np.ndarray, np.ndarray, np.ndarray],
     ) -> _Candidate:
         """The candidate at a flat place of the tables [B, 3, C] of AUC, rank sum and count."""
         row, join, which = (int(i) for i in np.unravel_index(place, tables[0].shape))
-        parent, concept = own[row], self.there[:, which]
+        parent, concept = longest[row], self.there[:, which]
         if JOINS[join] == OR:
             holds = np.maximum(parent.holds, concept)
         else:

@@ -131,10 +131,10 @@ def concepts_version(config: Config) -> str:
     return _listing([Path(path).expanduser()] if path else [])
 
 
-def _listing(places: Iterable[Path]) -> str:
+def _listing(paths: Iterable[Path]) -> str:
     facts = [
         (str(file), file.stat().st_size, file.stat().st_mtime_ns)
-        for place in places
+        for place in paths
         for file in _files(place)
     ]
     return text_hash(canonical_json(facts)) if facts else ""

@@ -70,12 +70,12 @@ def read_published(method: PublishedMethod, path: Path | str, layers: Iterable[s
     the folder holds the results of several networks.
     """
     read = {"netdissect": _netdissect, "compexp": _compexp}[method]
-    found = read(Path(path))
+    labels = read(Path(path))
     wanted = set(layers)
-    named = {layer: layer if layer in wanted else _layer(layer) for layer, _ in found}
+    named = {layer: layer if layer in wanted else _layer(layer) for layer, _ in labels}
     labels = {
         (named[layer], unit): text
-        for (layer, unit), text in found.items()
+        for (layer, unit), text in labels.items()
         if named[layer] in wanted
     }
     if not labels:
@@ -97,7 +97,7 @@ def _layer(name: str) -> str:
 def _netdissect(path: Path) -> Labels:
     pattern = "*" if path.is_dir() else f"{path.name}-*"
     folder = path if path.is_dir() else path.parent
-    found: Labels = {}
+    labels: Labels = {}
     for report in sorted(folder.glob(f"{pattern}/report.json")):
         match = _NETDISSECT.search(report.parent.name)
         if match is None:
@@ -110,28 +110,28 @@ def _netdissect(path: Path) -> Labels:
         for entry in units:
             if not isinstance(entry, dict) or not {"unit", "label"} <= entry.keys():
                 raise UserError(f"{report}: an entry of `units` lacks `unit` or `label`")
-            _put(found, layer, str(entry["unit"]), str(entry["label"]), report, netdissect_text)
-    return found
+            _put(labels, layer, str(entry["unit"]), str(entry["label"]), report, netdissect_text)
+    return labels
 
 
 def _compexp(path: Path) -> Labels:
-    found: Labels = {}
+    labels: Labels = {}
     for table in sorted(path.glob("tally_*.csv")):
         layer = table.stem.removeprefix("tally_")
         for row in read_csv(table, ("unit", "label")):
-            _put(found, layer, row["unit"], row["label"], table, compexp_text)
-    return found
+            _put(labels, layer, row["unit"], row["label"], table, compexp_text)
+    return labels
 
 
 def _put(
-    found: Labels, layer: str, unit: str, label: str, path: Path, clean: Callable[[str], str]
+    labels: Labels, layer: str, unit: str, label: str, path: Path, clean: Callable[[str], str]
 ) -> None:
     if not unit.strip().isdigit():
         raise UserError(f"{path}: unit {unit!r} is not a whole number")
     key = (layer, int(unit))
-    if key in found:
+    if key in labels:
         raise UserError(
             f"{path}: layer {layer!r} unit {unit} is labelled twice; name the results of one "
             "network (folder/arch-data)"
         )
-    found[key] = (clean(label), label)
+    labels[key] = (clean(label), label)

@@ -50,14 +50,14 @@ def find_describer(name: str) -> type[Describer]:
 def _built_in(name: str) -> type[Describer]:
     """The describer in the module of that name; it is the only one that the module defines."""
     module = importlib.import_module(f"{__package__}.{name}")
-    (found,) = (
+    (described_class,) = (
         item
         for item in vars(module).values()
         if isinstance(item, type)
         and issubclass(item, Describer)
         and item.__module__ == module.__name__
     )
-    return found
+    return described_class
 
 
 def _foreign(name: str) -> type[Describer]:

@@ -76,8 +76,8 @@ def extended(
         built_in: further entries, by default the published networks.
 
     """
-    known = _registry() if built_in is None else built_in
-    catalogs: list[Mapping[str, Any]] = [zoo or {}, known]
+    entries = _registry() if built_in is None else built_in
+    catalogs: list[Mapping[str, Any]] = [zoo or {}, entries]
     used: set[tuple[int, str]] = set()
     layers = [dict(entry)]
     while base := layers[-1].get("extends"):
@@ -85,7 +85,7 @@ def extended(
         holders = [i for i, names in enumerate(catalogs) if isinstance(names.get(base), Mapping)]
         free = [i for i in holders if (i, base) not in used and catalogs[i][base] is not entry]
         if not holders:
-            raise unknown("network", str(base), [*(zoo or {}), *known], "extends")
+            raise unknown("network", str(base), [*(zoo or {}), *entries], "extends")
         if not free:
             message = f"extends: {base!r} extends itself in a circle; remove one `extends`"
             raise UserError(message)

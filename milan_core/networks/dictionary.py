@@ -78,14 +78,14 @@ def collect_positions(
     """float32 (positions, C): activations of a layer at random cells of every image."""
     rng = generator(seed, "dictionary positions", layer)
     share = max(1, count // len(images))
-    found: list[torch.Tensor] = []
+    positions: list[torch.Tensor] = []
 
     def keep(name: str, tensor: torch.Tensor) -> None:
         maps, _ = network.layout.maps(tensor, name)
         cells = maps.float().flatten(2).transpose(1, 2)  # [b, h * w, C]
         for row in cells[: keep_rows[0]]:
             chosen = rng.permutation(len(row))[:share]
-            found.append(row[torch.from_numpy(np.sort(chosen))].cpu())
+            positions.append(row[torch.from_numpy(np.sort(chosen))].cpu())
 
     keep_rows = [0]
     with torch.inference_mode(), Trace(network.module, layer, keep) as trace:
@@ -96,7 +96,7 @@ def collect_positions(
             part = images[begin : begin + _BATCH]
             keep_rows[0] = len(part)
             trace(prepare(part, network.input))
-    return torch.cat(found).clone()
+    return torch.cat(positions).clone()
 
 
 def _train(

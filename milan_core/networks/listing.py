@@ -17,20 +17,20 @@ def layer_shapes(name: str) -> Shapes:
     from milan_core.networks.trace import Trace
     from milan_core.networks.zoo import load_network
 
-    found: Shapes = {}
+    shapes: Shapes = {}
     with torch.device("meta"):
         network = load_network(name, weights={"source": "random"})
         size = network.input.size or 224
 
         def keep(layer: str, tensor: torch.Tensor) -> None:
-            found[layer] = tuple(network.layout.maps(tensor, layer)[0].shape[1:])
+            shapes[layer] = tuple(network.layout.maps(tensor, layer)[0].shape[1:])
 
         batch = torch.zeros(2, 3, size, size)
         if network.input.kind == "latents":
             batch = torch.zeros(2, int(network.module.code_size) + 1)  # type: ignore[arg-type]
         with torch.no_grad(), Trace(network.module, network.layers, keep) as trace:
             trace(batch)
-    return found
+    return shapes
 
 
 def table(shapes: Callable[[str], Shapes] | None = None) -> str:

@@ -43,7 +43,7 @@ def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]
         msg = "no layers were given; expected module names or patterns such as 'layer*'"
         raise UserError(msg)
     names = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
-    found: dict[str, None] = {}
+    resolved: dict[str, None] = {}
     for pattern in patterns:
         point = HookPoint.parse(pattern)
         parts = point.module.split(".")
@@ -52,8 +52,8 @@ def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]
             matches = [point.module]
         if not matches:
             raise unknown("layer", point.module, names, where=type(model).__name__)
-        found.update(dict.fromkeys(name + point.marks for name in matches))
-    return list(found)
+        resolved.update(dict.fromkeys(name + point.marks for name in matches))
+    return list(resolved)
 
 
 def _matches(name: Sequence[str], pattern: Sequence[str]) -> bool:

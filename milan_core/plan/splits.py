@@ -107,18 +107,18 @@ def splits(config: Config) -> dict[str, Split]:
     """All splits of a configuration by name."""
     across = pairs(config)
     unseen = [name for pair in across if pair.split == "all" for name in pair.tests]
-    found = {"all": Split("all", tuple(config.corpus), tuple(dict.fromkeys(unseen)))}
+    by_name = {"all": Split("all", tuple(config.corpus), tuple(dict.fromkeys(unseen)))}
     for model in described(config):
         if model in config.corpus:
             rest = tuple(name for name in config.corpus if name != model)
-            found[f"without_{model}"] = Split(f"without_{model}", rest, (model,))
-        found[f"within_{model}"] = Split(f"within_{model}", (model,), (model,), within=True)
+            by_name[f"without_{model}"] = Split(f"without_{model}", rest, (model,))
+        by_name[f"within_{model}"] = Split(f"within_{model}", (model,), (model,), within=True)
     for pair in across:
         if pair.split != "all":
-            known = found.get(pair.split, Split(pair.split, pair.train)).tests
+            known = by_name.get(pair.split, Split(pair.split, pair.train)).tests
             tests = tuple(dict.fromkeys([*known, *pair.tests]))
-            found[pair.split] = Split(pair.split, pair.train, tests)
-    return found
+            by_name[pair.split] = Split(pair.split, pair.train, tests)
+    return by_name
 
 
 def possible_splits(config: Config) -> set[str]:

@@ -124,22 +124,26 @@ class ClipReranker:
         return counted, unmasked.mean(dim=0)
 
 
-def with_best(found: Descriptions, reranked: Sequence[Reranked]) -> Descriptions:
+def with_best(descriptions: Descriptions, reranked: Sequence[Reranked]) -> Descriptions:
     """The descriptions with every unit's most similar candidate in place of its own choice.
 
     The scores stay those of the search, as published: what CLIP thinks is in `reranked`.
     """
-    if found.beam_captions is None or found.beam_scores is None or found.beam_logp is None:
+    if (
+        descriptions.beam_captions is None
+        or descriptions.beam_scores is None
+        or descriptions.beam_logp is None
+    ):
         message = "re-ranking needs whole beams; describe with strategy rerank or beam"
         raise UserError(message)
     units = np.arange(len(reranked))
     best = np.array([unit.order[0] for unit in reranked], np.int64)
-    prior, tokens = found.beam_logp_lm, found.beam_tokens
+    prior, tokens = descriptions.beam_logp_lm, descriptions.beam_tokens
     return replace(
-        found,
+        descriptions,
         captions=[unit.texts[0] for unit in reranked],
-        tokens=found.tokens if tokens is None else tokens[units, best],
-        scores=found.beam_scores[units, best],
-        logp=found.beam_logp[units, best],
+        tokens=descriptions.tokens if tokens is None else tokens[units, best],
+        scores=descriptions.beam_scores[units, best],
+        logp=descriptions.beam_logp[units, best],
         logp_lm=None if prior is None else prior[units, best],
     )

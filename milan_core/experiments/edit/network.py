@@ -69,9 +69,9 @@ class Bench:
         }
         self.units: list[UnitKey] = list(next(iter(self.engines.values())).units)
 
-    def keys(self, places: Sequence[int]) -> list[UnitKey]:
+    def keys(self, rows: Sequence[int]) -> list[UnitKey]:
         """Units at these places."""
-        return [self.units[place] for place in places]
+        return [self.units[place] for place in rows]
 
     def right(self, split: str, sets: Sequence[Sequence[int]]) -> np.ndarray:
         """Whether each image is classified correctly without the units of each set of places.
@@ -182,14 +182,14 @@ def open_splits(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Da
 
 
 def measure(
-    bench: Bench, found: Mapping[str, np.ndarray], steps: Sequence[int]
+    bench: Bench, rankings: Mapping[str, np.ndarray], steps: Sequence[int]
 ) -> dict[Point, float]:
     """Accuracies along the orders: sorted ones on all splits, drawn ones on wrong text only."""
     curves: dict[Point, float] = {}
     for split in (*VALIDATION, *TESTS):
         points = {
             (condition, draw, step, split): row[:step].tolist()
-            for condition, rows in found.items()
+            for condition, rows in rankings.items()
             if condition in orders.SORTED or split == ADVERSARIAL
             for draw, row in enumerate(rows)
             for step in steps
@@ -212,11 +212,11 @@ def choose(curves: Mapping[Point, float], condition: str, choose_on: str = CHOIC
     return orders.choose_count(steps, clean, adversarial)
 
 
-def at_counts(bench: Bench, found: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> Right:
+def at_counts(bench: Bench, rankings: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> Right:
     """Which test images are right before (one row), and without the units of every draw."""
     parts: dict[str, list[list[int]]] = {BEFORE: [[]]} | {
         condition: [row[: counts[condition]].tolist() for row in rows]
-        for condition, rows in found.items()
+        for condition, rows in rankings.items()
     }
     ends = np.cumsum([len(part) for part in parts.values()])[:-1]
     every = [places for part in parts.values() for places in part]

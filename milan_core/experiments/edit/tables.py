@@ -111,15 +111,15 @@ def common_conditions(results: Sequence[Result]) -> list[str]:
 
 def over_networks(results: Sequence[Result]) -> dict[str, Any]:
     """Gain on wrong text per condition, and lead of the text units, each mean, low, high."""
-    found = {}
+    rows = {}
     for name in common_conditions(results):
         gains = [r["conditions"][name]["gain"][ADVERSARIAL]["value"] for r in results]
         entry = {"gain": _named(mean_interval(gains))}
         if name != orders.TEXT:
             leads = [r["text_less"][name]["value"] for r in results]
             entry["text_less"] = _named(mean_interval(leads))
-        found[name] = entry
-    return found
+        rows[name] = entry
+    return rows
 
 
 def _named(three: tuple[float, float, float]) -> dict[str, float | None]:

@@ -38,14 +38,14 @@ def check_generalization(config: Config) -> None:
     for name in config.generalization.more_seeds:
         if name not in possible:
             raise unknown("split", name, possible, "config: generalization.more_seeds")
-    known = [*config.model_zoo, *config.annotation_sets]
+    annotated = [*config.model_zoo, *config.annotation_sets]
     for experiment, pairs in config.generalization.across.items():
         where = f"config: generalization.across.{experiment}"
         for train, test in pairs:
             train_names, tests = (side_members(config, side, where) for side in (train, test))
             for name in [*train_names, *(tests if test != "all" else ["all"])]:
-                if name not in known:
-                    groups = [*known, *group_names(), *published_sets(), "all"]
+                if name not in annotated:
+                    groups = [*annotated, *group_names(), *published_sets(), "all"]
                     raise unknown("network, annotation set or group", name, groups, where)
             if set(train_names) & set(tests):
                 raise UserError(

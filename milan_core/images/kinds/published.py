@@ -120,8 +120,8 @@ def _flat_labels(
     paths: list[Path], root: Path, top: Path, spec: PublishedOptions, layout: Layout
 ) -> list[str]:
     names = [path.name for path in paths]
-    places = (top, root, root.parent)
-    truth = _given_or_found(spec.truth, layout.truths, places, spec.split)
+    folders = (top, root, root.parent)
+    truth = _given_or_found(spec.truth, layout.truths, folders, spec.split)
     if truth is None:
         msg = (
             f"{root} is one flat folder, so a list must say the class of each image; place "
@@ -129,16 +129,16 @@ def _flat_labels(
             "one as `truth`, or sort the images into class folders"
         )
         raise UserError(msg)
-    candidates = [place / name for place in places for name in layout.classes]
+    candidates = [place / name for place in folders for name in layout.classes]
     given = [Path(spec.classes).expanduser()] if spec.classes else []
     tables = given or [path for path in candidates if path.is_file()]
     return [class_name(label) for label in read_truth(truth, names, tables)]
 
 
 def _given_or_found(
-    given: str, names: tuple[str, ...], places: tuple[Path, ...], split: str
+    given: str, names: tuple[str, ...], folders: tuple[Path, ...], split: str
 ) -> Path | None:
     if given:
         return Path(given).expanduser()
-    candidates = (place / name.format(split) for name in names for place in places)
+    candidates = (place / name.format(split) for name in names for place in folders)
     return next((path for path in candidates if path.is_file()), None)

@@ -110,7 +110,7 @@ def _full_names(script: Any) -> dict[tuple[str, ...], str]:
     The chain leaves out modules that are not called, such as lists of modules: "0" may be blocks.0.
     Where two modules have one chain, neither can be told from the other: both are left out.
     """
-    found: dict[tuple[str, ...], set[str]] = {}
+    names_by_scope: dict[tuple[str, ...], set[str]] = {}
     modules = dict(script.named_modules())
 
     def walk(module: Any, chain: tuple[str, ...], prefix: str) -> None:
@@ -120,13 +120,13 @@ def _full_names(script: Any) -> dict[tuple[str, ...], str]:
                 continue
             name = ".".join([*([prefix] if prefix else []), *parts])
             here = (*chain, parts[-1])
-            known = name in found.setdefault(here, set())
-            found[here].add(name)
+            known = name in names_by_scope.setdefault(here, set())
+            names_by_scope[here].add(name)
             if not known:
                 walk(modules[name], here, name)
 
     walk(script, (), "")
-    return {chain: names.pop() for chain, names in found.items() if len(names) == 1}
+    return {chain: names.pop() for chain, names in names_by_scope.items() if len(names) == 1}
 
 
 def _attributes(value: Any) -> list[str]:
@@ -143,7 +143,7 @@ def _outputs(graph: Any, names: dict[tuple[str, ...], str]) -> dict[str, tuple[A
 
     A module that runs twice has no single output and is left out.
     """
-    found: dict[str, tuple[Any, Any]] = {}
+    outputs: dict[str, tuple[Any, Any]] = {}
     before: set[str] = set()
     repeated: set[str] = set()
     for node in graph.nodes():
@@ -151,12 +151,12 @@ def _outputs(graph: Any, names: dict[tuple[str, ...], str]) -> dict[str, tuple[A
         if not tensors or node.kind() in ("prim::GetAttr", "prim::Constant"):
             continue
         now = [names[chain] for chain in _chains(node.getModuleHierarchy()) if chain in names]
-        repeated |= (set(now) - before) & set(found)
+        repeated |= (set(now) - before) & set(outputs)
         for name in now:  # a block and its last part are ready together: the part comes first
-            found.pop(name, None)
-            found[name] = (node, tensors[-1])
+            outputs.pop(name, None)
+            outputs[name] = (node, tensors[-1])
         before = set(now)
-    return {name: value for name, value in found.items() if name not in repeated}
+    return {name: value for name, value in outputs.items() if name not in repeated}
 
 
 def _chains(hierarchy: str) -> list[tuple[str, ...]]:

@@ -137,7 +137,7 @@ class Distil:
 
     def figures(self, module: nn.Module, tests: Sequence[Images]) -> Figures:
         """Share of the variance of the teacher's maps that is explained."""
-        found: Figures = []
+        results: Figures = []
         for test in tests:
             output = outputs(
                 module,
@@ -145,10 +145,10 @@ class Distil:
                 len(test.labels),
             )
             share = explained(output, self._standardised(self._maps(test)).float())
-            found.append(
+            results.append(
                 (f"{test.name}: variance of the features explained", share, len(test.labels))
             )
-        return found
+        return results
 
 
 class Draw:
@@ -176,15 +176,15 @@ class Draw:
 
     def figures(self, module: nn.Module, tests: Sequence[Images]) -> Figures:
         """Share of the variance of the pixels that is explained."""
-        found: Figures = []
+        results: Figures = []
         for test in tests:
             codes = self.tests[test.name]
             output = outputs(
                 module, lambda rows, c=codes: torch.from_numpy(c[rows]).to(self.device), len(codes)
             )
             share = explained(output, _unit_range(test.images[:], "cpu"))
-            found.append((f"{test.name}: variance of the pixels explained", share, len(codes)))
-        return found
+            results.append((f"{test.name}: variance of the pixels explained", share, len(codes)))
+        return results
 
 
 def outputs(module: nn.Module, inputs: Any, count: int) -> torch.Tensor:
