@@ -42,26 +42,6 @@ def describe_exemplars(
 ) -> list[dict[str, Any]]:
     """One row per unit: layer, unit, description, logp, logp_lm, score.
 
-    Args: see `decode_exemplars`.
-    """
-    keys, described = decode_exemplars(
-        captioner, exemplars, images, layer, options, device, encoder, trust
-    )
-    return [dict(zip(COLUMNS, row, strict=True)) for row in description_rows(keys, described)]
-
-
-def decode_exemplars(
-    captioner: Decodes,
-    exemplars: ExemplarSet,
-    images: np.ndarray | None = None,
-    layer: str | None = None,
-    options: DecodingOptions | None = None,
-    device: str = "cpu",
-    encoder: Encoder | None = None,
-    trust: bool = False,
-) -> tuple[list[UnitKey], Descriptions]:
-    """The (layer, unit) of every unit, and its description.
-
     Args:
         captioner: one trained by this workflow, or a published one with its encoder.
         exemplars: a whole set.
@@ -82,8 +62,9 @@ def decode_exemplars(
     encoder = encoder or encoder_of(captioner, device, trust=trust)
     layers = exemplars.layers if layer is None else [layer]
     features = exemplar_features(captioner, encoder, pixels, exemplars, layers)
-    keys = [(name, unit) for name in layers for unit in range(exemplars.units[name])]
-    return keys, decode(captioner, features, decoding_of(captioner, options))
+    keys: list[UnitKey] = [(name, unit) for name in layers for unit in range(exemplars.units[name])]
+    described = decode(captioner, features, decoding_of(captioner, options))
+    return [dict(zip(COLUMNS, row, strict=True)) for row in description_rows(keys, described)]
 
 
 def mined_images(exemplars: ExemplarSet, images: np.ndarray | None = None) -> np.ndarray:

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-import yaml
-
 from milan_core.annotations.records import Annotation, unit_number
 from milan_core.core.errors import UserError
 from milan_core.core.files import numbered_rows
+from milan_core.core.yaml_files import load_yaml
 
 RULES = Path(__file__).with_name("cleaning.yaml")
 COLUMNS = ("Answer.summary", "RejectionTime", "WorkerId")
@@ -196,14 +195,7 @@ def _strings(values: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _read_yaml(path: Path, what: str) -> dict[Any, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        msg = f"{what} not found: {path}"
-        raise UserError(msg) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"{what} {path} is not valid YAML: {error}"
-        raise UserError(msg) from None
+    data = load_yaml(path)
     if not isinstance(data, dict):
         msg = f"{what} {path} must be a map, got {type(data).__name__}"
         raise UserError(msg)

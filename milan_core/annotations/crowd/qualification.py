@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import yaml
-
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_json, write_text
+from milan_core.core.yaml_files import load_yaml
 
 SCHEMAS = "http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas"
 QUESTIONS_NAMESPACE = f"{SCHEMAS}/2005-10-01/QuestionForm.xsd"
@@ -76,14 +75,7 @@ class Qualification:
 def read_qualification(path: Path | str) -> Qualification:
     """Read the YAML file shown above; a sentence says which part of it does not fit."""
     path = Path(path)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        msg = f"qualification not found: {path}"
-        raise UserError(msg) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"qualification {path} is not valid YAML: {error}"
-        raise UserError(msg) from None
+    data = load_yaml(path)
     required = {"title", "description", "questions"}
     where = str(path)
     data = {**DEFAULTS, **_mapping(data, where, required, required | DEFAULTS.keys())}

@@ -161,8 +161,7 @@ def trial_facts(trial: EditTrial, options: EditOptions) -> dict[str, Any]:
 
 def open_splits(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Dataset]:
     """The data set of every split, found by its name; all must have the same classes, in order."""
-    found = [open_dataset(path.parent if path.suffix else path) for path in paths]
-    named = {data.name: data for data in found}
+    named = {data.name: data for data in map(open_dataset, paths)}
     missing = sorted(set(names.values()) - set(named))
     if missing:
         raise UserError(
@@ -246,7 +245,7 @@ def tuned(
         return None
     if train is None:
         raise UserError("edit: fine_tune needs the network's training images (--train)")
-    images = open_dataset(train.parent if train.suffix else train)
+    images = open_dataset(train)
     accuracies = {}
     for what, gone in (("units removed", outcome.chosen), ("no unit removed", [])):
         module = fine_tuned(bench.loaded, gone, images, options.fine_tune, seed, bench.device)
