@@ -78,7 +78,7 @@ def test_an_edited_docstring_plans_no_step_again(package):
     before = [identity.step_code(name) for name in names]
     errors = package / "core/errors.py"
     edit(errors, "A mistake in what the user gave us", "A user's mistake")
-    edit(errors, "    names = sorted(names)", "    # The known names.\n    names = sorted(known)")
+    edit(errors, "    names = sorted(names)", "    # The known names.\n    names = sorted(names)")
     forget()
     assert [identity.step_code(name) for name in names] == before
     edit(errors, "names[:20]", "names[:19]")

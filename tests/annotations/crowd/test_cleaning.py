@@ -178,5 +178,5 @@ def test_broken_tables_and_workers_are_named(tmp_path):
     path.write_text("A1: space around\n")
     with pytest.raises(UserError, match="worker 'A1' needs a list of phrases"):
         read_worker_rules(path)
-    with pytest.raises(UserError, match="cannot read .*none.yaml: No such file"):
+    with pytest.raises(UserError, match="No such file"):
         read_worker_rules(tmp_path / "none.yaml")

@@ -143,10 +143,10 @@ def test_mistakes_are_named(test_file, old, new, message):
 
 
 def test_missing_and_empty_files(tmp_path):
-    with pytest.raises(UserError, match="cannot read .*none.yaml: No such file"):
+    with pytest.raises(UserError, match="No such file"):
         read_qualification(tmp_path / "none.yaml")
     (tmp_path / "empty.yaml").touch()
-    with pytest.raises(UserError, match="expected a map with description, questions, title"):
+    with pytest.raises(UserError, match="missing or unknown description, questions, title"):
         read_qualification(tmp_path / "empty.yaml")
 
 
