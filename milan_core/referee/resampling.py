@@ -25,6 +25,9 @@ class Interval:
     high: float
 
 
+UNDEFINED = Interval(float("nan"), float("nan"), float("nan"))
+
+
 class Resamples:
     """How often each image is in each resample: float32 [resamples, images]."""
 
