@@ -14,9 +14,9 @@ class UserError(ValueError):
     """A mistake in what the user gave us: says what, where, got, expected and the fix."""
 
 
-def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """The known names that look most like `name`, best first."""
-    return difflib.get_close_matches(name, list(names), n=count, cutoff=0.4)
+def nearest(name: str, names: Iterable[str], count: int = 3, cutoff: float = 0.4) -> list[str]:
+    """The known names that look most like `name`, best first; `cutoff`: least likeness, 0 to 1."""
+    return difflib.get_close_matches(name, list(names), n=count, cutoff=cutoff)
 
 
 def unknown(what: str, name: str, names: Iterable[str], where: str = "") -> UserError:

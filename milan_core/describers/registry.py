@@ -11,15 +11,12 @@ up names their modules as roots of its code (`step_code("describers.label", "des
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from milan_core.core.errors import UserError, first_line, unknown
+from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import parse
+from milan_core.core.user_code import load_named
 from milan_core.describers import options
 from milan_core.describers.describer import Describer, Resources
 from milan_core.describers.options import DescriberOptions
@@ -61,27 +58,10 @@ def _built_in(name: str) -> type[Describer]:
 
 
 def _foreign(name: str) -> type[Describer]:
-    place, _, class_name = name.rpartition(":")
-    found = getattr(_module(place, name), class_name, None)
+    found = load_named(name, "describer")
     if not (isinstance(found, type) and issubclass(found, Describer)):
-        raise UserError(f"{name}: {place} has no subclass of Describer named {class_name!r}")
+        raise UserError(f"describer {name} is no subclass of Describer")
     return found
-
-
-def _module(place: str, name: str) -> ModuleType:
-    try:
-        if not place.endswith(".py"):
-            return importlib.import_module(place)
-        path = Path(place).expanduser()
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules.setdefault(path.stem, module)
-        spec.loader.exec_module(module)
-        return module
-    except (ImportError, OSError) as error:
-        raise UserError(f"describer {name}: cannot import {place}: {first_line(error)}") from None
 
 
 def describer_options(name: str, raw: Any) -> DescriberOptions:

@@ -2,24 +2,20 @@
 
 `torchvision:resnet18`, `timm:resnet18.a1_in1k` and `hf:facebook/dinov2-base` ask a library for a
 network by its name there; `torchscript:FILE` and `export:FILE` open a network that was saved with
-its code. Everything else is `package.module:callable` or `path/to/file.py:callable`.
+its code. Everything else is `package.module:callable` or `path/to/file.py:callable`, imported and
+called with its project around it (`milan_core.core.projects`).
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from torch import nn
 
-from milan_core.core.errors import UserError, nearest, unknown
+from milan_core.core.errors import UserError
+from milan_core.core.user_code import load_named, within_project
 from milan_core.networks.adapters import FILES, HUBS
 from milan_core.networks.options import Architecture
 
@@ -70,54 +66,8 @@ def resolve_factory(factory: str) -> Callable[..., Any]:
             "example: torchvision.models:resnet18"
         )
         raise UserError(msg)
-    module = _module_from_file(Path(source)) if source.endswith(".py") else _import(source)
-    value: Any = module
-    for part in attribute.split("."):
-        if not hasattr(value, part):
-            raise unknown("callable", attribute, _public_callables(module), where=source)
-        value = getattr(value, part)
+    value = load_named(factory, "factory")
     if not callable(value):
         msg = f"factory {factory}: {attribute} is {type(value).__name__}, not a callable"
         raise UserError(msg)
-    return value
-
-
-def _public_callables(module: ModuleType) -> list[str]:
-    return [n for n in dir(module) if not n.startswith("_") and callable(getattr(module, n))]
-
-
-def _import(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        missing = getattr(error, "name", None) or name
-        if name != missing and not name.startswith(f"{missing}."):
-            msg = f"factory module {name} cannot be imported: it needs {missing} ({error})"
-            raise UserError(msg) from error
-        close = nearest(name, [key for key in sys.modules if key.count(".") == name.count(".")])
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        msg = (
-            f"factory module {name!r} cannot be imported ({error}); install its package in this "
-            f"environment or give path/to/file.py:callable{hint}"
-        )
-        raise UserError(msg) from error
-
-
-def _module_from_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        msg = f"factory file not found: {path} (looked in {Path.cwd()})"
-        raise UserError(msg)
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    name = f"milan_factory_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses in the file look themselves up here
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        msg = f"factory file {path} cannot be run: {type(error).__name__}: {error}"
-        raise UserError(msg) from error
-    return module
+    return within_project(factory, value)

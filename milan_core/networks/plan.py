@@ -17,6 +17,7 @@ from milan_core.core.missing import CORRECT, Missing
 from milan_core.core.options import narrowed
 from milan_core.images.fetch.options import PublishedFile
 from milan_core.images.fetch.places import brought_folders
+from milan_core.networks.adapters import FILES
 from milan_core.networks.options import Architecture, Network, NetworkSpec
 from milan_core.networks.version import source_version
 from milan_core.networks.weight_options import (
@@ -146,7 +147,7 @@ def fetched_weights(config: Config) -> dict[str, PublishedFile]:
 
 
 def missing_weights(config: Config, model: str) -> Iterator[Missing]:
-    """Weights and matrices of directions that are missing and that no job can bring."""
+    """Files of a network that are missing and that no job brings: weights, code, directions."""
     spec, key = config.model_zoo[model], f"model_zoo.{model}"
     weights = spec.weights
     if isinstance(weights, DownloadWeights):
@@ -160,8 +161,14 @@ def missing_weights(config: Config, model: str) -> Iterator[Missing]:
     files = {f"directions.{name}.path": item.path for name, item in spec.directions.items()}
     if isinstance(weights, FileWeights):
         files["weights.path"] = weights.path
+    kind, _, name = spec.factory.partition(":")
+    source = spec.factory.rpartition(":")[0]
+    if kind in FILES or source.endswith(".py"):
+        files["factory"] = name if kind in FILES else source
+    if isinstance(weights, StoredWeights) and (weights.convert or "").rpartition(".py:")[0]:
+        files["weights.convert"] = str(weights.convert).rpartition(":")[0]
     for name, file in files.items():
-        if not Path(file).is_file():
+        if not Path(file).expanduser().is_file():
             yield Missing(f"{key}.{name}", file, CORRECT)
 
 

@@ -45,7 +45,7 @@ def test_factory_from_a_file(tmp_path):
     )
     assert load_network({"factory": f"{path}:make", "kwargs": {"width": 5}}).module.in_features == 5
     path.write_text("import nothing_of_this_name\n")
-    with pytest.raises(UserError, match=r"cannot be run: ModuleNotFoundError"):
+    with pytest.raises(UserError, match=r"needs the module 'nothing_of_this_name'"):
         resolve_factory(f"{path}:make")
 
 

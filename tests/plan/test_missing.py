@@ -114,3 +114,28 @@ def test_every_built_in_data_set_says_how_it_is_obtained():
             split = f"{path}/{entry['options']['split']}"
             places = {path.removeprefix("resources/"), split.removeprefix("resources/")}
             assert places & known, name
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"factory": "nets/my_net.py:build"}, "model_zoo.own.factory"),
+        ({"factory": "torchscript:my_net.pt", "trust": True}, "model_zoo.own.factory"),
+        (
+            {
+                "factory": "torchvision:resnet18",
+                "weights": {"source": "file", "path": "w.pt", "convert": "nets/names.py:names"},
+            },
+            "model_zoo.own.weights.convert",
+        ),
+    ],
+)
+def test_files_of_a_network(root, tmp_path, monkeypatch, changes, key):
+    raw = load([root / "config/quick.yaml"])
+    raw["model_zoo"]["own"] = {"layers": ["layer1"], "dataset": "shapes_probe", **changes}
+    raw["models"].append("own")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=rf"\({key}\)"):
+        check_files(parse_config(raw))
+    place(*(tmp_path / name for name in ("nets/my_net.py", "my_net.pt", "nets/names.py", "w.pt")))
+    check_files(parse_config(raw))
