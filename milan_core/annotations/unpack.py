@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import re
 import shutil
-import uuid
 import zipfile
 import zlib
 from pathlib import Path
 
 from milan_core.core.errors import UserError
+from milan_core.core.files import temporary_path
+from milan_core.core.lock import publishing
 from milan_core.images.fetch.archive import extract, open_members
 
 MAX_BYTES = 32 << 30  # twice the largest published set
@@ -36,7 +37,7 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
     if not archive.is_file():
         msg = f"archive not found: {archive}"
         raise UserError(msg)
-    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp"
+    temporary = temporary_path(folder)
     try:
         names = _names(archive)
         top = _top(archive, names)
@@ -46,7 +47,8 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
         _check_size(archive, max_bytes)
         folder.parent.mkdir(parents=True, exist_ok=True)
         extract(archive, temporary, _patterns(top, names), max_bytes=max_bytes)
-        (temporary / top).rename(folder)
+        with publishing():
+            (temporary / top).rename(folder)
     except DAMAGE as error:
         msg = f"{archive} cannot be unpacked to {folder}: {error}"
         raise UserError(msg) from None

@@ -16,6 +16,7 @@ import json
 import mmap
 import os
 import re
+import shutil
 import socket
 import sys
 import uuid
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.core.lock import publishing
 
 
 def canonical_json(value: Any) -> str:
@@ -58,12 +60,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        temporary = path.parent / f".{path.name[:_SHOWN]}.{_HOST}.{os.getpid()}.{_token()}.tmp"
+        temporary = temporary_path(path)
         try:
             yield temporary
-            _flush(temporary)
-            temporary.replace(path)
+            flush(temporary)
+            with publishing():
+                temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -103,11 +105,14 @@ def _is_at(error: OSError, path: Path) -> bool:
     return error.filename is not None and Path(os.fsdecode(error.filename)) in path.parents
 
 
-def _token() -> str:
-    return uuid.uuid4().hex[:8]
+def temporary_path(path: Path) -> Path:
+    """A name beside `path` for what will become it; what dead processes left there is removed."""
+    _sweep(path)
+    token = uuid.uuid4().hex[:8]
+    return path.parent / f".{path.name[:_SHOWN]}.{_HOST}.{os.getpid()}.{token}.tmp"
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Bring a file's bytes to the disk, so that a power cut after the rename finds them."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -122,7 +127,10 @@ def _sweep(path: Path) -> None:
     for item in path.parent.glob(f"{glob.escape(start)}*.tmp"):
         process = item.name.removeprefix(start).split(".")[0]
         if process.isdigit() and not Path("/proc", process).exists() and Path("/proc").is_dir():
-            item.unlink(missing_ok=True)
+            if item.is_dir():
+                shutil.rmtree(item, ignore_errors=True)
+            else:
+                item.unlink(missing_ok=True)
 
 
 def map_new(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from milan_core.core.files import writing
-from milan_core.core.lock import folder_lock
+from milan_core.core.files import temporary_path, writing
+from milan_core.core.lock import folder_lock, publishing
 
 
 @contextlib.contextmanager
@@ -23,12 +22,12 @@ def new_folder(out: Path) -> Iterator[Path]:
 
     """
     with folder_lock(out):
-        temporary = out.parent / f".{out.name}.{os.getpid()}.tmp"
+        temporary = temporary_path(out)
         try:
             with writing(out):
                 temporary.mkdir()
             yield temporary
-            with writing(out):
+            with writing(out), publishing():
                 _move(temporary, out)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -1,9 +1,15 @@
-"""One writer at a time, for folders and for single files; a lock ends with its process."""
+"""One writer at a time, for folders and for single files; a lock ends with its process.
+
+Jobs of the workflow do not wait for each other: after a kill of Snakemake a job may go on without
+it, and the run that is started next must not be kept waiting, nor be overwritten. The latest job
+that has claimed a result (`claimed`) is the only one that may publish files (`publishing`).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,3 +60,100 @@ def _open(path: Path, folder: Path) -> int:
     except OSError as error:
         message = f"cannot write to {folder}: {error.strerror}; give a folder you may write to"
         raise UserError(message) from None
+
+
+_claims: list[Claim] = []
+"""The claims of this process; every file that it publishes needs all of them."""
+
+
+class Claim:
+    """The right to publish one result: a token in a file beside it, which the next job replaces."""
+
+    def __init__(self, result: Path) -> None:
+        self._result = result
+        self._path = result.with_name(f".{result.name}.owner")
+        self._token = uuid.uuid4().hex
+
+    def take(self) -> None:
+        """Become the owner; a job that was it before publishes nothing from here on."""
+        with _locked(self._path, self._result, create=True) as handle:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, self._token.encode(), 0)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others from taking it over during the block; refuse if one has done so before."""
+        with contextlib.ExitStack() as stack:
+            owner = b""
+            with contextlib.suppress(FileNotFoundError):
+                handle = stack.enter_context(_locked(self._path, self._result, create=False))
+                owner = os.pread(handle, 64, 0)
+            if owner.decode(errors="replace") != self._token:
+                raise UserError(
+                    f"a later run of this job has taken over {self._result}; its result stays, and "
+                    "nothing of this one is kept"
+                )
+            yield
+
+    def drop(self) -> None:
+        """Remove the file, unless another job is the owner."""
+        with contextlib.suppress(UserError, OSError), self.held():
+            self._path.unlink()
+
+
+@contextlib.contextmanager
+def claimed(result: Path) -> Iterator[None]:
+    """Own `result` (a record, or an output folder) for the block, as the only job that may publish.
+
+    A job that owned it before and still runs ends with one sentence when it next writes a file.
+    """
+    claim = Claim(result)
+    claim.take()
+    _claims.append(claim)
+    try:
+        yield
+    finally:
+        _claims.remove(claim)
+        claim.drop()
+
+
+def owns_results() -> bool:
+    """Whether this process has claimed something."""
+    return bool(_claims)
+
+
+@contextlib.contextmanager
+def publishing() -> Iterator[None]:
+    """The block gives files their names, or deletes some: refused where a claim was taken over.
+
+    Raises:
+        UserError: a later job owns what this process has claimed.
+
+    """
+    with contextlib.ExitStack() as stack:
+        for claim in _claims:
+            stack.enter_context(claim.held())
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: Path, result: Path, *, create: bool) -> Iterator[int]:
+    """An open file under an exclusive lock, which still has its name once the lock is there."""
+    import fcntl
+
+    while True:
+        handle = _open(path, result.parent) if create else os.open(path, os.O_RDWR)
+        try:
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                current = path.stat().st_ino == os.fstat(handle).st_ino
+            except FileNotFoundError:
+                if not create:
+                    raise
+                current = False
+            if current:
+                yield handle
+                return
+        finally:
+            os.close(handle)

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from milan_core.core.attempts import Attempts
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, file_sha256, read_json, text_hash, write_json
+from milan_core.core.lock import claimed, folder_lock
 from milan_core.core.step import Compute, Step
 
 FORMAT, VERSION = "milan-provenance", 2
@@ -68,11 +69,13 @@ def recorded(step: Step, compute: Compute, code: str) -> Iterator[dict[str, Any]
     """Check a step's inputs, run the block, and write the record when it ended without error.
 
     The block may add facts to the dictionary that it is given (a data set's fingerprint, say).
-    Time is summed over killed attempts of the same step.
+    Time is summed over killed attempts of the same step. A job that a killed workflow left behind
+    publishes nothing once the same job has been started again (`core.lock.claimed`).
     """
     path, folders = record_path(step), step.paths("folder")
     beside = folders[0] if folders else path
-    with Attempts(beside.with_name(f".{beside.name}.attempts.json")) as attempts:
+    attempted = Attempts(beside.with_name(f".{beside.name}.attempts.json"))
+    with claimed(beside), attempted as attempts:
         inputs, facts = check_inputs(step.paths("input")), dict[str, Any]()
         yield facts
         outputs = [item for item in step.paths("output", "folder") if item != step.record]
@@ -89,7 +92,8 @@ def recorded_command(
     The record at `path` lists every file of its folder, or, where it is not called
     `provenance.json`, the files whose names begin as its own does.
     """
-    with Attempts(path.with_name(f".{path.name}.attempts.json")) as attempts:
+    attempted = Attempts(path.with_name(f".{path.name}.attempts.json"))
+    with folder_lock(path), attempted as attempts:
         checked, facts = check_inputs(inputs), dict[str, Any]()
         yield facts
         outputs = [path.parent]

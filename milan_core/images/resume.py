@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import map_new, read_json, write_json
+from milan_core.core.files import flush, map_new, read_json, write_json, writing
+from milan_core.core.lock import owns_results, publishing
 
 FORMAT = "milan-partial-array"
 VERSION = 1
+TAKEOVER = 120.0  # seconds for a job that was left behind to notice it
 
 Facts = Callable[[int], str]  # what decides the row of an item, by its number
 
@@ -96,11 +99,14 @@ def filled_array(path: Path, shape: tuple[int, ...], rules: str, facts: Facts) -
         filling = _resumed(partial, record, shape, rules, facts)
         if filling is None:
             record.unlink(missing_ok=True)
-            array = map_new(partial, shape, np.uint8)
+            with writing(partial):
+                array = map_new(partial, shape, np.uint8)
             filling = Filling(array, record, rules, facts)
         yield filling
         filling.array.flush()  # type: ignore[attr-defined]
-        partial.replace(path)
+        flush(partial)
+        with publishing():
+            partial.replace(path)
         record.unlink(missing_ok=True)
 
 
@@ -129,11 +135,18 @@ def _held(partial: Path, folder: Path) -> Iterator[None]:
     except OSError as error:
         msg = f"cannot write {partial}: {error.strerror}; give a folder you may write to"
         raise UserError(msg) from None
+    # A job that was started anew has taken over from the one before, which ends at its next save.
+    deadline = time.monotonic() + (TAKEOVER if owns_results() else 0)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    msg = f"another run is building {folder}; wait for it, or give another folder"
+                    raise UserError(msg) from None
+                time.sleep(0.1)
         yield
-    except BlockingIOError:
-        msg = f"another run is building {folder}; wait for it, or give another folder"
-        raise UserError(msg) from None
     finally:
         os.close(handle)

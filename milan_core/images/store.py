@@ -40,6 +40,7 @@ from milan_core.core.files import (
     write_npy,
     write_text,
 )
+from milan_core.core.lock import publishing
 
 FORMAT = "milan-dataset"
 VERSION = 1
@@ -165,8 +166,9 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[np.nda
 def start_folder(out: Path) -> None:
     """Prepare `out`; an older manifest is deleted first, so no half-new folder opens."""
     out.mkdir(parents=True, exist_ok=True)
-    for file in ("manifest.json", "instances.npy", "scenes.json", "latents.npy", "cues.csv"):
-        (out / file).unlink(missing_ok=True)
+    with publishing():
+        for file in ("manifest.json", "instances.npy", "scenes.json", "latents.npy", "cues.csv"):
+            (out / file).unlink(missing_ok=True)
 
 
 def finish_folder(

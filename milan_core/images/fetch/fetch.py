@@ -18,7 +18,7 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import atomic_path, file_sha256, read_json, write_json
-from milan_core.core.lock import file_lock
+from milan_core.core.lock import file_lock, publishing
 from milan_core.images.fetch.archive import extract
 from milan_core.images.fetch.options import NamedAsset
 from milan_core.images.fetch.places import DOWNLOADS, brought_folders
@@ -156,8 +156,10 @@ def _replace_folder(new: Path, out: Path) -> None:
         if not ours:
             msg = f"{out} exists and is not an asset folder; delete it or give another --out"
             raise UserError(msg)
-        shutil.rmtree(out)
-    new.replace(out)
+    with publishing():
+        if out.exists():
+            shutil.rmtree(out)
+        new.replace(out)
 
 
 def fetch_asset(spec: NamedAsset, out: Path | str, cache: Path | str | None = None) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_json
+from milan_core.core.lock import publishing
 
 MARGIN = 64 << 20  # bytes to leave free on the disk
 
@@ -49,7 +50,8 @@ class Part:
     def begin(self, version: Version) -> None:
         """Truncate; the following bytes belong to `version`."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_bytes(b"")
+        with publishing():
+            self.path.write_bytes(b"")
         self._check_room(version.size)
         write_json(self._note, asdict(version))
 
@@ -77,5 +79,6 @@ class Part:
         """Flush the bytes to disk and rename the file to `target`."""
         with self.path.open("rb") as handle:
             os.fsync(handle.fileno())
-        self.path.replace(target)
+        with publishing():
+            self.path.replace(target)
         self._note.unlink(missing_ok=True)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import glob
 import shutil
-import uuid
 from pathlib import Path
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import file_sha256, read_json, write_json
-from milan_core.core.lock import file_lock
+from milan_core.core.files import file_sha256, read_json, temporary_path, write_json
+from milan_core.core.lock import file_lock, publishing
 from milan_core.images.fetch.archive import extract, open_members
 from milan_core.images.fetch.trust import lock_path
 
@@ -37,13 +36,14 @@ def unpack_whole(archive: Path, folder: Path) -> Path:
 def _unpack(archive: Path, folder: Path) -> None:
     with open_members(archive) as members:
         names = [member.name for member in members]
-    temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp"
+    temporary = temporary_path(folder)
     try:
         extract(archive, temporary, [*map(glob.escape, names)], max_bytes=MAX_BYTES)
         inner = list(temporary.iterdir())
         whole = inner[0] if len(inner) == 1 and inner[0].is_dir() else temporary
         write_json(lock_path(folder), _record(archive, whole))
-        whole.rename(folder)
+        with publishing():
+            whole.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
