@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 DASH = "–"
@@ -11,6 +12,18 @@ DASH = "–"
 def number(cell: Any) -> float:
     """A table cell as a number; an empty or absent one is NaN."""
     return math.nan if cell in ("", None) else float(cell)
+
+
+def added(values: Iterable[float]) -> float:
+    """The sum from left to right, each addition rounded to double precision.
+
+    Since Python 3.12 the built-in `sum` of floats corrects its rounding, so its last digit depends
+    on the version; tables must not.
+    """
+    total = 0.0
+    for value in values:
+        total += value
+    return total
 
 
 def percent(value: float) -> str:

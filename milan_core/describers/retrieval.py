@@ -15,6 +15,7 @@ import numpy as np
 from milan_core.annotations.records import read_unit_texts
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.core.errors import UserError
+from milan_core.core.numbers import added
 from milan_core.describers.describer import Describer, Description, Descriptions, Resources
 from milan_core.describers.options import DescriberOptions, RetrievalOptions
 from milan_core.describers.units import Units
@@ -120,6 +121,6 @@ def typical(texts: Sequence[str]) -> str:
             for place, other in enumerate(words)
             if place != index
         ]
-        return sum(scores)
+        return added(scores)
 
     return texts[max(range(len(texts)), key=lambda index: (agreement(index), -index))]

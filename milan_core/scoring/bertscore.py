@@ -18,6 +18,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, text_hash
+from milan_core.core.numbers import added
 
 if TYPE_CHECKING:
     import torch
@@ -164,9 +165,9 @@ class BertScorer:
         ids = self._ids[text]
         content = [token not in self._special for token in ids]
         raw = [(1.0 if idf is None else idf.get(t, idf[-1])) * c for t, c in zip(ids, content)]  # noqa: B905
-        if sum(raw) <= 0:  # every token is in every document: let them weigh the same
+        if added(raw) <= 0:  # every token is in every document: let them weigh the same
             raw = [float(c) for c in content]
-        total = sum(raw) or 1.0
+        total = added(raw) or 1.0
         return torch.tensor([value / total for value in raw], dtype=torch.float32)
 
     def _match(self, pairs: Sequence[tuple[str, str]], idf: dict[int, float] | None) -> np.ndarray:

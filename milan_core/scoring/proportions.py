@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from milan_core.core.numbers import added
+
 LEVEL = 0.95
 
 
@@ -59,11 +61,11 @@ def exact_test(first: tuple[int, int], second: tuple[int, int]) -> float:
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
     """Mean of independent values and Student's interval; of one value (mean, NaN, NaN)."""
     n = len(values)
-    mean = sum(values) / n if n else math.nan
+    mean = added(values) / n if n else math.nan
     if n < 2:
         return mean, math.nan, math.nan
     from scipy.stats import t
 
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1) / n)
+    spread = math.sqrt(added((value - mean) ** 2 for value in values) / (n - 1) / n)
     reach = float(t.ppf(0.5 + level / 2, n - 1)) * spread
     return mean, mean - reach, mean + reach

@@ -18,6 +18,7 @@ from itertools import combinations
 
 import numpy as np
 
+from milan_core.core.numbers import added
 from milan_core.core.seeding import generator
 from milan_core.world.concepts import ConceptTable, Evidence
 from milan_core.world.phrases import View
@@ -209,4 +210,4 @@ def _pairs(tables: Iterable[tuple[Mapping[str, str], Mapping[str, str]]]) -> lis
 
 
 def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+    return added(values) / len(values) if values else 0.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milan_core.core.drawing import INK, PALETTE, render
+from milan_core.core.numbers import added
 from milan_core.experiments.audit import tables
 from milan_core.experiments.audit.options import AuditOptions
 
@@ -79,7 +80,7 @@ def _layers(axis: Any, rows: Sequence[Row]) -> int:
     for shift, side, filled in ((-0.2, "original", True), (0.2, "changed", False)):
         axis.bar(
             [index + shift for index in range(len(layers))],
-            [sum(float(pair[layer][side]) for pair in shown) / len(shown) for layer in layers],
+            [added(float(pair[layer][side]) for pair in shown) / len(shown) for layer in layers],
             0.36,
             facecolor=PALETTE[0] if filled else "none",
             edgecolor=PALETTE[0],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from milan_core.core.drawing import INK, PALETTE, render
-from milan_core.core.numbers import number
+from milan_core.core.numbers import added, number
 from milan_core.core.tables import Row, grouped
 from milan_core.scoring.beside import FEWER
 from milan_core.scoring.scorer import BERT_F, MAIN
@@ -63,4 +63,4 @@ def _dot(axis: Any, place: int, rows: Sequence[Row], color: str) -> None:
 
 def _mean(rows: Sequence[Row], column: str) -> float:
     values = [value for row in rows if not math.isnan(value := number(row[column]))]
-    return sum(values) / len(values) if values else math.nan
+    return added(values) / len(values) if values else math.nan

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from milan_core.core.files import read_csv
-from milan_core.core.numbers import number
+from milan_core.core.numbers import added, number
 from milan_core.experiments.generalization.sweep import JUDGED
 
 
@@ -39,7 +39,7 @@ def average(rows: Sequence[Mapping[str, str]]) -> Figure:
 
     def mean(column: str) -> float:
         values = [number(row.get(column)) for row in rows]
-        return sum(values) / len(values)
+        return added(values) / len(values)
 
     return Figure(
         mean("value"), mean("low"), mean("high"), int(number(rows[0].get("n") or "0")), len(rows)
@@ -90,7 +90,7 @@ def lambda_rows(path: Path | None) -> dict[str, list[dict[str, float]]]:
         split: [
             # The mean of equal floats need not equal them: three times 0.2 over 3 is not 0.2.
             dict.fromkeys(JUDGED, math.nan)  # units without known concepts lack these
-            | {name: sum(r[name] for r in rows) / len(rows) for name in rows[0]}
+            | {name: added(r[name] for r in rows) / len(rows) for name in rows[0]}
             | {"lambda": weight}
             for weight, rows in sorted(points.items())
         ]

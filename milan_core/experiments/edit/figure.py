@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.drawing import INK, PALETTE, render, write_figure
+from milan_core.core.numbers import added
 from milan_core.experiments.edit import orders
 from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, TESTS
 from milan_core.experiments.edit.tables import groups
@@ -73,7 +74,7 @@ def _lines(
         if len(drawn) > 1:
             axis.plot(list(line), list(line.values()), color=colour, ls=dash, lw=0.5, alpha=0.4)
     shared = sorted(set.intersection(*(set(line) for line in drawn)))
-    means = [sum(line[n] for line in drawn) / len(drawn) for n in shared]
+    means = [added(line[n] for line in drawn) / len(drawn) for n in shared]
     axis.plot(shared, means, color=colour, ls=dash, lw=1.6, label=condition)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from milan_core.core.numbers import added
 from milan_core.core.section import Column, Link, Picture, Section, Table
 from milan_core.experiments.edit import orders
 from milan_core.experiments.edit.figure import NAMES
@@ -158,7 +159,7 @@ def _overall(group: str, over: Mapping[str, Any], count: int) -> str:
 
 def _published(results: Sequence[Result]) -> str:
     gains = [r["conditions"][orders.TEXT]["gain"][ADVERSARIAL]["value"] for r in results]
-    mean = sum(gains) / len(gains)
+    mean = added(gains) / len(gains)
     text = (
         f"The paper gained {100 * PAPER_GAIN:.1f} points by ablating {PAPER_UNITS} text units, a "
         "number that was read off the test curve."

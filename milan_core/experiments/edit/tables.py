@@ -8,6 +8,7 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
+from milan_core.core.numbers import added
 from milan_core.experiments.edit import orders
 from milan_core.experiments.edit.results import ADVERSARIAL, BEFORE, TESTS
 from milan_core.scoring.proportions import mean_interval
@@ -97,7 +98,7 @@ def _over(values: Sequence[float]) -> list[object]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    return added(values) / len(values)
 
 
 def common_conditions(results: Sequence[Result]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milan_core.core.drawing import INK, PALETTE, line_styles, render
-from milan_core.core.numbers import number
+from milan_core.core.numbers import added, number
 from milan_core.core.tables import Row, grouped
 from milan_core.scoring.scorer import ACCURACY, BERT_F
 
@@ -57,7 +57,7 @@ def lambda_figure(rows: Sequence[Row], chosen: float) -> str:
 
 def _mean(rows: Sequence[Row], column: str) -> float:
     values = [value for row in rows if not math.isnan(value := number(row.get(column)))]
-    return sum(values) / len(values) if values else math.nan
+    return added(values) / len(values) if values else math.nan
 
 
 def _styles(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
