@@ -1,9 +1,10 @@
 """From the names of a weight file to the names of a network.
 
 Keys of `weights` in an entry of `model_zoo`, applied in this order: `convert` (a callable of this
-package or of yours, for layouts that no renaming reaches), `drop` (glob patterns of tensors to
-leave out), `keys` (regular expressions and their replacements) and `match: order`, for files with
-unrelated names whose tensors come in the order of the network.
+package or of yours that sees all that the file holds), `entry` (which of its state dictionaries),
+`drop` (glob patterns of tensors to leave out), `keys` (regular expressions and their replacements)
+and `match: order`, for files with unrelated names whose tensors come in the order of the network.
+Prefixes of wrappers go last (`milan_core.networks.containers`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from milan_core.core.errors import UserError
+from milan_core.networks.containers import COUNTER, best, states_in, without_parallel
 from milan_core.networks.weight_options import StoredWeights
 
 if TYPE_CHECKING:
@@ -22,15 +24,38 @@ if TYPE_CHECKING:
 
     State = dict[str, torch.Tensor]
 
-COUNTER = "num_batches_tracked"
 
+def mapped(value: Any, module: nn.Module, reading: StoredWeights, where: str) -> State:
+    """The tensors of a file under the names of `module`.
 
-def mapped(state: State, module: nn.Module, reading: StoredWeights, where: str) -> State:
-    """The tensors of a file under the names of `module`; `where` names the file in errors."""
+    Args:
+        value: what the file holds.
+        module: the network.
+        reading: keys of the module's text.
+        where: the file, for messages.
+
+    """
     if reading.convert:
         from milan_core.networks.factories import resolve_factory
 
-        state = resolve_factory(reading.convert)(state)
+        value = resolve_factory(reading.convert)(value)
+    states = states_in(value, where, reading.entry)
+    renamed: dict[str, State] = {}
+    for name, state in states.items():
+        try:
+            renamed[name] = _named(state, module, reading, where)
+        except UserError:
+            if len(states) == 1:
+                raise
+    if not renamed:
+        msg = f"weights {where}: none of {', '.join(states)} fits; set `weights.entry`"
+        raise UserError(msg)
+    return best(renamed, module.state_dict(), where)
+
+
+def _named(state: State, module: nn.Module, reading: StoredWeights, where: str) -> State:
+    if not all(key.startswith("module.") for key in module.state_dict()):
+        state = without_parallel(state)
     state = {
         key: tensor
         for key, tensor in state.items()

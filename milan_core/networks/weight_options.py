@@ -28,7 +28,12 @@ class StoredWeights(Section):
     """How the tensors of a file become those of the network, applied in the order of the keys."""
 
     convert: str | None = Field(
-        None, description="`package.module:callable` that rewrites the stored tensors"
+        None,
+        description="Callable `package.module:name` or `file.py:name`: gets all that the file "
+        "holds, returns a state dictionary",
+    )
+    entry: str | None = Field(
+        None, description="Which of several state dictionaries in the file, such as model_ema"
     )
     drop: list[str] = Field([], description="Glob patterns of stored tensors to leave out")
     keys: dict[str, str] = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from torch import nn
 
 from milan_core.core.errors import UserError, first_line
 from milan_core.core.tensors import load_tensors, save_tensors
-from milan_core.networks.mapping import COUNTER, mapped
+from milan_core.networks.containers import COUNTER, contents, plain_state
+from milan_core.networks.mapping import mapped
 from milan_core.networks.weight_options import StoredWeights
 
 WEIGHTS_KIND = "milan-weights"
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
 _SHOWN = 3  # how many keys an error message lists
 
 
@@ -53,7 +53,8 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
         UserError: for a missing, damaged or foreign file, and for tensors that do not fit.
 
     """
-    state = mapped(read_state_dict(path), module, reading or StoredWeights(), str(path))
+    value = read_file(path)
+    state = mapped(value, module, reading or StoredWeights(), str(path))
     expected = module.state_dict()
     for key, tensor in state.items():  # some writers turn a scalar () into a row of one (1,)
         if key in expected and tensor.numel() == expected[key].numel() == 1:
@@ -74,10 +75,16 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
         msg = (
             f"weights {path} do not fit {type(module).__name__}: keys {'; '.join(differences)}; "
             "check the factory and its kwargs (number of classes, widths), or map the names with "
-            "`weights: {keys: {pattern: replacement}, drop: [...]}`"
+            f"`weights: {{keys: {{pattern: replacement}}, drop: [...]}}`{_holds(value)}"
         )
         raise UserError(msg)
     module.load_state_dict(state, strict=False)
+
+
+def _holds(value: Any) -> str:
+    """What a file holds, where that is more than one bare state dictionary."""
+    bare = all(isinstance(item, torch.Tensor) for item in value.values())
+    return "" if bare else f"; the file holds {contents(value)}"
 
 
 def _some(keys: list[str]) -> str:
@@ -86,7 +93,17 @@ def _some(keys: list[str]) -> str:
 
 
 def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
-    """The state dictionary in a file, taken out of common wrappers; nothing in it is executed."""
+    """The one state dictionary in a file, taken out of common wrappers; nothing is executed."""
+    return plain_state(read_file(path), str(path))
+
+
+def read_file(path: Path | str) -> Any:
+    """All that a weight file holds; nothing in it is executed.
+
+    Raises:
+        UserError: for a missing or damaged file, and for one with pickled objects.
+
+    """
     path = Path(path)
     if not path.is_file():
         msg = (
@@ -94,7 +111,7 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
             "or leave `weights` out when the factory loads them"
         )
         raise UserError(msg)
-    return _unwrap(_reader(path)(path), path)
+    return _reader(path)(path)
 
 
 def _reader(path: Path) -> Callable[[Path], Any]:
@@ -156,23 +173,3 @@ def _damaged(path: Path, error: Exception) -> UserError:
         f"weights {path} are damaged or not a weight file ({first_line(error)}); fetch or train "
         "them again"
     )
-
-
-def _unwrap(value: Any, path: Path) -> dict[str, torch.Tensor]:
-    for key in _WRAPPERS:
-        if isinstance(value, Mapping) and isinstance(value.get(key), Mapping):
-            value = value[key]
-            break
-    if not isinstance(value, Mapping) or not value:
-        msg = f"weights {path} hold {type(value).__name__}; expected a state dictionary"
-        raise UserError(msg)
-    state = {str(key): tensor for key, tensor in value.items()}
-    if wrong := [key for key, tensor in state.items() if not isinstance(tensor, torch.Tensor)]:
-        msg = (
-            f"weights {path} hold values that are not tensors ({_some(wrong)}); expected a state "
-            f"dictionary, bare or under one of {', '.join(_WRAPPERS)}"
-        )
-        raise UserError(msg)
-    if all(key.startswith("module.") for key in state):  # saved from DataParallel
-        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
-    return state

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from milan_core.core.errors import UserError
+from milan_core.networks.containers import plain_state
 
 State = dict[str, torch.Tensor]
 ATTENTION_BLOCK = 4
@@ -23,8 +25,9 @@ AVERAGED = "/ema_b999900"
 _IGNORED = re.compile(r"(\.(sv\d+|u\d+|v\d+)|accumulation_counter|num_batches_tracked)$")
 
 
-def to_generator(state: State) -> State:
-    """Tensors for `milan_core.networks.adapters.biggan.Generator`."""
+def to_generator(value: Any) -> State:
+    """Tensors for `milan_core.networks.adapters.biggan.Generator`, of all that a file holds."""
+    state = plain_state(value, "of BigGAN")
     if any("Generator/GBlock" in key for key in state):
         state = _from_hub(state)
     if "linear.weight" not in state or "shared.weight" not in state:

@@ -1,0 +1,119 @@
+"""State dictionaries under any name and prefix: read by what fits the network."""
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from milan_core.core.errors import UserError
+from milan_core.networks.weight_options import StoredWeights
+from milan_core.networks.weights import load_weights, read_file, read_state_dict
+from milan_core.networks.zoo import load_network
+
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+
+OWN = {key: torch.randn(t.shape) if t.shape else t for key, t in net().state_dict().items()}
+OTHER = {key: t + 1 for key, t in OWN.items()}
+
+
+def below(prefix, state=OWN):
+    return {f"{prefix}{key}": tensor for key, tensor in state.items()}
+
+
+def compiled_inside():
+    return {key.replace("0.", "0._orig_mod.", 1): t for key, t in OWN.items()}
+
+
+HELD = {
+    "bare": OWN,
+    "any name": {"net": OWN, "acc": 0.9, "epoch": 3},
+    "two deep": {"checkpoint": {"ema": OWN, "step": 7}},
+    "beside an optimizer": {"weights": OWN, "optimizer": {"state": {0: below("exp")}}},
+    "student that does not fit": {"teacher": OWN, "student": {"0.weight": torch.zeros(1)}},
+    "DataParallel": below("module."),
+    "prefixes of two": {"teacher": below("module.backbone."), "student": {}},
+    "compiled": below("_orig_mod."),
+    "compiled DataParallel": below("_orig_mod.module."),
+    "a compiled part": compiled_inside(),
+    "sharded": below("_fsdp_wrapped_module._checkpoint_wrapped_module."),
+    "Lightning": {"state_dict": below("model."), "epoch": 1},
+    "with a criterion": {"state_dict": {**below("model."), "criterion.weight": torch.ones(3)}},
+    "profiled": {**OWN, "total_ops": torch.zeros(1), "0.total_params": torch.zeros(1)},
+    "the same twice": {"a": OWN, "b": dict(OWN)},
+    "by preference": {"model": OWN, "model_ema": OTHER},
+    "counts between tensors": {**OWN, "epoch": 3, "note": "x"},
+}
+
+
+@pytest.mark.parametrize("form", HELD)
+def test_the_state_that_fits_is_read(form, tmp_path):
+    torch.save(HELD[form], tmp_path / "w.pt")
+    target = net()
+    load_weights(target, tmp_path / "w.pt")
+    assert all(target.state_dict()[key].equal(tensor) for key, tensor in OWN.items())
+
+
+def test_what_is_left_out_is_said(tmp_path, caplog):
+    torch.save(HELD["with a criterion"], tmp_path / "w.pt")
+    with caplog.at_level(logging.WARNING):
+        load_weights(net(), tmp_path / "w.pt")
+    assert "left out 1 tensors that lie outside of the network (criterion.weight)" in caplog.text
+    caplog.clear()
+    torch.save(HELD["profiled"], tmp_path / "w.pt")
+    load_weights(net(), tmp_path / "w.pt")
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("held", "sentence"),
+    [
+        ({"a": OWN, "b": OTHER}, r"a, b fit the network all; say which: .*entry: a"),
+        ({**below("q."), **below("k.", OTHER)}, r"below 'k\.' and below 'q\.' fit .*\^k\."),
+        ({"net": {"0.weight": torch.zeros(1)}, "acc": 0.5}, r"holds net \(1 items: .*acc \(float"),
+        ({"epoch": 3, "args": {"lr": 0.1}}, r"hold no state dictionary: epoch \(int\), args \("),
+        ([OWN], "hold no state dictionary: list"),
+    ],
+)
+def test_what_cannot_be_known_is_asked(held, sentence, tmp_path):
+    torch.save(held, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=sentence) as error:
+        load_weights(net(), tmp_path / "w.pt")
+    assert "\n" not in str(error.value)
+
+
+def test_the_entry_that_is_named(tmp_path):
+    torch.save({"a": OTHER, "b": {"c": OWN}}, tmp_path / "w.pt")
+    target = net()
+    load_weights(target, tmp_path / "w.pt", StoredWeights(entry="b.c"))
+    assert target.state_dict()["0.weight"].equal(OWN["0.weight"])
+    with pytest.raises(UserError, match=r"unknown weights\.entry 'b\.d' in .*did you mean 'b\.c'"):
+        load_weights(target, tmp_path / "w.pt", StoredWeights(entry="b.d"))
+
+
+def test_convert_sees_all_that_the_file_holds(tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def build(): return nn.Sequential(nn.Conv2d(3, 4, 3))\n"
+        "def halves(held): return {k: v / held['scale'] for k, v in held['deep'][0].items()}\n"
+    )
+    own = nn.Sequential(nn.Conv2d(3, 4, 3)).state_dict()
+    torch.save({"deep": [own], "scale": 2}, tmp_path / "w.pt")
+    weights = {"source": "file", "path": str(tmp_path / "w.pt")}
+    spec = {"factory": f"{tmp_path}/net.py:build", "layers": ["0"]}
+    with pytest.raises(UserError, match=r"convert: package\.module:callable"):
+        load_network({**spec, "weights": weights})
+    loaded = load_network({**spec, "weights": weights | {"convert": f"{tmp_path}/net.py:halves"}})
+    assert loaded.module.state_dict()["0.bias"].equal(own["0.bias"] / 2)
+
+
+def test_one_state_is_read_without_a_network(tmp_path):
+    torch.save({"net": below("module."), "epoch": 2}, tmp_path / "w.pt")
+    assert list(read_state_dict(tmp_path / "w.pt")) == list(OWN)
+    assert set(read_file(tmp_path / "w.pt")) == {"net", "epoch"}
+    torch.save({"a": OWN, "b": OTHER}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match="are several state dictionaries"):
+        read_state_dict(tmp_path / "w.pt")
