@@ -14,9 +14,11 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.core.options import narrowed, parse
 from milan_core.exemplars.options import MiningOptions, MiningRun
+from milan_core.exemplars.pooled import PooledValues
 from milan_core.exemplars.sample import sample_state, sampled_images, stretches
 from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.sources import Batch, ImageSource, open_source
+from milan_core.exemplars.splits import heldout_images
 from milan_core.exemplars.state import Header, MiningState
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
@@ -131,9 +133,10 @@ def mine_source(
         raise UserError(msg)
     weights = model_hash(network.module)
     with _on_device(network.module, run.device), as_dtype(network.module, run.dtype) as dtype:
-        scan = _Scan(network, options, run, source.total, seed, dtype)
+        heldout = heldout_images(source.fingerprint, source.total, options.heldout)
+        scan = _Scan(network, options, run, heldout, seed, dtype)
         count = -(-len(range(index, source.total, of)) // run.batch_size)
-        batches = source.batches((index, of), run.batch_size)
+        batches = source.batches((index, of), run.batch_size, heldout)
         scan.run(_shown(batches, count, run.progress))
     header = Header(
         model=name or type(network.module).__name__,
@@ -150,9 +153,10 @@ def mine_source(
         input=canonical_json(source.input.facts()) if source.input else "",
         dtype=run.dtype,
         levels=options.levels,
-        sample=min(options.sample, source.total),
+        sample=min(options.sample, scan.total),
         bands=options.bands,
         band_size=options.band_size if options.bands else 0,
+        heldout=options.heldout if heldout.any() else "",
         of=of,
         have=(index,),
     )
@@ -161,6 +165,7 @@ def mine_source(
     }
     result = ExemplarSet.from_state(MiningState(header, scan.states, scan.samples, estimated))
     result.images = source.stored
+    result.table = scan.pooled.table(header, heldout)
     return result
 
 
@@ -172,7 +177,7 @@ class _Scan:
         network: LoadedModel,
         options: MiningOptions,
         run: MiningRun,
-        total: int,
+        heldout: np.ndarray,
         seed: int,
         dtype: torch.dtype,
     ) -> None:
@@ -186,9 +191,13 @@ class _Scan:
         self.states: dict[str, ScanState] = {}
         self.samples: dict[str, ScanState] = {}
         self.sketches: dict[str, QuantileSketch] = {}
-        self._sampled = sampled_images(total, options.sample)  # which images are in the sample
-        self._options, self._run, self._total, self._seed = options, run, total, seed
+        self.total = int((~heldout).sum())  # images that are mined
+        self._heldout = heldout
+        self._sampled = np.zeros(len(heldout), bool)  # which images are in the sample
+        self._sampled[~heldout] = sampled_images(self.total, options.sample)
+        self._options, self._run, self._seed = options, run, seed
         self._dtype, self._layout = dtype, network.layout
+        self.pooled = PooledValues(options.table, options.mode)
         self._ids = np.zeros(0, np.int64)  # of the batch that is under way
 
     def run(self, batches: Iterable[Batch]) -> None:
@@ -201,6 +210,7 @@ class _Scan:
                 if inputs.ndim == 4:  # 0.66x the time of NCHW on the CPU (performance.md 8)
                     inputs = inputs.contiguous(memory_format=torch.channels_last)
                 self.trace(inputs)
+                self.pooled.ids.append(self._ids)
                 rarely = number & (number - 1) == 0  # looking settles what the kernel buffers
                 self._refuse_nan(rarely=rarely)
         self._refuse_nan(rarely=True, finished=True)
@@ -212,6 +222,9 @@ class _Scan:
             maps = maps.float()
         if layer not in self.states:
             self._begin(layer, maps)
+        self.pooled.add(layer, maps)
+        if self._heldout[self._ids].any():  # no batch holds both
+            return
         self.states[layer].update(maps, self._ids, self._run.threads)
         if layer in self.sketches:
             self.sketches[layer].update(maps)
@@ -227,13 +240,13 @@ class _Scan:
             k=options.k,
             quantile=options.quantile,
             mode=options.mode,
-            total_images=self._total,
+            total_images=self.total,
             bits=LEVELS[options.levels],
         )
         if options.levels == "sketch":
             self.sketches[layer] = QuantileSketch(units, options.mode, self._seed, layer)
         if size := int(self._sampled.sum()):
-            self.samples[layer] = sample_state(units, shape, size, self._total, options.mode)
+            self.samples[layer] = sample_state(units, shape, size, self.total, options.mode)
 
     def _refuse_nan(self, *, rarely: bool, finished: bool = False) -> None:
         """Look at the counts; before the end, on a device, only once it has reported NaN."""

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from milan_core.core.options import Section
 from milan_core.networks.options import RunOptions
 
+Pool = Literal["max", "mean"]
+
 
 class MiningOptions(Section):
     """What is recorded of each unit while images pass through the network."""
@@ -31,6 +33,16 @@ class MiningOptions(Section):
         0, ge=0, description="Bands of the images' activations to draw images from; 0: none"
     )
     band_size: int = Field(3, ge=1, description="Images drawn evenly from each band")
+    table: tuple[Pool, ...] = Field(
+        (),
+        description="Pooled values of every unit on every image, kept in a table beside the "
+        "exemplars: the largest of a map, its mean; none: no table",
+    )
+    heldout: Literal["none", "split"] = Field(
+        "none",
+        description="split: a fifth of the images, by hash, passes through the network for the "
+        "table only; exemplars and levels come from the others",
+    )
 
     @model_validator(mode="after")
     def _bands_from_sample(self) -> Self:
@@ -46,6 +58,11 @@ class MiningOptions(Section):
 class ExemplarsSpec(MiningOptions):
     """Mining of the top-activating images and regions (paper section 3.1)."""
 
+    table: tuple[Pool, ...] = Field(
+        ("max",),
+        description="Pooled values of every unit on every image, kept in a table beside the "
+        "exemplars: the largest of a map, its mean; none: no table",
+    )
     shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
 
     @model_validator(mode="after")

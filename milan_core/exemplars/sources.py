@@ -43,8 +43,12 @@ class ImageSource:
         self._rows = rows
         self._stream = stream
 
-    def batches(self, shard: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+    def batches(
+        self, shard: tuple[int, int], batch_size: int, heldout: np.ndarray | None = None
+    ) -> Iterator[Batch]:
         """Batches of exactly `batch_size` inputs: (inputs, ids).
+
+        Images of `heldout` (bool [total]) and others are never in one batch.
 
         The last one is filled up with copies, whose rows have no id: a convolution may choose
         another algorithm for another batch size, and its rounding must not depend on where a
@@ -52,37 +56,50 @@ class ImageSource:
         every shard knows the shapes of all layers.
         """
         wanted = np.arange(shard[0], self.total, shard[1])
-        if self._rows is not None:
-            for begin in range(0, max(len(wanted), 1), batch_size):
-                ids = wanted[begin : begin + batch_size]
-                rows = self._rows(ids if len(ids) else np.zeros(1, np.int64))
-                yield _filled(rows, batch_size), ids
+        apart = np.zeros(self.total, bool) if heldout is None else heldout
+        if self._rows is None:
+            yield from self._streamed(shard, batch_size, apart)
             return
-        yield from self._streamed(shard, batch_size)
+        for part in (wanted[~apart[wanted]], wanted[apart[wanted]]):
+            for begin in range(0, len(part), batch_size):
+                ids = part[begin : begin + batch_size]
+                yield _filled(self._rows(ids), batch_size), ids
+        if not len(wanted):
+            yield _filled(self._rows(np.zeros(1, np.int64)), batch_size), wanted
 
-    def _streamed(self, shard: tuple[int, int], batch_size: int) -> Iterator[Batch]:
+    def _streamed(
+        self, shard: tuple[int, int], batch_size: int, apart: np.ndarray
+    ) -> Iterator[Batch]:
         assert self._stream is not None
-        held: list[torch.Tensor] = []
-        ids: list[int] = []
+        waiting: dict[bool, tuple[list[torch.Tensor], list[int]]] = {
+            False: ([], []),
+            True: ([], []),
+        }
         first: torch.Tensor | None = None
         position = 0
         for batch in self._stream():
             first = batch[:1] if first is None else first
             for row in range(len(batch)):
-                if (position + row) % shard[1] == shard[0]:
-                    held.append(batch[row])
-                    ids.append(position + row)
+                image = position + row
+                if image % shard[1] != shard[0] or image >= self.total:
+                    continue
+                rows, ids = waiting[bool(apart[image])]
+                rows.append(batch[row])
+                ids.append(image)
                 if len(ids) == batch_size:
-                    yield torch.stack(held), np.array(ids)
-                    held, ids = [], []
+                    yield torch.stack(rows), np.array(ids)
+                    rows.clear()
+                    ids.clear()
             position += len(batch)
         if position != self.total:
             msg = f"the DataLoader gave {position} images, but its dataset has {self.total}"
             raise UserError(msg + "; use drop_last=False and a sampler that gives each image once")
         assert first is not None
-        if ids or shard[0] >= self.total:
-            rows = torch.stack(held) if held else first
-            yield _filled(rows, batch_size), np.array(ids, dtype=np.int64)
+        for rows, ids in waiting.values():
+            if ids:
+                yield _filled(torch.stack(rows), batch_size), np.array(ids, dtype=np.int64)
+        if shard[0] >= self.total:
+            yield _filled(first, batch_size), np.zeros(0, np.int64)
 
 
 def _filled(rows: torch.Tensor, batch_size: int) -> torch.Tensor:
@@ -199,9 +216,11 @@ def _first(item: Any) -> torch.Tensor:
     return tensor
 
 
-def _as_slice(ids: np.ndarray) -> slice:
-    """The rows `ids` of a shard, which are evenly spaced, without the copy that a list costs."""
+def _as_slice(ids: np.ndarray) -> slice | np.ndarray:
+    """Evenly spaced rows, those of a shard, as a slice: without the copy that a list costs."""
     step = int(ids[1] - ids[0]) if len(ids) > 1 else 1
+    if (np.diff(ids) != step).any():
+        return ids
     return slice(int(ids[0]), int(ids[-1]) + 1, step)
 
 

@@ -18,6 +18,7 @@ from milan_core.core.files import canonical_json
 from milan_core.core.options import Section, sentences
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.exemplars.checks import damaged
+from milan_core.exemplars.splits import heldout_images
 from milan_core.ops import ScanState
 
 SHARD_KIND = "milan-exemplar-shard"
@@ -46,6 +47,7 @@ class Header(Section):
     sample: int = 0  # images read whole
     bands: int = 0
     band_size: int = 0
+    heldout: str = ""  # how images were chosen that count for the table alone
     of: int = 1  # number of shards
     have: tuple[int, ...] = (0,)  # the shards in this state, rising
 
@@ -56,12 +58,21 @@ class Header(Section):
 
     @property
     def seen(self) -> int:
-        """Images in the shards of this state."""
-        return sum(len(range(i, self.images, self.of)) for i in self.have)
+        """Images in the shards of this state, without those held out."""
+        if not self.heldout:
+            return sum(len(range(i, self.images, self.of)) for i in self.have)
+        apart = heldout_images(self.dataset, self.images, self.heldout)
+        return sum(int((~apart[i :: self.of]).sum()) for i in self.have)
+
+    @property
+    def shown(self) -> int:
+        """Images of the whole data set, without those held out."""
+        whole = self.model_copy(update={"have": tuple(range(self.of))})
+        return whole.seen if self.heldout else self.images
 
     def to_meta(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return self.model_dump(mode="json")
+        """Plain values for JSON; nothing held out is not told."""
+        return self.model_dump(mode="json", exclude=None if self.heldout else {"heldout"})
 
     @classmethod
     def from_meta(cls, meta: Any) -> Header:
@@ -128,7 +139,7 @@ class MiningState:
             raise UserError(msg) from None
         for name, state in states["scan"].items():
             rules = state.spec
-            if (rules.k, rules.total_images, rules.mode) != (header.k, header.images, header.mode):
+            if (rules.k, rules.total_images, rules.mode) != (header.k, header.shown, header.mode):
                 msg = f"{path}: layer {name!r} was scanned by other rules than the header says"
                 raise UserError(msg)
             if state.images != header.seen:
@@ -190,7 +201,7 @@ def merge_shards(states: Sequence[MiningState]) -> MiningState:
 
 
 def _check_same(first: Header, other: Header) -> None:
-    a, b = first.to_meta(), other.to_meta()
+    a, b = first.model_dump(mode="json"), other.model_dump(mode="json")
     for key in a:
         if key != "have" and a[key] != b[key]:
             what = "number of shards" if key == "of" else key

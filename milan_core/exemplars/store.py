@@ -22,6 +22,7 @@ from milan_core.exemplars.checks import check_arrays, layer_facts
 from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sample import Distribution, draw_bands
 from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
+from milan_core.exemplars.table import ActivationTable
 
 KIND = "milan-exemplars"
 VERSION = 2
@@ -89,6 +90,7 @@ class ExemplarSet:
         self._layers = dict(layers)
         self.meta = dict(meta or {})  # provenance: model, dataset, k, quantile, ...
         self.images: np.ndarray | None = None  # uint8 (N, H, W, 3) if mined from bytes; not saved
+        self.table: ActivationTable | None = None  # of the mined shard, if asked for; not saved
         self._state = state  # only while partial
 
     @classmethod

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -21,10 +21,10 @@ from milan_core.core.files import canonical_json, map_new
 from milan_core.core.options import Section, sentences
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.core.units import UnitKey
+from milan_core.exemplars.options import Pool
 
 KIND, VERSION = "milan-activations", 1
 BLOCK = 64 << 20  # bytes of float32 that a block of units takes
-Pool = Literal["max", "mean"]
 
 
 class TableFacts(Section):
@@ -65,8 +65,8 @@ class ActivationTable:
         facts: TableFacts,
         ids: np.ndarray,
         heldout: np.ndarray,
-        values: Mapping[str, np.ndarray],
-        scales: Mapping[str, np.ndarray] | None = None,
+        values: Mapping[Any, np.ndarray],
+        scales: Mapping[Any, np.ndarray] | None = None,
     ) -> None:
         self.facts, self.ids, self.heldout = facts, ids, heldout
         self._values, self._scales = dict(values), dict(scales or {})

@@ -9,10 +9,10 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.table import ActivationTable, merge_tables, open_table
-from milan_core.referee.splits import FEWEST
 
 __all__ = ["ActivationTable", "dead_units", "merge_tables", "open_table", "scored_images"]
 
+FEWEST = 500  # images from which single scores are printed
 LEAST_SPREAD = 1e-12  # a unit whose values differ by less is constant
 LEAST_SHARE = 1e-4  # a unit that is non-zero in fewer images is dead
 

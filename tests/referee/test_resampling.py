@@ -5,9 +5,9 @@ import pytest
 
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
+from milan_core.exemplars.splits import SHARES, members, split_names
 from milan_core.referee.metrics import average_precision, correlation
 from milan_core.referee.resampling import Resamples, interval
-from milan_core.referee.splits import SHARES, members, split_names
 from milan_core.referee.structure import clarity, monosemanticity, redundancy
 
 

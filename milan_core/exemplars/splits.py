@@ -13,7 +13,6 @@ import numpy as np
 from milan_core.core.errors import UserError
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
-FEWEST = 500  # test images from which single scores are printed
 
 
 def split_names(fingerprint: str, images: int) -> np.ndarray:
@@ -39,3 +38,13 @@ def _position(fingerprint: str, image: int) -> float:
 def members(fingerprint: str, images: int, name: str) -> np.ndarray:
     """Numbers of the images of one split, rising: int64."""
     return np.flatnonzero(split_names(fingerprint, images) == name)
+
+
+def heldout_images(fingerprint: str, images: int, choice: str) -> np.ndarray:
+    """Images that no describer may see: bool [images].
+
+    `choice` is `split` for the test split, and empty or `none` for nothing.
+    """
+    if choice != "split":
+        return np.zeros(images, bool)
+    return split_names(fingerprint, images) == "test"
