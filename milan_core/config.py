@@ -30,6 +30,7 @@ from milan_core.images.fetch.options import Asset
 from milan_core.images.spec import DatasetSpec
 from milan_core.networks import catalog as networks
 from milan_core.networks.options import ModelSpec
+from milan_core.referee.options import RefereeSpec
 from milan_core.world.catalog import world_datasets, world_networks
 from milan_core.world.twins import resolved_twin
 
@@ -79,6 +80,7 @@ class Config(Section):
         {}, description="Descriptions by other captioners, priors and re-rankers"
     )
     audit: AuditSpec | None = Field(None, description="Units that match a query; null: no audit")
+    referee: RefereeSpec = Field(RefereeSpec(), description="Held-out scores of descriptions")
     edit: EditSpec | None = Field(None, description="Removal of spurious units; null: no editing")
     notice: str = Field("", description="One line printed on every page: what this run is")
     pathvars: Roots = Field(Roots(), description="Roots of results, resources, logs, benchmarks")

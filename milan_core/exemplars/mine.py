@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import nn
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.core.options import narrowed, parse
+from milan_core.exemplars.forward import as_inputs, on_device
 from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.pooled import PooledValues
 from milan_core.exemplars.sample import sample_state, sampled_images, stretches
@@ -132,7 +132,7 @@ def mine_source(
         msg = f"levels: sketch reads the images in order; set exemplars.shards to 1 (got {of})"
         raise UserError(msg)
     weights = model_hash(network.module)
-    with _on_device(network.module, run.device), as_dtype(network.module, run.dtype) as dtype:
+    with on_device(network.module, run.device), as_dtype(network.module, run.dtype) as dtype:
         heldout = heldout_images(source.fingerprint, source.total, options.heldout)
         scan = _Scan(network, options, run, heldout, seed, dtype)
         count = -(-len(range(index, source.total, of)) // run.batch_size)
@@ -204,12 +204,7 @@ class _Scan:
         """Pass every batch through the network once."""
         with torch.inference_mode(), self.trace:
             for number, (batch, self._ids) in enumerate(batches):
-                inputs = _sent(batch, self._run.device)
-                if inputs.is_floating_point():
-                    inputs = inputs.to(self._dtype)
-                if inputs.ndim == 4:  # 0.66x the time of NCHW on the CPU (performance.md 8)
-                    inputs = inputs.contiguous(memory_format=torch.channels_last)
-                self.trace(inputs)
+                self.trace(as_inputs(batch, self._run.device, self._dtype))
                 self.pooled.ids.append(self._ids)
                 rarely = number & (number - 1) == 0  # looking settles what the kernel buffers
                 self._refuse_nan(rarely=rarely)
@@ -263,34 +258,12 @@ class _Scan:
                 raise UserError(msg)
 
 
-def _sent(batch: torch.Tensor, device: str) -> torch.Tensor:
-    """The inputs on the device; to a GPU they go without the host waiting for the work before."""
-    if torch.device(device).type == "cuda" and batch.device.type == "cpu":
-        batch = batch.pin_memory()
-    return batch.to(device, non_blocking=True)
-
-
 def _checked_shard(shard: tuple[int, int] | None) -> tuple[int, int]:
     index, count = shard or (0, 1)
     if not 0 <= index < count:
         msg = f"shard is {shard}; expected (i, n) with 0 <= i < n"
         raise UserError(msg)
     return index, count
-
-
-@contextlib.contextmanager
-def _on_device(model: nn.Module, device: str) -> Iterator[None]:
-    """Hold the model on a device inside a block, and put it back after it."""
-    first = next(model.parameters(), None)
-    before = torch.device(device) if first is None else first.device
-    if before == torch.device(device):
-        yield
-        return
-    model.to(device)
-    try:
-        yield
-    finally:
-        model.to(before)
 
 
 def _shown(batches: Iterator[Batch], count: int, progress: bool) -> Iterable[Batch]:

@@ -63,6 +63,11 @@ class ExemplarsSpec(MiningOptions):
         description="Pooled values of every unit on every image, kept in a table beside the "
         "exemplars: the largest of a map, its mean; none: no table",
     )
+    heldout: Literal["none", "split"] = Field(
+        "split",
+        description="Described networks without a second data set (`model_zoo.heldout`): split "
+        "holds a fifth of the probe images out, by hash, to score the descriptions; none: nothing",
+    )
     shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
 
     @model_validator(mode="after")

@@ -1,16 +1,29 @@
-"""One pooled value of every unit on every image, taken from the batches of the mining pass."""
+"""One pooled value of every unit on every image, from the batches of a pass through the network.
+
+The mining pass gives the table of its images as a by-product; `pool_dataset` passes other images
+for their table alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from milan_core.exemplars.options import Pool
+from milan_core.core.errors import UserError
+from milan_core.core.files import canonical_json
+from milan_core.exemplars.forward import as_inputs, on_device
+from milan_core.exemplars.options import MiningRun, Pool
+from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.state import Header
-from milan_core.exemplars.table import ActivationTable, TableFacts
+from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
+from milan_core.images.store import Dataset
+from milan_core.networks.precision import as_dtype
+from milan_core.networks.trace import Trace
+from milan_core.networks.zoo import LoadedModel, model_hash
 
 _LANES = 32  # channels that torch reduces at once where they lie next to each other
 
@@ -58,26 +71,93 @@ class PooledValues:
         """
         if not self.pools:
             return None
+        facts = {
+            "model": header.model,
+            "model_hash": header.model_hash,
+            "dataset": header.dataset,
+            "images": header.images,
+            "mode": header.mode,
+            "input": header.input,
+            "dtype": header.dtype,
+            "split": header.heldout,
+        }
+        return self.joined(header.layers, heldout, facts)
+
+    def joined(
+        self, layers: Sequence[str], heldout: np.ndarray, facts: dict[str, Any]
+    ) -> ActivationTable:
+        """The table of everything that was added; `facts` are those of `TableFacts`."""
         ids = np.concatenate(self.ids)
         order = np.argsort(ids)
-        units = {name: self._parts[name][self.pools[0]][0].shape[1] for name in header.layers}
-        facts = TableFacts(
-            model=header.model,
-            model_hash=header.model_hash,
-            dataset=header.dataset,
-            images=header.images,
-            layers=tuple(units.items()),
-            pools=self.pools,
-            mode=header.mode,
-            input=header.input,
-            dtype=header.dtype,
-            split=header.heldout,
-        )
-        values = {pool: np.empty((facts.units, len(order)), np.float32) for pool in self.pools}
+        units = {name: self._parts[name][self.pools[0]][0].shape[1] for name in layers}
+        made_of = TableFacts(layers=tuple(units.items()), pools=self.pools, **facts)
+        shape = (made_of.units, len(order))
+        values = {pool: np.empty(shape, np.float32) for pool in self.pools}
         first = 0
         for name, count in units.items():
             for pool, parts in self._parts.pop(name).items():
                 rows = torch.cat(parts).cpu().numpy()[order]
                 values[pool][first : first + count] = rows.T
             first += count
-        return ActivationTable(facts, ids[order], heldout[ids[order]], values)
+        return ActivationTable(made_of, ids[order], heldout[ids[order]], values)
+
+
+def pool_dataset(
+    network: LoadedModel,
+    dataset: Dataset,
+    pools: Sequence[Pool],
+    run: MiningRun,
+    *,
+    mode: str = "top",
+    name: str = "",
+) -> ActivationTable:
+    """The whole table of a data set that no describer has seen: all its images are held out.
+
+    Values are those that mining would give, without statistics or exemplars.
+
+    Raises:
+        UserError: for layers that cannot be read, and values that are NaN.
+
+    """
+    source = open_source(dataset, network.input)
+    pooled = PooledValues(pools, mode)
+    ids = np.zeros(0, np.int64)
+
+    def receive(layer: str, output: torch.Tensor) -> None:
+        maps, _ = network.layout.maps(output, layer)
+        pooled.add(layer, maps[: len(ids)])
+
+    trace = Trace(
+        *(network.module, network.layers, receive),
+        post_relu=network.post_relu,
+        compiled=run.compile,
+    )
+    weights = model_hash(network.module)
+    with (
+        on_device(network.module, run.device),
+        as_dtype(network.module, run.dtype) as dtype,
+        torch.inference_mode(),
+        trace,
+    ):
+        for batch, ids in source.batches((0, 1), run.batch_size):
+            trace(as_inputs(batch, run.device, dtype))
+            pooled.ids.append(ids)
+    facts = {
+        "model": name or type(network.module).__name__,
+        "model_hash": weights,
+        "dataset": source.fingerprint,
+        "images": source.total,
+        "mode": mode,
+        "input": canonical_json(source.input.facts()) if source.input else "",
+        "dtype": run.dtype,
+        "split": "data set",
+    }
+    table = pooled.joined(trace.layers, np.ones(source.total, bool), facts)
+    for rows, block in table.blocks(pools[0]):
+        if np.isnan(block).any():
+            layer, unit = table.keys[int(rows[np.isnan(block).any(1)][0])]
+            raise UserError(
+                f"layer {layer!r}: unit {unit} is NaN on held-out images; check the weights and "
+                "the input normalization (mean, std) of this model"
+            )
+    return merge_tables([table])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from pydantic import Field
+
 from milan_core.core.step import Compute, In, Out, Step
 from milan_core.exemplars.options import MiningOptions
 from milan_core.networks.options import Network
@@ -22,9 +26,11 @@ class ScanShard(Step, name="exemplars.scan", device=True):
     seed: int = 0
     """Of the sketched levels."""
     shard: Out
+    table: Out | None = None
+    """Pooled values of the shard's images, where `options.table` asks for some."""
 
     def run(self, compute: Compute) -> None:
-        """Write the state of the shard."""
+        """Write the state of the shard, and its table of pooled values."""
         import sys
 
         from milan_core.core.options import narrowed
@@ -50,21 +56,34 @@ class ScanShard(Step, name="exemplars.scan", device=True):
             name=self.model.name,
         )
         exemplars.save(self.shard)
+        if self.table is not None and exemplars.table is not None:
+            exemplars.table.save(self.table)
 
 
 class MergeShards(Step, name="exemplars.merge"):
     """Merge the shards of one network."""
 
     shards: list[In]
+    tables: list[In] = Field([])
+    """Tables of pooled values of all shards, where there are some."""
     exemplars: Out
+    table: Out | None = None
 
     def run(self, compute: Compute) -> None:
-        """Write the exemplars of all probe images."""
+        """Write the exemplars and the table of pooled values of all probe images."""
+        from tempfile import TemporaryDirectory
+
         from milan_core.core.errors import UserError
         from milan_core.exemplars.store import load_exemplars, merge
+        from milan_core.exemplars.table import merge_tables, open_table
 
         merged = merge([load_exemplars(path) for path in self.shards])
         if not merged.complete:
             message = f"{len(self.shards)} shards do not cover the data set; give all of them"
             raise UserError(message)
         merged.save(self.exemplars)
+        if self.table is not None:
+            with TemporaryDirectory(dir=self.table.parent) as scratch:
+                merge_tables([open_table(path) for path in self.tables], Path(scratch)).save(
+                    self.table
+                )

@@ -111,6 +111,11 @@ class ModelSpec(NetworkSpec):
 
     extends: str | None = Field(None, description="Built-in network or entry to take keys from")
     dataset: Name = Field(description="Probe data set: the images that the units are shown")
+    heldout: Name | None = Field(
+        None,
+        description="A second data set, whose images score the descriptions and that no describer "
+        "sees; or `split`, `none`; null: as `exemplars.heldout`",
+    )
 
     @property
     def training(self) -> TrainWeights | None:
@@ -130,3 +135,4 @@ class Entry(NetworkSpec):
 
     name: str = Field("", description="Name, not used")
     dataset: str = Field("", description="Probe data set, not used")
+    heldout: str | None = Field(None, description="Held-out data set, not used")

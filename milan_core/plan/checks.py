@@ -11,6 +11,7 @@ from milan_core.captioner.plan import check_captioner
 from milan_core.config import Config, built_in_networks, parse_sections
 from milan_core.core.errors import UserError, unknown
 from milan_core.describers.plan import check_labels, check_variants
+from milan_core.exemplars.plan import check_heldout
 from milan_core.experiments.analyze.plan import check_analysis
 from milan_core.experiments.audit.plan import check_audit
 from milan_core.experiments.decoding.plan import check_studied
@@ -27,6 +28,7 @@ CHECKS = (
     check_encoder,
     check_networks,
     check_datasets,
+    check_heldout,
     check_annotations,
     check_captioner,
     check_studied,

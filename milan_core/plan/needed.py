@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from milan_core.annotations.plan import networks
 from milan_core.config import Config
+from milan_core.exemplars.plan import heldout_dataset
 from milan_core.experiments.analyze.plan import analyze_assets
 from milan_core.experiments.audit.plan import audited
 from milan_core.experiments.edit.plan import edited, references
 from milan_core.networks.weight_options import AssetWeights
 from milan_core.plan.splits import annotated
+from milan_core.referee.plan import held_apart
 
 
 def needed_models(config: Config) -> list[str]:
@@ -25,6 +27,8 @@ def used_assets(config: Config) -> list[str]:
     for model in models:
         for dataset in [model.dataset, *(model.training.datasets if model.training else [])]:
             names.update(config.dataset_zoo[dataset].read_assets)
+    for name in held_apart(config):
+        names.update(config.dataset_zoo[str(heldout_dataset(config, name))].read_assets)
     names.update(filter(None, [config.generalization.bertscore]))
     if config.baselines.methods and config.baselines.dataset:
         names.update(config.dataset_zoo[config.baselines.dataset].read_assets)

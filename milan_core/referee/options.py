@@ -1,4 +1,4 @@
-"""Options of judges; nothing heavy is imported here.
+"""Options of judges and of the leaderboard; nothing heavy is imported here.
 
 A judge of kind `x` is the class `Judge` of the module `milan_core/referee/judges/x.py`
 (`judge.load_judge`).
@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from milan_core.core.options import Section
+from milan_core.core.options import Name, Section
 
 
 class OracleOptions(Section):
@@ -44,3 +44,28 @@ class VerdictOptions(Section):
 JudgeOptions = Annotated[
     OracleOptions | MiniOptions | DualEncoderOptions | VerdictOptions, Field(discriminator="kind")
 ]
+
+
+class ScoringOptions(Section):
+    """How descriptions are scored on held-out images."""
+
+    alpha: float | None = Field(
+        None, gt=0, le=0.5, description="Share of images on which a unit fires; null: chosen"
+    )
+    resamples: int = Field(200, ge=1, description="Bootstrap resamples of the images")
+    fewest: int = Field(500, ge=1, description="Images below which nothing is scored")
+
+
+class RefereeSpec(ScoringOptions):
+    """Held-out scores of every describer of the run, and the leaderboard."""
+
+    judges: list[JudgeOptions] = Field(
+        [OracleOptions()],
+        description="Who says what an image shows; those that a network does not allow (an oracle "
+        "without ground truth) are left out",
+    )
+    random: Name | None = Field(
+        None,
+        description="A network with random weights, described and scored beside the others: what "
+        "scores are worth when nothing was learned",
+    )

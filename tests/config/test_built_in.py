@@ -21,7 +21,7 @@ def test_names_bring_what_their_entries_name():
     config = parse_config(raw())
     assert {*config.model_zoo} == {"vit_mini", "resnet_mini", "alexnet_mini", "efficientnet_lite0"}
     assert {*config.dataset_zoo} == {
-        "stickers_probe", "stickers_train", "stickers_test", "stickers_alt",
+        "stickers_probe", "stickers_train", "stickers_test", "stickers_alt", "stickers_heldout",
     }  # fmt: skip
     drawn = parse_config(raw(models=["generator_mini"]))
     assert {"drawn_probe", "drawing_scenes"} <= {*drawn.dataset_zoo}

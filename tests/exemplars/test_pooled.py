@@ -93,3 +93,23 @@ def test_a_saved_shard_knows_what_was_held_out(tmp_path):
 
 def test_nothing_is_pooled_unless_asked():
     assert mined(table=()).table is None
+
+
+def test_a_second_data_set_has_the_values_that_mining_gives(tmp_path):
+    from milan_core.exemplars.mine import mine_dataset
+    from milan_core.exemplars.options import MiningOptions, MiningRun
+    from milan_core.exemplars.pooled import pool_dataset
+    from milan_core.images.kinds.shapes import Shapes, ShapesOptions
+    from milan_core.networks.options import InputSpec
+    from milan_core.networks.zoo import LoadedModel
+
+    dataset = Shapes(options=ShapesOptions(count=21)).build("scenes", tmp_path / "d", {}, 1)
+    spec = InputSpec(size=16, mean=(0.5,) * 3, std=(0.25,) * 3)
+    network = LoadedModel(module=net(), input=spec, layers=LAYERS, post_relu=[])
+    run = MiningRun(batch_size=8)
+    mined = mine_dataset(network, dataset, MiningOptions(k=4, table=("max",)), run).table
+    alone = pool_dataset(network, dataset, ("max",), run)
+    assert alone.heldout.all()
+    assert alone.facts.layers == mined.facts.layers
+    expected = merge_tables([mined]).block(slice(None))
+    np.testing.assert_array_equal(alone.block(slice(None)), expected)

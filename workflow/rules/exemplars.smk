@@ -9,12 +9,25 @@ def exemplars_shards(wildcards):
     return [f"{folder}/{part}-of-{count}.safetensors" for part in range(1, count + 1)]
 
 
+def exemplars_tables(wildcards):
+    """Tables of pooled values of the same shards; none where none are asked for."""
+    shards = exemplars_shards(wildcards) if CONFIG.exemplars.table else []
+    return [path.replace(".safetensors", ".activations.safetensors") for path in shards]
+
+
 rule exemplars_scan:
     input:
         weights=model_weights,
         dataset=probe_manifest,
     output:
         shard="<results>/{model}/exemplars/shards/{part}-of-{parts}.safetensors",
+        table=(
+            [
+                "<results>/{model}/exemplars/shards/{part}-of-{parts}.activations.safetensors"
+            ]
+            if CONFIG.exemplars.table
+            else []
+        ),
         record="<results>/{model}/exemplars/shards/{part}-of-{parts}.provenance.json",
     log:
         "<logs>/{model}/exemplars/{part}-of-{parts}.log",
@@ -32,7 +45,9 @@ rule exemplars_scan:
         runtime="4h",
     params:
         model=job_network,
-        options=canonical(exemplars_plan.mining_options(CONFIG)),
+        options=lambda wildcards: canonical(
+            exemplars_plan.mining_options(CONFIG, wildcards.model)
+        ),
         part=lambda wildcards: wildcards.part,
         parts=lambda wildcards: wildcards.parts,
         seed=exemplars_plan.mining_seed(CONFIG),
@@ -46,8 +61,14 @@ rule exemplars_scan:
 rule exemplars_merge:
     input:
         shards=exemplars_shards,
+        tables=exemplars_tables,
     output:
         exemplars="<results>/{model}/exemplars/exemplars.safetensors",
+        table=(
+            ["<results>/{model}/exemplars/activations.safetensors"]
+            if CONFIG.exemplars.table
+            else []
+        ),
         record="<results>/{model}/exemplars/provenance.json",
     log:
         "<logs>/{model}/exemplars/merge.log",

@@ -1,0 +1,57 @@
+"""Images that score descriptions are read by nothing that a describer learns from."""
+
+import pytest
+
+from milan_core.core.errors import UserError
+from milan_core.core.yaml_files import load_yaml
+from milan_core.exemplars.plan import heldout_choice, heldout_dataset, mining_options
+from milan_core.plan.checks import parse_config
+
+
+def run(root, *files, **changes):
+    raw = load_yaml(root / "config/config.yaml")
+    for file in files:
+        for key, value in load_yaml(root / f"config/{file}.yaml").items():
+            raw[key] = {**raw[key], **value} if isinstance(raw.get(key), dict) else value
+    for key, value in changes.items():
+        raw[key] = {**raw.get(key, {}), **value}
+    return parse_config(raw)
+
+
+@pytest.mark.parametrize("files", [(), ("quick",), ("full",)])
+def test_built_in_runs_score_on_a_second_data_set(root, files):
+    config = run(root, *files)
+    for model in config.models:
+        assert heldout_dataset(config, model) in config.dataset_zoo
+        assert mining_options(config, model).heldout == "none"  # the probe set stays whole
+
+
+def test_paper_holds_nothing_out(root):
+    config = run(root, "paper")
+    chosen = {heldout_choice(config, name) for name in config.models if name in config.model_zoo}
+    assert chosen == {"none"}
+    assert not any(heldout_dataset(config, name) for name in config.model_zoo)
+
+
+def test_a_network_without_a_second_data_set_holds_out_a_fifth(root):
+    config = run(root, model_zoo={"vit_mini": {"heldout": "split"}})
+    assert mining_options(config, "vit_mini").heldout == "split"
+    assert mining_options(config, "resnet_mini").heldout == "none"
+    assert mining_options(config, "people_mini").heldout == "none"  # learned from, not described
+
+
+@pytest.mark.parametrize(
+    ("heldout", "message"),
+    [
+        ("stickers_probe", "exemplars of"),
+        ("stickers_train", "training of"),
+        ("stickers_test", "training of"),
+        ("drawing_scenes", "exemplars of 'generator_mini'"),
+        ("twin", "'stickers_probe', which is read for the exemplars"),
+        ("stickers_helt", "stickers_heldout"),
+    ],
+)
+def test_images_that_are_read_elsewhere_are_refused(root, heldout, message):
+    twin = {"twin": {"kind": "stickers", "twin_of": "stickers_probe", "options": {"noise": 3}}}
+    with pytest.raises(UserError, match=message):
+        run(root, model_zoo={"vit_mini": {"heldout": heldout}}, dataset_zoo=twin)
