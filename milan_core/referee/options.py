@@ -49,8 +49,8 @@ JudgeOptions = Annotated[
 class ScoringOptions(Section):
     """How descriptions are scored on held-out images."""
 
-    alpha: float | None = Field(
-        None, gt=0, le=0.5, description="Share of images on which a unit fires; null: chosen"
+    alpha: float = Field(
+        0.02, gt=0, le=0.5, description="Share of the images on which a unit fires, for AUPRC"
     )
     resamples: int = Field(200, ge=1, description="Bootstrap resamples of the images")
     fewest: int = Field(500, ge=1, description="Images below which nothing is scored")

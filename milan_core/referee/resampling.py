@@ -14,6 +14,7 @@ from milan_core.core.seeding import generator
 
 RESAMPLES = 200
 LEVEL = 0.95
+MOST_GROUPS = 200  # distinct scores of positives up to which one product is faster
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Resamples:
         drawn = rng.integers(0, images, (count, images))
         self.counts = np.stack([np.bincount(row, minlength=images) for row in drawn])
         self._weights = self.counts.astype(np.float64)
+        self._single = self.counts.astype(np.float32)
 
     def correlation(self, a: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Correlations of columns in every resample: float64 [resamples, units].
@@ -58,15 +60,28 @@ class Resamples:
 
         Equal scores enter together. NaN for a resample without positives.
         """
-        order = np.argsort(-score, kind="stable")
-        ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
-        w = self.counts[:, order]
-        seen = np.cumsum(w, axis=1)[:, ends]
-        hits = np.cumsum(w * label[order], axis=1)[:, ends]
+        ends = np.unique(score[label])[::-1]  # only groups with positives gain anything
+        if not len(ends):
+            return np.full(len(self.counts), np.nan)
+        if len(ends) <= MOST_GROUPS:  # one product: whole numbers below 2^24 are exact in float32
+            seen = self._single @ (score[:, None] >= ends).astype(np.float32)
+        else:
+            order = np.argsort(-score, kind="stable")
+            last = np.searchsorted(-score[order], -ends, side="right") - 1
+            seen = np.cumsum(self._single[:, order], axis=1, dtype=np.float32)[:, last]
+        positives = self._single[:, label]
+        hits = positives @ (score[label][:, None] >= ends).astype(np.float32)
         gained = np.diff(hits, axis=1, prepend=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             precision = np.where(seen > 0, hits / np.maximum(seen, 1), 0.0)
-            return (gained * precision).sum(1) / np.where(hits[:, -1] > 0, hits[:, -1], np.nan)
+            total = hits[:, -1].astype(np.float64)
+            return (gained * precision).sum(1) / np.where(total > 0, total, np.nan)
+
+    def lift(self, score: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """Lift of the average precision in every resample: float64 [resamples]."""
+        share = self._single[:, label].sum(1, dtype=np.float64) / len(label)
+        value = self.average_precision(score, label)
+        return np.where(share < 1, (value - share) / np.maximum(1 - share, 1e-300), np.nan)
 
 
 def interval(value: float, resampled: np.ndarray, level: float = LEVEL) -> Interval:

@@ -85,4 +85,9 @@ class Scored:
             for part in (score.value, score.low, score.high)
         ]
         further = [self.others.get(name, float("nan")) for name in others]
-        return [*self.key, self.description, self.status, *map(cell, headline + further)]
+        return [*self.key, self.description, self.status, *map(rounded, headline + further)]
+
+
+def rounded(value: float) -> float | str:
+    """A score as a table cell, six decimals: beyond them lies the rounding of sums by blocks."""
+    return cell(round(float(value), 6) + 0.0)

@@ -1,0 +1,186 @@
+"""Scores of descriptions on held-out images: simulation correlation (S1) and AUPRC lift (S3).
+
+    bench = Bench(table, positions, JudgedImages(dataset, table.ids[positions]), judge, options)
+    scores = bench.score(explanations)     # one `Scored` for each, in their order
+
+Explanations are worked on in blocks of texts, so that memory holds one block of judged columns and
+the activations of its units, whatever the number of texts. Intervals are percentiles over common
+resamples of the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from milan_core.core.units import UnitKey
+from milan_core.exemplars.table import ActivationTable
+from milan_core.referee.judge import Judge, JudgedImages, judged
+from milan_core.referee.metrics import (
+    HEADLINE,
+    METRICS,
+    Pair,
+    auprc_lift,
+    correlation,
+    firing,
+)
+from milan_core.referee.options import ScoringOptions
+from milan_core.referee.resampling import Resamples, interval
+from milan_core.referee.scored import Explanation, Scored, Status
+from milan_core.referee.table import dead_units
+
+OTHERS = tuple(name for name in METRICS if name not in HEADLINE)
+BLOCK = 48 << 20  # bytes of float32 that a block of judged columns takes
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of explanations, with the headline scores in every resample.
+
+    Attributes:
+        rows: one each, in the order of the explanations.
+        resampled: by headline score, float32 [resamples, explanations]; NaN where there is none.
+
+    """
+
+    rows: list[Scored]
+    resampled: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A block of explanations that can be scored: activations and judged presence side by side."""
+
+    places: np.ndarray  # int64 [p], numbers of the explanations
+    a: np.ndarray  # float32 [n, p], activations of their units
+    c: np.ndarray  # float32 [n, p], presence of what they say
+
+
+class Bench:
+    """Scores explanations of the units of one network on fixed images by one judge.
+
+    Args:
+        table: activations of the network.
+        positions: int64 [n], columns of the table that score.
+        images: the same images, for the judge.
+        judge: says what they show.
+        options: how scores are made.
+        seed: of the resamples.
+        pool: of the table.
+
+    """
+
+    def __init__(
+        self,
+        table: ActivationTable,
+        positions: np.ndarray,
+        images: JudgedImages,
+        judge: Judge,
+        options: ScoringOptions,
+        seed: int = 0,
+        pool: str = "max",
+    ) -> None:
+        self._table, self._positions, self._pool = table, positions, pool
+        self._images, self._judge, self.options = images, judge, options
+        self._resamples = Resamples(len(positions), seed, options.resamples)
+        self._row_of = {key: row for row, key in enumerate(table.keys)}
+        self._dead = np.zeros(len(self._row_of), bool)
+        for rows, block in table.blocks(pool, positions):
+            self._dead[rows] = dead_units(block)
+
+    @property
+    def keys(self) -> list[UnitKey]:
+        """(layer, unit) of every unit that there is."""
+        return list(self._row_of)
+
+    def status(self, explanation: Explanation) -> Status:
+        """Why an explanation cannot be scored; `scored` where only the judge can tell."""
+        row = self._row_of.get(explanation.key)
+        if row is None:
+            return "unknown unit"
+        if explanation.failed:
+            return "failed"
+        if self._dead[row]:
+            return "dead"
+        return "scored" if any(text.strip() for text in explanation.texts) else "abstained"
+
+    def score(self, explanations: Sequence[Explanation], *, others: bool = True) -> Scores:
+        """Scores of every explanation; `others`: those for comparison too."""
+        statuses = [self.status(one) for one in explanations]
+        rows = [
+            Scored(one.key, one.description, status)
+            for one, status in zip(explanations, statuses, strict=True)
+        ]
+        shape = (self.options.resamples, len(rows))
+        resampled = {name: np.full(shape, np.nan, np.float32) for name in HEADLINE}
+        places = [place for place, status in enumerate(statuses) if status == "scored"]
+        for block in self.blocks(explanations, places):
+            self._score_block(block, explanations, rows, resampled, others=others)
+        return Scores(rows, resampled)
+
+    def blocks(
+        self, explanations: Sequence[Explanation], places: Sequence[int]
+    ) -> Iterator[Judged]:
+        """The explanations at `places` block by block, equal texts together."""
+        limit = max(1, BLOCK // (4 * len(self._positions)))
+        ordered = sorted(places, key=lambda place: (explanations[place].texts, place))
+        while ordered:
+            taken, texts = 0, dict.fromkeys(explanations[ordered[0]].texts)
+            for place in ordered[:limit]:
+                more = texts | dict.fromkeys(explanations[place].texts)
+                if len(more) > max(limit, len(texts)):
+                    break
+                texts, taken = more, taken + 1
+            yield self._judged(explanations, ordered[:taken], list(texts))
+            ordered = ordered[taken:]
+
+    def _judged(
+        self, explanations: Sequence[Explanation], places: Sequence[int], texts: list[str]
+    ) -> Judged:
+        parts = [columns for _, columns in judged(self._judge, self._images, texts)]
+        columns, column_of = np.concatenate(parts, 1), {text: i for i, text in enumerate(texts)}
+        c = np.empty((len(columns), len(places)), np.float32)
+        for number, place in enumerate(places):
+            one = explanations[place]
+            chosen = columns[:, [column_of[text] for text in one.texts]]
+            if one.weights:
+                c[:, number] = chosen @ np.array(one.weights, np.float32)
+            else:
+                c[:, number] = chosen[:, 0] if len(one.texts) == 1 else chosen.mean(1)
+        rows = np.array([self._row_of[explanations[place].key] for place in places])
+        distinct, back = np.unique(rows, return_inverse=True)
+        a = self._table.block(distinct, self._pool, self._positions)[back].T
+        return Judged(np.array(places), a, c)
+
+    def _score_block(
+        self,
+        block: Judged,
+        explanations: Sequence[Explanation],
+        rows: list[Scored],
+        resampled: dict[str, np.ndarray],
+        *,
+        others: bool,
+    ) -> None:
+        values = correlation(block.a, block.c)
+        drawn = self._resamples.correlation(block.a, block.c)
+        fires = firing(block.a, self.options.alpha)
+        for number, place in enumerate(block.places.tolist()):
+            a, c, b = block.a[:, number], block.c[:, number], fires[:, number]
+            if np.isnan(c).any():
+                rows[place] = Scored(rows[place].key, rows[place].description, "unread")
+                continue
+            pair = Pair(a.astype(np.float64), c.astype(np.float64), b)
+            lifts = self._resamples.lift(c, b)
+            resampled["correlation"][:, place] = drawn[:, number]
+            resampled["auprc"][:, place] = lifts
+            weighted = bool(explanations[place].weights)  # a sum of presences is no presence
+            rows[place] = Scored(
+                rows[place].key,
+                rows[place].description,
+                "constant" if c.min() == c.max() else "scored",
+                interval(float(values[number]), drawn[:, number]),
+                interval(auprc_lift(pair), lifts),
+                {name: METRICS[name](pair) for name in OTHERS} if others and not weighted else {},
+            )
