@@ -17,6 +17,7 @@ class OracleOptions(Section):
     """Ground truth of a composed world, through its lexicon."""
 
     kind: Literal["oracle"] = Field("oracle", description="Ground truth of composed scenes")
+    graded: bool = Field(False, description="Shares of pixels in place of visible or not")
 
 
 class MiniOptions(Section):
