@@ -131,7 +131,7 @@ def own_images(arguments: argparse.Namespace, network: LoadedModel, out: Path) -
 
     if arguments.images is None:
         raise UserError("--images: give the folder of images that the network is shown")
-    size = network.input.size or 224
+    size = max(network.input.shape()[1:])
     images = Folder(options=FolderOptions(path=str(arguments.images), size=size))
     return images.build("images", out / "dataset", {}, arguments.threads)
 

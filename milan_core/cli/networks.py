@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, json_value, stage, start_torch, verb
-from milan_core.cli.own_network import MODEL, add_network, own_network
+from milan_core.cli.own_network import MODEL, add_input, add_network, input_given, own_network
 
 
 def register(subparsers: Any) -> None:
@@ -34,7 +34,7 @@ def register(subparsers: Any) -> None:
         "--factory", required=True, help="as in model_zoo, or the name of a built-in network"
     )
     parser.add_argument("--kwargs", type=json_value, default={})
-    parser.add_argument("--size", type=int, default=224)
+    add_input(parser)
     parser.add_argument(
         "--trust", action="store_true", help="torchscript, export: run the code inside the file"
     )
@@ -67,12 +67,16 @@ def _list(arguments: argparse.Namespace) -> None:
 
 def _inspect(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
+    from milan_core.core.options import parse
     from milan_core.networks.inspect_entry import describe_layers
+    from milan_core.networks.options import InputSpec
 
-    text = describe_layers(
-        arguments.factory, arguments.kwargs, arguments.size, trust=arguments.trust
-    )
-    print(text)
+    given = input_given(arguments)
+    if given.get("channels", 3) != 3:  # to be corrected in the entry that is printed
+        halves = [0.5] * given["channels"]
+        given |= {"mean": halves, "std": halves}
+    view = parse(InputSpec, given, "milan networks inspect")
+    print(describe_layers(arguments.factory, arguments.kwargs, trust=arguments.trust, view=view))
 
 
 def _dictionary(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from milan_core.cli.common import json_value
 from milan_core.core.errors import UserError
 from milan_core.core.options import parse
 from milan_core.core.yaml_files import load_yaml
@@ -27,10 +28,34 @@ def add_network(parser: Any) -> None:
         help="run code that files hold or name: torchscript, export, the encoder of a captioner",
     )
     parser.add_argument(
+        "--kwargs", type=json_value, help="arguments of the factory: JSON, or @FILE"
+    )
+    add_input(parser)
+    parser.add_argument(
+        "--mean", type=float, nargs="+", help="one a channel; default: its entry's, or ImageNet's"
+    )
+    parser.add_argument(
+        "--std", type=float, nargs="+", help="one a channel; default: its entry's, or ImageNet's"
+    )
+
+
+def add_input(parser: Any) -> None:
+    """Arguments that say the form of a network's input."""
+    parser.add_argument(
         "--size", type=int, help="side of the network's input; default: its entry's, or 224"
     )
-    parser.add_argument("--mean", type=float, nargs=3, help="default: its entry's, or ImageNet's")
-    parser.add_argument("--std", type=float, nargs=3, help="default: its entry's, or ImageNet's")
+    parser.add_argument("--height", type=int, help="of an input that is no square; with --width")
+    parser.add_argument("--width", type=int, help="of an input that is no square; with --height")
+    parser.add_argument(
+        "--channels", type=int, choices=[1, 3, 4], help="1: gray, 3: RGB (default), 4: with alpha"
+    )
+
+
+def input_given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Keys of `input` that the command line says."""
+    names = ("size", "height", "width", "channels", "mean", "std")
+    given = {key: getattr(arguments, key, None) for key in names}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def entry_file(model: str) -> Path | None:
@@ -45,9 +70,9 @@ def own_network(arguments: argparse.Namespace) -> NetworkSpec:
         entry["layers"] = list(arguments.layers)
     if arguments.trust:
         entry["trust"] = True
-    given = {key: getattr(arguments, key) for key in ("size", "mean", "std")}
-    view = {key: value for key, value in given.items() if value is not None}
-    if view:
+    if kwargs := getattr(arguments, "kwargs", None):
+        entry["kwargs"] = {**entry.get("kwargs", {}), **kwargs}
+    if view := input_given(arguments):
         entry["input"] = {**entry.get("input", {}), **view}
     if arguments.weights:
         weights = {"path": arguments.weights, "sha256": None}

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from milan_core.core.errors import UserError, nearest
 
@@ -23,6 +23,20 @@ class Section(BaseModel):
     """A part of the configuration: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, data: Any) -> Any:
+        return _plain(data) if isinstance(data, dict) else data
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays as those of Python, inside of dictionaries and lists too."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    return value.tolist() if type(value).__module__ == "numpy" else value
 
 
 def canonical(value: Any) -> str:

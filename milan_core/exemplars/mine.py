@@ -84,6 +84,9 @@ def mine(
             be mined, and activations that are NaN.
 
     """
+    if not isinstance(model, nn.Module):
+        msg = f"mine: the model is {type(model).__name__}; expected a torch.nn.Module"
+        raise UserError(msg)
     given = {"k": k, "quantile": quantile, "batch_size": batch_size, "device": device}
     call = parse(_Call, {**given, **settings}, "mine")
     network = LoadedModel(
@@ -259,7 +262,7 @@ class _Scan:
 
 
 def _checked_shard(shard: tuple[int, int] | None) -> tuple[int, int]:
-    index, count = shard or (0, 1)
+    index, count = map(int, shard or (0, 1))
     if not 0 <= index < count:
         msg = f"shard is {shard}; expected (i, n) with 0 <= i < n"
         raise UserError(msg)

@@ -197,11 +197,23 @@ def _without(state: State, wrapper: str) -> State:
 def _fits(state: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
     """Whether every tensor of the network is there, in its shape."""
     return all(
-        key in state
-        and (state[key].shape == tensor.shape or state[key].numel() == tensor.numel() == 1)
+        key in state and _has_shape(state[key], tensor)
         for key, tensor in expected.items()
         if not key.endswith(COUNTER)
     )
+
+
+def is_lazy(tensor: Any) -> bool:
+    """Whether a parameter or buffer has no shape before the first input."""
+    import torch
+
+    return bool(torch.nn.parameter.is_lazy(tensor))
+
+
+def _has_shape(tensor: Any, expected: Any) -> bool:
+    if is_lazy(expected):
+        return True
+    return bool(tensor.shape == expected.shape or tensor.numel() == expected.numel() == 1)
 
 
 def _equal(states: list[State]) -> bool:

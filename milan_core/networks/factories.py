@@ -17,6 +17,7 @@ from torch import nn
 from milan_core.core.errors import UserError
 from milan_core.core.user_code import load_named, within_project
 from milan_core.networks.adapters import FILES, HUBS
+from milan_core.networks.calling import uncompiled
 from milan_core.networks.options import Architecture
 
 
@@ -49,7 +50,7 @@ def build(spec: Architecture, *, pretrained: bool = False) -> nn.Module:
     if not isinstance(module, nn.Module):
         msg = f"factory {spec.factory} returned {type(module).__name__}; expected torch.nn.Module"
         raise UserError(msg)
-    return module
+    return uncompiled(module)
 
 
 def resolve_factory(factory: str) -> Callable[..., Any]:

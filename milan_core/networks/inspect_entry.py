@@ -13,7 +13,7 @@ from torch import nn
 from milan_core.networks.catalog import network_entry, network_names
 from milan_core.networks.factories import build
 from milan_core.networks.inspect import Seen, inspect_layers, suggest
-from milan_core.networks.options import IMAGENET_MEAN, IMAGENET_STD, Architecture
+from milan_core.networks.options import Architecture, InputSpec
 from milan_core.networks.zoo import load_network
 
 MOST_BEFORE = 16  # class tokens and registers; more are patches of a grid that is no square
@@ -25,29 +25,32 @@ def describe_layers(
     size: int = 224,
     *,
     trust: bool = False,
+    view: InputSpec | None = None,
 ) -> str:
-    """A table of the layers of a network at one input size, and an entry for `model_zoo`.
+    """A table of the layers of a network at one input, and an entry for `model_zoo`.
 
     factory: any form of `milan_core.networks.factories`, or the name of a built-in network. Hubs
-    give the architecture only: nothing is downloaded but, for `hf:`, its configuration.
+    give the architecture only: nothing is downloaded but, for `hf:`, its configuration. `view` says
+    the whole input, where it is no RGB square of `size` pixels.
     """
+    view = view or InputSpec(size=size)
     built_in = factory in network_names()
     if built_in:
         network = load_network(factory, weights={"source": "random"})
-        module, size = network.module, network.input.size or size
+        module, view = network.module, network.input
     else:
         module = build(Architecture(factory=factory, kwargs=dict(kwargs or {}), trust=trust))
-    seen = inspect_layers(module, example_input(module, size))
+    seen = inspect_layers(module, example_input(module, view))
     if built_in:
         return f"{_table(seen)}\n\n{built_in_entry(factory)}"
     chosen = suggest(seen)
-    return f"{_table(seen)}\n\n{entry(factory, kwargs, size, trust, module, chosen)}"
+    return f"{_table(seen)}\n\n{entry(factory, kwargs, view, trust, module, chosen)}"
 
 
-def example_input(module: nn.Module, size: int) -> torch.Tensor:
+def example_input(module: nn.Module, view: InputSpec) -> torch.Tensor:
     """Zeros of the form that a network takes: an image, or for a generator a code and a class."""
     codes = getattr(module, "code_size", None)
-    return torch.zeros(1, codes + 1) if isinstance(codes, int) else torch.zeros(1, 3, size, size)
+    return torch.zeros(1, *((codes + 1,) if isinstance(codes, int) else view.shape()))
 
 
 def _table(seen: Mapping[str, Seen]) -> str:
@@ -79,14 +82,17 @@ def built_in_entry(name: str) -> str:
 def entry(
     factory: str,
     kwargs: Mapping[str, Any] | None,
-    size: int,
+    view: InputSpec,
     trust: bool,
     module: nn.Module,
     layers: Mapping[str, Seen],
 ) -> str:
     """An entry that loads as it stands; `layers` are those suggested, with what they gave."""
     generates = isinstance(getattr(module, "code_size", None), int)
-    view = f"size: {size}, mean: {list(IMAGENET_MEAN)}, std: {list(IMAGENET_STD)}"
+    square = view.height is None
+    sides = f"size: {view.size}" if square else f"height: {view.height}, width: {view.width}"
+    channels = "" if view.channels == 3 else f"channels: {view.channels}, "
+    numbers = f"{channels}{sides}, mean: {list(view.mean)}, std: {list(view.std)}"
     return "\n".join(
         [
             "# an entry for `model_zoo`; prune the layers, check mean and std",
@@ -95,7 +101,7 @@ def entry(
             *(["  trust: true"] if trust else []),
             *([f"  kwargs: {json.dumps(dict(kwargs))}"] if kwargs else []),
             "  weights: {source: factory}",
-            f"  input: {{{'kind: latents' if generates else view}}}",
+            f"  input: {{{'kind: latents' if generates else numbers}}}",
             f"  layers: {json.dumps(list(layers))}",
             *_form(list(layers.values())),
             f"  dataset: {'my_codes' if generates else 'my_images'}",

@@ -20,12 +20,11 @@ def layer_shapes(name: str) -> Shapes:
     shapes: Shapes = {}
     with torch.device("meta"):
         network = load_network(name, weights={"source": "random"})
-        size = network.input.size or 224
 
         def keep(layer: str, tensor: torch.Tensor) -> None:
             shapes[layer] = tuple(network.layout.maps(tensor, layer)[0].shape[1:])
 
-        batch = torch.zeros(2, 3, size, size)
+        batch = torch.zeros(2, *network.input.shape())
         if network.input.kind == "latents":
             batch = torch.zeros(2, int(network.module.code_size) + 1)  # type: ignore[arg-type]
         with torch.no_grad(), Trace(network.module, network.layers, keep) as trace:

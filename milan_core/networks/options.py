@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from milan_core.core.options import Name, Section
 from milan_core.networks.weight_options import (
@@ -16,9 +16,7 @@ from milan_core.networks.weight_options import (
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # spec 2.1
 IMAGENET_STD = (0.229, 0.224, 0.225)
-Channels = tuple[float, float, float]
 Positive = Annotated[float, Field(gt=0)]
-Scales = tuple[Positive, Positive, Positive]
 
 
 class InputSpec(Section):
@@ -30,8 +28,55 @@ class InputSpec(Section):
     size: int | None = Field(
         224, ge=1, description="Side of the square input, pixels; null: as stored"
     )
-    mean: Channels = Field(IMAGENET_MEAN, description="Mean per channel, of [0, 1]")
-    std: Scales = Field(IMAGENET_STD, description="Deviation per channel, of [0, 1]")
+    height: int | None = Field(None, ge=1, description="Of an input that is no square; with width")
+    width: int | None = Field(None, ge=1, description="Of an input that is no square; with height")
+    channels: int = Field(
+        3,
+        ge=1,
+        le=4,
+        description="3: RGB; 1: gray, 0.299 R + 0.587 G + 0.114 B; 4: RGB and an alpha of 1",
+    )
+    mean: tuple[float, ...] = Field(IMAGENET_MEAN, description="Mean per channel, of [0, 1]")
+    std: tuple[Positive, ...] = Field(IMAGENET_STD, description="Deviation per channel, of [0, 1]")
+
+    @model_validator(mode="after")
+    def _fits(self) -> InputSpec:
+        if (self.height is None) != (self.width is None):
+            message = "height and width go together; for a square give size"
+            raise ValueError(message)
+        if self.channels == 2:
+            message = "channels is 1 (gray), 3 (RGB) or 4 (RGB and alpha)"
+            raise ValueError(message)
+        for name in ("mean", "std"):
+            numbers = getattr(self, name)
+            if len(numbers) != self.channels:
+                given = "has" if name in self.model_fields_set else "is ImageNet's, with"
+                message = (
+                    f"{name} {given} {len(numbers)} numbers, channels is {self.channels}; give one "
+                    "number a channel"
+                )
+                raise ValueError(message)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _known_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the keys that hold their defaults where they were added after a first release."""
+        values = dict(handler(self))
+        for key, default in (("height", None), ("width", None), ("channels", 3)):
+            if values.get(key) == default:
+                values.pop(key, None)
+        return values
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width of the input; None: as stored."""
+        if self.height is not None and self.width is not None:
+            return self.height, self.width
+        return None if self.size is None else (self.size, self.size)
+
+    def shape(self, usual: int = 224) -> tuple[int, int, int]:
+        """Channels, height and width of one input; `usual` is the side where none is given."""
+        return (self.channels, *(self.sides or (usual, usual)))
 
     def facts(self) -> dict[str, Any]:
         """Its values in records and digests; `kind` only where it is not `images`."""

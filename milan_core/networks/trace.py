@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError, unknown
+from milan_core.networks.calling import forward, uncompiled
 from milan_core.networks.compiled import CompiledPass
 from milan_core.networks.hooks import HookPoint
 
@@ -39,6 +40,9 @@ def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]
     tensor of the module (`milan_core.networks.hooks`) and stay at the names.
     """
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    if uncompiled(model) is not model:
+        patterns = [pattern.removeprefix("_orig_mod.") for pattern in patterns]
+        model = uncompiled(model)
     if not patterns:
         msg = "no layers were given; expected module names or patterns such as 'layer*'"
         raise UserError(msg)
@@ -69,7 +73,7 @@ def _matches(name: Sequence[str], pattern: Sequence[str]) -> bool:
 def first_tensor(output: Any, layer: str) -> torch.Tensor:
     """The first tensor of a module's output: itself, or inside a tuple, list or mapping."""
     if isinstance(output, torch.Tensor):
-        return output
+        return output.dequantize() if output.is_quantized else output
     parts: Iterable[Any] = ()
     if isinstance(output, Mapping):
         parts = output.values()
@@ -77,7 +81,7 @@ def first_tensor(output: Any, layer: str) -> torch.Tensor:
         parts = output
     for part in parts:
         if isinstance(part, torch.Tensor):
-            return part
+            return first_tensor(part, layer)
     msg = (
         f"layer {layer!r} gives {type(output).__name__}, which holds no tensor; "
         "choose a layer whose output is a tensor, or a tuple or mapping that starts with one"
@@ -95,30 +99,6 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
-
-
-def forward(model: nn.Module, *inputs: torch.Tensor) -> Any:
-    """Call the model; when it raises, say with which input, in one sentence."""
-    try:
-        return model(*(_as_model(model, value) for value in inputs))
-    except UserError:
-        raise
-    except Exception as error:
-        shapes = " and ".join(str(tuple(value.shape)) for value in inputs)
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        msg = (
-            f"{type(model).__name__} cannot run on input of shape {shapes}: {first_line}; "
-            "check the input size of this model (`input.size`)"
-        )
-        raise UserError(msg) from error
-
-
-def _as_model(model: nn.Module, value: torch.Tensor) -> torch.Tensor:
-    """Inputs in the precision of a network in half or double precision."""
-    first = next((p for p in model.parameters() if p.is_floating_point()), None)
-    if first is None or not value.is_floating_point() or first.element_size() == 1:
-        return value
-    return value.to(first.dtype)
 
 
 class Trace:
@@ -158,8 +138,8 @@ class Trace:
         stop: bool = True,
         compiled: bool | str = False,
     ) -> None:
-        self.model = model
         self.layers = resolve_layers(model, layers)
+        self.model = uncompiled(model)
         rectified = [post_relu] if isinstance(post_relu, str) else list(post_relu)
         self.points = {name: HookPoint.parse(name) for name in self.layers}
         self.rectified = set(resolve_layers(model, rectified) if rectified else ())

@@ -14,7 +14,7 @@ from torch import nn
 
 from milan_core.core.errors import UserError, first_line
 from milan_core.core.tensors import load_tensors, save_tensors
-from milan_core.networks.containers import COUNTER, contents, plain_state
+from milan_core.networks.containers import COUNTER, contents, is_lazy, plain_state
 from milan_core.networks.mapping import mapped
 from milan_core.networks.weight_options import StoredWeights
 
@@ -54,10 +54,18 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
 
     """
     value = read_file(path)
-    state = mapped(value, module, reading or StoredWeights(), str(path))
     expected = module.state_dict()
+    if packed := [key for key, held in expected.items() if not isinstance(held, torch.Tensor)]:
+        msg = (
+            f"{type(module).__name__} is quantized ({packed[0]} is no plain tensor): load its "
+            f"weights in the factory, and leave out `weights` ({path})"
+        )
+        raise UserError(msg)
+    state = mapped(value, module, reading or StoredWeights(), str(path))
     for key, tensor in state.items():  # some writers turn a scalar () into a row of one (1,)
-        if key in expected and tensor.numel() == expected[key].numel() == 1:
+        if key not in expected or is_lazy(expected[key]):
+            continue
+        if tensor.numel() == expected[key].numel() == 1:
             state[key] = tensor.reshape(expected[key].shape)
     problems = {
         "missing": [key for key in expected if key not in state],
@@ -65,7 +73,9 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
         "of another shape": [
             f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
             for key in expected
-            if key in state and state[key].shape != expected[key].shape
+            if key in state
+            and not is_lazy(expected[key])
+            and state[key].shape != expected[key].shape
         ],
     }
     # BatchNorm counters are absent from old checkpoints and play no part in inference.
@@ -78,7 +88,20 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
             f"`weights: {{keys: {{pattern: replacement}}, drop: [...]}}`{_holds(value)}"
         )
         raise UserError(msg)
-    module.load_state_dict(state, strict=False)
+    assign = any(tensor.is_meta for tensor in expected.values())  # nothing to copy into
+    module.load_state_dict(state, strict=False, assign=assign)
+
+
+def without_numbers(tensor: torch.Tensor) -> str:
+    """Why a tensor holds no numbers, and what to do; empty where it does."""
+    if is_lazy(tensor):
+        return "takes its shape from the first input: run the network once in the factory"
+    if tensor.is_meta:
+        return (
+            "is on the meta device and holds no numbers: build the network on the CPU, or give its "
+            "weights as a file"
+        )
+    return ""
 
 
 def _holds(value: Any) -> str:

@@ -42,7 +42,7 @@ from milan_core.networks.weight_options import (
     RandomWeights,
     StoredWeights,
 )
-from milan_core.networks.weights import load_weights
+from milan_core.networks.weights import load_weights, without_numbers
 
 WEIGHTS_FOLDER = Path("resources/weights")
 
@@ -133,10 +133,41 @@ def _check_digest(path: Path, expected: str) -> None:
 
 
 def model_hash(module: nn.Module, digits: int = 16) -> str:
-    """Hexadecimal digest of a network's class, parameters and buffers."""
+    """Hexadecimal digest of a network's class, parameters and buffers.
+
+    Raises:
+        UserError: for tensors without numbers: on the meta device, or not initialized yet.
+
+    """
     digest = hashlib.sha256(type(module).__qualname__.encode())
     for name, tensor in sorted(module.state_dict().items()):
-        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(raw.numpy().tobytes())
+        _update(digest, name, tensor)
     return digest.hexdigest()[:digits]
+
+
+def _update(digest: Any, name: str, value: Any) -> None:
+    if not isinstance(value, torch.Tensor):  # packed parameters of quantized networks
+        parts = value if isinstance(value, tuple | list) else ()
+        digest.update(f"{name} {type(value).__name__} {len(parts) or value}\n".encode())
+        for number, part in enumerate(parts):
+            _update(digest, f"{name}.{number}", part)
+        return
+    if lacking := without_numbers(value):
+        msg = f"the network's tensor {name} {lacking}"
+        raise UserError(msg)
+    if value.is_quantized:
+        digest.update(f"{name} {value.dtype} {_scales(value)}\n".encode())
+        value = value.int_repr()
+    elif value.layout != torch.strided:
+        value = value.to_dense()
+    raw = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+    digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+    digest.update(raw.numpy().tobytes())
+
+
+def _scales(tensor: torch.Tensor) -> list[Any]:
+    """What turns the integers of a quantized tensor into numbers."""
+    if tensor.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        return [tensor.q_scale(), tensor.q_zero_point()]
+    scales, zeros = tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points()
+    return [scales.tolist(), zeros.tolist(), tensor.q_per_channel_axis()]

@@ -72,7 +72,7 @@ def test_factory_from_a_file(tmp_path):
         ({"weights": {"source": "train", "dataset": "a"}}, "is made by a run; give the file"),
         ({"tokens": {"grid": [2]}}, "tokens.grid.1: field required"),
         ({"input": {"size": 0}}, "input.size: input should be greater than or equal to 1, got 0"),
-        ({"input": {"mean": [1, 2]}}, "input.mean.2: field required"),
+        ({"input": {"mean": [1, 2]}}, "input: mean has 2 numbers, channels is 3; give one number"),
         ({"input": {"std": [1, 0, 1]}}, "input.std.1: input should be greater than 0"),
         ({"input": {"sise": 3}}, "input.sise: unknown key; did you mean size"),
         ({"layers": ["block.0"]}, "did you mean 'blocks.0'"),

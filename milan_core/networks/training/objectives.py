@@ -101,7 +101,8 @@ class Distil:
     ) -> None:
         self.view, self.device, self.grid = view, device, grid
         self.teacher = teacher
-        self.teacher_view = InputSpec(size=size, mean=teacher.input.mean, std=teacher.input.std)
+        square = {"size": size, "height": None, "width": None}
+        self.teacher_view = teacher.input.model_copy(update=square)
         maps = self._maps(train)
         self.mean = maps.float().mean((0, 2, 3), keepdim=True)
         self.scale = maps.float().std((0, 2, 3), keepdim=True) + 1e-3
