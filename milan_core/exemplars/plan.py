@@ -71,6 +71,9 @@ def _read_elsewhere(config: Config) -> dict[str, str]:
             seen.setdefault(name, f"the exemplars of {model!r}")
         for name in spec.training.datasets if spec.training else []:
             seen.setdefault(name, f"the training of {model!r}")
+    for judge in config.referee.judges:
+        if judge.kind == "mini":
+            seen.setdefault(judge.dataset, "the training of the mini judge")
     if config.baselines.dataset:
         seen.setdefault(config.baselines.dataset, "the labels of baselines")
     return seen

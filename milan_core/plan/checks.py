@@ -23,6 +23,7 @@ from milan_core.networks.plan import check_networks, fetched_weights
 from milan_core.plan.missing import check_present
 from milan_core.plan.needed import needed_models, used_assets
 from milan_core.plan.splits import annotation_sets
+from milan_core.referee.plan import check_judges
 
 CHECKS = (
     check_encoder,
@@ -37,6 +38,7 @@ CHECKS = (
     check_analysis,
     check_audit,
     check_edit,
+    check_judges,
 )
 """What the sections need of each other; each raises `UserError`."""
 

@@ -10,7 +10,7 @@ from milan_core.experiments.audit.plan import audited
 from milan_core.experiments.edit.plan import edited, references
 from milan_core.networks.weight_options import AssetWeights
 from milan_core.plan.splits import annotated
-from milan_core.referee.plan import held_apart
+from milan_core.referee.plan import held_apart, mini_judge
 
 
 def needed_models(config: Config) -> list[str]:
@@ -22,6 +22,8 @@ def used_assets(config: Config) -> list[str]:
     """Names of the assets that the configured networks, data sets and scores read."""
     models = [config.model_zoo[name] for name in [*needed_models(config), config.encoder.model]]
     models += [config.model_zoo[name] for name in references(config)]
+    judge = mini_judge(config)
+    models += [config.model_zoo[judge.encoder]] if judge else []
     weights = [model.weights for model in models]
     names = {one.asset for one in weights if isinstance(one, AssetWeights)}
     for model in models:
@@ -32,5 +34,7 @@ def used_assets(config: Config) -> list[str]:
     names.update(filter(None, [config.generalization.bertscore]))
     if config.baselines.methods and config.baselines.dataset:
         names.update(config.dataset_zoo[config.baselines.dataset].read_assets)
+    if judge:
+        names.update(filter(None, [judge.text]), config.dataset_zoo[judge.dataset].read_assets)
     names.update(analyze_assets(config))
     return sorted(names)

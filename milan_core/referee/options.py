@@ -20,10 +20,29 @@ class OracleOptions(Section):
     graded: bool = Field(False, description="Shares of pixels in place of visible or not")
 
 
-class MiniOptions(Section):
-    """A dual encoder that was trained here on training scenes of the world."""
+class MiniTraining(Section):
+    """How the mini judge is trained on scenes of a known world."""
+
+    scenes: int = Field(2000, ge=1, description="First scenes of the training data set")
+    grid: int = Field(8, ge=1, description="Cells a side in which a text is looked for")
+    width: int = Field(128, ge=1, description="Numbers of a vector of an image's cell, or a text")
+    steps: int = Field(700, ge=1, description="Steps of training")
+    batch: int = Field(128, ge=1, description="Scenes, and phrases, of a step")
+    rate: float = Field(3e-3, gt=0, description="Largest learning rate")
+
+
+class MiniOptions(MiniTraining):
+    """A dual encoder that is trained here on training scenes of the world."""
 
     kind: Literal["mini"] = Field("mini", description="Dual encoder trained on training scenes")
+    dataset: Name = Field("stickers_train", description="Training scenes; nothing else of it shows")
+    encoder: Name = Field("efficientnet_lite0", description="Frozen network of images")
+    layers: list[str] = Field(
+        ["_blocks.4", "_blocks.10", "_blocks.15"], min_length=1, description="Its layers"
+    )
+    text: Name | None = Field(
+        "minilm", description="Asset with the frozen encoder of texts; null: random word vectors"
+    )
 
 
 class DualEncoderOptions(Section):

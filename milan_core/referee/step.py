@@ -1,10 +1,14 @@
-"""Steps of the referee: activations on held-out images."""
+"""Steps of the referee: activations on held-out images, and the judge that is trained here."""
 
 from __future__ import annotations
 
-from milan_core.core.step import Compute, In, Out, Step
+from typing import Any
+
+from milan_core.captioner.features.options import JobEncoder
+from milan_core.core.step import Compute, In, Out, OutFolder, Step
 from milan_core.exemplars.options import Pool
 from milan_core.networks.options import Network
+from milan_core.referee.options import MiniTraining
 
 
 class TableHeldOut(Step, name="referee.table", device=True):
@@ -40,3 +44,35 @@ class TableHeldOut(Step, name="referee.table", device=True):
             *(network, images, self.pools, run), mode=self.mode, name=self.model.name
         )
         table.save(self.table)
+
+
+class TrainJudge(Step, name="referee.train_judge", device=True):
+    """Train the mini judge on training scenes of a world, whose content is known."""
+
+    encoder: JobEncoder
+    """The frozen network of images, and its layers."""
+    weights: In | None = None
+    """The network's weights."""
+    dataset: In
+    """Training scenes."""
+    text: In | None = None
+    """Asset with the frozen encoder of texts; none: random word vectors."""
+    options: MiniTraining
+    seed: int = 0
+    judge: OutFolder
+
+    def run(self, compute: Compute) -> dict[str, Any]:
+        """Write the judge."""
+        from milan_core.images.store import open_dataset
+        from milan_core.networks.zoo import load_network
+        from milan_core.referee.judges.frozen import SentenceVectors, WordSums
+        from milan_core.referee.judges.mini import save_folder
+        from milan_core.referee.judges.training import train
+        from milan_core.scoring.vectors import encoder_folder
+
+        network, images = load_network(self.encoder.model), open_dataset(self.dataset)
+        network.module.to(compute.device)
+        texts = SentenceVectors(encoder_folder(self.text)) if self.text else WordSums()
+        maps, facts = train(network, self.encoder, texts, images, self.options, self.seed)
+        save_folder(self.judge, maps, self.encoder, texts, facts)
+        return {key: facts[key] for key in ("scenes", "phrases", "loss")}

@@ -1,6 +1,8 @@
 # The referee: held-out scores of every description.
 from milan_core.referee import plan as referee_plan
 
+MINI = referee_plan.mini_judge(CONFIG)
+
 
 rule referee_table:
     input:
@@ -32,3 +34,31 @@ rule referee_table:
         code=step_code("referee.table"),
     shell:
         command("referee.table")
+
+
+rule referee_train_judge:
+    input:
+        weights=network_plan.weights_file(CONFIG, MINI.encoder) or [] if MINI else [],
+        dataset=dataset_folder(MINI.dataset) if MINI else [],
+        text=asset_folder(MINI.text) if MINI else [],
+    output:
+        judge=directory("<results>/judge"),
+    log:
+        "<logs>/judge.log",
+    benchmark:
+        "<benchmarks>/judge.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="4GB",
+    params:
+        encoder=canonical(referee_plan.mini_encoder(CONFIG)),
+        options=canonical(referee_plan.mini_training(CONFIG)),
+        seed=CONFIG.seed,
+        device=CONFIG.device,
+        network=network_plan.factory_version(CONFIG, MINI.encoder) if MINI else "",
+        code=step_code("referee.train_judge"),
+    shell:
+        command("referee.train_judge")

@@ -1,0 +1,283 @@
+"""The mini judge: a small dual encoder that was trained on training scenes of a world.
+
+    p(text in image) = 1 - prod over positions (1 - sigmoid(s cos(image at position, text) + b))
+
+Images are maps of a frozen network on a grid, texts vectors of a frozen sentence encoder; linear
+maps bring both to one space (`training`). A folder holds `judge.json` (what it was made of, with
+digests) and `weights.safetensors`; the two frozen networks stay where they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from milan_core.captioner.features.options import JobEncoder
+from milan_core.core.errors import UserError
+from milan_core.core.files import file_sha256, read_json, write_json
+from milan_core.core.tensors import map_tensors, save_tensors
+from milan_core.referee.judge import JudgedImages, JudgeResources
+from milan_core.referee.judges.frozen import (
+    SentenceVectors,
+    TextEncoder,
+    WordSums,
+    grid_maps,
+)
+from milan_core.referee.options import MiniOptions
+
+if TYPE_CHECKING:
+    import torch
+
+    from milan_core.networks.zoo import LoadedModel
+
+KIND, VERSION = "milan-judge", 1
+RECORD, WEIGHTS = "judge.json", "weights.safetensors"
+IMAGES, TEXTS = 128, 64  # of one product
+MOST = 30.0  # summed evidence beyond which presence is certain in float32
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """The trained parts, float32.
+
+    Attributes:
+        mean, deviation: of each layer's channels, [C].
+        image_weight, image_bias: of each layer, [width, C] and [width].
+        text_weight, text_bias: [width, d] and [width].
+        scale, bias: s and b of the sigmoid.
+
+    """
+
+    mean: list[torch.Tensor]
+    deviation: list[torch.Tensor]
+    image_weight: list[torch.Tensor]
+    image_bias: list[torch.Tensor]
+    text_weight: torch.Tensor
+    text_bias: torch.Tensor
+    scale: float
+    bias: float
+
+    def of_images(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Unit vectors (b, cells, width) of maps (b, cells, C) of every layer."""
+        from torch.nn import functional
+
+        layers = zip(maps, self.mean, self.deviation, strict=True)
+        parts = [
+            functional.linear((part - mean) / deviation, weight, bias)
+            for (part, mean, deviation), weight, bias in zip(
+                layers, self.image_weight, self.image_bias, strict=True
+            )
+        ]
+        return functional.normalize(sum(parts[1:], parts[0]), dim=2)
+
+    def of_texts(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (T, width) of text vectors (T, d)."""
+        from torch.nn import functional
+
+        return functional.normalize(
+            functional.linear(vectors, self.text_weight, self.text_bias), dim=1
+        )
+
+    def evidence(self, images: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+        """-log of absence, summed over cells: (b, T)."""
+        from torch.nn import functional
+
+        return functional.softplus(self.scale * (images @ texts.T) + self.bias).sum(1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As stored."""
+        out = {"text.weight": self.text_weight, "text.bias": self.text_bias}
+        for name in ("mean", "deviation", "image_weight", "image_bias"):
+            out |= {f"{name}.{place}": part for place, part in enumerate(getattr(self, name))}
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in out.items()}
+        return {**arrays, "sigmoid": np.array([self.scale, self.bias], np.float32)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Maps:
+        """From what `arrays` gave; raises `KeyError` where a part is missing."""
+        import torch
+
+        tensors = {name: torch.from_numpy(np.array(part)) for name, part in arrays.items()}
+        layers = sum(name.startswith("mean.") for name in tensors)
+        parts = {
+            name: [tensors[f"{name}.{place}"] for place in range(layers)]
+            for name in ("mean", "deviation", "image_weight", "image_bias")
+        }
+        scale, bias = tensors["sigmoid"].tolist()
+        return cls(
+            **parts,
+            text_weight=tensors["text.weight"],
+            text_bias=tensors["text.bias"],
+            scale=scale,
+            bias=bias,
+        )
+
+
+class Judge:
+    """The trained judge with its frozen networks.
+
+    Args:
+        maps: the trained parts.
+        network: the frozen network of images.
+        layers: its layers that are read.
+        grid: cells a side.
+        texts: the encoder of texts.
+        model: identity for `refuse_same_model`.
+
+    """
+
+    name = "mini judge"
+
+    def __init__(
+        self,
+        maps: Maps,
+        network: LoadedModel,
+        layers: Sequence[str],
+        grid: int,
+        texts: TextEncoder,
+        model: str,
+    ) -> None:
+        self.model, self._maps, self._network = model, maps, network
+        self._layers, self._grid, self._texts = list(layers), grid, texts
+        self._last: tuple[JudgedImages, np.ndarray] | None = None
+
+    @classmethod
+    def load(cls, options: MiniOptions, resources: JudgeResources) -> Judge:
+        """Read a folder of `referee.train_judge`, with the frozen networks that it names.
+
+        Raises:
+            UserError: where a part is missing or differs from what the judge was trained with.
+
+        """
+        if resources.folder is None:
+            raise UserError(
+                "mini judge: give the folder of a trained one (--judge FOLDER); the default run "
+                "writes results/judge"
+            )
+        return load_folder(resources.folder, resources)
+
+    def columns(self, images: JudgedImages, texts: Sequence[str]) -> np.ndarray:
+        """Presence of each text in each image: float32 [images, texts], 0 to 1."""
+        import torch
+
+        vectors, out = self.vectors(images), np.zeros((len(images), len(texts)), np.float32)
+        embedded = torch.from_numpy(self._texts.embed(texts))
+        with torch.inference_mode():
+            for first in range(0, len(texts), TEXTS):
+                part = embedded[first : first + TEXTS]
+                count = len(part)
+                filled = torch.cat([part, part[:1].expand(TEXTS - count, -1)])
+                projected = self._maps.of_texts(filled)
+                for start in range(0, len(vectors), IMAGES):
+                    block = torch.from_numpy(vectors[start : start + IMAGES]).float()
+                    seen = -torch.expm1(-self._maps.evidence(block, projected))
+                    out[start : start + IMAGES, first : first + count] = seen[:, :count].numpy()
+        return out
+
+    def vectors(self, images: JudgedImages) -> np.ndarray:
+        """Unit vectors of the cells of each image: float16 [images, cells, width]."""
+        if self._last is None or self._last[0] is not images:
+            self._last = images, self._encode(images)
+        return self._last[1]
+
+    def _encode(self, images: JudgedImages) -> np.ndarray:
+        import torch
+
+        width = len(self._maps.text_bias)
+        out = np.empty((len(images), self._grid**2, width), np.float16)
+        start = 0
+        pixels = images.dataset.images
+        with torch.inference_mode():
+            for maps in grid_maps(self._network, self._layers, pixels, images.ids, self._grid):
+                part = self._maps.of_images(maps).cpu().numpy()
+                out[start : start + len(part)] = part
+                start += len(part)
+        return out
+
+
+def save_folder(
+    folder: Path, maps: Maps, encoder: JobEncoder, texts: TextEncoder, facts: dict[str, Any]
+) -> None:
+    """Write a judge; `facts` (grid, training data, measures) go into its record."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / WEIGHTS, KIND, VERSION, maps.arrays(), {})
+    text_folder = texts.folder if isinstance(texts, SentenceVectors) else None
+    record = {
+        "format": KIND,
+        "version": VERSION,
+        "encoder": encoder.record(),
+        "text": {"folder": _beside(text_folder, folder), "digest": texts.digest},
+        "weights": file_sha256(folder / WEIGHTS),
+        "places": {"encoder": _beside(_weights_path(encoder), folder)},
+        **facts,
+    }
+    write_json(folder / RECORD, record)
+
+
+def load_folder(folder: Path, resources: JudgeResources) -> Judge:
+    """The judge of `save_folder`; raises `UserError` where a part is missing or has changed."""
+    from milan_core.networks.shipped import check_shipped
+    from milan_core.networks.zoo import load_network, model_hash
+
+    record = read_json(folder / RECORD, "mini judge")
+    if not isinstance(record, dict) or record.get("format") != KIND:
+        raise UserError(f"{folder / RECORD} is no {KIND}; give the folder of a trained judge")
+    if record.get("version") != VERSION:
+        raise UserError(f"{folder}: judge of version {record.get('version')}; train it again")
+    if file_sha256(folder / WEIGHTS) != record["weights"]:
+        raise UserError(f"{folder / WEIGHTS} differs from its record; train the judge again")
+    arrays, _ = map_tensors(folder / WEIGHTS, KIND, (VERSION,))
+    encoder = _moved(JobEncoder.from_record(record["encoder"]), folder, record["places"])
+    check_shipped(encoder.model, f"mini judge {folder}")
+    network = load_network(encoder.model)
+    if model_hash(network.module) != record["encoder_hash"]:
+        raise UserError(
+            f"mini judge {folder}: the weights of its network of images differ from those that it "
+            "was trained with; restore them or train the judge again"
+        )
+    texts = _text_encoder(record["text"], folder, resources)
+    network.module.to(resources.compute.device)
+    maps = Maps.from_arrays(dict(arrays))
+    name = f"mini judge {record['weights'][:16]}"
+    return Judge(maps, network, encoder.layers, record["grid"], texts, name)
+
+
+def _text_encoder(named: dict[str, str], folder: Path, resources: JudgeResources) -> TextEncoder:
+    if named["digest"] == WordSums.digest:
+        return WordSums()
+    place = resources.assets.get("text") or folder / named["folder"]
+    if not place.is_dir():
+        raise UserError(f"mini judge {folder}: its text encoder is not at {place}; fetch `minilm`")
+    texts = SentenceVectors(place)
+    if texts.digest != named["digest"]:
+        raise UserError(
+            f"mini judge {folder}: the text encoder at {place} differs from the one that it was "
+            "trained with; restore it or train the judge again"
+        )
+    return texts
+
+
+def _weights_path(encoder: JobEncoder) -> Path | None:
+    path = getattr(encoder.model.weights, "path", None)
+    return Path(path) if path else None
+
+
+def _beside(path: Path | None, folder: Path) -> str:
+    """A path relative to the judge's folder, so that both may move together."""
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix() if path else ""
+
+
+def _moved(encoder: JobEncoder, folder: Path, places: dict[str, str]) -> JobEncoder:
+    """The encoder with its weights where they lie relative to the judge."""
+    path, place = _weights_path(encoder), places.get("encoder", "")
+    if path is None or path.is_file() or not place:
+        return encoder
+    weights = encoder.model.weights.model_copy(update={"path": str(folder / place)})
+    return encoder.model_copy(
+        update={"model": encoder.model.model_copy(update={"weights": weights})}
+    )
