@@ -15,7 +15,7 @@ FLOORS = [
     {"plan"},
     {"config"},
     {"report"},
-    {"experiments"},
+    {"experiments", "zoo"},
     {"describers"},
     {"captioner"},
     {"referee"},
