@@ -59,7 +59,7 @@ class Atom:
 
     def value(self, facts: Facts) -> np.ndarray:
         """1 where there is such a thing."""
-        return self.things(facts).any(1).astype(np.float64)
+        return np.asarray(self.things(facts).any(1), np.float64)
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ class Joined:
         """1 where it holds."""
         values = np.stack([part.value(facts) for part in self.parts])
         if self.how == "not":
-            return 1 - values.max(0)
-        return values.min(0) if self.how == "and" else values.max(0)
+            return np.asarray(1 - values.max(0))
+        return np.asarray(values.min(0) if self.how == "and" else values.max(0))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""English for expressions: a description and acceptable paraphrases, all of which the oracle reads."""
+"""English for expressions: a description and paraphrases, all of which the oracle reads."""
 
 from __future__ import annotations
 
