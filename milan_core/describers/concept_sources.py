@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
@@ -22,7 +21,8 @@ from milan_core.describers.options import ConceptsOptions
 from milan_core.world.concepts import ConceptTable
 
 if TYPE_CHECKING:
-    from milan_core.images.store import Dataset
+    from milan_core.images.files import open_picture
+from milan_core.images.store import Dataset
 
 IMAGE_FIELDS = ("image", "split", "ih", "iw", "sh", "sw")
 COLOUR = "colour"
@@ -132,7 +132,7 @@ def _broden_image(
 def _label_map(path: Path) -> dict[int, np.ndarray]:
     """Masks by label number of one PNG."""
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             pixels = np.asarray(image.convert("RGB"), dtype=np.int64)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot read this label map: {error}") from None

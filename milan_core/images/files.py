@@ -1,54 +1,94 @@
-"""Find image files, convert them to RGB, and resize them as torchvision does."""
+"""Open image files, convert them to RGB, and resize them as torchvision does."""
 
 from __future__ import annotations
 
-import os
+import stat
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from milan_core.core.errors import UserError
-
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Relative paths of all images below `folder`, sorted; links to folders are followed once."""
-    if not folder.is_dir():
-        msg = f"image folder not found: {folder}"
-        raise UserError(msg)
-    paths, seen = [], set()
-    for root, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += [
-            Path(root, name).relative_to(folder)
-            for name in files
-            if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
-        ]
-    if not paths:
-        msg = f"no images in {folder}: looked for {', '.join(EXTENSIONS)} at any depth"
-        raise UserError(msg)
-    return sorted(paths, key=lambda path: path.parts)
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+UNREADABLE = (
+    OSError, SyntaxError, ValueError, EOFError, OverflowError, Image.DecompressionBombError,
+)  # fmt: skip
+LARGEST = 1 << 25  # pixels that an image is scaled to before its crop
+ROWS = 256  # of a deep picture, scaled at once
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode as upright RGB: EXIF orientation applied, alpha over white, 16-bit gray scaled."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):  # converting these would clip at 255
-        values = np.asarray(image, dtype=np.float64)
-        top = max(255.0, 65535.0 if values.max(initial=0) > 255 else 255.0)
-        image = Image.fromarray(np.clip(values * (255 / top), 0, 255).astype(np.uint8))
+def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
+    """Open a picture of one of `FORMATS`, told by content; nothing else is started or waited for.
+
+    Raises:
+        OSError: for another format, and for what is no plain file, such as a pipe.
+
+    """
+    if isinstance(source, Path | str) and not stat.S_ISREG(Path(source).stat().st_mode):
+        raise OSError("it is no plain file")
+    try:
+        return Image.open(source, formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        raise OSError(f"its content is none of {', '.join(FORMATS)}") from None
+
+
+def to_rgb(image: Image.Image, limits: Sequence[float] | None = None) -> Image.Image:
+    """Any mode as upright RGB: EXIF orientation applied, alpha over white, deep gray scaled."""
+    image = eight_bits(ImageOps.exif_transpose(image), limits)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
     return image.convert("RGB")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether an image is gray with more than 8 bits: 16 or 32 bits, or floats."""
+    return image.mode.startswith(("I", "F"))
+
+
+def eight_bits(image: Image.Image, limits: Sequence[float] | None = None) -> Image.Image:
+    """A deep gray image in 8 bits; others as they are.
+
+    Args:
+        image: of any mode.
+        limits: values that become black and white. None: 0 and 1 for floats; for integers 0 and
+            255 where no value is above that, else 0 and 65535.
+
+    Raises:
+        ValueError: for values that no such limits hold, and for NaN.
+
+    """
+    if not is_deep(image):
+        return image
+    values = np.asarray(image)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError("it holds NaN or infinite values")
+    low, high = limits or _usual(image.mode, float(values.min()), float(values.max()))
+    scaled = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), ROWS):
+        part = (values[start : start + ROWS].astype(np.float64) - low) * (255 / (high - low))
+        scaled[start : start + ROWS] = np.clip(part, 0, 255)
+    return Image.fromarray(scaled)
+
+
+def _usual(mode: str, least: float, most: float) -> tuple[float, float]:
+    top = 1.0 if mode == "F" else (65535.0 if most > 255 else 255.0)
+    if least < 0 or most > top:
+        kind = "floats" if mode == "F" else "integers"
+        raise ValueError(
+            f"it holds {kind} from {least:g} to {most:g}, expected 0 to {top:g}: say what is black "
+            "and white with `range: [low, high]`"
+        )
+    return 0.0, top
+
+
+def peak(image: Image.Image) -> int:
+    """The largest value of a 16-bit gray image above 255; else 0."""
+    if not image.mode.startswith("I"):
+        return 0
+    most = int(np.asarray(image).max(initial=0))
+    return most if most > 255 else 0
 
 
 def resize_crop(image: Image.Image, shorter: int, size: int) -> np.ndarray:
@@ -58,9 +98,19 @@ def resize_crop(image: Image.Image, shorter: int, size: int) -> np.ndarray:
         target = (shorter, int(shorter * height / width))
     else:
         target = (int(shorter * width / height), shorter)
+    if target[0] * target[1] > LARGEST:
+        return _cropped_first(image, target, size)
     image = image.resize(target, Image.Resampling.BILINEAR)
     left, top = round((image.width - size) / 2), round((image.height - size) / 2)
     return np.asarray(image.crop((left, top, left + size, top + size)))
+
+
+def _cropped_first(image: Image.Image, target: tuple[int, int], size: int) -> np.ndarray:
+    """The same crop of a very long picture, which would take gigabytes when scaled as a whole."""
+    scale = image.width / target[0], image.height / target[1]
+    left, top = round((target[0] - size) / 2), round((target[1] - size) / 2)
+    box = (left * scale[0], top * scale[1], (left + size) * scale[0], (top + size) * scale[1])
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box))
 
 
 def squash_crop(image: Image.Image, side: int, size: int) -> np.ndarray:

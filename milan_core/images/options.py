@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from milan_core.core.options import Section
 
@@ -40,6 +46,13 @@ class PictureOptions(KindOptions):
     on_error: Literal["stop", "skip"] = Field(
         "stop", description="What to do with an image that cannot be read"
     )
+    range: list[float] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="Values of gray pictures with more than 8 bits that become black and white; "
+        "null: 0 and 1 for floats, 0 and 65535 for integers (255 where none is above)",
+    )
 
     @field_validator("resize")
     @classmethod
@@ -49,6 +62,22 @@ class PictureOptions(KindOptions):
             message = f"expected 0 or at least size ({size})"
             raise ValueError(message)
         return value
+
+    @field_validator("range")
+    @classmethod
+    def _rises(cls, value: list[float] | None) -> list[float] | None:
+        if value and not value[0] < value[1]:
+            message = "expected [low, high] with low below high"
+            raise ValueError(message)
+        return value
+
+    @model_serializer(mode="wrap")
+    def _known_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `range` where it is null, as it was before there was this key."""
+        values = dict(handler(self))
+        if values.get("range") is None:
+            values.pop("range", None)
+        return values
 
     @property
     def before_crop(self) -> int:

@@ -6,23 +6,35 @@ the manifest are the same for all kinds.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
 from PIL import Image
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, first_line
 from milan_core.core.files import canonical_json, read_npy, write_npy
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
 from milan_core.core.seeding import generator
-from milan_core.images.files import UNREADABLE, resize_crop, squash_crop, to_rgb
+from milan_core.images.files import (
+    UNREADABLE,
+    eight_bits,
+    open_picture,
+    peak,
+    resize_crop,
+    squash_crop,
+    to_rgb,
+)
 from milan_core.images.kind import PictureKind
+from milan_core.images.listing import Listing, said
 from milan_core.images.options import PictureOptions
 from milan_core.images.resume import Filling, filled_array
 from milan_core.images.store import Dataset, finish_folder, start_folder
@@ -47,10 +59,69 @@ class Picture:
 
 def from_file(file: Path, name: str, label: str) -> Picture:
     """A picture in a file of its own."""
-    return Picture(name, label, str(file), lambda: Image.open(file), file=file)
+    return Picture(shown(name), shown(label), str(file), lambda: open_picture(file), file=file)
 
 
-def drawn(pictures: list[Picture], count: int, seed: int, name: str) -> list[Picture]:
+def shown(name: str) -> str:
+    """A file name as text: bytes that are not UTF-8 become `\\xNN`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+class FilePictures(Sequence[Picture]):
+    """The pictures of a listing, made when they are asked for.
+
+    Args:
+        listing: where they are, and what was passed over.
+        paths: relative paths in the order of the data set; default: those of the listing.
+        label: class of a relative path; by default its first folder, or empty.
+        name: what a relative path is called in ids.csv; by default as it is.
+
+    """
+
+    def __init__(
+        self,
+        listing: Listing,
+        paths: Sequence[str] | None = None,
+        label: Callable[[str], str] | None = None,
+        name: Callable[[str], str] = str,
+    ) -> None:
+        self.passed_over = listing.passed_over
+        self._folder, self._name = listing.folder, name
+        self._paths = listing.paths if paths is None else paths
+        self._label = label or first_folder
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        path = self._paths[index]
+        return from_file(self._folder / path, self._name(path), self._label(path))
+
+
+def first_folder(path: str) -> str:
+    """The first part of a relative path with folders; else empty."""
+    return path.partition("/")[0] if "/" in path else ""
+
+
+class Drawn(Sequence[Picture]):
+    """Some pictures of a sequence, by number."""
+
+    def __init__(self, pictures: Sequence[Picture], numbers: list[int]) -> None:
+        self.passed_over = getattr(pictures, "passed_over", {})
+        self._pictures, self._numbers = pictures, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._pictures[i] for i in self._numbers[index]]
+        return self._pictures[self._numbers[index]]
+
+
+def drawn(pictures: Sequence[Picture], count: int, seed: int, name: str) -> Sequence[Picture]:
     """A seeded draw of `count` pictures in their order; all for 0."""
     if count > len(pictures):
         msg = f"dataset {name!r}: count is {count}, the folder holds {len(pictures)} images"
@@ -58,19 +129,38 @@ def drawn(pictures: list[Picture], count: int, seed: int, name: str) -> list[Pic
     if count == 0:
         return pictures
     chosen = generator(seed, "sample").choice(len(pictures), count, replace=False)
-    return [pictures[i] for i in sorted(chosen.tolist())]
+    return Drawn(pictures, sorted(chosen.tolist()))
 
 
-def read_picture(picture: Picture, spec: PictureOptions) -> np.ndarray:
-    """A picture as uint8 (h, w, 3); raises `UserError` for one that cannot be read."""
+class Read(NamedTuple):
+    """A picture's pixels, uint8 (h, w, 3), and the largest value of a 16-bit one, else 0."""
+
+    pixels: np.ndarray
+    peak: int
+
+
+_one_large = threading.Lock()
+_LARGE = 1 << 24  # pixels; of larger pictures one at a time is decoded
+
+
+def read_picture(picture: Picture, spec: PictureOptions) -> Read:
+    """A picture at the stored size; raises `UserError` for one that cannot be read."""
     try:
-        with picture.open() as image:
-            rgb = to_rgb(image) if spec.upright else image.convert("RGB")
+        with contextlib.ExitStack() as stack:
+            image = stack.enter_context(picture.open())
+            if image.width * image.height > _LARGE:
+                stack.enter_context(_one_large)
+            most = peak(image)
+            if spec.upright:
+                rgb = to_rgb(image, spec.range)
+            else:
+                rgb = eight_bits(image, spec.range).convert("RGB")
             pixels = _fitted(rgb, spec)
     except UNREADABLE as error:
-        msg = f"cannot read image {picture.where} ({error}); remove it, or set `on_error: skip`"
+        where, reason = shown(picture.where), first_line(error)
+        msg = f"cannot read image {where} ({reason}); remove it, or set `on_error: skip`"
         raise UserError(msg) from None
-    return pixels if picture.paint is None else picture.paint(pixels)
+    return Read(pixels if picture.paint is None else picture.paint(pixels), most)
 
 
 def _fitted(image: Image.Image, spec: PictureOptions) -> np.ndarray:
@@ -82,10 +172,10 @@ def _fitted(image: Image.Image, spec: PictureOptions) -> np.ndarray:
 
 def read_all(
     pictures: Sequence[Picture], spec: PictureOptions, threads: int
-) -> Iterable[np.ndarray | UserError]:
+) -> Iterable[Read | UserError]:
     """Yield every picture in order, or the error of reading it; `threads` decode in parallel."""
 
-    def attempt(picture: Picture) -> np.ndarray | UserError:
+    def attempt(picture: Picture) -> Read | UserError:
         try:
             return read_picture(picture, spec)
         except UserError as error:
@@ -133,15 +223,23 @@ def store_pictures(
         return _facts(pictures[number])
 
     with filled_array(out / "images.npy", shape, _rules(spec), facts) as filling:
-        good, skipped = _fill(filling, pictures, spec.options, threads)
+        _fill(filling, pictures, spec.options, threads)
+        _check_depth(name, filling, spec.options)
+    skipped = set(filling.skipped)
+    good = [number for number in range(len(pictures)) if number not in skipped]
     if not good:
         msg = f"dataset {name!r}: none of the {len(pictures)} images can be read"
         raise UserError(msg)
     if skipped:
         write_npy(out / "images.npy", read_npy(out / "images.npy", mmap=True)[: len(good)])
+    notes: dict[str, Any] = {"skipped": [pictures[number].name for number in filling.skipped]}
+    if passed := getattr(pictures, "passed_over", {}):
+        notes["passed_over"] = passed
+    _say(name, len(good), len(skipped), passed)
     for write in (tables or {}).values():
         write()
     number = {label: i for i, label in enumerate(classes)}
+    labels = [number.get(pictures[i].label, -1) for i in good]
     return finish_folder(
         out,
         name=name,
@@ -149,10 +247,10 @@ def store_pictures(
         options=spec.options,
         seed=spec.seed,
         classes=classes,
-        labels=np.array([number.get(picture.label, -1) for picture in good], dtype=np.int64),
-        names=[picture.name for picture in good],
+        labels=np.array(labels, dtype=np.int64),
+        names=[pictures[i].name for i in good],
         credits=[],
-        notes={"skipped": skipped},
+        notes=notes,
         tables=list(tables or {}),
     )
 
@@ -161,11 +259,11 @@ def _stored_size(pictures: Sequence[Picture], spec: PictureOptions, name: str) -
     """Height and width of the array; with `geometry: keep` those of the first readable picture."""
     if spec.geometry != "keep":
         return spec.size, spec.size
-    for pixels in read_all(pictures, spec, 1):
-        if not isinstance(pixels, UserError):
-            return pixels.shape[0], pixels.shape[1]
+    for read in read_all(pictures, spec, 1):
+        if not isinstance(read, UserError):
+            return read.pixels.shape[0], read.pixels.shape[1]
         if spec.on_error == "stop":
-            raise pixels
+            raise read
     msg = f"dataset {name!r}: none of the {len(pictures)} images can be read"
     raise UserError(msg)
 
@@ -188,26 +286,45 @@ def _facts(picture: Picture) -> str:
 
 def _fill(
     filling: Filling, pictures: Sequence[Picture], spec: PictureOptions, threads: int
-) -> tuple[list[Picture], list[str]]:
-    """Fill the first rows; returns the readable pictures, and names of the others."""
-    images, left = filling.array, pictures[filling.seen :]
-    if len(left) < len(pictures):
-        _log.warning("resuming after %s of %s pictures", filling.seen, len(pictures))
-    for picture, pixels in zip(left, read_all(left, spec, threads), strict=True):
-        if not isinstance(pixels, UserError) and pixels.shape != images.shape[1:]:
-            sizes = [f"{s[1]} x {s[0]} pixels" for s in (pixels.shape, images.shape[1:])]
-            pixels = UserError(
+) -> None:
+    """Fill the first rows; numbers of pictures that cannot be read are in `filling.skipped`."""
+    shape, done = filling.array.shape[1:], filling.seen
+    left = Drawn(pictures, list(range(done, len(pictures)))) if done else pictures
+    if done:
+        _log.warning("resuming after %s of %s pictures", done, len(pictures))
+    for picture, read in zip(left, read_all(left, spec, threads), strict=True):
+        if not isinstance(read, UserError) and read.pixels.shape != shape:
+            sizes = [f"{s[1]} x {s[0]} pixels" for s in (read.pixels.shape, shape)]
+            read = UserError(
                 f"{picture.where} has {sizes[0]}, the images before it {sizes[1]}; "
                 "`geometry: keep` needs one size: use crop or squash"
             )
-        if isinstance(pixels, UserError) and spec.on_error == "stop":
-            raise pixels
-        filling.take(None if isinstance(pixels, UserError) else pixels)
+        if isinstance(read, UserError):
+            if spec.on_error == "stop":
+                raise read
+            filling.take(None)
+        else:
+            filling.peak = max(filling.peak, read.peak)
+            filling.take(read.pixels)
         if filling.seen % SAVE_EVERY == 0:
             filling.save()
-    skipped = set(filling.skipped)
-    good = [picture for number, picture in enumerate(pictures) if number not in skipped]
-    return good, [pictures[number].name for number in filling.skipped]
+
+
+def _check_depth(name: str, filling: Filling, spec: PictureOptions) -> None:
+    """Refuse 16-bit pictures that only use 10 or 12 bits: they would be almost black."""
+    if spec.range is None and 0 < filling.peak < 4096:
+        bits = filling.peak.bit_length()
+        raise UserError(
+            f"dataset {name!r}: its 16-bit pictures hold values up to {filling.peak} only, as "
+            f"{bits}-bit cameras write them, and would be almost black; set `range: "
+            f"[0, {2**bits - 1}]`, or `range: [0, 65535]` to take them as they are"
+        )
+
+
+def _say(name: str, count: int, skipped: int, passed: Mapping[str, int]) -> None:
+    reasons = {**({"unreadable": skipped} if skipped else {}), **passed}
+    if reasons:
+        _log.warning("dataset %s: %s images; passed over %s", name, count, said(reasons))
 
 
 def labelled_classes(pictures: Iterable[Picture]) -> list[str]:

@@ -25,7 +25,7 @@ from milan_core.core.files import flush, map_new, read_json, write_json, writing
 from milan_core.core.lock import owns_results, publishing
 
 FORMAT = "milan-partial-array"
-VERSION = 1
+VERSION = 2
 TAKEOVER = 120.0  # seconds for a job that was left behind to notice it
 
 Facts = Callable[[int], str]  # what decides the row of an item, by its number
@@ -39,6 +39,7 @@ class Filling:
         self.rows = 0  # filled
         self.seen = 0  # items taken
         self.skipped: list[int] = []  # items without a row
+        self.peak = 0  # largest value of a deep picture, see images.pictures
         self._record, self._facts = record, facts
         self._digest = hashlib.sha256(rules.encode())
 
@@ -54,7 +55,8 @@ class Filling:
     def save(self) -> None:
         """Flush the rows, then write the record that counts them."""
         self.array.flush()  # type: ignore[attr-defined]
-        facts = {"seen": self.seen, "skipped": self.skipped, "made_of": self._digest.hexdigest()}
+        facts = {"seen": self.seen, "skipped": self.skipped, "peak": self.peak}
+        facts["made_of"] = self._digest.hexdigest()
         write_json(self._record, {"format": FORMAT, "version": VERSION, **facts})
 
     def resume(self, items: int) -> bool:
@@ -62,7 +64,8 @@ class Filling:
         try:
             record = read_json(self._record, "record of a partial array")
             form = record["format"], record["version"]
-            seen, skipped, made_of = (record[key] for key in ("seen", "skipped", "made_of"))
+            names = ("seen", "skipped", "peak", "made_of")
+            seen, skipped, self.peak, made_of = (record[key] for key in names)
             if form != (FORMAT, VERSION) or not 0 < seen <= items:
                 return False
             while self.seen < seen:
@@ -73,7 +76,7 @@ class Filling:
         return bool(self._digest.hexdigest() == made_of)
 
     def _count(self) -> None:
-        self._digest.update(self._facts(self.seen).encode())
+        self._digest.update(self._facts(self.seen).encode("utf-8", "surrogatepass"))
         self.seen += 1
 
 

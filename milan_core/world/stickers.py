@@ -15,6 +15,7 @@ from PIL.ImageDraw import Draw
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
+from milan_core.images.files import open_picture
 from milan_core.world.bank import BILINEAR
 from milan_core.world.lexicon import load_lexicon
 
@@ -35,7 +36,7 @@ def _asset(assets: Mapping[str, Path], name: str) -> tuple[Path, dict[str, str]]
 
 def _open(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             image.load()
             return image
     except (OSError, SyntaxError, ValueError) as error:

@@ -6,8 +6,9 @@ from datasets_made import build_dataset
 from PIL import Image
 
 from milan_core.core.errors import UserError
-from milan_core.images.files import find_images, resize_crop
+from milan_core.images.files import resize_crop
 from milan_core.images.kinds.folder import FolderOptions
+from milan_core.images.listing import list_images
 from milan_core.images.pictures import from_file, read_picture
 
 
@@ -17,9 +18,8 @@ def save(path, size=(40, 30), colour=(200, 100, 50), mode="RGB", **options):
 
 
 def load_image(path, resize, size):
-    return read_picture(
-        from_file(path, path.name, ""), FolderOptions(path=".", resize=resize, size=size)
-    )
+    options = FolderOptions(path=".", resize=resize, size=size)
+    return read_picture(from_file(path, path.name, ""), options).pixels
 
 
 def build(folder, out, **options):
@@ -143,9 +143,9 @@ def test_unreadable_image(pictures, tmp_path):
 
 def test_nothing_to_read(tmp_path):
     with pytest.raises(UserError, match="image folder not found"):
-        find_images(tmp_path / "none")
+        list_images(tmp_path / "none")
     with pytest.raises(UserError, match="no images in"):
-        find_images(tmp_path)
+        list_images(tmp_path)
     (tmp_path / "bad.png").write_bytes(b"bad")
     with pytest.raises(UserError, match="none of the 1 images can be read"):
         build(tmp_path, tmp_path / "out", on_error="skip")
@@ -153,7 +153,7 @@ def test_nothing_to_read(tmp_path):
 
 def test_links_are_followed_once(pictures):
     (pictures / "a" / "loop").symlink_to(pictures)
-    assert len(find_images(pictures)) == 4
+    assert len(list_images(pictures).paths) == 4
 
 
 @pytest.mark.parametrize("options", [{"resize": 8}, {"size": 0}, {"count": -1}, {"on_error": "go"}])

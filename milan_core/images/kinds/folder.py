@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import Field
 
 from milan_core.core.missing import Missing
-from milan_core.images.files import find_images
 from milan_core.images.kind import PictureKind
+from milan_core.images.listing import list_images
 from milan_core.images.options import PictureOptions
-from milan_core.images.pictures import Picture, drawn, from_file, labelled_classes, store_pictures
+from milan_core.images.pictures import FilePictures, drawn, labelled_classes, store_pictures
 from milan_core.images.sources import every_file_digest, missing_path
 from milan_core.images.store import Dataset
 
@@ -44,9 +44,6 @@ class Folder(PictureKind):
         return store_pictures(self, name, pictures, labelled_classes(everything), out, threads)
 
 
-def list_folder(folder: Path) -> list[Picture]:
+def list_folder(folder: Path) -> FilePictures:
     """The images below `folder` in sorted order; those in no class folder have no class."""
-    return [
-        from_file(folder / path, path.as_posix(), path.parts[0] if len(path.parts) > 1 else "")
-        for path in find_images(folder)
-    ]
+    return FilePictures(list_images(folder))

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import Field
 
 from milan_core.core.errors import UserError, unknown
+from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import Picture, drawn, store_pictures
@@ -101,4 +102,4 @@ def _open(rows: Any, number: int, column: str) -> Image.Image:
     value = rows[number][column]
     if value is None:
         raise OSError("it is empty")
-    return Image.open(io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"])
+    return open_picture(io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"])

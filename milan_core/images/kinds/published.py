@@ -6,6 +6,7 @@ MILANNOTATIONS counts the images of `imagenet/val` in this order.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -15,12 +16,12 @@ from pydantic import Field
 from milan_core.core.errors import UserError
 from milan_core.core.missing import Missing
 from milan_core.images.fetch.places import is_filled
-from milan_core.images.files import find_images
 from milan_core.images.kind import PictureKind
 from milan_core.images.kinds.truth_lists import read_truth
 from milan_core.images.layouts import Layout, split_folder
+from milan_core.images.listing import Listing, list_images
 from milan_core.images.options import PictureOptions
-from milan_core.images.pictures import Picture, drawn, from_file, labelled_classes, store_pictures
+from milan_core.images.pictures import FilePictures, drawn, labelled_classes, store_pictures
 from milan_core.images.sources import class_folders_digest
 from milan_core.images.store import Dataset
 
@@ -82,32 +83,48 @@ def missing_split(key: str, path: str, split: str, layout: Layout) -> Iterator[M
         yield Missing(key, str(folder), problem="is empty", published_as=name)
 
 
-def list_published(spec: PublishedOptions, layout: Layout) -> list[Picture]:
+def list_published(spec: PublishedOptions, layout: Layout) -> FilePictures:
     """Images of the split by class and file name; raises `UserError` for a mixed layout."""
-    files = published_files(spec, layout)
-    return [from_file(file, f"{label}/{file.name}", label) for label, file in files]
+    listing, labels, paths = _ordered(spec, layout)
+    by_path = dict(zip(paths, labels, strict=True))
+    return FilePictures(
+        listing,
+        paths,
+        by_path.__getitem__,
+        lambda path: f"{by_path[path]}/{path.rpartition('/')[2]}",
+    )
 
 
 def published_files(spec: PublishedOptions, layout: Layout) -> list[tuple[str, Path]]:
     """Class and file of every image of the split, in the order of `list_published`."""
+    listing, labels, paths = _ordered(spec, layout)
+    return [(label, listing.folder / path) for label, path in zip(labels, paths, strict=True)]
+
+
+def _ordered(spec: PublishedOptions, layout: Layout) -> tuple[Listing, list[str], list[str]]:
+    """The images of the split, with class and relative path of each, ordered by class and name."""
     top = Path(spec.path).expanduser()
     root = split_folder(top, spec.split, layout)
-    paths = find_images(root)
-    flat = [path for path in paths if len(path.parts) == 1]
+    listing = list_images(root)
+    paths = listing.paths
+    flat = [path for path in paths if "/" not in path]
     if flat and len(flat) < len(paths):
         msg = (
             f"{root}: {len(flat)} images lie beside class folders, the first is {flat[0]}; move "
             "all into class folders, or none"
         )
         raise UserError(msg)
-    labels = _flat_labels(paths, root, top, spec, layout) if flat else map(_class_folder, paths)
-    ordered = sorted(zip(labels, paths, strict=True), key=lambda pair: (pair[0], pair[1].name))
-    return [(label, root / path) for label, path in ordered]
+    if flat:
+        labels = _flat_labels(paths, root, top, spec, layout)
+    else:
+        labels = list(map(_class_folder, paths))
+    order = sorted(range(len(paths)), key=lambda i: (labels[i], paths[i].rpartition("/")[2]))
+    return listing, [sys.intern(labels[i]) for i in order], [paths[i] for i in order]
 
 
-def _class_folder(path: Path) -> str:
+def _class_folder(path: str) -> str:
     """`n01440764/x.JPEG`, `airfield/x.jpg`, `a/airfield/x.jpg`, `f/field/wild/x.jpg`."""
-    return class_name("/".join(path.parts[:-1]))
+    return class_name(path.rpartition("/")[0])
 
 
 def class_name(folder: str) -> str:
@@ -117,9 +134,8 @@ def class_name(folder: str) -> str:
 
 
 def _flat_labels(
-    paths: list[Path], root: Path, top: Path, spec: PublishedOptions, layout: Layout
+    names: list[str], root: Path, top: Path, spec: PublishedOptions, layout: Layout
 ) -> list[str]:
-    names = [path.name for path in paths]
     folders = (top, root, root.parent)
     truth = _given_or_found(spec.truth, layout.truths, folders, spec.split)
     if truth is None:

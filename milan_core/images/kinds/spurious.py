@@ -22,11 +22,11 @@ from milan_core.core.files import write_csv
 from milan_core.core.missing import Missing
 from milan_core.core.seeding import generator
 from milan_core.images.fetch.places import is_filled
-from milan_core.images.files import find_images
 from milan_core.images.kind import PictureKind
 from milan_core.images.kinds.cues import Box, CueOptions, CuePainter
 from milan_core.images.kinds.published import PublishedOptions, published_files
 from milan_core.images.layouts import IMAGENET, is_flat
+from milan_core.images.listing import list_images
 from milan_core.images.pictures import Picture, from_file, store_pictures
 from milan_core.images.sources import class_folders_digest, missing_path
 from milan_core.images.store import Dataset
@@ -145,8 +145,8 @@ def _in_class_folder(folder: Path, label: str) -> list[File]:
     if not (folder / label).is_dir():
         classes = [path.name for path in folder.glob("*") if path.is_dir()]
         raise unknown("class folder", label, classes, where=str(folder))
-    files = find_images(folder / label)
-    return [(f"{label}/{file.as_posix()}", folder / label / file) for file in files]
+    files = list_images(folder / label).paths
+    return [(f"{label}/{file}", folder / label / file) for file in files]
 
 
 def chosen_images(spec: SpuriousOptions, label: str, files: list[File], seed: int) -> list[Picture]:

@@ -18,8 +18,9 @@ from pydantic import Field
 
 from milan_core.core.errors import UserError
 from milan_core.core.missing import Missing
-from milan_core.images.files import EXTENSIONS
+from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
+from milan_core.images.listing import EXTENSIONS
 from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import Picture, drawn, labelled_classes, store_pictures
 from milan_core.images.sources import every_file_digest, missing_path
@@ -116,7 +117,7 @@ def _members(shard: Path) -> Sequence[tuple[str, Slice]]:
 
 
 def _opener(data: Slice) -> Callable[[], Image.Image]:
-    return lambda: Image.open(io.BytesIO(_bytes(data)))
+    return lambda: open_picture(io.BytesIO(_bytes(data)))
 
 
 def _bytes(data: Slice) -> bytes:
