@@ -15,6 +15,7 @@ from milan_core.core.files import numbered_rows, write_csv
 from milan_core.core.units import UnitKey
 
 HEADER = ("layer", "unit", "summary")
+LONGEST = 10_000  # letters of a text; metrics compare every word with every other
 
 
 class Annotation(NamedTuple):
@@ -32,6 +33,16 @@ def unit_number(text: str, where: str) -> int:
         msg = f"{where}: unit must be a number from 0, got {text!r}"
         raise UserError(msg)
     return int(text)
+
+
+def unit_text(text: str, where: str) -> str:
+    """A description or annotation; raises `UserError`, starting with `where`, for a huge one."""
+    if len(text) > LONGEST:
+        raise UserError(
+            f"{where}: a text of {len(text)} letters, {text[:30]!r}...; expected at most "
+            f"{LONGEST}: is a quotation mark missing?"
+        )
+    return text
 
 
 def read_annotations(path: Path | str, column: str = "summary") -> list[Annotation]:
@@ -52,7 +63,8 @@ def read_annotations(path: Path | str, column: str = "summary") -> list[Annotati
             msg = f"{path}: annotator {annotator!r} describes layer {key[0]!r} unit {unit} twice"
             raise UserError(msg)
         seen.add(key)
-        rows.append(Annotation(row["layer"], unit, row[column], annotator))
+        text = unit_text(row[column], f"{path}, line {line}")
+        rows.append(Annotation(row["layer"], unit, text, annotator))
     return rows
 
 

@@ -29,7 +29,10 @@ def register(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--descriptions", type=Path, required=True, help="CSV with the columns layer, unit, text"
+        "--descriptions",
+        type=Path,
+        required=True,
+        help="CSV with the columns layer, unit, description",
     )
     parser.add_argument("--column", default="description", help="the column of the text")
     parser.add_argument(

@@ -29,6 +29,8 @@ from milan_core.scoring.words import tokens
 
 OURS = "descriptions"
 NAMES = {MAIN: OURS, FEWER: "descriptions_but_one"}
+EMPTY = "empty"
+_ROUGE = ("rouge-1-f", "rouge-l-f")
 SHOWN = (ACCURACY, BERT_F, "bleu", "rouge-1-f", "rouge-l-f", "distinct", "mean_words")
 
 
@@ -143,9 +145,29 @@ def score_table(
         bert = BertScorer(encoder_folder(encoder), options.bertscore_layer)
     bootstrap = Bootstrap(seed, options.bootstrap)
     scorer = Scorer(references.references(units), training, bootstrap, bert)
-    rows = score_beside({key: descriptions[key] for key in units}, scorer)
+    rows = [_renamed(r) for r in score_beside({key: descriptions[key] for key in units}, scorer)]
     notes = _notes(len(descriptions), len(referred), len(units), trained_on is not None)
-    return [_renamed(row) for row in rows], notes
+    if empty := [key for key in units if not tokens(descriptions[key])]:
+        rows.append(Score(OURS, EMPTY, len(empty), n=len(units)))
+        notes.append(_on_empty(units, empty, references, rows))
+    return rows, notes
+
+
+def _on_empty(
+    units: Sequence[UnitKey], empty: Sequence[UnitKey], references: Known, rows: Sequence[Score]
+) -> str:
+    """That some descriptions are empty, and what ROUGE is when they count as 0."""
+    note = f"{len(empty)} of {len(units)} descriptions are empty"
+    if not references.texts:
+        return note
+    compared = {key: sum(bool(tokens(text)) for text in references.texts[key]) for key in units}
+    share = 1 - sum(compared[key] for key in empty) / max(sum(compared.values()), 1)
+    values = {r.metric: r.value for r in rows if r.method == OURS and r.metric in _ROUGE}
+    counted = [f"{name} {value * share:.3f}" for name, value in values.items() if value == value]
+    return (
+        f"{note}; ROUGE passes over them, as published: with 0 for them "
+        f"{' and '.join(counted) or 'it is 0'}"
+    )
 
 
 def _layers(units: Collection[UnitKey]) -> str:

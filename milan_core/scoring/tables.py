@@ -12,8 +12,9 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from milan_core.annotations.records import unit_text
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv, write_csv
+from milan_core.core.files import numbered_rows, read_csv, write_csv
 from milan_core.core.numbers import number
 from milan_core.core.tables import cell
 from milan_core.core.units import UnitKey
@@ -77,8 +78,8 @@ def read_descriptions(
     """Descriptions by unit; with `side` those of one side (`train` or `test`)."""
     needed = ("layer", "unit", column, *(("side",) if side else ()))
     rows = [
-        (unit_key(row, path), row[column])
-        for row in read_csv(path, needed)
+        (unit_key(row, path), unit_text(row[column], f"{path}, line {line}"))
+        for line, row in numbered_rows(path, needed)
         if side is None or row["side"] == side
     ]
     if not rows:

@@ -99,3 +99,66 @@ def test_mistakes(
     assert words in capsys.readouterr().err
     twice = score(files, "--references", files / "truth.csv", files / "truth.csv")
     assert twice[0] == 2
+
+
+def table(path: Path, column: str, texts: list[str]) -> Path:
+    rows = [("c", unit, text) for unit, text in enumerate(texts)]
+    write_csv(path, ["layer", "unit", column], rows)
+    return path
+
+
+def test_empty_descriptions_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    references = table(tmp_path / "refs.csv", "summary", ["red cars"] * 4)
+    half = table(tmp_path / "half.csv", "description", ["red cars", "red cars", "", " . "])
+    arguments = ["score", "--references", references, "--bootstrap", 100]
+    assert main(list(map(str, [*arguments, "--descriptions", half]))) == 0
+    said = capsys.readouterr().out
+    assert "2 of 4 descriptions are empty; ROUGE passes over them, as published" in said
+    assert "with 0 for them rouge-1-f 0.500 and rouge-l-f 0.500" in said
+    code, values = score_table_of(half, references, tmp_path / "scores.csv")
+    assert (code, values["descriptions", "empty"]) == (0, 2)
+    whole = table(tmp_path / "whole.csv", "description", ["red cars"] * 4)
+    code, values = score_table_of(whole, references, tmp_path / "scores.csv")
+    assert ("descriptions", "empty") not in values
+    assert "empty" not in capsys.readouterr().out.rsplit("scored", 1)[-1]
+
+
+def score_table_of(
+    descriptions: Path, references: Path, out: Path
+) -> tuple[int, dict[tuple[str, str], float]]:
+    arguments = ["--descriptions", descriptions, "--references", references, "--out", out]
+    code = main(list(map(str, ["score", *arguments, "--bootstrap", 100])))
+    rows = read_csv(out) if out.is_file() else []
+    return code, {(row["method"], row["metric"]): float(row["value"] or "nan") for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("bom", b"\xef\xbb\xbflayer,unit,description\r\nc,0,red\r\n", ""),
+        ("latin1", "layer,unit,description\nc,0,caf\xe9\n".encode("latin-1"), "line 2: not UTF-8"),
+        ("utf16", "layer,unit,description\nc,0,red\n".encode("utf-16"), "line 1: not UTF-8"),
+        ("semicolon", b"layer;unit;description\nc;0;red\n", "separate columns with commas"),
+        ("ragged", b"layer,unit,description\nc,0,red\nc,1\n", "line 3: expected 3 fields"),
+        ("long", b"layer,unit,description\nc,0," + b"red " * 40_000, "line 2: a text of 160000"),
+        ("words", b"layer,unit,description\nc,0," + b"red " * 2_000, ""),
+        ("quote", b'layer,unit,description\nc,0,"red\nc,1,blue\n', "line 3: not a CSV table"),
+        ("twice", b"layer,unit,unit\nc,0,0\n", "stands twice"),
+        ("nul", b"layer,unit,description\nc,0,r\0ed\n", "a NUL byte"),
+        ("nothing", b"", "is empty"),
+        ("header", b"layer,unit,description\n", "holds no description"),
+        ("letters", b"layer,unit,description\nc,one,red\n", "unit must be a number"),
+        ("folder", None, "is a folder; give a CSV file"),
+    ],
+)
+def test_tables_of_spreadsheets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes | None, words: str
+) -> None:
+    references = table(tmp_path / "refs.csv", "summary", ["red cars", "blue cars"])
+    path = tmp_path / f"{name}.csv"
+    path.mkdir() if data is None else path.write_bytes(data)
+    code, _ = score_table_of(path, references, tmp_path / "out.csv")
+    error = capsys.readouterr().err
+    assert code == (2 if words else 0), error
+    assert words in error
+    assert error.count("\n") == bool(words)
