@@ -8,7 +8,6 @@ from pathlib import Path
 from milan_core.annotations.options import NOT, group_members, is_group
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.missing import CORRECT, Missing
 from milan_core.images.fetch.places import is_filled
 from milan_core.images.fetch.published import published
@@ -24,18 +23,6 @@ def networks(config: Config) -> list[str]:
 def annotated_networks(config: Config) -> list[str]:
     """Networks of `corpus`: their units are mined and annotated in this run."""
     return [name for name in config.corpus if name not in config.annotation_sets]
-
-
-def set_version(config: Config, name: str) -> str:
-    """A digest of names, sizes and times of the set's files."""
-    path = Path(config.annotation_sets[name].path).expanduser()
-    files = [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]
-    facts = [
-        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
-        for file in files
-        if file.is_file() and file.suffix in (".csv", ".npy", ".zip")
-    ]
-    return text_hash(canonical_json(facts))
 
 
 def missing_sets(config: Config, names: Iterable[str]) -> Iterator[Missing]:

@@ -238,6 +238,26 @@ def _bindings(statement: ast.Import | ast.ImportFrom) -> dict[str, Node]:
     return bindings
 
 
+@functools.cache
+def imported_libraries(module: str, name: str) -> frozenset[str]:
+    """Top-level names from outside this package that a definition or its file's head imports."""
+    path = file_of(module)
+    head = ast.parse(path.read_bytes()).body if path else []
+    items = [item for item in head if isinstance(item, ast.Import | ast.ImportFrom)]
+    items += [
+        item
+        for statement in _statements(module, name)
+        for item in ast.walk(statement)
+        if isinstance(item, ast.Import | ast.ImportFrom)
+    ]
+    names = [
+        alias.name if isinstance(item, ast.Import) else item.module or ""
+        for item in items
+        for alias in item.names
+    ]
+    return frozenset({name.split(".")[0] for name in names} - {NAME, ""})
+
+
 def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 

@@ -24,6 +24,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def further_contents(self) -> Iterator[str]:
+        """Digests of what it reads beside the files of its keys (`core.inputs`)."""
+        yield from ()
+
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, data: Any) -> Any:

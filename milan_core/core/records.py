@@ -169,7 +169,7 @@ def check_inputs(paths: Sequence[Path]) -> dict[str, Digest]:
 
     """
     inputs: dict[str, Digest] = {}
-    records = _Records()
+    records = Records()
     for path in paths:
         if not path.exists():
             raise UserError(f"input not found: {path}; run the step that writes it")
@@ -180,7 +180,7 @@ def check_inputs(paths: Sequence[Path]) -> dict[str, Digest]:
     return inputs
 
 
-class _Records:
+class Records:
     """The records beside files, each read once."""
 
     def __init__(self) -> None:
@@ -237,7 +237,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def find_record(path: Path) -> Written | None:
     """The record of the step that wrote `path`, or None."""
-    return _Records().of(path)
+    return Records().of(path)
 
 
 def lost_files(folder: Path) -> list[str]:

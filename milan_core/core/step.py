@@ -179,8 +179,9 @@ def command(name: str) -> str:
     """The shell command of the rule that runs a step: every field by its name, all of it quoted.
 
     The rule's inputs and outputs carry the names of the fields; its params carry the other fields,
-    `code` (`milan_core.core.identity.step_code`) and, for steps that run networks, `device`. An
-    optional file that is not there is an empty input or output.
+    and `code` (`milan_core.core.identity.step_code`); the resources of a step that runs networks
+    have `device`, which is no part of what was asked. An optional file that is not there is an
+    empty input or output.
     """
     step = find_step(name)
     place = {"input": "input", "output": "output", "folder": "output", "option": "params"}
@@ -188,7 +189,7 @@ def command(name: str) -> str:
     parts = ["milan --log {log:q} step", name]
     parts += [f"{field.flag} {{{place[field.role]}.{field.name}:q}}" for field in fields]
     if step.runs_networks:
-        parts.append("--device {params.device:q}")
+        parts.append("--device {resources.device:q}")
     return " ".join([*parts, "--threads {threads} --code {params.code:q}"])
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from milan_core.captioner.options import BeamOptions, DecodingOptions
+from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
 
 Need = Literal[
@@ -71,8 +72,8 @@ class ReleasedCaptioner(Section):
     """p(d|E) of a published captioner with its own encoder."""
 
     family: Literal["released"] = Field(description="Published, with its own encoder")
-    source: str = Field(description="milan-*.pth, or its converted folder")
-    encoder_weights: str | None = Field(
+    source: InputPath = Field(description="milan-*.pth, or its converted folder")
+    encoder_weights: InputPath | None = Field(
         None, description="torchvision's weights of an encoder that the file lacks"
     )
 
@@ -81,7 +82,7 @@ class ImageToTextOptions(Section):
     """p(d|E) of an image-to-text checkpoint: mean over masked crops of the exemplars."""
 
     family: Literal["image_to_text"] = Field(description="Image-to-text checkpoint")
-    source: str = Field(description="Folder of save_pretrained, or a name on the hub")
+    source: InputPath = Field(description="Folder of save_pretrained, or a name on the hub")
     download: bool = Field(False, description="May the hub be asked for `source`?")
     prompt: str = Field("", description="Text before the description, of models that read a prompt")
     margin: float = Field(0.15, ge=0, description="Context around the masked crop, share of side")
@@ -99,7 +100,7 @@ class CausalPriorOptions(Section):
     """p(d) of any causal language model."""
 
     family: Literal["causal_lm"] = Field(description="Causal language model")
-    source: str = Field(
+    source: InputPath = Field(
         description="Folder of save_pretrained, hub name, .gguf file, or file of `asset`"
     )
     asset: Name | None = Field(None, description="Asset that holds `source`")
@@ -116,7 +117,7 @@ class NoPrior(Section):
 class ClipOptions(Section):
     """CLIP as a second opinion on the beams."""
 
-    source: str = Field(description="CLIP checkpoint folder, or hub name")
+    source: InputPath = Field(description="CLIP checkpoint folder, or hub name")
     weight: float = Field(
         ge=0, le=1, description="Share of the unmasked pass; released: 1, no mask at all"
     )
@@ -208,8 +209,12 @@ class ClipDissectOptions(
     describer: Literal["clip_dissect"] = Field(
         "clip_dissect", description="Whose options these are"
     )
-    path: str | None = Field(None, description="Folder of a CLIPModel saved by `transformers`")
-    concepts: str | None = Field(None, description="Text file, a concept a line; null: the masks'")
+    path: InputPath | None = Field(
+        None, description="Folder of a CLIPModel saved by `transformers`"
+    )
+    concepts: InputPath | None = Field(
+        None, description="Text file, a concept a line; null: the masks'"
+    )
     prompt: str = Field("a {}", description="Text that stands for a concept")
     top: int = Field(100, ge=1, description="Images that stand for a unit")
     weight: float = Field(1.0, ge=0, description="lambda of log p(c)")
@@ -224,8 +229,8 @@ class RetrievalOptions(
     """The annotation of the training unit with the most similar features."""
 
     describer: Literal["retrieval"] = Field("retrieval", description="Whose options these are")
-    features: list[str] = Field(description="features.safetensors of the training networks")
-    annotations: list[str] = Field(description="annotations.csv of the same networks")
+    features: list[InputPath] = Field(description="features.safetensors of the training networks")
+    annotations: list[InputPath] = Field(description="annotations.csv of the same networks")
 
 
 PublishedMethod = Literal["netdissect", "compexp"]
@@ -238,14 +243,14 @@ class PublishedOptions(
 
     describer: Literal["published"] = Field("published", description="Whose options these are")
     method: PublishedMethod = Field(description="Program")
-    path: str = Field(description="Its result folder")
+    path: InputPath = Field(description="Its result folder")
 
 
 class TableOptions(DescriberOptions, label="table", color="#52606d", needs=("table",)):
     """Descriptions of any CSV file with the columns layer, unit and a text."""
 
     describer: Literal["table"] = Field("table", description="Whose options these are")
-    path: str = Field(description="The CSV file")
+    path: InputPath = Field(description="The CSV file")
     column: str = Field("description", description="Column of the text")
 
 
@@ -257,7 +262,9 @@ class ConceptsOptions(Section):
         description="truth (a composed world's own), folder (Broden layout), or segmenter "
         "(a `transformers` segmentation model)",
     )
-    path: str | None = Field(None, description="folder: its path; segmenter: folder of the model")
+    path: InputPath | None = Field(
+        None, description="folder: its path; segmenter: folder of the model"
+    )
     size: int = Field(64, ge=8, description="Side of concept masks and unit masks, pixels")
 
     @model_validator(mode="after")
@@ -290,7 +297,7 @@ class LabelSections(Section):
     compexp: CompexpOptions = Field(CompexpOptions(), description="Compositional Explanations")
     invert: InvertOptions = Field(InvertOptions(), description="INVERT")
     clip_dissect: ClipDissectOptions = Field(ClipDissectOptions(), description="CLIP-Dissect")
-    published: dict[Name, dict[PublishedMethod, str]] = Field(
+    published: dict[Name, dict[PublishedMethod, InputPath]] = Field(
         {},
         description="Result folders of the published programs, by network or annotation set, and "
         "by method",

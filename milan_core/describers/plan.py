@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from milan_core.annotations.plan import networks
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.options import narrowed
 from milan_core.describers.options import (
     CausalPriorOptions,
@@ -109,44 +107,6 @@ def needs_masks(config: Config) -> bool:
 def published_labels(config: Config, name: str) -> dict[PublishedMethod, str]:
     """Result folders of the published programs for a network or a set, by program."""
     return dict(config.baselines.published.get(name, {}))
-
-
-def published_version(config: Config, name: str) -> str:
-    """A digest of names, sizes and times of those results, so that changed ones are noticed."""
-    return _listing(Path(path).expanduser() for path in published_labels(config, name).values())
-
-
-def label_version(config: Config, name: str) -> str:
-    """As `published_version`, with the checkpoint and the word list of CLIP-Dissect."""
-    own: list[Path] = []
-    if "clip_dissect" in config.baselines.methods:
-        options = config.baselines.clip_dissect
-        own = [Path(path).expanduser() for path in (options.path, options.concepts) if path]
-    return _listing([*map(Path, published_labels(config, name).values()), *own])
-
-
-def concepts_version(config: Config) -> str:
-    """A digest of names, sizes and times of the files that masks of concepts are read from."""
-    path = config.baselines.concepts.path
-    return _listing([Path(path).expanduser()] if path else [])
-
-
-def _listing(paths: Iterable[Path]) -> str:
-    facts = [
-        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
-        for place in paths
-        for file in _files(place)
-    ]
-    return text_hash(canonical_json(facts)) if facts else ""
-
-
-def _files(place: Path) -> Iterator[Path]:
-    """A file, the files below a folder, or those below the folders that begin with a name."""
-    if place.is_file():
-        yield place
-    folders = [place] if place.is_dir() else sorted(place.parent.glob(f"{place.name}-*"))
-    for folder in folders:
-        yield from sorted(file for file in folder.rglob("*") if file.is_file())
 
 
 def check_labels(config: Config) -> None:

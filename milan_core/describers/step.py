@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from milan_core.captioner.options import DecodingOptions
+from milan_core.core.inputs import InputPath
 from milan_core.core.step import Compute, In, Out, Step
 from milan_core.describers.options import (
     ComposedOptions,
@@ -127,7 +128,9 @@ class LabelUnits(Step, name="describers.label", device=True):
     concepts: In | None = None
     """Masks of concepts in these images."""
     methods: list[LabelOptions]
-    published: dict[PublishedMethod, str] = Field({}, description="result folders of programs")
+    published: dict[PublishedMethod, InputPath] = Field(
+        {}, description="result folders of programs"
+    )
     labels: Out
 
     def run(self, compute: Compute) -> None:
@@ -163,7 +166,7 @@ class ImportLabels(Step, name="describers.import_labels"):
 
     annotations: In
     """They name the layers of the set."""
-    published: dict[PublishedMethod, str] = Field(description="result folders by program")
+    published: dict[PublishedMethod, InputPath] = Field(description="result folders by program")
     labels: Out
 
     def run(self, compute: Compute) -> None:

@@ -22,11 +22,12 @@ from milan_core.exemplars.splits import heldout_images
 from milan_core.exemplars.state import Header, MiningState
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
+from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
 from milan_core.networks.precision import as_dtype
 from milan_core.networks.trace import Trace
-from milan_core.networks.zoo import LoadedModel, model_hash
+from milan_core.networks.zoo import LoadedModel
 from milan_core.ops import ScanState
 
 LEVELS = {"binned": 10, "exact": 23, "sketch": 10}  # mantissa bits of a histogram bin
@@ -134,7 +135,7 @@ def mine_source(
     if options.levels == "sketch" and of > 1:
         msg = f"levels: sketch reads the images in order; set exemplars.shards to 1 (got {of})"
         raise UserError(msg)
-    weights = model_hash(network.module)
+    fingerprint = network_fingerprint(network)
     with on_device(network.module, run.device), as_dtype(network.module, run.dtype) as dtype:
         heldout = heldout_images(source.fingerprint, source.total, options.heldout)
         scan = _Scan(network, options, run, heldout, seed, dtype)
@@ -143,7 +144,7 @@ def mine_source(
         scan.run(_shown(batches, count, run.progress))
     header = Header(
         model=name or type(network.module).__name__,
-        model_hash=weights,
+        model_hash=fingerprint,
         dataset=source.fingerprint,
         images=source.total,
         layers=tuple(scan.trace.layers),

@@ -45,10 +45,6 @@ class DatasetKind(Section):
         """Files of the user's that are not there; `key` is the entry's key in the config."""
         yield from ()
 
-    def files_digest(self) -> str:
-        """A digest of the user's files that it reads, so that a change is noticed; else empty."""
-        return ""
-
     def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
         """Write the data set folder `out` and open it.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
 from milan_core.networks.weight_options import (
     FactoryWeights,
@@ -99,7 +101,7 @@ class Direction(Section):
     """A matrix of directions in the space of a layer's channels: each row is a unit."""
 
     layer: str = Field(description="Layer whose activations are projected")
-    path: str = Field(description="safetensors or npy file, matrix (units, channels)")
+    path: InputPath = Field(description="safetensors or npy file, matrix (units, channels)")
     matrix: str | None = Field(None, description="safetensors: name of the matrix")
     transpose: bool = Field(False, description="The matrix is stored as (channels, units)")
     bias: str | None = Field(None, description="safetensors: name of a vector (units,) to add")
@@ -121,6 +123,12 @@ class Architecture(Section):
     kwargs: dict[str, Any] = Field({}, description="Arguments of the factory")
     trust: bool = Field(False, description="torchscript, export: run the code inside the file")
     input: InputSpec = Field(InputSpec(), description="Input size and normalization")
+
+    def further_contents(self) -> Iterator[str]:
+        """The source of the network, and files among its arguments."""
+        from milan_core.networks.version import source_version
+
+        yield source_version(self)
 
 
 class RunOptions(Section):

@@ -19,7 +19,6 @@ from milan_core.images.fetch.options import PublishedFile
 from milan_core.images.fetch.places import brought_folders
 from milan_core.networks.adapters import FILES
 from milan_core.networks.options import Architecture, Network, NetworkSpec
-from milan_core.networks.version import source_version
 from milan_core.networks.weight_options import (
     AssetWeights,
     DistilWeights,
@@ -93,11 +92,6 @@ def training_seed(config: Config, model: str) -> int:
     """The seed of a network's training: its own, or the run's."""
     seed = trained(config, model).seed
     return config.seed if seed is None else seed
-
-
-def factory_version(config: Config, model: str) -> str:
-    """A digest of the source of a network: its definitions here, or files of the user's."""
-    return source_version(config.model_zoo[model])
 
 
 def check_networks(config: Config) -> None:

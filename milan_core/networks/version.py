@@ -1,47 +1,134 @@
-"""Identity of a network's source: an edited architecture must be trained and mined again."""
+"""Identity of a network's source and weights, without loading it: what the plan and jobs go by.
+
+A network is its factory with the arguments, the code that the factory reaches (definitions of this
+package, files of the user's with all that they import), and the libraries that it runs on. The
+content of its files of weights counts as that of all files (`core.options.content_of`).
+`networks.fingerprint` is the identity of a loaded network.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
+from typing import Any
 
-from milan_core.core.files import file_sha256, text_hash
-from milan_core.core.identity import NAME, WHOLE, digest, reached
+from milan_core.core.contents import content_digest, files_digest
+from milan_core.core.files import canonical_json, text_hash
+from milan_core.core.identity import NAME, WHOLE, Node, digest, file_of, imported_libraries, reached
+from milan_core.core.user_files import Closure, closure, module_file
 from milan_core.networks.adapters import FILES, HUBS
 from milan_core.networks.options import Architecture, NetworkSpec
 from milan_core.networks.weight_options import StoredWeights
+
+LIBRARIES = ("torch", "torchvision", "timm", "transformers")  # whose versions can change a network
 
 
 def source_version(model: Architecture) -> str:
     """Twelve hexadecimal digits over the source of a network.
 
     It covers definitions of this package that the factory and the conversion of the weights reach,
-    the user's files with them, saved programs, and matrices of directions.
+    the user's files with all that they import, saved programs, files among the arguments, matrices
+    of directions, and the versions of the libraries in use.
     """
     return text_hash(" ".join(_parts(model)))
+
+
+def user_code(model: Architecture) -> Closure:
+    """The files of the user's that build a network and convert its weights."""
+    files = [_user_file(text) for text in _callables(model)]
+    return closure(path for path in files if path is not None)
+
+
+def portable_source(model: Architecture) -> str:
+    """A digest of factory, arguments and the user's files, wherever these lie.
+
+    It does not depend on places, libraries and releases of this package, so that a captioner and
+    features that were made elsewhere with the same encoder go together.
+    """
+    kind, _, name = model.factory.partition(":")
+    files, factory = user_code(model).digest(), model.factory
+    if kind in FILES:
+        factory = _file_digest(name)
+    elif files:
+        factory = factory.rpartition(":")[2]
+    return text_hash(canonical_json([factory, model.kwargs, files]))
+
+
+def _argument_files(model: Architecture) -> str:
+    """A digest of the files that arguments of the factory name; empty without any."""
+    files = [place for text in _texts(model.kwargs) if (place := Path(text).expanduser()).is_file()]
+    return files_digest((file, file) for file in files)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value that can be the path of a file."""
+    if isinstance(value, str) and 0 < len(value) < 1024 and "\0" not in value:
+        yield value
+    for item in value.values() if isinstance(value, Mapping) else ():
+        yield from _texts(item)
+    for item in value if isinstance(value, list | tuple) else ():
+        yield from _texts(item)
 
 
 def _parts(model: Architecture) -> Iterator[str]:
     kind, _, name = model.factory.partition(":")
     if kind in FILES:
         yield _file_digest(name)
-    yield _callable_digest({**HUBS, **FILES}.get(kind, model.factory))
     if isinstance(model, NetworkSpec):
         yield from (_file_digest(direction.path) for direction in model.directions.values())
-        if isinstance(model.weights, StoredWeights):
-            yield _callable_digest(model.weights.convert or "")
+    yield _argument_files(model)
+    found = user_code(model)
+    yield found.digest()
+    nodes = {node for text in _callables(model) for node in _package_nodes(text)}
+    nodes |= found.package
+    whole = reached(nodes)
+    yield digest(whole) if nodes else ""
+    pairs = [node for node in whole if isinstance(node, tuple)]
+    ours = {name for pair in pairs for name in imported_libraries(*pair)} & {*LIBRARIES}
+    named = {text.partition(".")[0] for text in _callables(model) if not _user_file(text)}
+    yield from _versions({"torch", *ours, *found.libraries, *named - {NAME}})
 
 
-def _callable_digest(text: str) -> str:
-    """Of `milan_core.module:callable`, or of the file in `path/to/file.py:callable`."""
+def _callables(model: Architecture) -> list[str]:
+    """`module:callable` or `file.py:callable` of the factory, and of the conversion of weights."""
+    texts = [{**HUBS, **FILES}.get(model.factory.partition(":")[0], model.factory)]
+    weights = model.weights if isinstance(model, NetworkSpec) else None
+    if isinstance(weights, StoredWeights) and weights.convert:
+        texts.append(weights.convert)
+    return texts
+
+
+def _package_nodes(text: str) -> list[Node]:
     module, _, attribute = text.rpartition(":")
+    if not module.startswith(f"{NAME}.") or file_of(module) is None:
+        return []
+    return [(module, attribute.partition(".")[0] or WHOLE)]
+
+
+def _user_file(text: str) -> Path | None:
+    """The file of the user's that a callable is in; None for this package and what is installed."""
+    module = text.rpartition(":")[0]
     if module.endswith(".py"):
-        return _file_digest(module)
-    if not module.startswith(f"{NAME}."):
-        return ""
-    return digest(reached([(module, attribute.partition(".")[0] or WHOLE)]))
+        file = Path(module).expanduser()
+        return file if file.is_file() else None
+    return None if module.partition(".")[0] == NAME else module_file(module)
+
+
+def _versions(names: set[str]) -> Iterator[str]:
+    """Name and version of installed modules; CPU and CUDA builds of one version are the same."""
+    for name in sorted(names):
+        yield f"{name} {_version(name).partition('+')[0]}"
+
+
+def _version(module: str) -> str:
+    try:
+        return version(module)
+    except (PackageNotFoundError, ValueError):
+        distributions = packages_distributions().get(module, [])
+        return version(distributions[0]) if distributions else ""
 
 
 def _file_digest(path: str) -> str:
     file = Path(path).expanduser()
-    return file_sha256(file)[:12] if file.is_file() else ""
+    return content_digest(file)[:12] if file.is_file() else ""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
 
 
@@ -51,7 +52,7 @@ class FileWeights(StoredWeights):
     """A weights file of yours."""
 
     source: Literal["file"] = Field(description="A file of yours")
-    path: str = Field(description="Weights file: safetensors, a state dictionary, or npz")
+    path: InputPath = Field(description="Weights file: safetensors, a state dictionary, or npz")
 
 
 class AssetWeights(StoredWeights):
@@ -71,7 +72,7 @@ class DownloadWeights(StoredWeights):
     file: str | None = Field(
         None, description="Name in <resources>/weights; default: the end of the url"
     )
-    path: str | None = Field(None, description="A copy of yours; nothing is fetched")
+    path: InputPath | None = Field(None, description="A copy of yours; nothing is fetched")
     obtain: str | None = Field(None, description="Without url: how to get it by hand")
 
     @model_validator(mode="after")

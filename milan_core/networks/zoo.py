@@ -56,6 +56,7 @@ class LoadedModel:
     layers: list[str]
     post_relu: list[str]
     layout: Layout = field(default_factory=Layout)
+    spec: NetworkSpec | None = None  # that it was built from, with the weights resolved
 
 
 def load_network(network: str | NetworkSpec | Mapping[str, Any], **changes: Any) -> LoadedModel:
@@ -94,6 +95,7 @@ def load_network(network: str | NetworkSpec | Mapping[str, Any], **changes: Any)
         layers=resolve_layers(module, layers) if layers else [],
         post_relu=resolve_layers(module, spec.post_relu) if spec.post_relu else [],
         layout=layout,
+        spec=spec.model_copy(update={"weights": weights}),
     )
 
 
@@ -134,6 +136,8 @@ def _check_digest(path: Path, expected: str) -> None:
 
 def model_hash(module: nn.Module, digits: int = 16) -> str:
     """Hexadecimal digest of a network's class, parameters and buffers.
+
+    Networks that compute something else may share it; see `networks.fingerprint`.
 
     Raises:
         UserError: for tensors without numbers: on the meta device, or not initialized yet.

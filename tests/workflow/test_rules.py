@@ -9,7 +9,7 @@ from milan_core.core.step import all_steps, step_fields
 RULES = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^    (\w+):(.*?)(?=^    \w|\Z)", re.MULTILINE | re.DOTALL)
 PLACE = {"input": "input", "output": "output", "folder": "output", "option": "params"}
-BESIDE = {"code", "device", "network", "images", "files"}  # params that are no fields
+BESIDE = {"code"}  # params that are no fields
 
 
 def rules(root):
@@ -54,7 +54,8 @@ def test_rules_are_named_after_their_steps(root):
         assert rule == step.replace(".", "_")
         code = rf'code=(lambda wildcards: )?step_code\("{re.escape(step)}"'
         assert re.search(code, blocks["params"]), rule
-        assert ("device=" in blocks["params"]) == all_steps()[step].runs_networks, rule
+        assert "device=" not in blocks["params"], "no part of what was asked"
+        assert ("device=" in blocks.get("resources", "")) == all_steps()[step].runs_networks, rule
 
 
 def test_every_step_has_one_rule(root):

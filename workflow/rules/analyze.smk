@@ -30,14 +30,13 @@ rule analyze_network:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="4GB",
     params:
         model=job_network,
         options=canonical(analyze_plan.analyze_options(CONFIG)),
         seed=CONFIG.seed,
-        device=CONFIG.device,
-        network=network_source,
         code=step_code("analyze.network"),
     shell:
         command("analyze.network")

@@ -56,6 +56,7 @@ rule captioner_train:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
         runtime="12h",
@@ -68,7 +69,6 @@ rule captioner_train:
         ),
         encoder=ENCODER,
         seed=lambda wildcards: int(wildcards.seed),
-        device=CONFIG.device,
         code=step_code("captioner.train"),
     shell:
         command("captioner.train")

@@ -66,11 +66,6 @@ def job_network(wildcards):
     return canonical(network_plan.job_network(CONFIG, wildcards.model))
 
 
-def network_source(wildcards):
-    """A digest of the network's source: an edited architecture must be trained and mined again."""
-    return network_plan.factory_version(CONFIG, wildcards.model)
-
-
 def model_weights(wildcards):
     """The weights file to wait for; empty when the factory brings its own."""
     return network_plan.weights_file(CONFIG, wildcards.model) or []

@@ -28,6 +28,7 @@ rule decoding_measure:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="4GB",
     params:
@@ -37,7 +38,6 @@ rule decoding_measure:
         model="{model}",
         strategies=canonical(decoding_plan.strategy_options(CONFIG)),
         length=CONFIG.describe.length,
-        device=CONFIG.device,
         code=step_code("decoding.measure"),
     shell:
         command("decoding.measure")

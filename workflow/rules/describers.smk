@@ -69,12 +69,12 @@ rule describers_units:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
     params:
         model="{model}",
         decoding=canonical(captioner_plan.decoding(CONFIG)),
-        device=CONFIG.device,
         code=step_code("describers.units"),
     shell:
         command("describers.units")
@@ -136,6 +136,7 @@ rule describers_variant:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
         runtime="12h",
@@ -143,7 +144,6 @@ rule describers_variant:
         options=lambda wildcards: canonical(
             describers_plan.variant_options(CONFIG, wildcards.variant)
         ),
-        device=CONFIG.device,
         code=step_code("describers.variant"),
     shell:
         command("describers.variant")
@@ -163,13 +163,12 @@ rule describers_concepts:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
         runtime="4h",
     params:
         source=canonical(CONFIG.baselines.concepts),
-        files=describers_plan.concepts_version(CONFIG),
-        device=CONFIG.device,
         code=step_code("describers.concepts"),
     shell:
         command("describers.concepts")
@@ -193,6 +192,7 @@ rule describers_label:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
         runtime="4h",
@@ -202,9 +202,6 @@ rule describers_label:
         published=lambda wildcards: canonical(
             describers_plan.published_labels(CONFIG, wildcards.model)
         ),
-        files=lambda wildcards: describers_plan.label_version(CONFIG, wildcards.model),
-        device=CONFIG.device,
-        network=network_source,
         code=step_code("describers.label", *LABELERS),
     shell:
         command("describers.label")
@@ -224,9 +221,6 @@ rule describers_import_labels:
     params:
         published=lambda wildcards: canonical(
             describers_plan.published_labels(CONFIG, wildcards.annotation_set)
-        ),
-        files=lambda wildcards: describers_plan.published_version(
-            CONFIG, wildcards.annotation_set
         ),
         code=step_code("describers.import_labels"),
     shell:

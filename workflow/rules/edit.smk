@@ -53,6 +53,7 @@ rule edit_network:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
         runtime="12h",
@@ -62,8 +63,6 @@ rule edit_network:
         query=lambda wildcards: canonical(edit_plan.edit_query(CONFIG)),
         options=lambda wildcards: canonical(edit_plan.edit_options(CONFIG)),
         seed=CONFIG.seed,
-        device=CONFIG.device,
-        network=network_source,
         code=step_code("edit.network"),
     shell:
         command("edit.network")

@@ -40,6 +40,7 @@ rule exemplars_scan:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
         runtime="4h",
@@ -51,8 +52,6 @@ rule exemplars_scan:
         part=lambda wildcards: wildcards.part,
         parts=lambda wildcards: wildcards.parts,
         seed=exemplars_plan.mining_seed(CONFIG),
-        device=CONFIG.device,
-        network=network_source,
         code=step_code("exemplars.scan"),
     shell:
         command("exemplars.scan")

@@ -30,13 +30,12 @@ rule features_encode:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
         runtime="4h",
     params:
         encoder=ENCODER,
-        device=CONFIG.device,
-        network=network_plan.factory_version(CONFIG, CONFIG.encoder.model),
         code=step_code("features.encode"),
     shell:
         command("features.encode")
@@ -57,12 +56,11 @@ rule features_pool:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         mem="8GB",
     params:
         encoder=ENCODER,
         seed=CONFIG.seed,
-        device=CONFIG.device,
-        network=network_plan.factory_version(CONFIG, CONFIG.encoder.model),
         code=step_code("features.pool"),
     shell:
         command("features.pool")
@@ -84,6 +82,7 @@ rule features_encode_set:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
         runtime="12h",
@@ -94,11 +93,6 @@ rule features_encode_set:
         controls=lambda wildcards: canonical(wildcards.annotation_set in CONFIG.models),
         encoder=ENCODER,
         seed=CONFIG.seed,
-        files=lambda wildcards: annotations_plan.set_version(
-            CONFIG, wildcards.annotation_set
-        ),
-        device=CONFIG.device,
-        network=network_plan.factory_version(CONFIG, CONFIG.encoder.model),
         code=step_code("features.encode_set"),
     shell:
         command("features.encode_set")

@@ -1,7 +1,15 @@
+# What holds for every rule of a step: lost files, and the content of what it reads.
+#
 # A job that has lost an output, or a file of an output folder, is run again. Snakemake itself looks
 # only whether a folder is there, and passes over a file that no pending job reads, so the output is
 # forced while the graph is built, as `snakemake -R FILE` would.
+#
+# A job is also run again when a file that its options name, or an input that no job writes, has
+# other content, whatever its time: every rule has a digest of these among its params.
 from milan_core.core.records import lost_files
+from milan_core.plan.contents import JobContents
+
+CONTENTS = JobContents([RESULTS, RESOURCES])
 
 
 def remake_damaged(outputs):
@@ -20,6 +28,21 @@ def remake_damaged(outputs):
     return nothing
 
 
+def contents(rule, step, options):
+    """A param: a digest over what a job reads and no job writes."""
+
+    def digest(wildcards):
+        texts = {
+            name: value(wildcards) if callable(value) else value
+            for name, value in options.items()
+        }
+        return CONTENTS.digest(step, texts, rule.expand_input(dict(wildcards.items()))[0])
+
+    return digest
+
+
 for defined in workflow.rules:
     if " step " in (defined.shellcmd or ""):
         defined.set_input(remake_damaged(defined.output))
+        step = re.search(r" step ([\w.]+)", defined.shellcmd).group(1)
+        defined.set_params(contents=contents(defined, step, dict(defined.params.items())))

@@ -7,13 +7,6 @@ def generator_network(wildcards):
     return canonical(network_plan.job_network(CONFIG, model))
 
 
-def generator_source(wildcards):
-    """A digest of that network's source."""
-    return network_plan.factory_version(
-        CONFIG, CONFIG.dataset_zoo[wildcards.dataset].generator
-    )
-
-
 def generator_weights(wildcards):
     """The weights of that network."""
     model = CONFIG.dataset_zoo[wildcards.dataset].generator
@@ -48,13 +41,12 @@ rule generators_draw:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="4GB",
     params:
         dataset="{dataset}",
         model=generator_network,
-        device=CONFIG.device,
-        network=generator_source,
         code=step_code("generators.draw"),
     shell:
         command("generators.draw")
@@ -75,15 +67,13 @@ rule generators_latents:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
     params:
         dataset="{dataset}",
         spec=dataset_spec,
         model=generator_network,
-        device=CONFIG.device,
-        files=dataset_files,
-        network=generator_source,
         code=step_code("generators.latents"),
     shell:
         command("generators.latents")

@@ -15,11 +15,6 @@ def dataset_spec(wildcards):
     return canonical(images_plan.job_dataset(CONFIG, wildcards.dataset))
 
 
-def dataset_files(wildcards):
-    """A digest of the user's files, which are too many to be inputs."""
-    return CONFIG.dataset_zoo[wildcards.dataset].files_digest()
-
-
 def dataset_kind(wildcards):
     """The module of the data set's kind, which is imported by name."""
     return f"images.kinds.{CONFIG.dataset_zoo[wildcards.dataset].kind}"
@@ -44,7 +39,6 @@ rule images_build:
     params:
         dataset="{dataset}",
         spec=dataset_spec,
-        files=dataset_files,
         code=lambda wildcards: step_code("images.build", dataset_kind(wildcards)),
     shell:
         command("images.build")

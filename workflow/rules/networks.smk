@@ -39,6 +39,7 @@ rule networks_train:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="4GB",
     params:
@@ -52,8 +53,6 @@ rule networks_train:
             network_plan.teacher(CONFIG, wildcards.model)
         ),
         seed=lambda wildcards: network_plan.training_seed(CONFIG, wildcards.model),
-        device=CONFIG.device,
-        network=network_source,
         code=step_code("networks.train"),
     shell:
         command("networks.train")

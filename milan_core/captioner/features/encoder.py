@@ -68,12 +68,19 @@ class Encoder:
 
     @property
     def hash(self) -> str:
-        """Digest of weights, layers, input and kind: equal digests give equal maps."""
+        """Digest of network, layers, input and kind: equal digests give equal maps.
+
+        Of the network count class, arguments, weights and the user's source, wherever they lie, so
+        that features and captioners of one encoder go together on any machine.
+        """
         if not self._hash:
+            from milan_core.networks.fingerprint import portable_fingerprint
             from milan_core.networks.zoo import model_hash
 
             facts = [model_hash(self.model.module), self.layers, self.model.input.facts()]
             facts.append(self.model.post_relu)
+            if source := portable_fingerprint(self.model):
+                facts.append(source)
             if layout := self.model.layout.facts():
                 facts.append(layout)
             if (self.kind, self.dtype) != ("pyramid", np.float16):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
 from milan_core.scoring.options import Query
 
@@ -44,6 +45,6 @@ class AuditSpec(AuditChoice):
     models: list[Name] = Field([], description="Networks to audit outside of pairs")
     queries: list[Name] = Field(["faces"], min_length=1, description="Names of queries")
     own_queries: dict[Name, Query] = Field({}, description="Queries beside the shipped ones")
-    review: str | None = Field(
+    review: InputPath | None = Field(
         None, description="Answers saved by the review sheet (CSV or JSON), to count again from"
     )

@@ -11,18 +11,21 @@ from pydantic import Field
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_npy, write_npy
+from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
 from milan_core.images.kind import DatasetKind
 from milan_core.images.options import KindOptions
-from milan_core.images.sources import every_file_digest, missing_path
+from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset, finish_folder, start_folder
 
 
 class ArraysOptions(KindOptions):
     """Options of `kind: arrays`."""
 
-    path: str = Field(min_length=1, description=".npy file, uint8 (N, H, W, 3)")
-    labels: str = Field("", description=".npy file, integers (N,); -1 where an image has none")
+    path: InputPath = Field(min_length=1, description=".npy file, uint8 (N, H, W, 3)")
+    labels: InputPath = Field(
+        "", description=".npy file, integers (N,); -1 where an image has none"
+    )
     classes: list[str] = Field([], description="Names of labels 0, 1, ...; []: their numbers")
     count: int = Field(0, ge=0, description="The first so many; 0: all")
 
@@ -39,11 +42,6 @@ class Arrays(DatasetKind):
         for name in ("path", "labels"):
             if path := getattr(self.options, name):
                 yield from missing_path(f"{key}.options.{name}", path)
-
-    def files_digest(self) -> str:
-        """A digest of the files of images and labels."""
-        paths = filter(None, [self.options.path, self.options.labels])
-        return "".join(map(every_file_digest, paths))
 
     def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
         """Copy the array into the data set folder `out`; nothing is decoded."""

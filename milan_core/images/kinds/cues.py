@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -10,7 +11,9 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 from pydantic import Field, field_validator, model_validator
 
+from milan_core.core.contents import path_digest
 from milan_core.core.errors import UserError
+from milan_core.core.inputs import HandledPath
 from milan_core.images.options import PictureOptions
 from milan_core.world.bank import font_folder
 
@@ -31,7 +34,7 @@ class CueOptions(PictureOptions):
         "top-left", description="Where the cue lies"
     )
     margin: int = Field(4, ge=0, description="Pixels between the cue and the edges")
-    font: str = Field(
+    font: HandledPath = Field(
         "DejaVuSans-Bold.ttf", description="A font that comes with matplotlib, or a file"
     )
     font_size: int = Field(24, ge=4, description="Pixels; also the side of the colored square")
@@ -71,6 +74,11 @@ class CueOptions(PictureOptions):
             message = f"colours: expected {count} different colors or more, got {self.colours}"
             raise ValueError(message)
         return self
+
+    def further_contents(self) -> Iterator[str]:
+        """The font, where one is read: yours, or the one that comes with matplotlib."""
+        if self.cue == "text":
+            yield path_digest(str(font_file(self.font)))
 
     @property
     def says_by_class(self) -> list[str]:
@@ -157,13 +165,17 @@ def rgb(name: str) -> np.ndarray:
         raise UserError(msg) from None
 
 
+def font_file(font: str) -> Path:
+    """A font file of the user's, or one of matplotlib by its name."""
+    path = Path(font).expanduser()
+    return path if path.is_file() else font_folder() / font
+
+
 @functools.cache
 def load_font(font: str, size: int) -> ImageFont.FreeTypeFont:
     """A font file, or a font of matplotlib by file name; basic layout, equal on all machines."""
-    path = Path(font).expanduser()
-    path = path if path.is_file() else font_folder() / font
     try:
-        return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
+        return ImageFont.truetype(str(font_file(font)), size, layout_engine=ImageFont.Layout.BASIC)
     except OSError:
         bundled = sorted(item.name for item in font_folder().glob("DejaVu*.ttf"))
         msg = f"no font {font!r}; give a file, or one of {', '.join(bundled)}"

@@ -8,19 +8,22 @@ from typing import Literal
 
 from pydantic import Field
 
+from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
 from milan_core.images.kind import PictureKind
 from milan_core.images.listing import list_images
 from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import FilePictures, drawn, labelled_classes, store_pictures
-from milan_core.images.sources import every_file_digest, missing_path
+from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset
 
 
 class FolderOptions(PictureOptions):
     """Options of `kind: folder`."""
 
-    path: str = Field(min_length=1, description="Folder; its first-level folders are the classes")
+    path: InputPath = Field(
+        min_length=1, description="Folder; its first-level folders are the classes"
+    )
 
 
 class Folder(PictureKind):
@@ -32,10 +35,6 @@ class Folder(PictureKind):
     def missing(self, key: str) -> Iterator[Missing]:
         """The folder, where it is not there or empty."""
         yield from missing_path(f"{key}.options.path", self.options.path)
-
-    def files_digest(self) -> str:
-        """A digest of every file below the folder."""
-        return every_file_digest(self.options.path)
 
     def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
         """Read the folder into the data set folder `out`."""

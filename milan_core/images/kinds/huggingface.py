@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import Field
 
 from milan_core.core.errors import UserError, unknown
+from milan_core.core.inputs import InputPath
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.options import PictureOptions
@@ -22,7 +23,7 @@ from milan_core.images.store import Dataset
 class HuggingFaceOptions(PictureOptions):
     """Options of `kind: huggingface`."""
 
-    path: str = Field(min_length=1, description="OWNER/NAME, or a folder of `save_to_disk`")
+    path: InputPath = Field(min_length=1, description="OWNER/NAME, or a folder of `save_to_disk`")
     name: str = Field("", description="Configuration of the data set")
     split: str = Field("validation", description="Split")
     revision: str = Field("", description="Commit: what a name stands for may change")

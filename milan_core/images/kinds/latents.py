@@ -10,11 +10,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
 from milan_core.core.options import Name
 from milan_core.images.kind import DatasetKind
 from milan_core.images.options import KindOptions
-from milan_core.images.sources import every_file_digest, missing_path
+from milan_core.images.sources import missing_path
 
 
 class LatentsOptions(KindOptions):
@@ -24,7 +25,7 @@ class LatentsOptions(KindOptions):
     size: int = Field(
         224, ge=1, le=4096, description="Side of the stored images; nearest pixels of the drawing"
     )
-    path: str = Field(
+    path: InputPath = Field(
         "", description="Folder with published codes and classes, instead of codes of the seed"
     )
 
@@ -46,7 +47,3 @@ class Latents(DatasetKind):
         """The folder of published codes, where it is not there or empty."""
         if self.options.path:
             yield from missing_path(f"{key}.options.path", self.options.path)
-
-    def files_digest(self) -> str:
-        """A digest of the files of published codes."""
-        return every_file_digest(self.options.path) if self.options.path else ""

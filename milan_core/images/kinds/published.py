@@ -13,7 +13,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from milan_core.core.contents import files_below, files_digest
 from milan_core.core.errors import UserError
+from milan_core.core.inputs import HandledPath, InputPath
 from milan_core.core.missing import Missing
 from milan_core.images.fetch.places import is_filled
 from milan_core.images.kind import PictureKind
@@ -22,19 +24,18 @@ from milan_core.images.layouts import Layout, split_folder
 from milan_core.images.listing import Listing, list_images
 from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import FilePictures, drawn, labelled_classes, store_pictures
-from milan_core.images.sources import class_folders_digest
 from milan_core.images.store import Dataset
 
 
 class PublishedOptions(PictureOptions):
     """Options of `kind: imagenet` and `kind: places365`."""
 
-    path: str = Field(min_length=1, description="Folder that holds the split's folder")
+    path: HandledPath = Field(min_length=1, description="Folder that holds the split's folder")
     split: str = Field("val", description="Subfolder, where there is one")
-    truth: str = Field(
+    truth: InputPath = Field(
         "", description="Flat folder: list with the class of every image; '': published names"
     )
-    classes: str = Field(
+    classes: InputPath = Field(
         "", description="Flat folder: what the numbers of `truth` mean; '': published names"
     )
     expect: int = Field(0, ge=0, description="How many images there must be; 0: any number")
@@ -55,9 +56,10 @@ class Published(PictureKind):
         path, split = self.options.path, self.options.split
         yield from missing_split(f"{key}.options.path", path, split, self.layout)
 
-    def files_digest(self) -> str:
-        """A digest of the class folders' times."""
-        return class_folders_digest(self.options.path)
+    def further_contents(self) -> Iterator[str]:
+        """The images of the split, and the lists that may say their classes."""
+        top = Path(self.options.path).expanduser()
+        yield split_digest(top, self.options.split, self.layout)
 
     def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
         """Read the split into the data set folder `out`; classes are sorted."""
@@ -71,6 +73,16 @@ class Published(PictureKind):
             raise UserError(msg)
         pictures = drawn(everything, self.options.count, self.seed, name)
         return store_pictures(self, name, pictures, labelled_classes(everything), out, threads)
+
+
+def split_digest(top: Path, split: str, layout: Layout) -> str:
+    """A digest of the images of a split and of the published lists beside them."""
+    root = split_folder(top, split, layout)
+    names = [name.format(split) for name in (*layout.truths, *layout.classes)]
+    places = [root, *(place / name for place in (top, root.parent) for name in names)]
+    return files_digest(
+        (place, file) for place in dict.fromkeys(places) for file in files_below(place)
+    )
 
 
 def missing_split(key: str, path: str, split: str, layout: Layout) -> Iterator[Missing]:

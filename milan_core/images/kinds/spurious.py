@@ -17,18 +17,20 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from milan_core.core.contents import files_below, files_digest
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import write_csv
+from milan_core.core.inputs import HandledPath
 from milan_core.core.missing import Missing
 from milan_core.core.seeding import generator
 from milan_core.images.fetch.places import is_filled
 from milan_core.images.kind import PictureKind
 from milan_core.images.kinds.cues import Box, CueOptions, CuePainter
-from milan_core.images.kinds.published import PublishedOptions, published_files
+from milan_core.images.kinds.published import PublishedOptions, published_files, split_digest
 from milan_core.images.layouts import IMAGENET, is_flat
 from milan_core.images.listing import list_images
 from milan_core.images.pictures import Picture, from_file, store_pictures
-from milan_core.images.sources import class_folders_digest, missing_path
+from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset
 
 COLUMNS = ("id", "name", "label", "says", "left", "top", "right", "bottom")
@@ -42,7 +44,7 @@ class SpuriousOptions(CueOptions):
     smaller share are among those of a larger one.
     """
 
-    path: str = Field(
+    path: HandledPath = Field(
         min_length=1, description="Class folders, or a flat folder of ImageNet with its list"
     )
     per_class: int = Field(1000, ge=1, description="Images of each class")
@@ -82,9 +84,14 @@ class Spurious(PictureKind):
                 problem = "is empty" if folder.is_dir() else "is not there"
                 yield Missing(f"{key}.options.classes", str(folder), how, problem, str(path))
 
-    def files_digest(self) -> str:
-        """A digest of the class folders' times."""
-        return class_folders_digest(self.options.path)
+    def further_contents(self) -> Iterator[str]:
+        """The images of the classes, and of a flat folder the list of classes."""
+        top = Path(self.options.path).expanduser()
+        if is_flat(top):
+            yield split_digest(top, _split(top), IMAGENET)
+        else:
+            folders = [top / name for name in self.options.classes]
+            yield files_digest((folder, file) for folder in folders for file in files_below(folder))
 
     def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
         """Choose the images, mark them and write the data set folder `out`."""
@@ -132,13 +139,18 @@ def class_files(spec: SpuriousOptions) -> dict[str, list[File]]:
     folder = Path(spec.path).expanduser()
     if not is_flat(folder):
         return {label: _in_class_folder(folder, label) for label in spec.classes}
-    split = folder.name.removeprefix("ILSVRC2012_img_")
     files: dict[str, list[File]] = defaultdict(list)
-    for label, path in published_files(PublishedOptions(path=spec.path, split=split), IMAGENET):
+    options = PublishedOptions(path=spec.path, split=_split(folder))
+    for label, path in published_files(options, IMAGENET):
         files[label].append((f"{label}/{path.name}", path))
     if absent := next((label for label in spec.classes if label not in files), None):
         raise unknown("class", absent, files, where=str(folder))
     return files
+
+
+def _split(folder: Path) -> str:
+    """The split that a flat folder holds, by its name."""
+    return folder.name.removeprefix("ILSVRC2012_img_")
 
 
 def _in_class_folder(folder: Path, label: str) -> list[File]:

@@ -17,13 +17,14 @@ from PIL import Image
 from pydantic import Field
 
 from milan_core.core.errors import UserError
+from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.listing import EXTENSIONS
 from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import Picture, drawn, labelled_classes, store_pictures
-from milan_core.images.sources import every_file_digest, missing_path
+from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset
 
 Slice = tuple[Path, int, int]  # file, offset, bytes
@@ -32,7 +33,7 @@ Slice = tuple[Path, int, int]  # file, offset, bytes
 class WebDatasetOptions(PictureOptions):
     """Options of `kind: webdataset`."""
 
-    path: str = Field(
+    path: InputPath = Field(
         min_length=1, description="A tar file, a folder of them, or a pattern: shards/*.tar"
     )
     labels: str = Field(
@@ -50,10 +51,6 @@ class WebDataset(PictureKind):
     def missing(self, key: str) -> Iterator[Missing]:
         """The files, where none is there."""
         yield from missing_path(f"{key}.options.path", self.options.path)
-
-    def files_digest(self) -> str:
-        """A digest of the tar files."""
-        return every_file_digest(self.options.path)
 
     def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
         """Read the shards, in the order of their names, into the data set folder `out`."""

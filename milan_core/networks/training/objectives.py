@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from milan_core.core.errors import UserError
+from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.inputs import prepare
 from milan_core.networks.options import InputSpec
 from milan_core.networks.trace import Trace, eval_mode, forward
@@ -107,7 +108,7 @@ class Distil:
         self.mean = maps.float().mean((0, 2, 3), keepdim=True)
         self.scale = maps.float().std((0, 2, 3), keepdim=True) + 1e-3
         self.maps = self._standardised(maps)
-        self.identity = ["distil", teacher.layers, size, grid]
+        self.identity = ["distil", network_fingerprint(teacher), teacher.layers, size, grid]
 
     def _maps(self, images: Images) -> torch.Tensor:
         """Float16 (N, C, grid, grid) of all images."""

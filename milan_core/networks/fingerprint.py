@@ -1,0 +1,118 @@
+"""Fingerprint of a loaded network: what its results are kept, merged and read by.
+
+Parameters alone do not tell networks apart: a ReLU and an absolute value have none, and neither has
+a factor in `forward`. So class and attributes of every module count, and the source of those
+classes that are the user's, with all that it imports.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from milan_core.core.files import canonical_json, text_hash
+from milan_core.core.user_files import closure, is_users
+from milan_core.networks.version import portable_source, source_version
+
+if TYPE_CHECKING:
+    from milan_core.networks.zoo import LoadedModel
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|milan_factory_[0-9a-f]+")
+_PLAIN = (bool, int, float, str, type(None))
+
+
+def network_fingerprint(network: LoadedModel) -> str:
+    """16 hexadecimal digits; equal ones run alike on this installation, so shards may merge.
+
+    Covers class, attributes and source of every module, parameters and buffers, and for a network
+    of the configuration its factory, arguments and libraries.
+    """
+    from milan_core.networks.zoo import model_hash
+
+    facts = [model_hash(network.module), *_structure(network.module), user_source(network.module)]
+    if network.spec is not None:
+        facts += [portable_source(network.spec), source_version(network.spec)]
+    return text_hash(canonical_json(facts), 16)
+
+
+def portable_fingerprint(network: LoadedModel) -> str:
+    """What tells networks of equal class and parameters apart wherever they lie; may be empty."""
+    if network.spec is not None:
+        return portable_source(network.spec)
+    source = user_source(network.module)
+    return text_hash(canonical_json([*_structure(network.module), source])) if source else ""
+
+
+def user_source(module: nn.Module) -> str:
+    """A digest of the user's files that the classes of a network are in; empty without any."""
+    files = {_class_file(type(child)) for child in module.modules()}
+    return closure(sorted(path for path in files if path is not None)).digest()
+
+
+def _class_file(cls: type) -> Path | None:
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return Path(file) if file and is_users(file) and cls.__module__ != "__main__" else None
+
+
+def _structure(module: nn.Module) -> Iterator[str]:
+    """Class, options and attributes of every module, and code that has no file."""
+    for name, child in module.named_modules():
+        cls = type(child)
+        attributes = {
+            key: value
+            for key, value in sorted(vars(child).items())
+            if not key.startswith("_") and key != "training" and _is_plain(value)
+        }
+        yield f"{name} {cls.__module__}.{cls.__qualname__}({_options(child)})"
+        if not cls.__module__.startswith("torch."):
+            yield _cleaned(repr(attributes))
+            yield from _code_without_file(cls)
+        for key, value in sorted(vars(child).items()):
+            if isinstance(value, FunctionType | MethodType):
+                yield f"{key} {_bytecode(value.__code__)}"
+
+
+def _options(module: nn.Module) -> str:
+    """What a module says of its options; nothing where saying it fails."""
+    try:
+        return _cleaned(module.extra_repr())
+    except Exception:
+        return ""
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN)
+
+
+def _cleaned(text: str) -> str:
+    return _ADDRESS.sub("", text)
+
+
+def _code_without_file(cls: type) -> Iterator[str]:
+    """Methods of a class that was defined where no file holds it: a prompt, a notebook, a script.
+
+    A script's file does not count as a whole: what else it does is no part of its network.
+    """
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if file is None or cls.__module__ == "__main__":
+        for name, value in sorted(vars(cls).items()):
+            if inspect.isfunction(value):
+                yield f"{cls.__qualname__}.{name} {_bytecode(value.__code__)}"
+
+
+def _bytecode(code: CodeType) -> str:
+    """A digest of compiled code: instructions, names and constants, inner functions included."""
+    constants = [
+        _bytecode(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts
+    ]
+    names = [*code.co_names, *code.co_freevars]
+    return text_hash(canonical_json([code.co_code.hex(), names, list(map(_cleaned, constants))]))

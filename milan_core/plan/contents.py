@@ -1,0 +1,77 @@
+"""The content of what a job reads beside the files of other jobs: part of what it was asked.
+
+Snakemake looks at times. A file of the user's may be replaced by one with an older time, and many
+files are no inputs of a rule: pictures, word lists, what a factory imports. So every job has a
+digest over the files that its options name (`core.inputs`) and over those inputs that no job of the
+run has written; the rules get it by themselves (`workflow/rules/folders.smk`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from milan_core.core.contents import path_digest
+from milan_core.core.errors import UserError
+from milan_core.core.files import canonical_json, text_hash
+from milan_core.core.inputs import contents_of
+from milan_core.core.records import NAME, Records
+from milan_core.core.step import find_step, step_fields
+
+
+class JobContents:
+    """Digests of contents for the jobs of one run, whose folders are `roots`."""
+
+    def __init__(self, roots: Iterable[str]) -> None:
+        self._roots = [Path(root).absolute() for root in roots]
+        self._known: dict[str, str] = {}
+        self._records = Records()
+
+    def digest(self, step: str, options: Mapping[str, str], inputs: Iterable[str]) -> str:
+        """Twelve hexadecimal digits over the contents that a job reads; empty without any.
+
+        Args:
+            step: `<folder>.<verb>`.
+            options: texts of the step's options, as its command line takes them.
+            inputs: files and folders that the rule reads.
+
+        """
+        parts = [part for name in sorted(options) for part in self._option(step, name, options)]
+        parts += [path_digest(path) for path in inputs if not self._is_made(Path(path))]
+        return text_hash(canonical_json(parts)) if any(parts) else ""
+
+    def _option(self, step: str, name: str, options: Mapping[str, str]) -> list[str]:
+        text = options[name]
+        fields = {field.name: field for field in step_fields(find_step(step))}
+        if name not in fields or fields[name].annotation in (int, float, bool):
+            return []
+        annotation = fields[name].constrained
+        plain = fields[name].annotation is str or not isinstance(text, str)
+        key = f"{step} {name} {text}"
+        if key not in self._known:
+            value: Any = text if plain else TypeAdapter(annotation).validate_json(text)
+            digests = list(contents_of(value, annotation, self._is_made))
+            self._known[key] = text_hash(canonical_json(digests)) if any(digests) else ""
+        return [self._known[key]]
+
+    def _is_made(self, path: Path) -> bool:
+        """Whether a job of this run has written a file, or will: then Snakemake looks after it."""
+        place = path.absolute()
+        if not place.exists():
+            return True
+        if not any(place.is_relative_to(root) for root in self._roots):
+            return False
+        if (place / NAME).is_file() or _is_unfinished(place):
+            return True
+        try:
+            return self._records.of(place) is not None
+        except UserError:  # the record of another release: its step runs again
+            return True
+
+
+def _is_unfinished(place: Path) -> bool:
+    """Whether a folder is being written: hidden notes of its job lie beside it."""
+    return place.with_name(f".{place.name}.owner").exists()

@@ -1,0 +1,284 @@
+"""Identity of a network: what it reaches counts, where it lies and what it says do not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import milan_core as milan
+from milan_core.captioner.features.encoder import Encoder
+from milan_core.core.errors import UserError
+from milan_core.networks import version
+from milan_core.networks.fingerprint import network_fingerprint
+from milan_core.networks.options import Architecture, NetworkSpec
+from milan_core.networks.version import portable_source, source_version
+from milan_core.networks.zoo import load_network, model_hash
+
+NET = '''"""A network."""
+import json
+from pathlib import Path
+from torch import nn
+{imports}
+
+class Net(nn.Module):
+    """It."""
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.factor = factor
+
+    def forward(self, x):
+        return act(self.conv(x)) * self.factor
+
+def build(factor=1.0):
+    return Net(factor)
+'''
+ACT = "import torch\ndef act(x):\n    return torch.relu(x)\n"
+
+LAYOUTS = {  # how the file of the network imports `act`, where that lies, and the factory
+    "a file beside it": ("from acts import act", "acts.py", "net.py:build"),
+    "a relative import": ("from .acts import act", "pkg/acts.py", "pkg/net.py:build"),
+    "the root of its project": (
+        "from deep.er.acts import act",
+        "deep/er/acts.py",
+        "a/net.py:build",
+    ),
+    "a package by name": ("from mynets.acts import act", "mynets/acts.py", "mynets.net:build"),
+    "inside a function": (
+        "def act(x):\n    from acts import act\n    return act(x)",
+        "acts.py",
+        "net.py:build",
+    ),
+    "by a constant": (
+        "import importlib\nact = importlib.import_module('acts').act",
+        "acts.py",
+        "net.py:build",
+    ),
+    "through another file": ("from middle import act", "acts.py", "net.py:build"),
+}
+
+
+def project(folder, layout):
+    """Write a project; returns its architecture and the file that holds `act`."""
+    imports, place, factory = LAYOUTS[layout]
+    module = factory.partition(":")[0]
+    net = Path(module) if module.endswith(".py") else Path(*module.split(".")).with_suffix(".py")
+    files = {net: NET.format(imports=imports), Path(place): ACT, Path("pyproject.toml"): ""}
+    files[Path("middle.py")] = "from acts import act\n"
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    for package in ("pkg", "mynets", "deep", "deep/er"):
+        if (folder / package).is_dir():
+            (folder / package / "__init__.py").touch()
+    return Architecture(factory=factory), folder / place
+
+
+def edit(path, before, after, keep_time=False):
+    stat = path.stat()
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    if keep_time:
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns - 10**12))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_edit_of_what_the_factory_reaches_counts(tmp_path, monkeypatch, layout):
+    monkeypatch.chdir(tmp_path)
+    model, acts = project(tmp_path, layout)
+    before = source_version(model)
+    edit(acts, "def act(x):\n", 'def act(x):\n    """It."""\n    # A remark.\n')
+    (acts.parent / "unrelated.py").write_text("x = 1\n")
+    assert source_version(model) == before
+    edit(acts, "relu", "tanh", keep_time=True)
+    assert source_version(model) != before
+
+
+def test_files_that_the_source_names_and_the_conversion_of_weights_count(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, _ = project(tmp_path, "a file beside it")
+    (tmp_path / "conv.py").write_text("from helper import rename as convert\n")
+    (tmp_path / "helper.py").write_text("def rename(state):\n    return state\n")
+    weights = {"source": "file", "path": "w.pt", "convert": "conv:convert"}
+    spec = NetworkSpec(**model.model_dump(), weights=weights)
+    versions = [source_version(spec)]
+    edit(tmp_path / "helper.py", "return state", "return dict(state)")
+    versions.append(source_version(spec))
+    edit(tmp_path / "net.py", "def build", "SIZES = Path('sizes.json')\n\ndef build")
+    (tmp_path / "sizes.json").write_text("1")
+    versions.append(source_version(spec))
+    (tmp_path / "sizes.json").write_text("2")
+    versions.append(source_version(spec))
+    assert len(set(versions)) == 4
+
+
+def test_libraries_in_use_count_by_their_version(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    user, _ = project(tmp_path, "a file beside it")
+    edit(tmp_path / "acts.py", "import torch\n", "import torch, timm\n")
+    mini = Architecture(factory="milan_core.networks.minis.cnn:resnet_mini")
+    hub = Architecture(factory="torchvision:resnet18")
+    models = {"user": user, "mini": mini, "hub": hub}
+    versions = {"torch": "2.0", "torchvision": "0.1", "timm": "1.0", "transformers": "4.0"}
+    monkeypatch.setattr(version, "_version", lambda name: versions.get(name, "1"))
+
+    def change(name, to):
+        before = {key: source_version(model) for key, model in models.items()}
+        monkeypatch.setitem(versions, name, to)
+        return {key for key, model in models.items() if source_version(model) != before[key]}
+
+    assert change("torch", "2.0+cpu") == set(), "builds of one version are the same"
+    assert change("torch", "2.1") == {"user", "mini", "hub"}
+    assert change("torchvision", "0.2") == {"hub"}
+    assert change("timm", "1.1") == {"user"}
+
+
+def test_a_project_may_move_and_python_may_change(tmp_path, monkeypatch):
+    for place in ("here", "there"):
+        project(tmp_path / place, "a relative import")
+    models = [
+        Architecture(factory=f"{tmp_path}/{place}/pkg/net.py:build") for place in ("here", "there")
+    ]
+    assert portable_source(models[0]) == portable_source(models[1])
+    edit(tmp_path / "there/pkg/acts.py", "relu", "abs")
+    assert portable_source(models[0]) != portable_source(models[1])
+
+
+def test_no_file_of_the_project_is_run_to_find_what_it_reaches(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, _ = project(tmp_path, "a package by name")
+    for path in tmp_path.rglob("*.py"):
+        path.write_text(path.read_text() + "\nraise SystemExit('it was run')\n")
+    code = f"from milan_core.networks.options import Architecture as A;\
+from milan_core.networks.version import source_version as v; print(v(A(factory={model.factory!r})))"
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": root},
+    )  # fmt: skip
+    assert done.stdout.strip() == source_version(model)
+
+
+class Relu(nn.Module):
+    """A network whose twin has the same name and parameters."""
+
+    def __init__(self, power=1):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.power = power
+
+    def forward(self, x):
+        return torch.relu(self.conv(x)) ** self.power
+
+
+def twins(change):
+    """Two networks of equal class name and parameters that compute something else."""
+    torch.manual_seed(0)
+    pair = [Relu(), Relu()]
+    pair[1].load_state_dict(pair[0].state_dict())
+    if change == "an attribute":
+        pair[1].power = 2
+    elif change == "a method of the object":
+        pair[1].forward = lambda x: torch.abs(pair[1].conv(x))
+    elif change == "a module without parameters":
+        pair = [
+            nn.Sequential(one.conv, act)
+            for one, act in ((pair[0], nn.ReLU()), (pair[1], nn.GELU()))
+        ]
+    elif change == "an option of a module":
+        pair = [nn.Sequential(pair[0].conv, nn.LeakyReLU(slope)) for slope in (0.1, 0.2)]
+    elif change == "a class from a prompt":
+        pair = []
+        for name in ("relu", "abs"):
+            space = {"__name__": "nowhere"}
+            exec(FILES.replace("getattr(torch, self._act)", f"torch.{name}"), space)
+            torch.manual_seed(0)
+            pair.append(space["Net"]())
+    return pair
+
+
+CHANGES = [
+    "an attribute",
+    "a method of the object",
+    "a module without parameters",
+    "an option of a module",
+    "a class from a prompt",
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_shards_of_two_networks_with_equal_parameters_do_not_merge(change):
+    images = torch.randn(8, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    pair = twins(change)
+    assert model_hash(pair[0]) == model_hash(pair[1]), "their parameters cannot tell them apart"
+    layers = [name for name, _ in pair[0].named_children()][-1:]
+
+    def shard(network, part):
+        return milan.mine(network, images, layers, k=2, batch_size=4, shard=(part, 2))
+
+    first = shard(pair[0], 0)
+    assert milan.merge([first, shard(pair[0], 1)]).complete
+    with pytest.raises(UserError, match="do not belong together: model_hash"):
+        milan.merge([first, shard(pair[1], 1)])
+
+
+FILES = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, act="relu"):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self._act = nn.Conv2d(3, 4, 3), act
+    def forward(self, x):
+        return getattr(torch, self._act)(self.conv(x))
+def other():
+    return Net("abs")
+"""
+
+
+def test_encoders_that_differ_in_source_arguments_or_factory_have_other_digests(tmp_path):
+    (tmp_path / "net.py").write_text(FILES)
+    entry = {"factory": f"{tmp_path}/net.py:Net", "layers": ["conv"], "input": {"size": 12}}
+
+    def digests(**changes):
+        loaded = load_network({**entry, **changes})
+        return model_hash(loaded.module), network_fingerprint(loaded), Encoder(loaded).hash
+
+    plain = digests()
+    assert digests() == plain
+    for changes in ({"kwargs": {"act": "abs"}}, {"factory": f"{tmp_path}/net.py:other"}):
+        assert digests(**changes)[0] == plain[0]
+        assert digests(**changes)[1] != plain[1]
+        assert digests(**changes)[2] != plain[2]
+    edit(tmp_path / "net.py", "getattr(torch, self._act)", "torch.abs")
+    assert digests()[0] == plain[0]
+    assert digests()[1] != plain[1]
+    assert digests()[2] != plain[2]
+
+
+def test_a_released_encoder_keeps_its_digest():
+    """Converted captioners name it."""
+    from milan_core.core.files import canonical_json, text_hash
+    from milan_core.networks.options import InputSpec
+    from milan_core.networks.zoo import LoadedModel
+
+    module = nn.Sequential(nn.Conv2d(3, 4, 3)).eval()
+    loaded = LoadedModel(module, InputSpec(), ["0"], [])
+    facts = [model_hash(module), ["0"], InputSpec().facts(), []]
+    assert Encoder(loaded).hash == text_hash(canonical_json(facts), 16)
+
+
+def test_encoding_does_not_change_the_digest(tmp_path):
+    (tmp_path / "net.py").write_text(FILES.replace("def forward(self, x):",
+        "def forward(self, x):\n        self.calls = getattr(self, 'calls', 0) + 1"))  # fmt: skip
+    entry = {"factory": f"{tmp_path}/net.py:Net", "layers": ["conv"], "input": {"size": 12}}
+    encoder, other = Encoder(load_network(entry)), Encoder(load_network(entry))
+    encoder.encode_maps(np.zeros((2, 12, 12, 3), np.uint8))
+    assert encoder.hash == other.hash
