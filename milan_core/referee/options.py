@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
 
 
@@ -49,7 +50,7 @@ class DualEncoderOptions(Section):
     """Any CLIP or SigLIP of `transformers`."""
 
     kind: Literal["dual_encoder"] = Field("dual_encoder", description="CLIP or SigLIP")
-    source: str = Field(description="Folder or hub name")
+    source: InputPath = Field(description="Folder or hub name")
     scale: float | None = Field(None, description="A of sigmoid(A (cos + B)); null: calibrated")
     bias: float | None = Field(None, description="B of sigmoid(A (cos + B)); null: calibrated")
 
@@ -58,7 +59,7 @@ class VerdictOptions(Section):
     """Yes-or-no answers of a vision-language model."""
 
     kind: Literal["verdict"] = Field("verdict", description="Answers of a vision-language model")
-    source: str = Field(description="Model that answers")
+    source: InputPath = Field(description="Model that answers")
 
 
 JudgeOptions = Annotated[

@@ -39,6 +39,7 @@ TEXTS = {
     "FineTune": "layers",
     "HuggingFaceOptions": "image label name revision split",
     "ImageToTextOptions": "prompt",
+    "MiniOptions": "layers",
     "ModelSpec": "extends",
     "Network": "name",
     "NetworkSpec": "layers post_relu",
@@ -50,7 +51,7 @@ TEXTS = {
     "Roots": "benchmarks logs resources results",
     "RunOptions": "compile",
     "SceneOptions": "objects surfaces",
-    "StoredWeights": "convert drop keys",
+    "StoredWeights": "entry convert drop keys",
     "TrainedOn": "split",
     "TrainingSources": "names with_truth",
     "TrainingSplit": "name train",
@@ -153,7 +154,7 @@ PATHS = {
     *("ImageToTextOptions.source", "CausalPriorOptions.source", "ClipOptions.source"),
     *("ClipDissectOptions.path", "ClipDissectOptions.concepts", "ConceptsOptions.path"),
     *("LabelSections.published", "AnnotationSetSpec.path", "AnnotationSetSpec.images"),
-    "AuditSpec.review",
+    *("AuditSpec.review", "DualEncoderOptions.source", "VerdictOptions.source"),
 }
 
 
@@ -164,6 +165,7 @@ def test_the_paths_of_the_configuration():
 def test_every_path_of_the_configuration_reaches_a_step():
     """As an option that the rule's digest goes through, or as an input without a job."""
     inputs = {"AuditSpec.review", "DownloadWeights.path"}  # audit.recount; FileWeights of the job
+    inputs |= {"DualEncoderOptions.source", "VerdictOptions.source"}  # no step reads them yet
     renamed = {"LabelSections.published"}  # LabelUnits.published, ImportLabels.published
     classes = [one for kind in of_steps() for one in sections(kind, set())]
     reached = {*paths(classes)}

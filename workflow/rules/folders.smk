@@ -36,7 +36,9 @@ def contents(rule, step, options):
             name: value(wildcards) if callable(value) else value
             for name, value in options.items()
         }
-        return CONTENTS.digest(step, texts, rule.expand_input(dict(wildcards.items()))[0])
+        return CONTENTS.digest(
+            step, texts, rule.expand_input(dict(wildcards.items()))[0]
+        )
 
     return digest
 
@@ -45,4 +47,6 @@ for defined in workflow.rules:
     if " step " in (defined.shellcmd or ""):
         defined.set_input(remake_damaged(defined.output))
         step = re.search(r" step ([\w.]+)", defined.shellcmd).group(1)
-        defined.set_params(contents=contents(defined, step, dict(defined.params.items())))
+        defined.set_params(
+            contents=contents(defined, step, dict(defined.params.items()))
+        )

@@ -23,14 +23,13 @@ rule referee_table:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="8GB",
     params:
         model=job_network,
         pools=canonical(referee_plan.pools(CONFIG)),
         mode=CONFIG.exemplars.mode,
-        device=CONFIG.device,
-        network=network_source,
         code=step_code("referee.table"),
     shell:
         command("referee.table")
@@ -51,14 +50,13 @@ rule referee_train_judge:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="4GB",
     params:
         encoder=canonical(referee_plan.mini_encoder(CONFIG)),
         options=canonical(referee_plan.mini_training(CONFIG)),
         seed=CONFIG.seed,
-        device=CONFIG.device,
-        network=network_plan.factory_version(CONFIG, MINI.encoder) if MINI else "",
         code=step_code("referee.train_judge"),
     shell:
         command("referee.train_judge")
