@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
 from milan_core.annotations.groups import group_names, published_sets, resolve
-from milan_core.core.contents import files_below, files_digest
 from milan_core.core.errors import UserError
 from milan_core.core.inputs import HandledPath
 from milan_core.core.options import Section
-from milan_core.images.kinds.published import split_digest
-from milan_core.images.layouts import IMAGENET
 
-SET_FILES = (".csv", ".npy", ".zip")  # of a set; pages and notes of its authors do not count
 NOT = "not-"  # as the published groups are named
 
 
@@ -36,14 +31,6 @@ class AnnotationSetSpec(Section):
     annotation_count: int | None = Field(
         3, ge=1, description="Units with fewer texts are dropped, further texts ignored; null: all"
     )
-
-    def further_contents(self) -> Iterator[str]:
-        """The files of the set, and the images that its ids count."""
-        place = Path(self.path).expanduser()
-        files = [file for file in files_below(place) if file.suffix in SET_FILES]
-        yield files_digest((place, file) for file in files if file.exists())
-        if self.images is not None:
-            yield split_digest(Path(self.images).expanduser(), "val", IMAGENET)
 
 
 def set_name(key: str) -> str:

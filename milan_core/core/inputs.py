@@ -2,9 +2,9 @@
 
 A key whose value is a path is declared as `InputPath`. `contents_of` goes through any options and
 gives the digests of all such files, so a job is planned again when one of them changes, whatever
-its time. A section that reads more than its keys name (lists beside a folder, the code of a
-factory) says so in `Section.further_contents`; a key that such a method looks after is a
-`HandledPath`. `tests/core/test_inputs.py` walks all keys of the configuration and all options of
+its time. A section that reads more than its keys name (lists beside a folder) says so in
+`Section.further_contents`, or `plan.contents.FURTHER` has a function for its class; a key that one
+of these looks after is a `HandledPath`. `tests/core/test_inputs.py` walks all keys of the configuration and all options of
 steps, so none is forgotten.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -32,10 +33,14 @@ InputPath = Annotated[str, ReadsFile()]
 HandledPath = Annotated[str, ReadsFile(handled=True)]
 
 Passed = Callable[[Path], bool]
+Further = Mapping[type, Callable[[Any], Iterator[str]]]
 
 
 def contents_of(
-    value: Any, annotation: Any = None, passed: Passed = lambda _: False
+    value: Any,
+    annotation: Any = None,
+    passed: Passed = lambda _: False,
+    further: Further = MappingProxyType({}),
 ) -> Iterator[str]:
     """Digests of the files that options name, in the order of the keys; empty for missing ones.
 
@@ -43,6 +48,7 @@ def contents_of(
         value: a section, or plain values of the type `annotation` that hold sections.
         annotation: of a value that is no section.
         passed: paths that do not count, such as those that jobs of the run write.
+        further: for classes of sections, what they read beside the files of their keys.
 
     """
     mark = reads_file(annotation)
@@ -51,17 +57,20 @@ def contents_of(
     elif isinstance(value, BaseModel):
         for name, info in type(value).model_fields.items():
             full: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else None
-            yield from contents_of(getattr(value, name), full or info.annotation, passed)
+            yield from contents_of(getattr(value, name), full or info.annotation, passed, further)
         if isinstance(value, Section):
             yield from value.further_contents()
+        for cls, contents in further.items():
+            if isinstance(value, cls):
+                yield from contents(value)
     elif isinstance(value, Mapping):
         inner = _inner(annotation, -1)
         for key in sorted(value):
-            yield from contents_of(value[key], inner, passed)
+            yield from contents_of(value[key], inner, passed, further)
     elif isinstance(value, list | tuple):
         inner = _inner(annotation, 0)
         for item in value:
-            yield from contents_of(item, inner, passed)
+            yield from contents_of(item, inner, passed, further)
 
 
 def reads_file(annotation: Any) -> ReadsFile | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -123,12 +122,6 @@ class Architecture(Section):
     kwargs: dict[str, Any] = Field({}, description="Arguments of the factory")
     trust: bool = Field(False, description="torchscript, export: run the code inside the file")
     input: InputSpec = Field(InputSpec(), description="Input size and normalization")
-
-    def further_contents(self) -> Iterator[str]:
-        """The source of the network, and files among its arguments."""
-        from milan_core.networks.version import source_version
-
-        yield source_version(self)
 
 
 class RunOptions(Section):

@@ -8,18 +8,42 @@ run has written; the rules get it by themselves (`workflow/rules/folders.smk`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from milan_core.core.contents import path_digest
+from milan_core.annotations.options import AnnotationSetSpec
+from milan_core.core.contents import files_below, files_digest, path_digest
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.inputs import contents_of
 from milan_core.core.records import NAME, Records
 from milan_core.core.step import find_step, step_fields
+from milan_core.images.kinds.published import split_digest
+from milan_core.images.layouts import IMAGENET
+from milan_core.networks.options import Architecture
+from milan_core.networks.version import source_version
+
+
+def _network(model: Architecture) -> Iterator[str]:
+    """The source of a network: an edited one is trained and mined again."""
+    yield source_version(model)
+
+
+def _annotation_set(spec: AnnotationSetSpec) -> Iterator[str]:
+    """The files of a set, and the images that its ids count."""
+    place = Path(spec.path).expanduser()
+    files = [file for file in files_below(place) if file.suffix in SET_FILES and file.exists()]
+    yield files_digest((place, file) for file in files)
+    if spec.images is not None:
+        yield split_digest(Path(spec.images).expanduser(), "val", IMAGENET)
+
+
+SET_FILES = (".csv", ".npy", ".zip")  # pages and notes of a set's authors do not count
+FURTHER = {Architecture: _network, AnnotationSetSpec: _annotation_set}
+"""What sections read beside the files of their keys, where their own file may not know it."""
 
 
 class JobContents:
@@ -53,7 +77,7 @@ class JobContents:
         key = f"{step} {name} {text}"
         if key not in self._known:
             value: Any = text if plain else TypeAdapter(annotation).validate_json(text)
-            digests = list(contents_of(value, annotation, self._is_made))
+            digests = list(contents_of(value, annotation, self._is_made, FURTHER))
             self._known[key] = text_hash(canonical_json(digests)) if any(digests) else ""
         return [self._known[key]]
 

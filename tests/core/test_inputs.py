@@ -15,7 +15,7 @@ from milan_core.core.step import all_steps, step_fields
 from milan_core.images.kind import AnyKind, DatasetKind
 from milan_core.images.spec import DatasetSpec
 from milan_core.networks.options import Architecture
-from milan_core.plan.contents import JobContents
+from milan_core.plan.contents import FURTHER, JobContents
 
 # Texts of the configuration and of steps that name no file of the user's, by section. A new key of
 # type `str` is a path (`InputPath`), or it is listed here; a name is best a `Name`. The factory and
@@ -175,6 +175,10 @@ def test_every_path_of_the_configuration_reaches_a_step():
         assert any(reads_file(part) for part in parts(field.constrained))
 
 
+def digests(value: Any) -> list[str]:
+    return list(contents_of(value, further=FURTHER))
+
+
 def filled(annotation: Any, path: str) -> Any:
     """A value of the type with the path in it."""
     if get_origin(annotation) is dict:
@@ -207,16 +211,16 @@ def test_other_content_is_noticed_whatever_the_time(tmp_path, monkeypatch, key):
     if cls.__name__ in ("PublishedOptions", "SpuriousOptions"):  # their kind looks after them
         kind = "spurious" if cls.__name__ == "SpuriousOptions" else "imagenet"
         value = kind_of(kind).model_construct(options=section, kind=kind)
-    before = list(contents_of(value))
-    assert before == list(contents_of(value))
+    before = digests(value)
+    assert before == digests(value)
     stat = file.stat()
     file.write_text("two")
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert list(contents_of(value)) != before, key
+    assert digests(value) != before, key
     os.utime(file)
-    after = list(contents_of(value))
+    after = digests(value)
     file.touch()
-    assert list(contents_of(value)) == after, "touching is no change"
+    assert digests(value) == after, "touching is no change"
 
 
 def kind_of(name: str) -> type[DatasetKind]:
@@ -287,12 +291,12 @@ def test_options_of_a_step_count(tmp_path):
     (tmp_path / "w.bin").write_text("two")
     two = JobContents([]).digest("exemplars.scan", {"model": text, "part": "1"}, [])
     assert one != two
-    assert not list(contents_of(Section()))
+    assert not digests(Section())
 
 
 def test_files_among_the_arguments_of_a_factory_count(tmp_path):
     (tmp_path / "net.json").write_text("1")
     model = Architecture(factory="torch.nn:Identity", kwargs={"a": {"b": [f"{tmp_path}/net.json"]}})
-    before = list(contents_of(model))
+    before = digests(model)
     (tmp_path / "net.json").write_text("2")
-    assert list(contents_of(model)) != before
+    assert digests(model) != before
