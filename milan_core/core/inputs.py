@@ -4,8 +4,8 @@ A key whose value is a path is declared as `InputPath`. `contents_of` goes throu
 gives the digests of all such files, so a job is planned again when one of them changes, whatever
 its time. A section that reads more than its keys name (lists beside a folder) says so in
 `Section.further_contents`, or `plan.contents.FURTHER` has a function for its class; a key that one
-of these looks after is a `HandledPath`. `tests/core/test_inputs.py` walks all keys of the configuration and all options of
-steps, so none is forgotten.
+of these looks after is a `HandledPath`. `tests/core/test_inputs.py` walks all keys of the
+configuration and all options of steps, so none is forgotten.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from milan_core.annotations.options import AnnotationSetSpec
 from milan_core.core.contents import files_below, files_digest, path_digest
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, text_hash
-from milan_core.core.inputs import contents_of
+from milan_core.core.inputs import Further, contents_of
 from milan_core.core.records import NAME, Records
 from milan_core.core.step import find_step, step_fields
 from milan_core.images.kinds.published import split_digest
@@ -42,7 +42,7 @@ def _annotation_set(spec: AnnotationSetSpec) -> Iterator[str]:
 
 
 SET_FILES = (".csv", ".npy", ".zip")  # pages and notes of a set's authors do not count
-FURTHER = {Architecture: _network, AnnotationSetSpec: _annotation_set}
+FURTHER: Further = {Architecture: _network, AnnotationSetSpec: _annotation_set}
 """What sections read beside the files of their keys, where their own file may not know it."""
 
 
