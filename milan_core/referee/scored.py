@@ -10,7 +10,16 @@ from milan_core.core.tables import cell
 from milan_core.core.units import UnitKey
 from milan_core.referee.resampling import UNDEFINED, Interval
 
-Status = Literal["scored", "abstained", "failed", "dead", "constant", "unread", "unknown unit"]
+Status = Literal[
+    "scored",
+    "abstained",
+    "failed",
+    "dead",
+    "constant",
+    "unread",
+    "missing",
+    "unknown unit",
+]
 """Why a unit has scores, or none:
 
 scored        it has them
@@ -19,6 +28,7 @@ failed        the describer did not answer
 dead          the unit's activation is (nearly) constant, or non-zero in under 1e-4 of the images
 constant      the text is judged equally present in all images: correlation 0, lift 0
 unread        the judge cannot read the text
+missing       the descriptions leave the unit out
 unknown unit  the table of activations does not have it
 """
 

@@ -17,7 +17,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.seeding import seed_torch, torch_generator
 from milan_core.images.store import Dataset
 from milan_core.referee.judges.frozen import TextEncoder, grid_maps
-from milan_core.referee.judges.mini import MOST, Maps
+from milan_core.referee.judges.mini import MOST, Maps, summed_evidence
 from milan_core.referee.judges.oracle import Scenes
 from milan_core.referee.judges.reading import Leaf
 from milan_core.referee.options import MiniTraining
@@ -150,11 +150,10 @@ class _Model:
     def logits(self, maps: Sequence[torch.Tensor], vectors: torch.Tensor) -> torch.Tensor:
         """Logits of presence (b, T): log(exp(evidence) - 1) of the summed evidence."""
         import torch
-        from torch.nn import functional
 
         parts = self.current()
         cosines = parts.of_images(maps) @ parts.of_texts(vectors).T
-        evidence = functional.softplus(self.log_scale.exp() * cosines + self.bias).sum(1)
+        evidence = summed_evidence(self.log_scale.exp() * cosines + self.bias)
         return torch.log(torch.expm1(evidence.clamp(1e-6, MOST)))
 
     def trained(self) -> Maps:

@@ -1,0 +1,171 @@
+"""Reading a table of descriptions that somebody else wrote: every row is accounted for.
+
+The columns are layer, unit and description (or another one for the text), optionally weight. A unit
+may have several rows: texts that hold together, with weights a linear explanation. Markup is taken
+out of texts, rows that say the same again count once, and a row without text is an abstention.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from milan_core.annotations.records import unit_number
+from milan_core.core.errors import UserError, nearest
+from milan_core.core.files import numbered_rows
+from milan_core.core.units import UnitKey
+from milan_core.referee.scored import Explanation
+
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\u2060\ufeff]+")
+LONG = 300  # letters from which a text is cut in tables for people
+
+Line = tuple[UnitKey, str, float | None]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """Explanations of units, and what was done with the rows of their table.
+
+    Attributes:
+        explanations: by unit; without texts where every row of the unit is empty.
+        rows: of the table.
+        empty: rows without text.
+        repeated: rows that say of a unit what another row says.
+        marked: rows whose markup was taken out.
+        listed: units with several texts.
+
+    """
+
+    explanations: dict[UnitKey, Explanation]
+    rows: int
+    empty: int
+    repeated: int
+    marked: int
+    listed: int
+
+    @property
+    def texts(self) -> int:
+        """Rows that are scored: the rows less the empty and the repeated ones."""
+        return sum(len(one.texts) for one in self.explanations.values())
+
+    def notes(self) -> list[str]:
+        """What was done with the rows, in sentences; the numbers add up to the rows."""
+        notes = [
+            f"{self.rows} rows: {self.texts} texts of {len(self.explanations)} units, "
+            f"{self.empty} without text, {self.repeated} that repeat another row of their unit."
+        ]
+        if self.marked:
+            notes.append(f"Markup was taken out of {self.marked} texts.")
+        if self.listed:
+            notes.append(
+                f"{self.listed} units have several texts, which are scored as one: the mean of "
+                "their presence, or the weighted sum."
+            )
+        return notes
+
+
+def plain(text: str) -> str:
+    """A text without tags, entities, control characters and superfluous spaces."""
+    without = _TAG.sub(" ", text)
+    return " ".join(_UNSEEN.sub(" ", html.unescape(without)).split())
+
+
+def read_submitted(path: Path | str, column: str = "description") -> Submitted:
+    """Read a CSV table.
+
+    Raises:
+        UserError: with file and line, for another encoding, missing columns, a unit that is no
+            number, or a weight that is none.
+
+    """
+    lines: list[Line] = []
+    for line, row in numbered_rows(path, ("layer", "unit", column)):
+        where = f"{path}, line {line}"
+        unit = unit_number(row["unit"], where)
+        lines.append(((row["layer"].strip(), unit), row[column], _weight(row.get("weight"), where)))
+    if not lines:
+        raise UserError(f"{path} holds no description; expected a row for each unit")
+    return submitted(lines, str(path))
+
+
+def from_mapping(given: Mapping[UnitKey, str | Sequence[str]]) -> Submitted:
+    """Texts by (layer, unit): one, or a list of several."""
+    lines: list[Line] = []
+    for (layer, unit), texts in given.items():
+        parts = [texts] if isinstance(texts, str) else list(texts) or [""]
+        lines += [((layer, unit), text, None) for text in parts]
+    return submitted(lines, "descriptions")
+
+
+def _weight(cell: str | None, where: str) -> float | None:
+    if cell is None or not cell.strip():
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"{where}: weight must be a number, got {cell!r}; leave it empty for none")
+    return value
+
+
+def submitted(lines: Iterable[Line], where: str) -> Submitted:
+    """Explanations of rows (unit, text, weight or None).
+
+    Raises:
+        UserError: a unit has texts with and without weights.
+
+    """
+    parts: dict[UnitKey, dict[tuple[str, float | None], None]] = {}
+    rows = empty = repeated = marked = 0
+    for key, raw, weight in lines:
+        text = plain(raw)
+        rows, marked = rows + 1, marked + (_TAG.search(raw) is not None)
+        known = parts.setdefault(key, {})
+        empty += not text
+        repeated += bool(text) and (text, weight) in known
+        if text:
+            known[text, weight] = None
+    explanations = {key: _explained(key, list(known), where) for key, known in parts.items()}
+    listed = sum(len(one.texts) > 1 for one in explanations.values())
+    return Submitted(explanations, rows, empty, repeated, marked, listed)
+
+
+def _explained(key: UnitKey, pairs: list[tuple[str, float | None]], where: str) -> Explanation:
+    texts = tuple(text for text, _ in pairs)
+    weights = tuple(weight for _, weight in pairs if weight is not None)
+    if weights and len(weights) != len(texts):
+        raise UserError(
+            f"{where}: layer {key[0]!r} unit {key[1]} has {len(texts)} texts and {len(weights)} "
+            "weights; give all of them a weight, or none"
+        )
+    alone = len(texts) == 1 and all(weight > 0 for weight in weights)  # a scale changes no score
+    return Explanation(key, texts, () if alone else weights)
+
+
+def unknown_units(keys: Iterable[UnitKey], there: Sequence[UnitKey]) -> list[str]:
+    """Sentences on units that a network does not have, layer by layer."""
+    counts: dict[str, int] = {}
+    for layer, unit in there:
+        counts[layer] = max(counts.get(layer, 0), unit + 1)
+    outside: dict[str, list[int]] = {}
+    for layer, unit in keys:
+        if unit >= counts.get(layer, 0):
+            outside.setdefault(layer, []).append(unit)
+    notes = []
+    for layer, units in outside.items():
+        if layer in counts:
+            notes.append(
+                f"{len(units)} units of layer {layer!r} do not exist, such as {min(units)}: it has "
+                f"{counts[layer]}, numbered from 0."
+            )
+            continue
+        close = nearest(layer, counts)
+        hint = f"did you mean {' or '.join(close)}" if close else f"it has {', '.join(counts)}"
+        notes.append(f"The network has no layer {layer!r} ({len(units)} units); {hint}?")
+    return notes
