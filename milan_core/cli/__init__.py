@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from milan_core import __version__
+from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError
 
 COMMANDS = (
@@ -86,7 +87,7 @@ def _redirect_errors(path: Path) -> TextIO:
 
 
 def _fail(message: str, terminal: TextIO | None, code: int = 2) -> int:
-    line = "milan: error: " + " ".join(message.split())
+    line = "milan: error: " + " ".join(hidden(message).split())
     print(line, file=sys.stderr)
     if terminal:
         print(line, file=terminal, flush=True)

@@ -47,7 +47,7 @@ def json_value(text: str) -> Any:
     """An argument that is JSON, or `@file` with JSON in it."""
     try:
         return json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         message = f"not valid JSON: {error}"
         raise argparse.ArgumentTypeError(message) from None
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError, nearest
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
@@ -104,7 +105,7 @@ def _sentence(item: Any, cls: Any, where: str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = hidden(repr(value))
     return text if len(text) <= 120 else f"{text[:100]}..."
 
 

@@ -117,7 +117,7 @@ def soft_wpmi(
 def read_words(path: Path | str) -> list[str]:
     """Concepts of a text file, a concept a line; empty lines do not count."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"baselines.clip_dissect.concepts: cannot read {path}: {error}") from None
     words = list(dict.fromkeys(line.strip() for line in lines if line.strip()))

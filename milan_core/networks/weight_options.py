@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from milan_core.core.addresses import Address
 from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
 
@@ -67,8 +68,10 @@ class DownloadWeights(StoredWeights):
     """A published weights file, in <resources>/weights unless `path` names it."""
 
     source: Literal["download"] = Field(description="A published file")
-    url: str | None = Field(None, description="Where it is published; http, https, file or hf://")
-    mirrors: list[str] = Field([], description="Further addresses of the same file")
+    url: Address | None = Field(
+        None, description="Where it is published; http, https, file or hf://"
+    )
+    mirrors: list[Address] = Field([], description="Further addresses of the same file")
     file: str | None = Field(
         None, description="Name in <resources>/weights; default: the end of the url"
     )

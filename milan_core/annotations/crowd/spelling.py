@@ -32,7 +32,7 @@ class FrequencySpeller:
         """Read lines `word count`; without a count, every word counts the same."""
         counts: dict[str, int] = {}
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except FileNotFoundError:
             msg = f"word list not found: {path}"
             raise UserError(msg) from None

@@ -6,9 +6,13 @@ counted while unpacking. Only wanted members are written.
 
 from __future__ import annotations
 
+import errno
+import lzma
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +20,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, first_line
 
 CHUNK = 1 << 20
+DAMAGED = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
+    EOFError, struct.error, NotImplementedError, RuntimeError, ValueError,
+)  # fmt: skip
+"""What the readers of archives raise for damaged, encrypted and unknown ones."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,10 @@ def open_members(path: Path) -> Iterator[Iterator[Member]]:
         else:
             with zipfile.ZipFile(path) as archive:
                 yield _zip_members(archive)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        msg = f"{path} is not a readable archive ({error}); fetch it again"
+    except UserError:
+        raise
+    except DAMAGED as error:
+        msg = f"{path} is not a readable archive ({first_line(error)}); fetch it again"
         raise UserError(msg) from None
 
 
@@ -101,6 +112,16 @@ def _copy(source: IO[bytes], target: Path, room: int, archive: Path) -> int:
     return written
 
 
+_NAMES = {
+    errno.EEXIST: "occurs twice",
+    errno.ENOTDIR: "lies below a file",
+    errno.EISDIR: "is a file and a folder",
+    errno.ENAMETOOLONG: "has a name that is too long",
+    errno.EINVAL: "has a name that this system does not take",
+    errno.EILSEQ: "has a name that this system does not take",
+}
+
+
 def extract(
     archive: Path, out: Path, keep: Sequence[str], drop: Sequence[str] = (), *, max_bytes: int
 ) -> list[Path]:
@@ -120,12 +141,15 @@ def extract(
                 msg = f"{archive}: refused, member {member.name!r} is not a plain file"
                 raise UserError(msg)
             unused -= {pattern for pattern in unused if matches(member.name, pattern)}
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 with member.open() as source:
                     total += _copy(source, target, max_bytes - total, archive)
-            except FileExistsError:
-                msg = f"{archive}: refused, member {member.name!r} occurs twice"
+            except OSError as error:
+                if error.errno not in _NAMES:
+                    raise
+                shown = member.name if len(member.name) < 80 else f"{member.name[:60]}..."
+                msg = f"{archive}: refused, member {shown!r} {_NAMES[error.errno]}"
                 raise UserError(msg) from None
             done.append(target.relative_to(out))
     if unused:

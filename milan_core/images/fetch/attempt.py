@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from milan_core.core.addresses import hidden
 from milan_core.images.fetch.partial import Part
 
 CHUNK = 1 << 20
@@ -32,11 +33,12 @@ class Patience:
     read: float = 60.0  # between two bytes
     attempts: int = 6  # in a row without new bytes
     pause: float = 1.0  # before the second attempt; doubles each time
+    least: float = 1000.0  # bytes a second, over `read` seconds
 
 
 def announce(url: str, size: int | None) -> None:
     """Print address and size before the download."""
-    print(f"milan: fetching {readable(size)} from {url}", file=sys.stderr)
+    print(f"milan: fetching {readable(size)} from {hidden(url)}", file=sys.stderr)
 
 
 def readable(size: int | None) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256
 from milan_core.core.lock import file_lock
@@ -54,7 +55,7 @@ def fetch_file(spec: PublishedFile, target: Path | str, patience: Patience | Non
             reason = _from_address(spec, url, target, patience or Patience())
             if not reason:
                 return target
-            reasons.append(f"{url}: {reason}")
+            reasons.append(f"{hidden(url)}: {reason}")
     raise _not_fetched(spec, target, reasons)
 
 
@@ -113,14 +114,14 @@ def _persist(url: str, part: Part, pinned: bool, patience: Patience) -> bool:
             if failed >= patience.attempts:
                 raise RefusedTransfer(f"{error}, {failed} attempts") from None
             wait = patience.pause * 2 ** (failed - 1) if error.wait is None else error.wait
-            print(f"milan: {url}: {error}; trying again", file=sys.stderr)
+            print(f"milan: {hidden(url)}: {error}; trying again", file=sys.stderr)
             time.sleep(min(wait, LONGEST_WAIT))
         else:
             return tries > 1
 
 
 def _not_fetched(spec: PublishedFile, target: Path, reasons: list[str]) -> UserError:
-    origin = spec.obtain or (spec.urls[0] if spec.urls else "no address is known")
+    origin = spec.obtain or (hidden(spec.urls[0]) if spec.urls else "no address is known")
     digest = f" (SHA-256 {spec.sha256})" if spec.sha256 else ""
     if not reasons:
         msg = f"{spec.name} must be obtained by hand{digest}: {origin}; place it as {target}"

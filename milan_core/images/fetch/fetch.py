@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError
 from milan_core.core.files import atomic_path, file_sha256, read_json, write_json
 from milan_core.core.lock import file_lock, publishing
@@ -26,6 +27,7 @@ from milan_core.images.fetch.places import DOWNLOADS, brought_folders
 FORMAT = "milan-asset"
 VERSION = 1
 PIP_SECONDS = 3600
+LONGEST = 300  # letters of a line of pip
 
 
 def _folders(cache: Path | None) -> list[Path]:
@@ -81,9 +83,17 @@ def _run_pip(spec: NamedAsset, folder: Path) -> str:
         return f"no answer within {PIP_SECONDS} seconds"
     if ran.returncode == 0:
         return ""
-    lines = ran.stderr.strip().splitlines() or [f"pip ended with code {ran.returncode}"]
-    errors = [line for line in lines if line.startswith("ERROR: ")]
-    return (errors or lines)[-1].removeprefix("ERROR: ")
+    return hidden(_pip_reason(ran.stderr)) or f"pip ended with code {ran.returncode}"
+
+
+def _pip_reason(text: str) -> str:
+    """What pip says went wrong: its errors, and the warning before them that gives the cause."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    warned = [line.removeprefix("WARNING: ") for line in lines if line.startswith("WARNING: ")]
+    causes = [line for line in warned if "after connection broken" in line or "Error" in line]
+    reasons = [*causes[-1:], *said] or lines[-1:]
+    return "; ".join(dict.fromkeys(line[:LONGEST] for line in reasons))
 
 
 def _download(spec: NamedAsset, folder: Path) -> Path:

@@ -6,6 +6,7 @@ import re
 
 from pydantic import Field
 
+from milan_core.core.addresses import Address
 from milan_core.core.options import Name, Section
 
 
@@ -47,7 +48,7 @@ class PublishedFile(Section):
     """One published file: where it is, and as much of its SHA-256 as is known."""
 
     name: str
-    urls: list[str] = Field([], description="Addresses, in the order in which they are asked")
+    urls: list[Address] = Field([], description="Addresses, in the order in which they are asked")
     sha256: str = Field(
         "",
         pattern="^([0-9a-f]{8,64})?$",

@@ -52,10 +52,11 @@ class Part:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with publishing():
             self.path.write_bytes(b"")
-        self._check_room(version.size)
+        self.check_room(version.size)
         write_json(self._note, asdict(version))
 
-    def _check_room(self, size: int | None) -> None:
+    def check_room(self, size: int | None) -> None:
+        """Refuse to go on where the disk has no room for `size` more bytes."""
         stat = os.statvfs(self.path.parent)
         free = stat.f_bavail * stat.f_frsize
         if size is not None and size + MARGIN > free:

@@ -10,10 +10,16 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, first_line
 from milan_core.core.files import file_sha256, read_json, write_json
+from milan_core.images.fetch.archive import DAMAGED
 from milan_core.images.fetch.options import PublishedFile
 
+_MAGIC = {
+    ".npy": b"\x93NUMPY", ".gz": b"\x1f\x8b", ".tgz": b"\x1f\x8b", ".xz": b"\xfd7zXZ",
+    ".bz2": b"BZh", ".png": b"\x89PNG", ".jpg": b"\xff\xd8", ".jpeg": b"\xff\xd8",
+    ".h5": b"\x89HDF",
+}  # fmt: skip
 FORMAT = "milan-download"
 VERSION = 1
 
@@ -72,8 +78,12 @@ def whole(path: Path, name: str, *, thorough: bool) -> str:
     of a zip.
     """
     with path.open("rb") as handle:
-        head = handle.read(16)
+        head = handle.read(1024)
     ending = Path(name).suffix.lower()
+    if not head:
+        return "it is empty"
+    if ending not in (".html", ".htm", ".xhtml") and _is_page(head):
+        return "it is a page of HTML, as servers send in place of a file"
     if ending == ".safetensors":
         length = int.from_bytes(head[:8], "little")
         fits = head[8:9] == b"{" and 8 + length <= path.stat().st_size
@@ -82,7 +92,16 @@ def whole(path: Path, name: str, *, thorough: bool) -> str:
         return ""
     if ending in (".zip", ".npz", ".whl", ".pth", ".pt", ".bin"):
         return _zip_problem(path, ending, thorough)
-    return "" if head else "it is empty"
+    if not head.startswith(_MAGIC.get(ending, b"")):
+        return f"it is not a {ending} file"
+    return ""
+
+
+def _is_page(head: bytes) -> bool:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<?xml", b"<!--")):
+        return b"<html" in text or b"<!doctype html" in text
+    return text.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
 
 
 def _zip_problem(path: Path, ending: str, thorough: bool) -> str:
@@ -90,8 +109,8 @@ def _zip_problem(path: Path, ending: str, thorough: bool) -> str:
         with zipfile.ZipFile(path) as archive:
             # torch may leave checksums out of .pth files
             bad = archive.testzip() if thorough and ending in (".zip", ".npz") else None
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-        return f"it is not a whole {ending} file ({error})"
+    except (OSError, *DAMAGED) as error:
+        return f"it is not a whole {ending} file ({first_line(error)})"
     return f"its member {bad!r} is damaged" if bad else ""
 
 

@@ -36,6 +36,8 @@ def unpack_whole(archive: Path, folder: Path) -> Path:
 def _unpack(archive: Path, folder: Path) -> None:
     with open_members(archive) as members:
         names = [member.name for member in members]
+    if not names:
+        raise UserError(f"{archive} holds no file; fetch it again")
     temporary = temporary_path(folder)
     try:
         extract(archive, temporary, [*map(glob.escape, names)], max_bytes=MAX_BYTES)

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
+from milan_core.core.addresses import expanded, hidden
 from milan_core.core.errors import UserError, first_line
 from milan_core.images.fetch.attempt import (
-    CHUNK,
     LATER,
     InterruptedTransfer,
     Patience,
@@ -24,6 +25,11 @@ from milan_core.images.fetch.attempt import (
     progress_bar,
 )
 from milan_core.images.fetch.partial import Part, Version
+from milan_core.images.fetch.stream import Stream, streamed
+
+REDIRECTS = 20
+UNSIZED = 16 << 30  # most bytes of a body whose size is not told
+OFTEN = 64 << 20  # bytes of such a body between two looks at the disk
 
 
 def from_web(url: str, part: Part, pinned: bool, patience: Patience) -> None:
@@ -34,7 +40,7 @@ def from_web(url: str, part: Part, pinned: bool, patience: Patience) -> None:
         headers["Range"] = f"bytes={offset}-"
         if noted.validator:
             headers["If-Range"] = noted.validator
-    with _answer(url, headers, patience) as answer:
+    with _answer(url, headers, patience) as (answer, stream):
         _check_status(answer, part)
         version = Version(url, validator(answer.headers), _whole_size(answer))
         if answer.status_code == 206:
@@ -44,7 +50,7 @@ def from_web(url: str, part: Part, pinned: bool, patience: Patience) -> None:
             offset = 0
             part.begin(version)
         size = noted.size if version.size is None and offset and noted else version.size
-        _receive(answer, part, offset, size)
+        _receive(stream, part, offset, size)
     _check_end(answer, part, size, pinned)
 
 
@@ -71,25 +77,60 @@ def _resumable(url: str, part: Part, pinned: bool) -> tuple[int, Version | None]
 
 
 @contextmanager
-def _answer(url: str, headers: Mapping[str, str], patience: Patience) -> Iterator[Any]:
+def _answer(
+    url: str, headers: Mapping[str, str], patience: Patience
+) -> Iterator[tuple[Any, Stream]]:
     """The server's answer before its body; failures become the two exceptions of `attempt`."""
     import requests
     from urllib3.exceptions import HTTPError
 
+    address = expanded(url)
     try:
-        with requests.get(
-            url, headers=headers, stream=True, timeout=(patience.connect, patience.read)
-        ) as answer:
-            yield answer
-    except (requests.exceptions.SSLError, requests.TooManyRedirects) as error:
-        raise RefusedTransfer(first_line(error)) from None
+        with streamed(lambda: _request(address, headers, patience), patience) as stream:
+            yield stream.answer(), stream
+    except requests.exceptions.SSLError as error:
+        raise RefusedTransfer(hidden(first_line(error), url)) from None
     except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
-        raise InterruptedTransfer(first_line(error)) from None
+        raise InterruptedTransfer(hidden(first_line(error), url)) from None
     except requests.RequestException as error:  # the address itself, or where it leads
-        raise RefusedTransfer(first_line(error)) from None
+        raise RefusedTransfer(hidden(first_line(error), url)) from None
     except OSError as error:
         msg = f"cannot write {error.filename or 'the download'}: {error.strerror}; make room for it"
         raise UserError(msg) from None
+
+
+def _request(url: str, headers: Mapping[str, str], patience: Patience) -> Any:
+    """Ask for `url` and follow redirects, but never from https to another scheme."""
+    import requests
+
+    session = requests.Session()
+    for _ in range(REDIRECTS):
+        answer = session.get(
+            url,
+            headers=dict(headers),
+            stream=True,
+            timeout=(patience.connect, patience.read),
+            allow_redirects=False,
+        )
+        place = session.get_redirect_target(answer)
+        if not place:
+            return answer
+        answer.close()
+        target = requests.utils.requote_uri(urljoin(url, place))
+        _check_redirect(url, target)
+        url = target
+    raise RefusedTransfer(f"more than {REDIRECTS} redirects")
+
+
+def _check_redirect(url: str, target: str) -> None:
+    before, after = urlsplit(url).scheme.lower(), urlsplit(target).scheme.lower()
+    if after not in ("http", "https"):
+        raise RefusedTransfer(f"the server redirects to {after}://, which is refused")
+    if (before, after) == ("https", "http"):
+        raise RefusedTransfer(
+            f"the server redirects from https to http ({hidden(target)}), where anybody on the way "
+            "may change the file; refused"
+        )
 
 
 def _check_status(answer: Any, part: Part) -> None:
@@ -165,14 +206,22 @@ def _check_continues(
         raise InterruptedTransfer(msg)
 
 
-def _receive(answer: Any, part: Part, offset: int, size: int | None) -> None:
+def _receive(stream: Stream, part: Part, offset: int, size: int | None) -> None:
     """Append the body as it arrives, so that a kill at any moment loses no byte."""
     with part.path.open("r+b") as sink, progress_bar(part, offset, size) as bar:
         sink.seek(offset)
-        while block := answer.raw.read1(CHUNK, decode_content=False):
+        checked = offset
+        for block in stream.blocks():
             sink.write(block)
             sink.flush()
             bar.update(len(block))
+            if size is None and sink.tell() - checked >= OFTEN:  # no room was asked for
+                checked = sink.tell()
+                part.check_room(0)
+            if size is None and sink.tell() > UNSIZED:
+                part.drop()
+                msg = f"the server tells no size, and more than {UNSIZED} bytes came"
+                raise RefusedTransfer(msg)
 
 
 def answers(url: str, patience: Patience | None = None) -> bool:
@@ -199,7 +248,11 @@ def _status(method: str, url: str, more: Mapping[str, str], patience: Patience) 
             time.sleep(patience.pause * 2 ** (attempt - 1))
         try:
             with requests.request(
-                method, url, headers=headers, timeout=wait, stream=True, allow_redirects=True
+                *(method, expanded(url)),
+                headers=headers,
+                timeout=wait,
+                stream=True,
+                allow_redirects=True,
             ) as answer:
                 status = answer.status_code
         except requests.RequestException:

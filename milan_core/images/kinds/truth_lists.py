@@ -47,11 +47,12 @@ def read_truth(truth: Path, files: Sequence[str], classes: Sequence[Path]) -> li
 def _rows(path: Path) -> list[list[str]]:
     """Words of each line; of a CSV file the first column and the first word of the second."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+        table = list(csv.reader(text.splitlines())) if path.suffix == ".csv" else []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read the list of classes {path}: {error}") from None
     if path.suffix == ".csv":
-        rows = [row for row in csv.reader(text.splitlines()) if row][1:]
+        rows = [row for row in table if row][1:]
         return [[row[0], *row[1].split()[:1]] for row in rows if len(row) > 1]
     return [line.split() for line in text.splitlines() if line.strip()]
 

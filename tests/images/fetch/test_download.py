@@ -123,7 +123,7 @@ def test_wrong_bytes_are_refused(site, target):
 
 def test_a_page_in_place_of_the_file_is_refused(site, target):
     site.files[PATH] = b"<html>log in to this network first</html>"
-    with pytest.raises(UserError, match=r"not a whole \.zip file"):
+    with pytest.raises(UserError, match="it is a page of HTML"):
         fetch_file(spec_of(site), target, QUICK)
     nothing_but(target)
 
