@@ -31,6 +31,7 @@ COMMANDS = (
     "verify",
     "audit",
     "bench",
+    "zoo",
     "crowd",
     "captioner",
     "annotations",

@@ -7,13 +7,13 @@ for a unit where the score falls by more than `FALL` of the metric's range over 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from milan_core.core.seeding import generator
-from milan_core.referee.metrics import METRICS, Pair
+from milan_core.referee.metrics import METRICS, Pair, Scorer
 
 DRAWS = 20
 FALL = -0.001
@@ -46,17 +46,22 @@ def damaged(c: np.ndarray, test: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def sanity(
-    pairs: Sequence[Pair], metrics: Sequence[str], seed: int, draws: int = DRAWS
+    pairs: Sequence[Pair],
+    metrics: Sequence[str],
+    seed: int,
+    draws: int = DRAWS,
+    scorers: Mapping[str, Scorer] = METRICS,
 ) -> list[Verdict]:
     """The verdict on every metric, over units with their best-known concepts.
 
     Means over `draws` damaged versions of each unit's concept; the range of a metric is over all
-    values that it takes here.
+    values that it takes here. `scorers` are the metrics by name.
     """
     verdicts = []
     for name in metrics:
-        before = np.array([METRICS[name](pair) for pair in pairs])
-        after = {test: _after(pairs, name, test, seed, draws) for test in ("missing", "extra")}
+        scorer = scorers[name]
+        before = np.array([scorer(pair) for pair in pairs])
+        after = {test: _after(pairs, scorer, test, seed, draws) for test in ("missing", "extra")}
         every = np.concatenate([before, *after.values()])
         every = every[np.isfinite(every)]
         spread = float(np.ptp(every)) if len(every) else 0.0
@@ -80,13 +85,13 @@ def sanity(
     return verdicts
 
 
-def _after(pairs: Sequence[Pair], name: str, test: str, seed: int, draws: int) -> np.ndarray:
+def _after(pairs: Sequence[Pair], scorer: Scorer, test: str, seed: int, draws: int) -> np.ndarray:
     """Mean score of each unit over damaged versions of its concept: float64 [units]."""
     values = np.full((len(pairs), draws), np.nan)
     for index, pair in enumerate(pairs):
         rng = generator(seed, "sanity", test, index)
         for draw in range(draws):
-            values[index, draw] = METRICS[name](pair.with_presence(damaged(pair.c, test, rng)))
+            values[index, draw] = scorer(pair.with_presence(damaged(pair.c, test, rng)))
     defined = np.isfinite(values)
     totals = np.where(defined, values, 0.0).sum(1)
     return np.where(defined.any(1), totals / np.maximum(defined.sum(1), 1), np.nan)

@@ -23,10 +23,10 @@ THINGS = (
     *("red circle", "blue square", "yellow star", "green triangle", "purple heart", "black cross"),
     *("large circle", "small circle", "large star", "small star", "small red thing"),
     *("left circle", "right star", "top square", "bottom triangle", "left thing", "top blue thing"),
-    *("right heart", "large red thing", "thing"),
+    *("right heart", "large red thing", "large red circle", "small blue star", "thing"),
 )
 LOGIC: dict[str, tuple[str, ...]] = {
-    "concept": ("circle", "yellow star", "large red thing"),
+    "concept": ("circle", "yellow star", "large red thing", "large red circle", "small blue star"),
     "and": (
         *("and(circle, square)", "and(star, triangle)", "and(cross, heart)"),
         *("and(red thing, blue thing)", "and(heart, mark)", "and(circle, dark)"),

@@ -1,0 +1,68 @@
+"""`milan zoo`: networks whose units are known exactly; scores and describers tried on them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = """examples:
+  milan zoo make zoo
+  milan zoo score --page docs/zoo.md
+"""
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    summary = "networks built by hand, whose units are known exactly"
+    parser = subparsers.add_parser(
+        "zoo",
+        help=summary,
+        description=summary,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="<verb>", required=True)
+    _register_score(verbs)
+
+
+def _register_score(verbs: Any) -> None:
+    summary = "compare every score of the referee with exact truth"
+    parser = verbs.add_parser("score", help=summary, description=summary)
+    parser.add_argument("--seeds", type=int, default=5, help="repetitions on other scenes")
+    parser.add_argument("--scenes", type=int, default=1000, help="scored scenes of a seed")
+    parser.add_argument("--page", type=Path, help="Markdown page whose tables are replaced")
+    parser.set_defaults(run=_score)
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    from milan_core.core.errors import UserError
+    from milan_core.core.files import write_text
+    from milan_core.zoo.published import verdicts_at_frequencies
+    from milan_core.zoo.study import StudyOptions
+    from milan_core.zoo.tables import Study, replaced, scores_block
+
+    if arguments.seeds < 1 or arguments.scenes < 100:
+        raise UserError("--seeds: give 1 or more; --scenes: give 100 or more")
+    page = read_page(arguments.page, "scores") if arguments.page else ""
+    options = StudyOptions(seeds=arguments.seeds, images=arguments.scenes)
+    study = Study(options, progress=lambda line: print(line, file=sys.stderr))
+    block = scores_block(study, verdicts_at_frequencies(0))
+    if arguments.page:
+        write_text(arguments.page, replaced(page, "scores", block))
+        print(arguments.page)
+    else:
+        print(block)
+
+
+def read_page(path: Path, mark: str) -> str:
+    """A Markdown page; refuses one without the marks before the work begins."""
+    from milan_core.core.errors import UserError
+    from milan_core.zoo.tables import replaced
+
+    if not path.is_file():
+        raise UserError(f"--page: {path} is not there; give a Markdown page with marks for tables")
+    page = path.read_text(encoding="utf-8")
+    replaced(page, mark, "")
+    return page
