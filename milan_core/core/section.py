@@ -16,14 +16,15 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_json, write_json
 
 FORMAT = 1
-Style = Literal["text", "integer", "number", "percent"]
+Style = Literal["text", "integer", "number", "percent", "p"]
 
 
 @dataclass(frozen=True)
 class Column:
     """A column of a CSV table as the page shows it; `low` and `high` name an interval's columns.
 
-    `digits` are decimals of numbers, percentages have one; empty cells and NaN become a dash.
+    `digits` are decimals of numbers, percentages have one; empty cells and NaN become a dash. The
+    style `p` is that of a p value: three decimals, and "< 0.001" below that.
     """
 
     name: str

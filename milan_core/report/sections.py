@@ -103,4 +103,6 @@ def _number(value: float, column: Column) -> str:
         return f"{value:.0f}"
     if column.style == "percent":
         return f"{100 * value:.1f}%"
+    if column.style == "p":
+        return "< 0.001" if value < 0.001 else f"{value:.3f}"
     return f"{value:.{column.digits}f}"

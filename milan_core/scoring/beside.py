@@ -10,6 +10,7 @@ from milan_core.scoring import trivial
 from milan_core.scoring.scorer import MAIN, ReferenceTexts, Scorer
 from milan_core.scoring.tables import Score
 
+ORACLE = "constant_oracle"
 FEWER = "pmi_two_references"
 """The descriptions against all annotators but one, as `annotators` are scored."""
 
@@ -32,8 +33,11 @@ def score_beside(
     `others` are further descriptions of the same units by method (`greedy`, `shuffled_masks`,
     `whole_image`, `prior_only`). Besides these, `constant` (the training caption that agrees best
     with the training captions), `constant_concept` (the one that names most training units'
-    concepts), `most_frequent`, `shuffled_prediction` (mean of 20 permutations) and `annotators`
-    (each annotator against the others: the ceiling of agreement) are made here. BLEU and ROUGE have
+    concepts), `most_frequent`, `constant_oracle` (the fixed name that is right most often on the
+    tested units themselves: no captioner could know it), `shuffled_prediction` (mean of 20
+    permutations) and `annotators` (each annotator against the others) are made here. Annotators are
+    no ceiling: programs that draw synonyms disagree, and a captioner that says the likeliest one
+    agrees with more of them. BLEU and ROUGE have
     intervals for `pmi` alone.
 
     Raises:
@@ -65,6 +69,8 @@ def trivial_baselines(texts: list[str], scorer: Scorer) -> dict[str, Baseline]:
     }
     if any(truth.specific for truth in training.truth):
         constants["constant_concept"] = trivial.accuracy_constant(training.captions, training.truth)
+    if any(truth.specific for truth in references.truth):
+        constants[ORACLE] = trivial.oracle_constant(references.truth)
     baselines = {
         name: Baseline([[text] * len(references.units)]) for name, text in constants.items()
     }

@@ -1,87 +1,199 @@
-"""Percentile bootstrap of means over units or images: seeded 95 % intervals."""
+"""Intervals and tests of means over units or images that may hang together in clusters.
+
+Units of one concept, and units that are one channel, rise and fall together, so a resample draws
+whole clusters. A percentile interval of few clusters is too narrow; its quantiles are moved outward
+as Student's t is wider than the normal distribution (the expanded percentile interval of Hesterberg
+2015, The American Statistician 69, section 4.3, with the effective number of clusters of Carter,
+Schnepel and Steigerwald 2017, Review of Economics and Statistics 99).
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from milan_core.core.seeding import generator
 
+_FEW = 64  # different values up to which a resample is one multinomial draw of their counts
+
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Seeded percentile intervals of means over units.
-
-    The same seed, name and number of values give the same draws, so two metrics of the same units
-    are resampled alike.
-    """
+    """Seeded intervals and tests; the same seed, names and values give the same result."""
 
     seed: int = 0
-    resamples: int = 2000
+    resamples: int = 10_000
     level: float = 0.95
 
-    def interval(self, values: np.ndarray, *names: object) -> tuple[float, float]:
+    def interval(
+        self, values: np.ndarray, *names: object, clusters: Sequence[int] | np.ndarray | None = None
+    ) -> tuple[float, float]:
         """Interval of the mean of `values` (float [n]; NaN entries do not count).
 
-        Fewer than two values give (NaN, NaN).
+        `clusters` int [n] names the cluster of each value; None: each is its own. Fewer than two
+        clusters give (NaN, NaN).
         """
-        values = np.asarray(values, dtype=np.float64)
-        values = values[~np.isnan(values)]
-        if len(values) < 2:
+        sums, sizes = cluster_sums(values, clusters)
+        if len(sizes) < 2:
             return math.nan, math.nan
-        return self._ends(values[self.indices(len(values), *names)].mean(axis=1))
+        return self.ends(self._means(sums, sizes, *names), sizes)
 
     def indices(self, count: int, *names: object) -> np.ndarray:
         """Sample indices of every resample, int32 [resamples, count]."""
-        return generator(self.seed, "bootstrap", *names).integers(
-            0, count, size=(self.resamples, count), dtype=np.int32
-        )
+        return _indices(self.seed, self.resamples, count, names)
 
-    def _ends(self, means: np.ndarray) -> tuple[float, float]:
-        tail = (1 - self.level) / 2
-        low, high = np.quantile(means, [tail, 1 - tail])
+    def ends(self, resampled: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+        """Ends of the interval of `resampled` float [resamples], for clusters of `sizes`."""
+        tail = expanded_tail(effective_clusters(sizes), (1 - self.level) / 2)
+        low, high = np.quantile(resampled, [tail, 1 - tail])
         return float(low), float(high)
 
     def paired(
-        self, ours: np.ndarray, theirs: np.ndarray, *names: object
+        self,
+        ours: np.ndarray,
+        theirs: np.ndarray,
+        *names: object,
+        clusters: Sequence[int] | np.ndarray | None = None,
     ) -> tuple[float, float, float]:
         """Mean of ours - theirs over the same units, and its interval: (mean, low, high)."""
-        if np.shape(ours) != np.shape(theirs):
-            message = f"paired values need one shape, got {np.shape(ours)} and {np.shape(theirs)}"
-            raise ValueError(message)
-        difference = np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64)
+        difference = _difference_of(ours, theirs)
         kept = difference[~np.isnan(difference)]
         mean = float(kept.mean()) if len(kept) else math.nan
-        return mean, *self.interval(kept, *names)
+        return mean, *self.interval(difference, *names, clusters=clusters)
 
-    def nested(
-        self, ours: np.ndarray, theirs: np.ndarray | None, *names: object
+    def p_value(
+        self,
+        ours: np.ndarray,
+        theirs: np.ndarray,
+        *names: object,
+        clusters: Sequence[int] | np.ndarray | None = None,
+    ) -> float:
+        """Two-sided p that ours and theirs differ in nothing but the sign of each cluster's sum.
+
+        A sign-flip (paired permutation) test over clusters: exact where no difference means that
+        the signs are exchangeable. NaN where no cluster has a difference.
+        """
+        sums, _ = cluster_sums(_difference_of(ours, theirs), clusters)
+        sums = sums[sums != 0]
+        if not len(sums):
+            return math.nan
+        flips = generator(self.seed, "sign flips", *names).integers(
+            0, 2, size=(self.resamples, len(sums)), dtype=np.int8
+        )
+        flipped = np.where(flips == 1, sums, -sums).sum(axis=1)
+        reach = abs(float(sums.sum())) * (1 - 1e-9)  # sums in another order may differ in a digit
+        return (1 + int((np.abs(flipped) >= reach).sum())) / (1 + self.resamples)
+
+    def crossed(
+        self,
+        ours: np.ndarray,
+        theirs: np.ndarray | None,
+        *names: object,
+        clusters: Sequence[int] | np.ndarray | None = None,
     ) -> tuple[float, float, float]:
-        """Mean of ours - theirs (None: 0) and its interval over values and draws.
+        """Mean of ours - theirs (None: 0) and its interval over values and over draws.
 
-        Both are float [draws, n] of the same n values, each with its own number of draws (of random
-        units, say). A resample takes n values, the same for both sides, and of D > 1 draws D - 1
-        with replacement, which makes the variance of their mean that of D independent draws.
+        Both are float [draws, n] of the same n values, each with its own number of draws (of
+        training seeds, or of random units). With one draw on both sides this is `interval`. With
+        more, the variances over clusters and over draws are added, and Student's t has the degrees
+        of freedom of Satterthwaite (1946, Biometrics 2).
         """
         sides = [np.asarray(side, dtype=np.float64) for side in (ours, theirs) if side is not None]
-        count = sides[0].shape[1]
-        means = [float(side.mean()) for side in sides]
-        if count < 2:
-            return _difference(means), math.nan, math.nan
-        indices, resampled = self.indices(count, *names), []
-        for number, side in enumerate(sides):
-            each = np.stack([row[indices].mean(axis=1) for row in side])  # [draws, resamples]
-            if len(side) > 1:
-                draw = generator(self.seed, "bootstrap of draws", number, *names)
-                chosen = draw.integers(0, len(side), size=(len(side) - 1, self.resamples))
-                each = np.take_along_axis(each, chosen, axis=0)
-            resampled.append(each.mean(axis=0))
-        return _difference(means), *self._ends(_difference(resampled))
+        means = [side.mean(axis=0) for side in sides]
+        difference = means[0] - means[1] if len(means) == 2 else means[0]
+        kept = ~np.isnan(difference)
+        mean = float(difference[kept].mean()) if kept.any() else math.nan
+        sums, sizes = cluster_sums(difference, clusters)
+        if len(sizes) < 2:
+            return mean, math.nan, math.nan
+        resampled = self._means(sums, sizes, *names)
+        several = [side[:, kept].mean(axis=1) for side in sides if len(side) > 1]
+        if not several:
+            return mean, *self.ends(resampled, sizes)
+        freedom = effective_clusters(sizes)
+        parts = [(float(resampled.var()) * freedom / (freedom - 1), freedom - 1)]
+        parts += [(float(np.var(draws, ddof=1)) / len(draws), len(draws) - 1) for draws in several]
+        reach = _student_reach(parts, self.level)
+        return mean, mean - reach, mean + reach
+
+    def _means(self, sums: np.ndarray, sizes: np.ndarray, *names: object) -> np.ndarray:
+        """Means of the resamples, float64 [resamples]."""
+        rows, counts = np.unique(np.stack([sums, sizes], axis=1), axis=0, return_counts=True)
+        if len(rows) <= _FEW and 4 * len(rows) <= len(sums):
+            source = generator(self.seed, "bootstrap counts", *names)
+            drawn = source.multinomial(len(sums), counts / len(sums), size=self.resamples)
+            total = np.zeros((self.resamples, 2))
+            for column, row in enumerate(rows):  # no matrix product: its sums depend on threads
+                total += drawn[:, column, None] * row
+            return total[:, 0] / total[:, 1]
+        drawn = self.indices(len(sums), *names)
+        return sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
 
 
-def _difference(sides: Sequence[Any]) -> Any:
-    return sides[0] - sides[1] if len(sides) == 2 else sides[0]
+@functools.lru_cache(maxsize=4)
+def _indices(seed: int, resamples: int, count: int, names: tuple[object, ...]) -> np.ndarray:
+    drawn = generator(seed, "bootstrap", *names).integers(
+        0, count, size=(resamples, count), dtype=np.int32
+    )
+    drawn.setflags(write=False)
+    return drawn
+
+
+def cluster_sums(
+    values: np.ndarray, clusters: Sequence[int] | np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the values of each cluster, float64 [clusters] each; NaN does not count."""
+    values = np.asarray(values, dtype=np.float64)
+    kept = ~np.isnan(values)
+    if clusters is None:
+        return values[kept], np.ones(int(kept.sum()))
+    _, place = np.unique(np.asarray(clusters)[kept], return_inverse=True)
+    count = int(place.max()) + 1 if len(place) else 0
+    sums = np.bincount(place, values[kept], minlength=count)
+    return sums, np.bincount(place, minlength=count).astype(np.float64)
+
+
+def effective_clusters(sizes: np.ndarray) -> float:
+    """How many clusters of one size tell as much: (sum of sizes)^2 / sum of squares."""
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
+
+
+def expanded_tail(clusters: float, tail: float) -> float:
+    """Tail probability that makes a percentile interval of few clusters as wide as Student's."""
+    from scipy.stats import norm, t
+
+    if clusters <= 1:
+        return 0.0
+    reach = math.sqrt(clusters / (clusters - 1)) * float(t.ppf(tail, clusters - 1))
+    return float(norm.cdf(reach))
+
+
+def detectable(low: float, high: float) -> float:
+    """The difference that a two-sided test at 5 % would find in 80 % of such samples.
+
+    Of an interval of 95 %: (1.96 + 0.84) standard errors. NaN without an interval.
+    """
+    return (high - low) / 2 * (1.959964 + 0.841621) / 1.959964
+
+
+def _student_reach(parts: Sequence[tuple[float, float]], level: float) -> float:
+    """Half an interval of added variances, each with its degrees of freedom."""
+    from scipy.stats import t
+
+    variance = math.fsum(part for part, _ in parts)
+    if variance == 0:
+        return 0.0
+    degrees = variance**2 / math.fsum(part**2 / freedom for part, freedom in parts)
+    return float(t.ppf(0.5 + level / 2, degrees)) * math.sqrt(variance)
+
+
+def _difference_of(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    if np.shape(ours) != np.shape(theirs):
+        message = f"paired values need one shape, got {np.shape(ours)} and {np.shape(theirs)}"
+        raise ValueError(message)
+    difference: np.ndarray = np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)
+    return difference

@@ -12,38 +12,51 @@ from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.scorer import (
     ACCURACY,
     AGREEMENT,
+    BERT_AUC,
     BERT_F,
     DIVERSITY,
+    FALSE_NAMES,
     Measured,
     judged_mean,
 )
 
-INTERVALS = ("low", "high", "gain", "gain_low", "gain_high")
+INTERVALS = ("low", "high", "gain", "gain_low", "gain_high", "gain_p")
+REPORTED = (ACCURACY, FALSE_NAMES, *AGREEMENT, BERT_AUC, *DIVERSITY)
 # The judging metric on one half of the units, to choose a row on, and on the other, to report.
 HALVES = ("half", "other", "other_gain", "other_gain_low", "other_gain_high")
 
 
-def compared_row(measured: Measured, base: Measured, bootstrap: Bootstrap) -> dict[str, Any]:
+def compared_row(
+    measured: Measured, base: Measured, bootstrap: Bootstrap, clusters: np.ndarray
+) -> dict[str, Any]:
     """Accuracy, agreement and diversity, and the gain over `base` on the same units.
 
     Interval and gain are those of `judged_by`: concept accuracy, or BERTScore F without ground
-    truth; without either there is none. The metric is also given for two halves of the units: the
-    best of many rows is lucky on the units that it was chosen on, and only other units can tell.
+    truth; without either there is none. `clusters` int [units] are resampled. The metric is also
+    given for two halves of the units: the best of many rows is lucky on the units that it was
+    chosen on, and only other units can tell.
     """
     metric = next((name for name in (ACCURACY, BERT_F) if name in measured.units), "")
     ours, theirs = (m.units.get(metric, np.empty(0)) for m in (measured, base))
+    clusters = clusters[: len(ours)]  # none where nothing judges
     judged = ~np.isnan(ours)
-    interval = (*bootstrap.interval(ours, metric), *bootstrap.paired(ours, theirs, metric))
+    interval = (
+        *bootstrap.interval(ours, metric, clusters=clusters),
+        *bootstrap.paired(ours, theirs, metric, clusters=clusters),
+        bootstrap.p_value(ours, theirs, metric, clusters=clusters) if metric else math.nan,
+    )
     half = first_half(judged, bootstrap.seed)
     other = ~half & judged
-    gain = bootstrap.paired(ours[other], theirs[other], metric, "other half")
+    gain = bootstrap.paired(
+        ours[other], theirs[other], metric, "other half", clusters=clusters[other]
+    )
     halves = (judged_mean(ours[half]), judged_mean(ours[other]), *gain)
     values = measured.means()
     return {
         "judged_by": metric,
         **dict(zip(INTERVALS, interval, strict=True)),
         **dict(zip(HALVES, halves, strict=True)),
-        **{name: values.get(name, math.nan) for name in (ACCURACY, *AGREEMENT, *DIVERSITY)},
+        **{name: values.get(name, math.nan) for name in REPORTED},
         "n": int(judged.sum()) if metric else math.nan,
     }
 

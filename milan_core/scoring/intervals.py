@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.metrics import BLEU_METRICS, ROUGE_METRICS, RougeScorer, normalize
 
 _ORDERS = 4  # n-gram orders of BLEU
@@ -30,16 +31,26 @@ def bleu_parts(predictions: Sequence[str], references: Sequence[Sequence[str]]) 
     return np.array(rows, dtype=np.int64).reshape(len(rows), 2 * _ORDERS + 2)
 
 
-def bleu_of(parts: np.ndarray) -> list[float]:
-    """BLEU and its precisions (0-100) of summed parts, int64 [10]; NaN where there is no text."""
-    from sacrebleu.metrics import BLEU
+def bleu_of(parts: np.ndarray) -> np.ndarray:
+    """BLEU, its precisions and BLEU-2 (0-100) of summed parts int64 [n, 10]: float64 [n, 6].
 
-    *grams, system, reference = (int(value) for value in parts)
-    if not system:
-        return [math.nan] * len(BLEU_METRICS)
-    counts, totals = grams[:_ORDERS], grams[_ORDERS:]
-    result = BLEU.compute_bleu(counts, totals, system, reference, smooth_method="exp")
-    return [result.score, *result.precisions]
+    As sacrebleu computes corpus BLEU with exponential smoothing: each order without a match counts
+    as 1 / 2^k matches for the k-th such order; orders without an n-gram make it 0. NaN where there
+    is no text.
+    """
+    counts, totals = parts[:, :_ORDERS].astype(float), parts[:, _ORDERS : 2 * _ORDERS].astype(float)
+    system, reference = (parts[:, column].astype(float) for column in (-2, -1))
+    empty = (counts == 0) & (totals > 0)
+    smoothed = np.where(empty, 0.5 ** np.cumsum(empty, axis=1), counts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precisions = np.where(totals > 0, 100 * smoothed / totals, 0.0)
+        precisions[~counts.any(axis=1)] = 0.0
+        brevity = np.where(system < reference, np.exp(1 - reference / system), 1.0)
+        score = brevity * np.exp(np.log(precisions).mean(axis=1))
+    short = brevity * np.sqrt(precisions[:, 0] * precisions[:, 1])
+    values = np.column_stack([score, precisions, short])
+    values[system == 0] = math.nan
+    return values
 
 
 def rouge_parts(
@@ -58,28 +69,30 @@ def agreement_intervals(
     scorer: RougeScorer,
     predictions: Sequence[str],
     references: Sequence[Sequence[str]],
-    indices: np.ndarray,
-    level: float,
+    bootstrap: Bootstrap,
+    clusters: np.ndarray,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of BLEU and ROUGE over resampled units.
-
-    `indices` int [resamples, n] are the units of every resample. Too few texts give NaN.
-    """
-    summed = bleu_parts(predictions, references)[indices].sum(axis=1)
-    bleu = np.array([bleu_of(parts) for parts in summed])
-    rouge = rouge_parts(scorer, predictions, references)[indices].sum(axis=1)
+    """Intervals of BLEU and ROUGE over resampled clusters of units, int [n]; NaN of too few."""
+    _, place = np.unique(clusters, return_inverse=True)
+    sizes = np.bincount(place).astype(float)
+    indices = bootstrap.indices(len(sizes), "agreement")
+    parts = _by_cluster(bleu_parts(predictions, references), place, len(sizes))
+    bleu = bleu_of(np.stack([column[indices].sum(axis=1) for column in parts.T], axis=1))
+    parts = _by_cluster(rouge_parts(scorer, predictions, references), place, len(sizes))
+    rouge = np.stack([column[indices].sum(axis=1) for column in parts.T], axis=1)
     with np.errstate(invalid="ignore"):
         means = rouge[:, :-1] / rouge[:, -1:]
     ends = {}
     for names, values in ((BLEU_METRICS, bleu), (ROUGE_METRICS, means)):
         for name, column in zip(names, values.T, strict=True):
-            ends[name] = _ends(column[~np.isnan(column)], level)
+            kept = column[~np.isnan(column)]
+            few = len(sizes) < 2 or not len(kept)
+            ends[name] = (math.nan, math.nan) if few else bootstrap.ends(kept, sizes)
     return ends
 
 
-def _ends(values: np.ndarray, level: float) -> tuple[float, float]:
-    if not len(values):
-        return math.nan, math.nan
-    tail = (1 - level) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
+def _by_cluster(parts: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
+    """Sums of rows by cluster: [clusters, columns]."""
+    summed = np.zeros((count, parts.shape[1]), parts.dtype)
+    np.add.at(summed, place, parts)
+    return summed

@@ -13,7 +13,7 @@ class ScoreOptions(Section):
     """How descriptions are scored, whatever the experiment."""
 
     bertscore_layer: int = Field(5, ge=0, description="Layer of the text encoder")
-    bootstrap: int = Field(1000, ge=100, description="Resamples of the units for intervals")
+    bootstrap: int = Field(10_000, ge=100, description="Resamples of the units for intervals")
 
 
 class TrainingSources(Section):

@@ -1,7 +1,8 @@
 """Intervals and a test for counts of units.
 
-Units of one network are treated as independent draws, which they are not quite: the intervals say
-how far a count could move had other units of the same kind been looked at.
+Units that are one channel, or share a third of their exemplars, are not independent draws: give
+counts of distinct groups. Even these are of one network, and say how far a count could move had
+other groups of this network been looked at, not what another network would show.
 """
 
 from __future__ import annotations

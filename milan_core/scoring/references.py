@@ -6,9 +6,11 @@ files of different networks or runs. Units of an annotation set have texts and n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from milan_core.annotations.records import read_unit_texts
 from milan_core.core.errors import UserError
@@ -27,6 +29,19 @@ class References:
     units: tuple[UnitKey, ...]
     texts: tuple[tuple[str, ...], ...] = ()
     truth: tuple[Truth, ...] = ()
+
+    @property
+    def clusters(self) -> np.ndarray:
+        """What rises and falls together, int64 [units]: units of one concept where it is known.
+
+        A unit without a specific concept is a cluster of its own.
+        """
+        names: list[Hashable] = list(self.units)
+        for place, truth in enumerate(self.truth):
+            if truth.specific:
+                names[place] = truth.concept
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names], dtype=np.int64)
 
     @property
     def layers(self) -> list[str]:

@@ -2,7 +2,8 @@
 
 Concept accuracy needs ground truth, agreement (BLEU, ROUGE, BERTScore) needs reference texts; a
 metric that cannot be measured has no row. `low` and `high` are seeded bootstrap 95 % intervals over
-units.
+units, drawn by concept where it is known. Layers and tiers of fewer than ten judged units have a
+row with their number and no share.
 """
 
 from __future__ import annotations
@@ -16,14 +17,24 @@ import numpy as np
 from milan_core.scoring.bertscore import BertScorer
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.intervals import agreement_intervals
-from milan_core.scoring.metrics import BleuScorer, RougeScorer, WordInformation, diversity
+from milan_core.scoring.metrics import (
+    BLEU_SHORT,
+    SEQUENCE,
+    BleuScorer,
+    RougeScorer,
+    WordInformation,
+    diversity,
+)
+from milan_core.scoring.naming import FalseNames, separation
 from milan_core.scoring.references import References, Training
 from milan_core.scoring.tables import Score
+from milan_core.scoring.verdicts import FEWEST
 
 MAIN = "pmi"
 """The method that the others are compared with: the captioner's re-ranked descriptions."""
 ACCURACY, BERT_F = "concept_accuracy", "bert_score-f"
-AGREEMENT = ("bleu", "rouge-l-f", BERT_F)
+FALSE_NAMES, BERT_AUC = "false_names", "bert_auc"
+AGREEMENT = ("bleu", BLEU_SHORT, "rouge-l-f", SEQUENCE, BERT_F)
 DIVERSITY = ("distinct", "distinct_share", "mean_words", "mean_information", "vocabulary")
 LEAD = ":lead-of-pmi"
 _BERT = ("bert_score-p", "bert_score-r", BERT_F)
@@ -69,6 +80,8 @@ class Scorer:
         self._information = WordInformation(training.captions)
         self._rouge = RougeScorer()
         self._bleu = BleuScorer(references.texts)
+        self._false_names = FalseNames([*training.truth, *references.truth])
+        self.clusters = references.clusters
         self._documents = [text for texts in references.texts for text in texts]
 
     def measure(
@@ -85,12 +98,17 @@ class Scorer:
         ]
         measured = Measured({name: float(np.mean([c[name] for c in corpus])) for name in corpus[0]})
         if self.references.truth:
-            measured.units[ACCURACY] = np.mean([self.correct(texts) for texts in rounds], axis=0)
+            correct = np.array([self.correct(texts) for texts in rounds])
+            measured.units[ACCURACY] = correct.mean(axis=0)
+            measured.units[FALSE_NAMES] = np.mean([self.false_names(t) for t in rounds], axis=0)
         if self.bert is not None:
             flat = [text for texts in rounds for text in texts]
             flat_references = [refs for group in given for refs in group]
             values = self.bert.score(flat, flat_references, idf_from=self._documents)
-            per_unit = values.reshape(len(rounds), len(self.references.units), 3).mean(axis=0)
+            values = values.reshape(len(rounds), len(self.references.units), 3)
+            per_unit = values.mean(axis=0)
+            if self.references.truth:
+                measured.corpus[BERT_AUC] = separation(values[..., 2], correct)
             measured.units |= dict(zip(_BERT, per_unit.T, strict=True))
         return measured
 
@@ -115,6 +133,10 @@ class Scorer:
             ]
         )
 
+    def false_names(self, texts: Sequence[str]) -> np.ndarray:
+        """Wrong concepts that each description names, NaN for unspecific units: float64 [units]."""
+        return self._false_names.counts(texts, self.references.truth)
+
     def rows(self, method: str, measured: Measured) -> list[Score]:
         """All metrics of one method, the main ones per layer and per tier of concepts as well."""
         count = len(self.references.units)
@@ -129,25 +151,32 @@ class Scorer:
         ]
         for metric, kind, labels in groups:
             for label in dict.fromkeys(labels) if metric in measured.units else ():
-                values = measured.units[metric][np.array([other == label for other in labels])]
-                if not np.isnan(values).all():
-                    rows.append(self._mean_row(method, f"{metric}:{kind}={label}", values))
+                inside = np.array([other == label for other in labels])
+                values = np.where(inside, measured.units[metric], math.nan)
+                count = int((~np.isnan(values)).sum())
+                name = f"{metric}:{kind}={label}"
+                if count >= FEWEST:
+                    rows.append(self._mean_row(method, name, values))
+                elif count:
+                    rows.append(Score(method, name, math.nan, n=count))
         return rows
 
     def _mean_row(self, method: str, metric: str, values: np.ndarray) -> Score:
-        kept = values[~np.isnan(values)]
-        if not len(kept):
+        kept = ~np.isnan(values)
+        if not kept.any():
             return Score(method, metric, math.nan)
-        low, high = self.bootstrap.interval(kept, metric)
-        return Score(method, metric, float(kept.mean()), low, high, len(kept))
+        low, high = math.nan, math.nan
+        if method == MAIN or ":" not in metric:  # no table shows those of other methods by layer
+            low, high = self.bootstrap.interval(values, metric, clusters=self.clusters)
+        mean, clusters = float(values[kept].mean()), len(np.unique(self.clusters[kept]))
+        return Score(method, metric, mean, low, high, int(kept.sum()), clusters)
 
     def with_intervals(self, rows: Sequence[Score], texts: Sequence[str]) -> list[Score]:
-        """The rows of `texts`, those of BLEU and ROUGE with intervals over units as well."""
+        """The rows of `texts`, those of BLEU and ROUGE with intervals as well."""
         references = self.references.texts
         if len(texts) < 2 or not references:
             return list(rows)
-        indices = self.bootstrap.indices(len(texts), "agreement")
-        ends = agreement_intervals(self._rouge, texts, references, indices, self.bootstrap.level)
+        ends = agreement_intervals(self._rouge, texts, references, self.bootstrap, self.clusters)
         return [
             replace(row, low=ends[row.metric][0], high=ends[row.metric][1])
             if row.metric in ends
@@ -156,13 +185,17 @@ class Scorer:
         ]
 
     def lead_rows(self, method: str, ours: Measured, theirs: Measured) -> list[Score]:
-        """Paired differences of `pmi` and `method` over the same units, with intervals."""
+        """Paired differences of `pmi` and `method` over the same units, with intervals and p."""
         rows = []
         metrics = (ACCURACY,) if method == "annotators" else (ACCURACY, BERT_F)
         for metric in metrics:
             if metric in ours.units and metric in theirs.units:
                 left, right = ours.units[metric], theirs.units[metric]
-                value, low, high = self.bootstrap.paired(left, right, metric)
-                count = int((~np.isnan(left - right)).sum())
-                rows.append(Score(method, f"{metric}{LEAD}", value, low, high, count))
+                by = self.clusters
+                value, low, high = self.bootstrap.paired(left, right, metric, clusters=by)
+                p = self.bootstrap.p_value(left, right, metric, clusters=by)
+                both = ~np.isnan(left - right)
+                count, clusters = int(both.sum()), len(np.unique(by[both]))
+                name = f"{metric}{LEAD}"
+                rows.append(Score(method, name, value, low, high, count, clusters, p))
         return rows

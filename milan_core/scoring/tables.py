@@ -24,7 +24,7 @@ from milan_core.scoring.words import names_concept, split_accept
 TEST = "test"
 """Side of the units that a captioner was not trained on."""
 TRUTH = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")
-SCORES = ("method", "metric", "value", "low", "high", "n")
+SCORES = ("method", "metric", "value", "low", "high", "n", "clusters", "p")
 UNITS = ("model", "layer", "unit", "side")
 Value = TypeVar("Value")
 
@@ -53,7 +53,8 @@ class Truth:
 class Score:
     """One metric of one method: `n` is the number of units it is a mean over.
 
-    `low` and `high` are a 95 % interval over units, NaN where there is none.
+    `low` and `high` are a 95 % interval over clusters of units, `clusters` their number (0: not
+    counted), and `p` of a difference that of the sign-flip test over them; NaN where there is none.
     """
 
     method: str
@@ -62,6 +63,8 @@ class Score:
     low: float = math.nan
     high: float = math.nan
     n: int = 0
+    clusters: int = 0
+    p: float = math.nan
 
 
 class TrainingUnit(NamedTuple):
@@ -134,6 +137,8 @@ def read_scores(path: Path | str) -> list[Score]:
             number(row["low"]),
             number(row["high"]),
             int(row["n"]),
+            int(row["clusters"]),
+            number(row["p"]),
         )
         for row in read_csv(path, SCORES)
     ]

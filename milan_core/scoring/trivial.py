@@ -15,7 +15,7 @@ from milan_core.core.seeding import generator
 from milan_core.scoring.metrics import normalize
 from milan_core.scoring.references import References
 from milan_core.scoring.tables import Truth
-from milan_core.scoring.words import tokens
+from milan_core.scoring.words import names_concept, tokens
 
 
 def most_frequent(captions: Sequence[str]) -> str:
@@ -69,6 +69,22 @@ def accuracy_constant(captions: Sequence[str], truth: Sequence[Truth]) -> str:
         return sum(times for probe, times in probes if probe.named_by(text))
 
     return min(counts, key=lambda text: (-hits(text), -counts[text], text))
+
+
+def oracle_constant(truth: Sequence[Truth]) -> str:
+    """The accepted name that is right for most specific units of `truth`; ties: alphabetical.
+
+    Chosen on the very units it is scored on: what one fixed word could reach at best.
+    """
+    accepts = Counter(entry.accept for entry in truth if entry.specific)
+    words = sorted({word for accept in accepts for word in accept})
+    if not words:
+        raise ValueError("oracle_constant needs a specific unit with an accepted name")
+
+    def hits(text: str) -> int:
+        return sum(times for accept, times in accepts.items() if names_concept(text, accept))
+
+    return min(words, key=lambda text: (-hits(text), text))
 
 
 def permutations(layers: Sequence[str], seed: int, count: int = 20) -> np.ndarray:

@@ -10,13 +10,13 @@ def test_one_draw_is_the_plain_interval():
     values = np.random.default_rng(0).normal(size=40)
     bootstrap = Bootstrap(3, 500)
     low, high = bootstrap.interval(values, "x")
-    assert bootstrap.nested(values[None], None, "x") == pytest.approx((values.mean(), low, high))
+    assert bootstrap.crossed(values[None], None, "x") == pytest.approx((values.mean(), low, high))
     zero = np.zeros((1, 40))
-    assert bootstrap.nested(values[None], zero, "x") == pytest.approx((values.mean(), low, high))
+    assert bootstrap.crossed(values[None], zero, "x") == pytest.approx((values.mean(), low, high))
 
 
 def test_few_values_have_no_interval():
-    mean, low, high = Bootstrap().nested(np.ones((3, 1)), None)
+    mean, low, high = Bootstrap().crossed(np.ones((3, 1)), None)
     assert mean == 1
     assert np.isnan([low, high]).all()
 
@@ -39,9 +39,73 @@ def test_intervals_over_draws_cover_the_mean_over_all_draws(draws):
     for turn in range(300):
         rates = source.normal(0.5, 0.1, (draws, 1)).clip(0, 1)
         right = (source.random((draws, 200)) < rates).astype(float)
-        _, low, high = Bootstrap(turn, 300).nested(right, None)
+        _, low, high = Bootstrap(turn, 300).crossed(right, None)
         covered += low <= 0.5 <= high
         low, high = Bootstrap(turn, 300).interval(right.mean(axis=0))
         alone += low <= 0.5 <= high
-    assert 0.87 <= covered / 300 <= 0.98
+    assert 0.92 <= covered / 300 <= 0.98
     assert alone / 300 < 0.7
+
+
+def clustered(draw, clusters, effect=0.0):
+    """Values 0, 1 or -1 of units of unequal clusters, and their cluster; each pulls its own way."""
+    sizes = draw.geometric(1 / 6, clusters)
+    of_unit = np.repeat(np.arange(clusters), sizes)
+    pull = draw.normal(effect, 0.25, clusters)[of_unit]
+    return np.sign(pull) * (draw.random(len(pull)) < np.abs(pull)), of_unit
+
+
+@pytest.mark.parametrize("clusters", [18, 40])
+def test_intervals_over_clusters_cover_the_truth_and_those_over_units_do_not(clusters):
+    source, covered, plain = np.random.default_rng(clusters), 0, 0
+    for turn in range(500):
+        values, of_unit = clustered(source, clusters)
+        bootstrap = Bootstrap(turn, 300)
+        low, high = bootstrap.interval(values, clusters=of_unit)
+        covered += low <= 0 <= high
+        low, high = bootstrap.interval(values)
+        plain += low <= 0 <= high
+    assert 0.93 <= covered / 500 <= 0.97
+    assert plain / 500 < 0.88
+
+
+def test_the_test_over_clusters_holds_its_level_and_finds_a_planted_effect():
+    source, false, plain, planted = np.random.default_rng(5), 0, 0, 0
+    for turn in range(400):
+        values, of_unit = clustered(source, 30)
+        zero = np.zeros(len(values))
+        false += Bootstrap(turn, 300).p_value(values, zero, clusters=of_unit) < 0.05
+        plain += Bootstrap(turn, 300).p_value(values, zero) < 0.05
+        values, of_unit = clustered(source, 30, effect=0.3)
+        planted += Bootstrap(turn, 300).p_value(values, 0 * values, clusters=of_unit) < 0.05
+    assert false / 400 <= 0.07
+    assert plain / 400 > 0.15, "units as replicates would claim too much"
+    assert planted / 400 > 0.9
+
+
+@pytest.mark.parametrize(("seeds", "of_seed", "of_cluster"), [(5, 0.05, 0.25), (5, 0.2, 0.1)])
+def test_intervals_over_seeds_and_clusters_cover_the_truth(seeds, of_seed, of_cluster):
+    source, covered = np.random.default_rng(8), 0
+    of_unit = np.repeat(np.arange(30), 10)
+    for turn in range(500):
+        values = source.normal(0, of_seed, (seeds, 1)) + source.normal(0, 0.4, (seeds, 300))
+        values += source.normal(0, of_cluster, 30)[of_unit]
+        _, low, high = Bootstrap(turn, 300).crossed(values, None, clusters=of_unit)
+        covered += low <= 0 <= high
+    assert 0.93 <= covered / 500 <= 0.975
+
+
+def test_clusters_of_one_unit_are_units_and_one_cluster_has_no_interval():
+    values = np.random.default_rng(0).normal(size=40)
+    bootstrap = Bootstrap(3, 500)
+    assert bootstrap.interval(values, clusters=np.arange(40)) == bootstrap.interval(values)
+    assert np.isnan(bootstrap.interval(values, clusters=np.zeros(40, int))).all()
+    assert np.isnan(bootstrap.p_value(values, values))
+
+
+def test_few_different_values_are_resampled_by_their_counts_alike():
+    """2,000 zeros and ones: the interval of the binomial share."""
+    values = np.repeat([0.0, 1.0], [1400, 600])
+    low, high = Bootstrap(0).interval(values)
+    reach = 1.96 * np.sqrt(0.3 * 0.7 / 2000)
+    assert (low, high) == pytest.approx((0.3 - reach, 0.3 + reach), abs=0.0015)

@@ -79,11 +79,37 @@ def test_accuracy_over_specific_units_by_tier_and_layer(references: References) 
     whole = found["pmi", "concept_accuracy"]
     assert (whole.value, whole.n) == (pytest.approx(2 / 3), 3)
     assert 0 <= whole.low <= whole.value <= whole.high <= 1
-    assert found["pmi", "concept_accuracy:tier=object"].value == 0.5
-    assert found["pmi", "concept_accuracy:tier=text"].value == 1.0
-    assert found["pmi", "concept_accuracy:layer=conv1"].value == 0.5
-    assert found["pmi", "concept_accuracy:layer=conv2"].n == 1
+    of_layer = found["pmi", "concept_accuracy:layer=conv2"]
+    assert (of_layer.n, math.isnan(of_layer.value)) == (1, True), "one unit has no share"
+    assert found["pmi", "concept_accuracy:tier=object"].n == 2
+    assert whole.clusters == 3
     assert ("pmi", "concept_accuracy:tier=none") not in found
+
+
+def test_shares_of_layers_and_tiers_need_ten_units() -> None:
+    units = tuple(("a" if unit < 10 else "b", unit) for unit in range(19))
+    truth = tuple(truth_of("dog" if unit % 2 else "cat") for unit in range(19))
+    scorer = Scorer(References(units, (), truth), Training(["dog"]), Bootstrap(0, 200))
+    rows = {row.metric: row for row in scorer.rows("pmi", scorer.measure([["a dog"] * 19]))}
+    assert rows["concept_accuracy:layer=a"].value == 0.5
+    assert math.isnan(rows["concept_accuracy:layer=b"].value)
+    assert rows["concept_accuracy"].clusters == 2
+    assert rows["false_names"].value == pytest.approx(10 / 19)
+
+
+def test_units_of_one_concept_are_one_cluster() -> None:
+    concepts = ("dog", "cat", "dog", "blur", "blur")
+    units = tuple(("c", unit) for unit in range(5))
+    truth = tuple(map(truth_of, concepts))
+    assert References(units, (), truth).clusters.tolist() == [0, 1, 0, 2, 3]
+    assert References(units).clusters.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_oracle_constant_is_right_most_often_on_the_tested_units() -> None:
+    truth = [truth_of(name) for name in ("cat", "dog", "dog", "blur")]
+    assert trivial.oracle_constant(truth) == "dog"
+    with pytest.raises(ValueError, match="specific unit"):
+        trivial.oracle_constant([truth_of("blur")])
 
 
 def test_baselines_stand_beside_on_the_same_units(references: References) -> None:
@@ -91,11 +117,13 @@ def test_baselines_stand_beside_on_the_same_units(references: References) -> Non
     assert found["constant", "concept_accuracy"].value == pytest.approx(1 / 3)
     assert found["most_frequent", "concept_accuracy"].value == pytest.approx(1 / 3)
     assert found["constant_concept", "concept_accuracy"].value == pytest.approx(1 / 3)
+    assert found["constant_oracle", "concept_accuracy"].value == pytest.approx(1 / 3)
     assert found["annotators", "concept_accuracy"].value == 1.0
     assert 0 < found["shuffled_prediction", "concept_accuracy"].value < 2 / 3
     lead = found["constant", "concept_accuracy:lead-of-pmi"]
     assert lead.value == pytest.approx(1 / 3)
     assert lead.low <= lead.value <= lead.high
+    assert 0 < lead.p <= 1
     assert found["constant", "distinct"].value == 1
     assert found["shuffled_prediction", "distinct"].value == found["pmi", "distinct"].value == 4
 
@@ -124,7 +152,7 @@ def test_scores_survive_a_round_trip(references: References, tmp_path: Path) -> 
     write_scores(tmp_path / "scores.csv", rows)
     assert repr(read_scores(tmp_path / "scores.csv")) == repr(rows)
     header = (tmp_path / "scores.csv").read_text().splitlines()[0]
-    assert header == ",".join(SCORES) == "method,metric,value,low,high,n"
+    assert header == ",".join(SCORES) == "method,metric,value,low,high,n,clusters,p"
 
 
 def test_descriptions_of_another_model_are_refused(references: References) -> None:

@@ -6,6 +6,7 @@ rule controls_section:
     input:
         generalization="<results>/generalization/table.csv",
         baselines=rules.baselines.input and "<results>/baselines/table.csv",
+        paired="<results>/generalization/paired.csv",
         lambdas="<results>/generalization/lambda.csv",
         lambda_figure="<results>/generalization/lambda.svg",
     output:

@@ -70,8 +70,8 @@ def _comparison(
 ) -> Comparison:
     from scipy import stats
 
-    if error == 0:
-        p, reach = float(difference == 0), 0.0
+    if error == 0:  # no spread, so no test: undefined, and never 0
+        p, reach = math.nan, 0.0
     else:
         p = float(2 * stats.t.sf(abs(difference) / error, degrees))
         reach = error * float(stats.t.ppf((1 + LEVEL) / 2, degrees))
@@ -87,21 +87,14 @@ def _comparison(
 
 
 def outlier_p(value: float, sample: np.ndarray) -> float:
-    """Two-sided p that `value` is one more draw of a normal sample: Student's t prediction."""
+    """Two-sided p that `value` is one more draw of a normal sample: Student's t prediction.
+
+    NaN where the sample has no spread.
+    """
     from scipy import stats
 
     count = len(sample)
     spread = float(np.std(sample, ddof=1)) * math.sqrt(1 + 1 / count)
     if spread == 0:
-        return 1.0 if value == sample[0] else 0.0
+        return math.nan
     return float(2 * stats.t.sf(abs(value - float(np.mean(sample))) / spread, count - 1))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjustment for several tests: float in [0, 1], same order."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    steps = p[order] * (len(p) - np.arange(len(p)))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
-    return adjusted.tolist()

@@ -16,10 +16,10 @@ from milan_core.experiments.analyze.curves import (
     area,
     compare,
     compare_matched,
-    holm,
 )
 from milan_core.experiments.analyze.importance import correlate
 from milan_core.scoring.bootstrap import Bootstrap
+from milan_core.scoring.verdicts import holm
 
 Row = dict[str, Any]
 CRITERION, RANDOM, MATCHED = "criterion", "random", "layer_matched"  # kinds of orders

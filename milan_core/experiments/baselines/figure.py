@@ -15,7 +15,7 @@ from milan_core.scoring.scorer import BERT_F, MAIN
 ORDER = (  # top to bottom; others follow
     "annotators", "pmi", "greedy", "beam", "retrieval", "netdissect", "compexp", "invert",
     "clip_dissect", "whole_image", "shuffled_masks", "prior_only", "shuffled_prediction",
-    "constant_concept", "constant", "most_frequent",
+    "constant_oracle", "constant_concept", "constant", "most_frequent",
 )  # fmt: skip
 
 

@@ -17,11 +17,12 @@ from milan_core.describers import retrieval
 from milan_core.describers.sources import FeatureUnits
 from milan_core.experiments.baselines.names import GREEDY
 from milan_core.scoring.beams import Beams
+from milan_core.scoring.references import References
 from milan_core.scoring.scorer import ACCURACY, BERT_F, MAIN, Measured, Scorer
 from milan_core.scoring.tables import TEST, Score, TrainingUnit
 from milan_core.scoring.units import rows_of, unit_key
 
-UNITS = ("method", "layer", "unit", "description", ACCURACY, BERT_F)
+UNITS = ("method", "layer", "unit", "description", ACCURACY, BERT_F, "concept")
 THRESHOLDED = ("netdissect",)  # methods that would leave a unit without a label
 WANTED = "the units to be scored"
 
@@ -46,11 +47,17 @@ def method_scores(measured: Mapping[str, Measured], scorer: Scorer) -> list[Scor
 
 
 def unit_rows(
-    units: Sequence[UnitKey],
+    references: References,
     texts: Mapping[str, Sequence[str]],
     measured: Mapping[str, Measured],
 ) -> list[list[object]]:
-    """Rows of units.csv: the description of every unit by every method, with its metrics."""
+    """Rows of units.csv: the description of every unit by every method, with its metrics.
+
+    `concept` is the unit's concept where it is known and specific.
+    """
+    units = references.units
+    concepts = [truth.concept if truth.specific else "" for truth in references.truth]
+    concepts = concepts or [""] * len(units)
     rows: list[list[object]] = []
     for method, descriptions in texts.items():
         values = measured[method].units
@@ -58,7 +65,7 @@ def unit_rows(
         columns = [values.get(metric, absent) for metric in (ACCURACY, BERT_F)]
         for place, (layer, unit) in enumerate(units):
             metrics = [cell(float(column[place])) for column in columns]
-            rows.append([method, layer, unit, descriptions[place], *metrics])
+            rows.append([method, layer, unit, descriptions[place], *metrics, concepts[place]])
     return rows
 
 

@@ -9,8 +9,8 @@ GREEDY, BEAM, RETRIEVAL = "greedy", "beam", "retrieval"
 # The published numbers' methods first, then those that were added here; others follow.
 ORDER = (
     "compexp", "netdissect", "greedy", "beam", "pmi", "retrieval", "invert", "clip_dissect",
-    "compexp_published", "netdissect_published", "constant", "most_frequent", "prior_only",
-    "shuffled_prediction",
+    "compexp_published", "netdissect_published", "constant", "most_frequent", "constant_concept",
+    "constant_oracle", "prior_only", "shuffled_prediction",
 )  # fmt: skip
 # Methods that sentences compare PMI with; others follow.
 RIVALS = (

@@ -50,7 +50,7 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
         scorer = self.scorer(units)
         measured = {name: scorer.measure([column]) for name, column in texts.items()}
         write_scores(self.scores, methods.method_scores(measured, scorer))
-        write_csv(self.units, methods.UNITS, methods.unit_rows(units, texts, measured))
+        write_csv(self.units, methods.UNITS, methods.unit_rows(scorer.references, texts, measured))
         passes = {} if self.labels is None else methods.passing(self.labels, units)
         facts = MethodFacts(manifest=features[self.model].meta["dataset"], passes=passes)
         write_json(self.facts, facts.model_dump())

@@ -16,27 +16,41 @@ from milan_core.core.numbers import number
 from milan_core.core.options import parse
 from milan_core.core.tables import Row, cell, grouped
 from milan_core.experiments.baselines.methods import UNITS
-from milan_core.experiments.baselines.names import table_order
+from milan_core.experiments.baselines.names import rivals, table_order
 from milan_core.experiments.baselines.options import MethodFacts
 from milan_core.experiments.generalization.options import TrialFacts
 from milan_core.experiments.generalization.tables import score_cells, summarize
 from milan_core.experiments.generalization.trials import scores_of
 from milan_core.scoring.bootstrap import Bootstrap
-from milan_core.scoring.scorer import ACCURACY, BERT_F, LEAD, MAIN, judged_mean
+from milan_core.scoring.metrics import BLEU_SHORT, SEQUENCE
+from milan_core.scoring.scorer import (
+    ACCURACY,
+    BERT_AUC,
+    BERT_F,
+    FALSE_NAMES,
+    LEAD,
+    MAIN,
+    judged_mean,
+)
 from milan_core.scoring.tables import Score, read_scores
+from milan_core.scoring.verdicts import holm, over_trials
 
 ALL = "all networks"
-TABLE = ("model", "method", "trial", "metric", "value", "low", "high", "n")
+TABLE = ("model", "method", "trial", "metric", "value", "low", "high", "n", "p")
 SUMMARY = ("model", "method", "metric", "trials", "mean", "std")
 TABLE2 = (
     "model", "method", "trials", "n",
     BERT_F, "bert_low", "bert_high", "bert_lead", "bert_lead_low", "bert_lead_high",
+    "bert_lead_p", "bert_lead_holm", BERT_AUC,
     ACCURACY, "accuracy_low", "accuracy_high",
     "accuracy_lead", "accuracy_lead_low", "accuracy_lead_high",
-    "bleu", "rouge-l-f", "passes",
+    "accuracy_lead_p", "accuracy_lead_holm", FALSE_NAMES, "mean_words",
+    BLEU_SHORT, "bleu", "rouge-l-f", SEQUENCE, "passes",
 )  # fmt: skip
 NAMES = {BERT_F: "bert", ACCURACY: "accuracy"}
 """How the columns of the two main metrics begin."""
+PLAIN = (BERT_AUC, FALSE_NAMES, "mean_words", BLEU_SHORT, "bleu", "rouge-l-f", SEQUENCE)
+"""Metrics that stand in the table without an interval."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +81,11 @@ def long_tables(trials: Sequence[Trial]) -> tuple[list[list[object]], list[list[
     )
 
 
-def table2(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[Row]:
+def table2(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[dict[str, Any]]:
     """Rows of Table 2, a row per network and method.
 
-    Networks that were all probed with one set of images are also pooled, as `all networks`.
+    Networks that were all probed with one set of images are also pooled, as `all networks`. p of
+    PMI against the rival methods is adjusted over all networks and methods (Holm).
 
     Raises:
         UserError: trials of one network that was probed with different images.
@@ -78,6 +93,11 @@ def table2(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[Row]:
     """
     manifests = check_manifests(trials)
     rows = network_rows(trials)
+    for name in NAMES.values():
+        compared = [row for row in rows if row["method"] in rivals()]
+        p_values = [number(row.get(f"{name}_lead_p", "")) for row in compared]
+        for row, p in zip(compared, holm(p_values), strict=True):
+            row[f"{name}_lead_holm"] = cell(p)
     if len(manifests) > 1 and len(set(manifests.values())) == 1:
         rows += pooled_rows(trials, bootstrap)
     return rows
@@ -97,9 +117,9 @@ def check_manifests(trials: Sequence[Trial]) -> dict[str, str]:
     return manifests
 
 
-def network_rows(trials: Sequence[Trial]) -> list[Row]:
+def network_rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     """Rows of single networks: means over trials of values and interval ends."""
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     for model, group in grouped(trials, lambda trial: trial.facts.test).items():
         scores = [row for trial in group for row in trial.scores]
         by_method = grouped(scores, lambda row: row.method)
@@ -127,44 +147,53 @@ def _network_row(model: str, method: str, scores: Sequence[Score]) -> dict[str, 
         row.update({f"{name}_{end}": mean(metric, end) for end in ("low", "high")})
         row[f"{name}_lead"] = mean(metric + LEAD)
         row.update({f"{name}_lead_{end}": mean(metric + LEAD, end) for end in ("low", "high")})
-    return {**row, **{metric: mean(metric) for metric in ("bleu", "rouge-l-f")}}
+        row[f"{name}_lead_p"] = cell(over_trials([s.p for s in metrics.get(metric + LEAD, ())]))
+    return {**row, **{metric: mean(metric) for metric in PLAIN}}
 
 
-def pooled_rows(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[Row]:
-    """Rows over the units of all networks, values of a unit averaged over trials."""
-    values = _unit_values(trials)
+def pooled_rows(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[dict[str, Any]]:
+    """Rows over the units of all networks, values of a unit averaged over trials.
+
+    Units of one concept are drawn together, whatever their network.
+    """
+    values, clusters = _unit_values(trials)
     count = len(values[MAIN])
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     for method in [name for name in table_order() if name in values]:
         row: dict[str, Any] = {"model": ALL, "method": method, "n": count}
         for place, (metric, name) in enumerate(((ACCURACY, "accuracy"), (BERT_F, "bert"))):
             ours, theirs = values[MAIN][:, place], values[method][:, place]
             kept = theirs[~np.isnan(theirs)]
-            low, high = bootstrap.interval(kept, metric)
+            low, high = bootstrap.interval(theirs, metric, clusters=clusters)
             row[metric] = cell(judged_mean(kept))
             row.update({f"{name}_low": cell(low), f"{name}_high": cell(high)})
             if method != MAIN:
-                lead = bootstrap.paired(ours, theirs, metric)
-                names = (f"{name}_lead", f"{name}_lead_low", f"{name}_lead_high")
+                p = bootstrap.p_value(ours, theirs, metric, clusters=clusters)
+                lead = (*bootstrap.paired(ours, theirs, metric, clusters=clusters), p)
+                names = (f"{name}_lead{end}" for end in ("", "_low", "_high", "_p"))
                 row.update({name: cell(end) for name, end in zip(names, lead, strict=True)})
         rows.append(row)
     return rows
 
 
-def _unit_values(trials: Sequence[Trial]) -> Mapping[str, np.ndarray]:
+def _unit_values(trials: Sequence[Trial]) -> tuple[Mapping[str, np.ndarray], np.ndarray]:
     """Concept accuracy and BERTScore F by method, float64 [units, 2], means over trials.
 
-    Methods that lack a unit are left out.
+    Beside it the cluster of each unit, int64 [units]: its concept, or itself without one. Methods
+    that lack a unit are left out.
     """
+    concepts: dict[tuple[str, str, str], str] = {}
     by_method: dict[str, dict[tuple[str, str, str], list[tuple[float, float]]]] = defaultdict(dict)
     for trial in trials:
         for row in trial.units:
             key = (trial.facts.test, row["layer"], row["unit"])
+            concepts[key] = row["concept"] or "/".join(key)
             pair = (number(row[ACCURACY]), number(row[BERT_F]))
             by_method[row["method"]].setdefault(key, []).append(pair)
     units = list(by_method[MAIN])
-    return {
+    values = {
         method: np.array([np.mean(by_unit[key], axis=0) for key in units])
         for method, by_unit in by_method.items()
         if by_unit.keys() == set(units)
     }
+    return values, np.unique([concepts[key] for key in units], return_inverse=True)[1]

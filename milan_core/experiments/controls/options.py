@@ -12,3 +12,8 @@ class ControlsOptions(Section):
 
     weight: float = Field(description="Lambda of the published descriptions")
     probes: dict[str, str] = Field(description="Probe data set of every described network")
+    encoder: str = Field("", description="The network whose features the captioner reads")
+    read_layers: list[str] = Field([], description="Layers of the encoder that are described too")
+    students: list[str] = Field(
+        [], description="Described networks that were taught by the encoder"
+    )

@@ -8,6 +8,18 @@ from milan_core.experiments.controls.options import ControlsOptions
 
 
 def controls_options(config: Config) -> ControlsOptions:
-    """The weight of p(d) and the probe data sets of the described networks."""
-    probes = {name: config.model_zoo[name].dataset for name in networks(config)}
-    return ControlsOptions(weight=config.describe.temperature, probes=probes)
+    """The weight of p(d), the probe data sets, and what the encoder has to do with the networks."""
+    described = networks(config)
+    probes = {name: config.model_zoo[name].dataset for name in described}
+    encoder = config.encoder.model
+    own = set(config.model_zoo[encoder].layers) if encoder in described else set()
+    trainings = {name: config.model_zoo[name].training for name in described}
+    return ControlsOptions(
+        weight=config.describe.temperature,
+        probes=probes,
+        encoder=encoder if encoder in described else "",
+        read_layers=[layer for layer in config.encoder.layers if layer in own],
+        students=[
+            name for name, one in trainings.items() if getattr(one, "teacher", None) == encoder
+        ],
+    )

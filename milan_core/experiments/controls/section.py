@@ -10,7 +10,9 @@ from milan_core.experiments.controls import sentences
 from milan_core.experiments.controls.options import ControlsOptions
 from milan_core.experiments.controls.tables import Table as Scores
 from milan_core.experiments.generalization.options import HELD_OUT
+from milan_core.scoring.metrics import BLEU_SHORT
 from milan_core.scoring.scorer import ACCURACY, BERT_F
+from milan_core.scoring.verdicts import CLEARLY
 
 KEYS = ("split", "trial")
 LAMBDA_COLUMNS = (
@@ -21,13 +23,9 @@ LAMBDA_COLUMNS = (
     Column("distinct", "Distinct", "integer"),
     Column("mean_words", "Words", "number", 1),
     Column("mean_information", "Bits per word", "number", 1),
-    Column("bleu", "BLEU", "number", 1),
+    Column(BLEU_SHORT, "BLEU-2", "number", 1),
     Column("rouge-l-f", "ROUGE-L F", "number", 2),
     Column(BERT_F, "BERTScore F", "number", 2),
-)
-CLEARLY = (
-    "“Clearly” means that the 95% bootstrap interval over units of the paired difference excludes "
-    "zero."
 )
 LAMBDA_TEXT = (
     "The same beams of p(d|E), re-ranked by log p(d|E) − λ log p(d). λ = 0 is plain p(d|E); this "
@@ -39,13 +37,14 @@ Sweeps = Mapping[str, Sequence[Mapping[str, float]]]  # rows by split, one per l
 def controls_section(
     baselines: Scores,
     general: Scores,
+    paired: Sequence[Mapping[str, str]],
     sweeps: Sweeps,
     options: ControlsOptions,
     lambda_table: str,
     lambda_figure: str,
 ) -> Section:
     """The section; `lambda_table` and `lambda_figure` are paths relative to its file."""
-    texts = [*paragraphs(baselines, general, sweeps, options), CLEARLY]
+    texts = [*paragraphs(baselines, general, paired, sweeps, options), CLEARLY]
     items: list[Table | Picture | Link] = [
         Picture(lambda_figure, LAMBDA_TEXT.format(weight=options.weight)),
         Table(lambda_table, "Every trial under every λ.", _columns(sweeps), folded=True),
@@ -64,22 +63,30 @@ def _columns(sweeps: Sweeps) -> list[Column]:
 
 
 def paragraphs(
-    baselines: Scores, general: Scores, sweeps: Sweeps, options: ControlsOptions
+    baselines: Scores,
+    general: Scores,
+    paired: Sequence[Mapping[str, str]],
+    sweeps: Sweeps,
+    options: ControlsOptions,
 ) -> list[str]:
     """What the tables say, without the sentences that they have no numbers for."""
     models = baselines.values(0)
     held_out = HELD_OUT in general.values(0)
-    accuracies = [sentences.accuracy_sentence(model, baselines, held_out) for model in models]
+    trained = sentences.Trained(
+        held_out, options.encoder, tuple(options.read_layers), tuple(options.students)
+    )
+    chosen = {
+        split: rows
+        for split, rows in sweeps.items()
+        if _held_out(split) or not any(map(_held_out, sweeps))
+    }
     probes = {name: options.probes[name] for name in models if name in options.probes}
     texts = [
-        " ".join(filter(None, accuracies)),
+        " ".join(sentences.accuracy_sentences(models, baselines, trained)),
+        sentences.encoder_sentence(trained),
         sentences.mask_sentence(models, baselines),
-        *(
-            sentences.lambda_sentence(split, rows, options.weight)
-            for split, rows in sweeps.items()
-            if _held_out(split) or not any(map(_held_out, sweeps))
-        ),
-        sentences.within_sentence(models, general),
+        *sentences.lambda_sentences(chosen, options.weight),
+        sentences.within_sentence(paired),
         sentences.probe_sentence(probes) if held_out else None,
         sentences.bert_sentence(models, baselines),
         sentences.ceiling_sentence(models, baselines),

@@ -1,19 +1,21 @@
 """Sentences that follow from the numbers of a run; no conclusion is written down in advance.
 
-Every function takes figures and returns plain sentences, whose words depend on which side of zero
-the interval of a difference lies.
+Every function takes figures and returns plain sentences. "Clearly" is that of `scoring.verdicts`:
+p, adjusted by Holm over the networks or splits that one kind of sentence is about, is below 0.05.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from milan_core.core.numbers import percent, plainly, points, signed
+from milan_core.core.numbers import number, percent, plainly, points, signed
 from milan_core.experiments.controls.tables import Figure, Table
-from milan_core.experiments.generalization.options import HELD_OUT, WITHIN
-from milan_core.scoring.beside import FEWER
-from milan_core.scoring.scorer import ACCURACY, BERT_F, LEAD, MAIN
+from milan_core.experiments.generalization.options import HELD_OUT
+from milan_core.scoring.beside import FEWER, ORACLE
+from milan_core.scoring.scorer import ACCURACY, BERT_AUC, BERT_F, LEAD, MAIN
+from milan_core.scoring.verdicts import Difference, holm, p_text, power_text
 
 NO_EVIDENCE = {  # baselines that lack the unit's evidence, and their names in sentences
     "constant": "constant: agrees best in training",
@@ -23,7 +25,30 @@ NO_EVIDENCE = {  # baselines that lack the unit's evidence, and their names in s
     "shuffled_prediction": "descriptions dealt to other units",
     "shuffled_masks": "same captioner, masks of other images",
 }
-SAW = "learnt from other units of this network"
+ORACLE_TEXT = "the best fixed word, chosen on these very units"
+
+
+GAIN = ("accuracy_gain", "gain_low", "gain_high", "gain_p")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the captioners that are scored learnt from."""
+
+    held_out: bool
+    encoder: str = ""
+    read_layers: Sequence[str] = ()
+    students: Sequence[str] = ()
+
+    def captioner(self, model: str) -> str:
+        """The captioner that describes `model`, in a sentence."""
+        if not self.held_out:
+            return "a captioner that learnt from other units of this network"
+        if model == self.encoder:
+            return "a captioner that learnt from no unit of this network and reads its features"
+        if model in self.students:
+            return "a captioner that reads the features which this network was taught"
+        return "a captioner that never saw this network"
 
 
 def share(figure: Figure) -> str:
@@ -33,79 +58,107 @@ def share(figure: Figure) -> str:
     return f"{percent(figure.value)} [{100 * figure.low:.0f}–{100 * figure.high:.0f}]"
 
 
-def direction(figure: Figure) -> str:
-    """Where a difference lies: above, below, or open when its interval holds zero."""
-    if not figure.exists or math.isnan(figure.low):
-        return "open"
-    return "above" if figure.low > 0 else "below" if figure.high < 0 else "open"
+def differences(figures: Mapping[str, Figure]) -> dict[str, Difference]:
+    """The differences of one family of tests, their p adjusted."""
+    adjusted = holm([figure.p for figure in figures.values()])
+    return {
+        name: Difference(figure.value, figure.low, figure.high, figure.p, p)
+        for (name, figure), p in zip(figures.items(), adjusted, strict=True)
+    }
 
 
-def accuracy_sentence(model: str, table: Table, held_out: bool) -> str | None:
+def accuracy_sentences(models: Sequence[str], table: Table, trained: Trained) -> list[str]:
     """How often descriptions name the concept, against the best baseline that lacks evidence."""
-    ours = table.get(model, MAIN, ACCURACY)
-    if not ours.exists:
-        return None
-    text = (
-        f"{model}: {share(ours)} of {ours.n} units with a specific concept get a description that "
-        f"names it, from a captioner that {'never saw this network' if held_out else SAW}."
+    judged = [model for model in models if table.get(model, MAIN, ACCURACY).exists]
+    best = {
+        model: max(rivals, key=lambda name: table.get(model, name, ACCURACY).value)
+        for model in judged
+        if (rivals := [name for name in NO_EVIDENCE if table.get(model, name, ACCURACY).exists])
+    }
+    leads = differences(
+        {model: table.get(model, name, ACCURACY + LEAD) for model, name in best.items()}
     )
-    rivals = [name for name in NO_EVIDENCE if table.get(model, name, ACCURACY).exists]
-    if not rivals:
-        return text
-    best = max(rivals, key=lambda name: table.get(model, name, ACCURACY).value)
-    theirs, lead = table.get(model, best, ACCURACY), table.get(model, best, ACCURACY + LEAD)
+    texts = []
+    for model in judged:
+        ours = table.get(model, MAIN, ACCURACY)
+        text = (
+            f"{model}: {share(ours)} of {ours.n} units with a specific concept get a description "
+            f"that names it, from {trained.captioner(model)}."
+        )
+        if model in best:
+            text += _rival(model, best[model], table, leads[model])
+        texts.append(text + _oracle(model, table))
+    return texts
+
+
+def _rival(model: str, best: str, table: Table, lead: Difference) -> str:
+    theirs = table.get(model, best, ACCURACY)
     verdict = {
-        "above": "which is clearly below",
-        "below": "which is clearly above the descriptions: they fail this test",
-        "open": "too close to tell apart from the descriptions on these units",
-    }[direction(lead)]
-    gap = f" (difference {points(lead.value)})" if lead.exists else ""
-    return (
-        f"{text} The best baseline without that evidence, “{NO_EVIDENCE[best]}”, reaches "
-        f"{percent(theirs.value)}, {verdict}{gap}."
+        1: "which is clearly below",
+        -1: "which is clearly above the descriptions: they fail this test",
+        0: "too close to tell apart from the descriptions on these units",
+    }[lead.side]
+    gap = f" (difference {points(lead.value)})" if not math.isnan(lead.value) else ""
+    power = power_text([lead])
+    kind = (
+        "The best control, the same captioner on the unit's own images under the masks of other "
+        "units,"
+        if best == "shuffled_masks"
+        else f"The best control that never sees the unit, “{NO_EVIDENCE[best]}”,"
     )
+    return f" {kind} reaches {percent(theirs.value)}, {verdict}{gap}{'; ' * bool(power)}{power}."
+
+
+def _oracle(model: str, table: Table) -> str:
+    oracle = table.get(model, ORACLE, ACCURACY)
+    return f" For scale: {ORACLE_TEXT}, reaches {percent(oracle.value)}." if oracle.exists else ""
 
 
 def mask_sentence(models: Sequence[str], table: Table) -> str | None:
-    """Whether the masks are used: the same captioner without them."""
-    leads = {m: table.get(m, "whole_image", ACCURACY + LEAD) for m in models}
-    leads = {model: lead for model, lead in leads.items() if lead.exists}
-    if not leads:
+    """What the same captioner names of whole images, which it was never trained on."""
+    parts = [
+        f"{model} {percent(figure.value)}"
+        for model in models
+        if (figure := table.get(model, "whole_image", ACCURACY)).exists
+    ]
+    if not parts:
         return None
-    parts = _by_direction(leads)
-    effects = []
-    if parts["above"]:
-        effects.append(f"lowers the accuracy clearly on {_names(parts['above'], leads)}")
-    if parts["open"]:
-        effects.append(f"makes no clear difference on {_names(parts['open'], leads)}")
-    if parts["below"]:
-        effects.append(f"raises it clearly on {_names(parts['below'], leads)}")
-    return f"Leaving the masks out {', and '.join(effects)}."
+    return (
+        f"The same captioners name from whole images: {', '.join(parts)}. They were never trained "
+        "on whole images, so this is no evidence that masks matter; a captioner trained without "
+        "masks is the comparison (`masks: whole` in config/README.md)."
+    )
 
 
-def _by_direction(leads: Mapping[str, Figure]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {"above": [], "open": [], "below": []}
+def _by_side(leads: Mapping[str, Difference]) -> dict[int, list[str]]:
+    groups: dict[int, list[str]] = {1: [], 0: [], -1: []}
     for name, lead in leads.items():
-        groups[direction(lead)].append(name)
+        groups[lead.side].append(name)
     return groups
 
 
-def _names(names: Sequence[str], leads: Mapping[str, Figure]) -> str:
-    return ", ".join(f"{name} ({points(-leads[name].value)})" for name in names)
+Sweep = Sequence[Mapping[str, float]]
 
 
-def lambda_sentence(split: str, rows: Sequence[Mapping[str, float]], chosen: float) -> str | None:
-    """What the weight of p(d) did on the same beams, against plain p(d|E)."""
+def lambda_sentences(sweeps: Mapping[str, Sweep], chosen: float) -> list[str]:
+    """What the weight of p(d) did on the same beams, against plain p(d|E), by split."""
+    gains = {}
+    for split, rows in sweeps.items():
+        at = {row["lambda"]: row for row in rows}
+        if chosen in at and 0.0 in at and not math.isnan(at[chosen][ACCURACY]):
+            ends = (at[chosen].get(name, math.nan) for name in GAIN)
+            value, low, high, p = ends
+            gains[split] = Figure(value, low, high, p=p)
+    tested = differences(gains)
+    return [_lambda(split, sweeps[split], chosen, gain) for split, gain in tested.items()]
+
+
+def _lambda(split: str, rows: Sweep, chosen: float, gain: Difference) -> str:
     at = {row["lambda"]: row for row in rows}
-    if chosen not in at or 0.0 not in at or math.isnan(at[chosen][ACCURACY]):
-        return None
     plain, ours = at[0.0], at[chosen]
-    gain = Figure(ours["accuracy_gain"], ours["gain_low"], ours["gain_high"])
-    verdict = {
-        "above": "a clear gain",
-        "below": "a clear loss",
-        "open": "no clear change",
-    }[direction(gain)]
+    verdict = {1: "a clear gain", -1: "a clear loss", 0: "no clear change"}[gain.side]
+    if power := power_text([gain]):
+        verdict += f", {power}"
     best = max(rows, key=lambda row: row[ACCURACY])
     text = (
         f"{split}: with λ = {chosen:g} instead of 0 the accuracy goes from "
@@ -115,12 +168,15 @@ def lambda_sentence(split: str, rows: Sequence[Mapping[str, float]], chosen: flo
     )
     if best["lambda"] == chosen:
         return f"{text}; no other λ tried is more accurate."
-    return f"{text}; the most accurate λ tried is {best['lambda']:g} ({percent(best[ACCURACY])})."
+    return (
+        f"{text}; the most accurate λ tried is {best['lambda']:g} ({percent(best[ACCURACY])} on "
+        "the units that it is chosen on, which is too good on average)."
+    )
 
 
 def bert_sentence(models: Sequence[str], table: Table) -> str | None:
     """Whether BERTScore tells the descriptions from constant texts."""
-    worst: dict[str, Figure] = {}
+    weakest: dict[str, Figure] = {}
     for model in models:
         leads = [
             lead
@@ -128,26 +184,34 @@ def bert_sentence(models: Sequence[str], table: Table) -> str | None:
             if (lead := table.get(model, name, BERT_F + LEAD)).exists
         ]
         if leads:
-            worst[model] = min(leads, key=lambda lead: lead.value)
-    if not worst:
+            weakest[model] = min(leads, key=lambda lead: lead.value)
+    if not weakest:
         return None
-    parts = _by_direction(worst)
-    if not parts["open"] and not parts["below"]:
-        return (
-            "BERTScore F of the descriptions is clearly above that of every constant text on every "
-            "network."
-        )
-    weak = ", ".join(
-        f"{name} ({signed(worst[name].value)})" for name in parts["open"] + parts["below"]
-    )
-    return (
-        "BERTScore F does not separate the descriptions from the best constant text on "
+    worst = differences(weakest)
+    parts = _by_side(worst)
+    weak = ", ".join(f"{name} ({signed(worst[name].value)})" for name in parts[0] + parts[-1])
+    text = (
+        "BERTScore F of the descriptions is clearly above that of every constant text on every "
+        "network, which says little."
+        if not weak
+        else "BERTScore F does not separate the descriptions from the best constant text on "
         f"{weak}; read it together with the accuracy."
     )
+    powers = [
+        f"{model} {figure.value:.2f}"
+        for model in models
+        if (figure := table.get(model, MAIN, BERT_AUC)).exists
+    ]
+    if powers:
+        text += (
+            " How well it tells right descriptions from wrong ones (AUC, chance 0.5): "
+            f"{', '.join(powers)}."
+        )
+    return text
 
 
 def ceiling_sentence(models: Sequence[str], table: Table) -> str | None:
-    """What agreement is possible: each annotator against the others."""
+    """How much annotators agree with each other, which is no ceiling, and why."""
     pairs = [
         f"{model} {ours.value:.2f} against {theirs.value:.2f}"
         for model in models
@@ -157,31 +221,39 @@ def ceiling_sentence(models: Sequence[str], table: Table) -> str | None:
     if not pairs:
         return None
     return (
-        "For comparison with the agreement of the annotators: BERTScore F of the descriptions "
-        "against all annotators but one, and of that one against the same others, is "
-        f"{', '.join(pairs)}."
+        "BERTScore F of the descriptions against all annotators but one, and of that one against "
+        f"the same others: {', '.join(pairs)}. The annotators are no ceiling: they draw among "
+        "synonyms and so disagree with each other, while a captioner that always says the "
+        "likeliest word agrees with more of them."
     )
 
 
-def within_sentence(models: Sequence[str], table: Table) -> str | None:
-    """Whether a captioner that saw other units of the same network does better."""
-    pairs = []
-    for model in models:
-        inside = table.get(WITHIN, model, model, ACCURACY)
-        trains = [t for t in table.values(1) if table.get(HELD_OUT, t, model, ACCURACY).exists]
-        if inside.exists and trains:
-            outside = table.get(HELD_OUT, trains[0], model, ACCURACY)
-            overlap = inside.low <= outside.high and outside.low <= inside.high
-            word = "intervals overlap" if overlap else "intervals apart"
-            pairs.append(
-                f"{model} {percent(inside.value)} against {percent(outside.value)} ({word})"
-            )
-    if not pairs:
+def within_sentence(paired: Sequence[Mapping[str, str]]) -> str | None:
+    """Whether a captioner that saw other units of the same network does better, on the same units.
+
+    `paired` are the rows of `generalization/paired.csv`, their p adjusted there.
+    """
+    names = ("cost", "low", "high", "p", "holm")
+    rows = [
+        (row, Difference(*(number(row[name]) for name in names)))
+        for row in paired
+        if row["experiment"] == HELD_OUT and row["cost"] != ""
+    ]
+    if not rows:
         return None
-    return (
-        "Within-network captioners (tested on units they did not learn from) against captioners "
-        f"that never saw the network: {'; '.join(pairs)}."
+    verdicts = {1: "clearly better", -1: "clearly worse", 0: "not told apart"}
+    pairs = [
+        f"{row['test']} {percent(number(row['within']))} against {percent(number(row['here']))} of "
+        f"{row['units']} units ({verdicts[cost.side]}, {p_text(cost.adjusted)})"
+        for row, cost in rows
+    ]
+    text = (
+        "Captioners that learnt from other units of the same network against those that learnt "
+        f"from all other networks, on the same test units: {'; '.join(pairs)}"
     )
+    if power := power_text([cost for _, cost in rows]):
+        text += f"; {power}"
+    return text + ". The latter also learn from several times as many units."
 
 
 def probe_sentence(probes: Mapping[str, str]) -> str | None:
@@ -194,3 +266,21 @@ def probe_sentence(probes: Mapping[str, str]) -> str | None:
         "network has seen many of its exemplar images under the masks of other networks. What is "
         "held out is the network, not the images."
     )
+
+
+def encoder_sentence(trained: Trained) -> str | None:
+    """What rests on the encoder's own network."""
+    if not trained.encoder:
+        return None
+    text = f"{trained.encoder} is also the encoder whose features every captioner reads"
+    if trained.read_layers:
+        text += (
+            f": its layers {', '.join(trained.read_layers)} are described and are read, so the "
+            "activations of these units are among the captioner's inputs"
+        )
+    if trained.students:
+        text += (
+            f". {' and '.join(trained.students)} learnt to predict its features, so transfer to "
+            "them is transfer to the encoder's student"
+        )
+    return text + "."

@@ -13,6 +13,7 @@ class ControlsSection(Step, name="controls.section"):
 
     generalization: In = Field(description="table.csv of the generalization")
     baselines: In | None = Field(None, description="table.csv of the baselines")
+    paired: In = Field(description="paired.csv: both captioners on the same units")
     lambdas: In = Field(description="lambda.csv: the same beams under several weights of p(d)")
     lambda_figure: In
     options: ControlsOptions
@@ -20,6 +21,7 @@ class ControlsSection(Step, name="controls.section"):
 
     def run(self, compute: Compute) -> None:
         """Write the section of the report."""
+        from milan_core.core.files import read_csv
         from milan_core.core.section import relative_to, write_section
         from milan_core.experiments.controls.section import controls_section
         from milan_core.experiments.controls.tables import (
@@ -31,6 +33,7 @@ class ControlsSection(Step, name="controls.section"):
         section = controls_section(
             baselines_table(self.baselines),
             generalization_table(self.generalization),
+            read_csv(self.paired),
             lambda_rows(self.lambdas),
             self.options,
             lambda_table=relative_to(self.section, self.lambdas),

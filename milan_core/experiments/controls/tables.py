@@ -10,17 +10,19 @@ from pathlib import Path
 from milan_core.core.files import read_csv
 from milan_core.core.numbers import added, number
 from milan_core.experiments.generalization.sweep import JUDGED
+from milan_core.scoring.verdicts import over_trials
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number with its interval (NaN: none), units behind it, and trials averaged."""
+    """A number with its interval and p (NaN: none), units behind it, and trials averaged."""
 
     value: float
     low: float = math.nan
     high: float = math.nan
     n: int = 0
     trials: int = 1
+    p: float = math.nan
 
     @property
     def exists(self) -> bool:
@@ -42,7 +44,12 @@ def average(rows: Sequence[Mapping[str, str]]) -> Figure:
         return added(values) / len(values)
 
     return Figure(
-        mean("value"), mean("low"), mean("high"), int(number(rows[0].get("n") or "0")), len(rows)
+        mean("value"),
+        mean("low"),
+        mean("high"),
+        int(number(rows[0].get("n") or "0")),
+        len(rows),
+        over_trials([number(row.get("p")) for row in rows]),
     )
 
 

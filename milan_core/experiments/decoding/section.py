@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from milan_core.core.numbers import number
 from milan_core.core.section import Column, Picture, Section, Table
 from milan_core.core.tables import Row, grouped
-from milan_core.scoring.scorer import ACCURACY, BERT_F
+from milan_core.scoring.metrics import BLEU_SHORT
+from milan_core.scoring.scorer import ACCURACY, BERT_AUC, BERT_F, FALSE_NAMES
+from milan_core.scoring.verdicts import Difference
 
 _BEST = {ACCURACY: "most concepts are named by", BERT_F: "BERTScore F is highest by"}
 _WHAT = {ACCURACY: "the accuracy", BERT_F: "BERTScore F"}
@@ -29,7 +32,9 @@ def sentences(rows: Sequence[Row], chosen: float, beam: int) -> list[str]:
     """One paragraph per network; the first of all stands on the overview."""
     texts = [
         "Every strategy describes the same units with the captioner that never saw the network. "
-        "Beam sizes are searched anew; all λ re-rank the same beams; intervals are 95 % over units."
+        "Beam sizes are searched anew; all λ re-rank the same beams; 95 % intervals draw concepts "
+        "where they are known. Concept accuracy is recall, which a longer description can only "
+        "win, so false names and words stand beside it."
     ]
     for model, group in grouped(rows, lambda row: row["model"]).items():
         texts.append(_verdict(model, group, chosen, beam))
@@ -44,6 +49,7 @@ def _verdict(model: str, rows: Sequence[Row], chosen: float, beam: int) -> str:
         text = f"{model}: {_BEST[metric]} {_name(best)}, {_value(best)}"
         if best is not rows[0]:
             text += f", {_gain(best)} greedy decoding ({_value(rows[0])})"
+            text += _price(best, rows[0], metric)
         text += _chosen_apart(rows, metric)
     widths = {int(row["beams"]) for row in rows if row["strategy"] == "rerank"}
     width = beam if beam in widths else max(widths, default=0)
@@ -76,10 +82,25 @@ def _chosen_apart(rows: Sequence[Row], metric: str) -> str:
     text += (
         f". Chosen on one half of the units it is {_name(best)} ({_value(best, 'half')} there), "
         f"which {does} {_value(best, 'other')} on the other half"
+        " (of the same network, and of the same concepts)"
     )
     if best is not greedy:
         text += f", {_gain(best, 'other_gain')} greedy decoding ({_value(greedy, 'other')})"
     return text
+
+
+def _price(best: Row, greedy: Row, metric: str) -> str:
+    """Words and false names of the best row by concepts, beside those of greedy decoding."""
+    if metric != ACCURACY or number(best.get(FALSE_NAMES, "")) != number(best.get(FALSE_NAMES, "")):
+        return ""
+    false, words = (
+        [number(row.get(name, "")) for row in (best, greedy)]
+        for name in (FALSE_NAMES, "mean_words")
+    )
+    return (
+        f", with {words[0]:.1f} words and {false[0]:.2f} false names per description in place of "
+        f"{words[1]:.1f} and {false[1]:.2f}"
+    )
 
 
 def _name(row: Row) -> str:
@@ -96,11 +117,15 @@ def _value(row: Row, column: str = "") -> str:
 
 
 def _gain(row: Row, column: str = "gain") -> str:
-    gain, low, high = (float(row[column + end] or "nan") for end in ("", "_low", "_high"))
+    gain, low, high = (number(row[column + end]) for end in ("", "_low", "_high"))
     text = f"{gain:+.3f} (interval {low:+.3f} to {high:+.3f}) against"
     if row["judged_by"] == ACCURACY:
         text = f"{100 * gain:+.1f} points (interval {100 * low:+.1f} to {100 * high:+.1f}) against"
-    return text if low > 0 or high < 0 else f"but not beyond chance: {text}"
+    if low > 0 or high < 0:
+        return text
+    seen = Difference(gain, low, high).seen
+    power = f"{100 * seen:.0f} points" if row["judged_by"] == ACCURACY else f"{seen:.3f}"
+    return f"which cannot be told from no gain (only {power} or more would have been seen): {text}"
 
 
 def _items(header: Sequence[str]) -> list[Table | Picture]:
@@ -116,8 +141,11 @@ def _items(header: Sequence[str]) -> list[Table | Picture]:
         Column("gain", "gain over greedy", "number", 3, low="gain_low", high="gain_high"),
         Column("half", "on one half", "number", 3),
         Column("other", "on the other", "number", 3),
-        Column("bleu", "BLEU", "number", 1),
+        Column("gain_p", "p, unadjusted", "p"),
+        Column(FALSE_NAMES, "false names", "number", 2),
+        Column(BLEU_SHORT, "BLEU-2", "number", 1),
         Column(BERT_F, "BERTScore F", "number", 3),
+        Column(BERT_AUC, "AUC", "number", 2),
         Column("distinct", "distinct", "integer"),
         Column("mean_words", "words", "number", 2),
         Column("mean_information", "bits per word", "number", 2),

@@ -7,19 +7,30 @@ from typing import Any
 
 from milan_core.core.tables import Row, cell
 from milan_core.experiments.decoding.strategies import Decoded
-from milan_core.scoring.compared import HALVES, INTERVALS, compared_row
-from milan_core.scoring.scorer import ACCURACY, AGREEMENT, BERT_F, DIVERSITY, Measured, Scorer
+from milan_core.scoring.compared import HALVES, INTERVALS, REPORTED, compared_row
+from milan_core.scoring.scorer import (
+    ACCURACY,
+    BERT_AUC,
+    BERT_F,
+    FALSE_NAMES,
+    Measured,
+    Scorer,
+)
 
 COLUMNS = (
-    *("model", "strategy", "beams", "lambda", "judged_by", ACCURACY),
+    *("model", "strategy", "beams", "lambda", "judged_by"),
     *INTERVALS,
     *HALVES,
-    *AGREEMENT,
-    *DIVERSITY,
+    *REPORTED,
     "n",
 )
 TIMING = ("model", "strategy", "beams", "units", "cpu_seconds", "cpu_ms_per_unit")
-MAY_LACK = (ACCURACY, BERT_F)  # columns that are left out when no network has them
+MAY_LACK = (
+    ACCURACY,
+    FALSE_NAMES,
+    BERT_F,
+    BERT_AUC,
+)  # columns that are left out when no network has them
 
 
 def score_rows(model: str, decoded: Iterable[Decoded], scorer: Scorer) -> list[list[Any]]:
@@ -33,7 +44,7 @@ def score_rows(model: str, decoded: Iterable[Decoded], scorer: Scorer) -> list[l
             "strategy": one.strategy,
             "beams": one.beams,
             "lambda": float(one.weight),
-            **compared_row(measured, greedy, scorer.bootstrap),
+            **compared_row(measured, greedy, scorer.bootstrap, scorer.clusters),
         }
         rows.append([model, *(cell(row[name]) for name in COLUMNS[1:])])
     return rows

@@ -82,7 +82,7 @@ class EditOptions(Section):
     )
     draws: int = Field(5, ge=1, description="Draws of the random controls")
     fine_tune: FineTune | None = Field(None, description="Train the head after the ablation")
-    bootstrap: int = Field(2000, ge=100, description="Resamples of the images for intervals")
+    bootstrap: int = Field(10_000, ge=100, description="Resamples of the images for intervals")
 
     @field_validator("steps")
     @classmethod

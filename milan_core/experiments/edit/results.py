@@ -25,7 +25,7 @@ def results(right: Right, counts: Mapping[str, int], bootstrap: Bootstrap) -> di
     after = {condition: rows for condition, rows in right.items() if condition != BEFORE}
 
     def figure(split: str, ours: np.ndarray, theirs: np.ndarray | None = None) -> dict[str, float]:
-        found = bootstrap.nested(ours, theirs, split)
+        found = bootstrap.crossed(ours, theirs, split)
         return dict(zip(("value", "low", "high"), found, strict=True))
 
     conditions = {

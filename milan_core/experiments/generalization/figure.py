@@ -116,7 +116,7 @@ def layers_figure(rows: Sequence[Row]) -> str:
     """
     metric = ACCURACY if any(row["metric"] == ACCURACY for row in rows) else BERT_F
     styles = _styles(rows)
-    shown = [row for row in rows if row["metric"] == metric]
+    shown = [row for row in rows if row["metric"] == metric and row["value"] != ""]
     panels = {
         test: grouped(group, lambda row: (str(row["experiment"]), str(row["train"])))
         for test, group in grouped(shown, lambda row: str(row["test"])).items()

@@ -15,11 +15,10 @@ import numpy as np
 from milan_core.core.files import write_csv
 from milan_core.core.tables import cell
 from milan_core.scoring.beams import Beams
-from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.scorer import ACCURACY, AGREEMENT, DIVERSITY, Scorer, judged_mean
 from milan_core.scoring.units import check_same_units
 
-JUDGED = (ACCURACY, "low", "high", "accuracy_gain", "gain_low", "gain_high")
+JUDGED = (ACCURACY, "low", "high", "accuracy_gain", "gain_low", "gain_high", "gain_p")
 """Columns of a sweep that only units with ground truth have."""
 
 
@@ -40,18 +39,20 @@ def lambda_sweep(beams: Beams, scorer: Scorer, lambdas: Sequence[float]) -> list
         row = {"lambda": float(weight)}
         row |= {name: values.get(name, math.nan) for name in (*DIVERSITY, *AGREEMENT)}
         if references.truth:
-            row |= _accuracy(measured.units[ACCURACY], plain, scorer.bootstrap)
+            row |= _accuracy(measured.units[ACCURACY], plain, scorer)
         else:
             row["n"] = float(len(references.units))
         rows.append(row)
     return rows
 
 
-def _accuracy(correct: np.ndarray, plain: np.ndarray, bootstrap: Bootstrap) -> dict[str, float]:
+def _accuracy(correct: np.ndarray, plain: np.ndarray, scorer: Scorer) -> dict[str, float]:
     judged = correct[~np.isnan(correct)]
-    interval = bootstrap.interval(judged, ACCURACY)
-    gain = bootstrap.paired(correct, plain, ACCURACY)
-    values = (judged_mean(judged), *interval, *gain)
+    bootstrap, clusters = scorer.bootstrap, scorer.clusters
+    interval = bootstrap.interval(correct, ACCURACY, clusters=clusters)
+    gain = bootstrap.paired(correct, plain, ACCURACY, clusters=clusters)
+    p = bootstrap.p_value(correct, plain, ACCURACY, clusters=clusters)
+    values = (judged_mean(judged), *interval, *gain, p)
     return {**dict(zip(JUDGED, values, strict=True)), "n": float(len(judged))}
 
 

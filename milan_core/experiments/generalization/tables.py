@@ -18,13 +18,13 @@ from milan_core.scoring.scorer import MAIN
 from milan_core.scoring.tables import Score
 
 NAMES = ("experiment", "train", "test")
-TABLE = (*NAMES, "trial", "metric", "value", "low", "high", "n")
+TABLE = (*NAMES, "trial", "metric", "value", "low", "high", "n", "p")
 SUMMARY = (*NAMES, "metric", "trials", "mean", "std")
 
 
 def score_cells(row: Score) -> list[object]:
-    """The cells of a score: metric, value, low, high, n."""
-    return [row.metric, cell(row.value), cell(row.low), cell(row.high), row.n]
+    """The cells of a score: metric, value, low, high, n, p."""
+    return [row.metric, cell(row.value), cell(row.low), cell(row.high), row.n, cell(row.p)]
 
 
 def summarize(values: Iterable[tuple[tuple[Hashable, ...], float]]) -> list[list[object]]:

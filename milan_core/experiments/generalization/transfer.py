@@ -15,16 +15,19 @@ from typing import Any
 import numpy as np
 
 from milan_core.core.files import write_csv
+from milan_core.core.numbers import number
 from milan_core.core.tables import Row, cell, grouped
 from milan_core.core.units import UnitKey
 from milan_core.experiments.generalization.options import WITHIN
 from milan_core.experiments.generalization.tables import NAMES
 from milan_core.experiments.generalization.trials import Scores, Trial
-from milan_core.scoring.beside import FEWER
+from milan_core.scoring.beside import FEWER, ORACLE
 from milan_core.scoring.bootstrap import Bootstrap
-from milan_core.scoring.scorer import ACCURACY, BERT_F, LEAD, MAIN
+from milan_core.scoring.metrics import BLEU_SHORT, SEQUENCE
+from milan_core.scoring.scorer import ACCURACY, BERT_AUC, BERT_F, FALSE_NAMES, LEAD, MAIN
 from milan_core.scoring.tables import Truth
 from milan_core.scoring.units import rows_of
+from milan_core.scoring.verdicts import holm, over_trials
 
 GREEDY = "greedy"
 # Column: (method, metric, field of the score). Columns that no row has are left out of the file.
@@ -36,7 +39,13 @@ FIGURES = {
     "lead_of_pmi": (GREEDY, ACCURACY + LEAD, "value"),
     "lead_low": (GREEDY, ACCURACY + LEAD, "low"),
     "lead_high": (GREEDY, ACCURACY + LEAD, "high"),
+    "lead_p": (GREEDY, ACCURACY + LEAD, "p"),
+    "accuracy_constant": ("constant_concept", ACCURACY, "value"),
+    "accuracy_oracle": (ORACLE, ACCURACY, "value"),
+    "false_names": (MAIN, FALSE_NAMES, "value"),
+    "false_names_greedy": (GREEDY, FALSE_NAMES, "value"),
     "judged": (MAIN, ACCURACY, "n"),
+    "concepts": (MAIN, ACCURACY, "clusters"),
     "bert_f": (MAIN, BERT_F, "value"),
     "bert_low": (MAIN, BERT_F, "low"),
     "bert_high": (MAIN, BERT_F, "high"),
@@ -44,14 +53,18 @@ FIGURES = {
     "bert_lead": (GREEDY, BERT_F + LEAD, "value"),
     "bert_lead_low": (GREEDY, BERT_F + LEAD, "low"),
     "bert_lead_high": (GREEDY, BERT_F + LEAD, "high"),
+    "bert_lead_p": (GREEDY, BERT_F + LEAD, "p"),
+    "bert_auc": (MAIN, BERT_AUC, "value"),
     "bert_f_constant": ("constant", BERT_F, "value"),
     "bert_f_shuffled": ("shuffled_prediction", BERT_F, "value"),
     "bert_f_two": (FEWER, BERT_F, "value"),
     "bert_f_annotators": ("annotators", BERT_F, "value"),
     "bleu": (MAIN, "bleu", "value"),
-    "bleu_low": (MAIN, "bleu", "low"),
-    "bleu_high": (MAIN, "bleu", "high"),
-    "bleu_constant": ("constant", "bleu", "value"),
+    "bleu_short": (MAIN, BLEU_SHORT, "value"),
+    "bleu_short_low": (MAIN, BLEU_SHORT, "low"),
+    "bleu_short_high": (MAIN, BLEU_SHORT, "high"),
+    "bleu_short_constant": ("constant", BLEU_SHORT, "value"),
+    "rouge_l_sequence": (MAIN, SEQUENCE, "value"),
     "rouge_l_f": (MAIN, "rouge-l-f", "value"),
     "rouge_l_f_low": (MAIN, "rouge-l-f", "low"),
     "rouge_l_f_high": (MAIN, "rouge-l-f", "high"),
@@ -69,10 +82,15 @@ MEANS = {
     "accuracy": (MAIN, ACCURACY),
     "accuracy_greedy": (GREEDY, ACCURACY),
 }
+ADJUSTED = {"lead_p": "lead_holm", "bert_lead_p": "bert_lead_holm"}
+"""p and its Holm adjustment over all rows: whether PMI is ahead of greedy p(d|E)."""
 # Columns that are there together: a value, its interval, its deviation over trials.
 KEYS = {column: key[:2] for column, key in FIGURES.items()}
+KEYS |= {adjusted: KEYS[column] for column, adjusted in ADJUSTED.items()}
 KEYS |= {f"{column}_std": key for column, key in MEANS.items()}
-PAIRED = (*NAMES, "trials", "within", "here", "cost", "low", "high", "units")
+PAIRED = (
+    *NAMES, "trials", "within", "here", "cost", "low", "high", "p", "holm", "units", "concepts",
+)  # fmt: skip
 LAYERS = (*NAMES, "trial", "layer", "metric", "value", "low", "high", "units")
 
 
@@ -81,8 +99,8 @@ class Transfer:
     """Rows of the four tables: of Table 3, by network, paired on the same units, by layer."""
 
     table3: list[Row]
-    rows: list[Row]
-    paired: list[Row]
+    rows: Sequence[Row]
+    paired: Sequence[Row]
     layers: list[Row]
 
 
@@ -93,11 +111,33 @@ def transfer(
 ) -> Transfer:
     """The tables of all trials; `truth` is the ground truth of the networks that have it."""
     groups = grouped(trials, lambda trial: trial.key)
-    rows: list[Row] = [
+    rows: list[dict[str, Any]] = [
         {**dict(zip(NAMES, key, strict=True)), **_figures([trial.scores for trial in group])}
         for key, group in groups.items()
     ]
+    for row, (key, group) in zip(rows, groups.items(), strict=True):
+        if len(group) > 1 and key[2] in truth:
+            row |= _over_seeds(group, truth[key[2]], bootstrap)
+    for column, adjusted in ADJUSTED.items():
+        _adjust(rows, column, adjusted)
     return Transfer(table3(trials), rows, paired_costs(groups, truth, bootstrap), _layers(trials))
+
+
+def _over_seeds(
+    group: Sequence[Trial], truth: Mapping[UnitKey, Truth], bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Interval of the mean accuracy of several trials, over concepts and over trials."""
+    units = group[0].tested
+    clusters = np.unique([truth[key].concept for key in units], return_inverse=True)[1]
+    right = _correct(group, units, truth)
+    _, low, high = bootstrap.crossed(right, None, ACCURACY, clusters=clusters)
+    return {"low": cell(low), "high": cell(high)}
+
+
+def _adjust(rows: Sequence[dict[str, Any]], column: str, adjusted: str) -> None:
+    """Fill the column of p values that Holm adjusted over all rows."""
+    for row, p in zip(rows, holm([number(row[column]) for row in rows]), strict=True):
+        row[adjusted] = cell(p)
 
 
 def write_known(path: Path, rows: Sequence[Row]) -> None:
@@ -118,8 +158,10 @@ def _figures(group: Sequence[Scores]) -> Row:
     row: dict[str, Any] = {"trials": len(group)}
     for column, (method, metric, field) in FIGURES.items():
         scores = [table[method, metric] for table in group if (method, metric) in table]
-        if field == "n":
-            row[column] = scores[0].n if scores else ""
+        if field in ("n", "clusters"):
+            row[column] = cell(getattr(scores[0], field)) if scores else ""
+        elif field == "p":
+            row[column] = cell(over_trials([score.p for score in scores]))
         else:
             row[column] = _mean([getattr(score, field) for score in scores])
     return {**row, "units": _units(group[0])}
@@ -183,38 +225,51 @@ def paired_costs(
     """The cost of training elsewhere, on the very units that `within` was tested on.
 
     One row per group but the within-network ones: mean accuracies over trials of both captioners,
-    and the paired difference within - here with its interval over units. Units without a specific
+    and the paired difference within - here with its interval over concepts (and over trials where
+    there are several), its p, and that adjusted over all rows (Holm). Units without a specific
     concept are not judged, and no unit of an annotation set is.
     """
     inside = {key[2]: group for key, group in groups.items() if key[0] == WITHIN}
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     for key, group in groups.items():
         experiment, _, test = key
         if experiment == WITHIN or test not in inside or test not in truth:
             continue
         units = inside[test][0].tested
         within, here = (_correct(side, units, truth[test]) for side in (inside[test], group))
-        cost = bootstrap.paired(within, here, "transfer", test)
-        judged = ~np.isnan(within)
-        means = [
-            float(values[judged].mean()) if judged.any() else math.nan for values in (within, here)
-        ]
-        figures = [cell(value) for value in (*means, *cost)]
-        cells = (*key, len(group), *figures, int(judged.sum()))
-        rows.append(dict(zip(PAIRED, cells, strict=True)))
-    return rows
+        figures = cost_figures(within, here, [truth[test][key].concept for key in units], bootstrap)
+        rows.append(dict(zip(NAMES, key, strict=True)) | {"trials": len(group)} | figures)
+    _adjust(rows, "p", "holm")
+    return [{name: row[name] for name in PAIRED} for row in rows]
+
+
+def cost_figures(
+    within: np.ndarray, here: np.ndarray, concepts: Sequence[str], bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Columns of `PAIRED` from right answers float64 [trials, units] of both captioners."""
+    judged = ~np.isnan(within[0])
+    clusters = np.unique(concepts, return_inverse=True)[1]
+    sides = [side.mean(axis=0) for side in (within, here)]
+    cost = bootstrap.crossed(within, here, "transfer", clusters=clusters)
+    p = bootstrap.p_value(*sides, "transfer", clusters=clusters)
+    means = [float(side[judged].mean()) if judged.any() else math.nan for side in sides]
+    names = ("within", "here", "cost", "low", "high", "p")
+    figures: dict[str, Any] = dict(zip(names, map(cell, (*means, *cost, p)), strict=True))
+    return figures | {"units": int(judged.sum()), "concepts": len(np.unique(clusters[judged]))}
 
 
 def _correct(
     group: Sequence[Trial], units: Sequence[UnitKey], truth: Mapping[UnitKey, Truth]
 ) -> np.ndarray:
-    """Share of the trials that name the concept of each unit; NaN for units without one."""
-    total = np.zeros(len(units))
+    """Whether each trial names the concept of each unit, NaN without one: [trials, units]."""
+    rows = []
     for trial in group:
         what = f"descriptions of {trial.facts.test!r} by split {trial.facts.split!r}"
         texts = rows_of(units, trial.descriptions, what, "the compared units")
-        total += [
-            float(truth[key].named_by(text)) if truth[key].specific else math.nan
-            for key, text in zip(units, texts, strict=True)
-        ]
-    return total / len(group)
+        rows.append(
+            [
+                float(truth[key].named_by(text)) if truth[key].specific else math.nan
+                for key, text in zip(units, texts, strict=True)
+            ]
+        )
+    return np.array(rows)

@@ -7,11 +7,11 @@ from typing import Any
 
 from milan_core.core.tables import cell
 from milan_core.core.units import UnitKey
-from milan_core.scoring.compared import INTERVALS, compared_row
-from milan_core.scoring.scorer import ACCURACY, AGREEMENT, DIVERSITY, Scorer
+from milan_core.scoring.compared import INTERVALS, REPORTED, compared_row
+from milan_core.scoring.scorer import Scorer
 
 MAIN = "main"
-COLUMNS = ("model", "variant", ACCURACY, *INTERVALS, *AGREEMENT, *DIVERSITY, "n")
+COLUMNS = ("model", "variant", *INTERVALS, *REPORTED, "n")
 
 
 def variant_rows(
@@ -24,6 +24,6 @@ def variant_rows(
     }
     rows = []
     for name, values in measured.items():
-        row = compared_row(values, measured[MAIN], scorer.bootstrap)
+        row = compared_row(values, measured[MAIN], scorer.bootstrap, scorer.clusters)
         rows.append([model, name, *(cell(row[column]) for column in COLUMNS[2:])])
     return rows

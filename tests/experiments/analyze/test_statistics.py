@@ -98,20 +98,13 @@ def test_outlier_p_is_the_t_prediction():
     closed = 1 - t / np.sqrt(2 + t * t)  # survival of Student's t with 2 degrees, both sides
     assert curves.outlier_p(2.0, sample) == pytest.approx(closed)
     assert curves.outlier_p(0.0, sample) == 1
-    assert curves.outlier_p(3.0, np.ones(5)) == 0
-    assert curves.outlier_p(1.0, np.ones(5)) == 1
+    assert np.isnan(curves.outlier_p(3.0, np.ones(5))), "undefined, and never 0"
 
 
 def test_outlier_p_of_random_orders_is_level():
     draw = np.random.default_rng(0)
     p = [curves.outlier_p(x[0], x[1:]) for x in draw.normal(size=(2000, 21))]
     assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.015)
-
-
-def test_holm():
-    assert curves.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert curves.holm([0.5, 0.9]) == [1, 1]
-    assert curves.holm([]) == []
 
 
 def test_comparison_of_known_areas():
@@ -146,8 +139,9 @@ def test_a_single_order_is_compared_with_the_spread_of_random_ones():
             stats.ttest_1samp(random, 0.3).pvalue
         )
     same = curves.compare(np.ones(3), np.ones(5))
-    assert (same.p, same.low, same.high) == (1, 0, 0)
-    assert curves.compare(np.zeros(3), np.ones(5)).p == 0
+    assert np.isnan(same.p)
+    assert (same.low, same.high) == (0, 0)
+    assert np.isnan(curves.compare(np.zeros(3), np.ones(5)).p), "no spread, no test: never p = 0"
 
 
 @pytest.mark.parametrize("compared", [curves.compare, curves.compare_matched])

@@ -103,10 +103,10 @@ def tabled(fields, tmp_path):
     for folder in folders:
         score(fields, folder)
         rows = [
-            (m, "concept_accuracy", v, v - 0.1, v + 0.1, 6)
+            (m, "concept_accuracy", v, v - 0.1, v + 0.1, 6, 3, "")
             for m, v in (("pmi", 4 / 6), ("greedy", 2 / 6))
         ]
-        rows.append(("greedy", "concept_accuracy:lead-of-pmi", 2 / 6, 0.1, 0.5, 6))
+        rows.append(("greedy", "concept_accuracy:lead-of-pmi", 2 / 6, 0.1, 0.5, 6, 3, 0.2))
         write_csv(folder / "base.csv", SCORES, rows)
     names = {"scores": "base.csv", "methods": "scores.csv", "units": "units.csv"}
     names["facts"] = "facts.json"
@@ -156,16 +156,21 @@ def test_other_manifests_are_not_compared(tabled):
         table2.table2(same, bootstrap)
 
 
-def test_claims_follow_the_intervals():
-    def row(model, method, value, low, high):
-        ends = {"bert_lead_low": low, "bert_lead_high": high}
+def test_claims_follow_the_adjusted_p():
+    def row(model, method, value, low, high, holm=0.01):
+        ends = {"bert_lead": (low + high) / 2, "bert_lead_low": low, "bert_lead_high": high}
+        ends |= {"bert_lead_p": holm / 2, "bert_lead_holm": holm}
         return {"model": model, "method": method, "bert_score-f": value, **ends}
 
     rows = [row(m, "pmi", 0.5, 0, 0) | {"bert_lead_low": ""} for m in ("x", "y")]
     rows += [row("x", "greedy", 0.4, 0.05, 0.2), row("y", "greedy", 0.6, -0.2, -0.05)]
     text = " ".join(claims(rows, "bert_score-f", "bert"))
-    assert "PMI is ahead on x; is behind on y." in text
-    assert "this run does not confirm that" in text
+    assert "PMI is clearly ahead on x; is clearly behind on y." in text
+    assert "PMI ahead in every row; this disagrees with the paper" in text
+    rows[-1] = row("y", "greedy", 0.4, 0.05, 0.2, holm=0.06)
+    text = " ".join(claims(rows, "bert_score-f", "bert"))
+    assert "shows no clear difference on y (there only a difference of 0.107 BERTScore F" in text
+    assert "this does not confirm the paper" in text
     rows[-1] = row("y", "greedy", 0.4, 0.05, 0.2)
     assert "agrees with the paper" in " ".join(claims(rows, "bert_score-f", "bert"))
     rows += [row("x", "netdissect", 0.45, 0.01, 0.1), row("y", "netdissect", 0.3, 0.1, 0.3)]

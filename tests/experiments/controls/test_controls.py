@@ -18,15 +18,17 @@ from milan_core.experiments.generalization import tables
 from milan_core.experiments.generalization.figure import lambda_figure
 from milan_core.experiments.generalization.options import HELD_OUT, TrialFacts
 from milan_core.experiments.generalization.sweep import write_sweep
+from milan_core.experiments.generalization.transfer import PAIRED
 from milan_core.experiments.generalization.trials import Trial
 from milan_core.scoring.scorer import AGREEMENT, DIVERSITY
 from milan_core.scoring.tables import Score
 
-COLUMNS = ("model", "method", "metric", "value", "low", "high", "n")
+COLUMNS = ("model", "method", "metric", "value", "low", "high", "n", "p")
+HELD = sentences.Trained(True)
 
 
 def table(tmp_path, *rows):
-    write_csv(tmp_path / "t.csv", COLUMNS, rows)
+    write_csv(tmp_path / "t.csv", COLUMNS, [(*row, "")[:8] for row in rows])
     return Table(tmp_path / "t.csv", ("model", "method", "metric"))
 
 
@@ -35,7 +37,7 @@ def write_tables(results):
         Score("pmi", "concept_accuracy", 0.5, 0.4, 0.6, 2),
         Score("pmi", "bert_score-f", 0.62, 0.6, 0.64, 3),
         Score("constant", "concept_accuracy", 0.1, 0.05, 0.2, 2),
-        Score("constant", "concept_accuracy:lead-of-pmi", 0.4, 0.3, 0.5, 2),
+        Score("constant", "concept_accuracy:lead-of-pmi", 0.4, 0.3, 0.5, 2, 2, 0.01),
     ]
     facts = TrialFacts(
         experiment=HELD_OUT, split="without_net_a", train=["other"], test="net_a", seed=0,
@@ -49,11 +51,13 @@ def write_tables(results):
     for weight in (0.0, 0.2):
         values = dict.fromkeys((*DIVERSITY, *AGREEMENT), 1.0)
         values |= {"concept_accuracy": 0.5, "low": 0.4, "high": 0.6, "accuracy_gain": 0.0}
-        sweep.append({"lambda": weight, **values, "gain_low": -0.1, "gain_high": 0.1, "n": 2})
+        values |= {"gain_low": -0.1, "gain_high": 0.1, "gain_p": 1.0}
+        sweep.append({"lambda": weight, **values, "n": 2})
     write_sweep(results / "sweep.csv", sweep)
     joined = tables.joined_sweeps([facts], [results / "sweep.csv"])
     path = results / "generalization/lambda.csv"
     write_csv(path, list(joined[0]), [list(row.values()) for row in joined])
+    write_csv(results / "generalization/paired.csv", PAIRED, [])
     write_figure(results / "generalization/lambda.svg", lambda_figure(joined, 0.2))
 
 
@@ -63,6 +67,7 @@ def test_the_section_reads_tables_of_both_experiments(tmp_path):
     step = ControlsSection(
         generalization=general / "table.csv",
         baselines=tmp_path / "baselines/table.csv",
+        paired=general / "paired.csv",
         lambdas=general / "lambda.csv",
         lambda_figure=general / "lambda.svg",
         options=ControlsOptions(weight=0.2, probes={"net_a": "probe", "net_b": "probe"}),
@@ -72,7 +77,7 @@ def test_the_section_reads_tables_of_both_experiments(tmp_path):
     section = read_section(step.section)
     assert section.paragraphs[0].startswith("net_a: 50% [40–60] of 2 units with a specific concept")
     assert "clearly below (difference +40 points)" in section.paragraphs[0]
-    text = "with λ = 0.2 instead of 0 the accuracy goes from 50% to 50% (no clear change)"
+    text = "with λ = 0.2 instead of 0 the accuracy goes from 50% to 50% (no clear change, there"
     assert any(text in paragraph for paragraph in section.paragraphs)
     paths = [item.path for item in section.items]
     assert paths == ["../generalization/lambda.svg", "../generalization/lambda.csv"]
@@ -86,44 +91,107 @@ def test_a_share_has_its_interval():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "expected"),
+    ("low", "high", "p", "expected"),
     [
-        (0.3, 0.5, "clearly below"),
-        (-0.1, 0.2, "too close to tell apart"),
-        (-0.5, -0.3, "they fail this test"),
+        (0.3, 0.5, 0.01, "clearly below"),
+        (-0.1, 0.2, 0.3, "too close to tell apart"),
+        (-0.5, -0.3, 0.01, "they fail this test"),
     ],
 )
-def test_the_verdict_follows_the_interval(tmp_path, low, high, expected):
+def test_the_verdict_follows_the_adjusted_p(tmp_path, low, high, p, expected):
     lead = (low + high) / 2
     found = table(
         tmp_path,
         ("m", "pmi", "concept_accuracy", 0.5, 0.4, 0.6, 9),
         ("m", "constant", "concept_accuracy", 0.5 - lead, 0, 1, 9),
-        ("m", "constant", "concept_accuracy:lead-of-pmi", lead, low, high, 9),
-        ("m", "whole_image", "concept_accuracy:lead-of-pmi", lead, low, high, 9),
-        ("m", "constant", "bert_score-f:lead-of-pmi", lead, low, high, 9),
+        ("m", "constant", "concept_accuracy:lead-of-pmi", lead, low, high, 9, p),
+        ("m", "constant", "bert_score-f:lead-of-pmi", lead, low, high, 9, p),
+        ("m", "pmi", "bert_auc", 0.68, "", "", 9),
     )
-    assert expected in (sentences.accuracy_sentence("m", found, True) or "")
-    masks = sentences.mask_sentence(["m"], found) or ""
-    assert ("lowers" in masks, "raises" in masks) == (low > 0, high < 0)
+    [text] = sentences.accuracy_sentences(["m"], found, HELD)
+    assert expected in text
+    assert ("would have been seen" in text) == (p > 0.05)
+    assert "The best control that never sees the unit" in text
     bert = sentences.bert_sentence(["m"], found) or ""
     assert ("does not separate" in bert) == (low <= 0)
+    assert "(AUC, chance 0.5): m 0.68" in bert
+
+
+def test_verdicts_on_several_networks_are_one_family(tmp_path):
+    """p .03 on each of two networks: clear alone, not when both are asked about."""
+    rows = [
+        row
+        for model in ("m", "n")
+        for row in (
+            (model, "pmi", "concept_accuracy", 0.5, 0.4, 0.6, 90),
+            (model, "constant", "concept_accuracy", 0.4, 0.3, 0.5, 90),
+            (model, "constant", "concept_accuracy:lead-of-pmi", 0.1, 0.01, 0.2, 90, 0.03),
+        )
+    ]
+    found = table(tmp_path, *rows)
+    assert "clearly below" in sentences.accuracy_sentences(["m"], found, HELD)[0]
+    for text in sentences.accuracy_sentences(["m", "n"], found, HELD):
+        assert "too close to tell apart" in text
+
+
+def test_the_best_control_says_what_it_sees(tmp_path):
+    found = table(
+        tmp_path,
+        ("m", "pmi", "concept_accuracy", 0.5, 0.4, 0.6, 90),
+        ("m", "shuffled_masks", "concept_accuracy", 0.4, 0.3, 0.5, 90),
+        ("m", "constant_oracle", "concept_accuracy", 0.2, 0.3, 0.5, 90),
+        ("m", "whole_image", "concept_accuracy", 0.06, 0.3, 0.5, 90),
+    )
+    [text] = sentences.accuracy_sentences(["m"], found, HELD)
+    assert "on the unit's own images under the masks of other units, reaches 40%" in text
+    assert "the best fixed word, chosen on these very units, reaches 20%" in text
+    masks = sentences.mask_sentence(["m"], found) or ""
+    assert "m 6%" in masks
+    assert "no evidence that masks matter" in masks
+
+
+def test_rows_that_rest_on_the_encoder_say_so(tmp_path):
+    found = table(
+        tmp_path, *((m, "pmi", "concept_accuracy", 0.5, 0.4, 0.6, 90) for m in ("e", "v", "r"))
+    )
+    trained = sentences.Trained(True, "e", ["b.4"], ["v"])
+    texts = sentences.accuracy_sentences(["e", "v", "r"], found, trained)
+    assert "reads its features" in texts[0]
+    assert "features which this network was taught" in texts[1]
+    assert "never saw this network" in texts[2]
+    assert "never saw" not in texts[0] + texts[1]
+    text = sentences.encoder_sentence(trained) or ""
+    assert "b.4 are described and are read" in text
+    assert "v learnt to predict its features" in text
+    assert sentences.encoder_sentence(HELD) is None
+
+
+def test_within_and_held_out_are_compared_on_the_same_units():
+    row = {"experiment": HELD_OUT, "test": "m", "within": "0.87", "here": "0.74", "units": "60"}
+    row |= {"cost": "0.1", "low": "-0.02", "high": "0.23", "p": "0.1", "holm": "0.4"}
+    text = sentences.within_sentence([row]) or ""
+    assert "m 87% against 74% of 60 units (not told apart, p 0.400)" in text
+    assert "only a difference of 18 points or more would have been seen" in text
+    clear = sentences.within_sentence([row | {"holm": "0.01"}]) or ""
+    assert "clearly better, p 0.010" in clear
+    assert sentences.within_sentence([]) is None
 
 
 def test_no_numbers_no_sentences(tmp_path):
     empty = table(tmp_path, ("m", "pmi", "bleu", "", "", "", 0))
-    assert sentences.accuracy_sentence("m", empty, True) is None
+    assert sentences.accuracy_sentences(["m"], empty, HELD) == []
     assert sentences.mask_sentence(["m"], empty) is None
     assert sentences.bert_sentence(["m"], empty) is None
     assert sentences.ceiling_sentence(["m"], empty) is None
-    assert sentences.lambda_sentence("s", [], 0.2) is None
+    assert sentences.lambda_sentences({"s": []}, 0.2) == []
     assert not Table(None, ("x",))
     assert not average([]).exists
 
 
 def test_a_lone_accuracy_is_stated_without_a_rival(tmp_path):
     found = table(tmp_path, ("m", "pmi", "concept_accuracy", 0.5, "", "", 9))
-    assert (sentences.accuracy_sentence("m", found, True) or "").startswith("m: 50% of 9 units")
+    [text] = sentences.accuracy_sentences(["m"], found, HELD)
+    assert text.startswith("m: 50% of 9 units")
 
 
 @pytest.mark.parametrize(
@@ -136,10 +204,10 @@ def test_lambda_sentence(gain, words):
         {
             **shared,
             **{"lambda": 0.2, "concept_accuracy": 0.5 + gain, "accuracy_gain": gain},
-            **{"gain_low": gain - 0.05, "gain_high": gain + 0.05},
+            **{"gain_low": gain - 0.05, "gain_high": gain + 0.05, "gain_p": 0.01 if gain else 1},
         },
     ]
-    text = sentences.lambda_sentence("s", rows, 0.2) or ""
+    [text] = sentences.lambda_sentences({"s": rows}, 0.2)
     assert words in text
     assert ("no other λ tried is more accurate" in text) == (gain > 0)
 

@@ -96,7 +96,16 @@ def test_sentences_follow_the_numbers():
     assert "+15: more diverse" in text
     assert "-5: not more diverse" in sentences(study(35), 0.2, 50)[1]
     weak = [*study(55)[:2], row("rerank", 10, 0.2, 0.51, 0.01, 55)]
-    assert "beam with 10 beams, 52.0 %, but not beyond chance" in sentences(weak, 0.2, 10)[1]
+    text = sentences(weak, 0.2, 10)[1]
+    assert "beam with 10 beams, 52.0 %, which cannot be told from no gain (only 3 points" in text
+
+
+def test_the_price_of_naming_more_concepts_stands_beside():
+    rows = study(55)
+    rows[0] |= {"false_names": 0.2, "mean_words": 2.5}
+    rows[2] |= {"false_names": 0.5, "mean_words": 3.2}
+    text = sentences(rows, 0.2, 50)[1]
+    assert "with 3.2 words and 0.50 false names per description in place of 2.5 and 0.20" in text
 
 
 def test_the_best_row_is_also_chosen_apart():
@@ -110,8 +119,9 @@ def test_the_best_row_is_also_chosen_apart():
     )
     assert (
         "Chosen on one half of the units it is beam with 10 beams (70.0 % there), which names "
-        "45.0 % on the other half, but not beyond chance: -4.0 points (interval -9.0 to +1.0) "
-        "against greedy decoding (49.0 %)" in text
+        "45.0 % on the other half (of the same network, and of the same concepts), which cannot be "
+        "told from no gain (only 7 points or more would have been seen): -4.0 points (interval "
+        "-9.0 to +1.0) against greedy decoding (49.0 %)" in text
     )
     unknown = [row | dict.fromkeys(HALVES, "") for row in study(55)]
     assert "Chosen on one half" not in sentences(unknown, 0.2, 50)[1]
@@ -124,7 +134,7 @@ def test_halves_are_of_the_judged_units_and_those_of_every_strategy():
     assert half.sum() == 3
     assert not half[np.isnan(correct)].any()
     measures = (Measured({}, {ACCURACY: values}) for values in (correct, base))
-    found = compared_row(*measures, Bootstrap(5, 100))
+    found = compared_row(*measures, Bootstrap(5, 100), np.arange(9))
     rest = ~half & ~np.isnan(correct)
     assert found["half"] == correct[half].mean()
     assert found["other"] == found["other_gain"] == correct[rest].mean()

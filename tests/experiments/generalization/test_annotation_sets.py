@@ -11,7 +11,7 @@ from milan_core.core.section import read_section
 from milan_core.core.step import Compute
 from milan_core.core.tensors import save_tensors
 from milan_core.experiments.baselines.step import MethodTable, ScoreMethods
-from milan_core.experiments.controls.sentences import lambda_sentence
+from milan_core.experiments.controls.sentences import lambda_sentences
 from milan_core.experiments.controls.tables import lambda_rows
 from milan_core.experiments.decoding.section import sentences
 from milan_core.experiments.decoding.step import StrategyTable
@@ -115,7 +115,7 @@ def test_what_is_not_known_has_no_row(scored, tmp_path):
     joined = tables.joined_sweeps([facts()], [sweep])
     write_csv(tmp_path / "joined.csv", list(joined[0]), [list(row.values()) for row in joined])
     shown = lambda_rows(tmp_path / "joined.csv")
-    assert lambda_sentence("s", shown["without_b"], 0.2) is None
+    assert lambda_sentences({"s": shown["without_b"]}, 0.2) == []
 
 
 def made(test: str, seed: int, value: float, units: int) -> Trial:
@@ -124,7 +124,7 @@ def made(test: str, seed: int, value: float, units: int) -> Trial:
         Score("pmi", BERT_F, value, value - 0.1, value + 0.1, units),
         Score("pmi", f"{BERT_F}:layer=4", value, n=units),
         Score("greedy", BERT_F, 0.2, n=units),
-        Score("greedy", f"{BERT_F}:lead-of-pmi", value - 0.2, 0.01, 0.5, units),
+        Score("greedy", f"{BERT_F}:lead-of-pmi", value - 0.2, 0.01, 0.5, units, units, 0.01),
         Score("constant", BERT_F, 0.3, n=units),
     ]
     sides = {"experiment": "classifiers to a generator", "train_side": "cls", "test_side": "gen"}
@@ -160,6 +160,7 @@ def test_a_row_of_table_3_may_describe_several_sets(tmp_path):
     assert "BERTScore F the descriptions of annotation sets are above the best constant" in text
     assert "in 2 of 2 rows" in text
     assert "ahead of greedy p(d|E) in BERTScore F in 2 of 2 rows" in text
+    assert "“Clearly” means" in text
 
 
 def test_table_2_of_sets(fields, scored, tmp_path):
@@ -188,7 +189,7 @@ def test_table_2_of_sets(fields, scored, tmp_path):
     assert all(row["concept_accuracy"] == "" for row in rows.values())
     section = read_section(out / "section.json")
     text = " ".join(section.paragraphs)
-    assert text.startswith("BLEU of every method on the same units and references. b: ")
+    assert text.startswith("BLEU-2 of every method on the same units and references. b: ")
     assert "Scored against the annotations of a set: b." in text
     assert "NetDissect" not in text, "it has no row"
     names = {column.name for column in section.items[0].columns}
@@ -205,7 +206,7 @@ def test_the_study_is_judged_by_agreement(tmp_path):
         ("greedy", 1, 0.0, base), ("beam", 10, 0.0, base), ("rerank", 10, 0.2, better),
     ):  # fmt: skip
         row = {"model": "b", "strategy": strategy, "beams": beams, "lambda": weight}
-        row |= compared_row(measured, base, bootstrap)
+        row |= compared_row(measured, base, bootstrap, np.arange(40))
         rows.append(["" if row[name] != row[name] else row[name] for name in COLUMNS])
     write_csv(tmp_path / "b/table.csv", COLUMNS, rows)
     write_csv(tmp_path / "b/timing.csv", TIMING, [["b", "greedy", 1, 40, 0.1, 2.5]])
@@ -225,9 +226,11 @@ def test_the_study_is_judged_by_agreement(tmp_path):
     assert {row["judged_by"] for row in table} == {BERT_F}
     text = sentences(table, 0.2, 10)[1]
     assert "BERTScore F is highest by rerank with 10 beams and λ 0.2, 0.400, +0.100" in text
-    assert "(0.400 there), which reaches 0.400 on the other half, +0.100" in text
+    assert "(0.400 there), which reaches 0.400 on the other half (of the same" in text
     assert "changes BERTScore F from 0.300 to 0.400 and the number of distinct" in text
-    nothing = compared_row(Measured({"distinct": 3.0}), Measured({"distinct": 3.0}), bootstrap)
+    nothing = compared_row(
+        Measured({"distinct": 3.0}), Measured({"distinct": 3.0}), bootstrap, np.arange(3)
+    )
     assert nothing["judged_by"] == ""
     unjudged = [{**row, "judged_by": ""} for row in table]
     assert "neither concepts nor BERTScore" in sentences(unjudged, 0.2, 10)[1]

@@ -13,16 +13,17 @@ from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.tables import Score, Truth
 
 UNITS = [("c", unit) for unit in range(40)]
-TRUTH = {"net": {key: Truth("dog", "object", 1, 15, True, ("dog",)) for key in UNITS}}
+TRUTH = {"net": {(c, u): Truth(f"dog {u % 20}", "object", 1, 15, True, ("dog",)) for c, u in UNITS}}
 
 
-def trial(experiment, train, seed, right, tested=40, greedy=0.25):
+def trial(experiment, train, seed, right, tested=40, greedy=0.25, p=0.001):
     """A trial in which the first `right` units are named; the first `tested` are tested."""
     value = right / tested
     scores = [
         Score("pmi", "concept_accuracy", value, value - 0.1, value + 0.1, tested),
         Score("greedy", "concept_accuracy", greedy, n=tested),
-        Score("greedy", "concept_accuracy:lead-of-pmi", value - greedy, 0.01, 0.9, tested),
+        Score("greedy", "concept_accuracy:lead-of-pmi", value - greedy, 0.01, 0.9, tested, 20, p),
+        Score("constant_oracle", "concept_accuracy", 0.1, n=tested),
         Score("pmi", "concept_accuracy:layer=c", value, n=tested),
     ]
     facts = {"experiment": experiment, "split": "s", "train": train, "test": "net", "seed": seed}
@@ -50,11 +51,39 @@ def test_known_costs():
     assert paired["across tasks"]["cost"] == pytest.approx(-0.1)
     assert paired["across tasks"]["units"] == 20
     assert [row["trial"] for row in results.layers] == [0, 0, 1, 0]
+    assert paired[HELD_OUT]["concepts"] == 20
+    assert paired[HELD_OUT]["holm"] == pytest.approx(2 * paired[HELD_OUT]["p"])
     text = " ".join(transfer_section(results).paragraphs)
-    assert "clearly (the 95% interval of the paired difference excludes zero) in 1 of 2" in text
-    assert "ahead of greedy p(d|E) in concept accuracy in 3 of 3 rows" in text
+    assert "learning elsewhere costs accuracy clearly in 1 of 2 rows" in text
+    assert "does not confirm the paper" in text
+    assert "ahead of greedy p(d|E) in concept accuracy in 2 of 3 rows" in text
+    assert "“Clearly” means p below 0.05 after Holm's adjustment" in text
+    assert "names 10% to 10% of their concepts. Not above it by the interval: a+b to net." in text
     for svg in (transfer_figure(results.rows), layers_figure(results.layers)):
         assert svg.startswith("<?xml")
+
+
+def test_rows_are_counted_only_after_adjustment():
+    """Three intervals exclude zero; after Holm's adjustment none of the three p is below 0.05."""
+    trials = [trial(name, ["a"], 0, right=30, p=0.03) for name in ("x", "y", "z")]
+    results = transfer(trials, TRUTH, Bootstrap(0, 200))
+    assert [row["lead_holm"] for row in results.rows] == pytest.approx([0.09] * 3)
+    text = " ".join(transfer_section(results).paragraphs)
+    assert "in concept accuracy in 0 of 3 rows, clearly behind in 0" in text
+    assert "3 rows show no clear difference, and there only a difference of 64 points" in text
+
+
+def test_several_seeds_widen_the_interval():
+    one = transfer([trial(HELD_OUT, ["a"], 0, right=20)], TRUTH, Bootstrap(0, 500)).rows[0]
+    trials = [trial(HELD_OUT, ["a"], seed, right) for seed, right in enumerate((8, 20, 32))]
+    several = transfer(trials, TRUTH, Bootstrap(0, 500)).rows[0]
+    assert several["accuracy"] == pytest.approx(one["accuracy"])
+    assert several["high"] - several["low"] > 0.5 > one["high"] - one["low"]
+
+
+def test_a_row_near_the_best_fixed_word_is_named():
+    results = transfer([trial(HELD_OUT, ["a"], 0, right=6)], TRUTH, Bootstrap(0, 200))
+    assert "Not above it by the interval: a to net." in transfer_section(results).paragraphs[1]
 
 
 def test_without_within_networks_nothing_is_paired():
@@ -62,7 +91,7 @@ def test_without_within_networks_nothing_is_paired():
     assert results.paired == []
     section = transfer_section(results)
     assert isinstance(section, Section)
-    assert len(section.paragraphs) == 1
+    assert len(section.paragraphs) == 3
 
 
 def test_captioners_are_compared_on_the_same_units_only():
