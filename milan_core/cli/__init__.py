@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _fail(str(error), terminal)
     except PermissionError as error:
-        message = f"no permission for {error.filename}; choose a folder you may write to"
+        message = f"no permission for {error.filename}; change its mode, or give another path"
         return _fail(message, terminal)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

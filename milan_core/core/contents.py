@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
+import stat
 import time
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import canonical_json, file_sha256, text_hash, write_text
+from milan_core.core.files import canonical_json, file_sha256, write_text
 
 WHOLE = 512 << 20  # bytes of a folder that are read
 REMEMBERED = 8 << 20  # bytes from which a file's digest is kept between processes
@@ -33,13 +36,13 @@ _loaded: set[Path] = set()
 def content_digest(path: Path | str) -> str:
     """SHA-256 of a file's bytes; the digests of large files are remembered."""
     place = os.path.realpath(path)
-    stat = Path(place).stat()
-    facts = [stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-    large = stat.st_size >= REMEMBERED
+    now = Path(place).stat()
+    facts = [now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
+    large = now.st_size >= REMEMBERED
     if large and (remembered := _remembered(place)) and remembered[0] == facts:
         return str(remembered[1])
     digest = file_sha256(place)
-    if large and time.time_ns() - max(stat.st_ctime_ns, stat.st_mtime_ns) > SETTLED:
+    if large and time.time_ns() - max(now.st_ctime_ns, now.st_mtime_ns) > SETTLED:
         _known[place] = [facts, digest]
         _save()
     return digest
@@ -98,20 +101,38 @@ def files_below(place: Path) -> Iterator[Path]:
 
 
 def files_digest(files: Iterable[tuple[Path, Path]]) -> str:
-    """A digest of files, each with the place that it belongs to; empty without any."""
-    stats = [
-        (_printable(os.path.relpath(file, place.parent)), file, file.stat())
-        for place, file in files
-        if file.is_file()
-    ]
-    if not stats:
+    """A digest of files, each with the place that it belongs to; empty without any.
+
+    About 150 bytes are kept of each, so that the training set of ImageNet takes 200 MB.
+    """
+    names: list[str] = []  # paths relative to the folder of the place
+    folders: list[str] = []  # shared between the files of a place
+    sizes, times = array("q"), array("q")
+    for place, file in files:
+        if (facts := _stat(file)) is None:
+            continue
+        parent = str(place.parent)
+        folders.append(folders[-1] if folders and folders[-1] == parent else parent)
+        names.append(os.path.relpath(file, parent))
+        sizes.append(facts.st_size)
+        times.append(facts.st_mtime_ns)
+    if not names:
         return ""
-    read = len(stats) == 1 or sum(stat.st_size for _, _, stat in stats) <= WHOLE
-    facts = [
-        [name, stat.st_size, content_digest(file) if read else stat.st_mtime_ns]
-        for name, file, stat in stats
-    ]
-    return text_hash(canonical_json(facts))
+    read = len(names) == 1 or sum(sizes) <= WHOLE
+    digest = hashlib.sha256()
+    for number, name in enumerate(names):
+        last = content_digest(Path(folders[number], name)) if read else times[number]
+        digest.update((canonical_json([_printable(name), sizes[number], last]) + "\n").encode())
+    return digest.hexdigest()[:12]
+
+
+def _stat(file: Path) -> os.stat_result | None:
+    """Facts of a plain file; None for anything else, such as a pipe or a broken link."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return None
+    return facts if stat.S_ISREG(facts.st_mode) else None
 
 
 def _printable(name: str) -> str:

@@ -4,6 +4,7 @@ import ast
 import io
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -211,3 +212,35 @@ def test_a_listing_takes_little_memory(tmp_path):
     assert len(pictures) == 4000
     assert held / 4000 < 150, "bytes a picture"
     assert pictures[7].label == "class000"
+
+
+CLOSED = """
+import os, sys
+from pathlib import Path
+from milan_core.core.errors import UserError
+from milan_core.images.fetch.places import is_filled
+from milan_core.images.listing import list_images
+folder = Path(sys.argv[1])
+assert list_images(folder).passed_over == {"closed folders": 1}
+for reader in (list_images, is_filled):
+    try:
+        reader(folder / "closed")
+    except UserError as error:
+        assert "no permission to read" in str(error)
+    else:
+        raise SystemExit("it was read")
+"""
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv drops root's rights")
+def test_folders_that_are_closed_indeed(tmp_path):
+    for name in ("open/1.png", "closed/2.png"):
+        save(tmp_path / name)
+    (tmp_path / "closed").chmod(0)
+    rights = "-dac_override,-dac_read_search"
+    drop = (
+        ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"] if not os.getuid() else []
+    )
+    ran = subprocess.run([*drop, sys.executable, "-c", CLOSED, str(tmp_path)], check=False)
+    (tmp_path / "closed").chmod(0o755)
+    assert ran.returncode == 0

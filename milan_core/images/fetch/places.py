@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from milan_core.core.errors import UserError
+
 DOWNLOADS = Path("resources/downloads")
 
 
@@ -16,4 +18,7 @@ def brought_folders() -> list[Path]:
 
 def is_filled(path: Path) -> bool:
     """Whether `path` is a file or a non-empty folder."""
-    return path.is_file() or (path.is_dir() and any(path.iterdir()))
+    try:
+        return path.is_file() or (path.is_dir() and any(path.iterdir()))
+    except PermissionError:
+        raise UserError(f"no permission to read {path}; change its mode, or give another") from None
