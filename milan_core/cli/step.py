@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from milan_core.core.errors import UserError
+from milan_core.core.files import read_text
 from milan_core.core.identity import step_code
 from milan_core.core.options import sentences
 from milan_core.core.records import recorded
@@ -32,13 +34,19 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     step = find_step(arguments.step)
     given = vars(step_parser(step).parse_args(arguments.rest))
-    values = {
-        field.name: value
-        for field in step_fields(step)
-        if (value := _value(field, given[field.name])) is not None
-    }
-    device = given.get("device", "cpu")
-    execute(step(**values), Compute(device=device, threads=given["threads"]), given["code"])
+    compute = Compute(device=given.get("device", "cpu"), threads=given["threads"])
+    execute(_filled(step, given), compute, given["code"])
+
+
+def read_step(words: Sequence[str]) -> Step:
+    """The step that `milan step` would run for these words: its name, and its flags."""
+    step = find_step(words[0])
+    return _filled(step, vars(step_parser(step).parse_args(words[1:])))
+
+
+def _filled(step: type[Step], given: Mapping[str, Any]) -> Step:
+    values = {field.name: _value(field, given[field.name]) for field in step_fields(step)}
+    return step(**{name: value for name, value in values.items() if value is not None})
 
 
 def execute(step: Step, compute: Compute, code: str | None = None) -> None:
@@ -86,7 +94,7 @@ def _value(field: StepField, given: Any) -> Any:
     """A flag's value in the type of its field; None where the flag was left out."""
     if given is None or field.role != "option":
         return given
-    text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+    text = read_text(Path(given[1:]), field.flag) if given.startswith("@") else given
     adapter = TypeAdapter(field.constrained)
     try:
         if _metavar(field.annotation) != "JSON|@FILE":

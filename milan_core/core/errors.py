@@ -6,8 +6,18 @@ other exception is a bug of ours and shows a traceback.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import functools
+import struct
+import tokenize
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Content = TypeVar("Content")
 
 
 class UserError(ValueError):
@@ -32,3 +42,65 @@ def unknown(what: str, name: str, names: Iterable[str], where: str = "") -> User
 def first_line(error: BaseException) -> str:
     """What an exception of a library says, short enough for a message; else its type."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+_DAMAGE = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, OSError),
+    *(RuntimeError, MemoryError, EOFError, SyntaxError),
+    *(tokenize.TokenError, struct.error, zlib.error),
+)
+"""What a library, or our code, runs into over content that is not what it should be."""
+
+
+@contextlib.contextmanager
+def reading(path: Path | str, what: str, fix: str = "make it again") -> Iterator[None]:
+    """Turn whatever a damaged or foreign file makes the block run into into one sentence.
+
+    Errors that are a `UserError` already pass as they are.
+
+    Args:
+        path: the file or folder that the block reads.
+        what: what it should be, with its article: "a table of scores".
+        fix: what to do about it.
+
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except _DAMAGE as error:
+        raise UserError(f"{path} is damaged or not {what} ({_reason(error)}); {fix}") from error
+
+
+def reads(
+    what: str, fix: str = "make it again"
+) -> Callable[
+    [Callable[Concatenate[Path, Given], Content]],
+    Callable[Concatenate[Path | str, Given], Content],
+]:
+    """Decorate the reader of one file, its first argument: its body runs in `reading`."""
+
+    def decorate(
+        read: Callable[Concatenate[Path, Given], Content],
+    ) -> Callable[Concatenate[Path | str, Given], Content]:
+        @functools.wraps(read)
+        def guarded(path: Path | str, *args: Given.args, **kwargs: Given.kwargs) -> Content:
+            with reading(path, what, fix):
+                return read(Path(path), *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _reason(error: BaseException) -> str:
+    """An exception for people: what it says, or its type where that is not enough."""
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, RecursionError):
+        return "values stand inside each other too deeply"
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    return first_line(error)

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.lock import publishing
 
 
@@ -172,12 +172,26 @@ def write_json(path: Path | str, value: Any) -> None:
 
 def read_json(path: Path | str, what: str = "file") -> Any:
     """Read a JSON file, or say in one sentence why it cannot be read."""
+    text = read_text(path, what)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{what} {path} is not valid JSON: {error}") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits; thousands of brackets
+        raise UserError(f"{what} {path}: a number is too long, or values nest too deeply") from None
+
+
+def read_text(path: Path | str, what: str = "file") -> str:
+    """The text of a UTF-8 file, or one sentence why it cannot be read."""
+    path = Path(path)
+    try:
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{what} not found: {path}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{what} {path} is not valid JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{what} {path} is not UTF-8 text: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {what} {path}: {error.strerror}") from None
 
 
 def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -272,12 +286,13 @@ def write_npy(path: Path | str, array: np.ndarray) -> None:
 
 def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
     """Read one .npy array; with `mmap` the pages are read only when touched."""
-    try:
-        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"array not found: {path}; run the stage that writes it") from None
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{path} is not a readable .npy array: {error}") from None
+    if not Path(path).exists():
+        raise UserError(f"array not found: {path}; run the stage that writes it")
+    with reading(path, "a readable .npy array"):
+        array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise TypeError("it is an archive")
+        return array
 
 
 def drop_pages(array: np.ndarray) -> None:

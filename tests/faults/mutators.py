@@ -1,0 +1,423 @@
+"""Damage to files, by format: bytes, lines and cells, trees of values, headers, archives.
+
+Every function takes a `random.Random` and the bytes of a good file and gives bytes; the same seed
+gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import struct
+import tarfile
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Mutator = Callable[[random.Random, bytes], bytes]
+
+NUMBERS = (0, 1, -1, 2, 3, 7, 15, 255, 2**16, 2**31 - 1, 2**31, 2**32, 2**53, 2**63, 2**64, 10**30)
+ODD: tuple[Any, ...] = (
+    *NUMBERS,
+    *(0.5, -0.0, 1e308, float("nan"), float("inf"), "", "x", "0", "top", "../x", "/x", "a\0b"),
+    *("é" * 40, "=1+1", None, True, False, [], [1], {}, [[1]], {"a": 1}, "x" * 3000, [0] * 500),
+)
+CELLS = (
+    *("", "0", "1", "-1", "1e999", "nan", "inf", "9" * 400, "9" * 5000, "x", "²", "١", " 7 ", "1.5"),
+    *('"', '""', "a,b", "\n", "\r", "\0", "=1+1", "é", "\ufeff", "\ud7ff", "x" * 5000, "../x", "True"),
+)
+
+
+def flip(rng: random.Random, data: bytes) -> bytes:
+    """One bit."""
+    if not data:
+        return data
+    changed = bytearray(data)
+    changed[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def cut(rng: random.Random, data: bytes) -> bytes:
+    """The first part."""
+    return data[: rng.randrange(len(data) + 1)] if data else data
+
+
+def noise(rng: random.Random, data: bytes) -> bytes:
+    """A few bytes set, removed, repeated, moved or added, mostly near the start."""
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        size = len(changed)
+        near = rng.random() < 0.5
+        place = rng.randrange(min(size, 200) if near and size else size or 1) if size else 0
+        length = rng.choice((1, 2, 4, 8, 64))
+        part = bytes(changed[place : place + length])
+        match rng.randrange(6):
+            case 0:
+                changed[place : place + 1] = bytes([rng.choice((0, 1, 255, 34, 44, 10, 91, 123, 128))])
+            case 1:
+                del changed[place : place + length]
+            case 2:
+                changed[place:place] = part * rng.choice((1, 2, 50))
+            case 3:
+                number = rng.choice(NUMBERS) & (2**64 - 1)
+                packed = struct.pack(rng.choice("<>") + "Q", number)
+                changed[place : place + 8] = packed[: rng.choice((1, 2, 4, 8))]
+            case 4:
+                changed[place:place] = rng.randbytes(length)
+            case 5:
+                changed = bytearray(flip(rng, bytes(changed)))
+    return bytes(changed)
+
+
+def raw(rng: random.Random, data: bytes) -> bytes:
+    """Bytes of any format."""
+    return rng.choice((flip, cut, noise, noise, noise))(rng, data)
+
+
+def text(rng: random.Random, data: bytes) -> bytes:
+    """Lines repeated, dropped, swapped, joined; other encodings and line ends."""
+    lines = data.split(b"\n")
+    place = rng.randrange(len(lines))
+    match rng.randrange(10):
+        case 0:
+            lines.insert(place, lines[rng.randrange(len(lines))])
+        case 1:
+            del lines[place]
+        case 2:
+            other = rng.randrange(len(lines))
+            lines[place], lines[other] = lines[other], lines[place]
+        case 3:
+            lines[place] = rng.choice(CELLS).encode("utf-8", "replace")
+        case 4:
+            return data.replace(b"\n", rng.choice((b"\r", b"\r\n", b"\n\n", b"", b"\x85", b"\x0c")))
+        case 5:
+            name = rng.choice(("utf-16", "utf-32", "latin-1", "utf-8-sig", "utf-7"))
+            return data.decode("utf-8", "replace").encode(name, "replace")
+        case 6:
+            return data + data
+        case 7:
+            lines[place] = lines[place] * rng.choice((2, 200))
+        case _:
+            return raw(rng, data)
+    return b"\n".join(lines)
+
+
+def table(rng: random.Random, data: bytes) -> bytes:
+    """Cells of a CSV table."""
+    if rng.random() < 0.3:
+        return text(rng, data)
+    lines = data.decode("utf-8", "replace").split("\n")
+    for _ in range(rng.choice((1, 1, 3))):
+        place = rng.randrange(len(lines))
+        cells = lines[place].split(",")
+        where = rng.randrange(len(cells))
+        match rng.randrange(5):
+            case 0 | 1:
+                cells[where] = rng.choice(CELLS)
+            case 2:
+                cells.insert(where, rng.choice(CELLS))
+            case 3:
+                del cells[where]
+            case 4:
+                cells[where] = rng.choice(lines).split(",")[0]
+        lines[place] = ",".join(cells)
+    return "\n".join(lines).encode("utf-8", "replace")
+
+
+def tree(rng: random.Random, value: Any) -> Any:
+    """A value with one node replaced, removed, repeated or put deeper."""
+    if isinstance(value, dict) and value and rng.random() < 0.85:
+        key = rng.choice(list(value))
+        copy = dict(value)
+        match rng.randrange(12):
+            case 0:
+                del copy[key]
+            case 1:
+                copy[rng.choice(("x", "", "é", key + "x"))] = copy[key]
+            case 2:
+                copy[rng.choice(("", "0", "x", "../x"))] = copy.pop(key)
+            case _:
+                copy[key] = tree(rng, copy[key])
+        return copy
+    if isinstance(value, list) and value and rng.random() < 0.85:
+        place = rng.randrange(len(value))
+        items = list(value)
+        match rng.randrange(10):
+            case 0:
+                del items[place]
+            case 1:
+                items.insert(place, items[rng.randrange(len(items))])
+            case 2:
+                items = items * 2
+            case _:
+                items[place] = tree(rng, items[place])
+        return items
+    if isinstance(value, bool | int | float) and rng.random() < 0.3:
+        return rng.choice((value + 1, -value, value * 1000, str(value)))
+    if rng.random() < 0.05:
+        return nested(rng)
+    return rng.choice(ODD)
+
+
+def nested(rng: random.Random) -> Any:
+    """Lists inside each other."""
+    value: Any = 0
+    for _ in range(rng.choice((10, 60, 500))):
+        value = [value] if rng.random() < 0.5 else {"a": value}
+    return value
+
+
+def as_json(rng: random.Random, data: bytes) -> bytes:
+    """The values of a JSON file, or its text."""
+    if rng.random() < 0.25:
+        return text(rng, data)
+    if rng.random() < 0.02:
+        return b"[" * rng.choice((100, 100_000)) + data
+    value = json.loads(data)
+    for _ in range(rng.choice((1, 1, 2))):
+        value = tree(rng, value)
+    return json.dumps(value).encode("utf-8", "replace")
+
+
+YAML_PARTS = (
+    "!!python/object/apply:os.system ['touch PWNED']",
+    *("&a [*a]", "*missing", "<<: {a: 1}", "!!binary 'x'", "!!timestamp 2001-99-99", "!!set {a, b}"),
+    *("? [a, b] : c", "2024-13-45", "0x", "1_000", ".inf", "~", "- -", "{", "[", "|", ">", "%YAML 9"),
+    *("!!int x", "!!float y", "!!omap [a]", "? {a: 1}\n: 2", "{[1]: 2}", "10:61:99", "'", '"\\x"'),
+)
+
+
+def as_yaml(rng: random.Random, data: bytes) -> bytes:
+    """Values, tags, aliases and depth of a YAML file."""
+    lines = data.decode("utf-8", "replace").split("\n")
+    match rng.randrange(8):
+        case 0:
+            return text(rng, data)
+        case 1:
+            names = [f"a{i}" for i in range(rng.choice((3, 12)))]
+            parts = ["a: &a0 [x, x, x]"]
+            pairs = zip(names, names[1:], strict=False)
+            parts += [f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}]" for a, b in pairs]
+            return "\n".join([*parts, *lines]).encode()
+        case 2:
+            depth = rng.choice((20, 60, 3000))
+            return b"x: " + b"[" * depth + b"]" * depth + b"\n" + data
+        case _:
+            place = rng.randrange(len(lines))
+            head, colon, _ = lines[place].partition(":")
+            value = rng.choice((*YAML_PARTS, *map(str, ODD)))
+            lines[place] = f"{head}{colon} {value}" if colon else value
+            return "\n".join(lines).encode("utf-8", "replace")
+
+
+def safetensors(rng: random.Random, data: bytes) -> bytes:
+    """The table of a tensor file under a correct length, or its bytes."""
+    if rng.random() < 0.3:
+        return raw(rng, data)
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    stored = header.get("__metadata__", {}).get("milan")
+    if stored and rng.random() < 0.4:
+        header["__metadata__"]["milan"] = json.dumps(tree(rng, json.loads(stored)))
+    else:
+        header = tree(rng, header)
+    changed = json.dumps(header).encode("utf-8", "replace")
+    changed += b" " * (-len(changed) % 8)
+    return len(changed).to_bytes(8, "little") + changed + data[8 + size :]
+
+
+def sealed(rng: random.Random, data: bytes) -> bytes:
+    """Other contents of one of our tensor files, under the right checksum."""
+    from milan_core.core.tensors import save_tensors
+
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    ours = json.loads(header["__metadata__"]["milan"])
+    arrays = _arrays(header, data[8 + size :])
+    meta, kind, version = ours["meta"], ours["kind"], ours["version"]
+    for _ in range(rng.choice((1, 1, 2))):
+        name = rng.choice(sorted(arrays))
+        if rng.random() < 0.5 and meta:
+            meta = tree(rng, meta)
+        else:
+            arrays[name] = _other(rng, arrays[name])
+        if rng.random() < 0.1 and len(arrays) > 1:
+            arrays.pop(name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x")
+        save_tensors(path, kind, version, arrays, meta)
+        return path.read_bytes()
+
+
+def _arrays(header: dict[str, Any], body: bytes) -> dict[str, np.ndarray]:
+    codes = {"BOOL": "?", "U8": "u1", "I8": "i1", "I16": "i2", "U16": "u2", "F16": "f2"}
+    codes |= {"I32": "i4", "U32": "u4", "F32": "f4", "F64": "f8", "I64": "i8", "U64": "u8"}
+    arrays = {}
+    for name, facts in header.items():
+        if name != "__metadata__":
+            start, end = facts["data_offsets"]
+            flat = np.frombuffer(body[start:end], codes[facts["dtype"]])
+            arrays[name] = flat.reshape(facts["shape"])
+    return arrays
+
+
+def _other(rng: random.Random, array: np.ndarray) -> np.ndarray:
+    """An array of other values, type or shape."""
+    match rng.randrange(6):
+        case 0:
+            return array.astype(rng.choice(("?", "u1", "i2", "i4", "i8", "f2", "f4", "f8")))
+        case 1:
+            return array.reshape(rng.choice(((-1,), (1, *array.shape), (*array.shape, 1))))
+        case 2:
+            return array[: rng.randrange(len(array) + 1)] if array.ndim else array
+        case 3:
+            return np.concatenate([array, array]) if array.ndim else array
+        case _:
+            values = np.array(array).reshape(-1)
+            if values.size:
+                with np.errstate(all="ignore"), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    number = np.float64(rng.choice(NUMBERS)) if values.dtype.kind == "f" else 0
+                    odd = rng.choice((number, -1, 1, 2, 100, np.nan, 2**40))
+                    odd = 0 if values.dtype.kind != "f" and odd != odd else odd
+                    values[rng.randrange(values.size)] = np.array(odd).astype(values.dtype)
+            return values.reshape(array.shape)
+
+
+def npy(rng: random.Random, data: bytes) -> bytes:
+    """The header of a .npy file: type, order, shape; or its bytes."""
+    if rng.random() < 0.4:
+        return raw(rng, data)
+    array = np.load(io.BytesIO(data))
+    kinds = (array.dtype.str, "|O", ">i4", "<U4", "|V0", "|V8", "<f8", "|b1", "<M8[s]", "", "x", "i9")
+    shape: Any = list(array.shape)
+    match rng.randrange(4):
+        case 0:
+            shape[rng.randrange(len(shape))] = rng.choice((0, -1, 1, 2**31, 2**62, 2**64, 0.5, "x"))
+        case 1:
+            shape = rng.choice(([], [0], shape * 3, [2**40, 2**40], [-1], shape[::-1]))
+        case 2:
+            shape[rng.randrange(len(shape))] += rng.choice((-1, 1, 10))
+    header: Any = {
+        "descr": rng.choice((array.dtype.str, rng.choice(kinds))),
+        "fortran_order": rng.choice((False, False, True, 0, "x")),
+        "shape": tuple(shape),
+    }
+    if rng.random() < 0.1:
+        header = tree(rng, header)
+    if rng.random() < 0.05:
+        header = "__import__('os').system('touch PWNED')"
+    packed = (header if isinstance(header, str) else repr(header)).encode("utf-8", "replace")
+    packed += b" " * (-(len(packed) + 11) % 64) + b"\n"
+    version = rng.choice((b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x00"))
+    length = len(packed).to_bytes(2 if version[0] == 1 else 4, "little", signed=False)
+    return b"\x93NUMPY" + version + length + packed + array.tobytes()
+
+
+HARM = (
+    b"cos\nsystem\n(S'touch PWNED'\ntR.",
+    b"\x80\x02cposix\nsystem\nX\x0b\x00\x00\x00touch PWNED\x85R.",
+    b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x0btouch PWNED\x85R.",
+    b"\x80\x02cbuiltins\nexec\nX\x1d\x00\x00\x00open('PWNED','w').write('x')  \x85R.",
+)
+
+
+def torch_zip(rng: random.Random, data: bytes) -> bytes:
+    """The pickle, entries and names of a torch file in a whole archive; or its bytes."""
+    if rng.random() < 0.25:
+        return raw(rng, data)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    place = rng.randrange(len(entries))
+    program = next(i for i, (name, _) in enumerate(entries) if name.endswith("data.pkl"))
+    name, body = entries[place]
+    match rng.randrange(10):
+        case 0:
+            entries[place] = (rng.choice(("../x", "/x", "a\\b", "", "archive/data/9", "x" * 300)), body)
+        case 1:
+            del entries[place]
+        case 2:
+            entries.append((name, raw(rng, body)))
+        case 3:
+            entries[program] = (entries[program][0], rng.choice(HARM))
+        case 4:
+            entries[place] = (name, raw(rng, body))
+        case _:
+            entries[program] = (entries[program][0], noise(rng, entries[program][1]))
+    return _zip(rng, entries)
+
+
+def _zip(rng: random.Random, entries: list[tuple[str, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    kind = zipfile.ZIP_DEFLATED if rng.random() < 0.05 else zipfile.ZIP_STORED
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with zipfile.ZipFile(buffer, "w", kind) as archive:
+            for name, body in entries:
+                archive.writestr(zipfile.ZipInfo(name or "x"), body, kind)
+    return buffer.getvalue()
+
+
+def archive_zip(rng: random.Random, data: bytes) -> bytes:
+    """Names, modes and contents of a zip; or its bytes."""
+    if rng.random() < 0.4:
+        return raw(rng, data)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as out:
+        warnings.simplefilter("ignore")
+        for name, body in entries:
+            new = rng.choice(NAMES) if rng.random() < 0.2 else name
+            info = zipfile.ZipInfo(new)
+            info.external_attr = rng.choice((0, 0, 0o120777, 0o100644, 0o060644, 0o40755)) << 16
+            out.writestr(info, raw(rng, body) if rng.random() < 0.3 else body, rng.choice((0, 8)))
+    return buffer.getvalue()
+
+
+NAMES = (
+    *("../x", "/x", "a/../../x", "a\\..\\x", "C:x", "x" * 300, "a//b", "./a", "a/.", "\n", "a\x01b"),
+    *("annotations.csv/x", "é" * 130, "..", ".", "a/" * 40 + "x", "CON", "annotations.csv"),
+)
+
+
+def tar(rng: random.Random, data: bytes) -> bytes:
+    """Names, types, sizes and contents of a plain tar file; or its bytes."""
+    if rng.random() < 0.4:
+        return raw(rng, data)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(data)) as source:
+        members = [(m, source.extractfile(m)) for m in source if m.isreg()]
+        with tarfile.open(fileobj=buffer, mode="w", format=rng.choice((0, 1, 2))) as out:
+            for member, handle in members:
+                body = handle.read() if handle else b""
+                body = raw(rng, body) if rng.random() < 0.3 else body
+                info = tarfile.TarInfo(rng.choice(NAMES) if rng.random() < 0.2 else member.name)
+                info.size = len(body)
+                if rng.random() < 0.15:
+                    info.type = rng.choice((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE))
+                    info.linkname, info.size = rng.choice(NAMES), 0
+                out.addfile(info, io.BytesIO(body) if info.isreg() else None)
+    done = buffer.getvalue()
+    return noise(rng, done) if rng.random() < 0.2 else done
+
+
+FORMATS: dict[str, Mutator] = {
+    "raw": raw,
+    "text": text,
+    "csv": table,
+    "json": as_json,
+    "yaml": as_yaml,
+    "safetensors": safetensors,
+    "sealed": sealed,
+    "npy": npy,
+    "torch": torch_zip,
+    "zip": archive_zip,
+    "tar": tar,
+}
