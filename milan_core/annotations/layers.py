@@ -8,7 +8,7 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.annotations.mapped import MappedArray, Residency, npy_pieces
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_npy
 
 PACKED = "masks.packed.npy"  # uint8 [U, k, S, ceil(S/8)], our bit-packed copy of masks.npy
@@ -163,11 +163,8 @@ def read_numbers(path: Path, kind: type) -> np.ndarray:
     if not path.is_file():
         msg = f"{path} not found; a layer's folder holds ids.csv and masks.npy"
         raise UserError(msg)
-    try:
+    with reading(path, "a table of numbers", "get it again"):
         lines = [line for line in path.read_text(encoding="ascii").splitlines() if line.strip()]
         if not lines:
             raise ValueError("the file is empty")
-        return np.loadtxt(lines, delimiter=",", dtype=kind, ndmin=2)
-    except ValueError as error:
-        msg = f"{path} is not a table of numbers: {error}"
-        raise UserError(msg) from None
+        return np.loadtxt(lines, delimiter=",", dtype=kind, ndmin=2, comments=None)

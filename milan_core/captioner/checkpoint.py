@@ -103,11 +103,13 @@ def _load_folder(folder: Path) -> Captioner:
         raise UserError(message)
     words = read_json(folder / VOCABULARY, "vocabulary")
     arrays, header = load_tensors(folder / WEIGHTS, KIND, (FORMAT,))
-    if header.get("vocabulary") != _words_hash(words):
+    if not isinstance(header, dict) or header.get("vocabulary") != _words_hash(words):
         message = f"{folder}: {VOCABULARY} and {WEIGHTS} belong to different captioners"
         raise UserError(message)
-    tokenizer = Tokenizer(Vocabulary(tuple(words)))
     try:
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise TypeError(f"{VOCABULARY} is not a list of words")
+        tokenizer = Tokenizer(Vocabulary(tuple(words)))
         size, sizes = tokenizer.vocabulary.size, config["language_model"]
 
         def build() -> Captioner:
@@ -116,11 +118,11 @@ def _load_folder(folder: Path) -> Captioner:
             return Captioner(decoder, language_model, tokenizer)
 
         captioner = filled(build, {name: torch.from_numpy(x) for name, x in arrays.items()})
-    except (KeyError, TypeError, RuntimeError) as error:
+        captioner.meta = dict(config.get("meta", {}))
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         message = f"{folder}: {CONFIG} does not fit {WEIGHTS} ({reason}); train or convert it again"
         raise UserError(message) from None
-    captioner.meta = config.get("meta", {})
     return captioner.eval()
 
 

@@ -28,8 +28,7 @@ class Attempts:
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> Attempts:
-        with contextlib.suppress(OSError, ValueError):
-            self._before = json.loads(self._path.read_text())
+        self._before = _read(self._path)
         self._thread.start()
         return self
 
@@ -65,6 +64,15 @@ class Attempts:
             "cpu_seconds": round(sum(item["cpu"] for item in every), 3),
             "peak_memory_mb": round(peak, 1),
         }
+
+
+def _read(path: Path) -> list[dict[str, float]]:
+    """The notes of earlier attempts; none where they are missing or damaged."""
+    try:
+        notes = json.loads(path.read_text())
+        return [{key: float(item[key]) for key in ("wall", "cpu")} for item in notes]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return []
 
 
 def _cpu_seconds() -> float:

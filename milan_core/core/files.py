@@ -182,16 +182,16 @@ def read_json(path: Path | str, what: str = "file") -> Any:
 
 
 def read_text(path: Path | str, what: str = "file") -> str:
-    """The text of a UTF-8 file, or one sentence why it cannot be read."""
+    """The text of a UTF-8 file, its byte order mark left out, or a sentence why not."""
     path = Path(path)
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{what} not found: {path}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{what} {path} is not UTF-8 text: {error}") from None
     except OSError as error:
-        raise UserError(f"cannot read {what} {path}: {error.strerror}") from None
+        raise UserError(f"{what} {path} cannot be read: {error.strerror}") from None
 
 
 def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -9,6 +9,11 @@ from typing import Any
 DASH = "–"
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text is a whole number from 0 that fits 64 bits; "²" is a digit and no number."""
+    return text.strip().isdecimal() and len(text) <= 18
+
+
 def number(cell: Any) -> float:
     """A table cell as a number; an empty or absent one is NaN."""
     return math.nan if cell in ("", None) else float(cell)

@@ -10,9 +10,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from milan_core.core.errors import UserError
+from pydantic import TypeAdapter
+
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_json, write_json
 
 FORMAT = 1
@@ -43,7 +45,7 @@ class Table:
     caption: str
     columns: Sequence[Column]
     folded: bool = False
-    kind: str = "table"
+    kind: Literal["table"] = "table"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Picture:
 
     path: str
     caption: str
-    kind: str = "figure"
+    kind: Literal["figure"] = "figure"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Link:
 
     path: str
     caption: str
-    kind: str = "link"
+    kind: Literal["link"] = "link"
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,10 @@ def read_section(path: Path | str) -> Section:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         got = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise UserError(f"{path}: expected a section of format {FORMAT}, got {got}; make it again")
-    items = [_item(path, item) for item in record["items"]]
-    facts = {key: record[key] for key in ("name", "title", "order", "paragraphs")}
-    return Section(**facts, items=items)
-
-
-def _item(path: Path | str, record: dict[str, Any]) -> Table | Picture | Link:
-    kind = record.get("kind")
-    if kind == "table":
-        columns = [Column(**column) for column in record["columns"]]
-        return Table(**{**record, "columns": columns})
-    if kind == "figure":
-        return Picture(**record)
-    if kind == "link":
-        return Link(**record)
-    raise UserError(f"{path}: items: unknown kind {kind!r}, expected table, figure or link")
+    with reading(path, "a section of the report"):
+        kinds = [item.get("kind") for item in record["items"]]
+        if unknown := [kind for kind in kinds if kind not in ("table", "figure", "link")]:
+            message = f"{path}: items: unknown kind {unknown[0]!r}, expected table, figure or link"
+            raise UserError(message)
+        section: Section = TypeAdapter(Section).validate_python(record)
+    return section

@@ -50,7 +50,7 @@ def load_yaml(path: Path | str) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_document(root)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, ArithmeticError) as error:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     finally:
         loader.dispose()

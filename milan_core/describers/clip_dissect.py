@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.core.files import read_text
 from milan_core.describers.activations import NetworkUnits
 from milan_core.describers.backends.clip import Clip
 from milan_core.describers.describer import Description, Descriptions, Resources
@@ -116,10 +117,7 @@ def soft_wpmi(
 
 def read_words(path: Path | str) -> list[str]:
     """Concepts of a text file, a concept a line; empty lines do not count."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"baselines.clip_dissect.concepts: cannot read {path}: {error}") from None
+    lines = read_text(path, "list of concepts (baselines.clip_dissect.concepts)").splitlines()
     words = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if len(words) < 2:
         raise UserError(f"{path}: {len(words)} concepts; a word list needs at least two")

@@ -16,8 +16,10 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
+from milan_core.core.numbers import is_whole
 from milan_core.describers.concepts import ConceptMasks, ImageMasks, resized
 from milan_core.describers.options import ConceptsOptions
+from milan_core.images.files import UNREADABLE
 from milan_core.world.concepts import ConceptTable
 
 if TYPE_CHECKING:
@@ -96,10 +98,9 @@ def _row_of(index: Mapping[str, Mapping[str, str]], name: str) -> Mapping[str, s
 
 
 def _whole(text: str, path: Path) -> int:
-    try:
+    if is_whole(text):
         return int(text)
-    except ValueError:
-        raise UserError(f"{path}: {text!r} is not a label number") from None
+    raise UserError(f"{path}: {text!r:.60} is not a label number")
 
 
 def _broden_image(
@@ -110,8 +111,8 @@ def _broden_image(
         if column in IMAGE_FIELDS or not cell:
             continue
         for part in cell.split(";"):
-            if part.strip().isdigit():
-                maps = {int(part): np.ones((size, size), bool)}
+            if is_whole(part):
+                maps = {_whole(part, folder / "index.csv"): np.ones((size, size), bool)}
             else:
                 maps = _label_map(folder / "images" / part.strip())
             for number, mask in maps.items():
@@ -134,7 +135,7 @@ def _label_map(path: Path) -> dict[int, np.ndarray]:
     try:
         with open_picture(path) as image:
             pixels = np.asarray(image.convert("RGB"), dtype=np.int64)
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: cannot read this label map: {error}") from None
     numbers = pixels[..., 0] + 256 * pixels[..., 1]
     return {int(number): numbers == number for number in np.unique(numbers)}

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from milan_core import ops
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.ops.formulas import SparseMasks, mask_words
 
@@ -96,15 +96,16 @@ class ConceptMasks:
     def load(cls, path: Path | str) -> ConceptMasks:
         """Read a file of `save`."""
         arrays, meta = load_tensors(path, KIND, (VERSION,))
-        masks = SparseMasks(arrays["starts"], arrays["members"], arrays["bits"])
-        return cls(
-            tuple(meta["names"]),
-            tuple(meta["categories"]),
-            int(meta["size"]),
-            masks,
-            meta["dataset"],
-            meta["source"],
-        )
+        with reading(path, "a file of concept masks"):
+            masks = SparseMasks(arrays["starts"], arrays["members"], arrays["bits"])
+            return cls(
+                tuple(meta["names"]),
+                tuple(meta["categories"]),
+                int(meta["size"]),
+                masks,
+                meta["dataset"],
+                meta["source"],
+            )
 
 
 def resized(masks: np.ndarray, size: int) -> np.ndarray:

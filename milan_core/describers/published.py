@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json
+from milan_core.core.numbers import is_whole
 from milan_core.describers.describer import Describer, Descriptions, Resources, TableForm
 from milan_core.describers.driver import describe
 from milan_core.describers.labels import FORM, labeled
@@ -126,8 +127,8 @@ def _compexp(path: Path) -> Labels:
 def _put(
     labels: Labels, layer: str, unit: str, label: str, path: Path, clean: Callable[[str], str]
 ) -> None:
-    if not unit.strip().isdigit():
-        raise UserError(f"{path}: unit {unit!r} is not a whole number")
+    if not is_whole(unit):
+        raise UserError(f"{path}: unit {unit!r:.60} is not a whole number")
     key = (layer, int(unit))
     if key in labels:
         raise UserError(

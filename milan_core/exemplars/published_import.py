@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from milan_core import ops
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_npy
 from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 
@@ -40,10 +40,13 @@ def _import_layer(folder: Path) -> LayerExemplars:
             f"{masks.shape} do not fit; expected (U, k), (U, k) and (U, k, 1, S, S)"
         )
         raise UserError(msg)
-    packed = np.stack([ops.pack_masks(np.asarray(unit[:, 0]) > 0) for unit in masks])
-    stored = folder / "levels.npy"
-    levels = read_npy(stored) if stored.is_file() else np.full(len(ids), np.nan, np.float32)
-    resolved = np.isfinite(levels)
+    with reading(folder, "a layer of the published layout"):
+        packed = np.stack([ops.pack_masks(np.asarray(unit[:, 0]) > 0) for unit in masks])
+        stored = folder / "levels.npy"
+        levels = read_npy(stored) if stored.is_file() else np.full(len(ids), np.nan, np.float32)
+        if levels.shape != (len(ids),) or levels.dtype != np.float32:
+            raise ValueError(f"levels.npy is {levels.dtype} {levels.shape}, ids.csv {ids.shape}")
+        resolved = np.isfinite(levels)
     return LayerExemplars(ids, activations, levels, resolved, packed=packed, size=masks.shape[-1])
 
 
@@ -51,8 +54,5 @@ def _table(path: Path, kind: type) -> np.ndarray:
     if not path.is_file():
         msg = f"{path} not found; a layer's folder holds ids.csv, activations.csv and masks.npy"
         raise UserError(msg)
-    try:
-        return np.loadtxt(path, delimiter=",", dtype=kind, ndmin=2)
-    except ValueError as error:
-        msg = f"{path} is not a table of numbers: {error}"
-        raise UserError(msg) from None
+    with reading(path, "a table of numbers"):
+        return np.loadtxt(path, delimiter=",", dtype=kind, ndmin=2, comments=None)

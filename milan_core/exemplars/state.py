@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import ConfigDict, ValidationError
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import canonical_json
 from milan_core.core.options import Section, sentences
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.exemplars.checks import damaged
@@ -78,8 +77,11 @@ class Header(Section):
     def from_meta(cls, meta: Any) -> Header:
         """The inverse of `to_meta`; whatever cannot be a header is a `UserError`."""
         try:
-            header = cls.model_validate_json(canonical_json(meta))
-        except ValidationError as error:
+            lists = [key for key, value in dict(meta).items() if isinstance(value, list)]
+            header = cls.model_validate({**meta, **{key: tuple(meta[key]) for key in lists}})
+        except (TypeError, ValueError) as error:
+            if not isinstance(error, ValidationError):
+                raise damaged("its header is no mapping") from None
             raise damaged(sentences(error, cls, "the header")) from None
         if not (
             0 < header.images <= 2**32

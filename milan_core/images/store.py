@@ -20,12 +20,12 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import (
     atomic_path,
     canonical_json,
@@ -41,12 +41,32 @@ from milan_core.core.files import (
     write_text,
 )
 from milan_core.core.lock import publishing
+from milan_core.core.options import parse
 
 FORMAT = "milan-dataset"
 VERSION = 1
 SCENE_KEYS = ("kind", "name", "group", "colour")
 
 Scene = list[dict[str, str]]
+
+
+class Manifest(BaseModel):
+    """What every manifest must say; further keys depend on the kind."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+    kind: str
+    world: bool
+    count: int = Field(ge=0)
+    height: int = Field(ge=0)
+    width: int = Field(ge=0)
+    classes: list[str]
+    spec: dict[str, Any]
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]+$")], str]
+
+
+_SCENES = TypeAdapter(list[list[dict[str, str]]])
 
 
 class Dataset:
@@ -88,12 +108,23 @@ class Dataset:
     @functools.cached_property
     def scenes(self) -> list[Scene] | None:
         """Per image its things (index = instance number), or None for plain images."""
-        return read_json(self.folder / "scenes.json", "scenes") if self.world else None
+        path = self.folder / "scenes.json"
+        if not self.world:
+            return None
+        with reading(path, "a list of scenes", "build the data set again"):
+            scenes = _SCENES.validate_python(read_json(path, "scenes"))
+            if len(scenes) != len(self):
+                raise ValueError(f"it has {len(scenes)} scenes of {len(self)} images")
+        return scenes
 
     @functools.cached_property
     def names(self) -> list[str]:
         """A readable name or relative path per image."""
-        return [row["name"] for row in read_csv(self.folder / "ids.csv", ["id", "name", "label"])]
+        path = self.folder / "ids.csv"
+        names = [row["name"] for row in read_csv(path, ["id", "name", "label"])]
+        if len(names) != len(self):
+            raise UserError(f"{path} names {len(names)} of {len(self)} images; build it again")
+        return names
 
     def require_world(self, what: str) -> tuple[np.ndarray, list[Scene]]:
         """Instance maps uint8 [N, H, W] and scenes; raises `UserError` that `what` needs them."""
@@ -128,6 +159,10 @@ def _shape_error(dataset: Dataset) -> str:
         if array.shape != shape or array.dtype != dtype:
             name = np.dtype(dtype).name
             return f"{file} is {array.dtype.name} {array.shape}, the manifest says {name} {shape}"
+    if n and int(dataset.labels.max()) >= len(dataset.classes):
+        return (
+            f"labels.npy goes to {dataset.labels.max()}, there are {len(dataset.classes)} classes"
+        )
     return ""
 
 
@@ -147,7 +182,9 @@ def open_dataset(folder: Path | str) -> Dataset:
             f"{VERSION}; build the dataset again"
         )
         raise UserError(msg)
-    dataset = Dataset(folder, manifest)
+    with reading(folder / "manifest.json", "the manifest of a data set", "build it again"):
+        parse(Manifest, manifest, f"{folder / 'manifest.json'}")
+        dataset = Dataset(folder, manifest)
     if problem := _shape_error(dataset):
         msg = f"{folder}: {problem}; build the dataset again"
         raise UserError(msg)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import UserError, reading, unknown
 from milan_core.networks.hooks import HookPoint
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import Direction
@@ -109,12 +109,9 @@ def _read(name: str, entry: Direction) -> Directions:
 
 
 def _npy(path: Path) -> dict[str, torch.Tensor]:
-    try:
+    with reading(path, "an array of numbers (.npy)"):
         array = np.load(path, allow_pickle=False)
         return {"matrix": torch.from_numpy(np.ascontiguousarray(array, np.float32))}
-    except (ValueError, OSError, EOFError) as error:
-        msg = f"{path} is not an array of numbers (.npy): {error}"
-        raise UserError(msg) from None
 
 
 def _safetensors(path: Path) -> dict[str, torch.Tensor]:

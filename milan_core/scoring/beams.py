@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reads
 from milan_core.core.tensors import load_tensors
 from milan_core.core.units import UnitKey
 from milan_core.scoring.wpmi import wpmi
@@ -40,7 +40,8 @@ class Beams:
         return [texts[index] for texts, index in zip(self.captions, best, strict=True)]
 
 
-def read_beams(path: Path | str) -> Beams:
+@reads("a file of beams", "describe the units again")
+def read_beams(path: Path) -> Beams:
     """Read a `milan-beams` file."""
     arrays, meta = load_tensors(path, "milan-beams")
     units = tuple(
@@ -48,6 +49,8 @@ def read_beams(path: Path | str) -> Beams:
     )
     captions = tuple(tuple(texts) for texts in meta["captions"])
     shape = (len(units), len(captions[0]) if captions else 0)
+    if any(len(texts) != shape[1] for texts in captions) or 0 in shape:
+        raise UserError(f"{path}: its units have different numbers of captions, or none")
     for name in ("logp", "logp_lm"):
         if arrays[name].shape != shape or len(captions) != shape[0]:
             message = f"{path}: {name} has shape {arrays[name].shape}, the captions {shape}"

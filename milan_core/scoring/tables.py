@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from milan_core.annotations.records import unit_text
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reads
 from milan_core.core.files import numbered_rows, read_csv, write_csv
 from milan_core.core.numbers import number
 from milan_core.core.tables import cell
@@ -127,7 +127,8 @@ def write_scores(path: Path | str, rows: Sequence[Score]) -> None:
     write_csv(path, SCORES, [[cell(value) for value in astuple(row)] for row in rows])
 
 
-def read_scores(path: Path | str) -> list[Score]:
+@reads("a table of scores", "score the descriptions again")
+def read_scores(path: Path) -> list[Score]:
     """Read a table of `write_scores`."""
     return [
         Score(

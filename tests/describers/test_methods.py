@@ -151,7 +151,7 @@ def test_word_lists(tmp_path):
     path.write_text("dog\n")
     with pytest.raises(UserError, match="at least two"):
         read_words(path)
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match=r"list of concepts .* not found"):
         read_words(tmp_path / "none.txt")
 
 

@@ -5,7 +5,7 @@
 
 Each execution damages one of the reader's small good files (`readers.py`) with the mutator of its
 format (`mutators.py`) and reads all of them. The seed of an execution is printed with a find, and
-its file is kept in `--finds`. Work is done in child processes of 200 executions each, so that a
+its file is kept in `--finds`. Work is done in child processes of 50 executions each, so that a
 crash of the interpreter is a find as well.
 """
 
@@ -30,7 +30,7 @@ from pathlib import Path
 from faults.mutators import FORMATS
 from faults.readers import READERS, Reader
 
-CHUNK = 200
+CHUNK = 50
 SECONDS = 10  # CPU time of one execution
 ROOM = 2 << 30  # bytes of address space beyond what the process has
 Find = dict[str, str]
@@ -55,7 +55,7 @@ def attempt(target: Reader, folder: Path) -> str:
     """Read a damaged folder; returns what is wrong with the outcome, or an empty text."""
     from milan_core.core.errors import UserError
 
-    before = set(os.listdir(folder.parent))
+    before = set(folder.parent.iterdir())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -72,7 +72,7 @@ def attempt(target: Reader, folder: Path) -> str:
         ours = [f for f in frames if "milan_core" in f.filename] or frames
         place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
         return f"{type(error).__name__} at {place}: {str(error)[:120]!r}"
-    if set(os.listdir(folder.parent)) != before or Path("PWNED").exists():
+    if set(folder.parent.iterdir()) != before or Path("PWNED").exists():
         return "wrote outside its folder"
     return ""
 
@@ -153,7 +153,10 @@ def main(argv: list[str] | None = None) -> int:
         for target in targets:
             (Path(work) / "good" / target.name).mkdir(parents=True)
             target.make(Path(work) / "good" / target.name)
-            problem = attempt(target, Path(shutil.copytree(f"{work}/good/{target.name}", f"{work}/t/{target.name}")))
+            problem = attempt(
+                target,
+                Path(shutil.copytree(f"{work}/good/{target.name}", f"{work}/t/{target.name}")),
+            )
             if problem:
                 print(f"{target.name}: its good files are not read: {problem}")
                 return 2
@@ -206,7 +209,9 @@ def _table(
     for name in sorted(counts):
         finds = [count for key, count in seen.items() if key[0] == name]
         lines.append(f"{name} {counts[name]} {usage[name] / 1000:.1f} {len(finds)} {sum(finds)}")
-    total = f"{sum(counts.values())} {sum(usage.values()) / 1000:.1f} {len(seen)} {sum(seen.values())}"
+    total = (
+        f"{sum(counts.values())} {sum(usage.values()) / 1000:.1f} {len(seen)} {sum(seen.values())}"
+    )
     text = "\n".join([*lines, f"all {total}"])
     if path is None:
         print(text)

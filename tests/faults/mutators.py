@@ -7,6 +7,7 @@ gives the same bytes.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import random
 import struct
@@ -29,9 +30,41 @@ ODD: tuple[Any, ...] = (
     *("é" * 40, "=1+1", None, True, False, [], [1], {}, [[1]], {"a": 1}, "x" * 3000, [0] * 500),
 )
 CELLS = (
-    *("", "0", "1", "-1", "1e999", "nan", "inf", "9" * 400, "9" * 5000, "x", "²", "١", " 7 ", "1.5"),
-    *('"', '""', "a,b", "\n", "\r", "\0", "=1+1", "é", "\ufeff", "\ud7ff", "x" * 5000, "../x", "True"),
+    *(
+        "",
+        "0",
+        "1",
+        "-1",
+        "1e999",
+        "nan",
+        "inf",
+        "9" * 400,
+        "9" * 5000,
+        "x",
+        "²",
+        "١",
+        " 7 ",
+        "1.5",
+    ),
+    *(
+        '"',
+        '""',
+        "a,b",
+        "\n",
+        "\r",
+        "\0",
+        "=1+1",
+        "é",
+        "\ufeff",
+        "\ud7ff",
+        "x" * 5000,
+        "../x",
+        "True",
+    ),
 )
+
+
+_SIGNS = (b'"', b",", b"\n", b"[", b"{")
 
 
 def flip(rng: random.Random, data: bytes) -> bytes:
@@ -59,7 +92,9 @@ def noise(rng: random.Random, data: bytes) -> bytes:
         part = bytes(changed[place : place + length])
         match rng.randrange(6):
             case 0:
-                changed[place : place + 1] = bytes([rng.choice((0, 1, 255, 34, 44, 10, 91, 123, 128))])
+                changed[place : place + 1] = bytes(
+                    [rng.choice((0, 1, 255, 34, 44, 10, 91, 123, 128))]
+                )
             case 1:
                 del changed[place : place + length]
             case 2:
@@ -187,8 +222,28 @@ def as_json(rng: random.Random, data: bytes) -> bytes:
 
 YAML_PARTS = (
     "!!python/object/apply:os.system ['touch PWNED']",
-    *("&a [*a]", "*missing", "<<: {a: 1}", "!!binary 'x'", "!!timestamp 2001-99-99", "!!set {a, b}"),
-    *("? [a, b] : c", "2024-13-45", "0x", "1_000", ".inf", "~", "- -", "{", "[", "|", ">", "%YAML 9"),
+    *(
+        "&a [*a]",
+        "*missing",
+        "<<: {a: 1}",
+        "!!binary 'x'",
+        "!!timestamp 2001-99-99",
+        "!!set {a, b}",
+    ),
+    *(
+        "? [a, b] : c",
+        "2024-13-45",
+        "0x",
+        "1_000",
+        ".inf",
+        "~",
+        "- -",
+        "{",
+        "[",
+        "|",
+        ">",
+        "%YAML 9",
+    ),
     *("!!int x", "!!float y", "!!omap [a]", "? {a: 1}\n: 2", "{[1]: 2}", "10:61:99", "'", '"\\x"'),
 )
 
@@ -202,8 +257,8 @@ def as_yaml(rng: random.Random, data: bytes) -> bytes:
         case 1:
             names = [f"a{i}" for i in range(rng.choice((3, 12)))]
             parts = ["a: &a0 [x, x, x]"]
-            pairs = zip(names, names[1:], strict=False)
-            parts += [f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}]" for a, b in pairs]
+            for a, b in itertools.pairwise(names):
+                parts.append(f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}]")
             return "\n".join([*parts, *lines]).encode()
         case 2:
             depth = rng.choice((20, 60, 3000))
@@ -295,7 +350,20 @@ def npy(rng: random.Random, data: bytes) -> bytes:
     if rng.random() < 0.4:
         return raw(rng, data)
     array = np.load(io.BytesIO(data))
-    kinds = (array.dtype.str, "|O", ">i4", "<U4", "|V0", "|V8", "<f8", "|b1", "<M8[s]", "", "x", "i9")
+    kinds = (
+        array.dtype.str,
+        "|O",
+        ">i4",
+        "<U4",
+        "|V0",
+        "|V8",
+        "<f8",
+        "|b1",
+        "<M8[s]",
+        "",
+        "x",
+        "i9",
+    )
     shape: Any = list(array.shape)
     match rng.randrange(4):
         case 0:
@@ -335,11 +403,15 @@ def torch_zip(rng: random.Random, data: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = [(info.filename, archive.read(info)) for info in archive.infolist()]
     place = rng.randrange(len(entries))
-    program = next(i for i, (name, _) in enumerate(entries) if name.endswith("data.pkl"))
+    programs = [i for i, (name, _) in enumerate(entries) if name.endswith("data.pkl")]
+    program = programs[0] if programs else place
     name, body = entries[place]
     match rng.randrange(10):
         case 0:
-            entries[place] = (rng.choice(("../x", "/x", "a\\b", "", "archive/data/9", "x" * 300)), body)
+            entries[place] = (
+                rng.choice(("../x", "/x", "a\\b", "", "archive/data/9", "x" * 300)),
+                body,
+            )
         case 1:
             del entries[place]
         case 2:
@@ -382,7 +454,19 @@ def archive_zip(rng: random.Random, data: bytes) -> bytes:
 
 
 NAMES = (
-    *("../x", "/x", "a/../../x", "a\\..\\x", "C:x", "x" * 300, "a//b", "./a", "a/.", "\n", "a\x01b"),
+    *(
+        "../x",
+        "/x",
+        "a/../../x",
+        "a\\..\\x",
+        "C:x",
+        "x" * 300,
+        "a//b",
+        "./a",
+        "a/.",
+        "\n",
+        "a\x01b",
+    ),
     *("annotations.csv/x", "é" * 130, "..", ".", "a/" * 40 + "x", "CON", "annotations.csv"),
 )
 

@@ -39,11 +39,19 @@ def reader(make: Make, **files: str) -> Callable[[Read], Read]:
     """Declare a reader of the files of `make`; `name__ext="csv json"` stands for name.ext."""
 
     def declare(read: Read) -> Read:
-        forms = {key.replace("__", ".").replace("_S_", "/"): tuple(value.split()) for key, value in files.items()}
+        forms = {
+            key.replace("__", ".").replace("_S_", "/"): tuple(value.split())
+            for key, value in files.items()
+        }
         READERS[read.__name__] = Reader(read.__name__, make, forms, read)
         return read
 
     return declare
+
+
+def path_of(key: str) -> str:
+    """`a_S_b__csv` is a/b.csv."""
+    return key.replace("__", ".").replace("_S_", "/")
 
 
 def write(**texts: str) -> Make:
@@ -51,7 +59,7 @@ def write(**texts: str) -> Make:
 
     def make(folder: Path) -> None:
         for key, text in texts.items():
-            path = folder / key.replace("__", ".").replace("_S_", "/")
+            path = folder / path_of(key)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
@@ -126,9 +134,7 @@ def answers_json(folder: Path) -> object:
     return read_answers(folder / "t.json")
 
 
-@reader(
-    write(tally_conv1__csv="unit,label\n0,(a OR b)\n1,c\n", x__txt=""), tally_conv1__csv="csv"
-)
+@reader(write(tally_conv1__csv="unit,label\n0,(a OR b)\n1,c\n", x__txt=""), tally_conv1__csv="csv")
 def published_compexp(folder: Path) -> object:
     from milan_core.describers.published import read_published
 
@@ -162,7 +168,9 @@ def word_list(folder: Path) -> object:
     return read_words(folder / "words.txt")
 
 
-@reader(write(l__txt="a.jpg 1\nb.jpg 0\n", s__txt="n01 dog\nn02 cat\n"), l__txt="text", s__txt="text")
+@reader(
+    write(l__txt="a.jpg 1\nb.jpg 0\n", s__txt="n01 dog\nn02 cat\n"), l__txt="text", s__txt="text"
+)
 def class_lists(folder: Path) -> object:
     from milan_core.images.kinds.truth_lists import read_truth
 
@@ -204,7 +212,9 @@ def configuration(folder: Path) -> object:
     return parse_config(load([folder / "c.yaml"]))
 
 
-ENTRY = "net:\n  factory: torchvision.models:resnet18\n  kwargs: {num_classes: 3}\n  layers: [layer1]\n"
+ENTRY = (
+    "net:\n  factory: torchvision.models:resnet18\n  kwargs: {num_classes: 3}\n  layers: [layer1]\n"
+)
 
 
 @reader(write(e__yaml=ENTRY), e__yaml="yaml")
@@ -225,7 +235,11 @@ questions:
 
 @reader(write(q__yaml=QUESTIONS), q__yaml="yaml")
 def qualification(folder: Path) -> object:
-    from milan_core.annotations.crowd.qualification import answer_key, question_form, read_qualification
+    from milan_core.annotations.crowd.qualification import (
+        answer_key,
+        question_form,
+        read_qualification,
+    )
 
     test = read_qualification(folder / "q.yaml")
     return question_form(test), answer_key(test)
@@ -249,7 +263,9 @@ def make_records(folder: Path) -> None:
     from milan_core.core.records import write_record
 
     (folder / "a.csv").write_text("x\n1\n")
-    write_record(folder / "provenance.json", "toy", {}, [folder / "a.csv"], {"k": 1}, "c0", {"n": 1})
+    write_record(
+        folder / "provenance.json", "toy", {}, [folder / "a.csv"], {"k": 1}, "c0", {"n": 1}
+    )
 
 
 @reader(make_records, provenance__json="json")
@@ -397,7 +413,6 @@ def dataset(folder: Path) -> object:
 
 
 def make_exemplars(folder: Path) -> None:
-    from milan_core.exemplars.state import SHARD_KIND  # noqa: F401
     from ops.fuzz_state import mining_state
 
     from milan_core.exemplars.store import ExemplarSet
@@ -475,7 +490,10 @@ def beams(folder: Path) -> object:
 def make_concepts(folder: Path) -> None:
     from milan_core.describers.concepts import ConceptMasks
 
-    images = [(np.array([0, 1]), np.ones((2, 8, 8), bool)), (np.array([1]), np.ones((1, 8, 8), bool))]
+    images = [
+        (np.array([0, 1]), np.ones((2, 8, 8), bool)),
+        (np.array([1]), np.ones((1, 8, 8), bool)),
+    ]
     masks = ConceptMasks.collect(["a", "b"], ["x", "y"], images, 8, dataset="d", source="s")
     masks.save(folder / "c.safetensors")
 
@@ -565,7 +583,6 @@ def captioner(folder: Path) -> object:
 @reader(make_captioner, c_S_config__json="json")
 def captioner_encoder(folder: Path) -> object:
     from milan_core.captioner.checkpoint import load_captioner
-    from milan_core.captioner.features.options import EncoderSpec  # noqa: F401
 
     return load_captioner(folder / "c").meta
 
@@ -582,7 +599,9 @@ def released_captioner(folder: Path) -> object:
 
 
 def make_small_release(folder: Path) -> None:
-    torch.save({"properties": {"indexer": {}}, "state_dict": {"a": torch.zeros(2, 2).T}}, folder / "m.pth")
+    torch.save(
+        {"properties": {"indexer": {}}, "state_dict": {"a": torch.zeros(2, 2).T}}, folder / "m.pth"
+    )
 
 
 @reader(make_small_release, m__pth="torch")
@@ -678,15 +697,18 @@ def webdataset(folder: Path) -> object:
     return spec.build("d", folder / "out", {}, 1)
 
 
+PICTURES = ("a.png", "b.jpg", "c.bmp", "d.gif", "e.tif", "f.webp", "g.ppm")
+
+
 def make_pictures(folder: Path) -> None:
     (folder / "p").mkdir()
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8))
-    for name in ("a.png", "b.jpg", "c.bmp", "d.gif", "e.tif", "f.webp", "g.ppm"):
+    for name in PICTURES:
         image.save(folder / "p" / name)
 
 
-@reader(make_pictures, **{f"p_S_{name}": "raw" for name in ("a__png", "b__jpg", "c__bmp", "d__gif", "e__tif", "f__webp", "g__ppm")})
+@reader(make_pictures, **{f"p_S_{name}": "raw" for name in PICTURES})
 def pictures(folder: Path) -> object:
     from milan_core.core.options import parse
     from milan_core.images.spec import DatasetSpec
@@ -703,7 +725,6 @@ def make_broden(folder: Path) -> None:
     rows = "".join(f"{i},l{i}.png,1\n" for i in range(3))
     (folder / "b/index.csv").write_text("image,object,color\n" + rows)
     for i in range(3):
-        Image.fromarray(np.full((8, 8, 3), 2, np.uint8) * [1, 0, 0]).convert("RGB") if False else None
         array = np.zeros((8, 8, 3), np.uint8)
         array[:4, :, 0] = 2
         Image.fromarray(array).save(folder / "b/images" / f"l{i}.png")
@@ -725,7 +746,8 @@ ASSET = {"format_version": 1, "files": [{"path": "x", "sha256": "0" * 64, "size"
 
 @reader(
     write(
-        x__txt="x", x__txt__lock__json=json.dumps(LOCK), f_S_x="x", f_S_asset__json=json.dumps(ASSET),
+        x__txt="x", x__txt__lock__json=json.dumps(LOCK),
+        f_S_x="x", f_S_asset__json=json.dumps(ASSET),
         f__lock__json=json.dumps({"format_version": 1, "files": {"x": "0" * 64}}),
     ),
     x__txt__lock__json="json", f_S_asset__json="json", f__lock__json="json",

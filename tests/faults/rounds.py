@@ -31,9 +31,18 @@ from pathlib import Path
 
 from faults.mutators import FORMATS, raw
 from faults.run import (
-    Job, Outcome, SmallRun, content, copy, execute, finish, limit_file_size, replace, small_run, start,
+    Job,
+    Outcome,
+    SmallRun,
+    content,
+    copy,
+    execute,
+    finish,
+    limit_file_size,
+    replace,
+    small_run,
+    start,
 )  # fmt: skip
-
 from milan_core.core.records import find_record, record_path, verify
 
 OUTCOMES = ("noticed", "recovered", "equal", "lost", "wrong", "unclear")
@@ -153,6 +162,11 @@ def file_limit(rng: random.Random, run: SmallRun, folder: Path) -> Round:
     return refused(run, job, folder, outcome, "file_limit", "limit on file sizes")
 
 
+def unclear(outcome: Outcome) -> bool:
+    """Whether a job ended neither well nor with a sentence."""
+    return outcome.traceback or outcome.code not in (0, 2)
+
+
 def refused(
     run: SmallRun, job: Job, folder: Path, outcome: Outcome, fault: str, words: str
 ) -> Round:
@@ -160,7 +174,11 @@ def refused(
     where = f"{job.name} {job.outputs[0]}"
     if outcome.code and not outcome.sentence and not outcome.log:
         pass  # not even its log could be written; the code is all that is left
-    elif outcome.code not in (0, 2) or outcome.traceback or (outcome.code and words not in outcome.sentence.lower()):
+    elif (
+        outcome.code not in (0, 2)
+        or outcome.traceback
+        or (outcome.code and words not in outcome.sentence.lower())
+    ):
         return Round(fault, where, "unclear", f"{outcome.code}: {outcome.log[-300:]}")
     if half := halves(run, folder):
         return Round(fault, where, "lost", f"half a file: {', '.join(half)}")
@@ -244,7 +262,9 @@ def two_at_once(rng: random.Random, run: SmallRun, folder: Path) -> Round:
     ends = [finish(job, folder, child) for child in (first, second)]
     for outcome in ends:
         if outcome.code not in (0, 2) or outcome.traceback:
-            return Round("two_at_once", job.name, "unclear", f"{outcome.code}: {outcome.log[-400:]}")
+            return Round(
+                "two_at_once", job.name, "unclear", f"{outcome.code}: {outcome.log[-400:]}"
+            )
     if all(outcome.code for outcome in ends):
         return Round("two_at_once", job.name, "lost", f"neither: {ends[0].sentence}")
     if differing := differences(run, folder):
@@ -299,7 +319,7 @@ def of_kind(
         return Round(how, where, "noticed" if seen else "wrong", "milan verify")
     outcomes = [(job, execute(job, folder)) for job in jobs]
     for job, outcome in outcomes:
-        if outcome.traceback or outcome.code not in (0, 2):
+        if unclear(outcome):
             return Round(how, where, "unclear", f"{job.name}: {outcome.log[-300:]}")
     if all(outcome.code == 2 for _, outcome in outcomes):
         return Round(how, where, "noticed", outcomes[0][1].sentence)
@@ -347,7 +367,7 @@ def hostile(rng: random.Random, run: SmallRun, folder: Path) -> Round:
     jobs = run.consumers(path)
     for job in rng.sample(jobs, min(READERS, len(jobs))):
         outcome = execute(job, folder)
-        if outcome.traceback or outcome.code not in (0, 2):
+        if unclear(outcome):
             return Round("hostile", where, "unclear", f"{job.name}: {outcome.log[-500:]}")
         if list(folder.rglob("PWNED")):
             return Round("hostile", where, "wrong", "it ran a command")
@@ -394,7 +414,9 @@ def main(argv: list[str] | None = None) -> int:
         folder = Path(name, "run")
         folder.mkdir()
         run = small_run(folder)
-        print(f"undisturbed run: {len(run.jobs)} jobs, {time.monotonic() - begin:.0f} s", flush=True)
+        print(
+            f"undisturbed run: {len(run.jobs)} jobs, {time.monotonic() - begin:.0f} s", flush=True
+        )
         for number in range(arguments.start, arguments.start + arguments.rounds):
             if time.monotonic() - begin > arguments.seconds:
                 print(f"stopped before round {number}")

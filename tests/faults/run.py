@@ -185,7 +185,9 @@ def counts(name: str) -> bool:
     parts = Path(name).parts
     timed = ("timing.csv", "training.csv", "study.svg")
     hidden = any(part.startswith(".") for part in parts)
-    return not (hidden or parts[-1] in timed or name.endswith("provenance.json") or "report" in parts)
+    return not (
+        hidden or parts[-1] in timed or name.endswith("provenance.json") or "report" in parts
+    )
 
 
 def copy(source: Path, target: Path) -> Path:

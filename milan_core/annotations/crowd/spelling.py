@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from milan_core.core.errors import UserError
+from milan_core.core.files import read_text
+from milan_core.core.numbers import is_whole
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SHORTEST = 3  # letters; shorter words have too many neighbors
@@ -31,19 +33,11 @@ class FrequencySpeller:
     def load(cls, path: Path | str, distance: int = 2) -> FrequencySpeller:
         """Read lines `word count`; without a count, every word counts the same."""
         counts: dict[str, int] = {}
-        try:
-            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-        except FileNotFoundError:
-            msg = f"word list not found: {path}"
-            raise UserError(msg) from None
-        except UnicodeDecodeError as error:
-            msg = f"word list {path} is not UTF-8: {error}"
-            raise UserError(msg) from None
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(read_text(path, "word list").splitlines(), 1):
             parts = line.split()
             if not parts:
                 continue
-            if len(parts) > 2 or not (len(parts) == 1 or parts[1].isdecimal()):
+            if len(parts) > 2 or not (len(parts) == 1 or is_whole(parts[1])):
                 msg = f"{path}, line {number}: expected `word count`, got {line!r}"
                 raise UserError(msg)
             word = parts[0].lower()

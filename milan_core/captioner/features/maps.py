@@ -16,7 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.captioner.features.encoder import Encoder
-from milan_core.core.files import atomic_path, read_json, read_npy, text_hash, write_json, write_npy
+from milan_core.core.errors import reading
+from milan_core.core.files import (
+    atomic_path,
+    map_new,
+    read_json,
+    read_npy,
+    text_hash,
+    write_json,
+    write_npy,
+)
 from milan_core.images.store import Dataset
 
 MARKER, IDS = "encoded.json", "ids.npy"
@@ -50,11 +59,17 @@ class EncodedMaps:
     def load(cls, folder: Path) -> EncodedMaps:
         """Open the folder that `encode_dataset` wrote."""
         meta = read_json(folder / MARKER, "encoded maps")
-        facts = (meta["images"], meta["encoder"], meta["dataset"], meta["kind"])
-        if not meta["levels"]:
-            return cls([], np.zeros(0, np.int64), *facts)
-        maps = [read_npy(_level(folder, i), mmap=True) for i in range(meta["levels"])]
-        return cls(maps, read_npy(folder / IDS), *facts)
+        with reading(folder / MARKER, "a record of encoded maps"):
+            facts = (meta["images"], meta["encoder"], meta["dataset"], meta["kind"])
+            if not meta["levels"]:
+                return cls([], np.zeros(0, np.int64), *facts)
+            maps = [read_npy(_level(folder, i), mmap=True) for i in range(meta["levels"])]
+            ids = read_npy(folder / IDS)
+            if any(len(array) != len(ids) for array in maps):
+                raise ValueError(f"{IDS} names {len(ids)} images, the maps are of others")
+            if ids.ndim != 1 or ids.dtype != np.int64 or not _rising(ids, meta["images"]):
+                raise ValueError(f"{IDS} does not name images of the data set in rising order")
+        return cls(maps, ids, *facts)
 
 
 def encode_dataset(
@@ -92,10 +107,16 @@ def _write_levels(encoder: Encoder, images: np.ndarray, rows: np.ndarray, folder
 
         def make(level: int, shape: tuple[int, ...]) -> np.ndarray:
             path = files.enter_context(atomic_path(_level(folder, level)))
-            return np.lib.format.open_memmap(path, mode="w+", dtype=encoder.dtype, shape=shape)
+            return map_new(path, shape, encoder.dtype)
 
         for array in encoder.fill_maps(images, rows, make):
             array.flush()  # type: ignore[attr-defined]
+
+
+def _rising(ids: np.ndarray, images: int) -> bool:
+    """Whether ids rise within 0 to images - 1."""
+    ends = len(ids) == 0 or (ids[0] >= 0 and ids[-1] < images)
+    return bool(ends and (ids[1:] > ids[:-1]).all())
 
 
 def _level(folder: Path, level: int) -> Path:

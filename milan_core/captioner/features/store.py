@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reads
 from milan_core.core.tensors import map_tensors, save_tensors
 
 KIND, VERSION = "milan-features", 1
@@ -52,12 +52,19 @@ class FeatureTable:
         save_tensors(path, KIND, VERSION, self.arrays, meta)
 
 
+@reads("a file of features", "run its stage again")
 def load_features(path: Path) -> FeatureTable:
     """Open a feature file, refusing one whose rows do not match its layers; arrays are mapped."""
     arrays, meta = map_tensors(path, KIND, (VERSION,))
     layers = [(str(name), int(count)) for name, count in meta.pop("layers")]
     units = meta.pop("units", None)
     expected = sum(count for _, count in layers)
+    counts = dict(layers)
+    if len(counts) != len(layers) or min(counts.values(), default=0) < 0:
+        raise ValueError("its layers are not different ones with units")
+    for name, chosen in (units or {}).items():
+        if len(chosen) != counts[name] or not all(type(unit) is int for unit in chosen):
+            raise ValueError(f"layer {name!r} has {counts[name]} rows, units {chosen!r:.60}")
     for name, array in arrays.items():
         if array.shape[0] != expected:
             raise UserError(f"{path}: {name} has {array.shape[0]} rows, its layers have {expected}")

@@ -89,6 +89,10 @@ def open_members(path: Path) -> Iterator[Iterator[Member]]:
     except DAMAGED as error:
         msg = f"{path} is not a readable archive ({first_line(error)}); fetch it again"
         raise UserError(msg) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place in the file that cannot be
+            raise
+        raise UserError(f"{path} is not a readable archive ({error}); fetch it again") from None
 
 
 def _safe_target(out: Path, name: str, archive: Path) -> Path:

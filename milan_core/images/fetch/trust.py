@@ -35,7 +35,7 @@ def read_lock(target: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     record = read_json(path, "record of a download")
-    readable = isinstance(record, dict) and record.get("format") == FORMAT
+    readable = isinstance(record, dict) and record.get("format") == FORMAT and "sha256" in record
     if not readable or record.get("format_version") != VERSION:
         msg = f"{path} is not a record of a download that this release reads; delete it"
         raise UserError(msg)

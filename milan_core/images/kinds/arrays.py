@@ -82,7 +82,7 @@ def _read_labels(options: ArraysOptions, total: int) -> np.ndarray:
     """int64 (total,)."""
     if not options.labels:
         return np.full(total, -1, dtype=np.int64)
-    labels = read_npy(Path(options.labels).expanduser())
+    labels = read_npy(Path(options.labels).expanduser(), mmap=True)
     if labels.shape != (total,) or labels.dtype.kind not in "iu":
         msg = f"{options.labels}: expected {total} integers, got {labels.dtype.name} {labels.shape}"
         raise UserError(msg)

@@ -17,7 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
+from milan_core.core.files import read_text
+from milan_core.core.numbers import is_whole
 
 
 def read_truth(truth: Path, files: Sequence[str], classes: Sequence[Path]) -> list[str]:
@@ -46,20 +48,17 @@ def read_truth(truth: Path, files: Sequence[str], classes: Sequence[Path]) -> li
 
 def _rows(path: Path) -> list[list[str]]:
     """Words of each line; of a CSV file the first column and the first word of the second."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        table = list(csv.reader(text.splitlines())) if path.suffix == ".csv" else []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read the list of classes {path}: {error}") from None
+    text = read_text(path, "list of classes")
     if path.suffix == ".csv":
-        rows = [row for row in table if row][1:]
+        with reading(path, "a list of classes"):
+            rows = [row for row in csv.reader(text.splitlines()) if row][1:]
         return [[row[0], *row[1].split()[:1]] for row in rows if len(row) > 1]
     return [line.split() for line in text.splitlines() if line.strip()]
 
 
 def _named(labels: list[str], truth: Path, tables: Sequence[Path]) -> list[str]:
     """Labels as names; looked up in a table where all are numbers."""
-    if not all(label.isdigit() for label in labels):
+    if not all(map(is_whole, labels)):
         return labels
     if not tables:
         msg = (
@@ -78,7 +77,7 @@ def _named(labels: list[str], truth: Path, tables: Sequence[Path]) -> list[str]:
 def _table(path: Path) -> dict[int, str]:
     """`/a/airfield 0` by its number; other first words by their line, counted from 0."""
     rows = _rows(path)
-    if rows and all(len(row) == 2 and row[1].isdigit() for row in rows):
+    if rows and all(len(row) == 2 and is_whole(row[1]) for row in rows):
         return {int(row[1]): row[0] for row in rows}
     return {number: row[0] for number, row in enumerate(rows)}
 

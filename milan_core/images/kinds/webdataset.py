@@ -19,6 +19,7 @@ from pydantic import Field
 from milan_core.core.errors import UserError
 from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
+from milan_core.core.numbers import is_whole
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.listing import EXTENSIONS
@@ -100,7 +101,7 @@ def _members(shard: Path) -> Sequence[tuple[str, Slice]]:
     try:
         with tarfile.open(shard, "r:") as tar:
             members = [(m.name, (shard, m.offset_data, m.size)) for m in tar if m.isfile()]
-    except tarfile.ReadError as error:
+    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
         hint = "unpack it first" if shard.suffix in (".gz", ".zst", ".xz") else "get it again"
         raise UserError(
             f"{shard} is not a whole, uncompressed tar file ({error}); {hint}"
@@ -131,7 +132,7 @@ def _label(shard: Path, key: str, data: Slice | None, spec: WebDatasetOptions) -
         msg = f"{shard}: sample {key} has no .{spec.labels} file; set `labels` to its suffix, or ''"
         raise UserError(msg)
     text = _bytes(data).decode("utf-8", "replace").strip()
-    if not spec.classes or not text.isdigit():
+    if not spec.classes or not is_whole(text):
         return text
     if int(text) >= len(spec.classes):
         raise UserError(f"{shard}: sample {key} has class {text}, there are {len(spec.classes)}")

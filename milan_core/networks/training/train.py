@@ -8,6 +8,8 @@ held-out data is spent on choosing one.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import logging
 import time
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import atomic_path, canonical_json, text_hash
+from milan_core.core.files import canonical_json, text_hash, write_bytes
 from milan_core.core.seeding import generator, seed_torch
 from milan_core.networks.factories import build
 from milan_core.networks.options import Architecture, InputSpec
@@ -179,7 +181,7 @@ class _Run:
         return value
 
     def save(self, path: Path, identity: str, history: History) -> None:
-        """Write everything needed to go on after this epoch."""
+        """Write everything needed to go on after this epoch, behind its SHA-256 (32 bytes)."""
         state = {
             "identity": identity,
             "history": history,
@@ -187,19 +189,21 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        with atomic_path(path) as temporary:
-            torch.save(state, temporary)
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        data = buffer.getvalue()
+        write_bytes(path, hashlib.sha256(data).digest() + data)
 
     def resume(self, path: Path, identity: str) -> History:
         """Load a checkpoint if there is one; returns (loss, seconds) of the epochs done."""
         if not path.is_file():
             return []
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            saved = state["identity"]
-        except Exception as error:
-            msg = f"checkpoint {path} is damaged ({type(error).__name__}); delete it and run again"
-            raise UserError(msg) from error
+        stored = path.read_bytes()
+        digest, data = stored[:32], stored[32:]
+        if hashlib.sha256(data).digest() != digest:
+            raise UserError(f"checkpoint {path} is damaged; delete it and run again")
+        state = torch.load(io.BytesIO(data), map_location=self.device, weights_only=True)
+        saved = state["identity"]
         if saved != identity:
             _log.warning("%s belongs to another training run: starting again", path)
             return []
