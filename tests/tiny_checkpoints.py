@@ -68,3 +68,20 @@ def save_clip(folder: Path) -> str:
     crop = {"height": 32, "width": 32}
     processor = transformers.CLIPImageProcessor(size=size, crop_size=crop)
     return _save(transformers.CLIPModel(config), folder, processor, ends=True)
+
+
+def save_siglip(folder: Path) -> str:
+    """A SigLIP."""
+    torch.manual_seed(3)
+    config = transformers.SiglipConfig(
+        text_config={
+            **TINY,
+            "vocab_size": len(IDS),
+            "max_position_embeddings": 12,
+            **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2},
+        },
+        vision_config={**TINY, "image_size": 32, "patch_size": 8},
+    )
+    size = {"height": 32, "width": 32}
+    processor = transformers.SiglipImageProcessor(size=size)
+    return _save(transformers.SiglipModel(config), folder, processor, ends=True)

@@ -147,7 +147,7 @@ def segmenter_masks(
     """Masks that a semantic segmentation model of `transformers` finds in the images."""
     import torch
 
-    from milan_core.describers.backends.checkpoints import Checkpoint
+    from milan_core.networks.checkpoints import Checkpoint
 
     files = "config.json, model.safetensors, preprocessor_config.json"
     checkpoint = Checkpoint("segmentation", path, files)

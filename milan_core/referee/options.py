@@ -51,6 +51,7 @@ class DualEncoderOptions(Section):
 
     kind: Literal["dual_encoder"] = Field("dual_encoder", description="CLIP or SigLIP")
     source: InputPath = Field(description="Folder or hub name")
+    download: bool = Field(False, description="May the hub be asked? Else folders and its cache")
     scale: float | None = Field(None, description="A of sigmoid(A (cos + B)); null: calibrated")
     bias: float | None = Field(None, description="B of sigmoid(A (cos + B)); null: calibrated")
 

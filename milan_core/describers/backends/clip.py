@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from milan_core.describers.backends.checkpoints import Checkpoint
 from milan_core.describers.backends.clip_geometry import MEAN, STD, clip_pixels
+from milan_core.networks.checkpoints import Checkpoint
 
 _FILES = (
     "config.json, model.safetensors, the tokenizer's files and preprocessor_config.json "
