@@ -8,10 +8,9 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.annotations.mapped import MappedArray, Residency, npy_pieces
+from milan_core.annotations.packing import MASKS, PACKED, RECORD, is_valid, write_packing
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_npy
-
-PACKED = "masks.packed.npy"  # uint8 [U, k, S, ceil(S/8)], our bit-packed copy of masks.npy
 
 
 class LayerFolder:
@@ -65,24 +64,19 @@ class LayerFolder:
         return array
 
     def _open_masks(self) -> tuple[MappedArray | None, MappedArray | None]:
-        """(masks.npy, its packed copy); masks.npy may be deleted once there is a copy.
-
-        A copy that is broken, older than masks.npy or differs from it does not count.
-        """
-        source, copy = self.folder / "masks.npy", self.folder / PACKED
+        """(masks.npy, its packed copy); masks.npy may be deleted once there is a copy."""
+        source, copy = self.folder / MASKS, self.folder / PACKED
+        valid = is_valid(self.folder)
         if not source.is_file() and copy.is_file():
+            if not valid:
+                msg = (
+                    f"{copy} is damaged, or {RECORD} does not belong to it, and {MASKS} is not "
+                    "there; get the set again"
+                )
+                raise UserError(msg)
             return None, self._open(PACKED, (None, None))
-        masks = self._open("masks.npy", (1, None, None))
-        if not copy.is_file() or copy.stat().st_mtime_ns < source.stat().st_mtime_ns:
-            return masks, None
-        try:
-            packed = self._open(PACKED, (None, None))
-        except UserError:
-            return masks, None
-        for row in {0, len(self) // 2, len(self) - 1}:  # times may have been copied too: look
-            if not np.array_equal(packed.row(row), _pack(masks.row(row))):
-                return masks, None
-        return masks, packed
+        masks = self._open(MASKS, (1, None, None))
+        return masks, self._open(PACKED, (None, None)) if valid else None
 
     def _side(self) -> int:
         array = self._masks or self._packed
@@ -150,6 +144,7 @@ class LayerFolder:
                 bits = _pack(self._masks.row(row))
                 if bits.any():  # dead units take no disk space
                     put(row, bits)
+        write_packing(self.folder)
         self._packed = self._open(PACKED, shape[2:])
 
 

@@ -280,7 +280,7 @@ def _facts(picture: Picture) -> str:
         stat = picture.file.stat() if picture.file else None
     except OSError:  # reported when it is read
         stat = None
-    stamp = [stat.st_size, stat.st_mtime_ns] if stat else []
+    stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] if stat else []
     return canonical_json([picture.name, picture.label, picture.where, picture.painted, stamp])
 
 

@@ -6,7 +6,7 @@
 Both lie beside the folder of the finished array, since Snakemake deletes an output folder before a
 job and after a failure. Rows are flushed before the record that counts them, and the record is
 replaced atomically, so it never counts a row that is not on disk. Rows that were made of other
-items, or by other rules, are not reused.
+items or by other rules, and rows that were damaged since, are not reused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from milan_core.core.files import flush, map_new, read_json, write_json, writing
 from milan_core.core.lock import owns_results, publishing
 
 FORMAT = "milan-partial-array"
-VERSION = 2
+VERSION = 3
+BLOCK = 256  # rows that are read at once
 TAKEOVER = 120.0  # seconds for a job that was left behind to notice it
 
 Facts = Callable[[int], str]  # what decides the row of an item, by its number
@@ -42,6 +43,7 @@ class Filling:
         self.peak = 0  # largest value of a deep picture, see images.pictures
         self._record, self._facts = record, facts
         self._digest = hashlib.sha256(rules.encode())
+        self._content = hashlib.sha256()  # of the rows
 
     def take(self, row: np.ndarray | None) -> None:
         """Take the row of the next item; None where it gives none."""
@@ -49,6 +51,7 @@ class Filling:
             self.skipped.append(self.seen)
         else:
             self.array[self.rows] = row
+            self._content.update(np.ascontiguousarray(row).data)
             self.rows += 1
         self._count()
 
@@ -56,7 +59,7 @@ class Filling:
         """Flush the rows, then write the record that counts them."""
         self.array.flush()  # type: ignore[attr-defined]
         facts = {"seen": self.seen, "skipped": self.skipped, "peak": self.peak}
-        facts["made_of"] = self._digest.hexdigest()
+        facts |= {"made_of": self._digest.hexdigest(), "rows": self._content.hexdigest()}
         write_json(self._record, {"format": FORMAT, "version": VERSION, **facts})
 
     def resume(self, items: int) -> bool:
@@ -64,8 +67,8 @@ class Filling:
         try:
             record = read_json(self._record, "record of a partial array")
             form = record["format"], record["version"]
-            names = ("seen", "skipped", "peak", "made_of")
-            seen, skipped, self.peak, made_of = (record[key] for key in names)
+            names = ("seen", "skipped", "peak", "made_of", "rows")
+            seen, skipped, self.peak, made_of, rows = (record[key] for key in names)
             if form != (FORMAT, VERSION) or not 0 < seen <= items:
                 return False
             while self.seen < seen:
@@ -73,7 +76,10 @@ class Filling:
         except (UserError, KeyError, TypeError):
             return False  # no record, or an unreadable one
         self.skipped, self.rows = list(skipped), seen - len(skipped)
-        return bool(self._digest.hexdigest() == made_of)
+        for begin in range(0, self.rows, BLOCK):
+            part = self.array[begin : min(begin + BLOCK, self.rows)]
+            self._content.update(np.ascontiguousarray(part).data)
+        return (self._digest.hexdigest(), self._content.hexdigest()) == (made_of, rows)
 
     def _count(self) -> None:
         self._digest.update(self._facts(self.seen).encode("utf-8", "surrogatepass"))

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from milan_core.annotations.options import AnnotationSetSpec
+from milan_core.annotations.packing import MASKS, PACKED
 from milan_core.core.contents import files_below, files_digest, path_digest
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, text_hash
@@ -36,9 +37,14 @@ def _annotation_set(spec: AnnotationSetSpec) -> Iterator[str]:
     """The files of a set, and the images that its ids count."""
     place = Path(spec.path).expanduser()
     files = [file for file in files_below(place) if file.suffix in SET_FILES and file.exists()]
-    yield files_digest((place, file) for file in files)
+    yield files_digest((place, file) for file in files if not _is_copy(file))
     if spec.images is not None:
         yield split_digest(Path(spec.images).expanduser(), "val", IMAGENET)
+
+
+def _is_copy(file: Path) -> bool:
+    """Whether a file is a packed copy of masks that lie beside it."""
+    return file.name == PACKED and file.with_name(MASKS).is_file()
 
 
 SET_FILES = (".csv", ".npy", ".zip")  # pages and notes of a set's authors do not count

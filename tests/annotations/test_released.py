@@ -1,5 +1,7 @@
 """Published annotation sets open as published: counts, order, names, units."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,7 @@ def test_packed_copy_of_other_masks_does_not_count(folder):
     np.save(folder / "conv1/masks.npy", np.ones((4, K, 1, SIDE, SIDE), np.uint8))
     assert open_set(folder).unit("conv1", 1).masks.all()
     copy.touch()  # newer, yet of other masks
+    copy.with_name("masks.packed.json").touch()
     found = open_set(folder)
     assert not found.layers["conv1"].is_packed
     assert found.layers["7"].is_packed
@@ -129,6 +132,32 @@ def test_packed_copy_of_other_masks_does_not_count(folder):
     assert open_set(folder).layers["conv1"].is_packed
     copy.write_bytes(copy.read_bytes()[:-1])
     assert not open_set(folder).layers["conv1"].is_packed
+
+
+@pytest.mark.parametrize("unit", range(4))
+def test_packed_copy_is_of_every_row(folder, unit):
+    """One row of the masks is replaced, size and time kept: 0.1.0 looked at three rows."""
+    open_set(folder).pack()
+    source = folder / "conv1/masks.npy"
+    stat, masks = source.stat(), np.load(source)
+    masks[unit] = 1 - masks[unit]
+    np.save(source, masks)
+    os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    opened = open_set(folder, None)
+    assert not opened.layers["conv1"].is_packed
+    assert np.array_equal(opened.unit("conv1", unit).masks, masks[unit, :, 0] != 0)
+
+
+def test_a_damaged_packed_copy_does_not_count(folder):
+    open_set(folder).pack()
+    copy = folder / "conv1" / layers.PACKED
+    data = bytearray(copy.read_bytes())
+    data[-3] ^= 4
+    copy.write_bytes(data)
+    assert not open_set(folder).layers["conv1"].is_packed
+    (folder / "conv1/masks.npy").unlink()
+    with pytest.raises(UserError, match=r"masks.packed.npy is damaged.*get the set again"):
+        open_set(folder)
 
 
 def test_mistakes_are_named(folder):

@@ -193,3 +193,18 @@ def test_two_runs_do_not_fill_one_array(tmp_path):
     ):
         pass
     filling.take(np.zeros(1, np.uint8))
+
+
+def test_damaged_rows_are_read_again(folder, tmp_path, reads):
+    found, stop_at = reads
+    build(folder, tmp_path / "whole")
+    stop_at["count"] = len(found) + 9
+    with pytest.raises(KeyboardInterrupt):
+        build(folder, tmp_path / "out")
+    partial = tmp_path / ".out.images.npy.partial"
+    data = bytearray(partial.read_bytes())
+    data[200] ^= 1  # of the first picture
+    partial.write_bytes(data)
+    stop_at["count"] = -1
+    build(folder, tmp_path / "out")
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
