@@ -146,6 +146,7 @@ def mine_source(
         model=name or type(network.module).__name__,
         model_hash=fingerprint,
         dataset=source.fingerprint,
+        content=source.content,
         images=source.total,
         layers=tuple(scan.trace.layers),
         k=options.k,

@@ -14,6 +14,7 @@ from milan_core.core.errors import UserError
 from milan_core.networks.inputs import prepare
 from milan_core.networks.options import InputSpec
 
+SAMPLED = 32  # items of a torch data set that name it
 Batch = tuple[torch.Tensor, np.ndarray]  # ([batch_size, ...], ids of the first rows)
 
 
@@ -22,6 +23,9 @@ class ImageSource:
 
     `rows(ids)` gives the inputs of some ids; a source that can only be read in order has
     `stream()` instead, which gives all inputs in batches of any size.
+
+    `fingerprint` names the images before they are read; `content` is a digest of those that can
+    only be read in order, once they were.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class ImageSource:
         self.input = input  # how they become the inputs; None for ready-made tensors
         self._rows = rows
         self._stream = stream
+        self.content = ""
 
     def batches(
         self, shard: tuple[int, int], batch_size: int, heldout: np.ndarray | None = None
@@ -76,9 +81,10 @@ class ImageSource:
             True: ([], []),
         }
         first: torch.Tensor | None = None
-        position = 0
+        position, content = 0, hashlib.sha256()
         for batch in self._stream():
             first = batch[:1] if first is None else first
+            content.update(_bytes(batch))
             for row in range(len(batch)):
                 image = position + row
                 if image % shard[1] != shard[0] or image >= self.total:
@@ -95,6 +101,7 @@ class ImageSource:
             msg = f"the DataLoader gave {position} images, but its dataset has {self.total}"
             raise UserError(msg + "; use drop_last=False and a sampler that gives each image once")
         assert first is not None
+        self.content = content.hexdigest()[:16]
         for rows, ids in waiting.values():
             if ids:
                 yield _filled(torch.stack(rows), batch_size), np.array(ids, dtype=np.int64)
@@ -127,13 +134,29 @@ def open_source(images: Any, spec: InputSpec | None = None) -> ImageSource:
     if isinstance(images, DataLoader):
         return _from_loader(images)
     if hasattr(images, "__getitem__") and hasattr(images, "__len__"):
-        name = f"{type(images).__name__}:{len(images)}"
-        return ImageSource(len(images), name, rows=lambda ids: _items(images, ids))
+        return ImageSource(
+            len(images), _sampled_fingerprint(images), rows=lambda ids: _items(images, ids)
+        )
     msg = (
         f"images are {type(images).__name__}; expected a tensor (N, 3, H, W), a torch Dataset with "
         "a length, a DataLoader, or a uint8 array (N, H, W, 3) with an InputSpec"
     )
     raise UserError(msg)
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+
+
+def _sampled_fingerprint(images: Any) -> str:
+    """Class, number, and a digest of `SAMPLED` items; with all, each would be read twice."""
+    total = len(images)
+    digest = hashlib.sha256()
+    for index in (
+        np.unique(np.linspace(0, total - 1, min(total, SAMPLED)).astype(int)) if total else ()
+    ):
+        digest.update(_bytes(_first(images[int(index)])))
+    return f"{type(images).__name__}:{total}:{digest.hexdigest()[:16]}"
 
 
 def _from_bytes(stored: np.ndarray, fingerprint: str | None, spec: InputSpec | None) -> ImageSource:

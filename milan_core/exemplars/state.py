@@ -46,6 +46,7 @@ class Header(Section):
     sample: int = 0  # images read whole
     bands: int = 0
     band_size: int = 0
+    content: str = ""  # digest of images that can only be read in order, which all shards do
     heldout: str = ""  # how images were chosen that count for the table alone
     of: int = 1  # number of shards
     have: tuple[int, ...] = (0,)  # the shards in this state, rising
@@ -70,8 +71,9 @@ class Header(Section):
         return whole.seen if self.heldout else self.images
 
     def to_meta(self) -> dict[str, Any]:
-        """Plain values for JSON; nothing held out is not told."""
-        return self.model_dump(mode="json", exclude=None if self.heldout else {"heldout"})
+        """Plain values for JSON; what is empty in most sets is left out then."""
+        empty = {name for name in ("heldout", "content") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=empty)
 
     @classmethod
     def from_meta(cls, meta: Any) -> Header:

@@ -178,3 +178,20 @@ def test_reading_and_merging_need_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("form", ["loader", "dataset"])
+def test_shards_of_other_images_of_equal_number_are_refused(form):
+    """0.1.0 looked at class and number: a shard of other images merged as complete."""
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)).eval()
+
+    def shard(seed, part):
+        pixels = torch.randn(12, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+        images = torch.utils.data.TensorDataset(pixels)
+        if form == "loader":
+            images = torch.utils.data.DataLoader(images, batch_size=5)
+        return mine(network, images, ["0"], k=2, batch_size=4, shard=(part, 2))
+
+    assert merge([shard(0, 0), shard(0, 1)]).complete
+    with pytest.raises(UserError, match="do not belong together: (dataset|content)"):
+        merge([shard(0, 0), shard(1, 1)])
