@@ -193,5 +193,5 @@ def test_shards_of_other_images_of_equal_number_are_refused(form):
         return mine(network, images, ["0"], k=2, batch_size=4, shard=(part, 2))
 
     assert merge([shard(0, 0), shard(0, 1)]).complete
-    with pytest.raises(UserError, match="do not belong together: (dataset|content)"):
+    with pytest.raises(UserError, match=r"do not belong together: (dataset|content)"):
         merge([shard(0, 0), shard(1, 1)])
