@@ -70,3 +70,18 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float,
     spread = math.sqrt(added((value - mean) ** 2 for value in values) / (n - 1) / n)
     reach = float(t.ppf(0.5 + level / 2, n - 1)) * spread
     return mean, mean - reach, mean + reach
+
+
+def mean_test(values: Sequence[float]) -> float:
+    """Two-sided p of Student's t that the mean of independent values is 0.
+
+    NaN of fewer than three, where a test says nothing, and of values that are all equal.
+    """
+    n = len(values)
+    mean, _, high = mean_interval(values)
+    if n < 3 or high == mean:
+        return math.nan
+    from scipy.stats import t
+
+    error = (high - mean) / float(t.ppf(0.5 + LEVEL / 2, n - 1))
+    return float(2 * t.sf(abs(mean) / error, n - 1))

@@ -19,6 +19,8 @@ STYLES = {
     orders.ALL: (PALETTE[4], "-"),
     orders.RANDOM: (PALETTE[1], "--"),
     orders.MATCHED: (PALETTE[3], "--"),
+    orders.OTHERS: (PALETTE[5], "-"),
+    orders.SHUFFLED: (PALETTE[0], ":"),
 }
 NAMES = {CLEAN: "no text", CORRECT: "correct text", ADVERSARIAL: "wrong text"}
 
@@ -54,9 +56,9 @@ def curves_figure(rows: Sequence[Mapping[str, str]], results: Sequence[Result]) 
                 axis.set_xlabel("ablated units")
             row[0].set_ylabel("accuracy")
         handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(STYLES))
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
 
-    return render(draw, "edit", (8.6, 0.6 + 2.6 * len(members_of)))
+    return render(draw, "edit", (8.6, 0.8 + 2.6 * len(members_of)))
 
 
 def _lines(

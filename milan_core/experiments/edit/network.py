@@ -23,8 +23,6 @@ from milan_core.experiments.edit.options import EditOptions, EditTrial
 from milan_core.experiments.edit.results import (
     ADVERSARIAL,
     BEFORE,
-    CLEAN,
-    CORRECT,
     TESTS,
     Right,
     results,
@@ -42,6 +40,7 @@ from milan_core.scoring.units import check_same_units
 CHOSEN = ("model", "place", "layer", "unit", "description", "concept", "accuracy", "chosen_by")
 VALIDATION = ("validation-clean", "validation-adversarial")
 CHOICE = "validation"  # what the number of units is chosen on unless the options say otherwise
+CURVES_DRAWN = 5  # random orders whose whole curve is measured
 COPIES = 8  # ablations of one batch that run together
 
 
@@ -133,8 +132,13 @@ def edit_network(
     counts = {
         key: choose(curves, key, options.choose_on) for key in unit_orders if key in orders.SORTED
     }
-    counts |= dict.fromkeys(orders.DRAWN, counts[orders.TEXT])
-    right = at_counts(bench, unit_orders, counts)
+    number = counts[orders.TEXT]
+    counts |= dict.fromkeys((*orders.DRAWN, orders.LAYER), number)
+    ablated = dict(unit_orders)
+    if number == 1:
+        first = int(unit_orders[orders.TEXT][0, 0])
+        ablated[orders.LAYER] = orders.others_of_layer(first, bench.units)
+    right = at_counts(bench, ablated, counts)
     curves |= drawn_points(right, counts)
     facts = {
         "format": FORMAT,
@@ -145,10 +149,22 @@ def edit_network(
         "known": None if concepts is None else len(concepts),
         "both": None if concepts is None else len({index[key] for key in concepts} & set(text)),
         "images": {split: len(data) for split, data in bench.splits.items()},
+        "identical": same_choices(unit_orders, counts),
         **results(right, counts, Bootstrap(seed, options.bootstrap)),
     }
-    chosen = bench.keys(unit_orders[orders.TEXT][0, : counts[orders.TEXT]].tolist())
+    chosen = bench.keys(unit_orders[orders.TEXT][0, :number].tolist())
     return Outcome(bench, unit_orders, accuracy, curves, chosen, facts)
+
+
+def same_choices(rankings: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> list[str]:
+    """Conditions all of whose draws ablate the very units that text-sorted does."""
+    text = set(rankings[orders.TEXT][0, : counts[orders.TEXT]].tolist())
+    return [
+        condition
+        for condition, rows in rankings.items()
+        if condition != orders.TEXT
+        and all(set(row[: counts[condition]].tolist()) == text for row in rows)
+    ]
 
 
 def trial_facts(trial: EditTrial, options: EditOptions) -> dict[str, Any]:
@@ -183,14 +199,17 @@ def open_splits(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Da
 def measure(
     bench: Bench, rankings: Mapping[str, np.ndarray], steps: Sequence[int]
 ) -> dict[Point, float]:
-    """Accuracies along the orders: sorted ones on all splits, drawn ones on wrong text only."""
+    """Accuracies along the orders: sorted ones on all splits, drawn ones on wrong text only.
+
+    Of drawn ones the first `CURVES_DRAWN`; all of them are measured at the chosen number.
+    """
     curves: dict[Point, float] = {}
     for split in (*VALIDATION, *TESTS):
         points = {
             (condition, draw, step, split): row[:step].tolist()
             for condition, rows in rankings.items()
             if condition in orders.SORTED or split == ADVERSARIAL
-            for draw, row in enumerate(rows)
+            for draw, row in enumerate(rows[:CURVES_DRAWN])
             for step in steps
             if step <= len(row)
         }
@@ -228,11 +247,12 @@ def at_counts(bench: Bench, rankings: Mapping[str, np.ndarray], counts: Mapping[
 
 
 def drawn_points(right: Right, counts: Mapping[str, int]) -> dict[Point, float]:
-    """Accuracies of the drawn controls on the other test splits, at the chosen number only."""
+    """Accuracies of the drawn controls at the chosen number, of every draw and on every split."""
     return {
         (condition, draw, counts[condition], split): float(row.mean())
-        for condition in orders.DRAWN
-        for split in (CLEAN, CORRECT)
+        for condition in (*orders.DRAWN, orders.LAYER)
+        if condition in right
+        for split in TESTS
         for draw, row in enumerate(right[condition][split])
     }
 

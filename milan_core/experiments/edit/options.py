@@ -80,7 +80,7 @@ class EditOptions(Section):
         description="Images that the number of units is chosen on; test: where wrong text costs "
         "least on the test images themselves, as published",
     )
-    draws: int = Field(5, ge=1, description="Draws of the random controls")
+    draws: int = Field(20, ge=1, description="Draws of the random controls")
     fine_tune: FineTune | None = Field(None, description="Train the head after the ablation")
     bootstrap: int = Field(10_000, ge=100, description="Resamples of the images for intervals")
 

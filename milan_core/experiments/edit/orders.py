@@ -10,15 +10,21 @@ from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
 from milan_core.experiments.orders import layer_matched, random_order
 
-TEXT, TRUTH, ALL, RANDOM, MATCHED = (
+TEXT, TRUTH, ALL, OTHERS, RANDOM, MATCHED, SHUFFLED, LAYER = (
     "text-sorted",
     "truth-sorted",
     "all-sorted",
+    "sorted, not text",
     "random",
     "layer-matched random",
+    "text, unsorted",
+    "each other unit of the layer",
 )
-SORTED, DRAWN = (TEXT, TRUTH, ALL), (RANDOM, MATCHED)
-CONDITIONS = (*SORTED, *DRAWN)
+SORTED, DRAWN = (TEXT, TRUTH, ALL, OTHERS), (RANDOM, MATCHED, SHUFFLED)
+CONDITIONS = (*SORTED, *DRAWN, LAYER)
+"""`OTHERS` are ranked like the text units and described as something else: what the ranking finds
+alone. `SHUFFLED` are text units in random orders: what the descriptions find alone. `LAYER` is
+there where one unit is removed: every other unit of its layer, so that its rank is exact."""
 
 
 def by_importance(units: Sequence[int], accuracy: np.ndarray, seed: int) -> np.ndarray:
@@ -47,6 +53,22 @@ def matched_orders(
     return np.array(orders, dtype=np.int64).reshape(draws, len(order))
 
 
+def shuffled_orders(text: Sequence[int], length: int, draws: int, seed: int) -> np.ndarray:
+    """The text units in random orders, cut to `length`: int64 [draws, length]."""
+    chosen = np.asarray(text, dtype=np.int64)
+    orders = [
+        chosen[random_order(len(text), seed, SHUFFLED, draw)[:length]] for draw in range(draws)
+    ]
+    return np.array(orders, dtype=np.int64).reshape(draws, length)
+
+
+def others_of_layer(unit: int, units: Sequence[UnitKey]) -> np.ndarray:
+    """Every other unit of the layer of `unit`, one a row: int64 [units of the layer - 1, 1]."""
+    layer = units[unit][0]
+    rest = [index for index, key in enumerate(units) if key[0] == layer and index != unit]
+    return np.array(rest, dtype=np.int64)[:, None]
+
+
 def choose_count(steps: Sequence[int], clean: Sequence[float], adversarial: Sequence[float]) -> int:
     """The number of units with the best mean of both accuracies; the smaller of equal ones."""
     means = (np.asarray(clean) + np.asarray(adversarial)) / 2
@@ -73,6 +95,9 @@ def all_orders(
     if truth is not None:
         orders[TRUTH] = by_importance(truth, accuracy, seed)[None, :longest]
     orders[ALL] = by_importance(range(len(units)), accuracy, seed)[None, : len(chosen)]
+    others = sorted(set(range(len(units))) - set(text))
+    orders[OTHERS] = by_importance(others, accuracy, seed)[None, : len(chosen)]
     orders[RANDOM] = random_orders(len(units), len(chosen), draws, seed)
     orders[MATCHED] = matched_orders(chosen.tolist(), units, draws, seed)
+    orders[SHUFFLED] = shuffled_orders(text, len(chosen), draws, seed)
     return orders

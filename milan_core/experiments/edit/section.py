@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +12,21 @@ from milan_core.experiments.edit import orders
 from milan_core.experiments.edit.figure import NAMES
 from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, TESTS
 from milan_core.experiments.edit.tables import groups
+from milan_core.scoring.verdicts import (
+    CLEARLY,
+    Difference,
+    against_paper,
+    p_text,
+    power_text,
+)
 
 Result = Mapping[str, Any]
+KEY = (orders.RANDOM, orders.OTHERS)  # what the units described as text must do better than
 PAPER_GAIN, PAPER_UNITS = 0.049, 13  # figure 8: 58.8 % to 63.7 % by ablating 13 of 300 units
 CAPTION = (
-    "Accuracy on test images against the number of ablated units, mean over networks and draws; "
-    "thin lines: single networks or draws. Dots: the number chosen on the {chosen_on} scenes. The "
-    "random controls are measured along the whole curve on wrong text only."
+    "Accuracy on test images against the number of ablated units, mean over networks and draws "
+    "(the first five); thin lines: single networks or draws. Dots: the number chosen on the "
+    "{chosen_on} scenes. The random controls are measured along the whole curve on wrong text only."
 )
 SUMMARY_CAPTION = (
     "Accuracy after each condition, and its gain over the network as it is. The number of units is "
@@ -39,10 +48,10 @@ def edit_section(summary: Mapping[str, Any]) -> Section:
         columns.append(
             Column(split, NAMES[split], "percent", low=f"{split}-low", high=f"{split}-high")
         )
-    gain = f"{ADVERSARIAL}-gain"
-    columns.append(
-        Column(gain, "gain, wrong text", "percent", low=f"{gain}-low", high=f"{gain}-high")
-    )
+    for split in (ADVERSARIAL, CORRECT):
+        gain = f"{split}-gain"
+        title, low, high = f"gain, {NAMES[split]}", f"{gain}-low", f"{gain}-high"
+        columns.append(Column(gain, title, "percent", low=low, high=high))
     chosen_on, how = _choice(results)
     items: list[Table | Picture | Link] = [
         Picture("curves.svg", CAPTION.format(chosen_on=chosen_on)),
@@ -53,7 +62,7 @@ def edit_section(summary: Mapping[str, Any]) -> Section:
     paragraphs[:0] = [
         _overall(name, over, len(members[name])) for name, over in summary["over_networks"].items()
     ]
-    paragraphs += [_published(results), METHODS[chosen_on]]
+    paragraphs += [_published(results, summary["over_networks"]), METHODS[chosen_on], CONTROLS]
     ranked = {result.get("ranking_text", "wrong") for result in results}
     paragraphs += [text for how, text in RANKING.items() if how in ranked]
     title = "Editing: spurious text units removed"
@@ -67,6 +76,12 @@ METHODS = {
     "the best of all numbers tried on the very images that they are measured on, and so too "
     "large.",
 }
+CONTROLS = (
+    "Controls: `sorted, not text` are units ranked the same way that are described as something "
+    "else, `text, unsorted` units described as text in random order: the first shows what the "
+    "ranking finds alone, the second what the descriptions find alone. Where one unit is removed, "
+    "every other unit of its layer is tried instead of a sample."
+)
 RANKING = {
     "wrong": "The ranking images have wrong words: this tells the control `all-sorted` which units "
     "of any kind hurt. The paper ranked on images with mostly correct text, which does not.",
@@ -83,7 +98,7 @@ def _choice(results: Sequence[Result]) -> tuple[str, str]:
 
 
 def sentences(result: Result) -> list[str]:
-    """One paragraph on one network."""
+    """One paragraph on one network: a demonstration, since networks are the replicates."""
     if result["matched"] == 0:
         return [_nothing(result)]
     text = result["conditions"][orders.TEXT]
@@ -94,14 +109,19 @@ def sentences(result: Result) -> list[str]:
         + (f", {result['both']} of the {result['known']} whose known concept is that"
            if result["known"] is not None else "")
         + f". Without {_units(text['n'])}, accuracy on wrong text goes from {before:.1%} to "
-        f"{after:.1%} ({_interval(text['gain'][ADVERSARIAL])}), without text by "
-        f"{_interval(text['gain'][CLEAN])}, with correct text by "
-        f"{_interval(text['gain'][CORRECT])}."
+        f"{after:.1%} ({_interval(text['gain'][ADVERSARIAL])}) at the price of "
+        f"{_interval(text['gain'][CORRECT])} on correct text and {_interval(text['gain'][CLEAN])} "
+        "without text (intervals over test images of this one network)."
     ]  # fmt: skip
-    for condition in orders.CONDITIONS:
-        if condition in result["text_less"]:
-            lead = result["text_less"][condition]
-            parts.append(f"Against {condition}: {_interval(lead)}, {_verdict(lead)}.")
+    identical = [name for name in orders.CONDITIONS if name in result["identical"]]
+    if identical:
+        parts.append(_identical(identical))
+    parts += [
+        f"Against {condition}: {_interval(result['text_less'][condition])}"
+        f"{_rank(result, condition)}."
+        for condition in orders.CONDITIONS
+        if condition in result["text_less"] and condition not in identical
+    ]
     if tuned := result["fine_tuned"]:
         with_, without = (tuned[key][ADVERSARIAL] for key in ("no unit removed", "units removed"))
         parts.append(
@@ -113,6 +133,23 @@ def sentences(result: Result) -> list[str]:
             f"The same network trained without spurious text reaches {reference[ADVERSARIAL]:.1%}."
         )
     return [" ".join(parts)]
+
+
+def _identical(names: Sequence[str]) -> str:
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    text = f"The very same units are chosen by {listed}, so these are no comparisons"
+    if orders.ALL in names:
+        text += ": the ranking alone, which knows no description, finds them"
+    return text + "."
+
+
+def _rank(result: Result, condition: str) -> str:
+    """The place of the text units among the draws of a control."""
+    if condition not in result["rank"]:
+        return ""
+    place, count = (result["rank"][condition][key] for key in ("rank", "of"))
+    share = f", an exact p of {place / count:.3f}" if condition == orders.LAYER else ""
+    return f" (place {place} of {count} by accuracy on wrong text{share})"
 
 
 def _units(count: int) -> str:
@@ -134,49 +171,64 @@ def _interval(entry: Mapping[str, float | None]) -> str:
     return f"{text} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def _verdict(lead: Mapping[str, float]) -> str:
-    if lead["low"] > 0:
-        return "clearly better"
-    if lead["high"] < 0:
-        return "clearly worse"
-    return "no clear difference"
-
-
 def _overall(group: str, over: Mapping[str, Any], count: int) -> str:
+    """What several networks, which are the replicates, show."""
     networks = f"{count} networks of {group}" if group else f"{count} networks"
+    text = over[orders.TEXT]
     parts = [
-        f"Over {networks} the units chosen by their description gain "
-        f"{_interval(over[orders.TEXT]['gain'])} on wrong text (95 % interval over networks)."
+        f"Over {networks} the units chosen by their description gain {_interval(text['gain'])} on "
+        f"wrong text at the price of {_interval(text['price'])} on correct text (95 % intervals "
+        "over networks)."
     ]
     for condition, entry in over.items():
         if condition != orders.TEXT:
+            lead = _difference(entry["text_less"])
+            verdict = {1: "clearly ahead", -1: "clearly behind", 0: "not told apart"}[lead.side]
+            power = power_text([lead])
             parts.append(
-                f"{condition}: {_interval(entry['gain'])}; text-sorted is ahead by "
-                f"{_interval(entry['text_less'])}."
+                f"{condition}: {_interval(entry['gain'])}; text-sorted is {verdict}, by "
+                f"{_interval(entry['text_less'])} ({p_text(lead.adjusted)}"
+                f"{'; ' + power if power else ''})."
             )
     return " ".join(parts)
 
 
-def _published(results: Sequence[Result]) -> str:
-    gains = [r["conditions"][orders.TEXT]["gain"][ADVERSARIAL]["value"] for r in results]
-    mean = added(gains) / len(gains)
+def _difference(entry: Mapping[str, float | None]) -> Difference:
+    values = (entry[key] for key in ("value", "low", "high", "p", "holm"))
+    value, low, high, p, adjusted = (math.nan if one is None else one for one in values)
+    return Difference(value, low, high, p, adjusted)
+
+
+def _published(results: Sequence[Result], over: Mapping[str, Any]) -> str:
+    """The paper's claim, and whether networks enough confirm it, with the controls it lacks."""
     text = (
-        f"The paper gained {100 * PAPER_GAIN:.1f} points by ablating {PAPER_UNITS} text units, a "
-        "number that was read off the test curve."
+        f"The paper gained {100 * PAPER_GAIN:.1f} points by ablating {PAPER_UNITS} text units of "
+        "one network, a number that was read off the test curve."
     )
-    clear = [r["conditions"][orders.TEXT]["gain"][ADVERSARIAL]["low"] > 0 for r in results]
-    controls = [
-        r["text_less"][c]["low"] > 0 for r in results for c in orders.DRAWN if c in r["text_less"]
-    ]
-    if mean <= 0:
-        return f"{text} Here nothing is gained: this run does not show the effect."
-    agree = f"{text} Here {100 * mean:.1f} points are gained, clear of zero in {sum(clear)} of "
-    agree += f"{len(clear)} networks, and clearly more than by random units in {sum(controls)} of "
-    agree += f"{len(controls)} comparisons."
-    beaten = [r["text_less"][orders.ALL]["high"] < 0 for r in results]
-    if any(beaten):
-        agree += (
-            f" In {sum(beaten)} of them the best units of any kind do better than those described "
-            "as text, which the paper did not find."
+    edited = [r for r in results if r["conditions"][orders.TEXT]["n"]]
+    if not edited:
+        return f"{text} Here no number of units helped: this run does not show the effect."
+    gain, price = (
+        added(r["conditions"][orders.TEXT]["gain"][split]["value"] for r in edited) / len(edited)
+        for split in (ADVERSARIAL, CORRECT)
+    )
+    start = (
+        f"{text} Here {100 * gain:+.1f} points on wrong text come with {100 * price:+.1f} on "
+        "correct text"
+    )
+    blind = [r for r in edited if orders.ALL in r["identical"]]
+    if blind:
+        start += (
+            f", and in {len(blind)} of {len(edited)} networks the same units are found without any "
+            "description"
         )
-    return agree
+    leads = [
+        _difference(entry[c]["text_less"]) for entry in over.values() for c in KEY if c in entry
+    ]
+    if not leads:
+        return (
+            f"{start}. One network is a demonstration: whether descriptions choose better than the "
+            "ranking alone takes several networks."
+        )
+    verdict = against_paper([lead.side for lead in leads])
+    return f"{start}. Against {' and '.join(KEY)} over networks this {verdict}. {CLEARLY}"

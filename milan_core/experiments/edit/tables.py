@@ -8,12 +8,13 @@ from typing import Any
 
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_json
-from milan_core.core.numbers import added
+from milan_core.core.numbers import added, number
 from milan_core.experiments.edit import orders
-from milan_core.experiments.edit.results import ADVERSARIAL, BEFORE, TESTS
-from milan_core.scoring.proportions import mean_interval
+from milan_core.experiments.edit.results import ADVERSARIAL, BEFORE, CORRECT, TESTS
+from milan_core.scoring.proportions import mean_interval, mean_test
+from milan_core.scoring.verdicts import holm
 
-FORMAT = 1
+FORMAT = 2
 CURVES = ("condition", "trial", "n_ablated", "split", "accuracy", "model")
 SUMMARY = (
     "model", "condition", "n", *(column for split in TESTS for column in (
@@ -117,15 +118,26 @@ def common_conditions(results: Sequence[Result]) -> list[str]:
 
 
 def over_networks(results: Sequence[Result]) -> dict[str, Any]:
-    """Gain on wrong text per condition, and lead of the text units, each mean, low, high."""
+    """Gains per condition, and lead of the text units, each mean, low, high over networks.
+
+    Leads have p of Student's t over networks, and that adjusted over the conditions (Holm).
+    """
     rows = {}
     for name in common_conditions(results):
-        gains = [r["conditions"][name]["gain"][ADVERSARIAL]["value"] for r in results]
-        entry = {"gain": _named(mean_interval(gains))}
+        entry: dict[str, Any] = {
+            what: _named(
+                mean_interval([r["conditions"][name]["gain"][split]["value"] for r in results])
+            )
+            for what, split in (("gain", ADVERSARIAL), ("price", CORRECT))
+        }
         if name != orders.TEXT:
             leads = [r["text_less"][name]["value"] for r in results]
-            entry["text_less"] = _named(mean_interval(leads))
+            entry["text_less"] = _named(mean_interval(leads)) | {"p": mean_test(leads)}
         rows[name] = entry
+    leads_of = {name: entry["text_less"] for name, entry in rows.items() if name != orders.TEXT}
+    adjusted = holm([number(lead["p"]) for lead in leads_of.values()])
+    for lead, p in zip(leads_of.values(), adjusted, strict=True):
+        lead |= {"p": None if lead["p"] != lead["p"] else lead["p"], "holm": None if p != p else p}
     return rows
 
 

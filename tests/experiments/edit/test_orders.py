@@ -43,12 +43,18 @@ def test_the_number_of_units_has_the_best_mean_and_is_the_smaller_of_equals():
     assert orders.choose_count([0, 1, 2], [0.9, 0.8, 0.7], [0.5, 0.5, 0.5]) == 0
 
 
+def test_every_other_unit_of_a_layer():
+    assert orders.others_of_layer(1, UNITS).tolist() == [[0], [2]]
+
+
 def test_all_conditions():
     accuracy = np.array([0.1, 0.2, 0.9, 0.4, 0.5])
     found = orders.all_orders([0, 3], [3], accuracy, UNITS, 4, 2, 0)
     assert found[orders.TEXT].tolist() == [[3, 0]]
     assert found[orders.TRUTH].tolist() == [[3]]
     assert found[orders.ALL].tolist() == [[2, 4]]
+    assert found[orders.OTHERS].tolist() == [[2, 4]]
+    assert sorted(map(sorted, found[orders.SHUFFLED].tolist())) == [[0, 3], [0, 3]]
     assert found[orders.RANDOM].shape == found[orders.MATCHED].shape == (2, 2)
     assert orders.TRUTH not in orders.all_orders([0], None, accuracy, UNITS, 4, 2, 0)
     assert orders.all_orders([0, 1, 3], None, accuracy, UNITS, 2, 1, 0)[orders.TEXT].shape == (1, 2)

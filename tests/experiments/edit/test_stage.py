@@ -14,7 +14,9 @@ from milan_core.exemplars.store import ExemplarSet, LayerExemplars
 from milan_core.experiments.edit.fine_tune import fine_tuned
 from milan_core.experiments.edit.options import EditOptions, EditTrial, FineTune
 from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, results
+from milan_core.experiments.edit.section import edit_section
 from milan_core.experiments.edit.step import EditNetwork, EditTable
+from milan_core.experiments.edit.tables import summarize
 from milan_core.networks.options import Network
 from milan_core.networks.zoo import load_network
 from milan_core.scoring.bootstrap import Bootstrap
@@ -149,7 +151,13 @@ def test_the_faulty_unit_is_found_and_removed(files):
     assert 0.3 < gain["low"] < 0.5 < gain["high"] < 0.7
     assert result["text_less"]["all-sorted"]["value"] == 0.0
     units = [row for row in read_csv(files.out.with_name("units.csv")) if row["place"] == "0"]
-    assert {row["unit"] for row in units} == {"2"}
+    assert {row["chosen_by"]: row["unit"] for row in units} == {
+        "text-sorted": "2", "all-sorted": "2", "sorted, not text": "4",
+    }  # fmt: skip
+    assert result["identical"] == ["all-sorted"]
+    assert result["rank"]["each other unit of the layer"] == {"rank": 1, "of": 5}
+    others = result["conditions"]["sorted, not text"]
+    assert (others["n"], others["gain"][ADVERSARIAL]["value"]) == (0, 0.0)
 
 
 def test_a_network_whose_first_units_are_recorded_is_edited_in_those(files, tmp_path):
@@ -214,8 +222,9 @@ def test_curves_hold_every_condition_and_draw(files):
     assert table["text-sorted", "0", "1", ADVERSARIAL] == "1.0"
     for condition in ("random", "layer-matched random"):
         for draw in range(6):
-            assert table[condition, str(draw), "0", ADVERSARIAL] == "0.5"
             assert (condition, str(draw), "1", CORRECT) in table
+            if draw < 5:
+                assert table[condition, str(draw), "0", ADVERSARIAL] == "0.5"
     drawn = [float(table["random", str(draw), "1", ADVERSARIAL]) for draw in range(6)]
     result = read_json(files.out)["conditions"]["random"]
     assert result["after"][ADVERSARIAL]["value"] == pytest.approx(np.mean(drawn))
@@ -232,6 +241,11 @@ def test_tables_and_section_of_two_networks(files, tmp_path):
     assert float(rows[1]["test-adversarial-gain"]) == 0.5
     text = " ".join(read_json(folder / "section.json")["paragraphs"])
     assert "from 50.0% to 100.0%" in text
+    assert "at the price of +0.0 points [+0.0, +0.0] on correct text" in text
+    assert "The very same units are chosen by all-sorted, so these are no comparisons" in text
+    assert "in 2 of 2 networks the same units are found without any description" in text
+    assert "Against all-sorted" not in text
+    assert "this does not confirm the paper" in text, "two networks are too few for a test"
     assert (folder / "curves.svg").read_text().startswith("<?xml")
     assert len(read_csv(folder / "curves.csv")) == 2 * len(
         read_csv(files.out.with_name("curves.csv"))
@@ -272,6 +286,55 @@ def test_intervals_of_random_controls_are_over_their_draws_too():
     assert lead["low"] < 0 < lead["high"]
     sure = found["conditions"]["text-sorted"]["gain"][ADVERSARIAL]
     assert list(sure.values()) == pytest.approx([0.2, 0.2, 0.2])
+
+
+def made_result(gains, prices, less, same=()):
+    """Results of networks with these gains and leads of text-sorted over both key controls."""
+    entry = {"low": None, "high": None}
+    zero = {"value": 0.0, **entry}
+    for gain, price, lead in zip(gains, prices, less, strict=True):
+        changes = {CLEAN: zero, CORRECT: {"value": price, **entry}}
+        changes |= {ADVERSARIAL: {"value": gain, **entry}}
+        condition = {"n": 2, "after": changes, "gain": changes}
+        names = ("text-sorted", "all-sorted", "sorted, not text", "random")
+        yield {
+            "model": "m", "matched": 3, "units": 9, "known": None, "query": "text",
+            "before": dict.fromkeys((CLEAN, CORRECT, ADVERSARIAL), zero), "identical": list(same),
+            "conditions": dict.fromkeys(names, condition),
+            "text_less": {key: {"value": lead, **entry} for key in names[1:]},
+            "rank": {"random": {"rank": 1, "of": 21}}, "fine_tuned": None, "reference": None,
+        }  # fmt: skip
+
+
+def paragraphs(*arguments, **more):
+    summary = summarize(list(made_result(*arguments, **more)))
+    return " ".join(edit_section(summary).paragraphs)
+
+
+def test_one_network_is_a_demonstration():
+    text = paragraphs([0.03], [-0.1], [0.03])
+    assert "(+3.0 points) at the price of -10.0 points on correct text" in text
+    assert "Against random: +3.0 points (place 1 of 21 by accuracy on wrong text)." in text
+    assert "One network is a demonstration" in text
+    assert "clearly" not in text.lower()
+    assert "+3.0 points on wrong text come with -10.0 on correct text" in text
+
+
+def test_identical_choices_are_said_to_be_identical():
+    text = paragraphs([0.03], [-0.1], [0.0], same=["all-sorted"])
+    assert "The very same units are chosen by all-sorted, so these are no comparisons" in text
+    assert "Against all-sorted" not in text
+
+
+def test_networks_are_the_replicates():
+    clear = paragraphs([0.1] * 5, [-0.2] * 5, [0.1, 0.12, 0.11, 0.09, 0.1])
+    assert "random: +10.0 points [+10.0, +10.0]; text-sorted is clearly ahead" in clear
+    assert "over networks this agrees with the paper" in clear
+    assert "price of -20.0 points" in clear
+    vague = paragraphs([0.1] * 5, [-0.2] * 5, [0.1, -0.12, 0.11, -0.09, 0.1])
+    assert "text-sorted is not told apart" in vague
+    assert "would have been seen" in vague
+    assert "this does not confirm the paper" in vague
 
 
 def test_a_head_learns_to_do_without_the_cue(files, tmp_path):
