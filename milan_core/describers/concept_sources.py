@@ -19,12 +19,11 @@ from milan_core.core.files import read_csv
 from milan_core.core.numbers import is_whole
 from milan_core.describers.concepts import ConceptMasks, ImageMasks, resized
 from milan_core.describers.options import ConceptsOptions
-from milan_core.images.files import UNREADABLE
+from milan_core.images.files import UNREADABLE, open_picture
 from milan_core.world.concepts import ConceptTable
 
 if TYPE_CHECKING:
-    from milan_core.images.files import open_picture
-from milan_core.images.store import Dataset
+    from milan_core.images.store import Dataset
 
 IMAGE_FIELDS = ("image", "split", "ih", "iw", "sh", "sw")
 COLOUR = "colour"

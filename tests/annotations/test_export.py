@@ -226,7 +226,7 @@ def link(name):
         ({"annotations.csv": TABLE, link("conv1/ids.csv"): b"/etc/passwd"}, "not a plain file"),
         ({link("annotations.csv"): b"/etc/passwd"}, "not a plain file"),
         ({"annotations.csv": TABLE, "conv1/masks.npy": b"0" * 70_000}, "more than the allowed"),
-        ({"annotations.csv": TABLE, "annotations.csv/ids.csv": b"1"}, "cannot be unpacked"),
+        ({"annotations.csv": TABLE, "annotations.csv/ids.csv": b"1"}, "occurs twice"),
         ({"readme.txt": b""}, r"expected one annotations\.csv, got none"),
         ({"a/annotations.csv": TABLE, "b/annotations.csv": TABLE}, "got a/annot.*, b/annot"),
     ],
