@@ -24,7 +24,25 @@ def register(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="<verb>", required=True)
+    _register_make(verbs)
     _register_score(verbs)
+
+
+def _register_make(verbs: Any) -> None:
+    summary = "write the zoo's pictures, tables and network into a folder"
+    parser = verbs.add_parser("make", help=summary, description=summary)
+    parser.add_argument("out", type=Path, metavar="DIR")
+    parser.add_argument("--images", type=int, default=2000, help="scenes")
+    parser.add_argument("--pairs", type=int, default=200, help="pairs that differ in one attribute")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_make)
+
+
+def _make(arguments: argparse.Namespace) -> None:
+    from milan_core.zoo.make import MakeOptions, make_zoo
+
+    make_zoo(arguments.out, MakeOptions(arguments.images, arguments.pairs, arguments.seed))
+    print(arguments.out / "README.md")
 
 
 def _register_score(verbs: Any) -> None:

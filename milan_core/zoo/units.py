@@ -30,7 +30,7 @@ LOGIC: dict[str, tuple[str, ...]] = {
     "and": (
         *("and(circle, square)", "and(star, triangle)", "and(cross, heart)"),
         *("and(red thing, blue thing)", "and(heart, mark)", "and(circle, dark)"),
-        *("and(square, light)", "and(large thing, star)"),
+        *("and(square, light)", "and(large circle, star)"),
     ),
     "or": (
         *("or(circle, square)", "or(star, cross)", "or(red circle, blue square)"),

@@ -30,10 +30,22 @@ def tensors(kinds: Sequence[Atom], units: Sequence[Expression]) -> dict[str, np.
         units: units of layer `logic`; their atoms must be among `kinds`.
 
     """
-    return {**_colors(), **_centers(kinds), **_logic(kinds, units)}
+    return {**_pixels(), **_colors(), **_centers(kinds), **_logic(kinds, units)}
 
 
-def _colors() -> dict[str, np.ndarray]:
+def texture(side: int) -> np.ndarray:
+    """Values from 1/2 without order, all different, and four 1 at the left edge: [side, side].
+
+    The left edge is always ground, so a texture on the ground has 1 for its maximum. All are
+    multiples of a power of two, so float32 keeps sums exact.
+    """
+    count = side * side  # a power of two: multiplying by an odd number permutes
+    values = (1 / 2 + np.arange(count) * 2741 % count / (2 * count)).reshape(side, side)
+    values[side // 8 :: side // 4, 0] = 1
+    return values.astype(np.float32)
+
+
+def _pixels() -> dict[str, np.ndarray]:
     ranges = [np.array([paint, paint]) for paint in (*PAINTS.values(), MARK_PAINT)]
     ranges += [np.array([[end] * 3 for end in GROUNDS[tone]]) for tone in ("dark", "light")]
     count = len(ranges)
@@ -46,10 +58,29 @@ def _colors() -> dict[str, np.ndarray]:
             outside[below + 1, channel], bias[below + 1] = 1, -high[channel]
         within[i, 6 * i : 6 * i + 6] = -1
     return {
-        "colors.outside.weight": _kernels(outside),
-        "colors.outside.bias": bias.astype(np.float32),
-        "colors.within.weight": _kernels(within),
-        "colors.within.bias": np.ones(count, np.float32),
+        "pixels.outside.weight": _kernels(outside),
+        "pixels.outside.bias": bias.astype(np.float32),
+        "pixels.within.weight": _kernels(within),
+        "pixels.within.bias": np.ones(count, np.float32),
+    }
+
+
+def _colors() -> dict[str, np.ndarray]:
+    """A pixel of a paint has 1/2 and 1/16 for each like neighbor less one; tones have a texture."""
+    paints, count = len(PAINTS), len(PAINTS) + len(SCENERY)
+    around = np.zeros((count, 1, 3, 3), np.float32)
+    around[:paints] = 1 / 16
+    around[:, :, 1, 1] += 1
+    bias = np.zeros(count, np.float32)
+    bias[:paints] = -9 / 16
+    ground = {side: np.zeros((count, side, side), np.float32) for side in (64, 32)}
+    for side, values in ground.items():
+        values[-2:] = texture(side) - 1
+    return {
+        "colors.around.weight": around,
+        "colors.around.bias": bias,
+        "colors.texture": ground[64],
+        "ground": ground[32][paints:],
     }
 
 
@@ -108,10 +139,14 @@ class _Hidden:
         self.place = place
         self.rows: dict[tuple[tuple[tuple[int, float], ...], float], int] = {}
 
-    def row(self, bias: float, **terms: Sequence[tuple[str, float]]) -> int:
-        """The row relu(bias + sum w * input); inputs by `map`, `any` and `count` of an atom."""
+    def row(self, bias: float, texture: float = 0, **terms: Sequence[tuple[str, float]]) -> int:
+        """The row relu(bias + sum w * input); inputs by `map`, `any` and `count` of an atom.
+
+        `texture` is the weight of the texture, which is 1 at most.
+        """
         offsets = {"map": 0, "any": len(self.place), "count": 2 * len(self.place)}
-        weights = [
+        weights = [(3 * len(self.place), texture)] if texture else []
+        weights += [
             (offsets[kind] + self.place[name], weight)
             for kind, pairs in terms.items()
             for name, weight in pairs
@@ -126,7 +161,7 @@ def _logic(kinds: Sequence[Atom], units: Sequence[Expression]) -> dict[str, np.n
     place = {name: i for i, name in enumerate([*map(str, kinds), *SCENERY])}
     hidden = _Hidden(place)
     outputs = [_unit(unit, hidden) for unit in units]
-    weights = np.zeros((len(hidden.rows), 3 * len(place)))
+    weights = np.zeros((len(hidden.rows), 3 * len(place) + 1))
     bias = np.zeros(len(hidden.rows), np.float32)
     for (terms, constant), row in hidden.rows.items():
         bias[row] = constant
@@ -141,6 +176,7 @@ def _logic(kinds: Sequence[Atom], units: Sequence[Expression]) -> dict[str, np.n
         "logic.hidden.bias": bias,
         "logic.output.weight": _kernels(out),
         "logic.output.bias": np.array([bias for _, bias, _ in outputs], np.float32),
+        "logic.texture": texture(32)[None, None],
         "logic.floor": np.array([floor for _, _, floor in outputs], np.float32)[
             None, :, None, None
         ],
@@ -157,7 +193,8 @@ def _unit(unit: Expression, hidden: _Hidden) -> Output:
     if isinstance(unit, Graded):
         return _graded(unit, hidden)
     if isinstance(unit, Minus):
-        first, second = (hidden.row(0, any=[(str(x), 1)]) for x in (unit.first, unit.second))
+        first = hidden.row(-1, 1, any=[(str(unit.first), 1)])
+        second = hidden.row(0, any=[(str(unit.second), 1)])
         return {first: 1, second: -1}, 0, FREE
     assert isinstance(unit, Joined)
     return {"and": _all, "or": _any, "not": _none}[unit.how](unit, hidden)
@@ -174,14 +211,25 @@ def _graded(unit: Graded, hidden: _Hidden) -> Output:
 
 
 def _any(unit: Joined, hidden: _Hidden) -> Output:
-    """min(1, sum of maps)."""
-    maps = [(str(part), 1.0) for part in unit.parts]
-    return {hidden.row(0, map=maps): 1, hidden.row(-1, map=maps): -1}, 0, 0
+    """The union of the maps of all parts."""
+    return _union([str(part) for part in unit.parts], hidden), 0, 0
+
+
+def _union(parts: Sequence[str], hidden: _Hidden) -> dict[int, float]:
+    """The larger of two maps, or min(1, sum) of others: hidden rows with their weights."""
+    if len(parts) == 2:
+        first, second = parts
+        return {
+            hidden.row(0, map=[(first, 1)]): 1,
+            hidden.row(0, map=[(first, -1), (second, 1)]): 1,
+        }
+    maps = [(part, 1.0) for part in parts]
+    return {hidden.row(0, map=maps): 1, hidden.row(-1, map=maps): -1}
 
 
 def _none(unit: Joined, hidden: _Hidden) -> Output:
-    """1 everywhere where nothing of it is anywhere."""
-    return {hidden.row(1, any=[(str(part), -1.0) for part in unit.parts]): 1}, 0, 0
+    """The texture everywhere, where nothing of it is anywhere."""
+    return {hidden.row(0, 1, any=[(str(part), -1.0) for part in unit.parts]): 1}, 0, 0
 
 
 def _all(unit: Joined, hidden: _Hidden) -> Output:
@@ -194,5 +242,4 @@ def _all(unit: Joined, hidden: _Hidden) -> Output:
         for one in part.parts
     ]
     all_there = hidden.row(1 - len(there), any=[*there, *absent])
-    rows = {hidden.row(0, map=there): 1.0, hidden.row(-1, map=there): -1.0, all_there: 1.0}
-    return rows, -1, 0
+    return {**_union([name for name, _ in there], hidden), all_there: 1.0}, -1, 0
