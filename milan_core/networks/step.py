@@ -33,12 +33,10 @@ class TrainNetwork(Step, name="networks.train", device=True):
         from milan_core.images.store import open_dataset
         from milan_core.networks.training.learn import learn
         from milan_core.networks.training.train import Resume
-        from milan_core.networks.version import source_version
         from milan_core.networks.weights import save_weights
 
         train, *tests = [open_dataset(path) for path in (self.train, *self.tests)]
-        code = f"{step_code(self.step_name)} {source_version(self.model)}"
-        resume = Resume(self.weights.with_name("checkpoint.pt"), code)
+        resume = Resume(self.weights.with_name("checkpoint.pt"), step_code(self.step_name))
         learned = learn(
             self.model,
             self.training,

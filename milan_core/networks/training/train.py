@@ -27,6 +27,7 @@ from milan_core.core.seeding import generator, seed_torch
 from milan_core.networks.factories import build
 from milan_core.networks.options import Architecture, InputSpec
 from milan_core.networks.training.objectives import Classify, Objective
+from milan_core.networks.version import source_version
 from milan_core.networks.weight_options import TrainSettings
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Resume:
     """Where the state after each epoch is kept, so that a killed training goes on."""
 
     path: Path
-    code: str = ""  # identity of the training code and of the network's source
+    code: str = ""  # identity of the training code
 
 
 def train_network(
@@ -67,9 +68,10 @@ def train_network(
     """Train a network on an objective.
 
     A killed run resumes from its checkpoint and ends with the same bytes as one that was not
-    killed. A checkpoint of another network, data set, seed, setting, objective or `resume.code` is
-    not used, with a line in the log. The caller removes it when the weights are written. Bytes are
-    equal for equal torch version, machine type and thread count.
+    killed. A checkpoint of another network (`networks.version.source_version`), data set, seed,
+    setting, objective or `resume.code` is not used, with a line in the log. The caller removes it
+    when the weights are written. Bytes are equal for equal torch version, machine type and thread
+    count.
 
     Returns:
         The trained network in eval mode, and the history.
@@ -103,7 +105,7 @@ def _identity(
 ) -> str:
     """Digest of everything that a checkpoint must agree on."""
     facts = [model.model_dump(mode="json"), train.fingerprint, settings.model_dump(), device, seed]
-    facts += [objective.identity, resume.code if resume else ""]
+    facts += [objective.identity, source_version(model), resume.code if resume else ""]
     return text_hash(canonical_json(facts), digits=32)
 
 

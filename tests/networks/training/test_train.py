@@ -118,6 +118,69 @@ def test_checkpoint_of_another_training_is_not_resumed(tmp_path, monkeypatch, ca
     assert weights_of(tmp_path / "edited") == weights_of(tmp_path / "afresh")
 
 
+ACT = "import torch\ndef act(x):\n    return torch.relu(x)\n"
+NET = """
+from torch import nn
+from acts import act
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.fc(act(self.conv(x)).mean((2, 3)))
+"""
+
+
+def test_a_killed_training_of_an_edited_network_starts_again(tmp_path):
+    """The edit is in a file that the network's file imports, and leaves every tensor's shape."""
+    import os
+    import subprocess
+    import sys
+
+    script = """
+import sys, numpy as np, torch
+sys.path.insert(0, {tests!r})
+torch.set_num_threads(1)
+from pathlib import Path
+from networks.training import test_train as t
+t.MODEL = t.Architecture(factory="net.py:Net", input=t.INPUT)
+kill, folder = sys.argv[1] == "kill", Path(sys.argv[2])
+original = t.training._Run.epoch
+def epoch(self, train, number, seed):
+    if kill and number == 2:
+        raise SystemExit(0)
+    print("epoch", number, file=sys.stderr)
+    return original(self, train, number, seed)
+t.training._Run.epoch = epoch
+t.train(t.colours(), folder)
+"""
+    from paths import ROOT, TESTS
+
+    (tmp_path / "net.py").write_text(NET)
+
+    def run(mode, folder):
+        done = subprocess.run(
+            [sys.executable, "-c", script.format(tests=str(TESTS)), mode, folder],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stderr
+
+    (tmp_path / "acts.py").write_text(ACT)
+    run("kill", "out")
+    (tmp_path / "acts.py").write_text(ACT.replace("relu", "abs"))
+    log = run("whole", "out")
+    assert log.count("epoch") == SETTINGS.epochs
+    assert "belongs to another training run: starting again" in log
+    run("whole", "fresh")
+    assert weights_of(tmp_path / "out") == weights_of(tmp_path / "fresh")
+
+
 def test_data_that_cannot_be_trained_on(tmp_path):
     empty = SimpleNamespace(images=None, labels=np.zeros(0, int), fingerprint="")
     with pytest.raises(UserError, match="no images"):
