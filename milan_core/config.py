@@ -83,6 +83,11 @@ class Config(Section):
     referee: RefereeSpec = Field(RefereeSpec(), description="Held-out scores of descriptions")
     edit: EditSpec | None = Field(None, description="Removal of spurious units; null: no editing")
     notice: str = Field("", description="One line printed on every page: what this run is")
+    trained: str | None = Field(
+        None,
+        description="Results folder of a finished run whose trained networks and captioners are "
+        "used, read-only; null: all is trained here",
+    )
     pathvars: Roots = Field(Roots(), description="Roots of results, resources, logs, benchmarks")
 
 

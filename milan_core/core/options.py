@@ -44,13 +44,17 @@ def _plain(value: Any) -> Any:
     return value.tolist() if type(value).__module__ == "numpy" else value
 
 
+def plain(value: Any) -> Any:
+    """A section, or plain values that hold sections, as values of JSON."""
+    return TypeAdapter(Any).dump_python(value, mode="json")
+
+
 def canonical(value: Any) -> str:
     """Canonical JSON of a section, or of plain values that hold sections.
 
     Sorted keys and no spaces: equal values give equal text.
     """
-    plain = TypeAdapter(Any).dump_python(value, mode="json")
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def narrowed(section: Section, cls: type[Part]) -> Part:

@@ -30,6 +30,13 @@ from milan_core.networks.weight_options import (
 )
 
 
+def trained_folder(config: Config, place: str, file: str) -> str:
+    """A folder of `<results>`, or of the run in `trained` where that has `file` in it."""
+    if config.trained and Path(config.trained, place, file).is_file():
+        return f"{config.trained}/{place}"
+    return f"{config.pathvars.results}/{place}"
+
+
 def weights_file(config: Config, model: str) -> str | None:
     """The weights file that a job must wait for; None when the factory brings its own.
 
@@ -37,7 +44,8 @@ def weights_file(config: Config, model: str) -> str | None:
     """
     weights, roots = config.model_zoo[model].weights, config.pathvars
     if isinstance(weights, TrainWeights):
-        return f"{roots.results}/{model}/target/weights.safetensors"
+        folder = trained_folder(config, f"{model}/target", "weights.safetensors")
+        return f"{folder}/weights.safetensors"
     if isinstance(weights, AssetWeights):
         return f"{roots.resources}/assets/{weights.asset}"
     if isinstance(weights, DownloadWeights):

@@ -7,7 +7,7 @@ from typing import Any
 
 from milan_core.annotations.plan import check_annotations
 from milan_core.captioner.features.plan import check_encoder
-from milan_core.captioner.plan import check_captioner
+from milan_core.captioner.plan import check_captioner, trainings
 from milan_core.config import Config, built_in_networks, parse_sections
 from milan_core.core.errors import UserError, unknown
 from milan_core.describers.plan import check_labels, check_variants
@@ -23,6 +23,7 @@ from milan_core.networks.plan import check_networks, fetched_weights
 from milan_core.plan.missing import check_present
 from milan_core.plan.needed import needed_models, used_assets
 from milan_core.plan.splits import annotation_sets
+from milan_core.plan.trained import check_trained
 from milan_core.referee.plan import check_judges
 
 CHECKS = (
@@ -62,6 +63,8 @@ def check_files(config: Config) -> None:
     check_variants(config)
     fetched_weights(config)
     models = [*needed_models(config), config.encoder.model, *references(config)]
+    read = [name for name in dict.fromkeys(models) if config.model_zoo[name].training]
+    check_trained(config, read, trainings(config))
     check_present(config, models, annotation_sets(config), used_assets(config))
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from .conftest import QUICK, environment, snakemake
+from .plans import job_counts
 
 pytestmark = pytest.mark.workflow
 
@@ -83,10 +84,10 @@ def test_by_one_command(quick_run, own, tmp_path):
     assert (tmp_path / "out/report/index.html").is_file()
 
 
-def test_by_the_workflow(quick_run, own):
-    overlay = own / "own.yaml"
-    overlay.write_text(f"""
+OWN = """
 models: [my_net]
+trained: results/quick
+pathvars: {{results: results/own, logs: logs/own, benchmarks: logs/own}}
 audit: null
 edit: null
 model_zoo:
@@ -98,21 +99,54 @@ model_zoo:
     dataset: my_images
 dataset_zoo:
   my_images: {{kind: folder, options: {{path: {own}/images, size: 64}}}}
-""")
-    report = quick_run / "results/quick/report"
-    # the target `all`, beside the tables of the networks that were scored before
+"""
+
+
+def test_by_the_workflow(quick_run, own):
+    """A run of one's own has its own results and uses what another has trained, read-only."""
+    overlay = own / "own.yaml"
+    overlay.write_text(OWN.format(own=own))
+    before = content(quick_run / "results/quick")
+    planned = job_counts(snakemake(quick_run, "-n", *QUICK, str(overlay)).stdout)
+    assert not {"networks_train", "captioner_train", "annotations_write"} & set(planned)
+    assert planned["exemplars_merge"] == planned["features_encode"] == 1
     result = snakemake(quick_run, "--cores", "2", *QUICK, str(overlay))
     assert result.returncode == 0, result.stdout[-3000:]
-    assert (report / "my_net.html").is_file()
-    assert "shapes_resnet" not in (report / "index.html").read_text()
-    rows = described(quick_run / "results/quick/my_net/descriptions.csv")
+    assert (quick_run / "results/own/report/my_net.html").is_file()
+    rows = described(quick_run / "results/own/my_net/descriptions.csv")
     assert len(rows) == 6 + 8
+    assert content(quick_run / "results/quick") == before
+    assert "Nothing to be done" in snakemake(quick_run, "-n", *QUICK).stdout
     example = (quick_run / "config/examples/own_model.yaml").read_text()
-    again = snakemake(quick_run, "--cores", "2", *QUICK)
-    assert again.returncode == 0, again.stdout[-3000:]
-    assert (report / "shapes_resnet.html").is_file()
-    for key in ("model_zoo:", "factory:", "weights: {source: file", "kind: folder"):
+    keys = ("model_zoo:", "factory:", "weights: {source: file", "kind: folder", "trained: results")
+    for key in keys:
         assert key in example
+
+
+def content(folder):
+    """Bytes and time of every file."""
+    return {
+        path.relative_to(folder): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("trained: nowhere", "config: trained: no folder 'nowhere'"),
+        ("captioner: {hidden: 63}", "was trained with another options than this configuration"),
+        ("model_zoo: {shapes_encoder: {weights: {epochs: 7}}}", "another training than this"),
+    ],
+)
+def test_what_was_trained_otherwise_is_refused(quick_run, own, tmp_path, change, sentence):
+    (tmp_path / "own.yaml").write_text(OWN.format(own=own))
+    (tmp_path / "change.yaml").write_text(change)
+    overlays = [str(tmp_path / name) for name in ("own.yaml", "change.yaml")]
+    result = milan(quick_run, "check", "config/config.yaml", "config/quick.yaml", *overlays)
+    assert result.returncode == 2
+    assert sentence in result.stderr
 
 
 def test_directions_of_a_dictionary(quick_run, tmp_path):

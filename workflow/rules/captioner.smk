@@ -1,13 +1,24 @@
 # Captioners: p(d|E) and p(d), trained on the annotated units of a split.
 from milan_core.captioner import plan as captioner_plan
-from milan_core.captioner.options import CAPTIONER_FILES
+from milan_core.captioner.options import CAPTIONER_FILES, TrainedOn
+from milan_core.plan import trained as trained_plan
 
 TRAININGS = captioner_plan.trainings(CONFIG)
 
 
 def captioner_folder(training):
-    """The folder of one captioner."""
-    return f"{RESULTS}/captioners/{training.split}/seed{training.seed}"
+    """The folder of one captioner, here or in the run whose trained captioners are used."""
+    return trained_plan.captioner_folder(CONFIG, training)
+
+
+def captioner_files(*names):
+    """An input function: files of the captioner of a split and a seed."""
+
+    def files(wildcards):
+        training = TrainedOn(split=wildcards.split, seed=int(wildcards.seed))
+        return [f"{captioner_folder(training)}/{name}" for name in names]
+
+    return files
 
 
 def split_inputs(kind):

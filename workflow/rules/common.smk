@@ -37,7 +37,6 @@ SPLITS = splits_plan.splits(CONFIG)
 TRIALS = splits_plan.trials(CONFIG)
 FETCHED_WEIGHTS = network_plan.fetched_weights(CONFIG)
 NETWORKS = annotations_plan.networks(CONFIG)
-TRAINED = [name for name in NETWORKS if CONFIG.model_zoo[name].training]
 RESULTS, RESOURCES = CONFIG.pathvars.results, CONFIG.pathvars.resources
 
 
@@ -69,6 +68,12 @@ def job_network(wildcards):
 def model_weights(wildcards):
     """The weights file to wait for; empty when the factory brings its own."""
     return network_plan.weights_file(CONFIG, wildcards.model) or []
+
+
+def target_folder(model):
+    """The folder of a trained network, here or in the run whose trained networks are used."""
+    place = f"{model}/target"
+    return network_plan.trained_folder(CONFIG, place, "weights.safetensors")
 
 
 def probe_manifest(wildcards):

@@ -47,11 +47,8 @@ def label_concepts(wildcards):
 
 rule describers_units:
     input:
-        captioner=[
-            f"<results>/captioners/{{split}}/seed{{seed}}/{name}"
-            for name in CAPTIONER_FILES
-        ],
-        units="<results>/captioners/{split}/seed{seed}/units.csv",
+        captioner=captioner_files(*CAPTIONER_FILES),
+        units=captioner_files("units.csv"),
         features="<results>/{model}/features/features.safetensors",
     output:
         descriptions="<results>/{model}/describe/{split}/seed{seed}/descriptions.csv",

@@ -27,7 +27,7 @@ def edit_training(wildcards):
 def edit_reference(wildcards):
     """Accuracies of the network that was trained without the spurious cue."""
     name = edit_plan.edit_trial(CONFIG, wildcards.model).reference
-    return f"{RESULTS}/{name}/target/accuracy.csv" if name else []
+    return f"{target_folder(name)}/accuracy.csv" if name else []
 
 
 rule edit_network:

@@ -65,7 +65,7 @@ rule generalization_score:
     input:
         annotations="<results>/{model}/annotations/annotations.csv",
         truth=known_truth,
-        captioner_units="<results>/captioners/{split}/seed{seed}/units.csv",
+        captioner_units=captioner_files("units.csv"),
         train_annotations=train_annotations,
         train_truth=train_truth,
         bertscore=bertscore_asset,

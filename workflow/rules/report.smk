@@ -33,12 +33,18 @@ def run_records(wildcards):
     """Provenance records of this run's jobs, for the table of time and memory."""
     mined = [{"model": name} for name in needed_models(CONFIG)]
     networks = [{"model": name} for name in NETWORKS]
-    trainings = [{"split": one.split, "seed": one.seed} for one in TRAININGS]
+    here = [name for name in NETWORKS if CONFIG.model_zoo[name].training]
+    here = [name for name in here if target_folder(name) == f"{RESULTS}/{name}/target"]
+    trainings = [
+        {"split": one.split, "seed": one.seed}
+        for one in TRAININGS
+        if captioner_folder(one).startswith(f"{RESULTS}/captioners/")
+    ]
     trials = [
         {"split": one.split, "model": one.test, "seed": one.seed} for one in TRIALS
     ]
     jobs = [
-        (rules.networks_train, [{"model": name} for name in TRAINED]),
+        (rules.networks_train, [{"model": name} for name in here]),
         (rules.exemplars_merge, mined),
         (
             rules.annotations_write,
@@ -76,9 +82,7 @@ rule report_pages:
         truth=collect(
             "<results>/{model}/annotations/truth.csv", model=shown("annotated")
         ),
-        accuracy=collect(
-            "<results>/{model}/target/accuracy.csv", model=shown("trained")
-        ),
+        accuracy=[f"{target_folder(name)}/accuracy.csv" for name in shown("trained")],
         sections=[writers[0].output.section for writers in REPORTED],
         section_files=[rule.output for writers in REPORTED for rule in writers],
         records=run_records,

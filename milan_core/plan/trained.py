@@ -1,0 +1,72 @@
+"""What another run has trained and this run uses, read-only: key `trained` of the configuration.
+
+A run of one's own has its own `<results>`. What it would train with the same options as another
+run is read from there; what that run lacks is trained here. No rule writes in that folder, and what
+was trained with other options is refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from milan_core.captioner.options import TrainedOn
+from milan_core.captioner.plan import captioner_settings, training_split
+from milan_core.config import Config
+from milan_core.core.errors import UserError
+from milan_core.core.options import plain
+from milan_core.core.records import NAME, read_record
+from milan_core.networks.plan import trained, trained_folder, training_seed
+
+
+def captioner_folder(config: Config, training: TrainedOn) -> str:
+    """The folder of one captioner: of the other run where it is there, else of this one."""
+    place = f"captioners/{training.split}/seed{training.seed}"
+    return trained_folder(config, place, "config.json")
+
+
+def check_trained(config: Config, networks: list[str], captioners: list[TrainedOn]) -> None:
+    """Refuse a folder without results, and what was trained there with other options.
+
+    Args:
+        config: the whole configuration.
+        networks: trained networks that this run reads.
+        captioners: those that it reads.
+
+    """
+    if config.trained is None:
+        return
+    if not Path(config.trained).is_dir():
+        raise UserError(
+            f"config: trained: no folder {config.trained!r}; give the results folder of a finished "
+            "run, or leave it out to train here"
+        )
+    for name in networks:
+        folder = trained_folder(config, f"{name}/target", "weights.safetensors")
+        wanted = {"training": plain(trained(config, name)), "seed": training_seed(config, name)}
+        architecture = plain(config.model_zoo[name])
+        wanted["model"] = {key: architecture[key] for key in ("factory", "kwargs", "input")}
+        _compare(config, folder, wanted, f"model_zoo.{name}")
+    for one in captioners:
+        wanted = {
+            "split": plain(training_split(config, one.split)),
+            "options": plain(captioner_settings(config, one.split)),
+            "seed": one.seed,
+        }
+        _compare(config, captioner_folder(config, one), wanted, "captioner, corpus and seed")
+
+
+def _compare(config: Config, folder: str, wanted: dict[str, Any], keys: str) -> None:
+    if not folder.startswith(f"{config.trained}/"):
+        return
+    options = read_record(Path(folder) / NAME)["options"]
+    for name, value in wanted.items():
+        other = options.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            other = {key: other.get(key) for key in value}
+        if other != value:
+            raise UserError(
+                f"config: trained: {folder} was trained with another {name} than this "
+                f"configuration asks for ({keys}); take the change back, or leave `trained` out to "
+                "train here"
+            )
