@@ -24,6 +24,7 @@ _LAZY = {
     "merge": "milan_core.exemplars.store",
     "load_exemplars": "milan_core.exemplars.store",
     "ExemplarSet": "milan_core.exemplars.store",
+    "InputSpec": "milan_core.networks.options",
     "load_captioner": "milan_core.captioner.checkpoint",
     "pool_pyramid": "milan_core.captioner.features.pyramid",
     "UserError": "milan_core.core.errors",

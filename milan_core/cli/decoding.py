@@ -38,7 +38,12 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="subtract p(w) word by word (beam, greedy, sample); default: where there is p(d)",
     )
-    parser.add_argument("--temperature", type=float, help="lambda, the weight of p(d)")
+    parser.add_argument(
+        *("--temperature", "--lambda"),
+        dest="temperature",
+        type=float,
+        help="lambda, the weight of p(d), called `temperature` in configurations",
+    )
     parser.add_argument("--beam-size", type=int, help="candidates a unit")
     parser.add_argument("--length", type=int, help="longest description in tokens, stop included")
     parser.add_argument(

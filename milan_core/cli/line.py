@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.released import open_set
 from milan_core.captioner.features.store import load_features
 from milan_core.cli.decoding import captioner_files, decoding_options, find_captioner
-from milan_core.cli.mine import mine_own, own_images
-from milan_core.cli.own_network import entry_file, own_network, require_layers
+from milan_core.cli.mine import image_facts, mine_own, own_images
+from milan_core.cli.own_network import (
+    display_name,
+    entry_file,
+    network_facts,
+    own_network,
+    require_layers,
+)
 from milan_core.core.errors import UserError
 from milan_core.core.folders import new_folder
+from milan_core.core.identity import step_code
 from milan_core.core.records import NAME, recorded_command
 from milan_core.core.step import Compute
 from milan_core.describers.activations import NetworkUnits
@@ -41,12 +49,18 @@ def describe_source(arguments: argparse.Namespace) -> None:
         if key not in ("run", "log")
     }
     inputs = list(_inputs(arguments, resources))
+    code = step_code("describers.driver:describe", *_described_by(arguments.describer))
     with (
         new_folder(arguments.out) as out,
-        recorded_command("describe", out / NAME, inputs=inputs, options=settings) as record,
+        recorded_command(
+            "describe", out / NAME, inputs=inputs, options=settings, code=code
+        ) as record,
     ):
         describer = find_describer(arguments.describer).load(options, resources)
-        units = _units(arguments, describer, resources.compute, out)
+        record["describer"] = options.model_dump(mode="json")
+        if isinstance(resources.captioner, Path):
+            record["captioner"] = str(resources.captioner)
+        units = _units(arguments, describer, resources.compute, out, record)
         said = describe(describer, units)
         written = write_all(out, said, describer.form)
         record["units"] = len(said.keys)
@@ -92,8 +106,17 @@ def _inputs(arguments: argparse.Namespace, resources: Resources) -> Iterator[Pat
         yield arguments.features
 
 
+def _described_by(describer: str) -> list[str]:
+    """The describer's module as a root of the code; none for one of another package."""
+    return [] if ":" in describer else [f"describers.{describer}"]
+
+
 def _units(
-    arguments: argparse.Namespace, describer: Describer, compute: Compute, out: Path
+    arguments: argparse.Namespace,
+    describer: Describer,
+    compute: Compute,
+    out: Path,
+    record: dict[str, Any],
 ) -> Units:
     if arguments.features:
         return FeatureUnits(load_features(arguments.features), arguments.features)
@@ -101,9 +124,11 @@ def _units(
         describer.prepare(SetUnits.offers)
         return _set_units(arguments, out)
     if "activations" in describer.Options.needs:
-        return _network_units(arguments, describer, compute, out)
+        return _network_units(arguments, describer, compute, out, record)
     describer.prepare(ExemplarUnits.offers)
-    return _mined_units(arguments, out)
+    exemplars, dataset, network = mine_own(arguments, out)
+    record["network"], record["images"] = network_facts(network), image_facts(dataset)
+    return ExemplarUnits(exemplars, dataset.images)
 
 
 def _set_units(arguments: argparse.Namespace, out: Path) -> SetUnits:
@@ -116,19 +141,18 @@ def _set_units(arguments: argparse.Namespace, out: Path) -> SetUnits:
     return SetUnits(annotations, images, every=not arguments.count, scratch=out)
 
 
-def _mined_units(arguments: argparse.Namespace, out: Path) -> ExemplarUnits:
-    """The units of a network with their exemplars, which are kept."""
-    exemplars, dataset = mine_own(arguments, out)
-    return ExemplarUnits(exemplars, dataset.images)
-
-
 def _network_units(
-    arguments: argparse.Namespace, describer: Describer, compute: Compute, out: Path
+    arguments: argparse.Namespace,
+    describer: Describer,
+    compute: Compute,
+    out: Path,
+    record: dict[str, Any],
 ) -> NetworkUnits:
     """The units of a network with their activations on all images."""
     network = require_layers(own_network(arguments))
     loaded = load_network(network)
     dataset = own_images(arguments, loaded, out)
+    record["network"], record["images"] = network_facts(loaded), image_facts(dataset)
     concepts = None
     if arguments.concepts is not None and arguments.concepts.is_dir():
         source = ConceptsOptions(source="folder", path=str(arguments.concepts))
@@ -143,8 +167,7 @@ def _network_units(
 
 
 def _page(arguments: argparse.Namespace, out: Path) -> None:
-    factory = arguments.model.removeprefix("@")
-    name = Path(factory.rpartition(":")[0] or factory).stem
+    name = display_name(arguments.model)
     network = ReportNetwork(name=name, dataset="dataset")
     described = f"Describer {arguments.describer}"
     if arguments.describer == MilanOptions.describer_name():

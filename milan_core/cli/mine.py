@@ -12,6 +12,7 @@ from milan_core.cli.own_network import (
     MODEL,
     add_network,
     entry_file,
+    network_facts,
     own_network,
     require_layers,
 )
@@ -53,7 +54,20 @@ def register(subparsers: Any) -> None:
 
 
 def add_mining(parser: Any) -> None:
-    """Arguments of mining."""
+    """Arguments of mining, and of reading the images for it."""
+    parser.add_argument(
+        "--on-error",
+        choices=["stop", "skip"],
+        default="stop",
+        help="what to do with an image that cannot be read",
+    )
+    parser.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="values of gray images with more than 8 bits that are black and white",
+    )
     parser.add_argument(
         "--geometry",
         choices=["crop", "squash", "keep"],
@@ -99,13 +113,20 @@ def _mine(arguments: argparse.Namespace) -> None:
     code = step_code("exemplars.mine:mine_dataset")
     with (
         new_folder(arguments.out) as out,
-        recorded_command("mine", out / NAME, inputs=inputs, options=options, code=code),
+        recorded_command("mine", out / NAME, inputs=inputs, options=options, code=code) as record,
     ):
-        mine_own(arguments, out)
+        _, dataset, network = mine_own(arguments, out)
+        record["network"], record["images"] = network_facts(network), image_facts(dataset)
     print(f"exemplars: {arguments.out / 'exemplars.safetensors'}")
 
 
-def mine_own(arguments: argparse.Namespace, out: Path) -> tuple[ExemplarSet, Dataset]:
+def image_facts(dataset: Dataset) -> dict[str, Any]:
+    """What a record says of the images."""
+    passed = dataset.manifest.get("passed_over", {})
+    return {"fingerprint": dataset.fingerprint, "count": len(dataset), "passed_over": passed}
+
+
+def mine_own(arguments: argparse.Namespace, out: Path) -> tuple[ExemplarSet, Dataset, LoadedModel]:
     """Mine the network of a command line over a folder of images, and write both into `out`.
 
     `arguments` has those of `add_network`, `add_mining` and `add_compute`, model and images.
@@ -129,18 +150,25 @@ def mine_own(arguments: argparse.Namespace, out: Path) -> tuple[ExemplarSet, Dat
     dataset = own_images(arguments, loaded, out)
     exemplars = mine_dataset(loaded, dataset, options, run, name=arguments.model)
     exemplars.save(out / "exemplars.safetensors")
-    return exemplars, dataset
+    return exemplars, dataset, loaded
 
 
 def own_images(arguments: argparse.Namespace, network: LoadedModel, out: Path) -> Dataset:
     """The images of --images at the size of the network's input, built in `out`."""
+    from milan_core.core.options import parse
     from milan_core.images.kinds.folder import Folder, FolderOptions
 
     if arguments.images is None:
         raise UserError("--images: give the folder of images that the network is shown")
     size = max(network.input.shape()[1:])
-    options = FolderOptions(path=str(arguments.images), size=size, geometry=arguments.geometry)
-    images = Folder(options=options)
+    options = {
+        "path": str(arguments.images),
+        "size": size,
+        "geometry": arguments.geometry,
+        "on_error": arguments.on_error,
+        "range": arguments.range,
+    }
+    images = Folder(options=parse(FolderOptions, options, "--images"))
     return images.build("images", out / "dataset", {}, arguments.threads)
 
 

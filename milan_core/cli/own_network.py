@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from milan_core.cli.common import json_value
 from milan_core.core.errors import UserError
 from milan_core.core.options import parse
 from milan_core.core.yaml_files import load_yaml
+from milan_core.networks.adapters import FILES, HUBS
 from milan_core.networks.catalog import extended, network_names
 from milan_core.networks.options import Entry, NetworkSpec
+
+if TYPE_CHECKING:
+    from milan_core.networks.zoo import LoadedModel
+
+_log = logging.getLogger(__name__)
 
 MODEL = "network: a factory as in model_zoo, a built-in name, or @FILE: an entry of model_zoo"
 
@@ -78,7 +85,60 @@ def own_network(arguments: argparse.Namespace) -> NetworkSpec:
         weights = {"path": arguments.weights, "sha256": None}
         built_in = "extends" in entry and "weights" not in entry
         entry["weights"] = weights if built_in else {**_reading(entry), "source": "file", **weights}
-    return parse(Entry, extended(entry), "--model")
+    whole = extended(entry)
+    _say_assumed(whole, getattr(arguments, "images", None))
+    return parse(Entry, whole, "--model")
+
+
+def _say_assumed(entry: dict[str, Any], images: Path | None) -> None:
+    """Name what of the input nobody said; descriptions differ with it, so it is no detail."""
+    view = entry.get("input") or {}
+    assumed = []
+    if not {"size", "height"} & set(view):
+        assumed.append("224 x 224 pixels (--size)")
+    if view.get("channels", 3) == 3 and not {"mean", "std"} <= set(view):
+        assumed.append("ImageNet's mean and std (--mean, --std)")
+    if assumed and images is not None and view.get("kind") != "latents":
+        _log.warning("assumed of the network's input: %s", " and ".join(assumed))
+
+
+def display_name(model: str) -> str:
+    """What a page calls the network of --model: its name in a hub, its file, or its callable."""
+    kind, _, rest = model.removeprefix("@").partition(":")
+    if kind in HUBS and rest:
+        return rest.rpartition("/")[2]
+    if kind in FILES and rest:
+        return Path(rest).stem
+    source, _, name = model.removeprefix("@").rpartition(":")
+    if not source or source.endswith(".py"):
+        return Path(source or name).stem
+    return name.rpartition(".")[2]
+
+
+def network_facts(network: LoadedModel) -> dict[str, Any]:
+    """What a record says of a network of the command line: all that was used, assumed or given."""
+    from milan_core.core.files import file_sha256
+    from milan_core.networks.fingerprint import network_fingerprint
+    from milan_core.networks.version import source_version, user_code
+    from milan_core.networks.weight_options import FileWeights
+    from milan_core.networks.zoo import model_hash
+
+    facts: dict[str, Any] = {
+        "input": network.input.facts(),
+        "layers": network.layers,
+        "layout": network.layout.facts(),
+        "digest": model_hash(network.module),
+        "fingerprint": network_fingerprint(network),
+    }
+    if network.spec is not None:
+        facts |= {"factory": network.spec.factory, "kwargs": network.spec.kwargs}
+        facts["code"] = source_version(network.spec)
+        files = user_code(network.spec).files.values()
+        facts["files"] = {str(path): file_sha256(path) for path in files}
+        if isinstance(network.spec.weights, FileWeights):
+            path = network.spec.weights.path
+            facts["weights"] = {"path": path, "sha256": file_sha256(path)}
+    return facts
 
 
 def require_layers(network: NetworkSpec) -> NetworkSpec:

@@ -126,7 +126,20 @@ def _key_hint(cls: Any, loc: tuple[Any, ...], key: str) -> str:
         tags = dict.fromkeys(str(get_args(_fields(one)[name].annotation)[0]) for one in having)
         if having and str(tag) not in tags:
             return f" of {name} {tag}; it belongs to {name} {' or '.join(tags)}"
+    if meant := _described_as(section, key):
+        return f"; did you mean {meant[0]}?"
     return _hint(key, list(_fields(section)))
+
+
+def _described_as(section: Any, word: str) -> list[str]:
+    """The one key whose description begins with a word: lambda is `temperature`."""
+    keys = [
+        name
+        for name, field in _fields(section).items()
+        if (field.description or "").lower().startswith(f"{word.lower()} ")
+    ]
+    known = nearest(word, _fields(section), cutoff=0.75)
+    return keys if len(keys) == 1 and not known else []
 
 
 Choice = tuple[str, Any, Any]  # the field that holds the tag, the tag, the union

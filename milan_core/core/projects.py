@@ -61,7 +61,8 @@ class Project:
         if self.file is None or self.module:
             return False
         finder = importlib.machinery.PathFinder
-        installed = [entry for entry in sys.path if entry not in map(str, self.roots) and entry]
+        others = {*map(str, self.roots), *_LEFT, ""}
+        installed = [entry for entry in sys.path if entry not in others]
         name = self.file.stem
         return name in sys.stdlib_module_names or finder.find_spec(name, installed) is not None
 

@@ -158,7 +158,10 @@ def read_picture(picture: Picture, spec: PictureOptions) -> Read:
             pixels = _fitted(rgb, spec)
     except UNREADABLE as error:
         where, reason = shown(picture.where), first_line(error)
-        msg = f"cannot read image {where} ({reason}); remove it, or set `on_error: skip`"
+        msg = (
+            f"cannot read image {where} ({reason}); remove it, or pass over such images "
+            "(`on_error: skip` of the data set, --on-error skip)"
+        )
         raise UserError(msg) from None
     return Read(pixels if picture.paint is None else picture.paint(pixels), most)
 

@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import runpy
+import shutil
 import warnings
 
 import numpy as np
@@ -16,9 +17,9 @@ from released import write_container
 
 from milan_core.captioner.features.published import encoder_spec
 from milan_core.cli import main
-from milan_core.cli.own_network import own_network, require_layers
+from milan_core.cli.own_network import display_name, own_network, require_layers
 from milan_core.core.errors import UserError
-from milan_core.core.files import write_csv
+from milan_core.core.files import file_sha256, write_csv
 from milan_core.describers.labels import FORM
 from milan_core.networks.inspect_entry import describe_layers
 from milan_core.networks.options import Entry, InputSpec
@@ -80,6 +81,64 @@ def test_one_network_in_every_form(own, tmp_path, capsys):
     assert described(own, tmp_path / "c", "--model", f"@{tmp_path}/entry.yaml") == plain
     record = json.loads((tmp_path / "c/provenance.json").read_text())
     assert str(tmp_path / "entry.yaml") in str(record)
+    assert "assumed" not in capsys.readouterr().err, "the entry says all of the input"
+
+
+def test_what_was_assumed_is_said_and_what_was_used_is_recorded(own, tmp_path, caplog):
+    model = ["--model", f"{own}/net.py:build", "--weights", own / "weights.pt", "--layers", "3"]
+    with caplog.at_level("WARNING"):
+        described(own, tmp_path / "a", *model, "--lambda", "0.5")
+    assumed = (
+        "assumed of the network's input: 224 x 224 pixels (--size) and ImageNet's mean and std"
+    )
+    assert assumed in caplog.text
+    record = json.loads((tmp_path / "a/provenance.json").read_text())
+    network = record["network"]
+    assert network["input"] == InputSpec().facts()
+    assert network["layers"] == ["3"]
+    assert network["weights"]["sha256"] == file_sha256(own / "weights.pt")
+    assert network["files"] == {str(own / "net.py"): file_sha256(own / "net.py")}
+    assert record["describer"]["decoding"]["temperature"] == 0.5
+    assert record["describer"]["decoding"]["beam_size"] == 50
+    assert record["captioner"] == str(own / "milan-mini.pth")
+    assert str(own / "milan-mini.pth") in record["inputs"]
+    assert record["images"]["count"] == 6
+    assert len(record["images"]["fingerprint"]) == 64
+    assert record["code"]
+    caplog.clear()
+    form = ["--size", "96", "--mean", "0.5", "0.5", "0.5", "--std", "1", "1", "1"]
+    described(own, tmp_path / "b", *model, *form)
+    assert "assumed" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("torchvision:resnet18", "resnet18"),
+        ("timm:resnet18.a1_in1k", "resnet18.a1_in1k"),
+        ("hf:facebook/dinov2-base", "dinov2-base"),
+        ("torchscript:nets/script.pt", "script"),
+        ("nets/my_net.py:build", "my_net"),
+        ("package.nets:small", "small"),
+        ("@entries/mine.yaml", "mine"),
+        ("alexnet_imagenet", "alexnet_imagenet"),
+    ],
+)
+def test_what_a_page_calls_the_network(model, name):
+    assert display_name(model) == name
+
+
+def test_an_image_that_cannot_be_read(own, tmp_path, capsys):
+    images = tmp_path / "images"
+    shutil.copytree(own / "images", images)
+    (images / "bad.png").write_bytes(b"bad")
+    words = ["mine", "--model", f"{own}/net.py:build", "--layers", "3", "--size", "96", "--k", "3"]
+    words += ["--images", str(images), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "--on-error skip" in capsys.readouterr().err
+    assert main([*words, "--on-error", "skip"]) == 0
+    record = json.loads((tmp_path / "out/provenance.json").read_text())
+    assert record["images"]["count"] == 6
 
 
 def spec(model, **changes):

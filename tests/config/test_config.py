@@ -50,6 +50,7 @@ def test_merge_adds_dictionaries_and_replaces_lists():
     [
         ({"models": ["resnet_mni"]}, "did you mean 'resnet_mini'"),
         ({"exemplars": {"kk": 3}}, "unknown key"),
+        ({"describe": {"lambda": 0.5}}, r"describe\.lambda: unknown key; did you mean temperature"),
         ({"captioner": {"hiden": 3}}, "did you mean hidden"),
         ({"exemplars": {"k": 0}}, "exemplars.k"),
         ({"encoder": {"model": "nope"}}, "encoder.model"),

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from milan_core.core import projects
 from milan_core.core.errors import UserError
 from milan_core.core.projects import project_of_file
 from milan_core.core.user_code import load_named, within_project
@@ -23,6 +24,7 @@ def write(folder, **files):
 @pytest.fixture(autouse=True)
 def unchanged():
     """No test leaves a path, an argument or a module of its own in this process."""
+    sys.path[:] = [entry for entry in sys.path if entry not in projects._LEFT]
     path, argv, modules = list(sys.path), list(sys.argv), dict(sys.modules)
     yield
     assert sys.argv == argv

@@ -134,7 +134,13 @@ def _compare(query: str, source: str, rows: Sequence[Row], over: Row | None) -> 
     text += " and clearly more in that of " * bool(fewer and more)
     text += "Clearly more in the twin of " * bool(more and not fewer)
     text += _of(more, rows) if more else ""
-    text += "." if fewer or more else "No pair differs clearly."
+    if not any(int(row["original"]) or int(row["changed"]) for row in rows):
+        text += "Nothing matches in any network"
+        if source == tables.DESCRIPTION:  # a word outside the vocabulary is never said
+            text += ", so this is no finding: the captioner may not know these words"
+        text += "."
+    else:
+        text += "." if fewer or more else "No pair differs clearly."
     if over is not None:
         text += (
             f" Mean over pairs: {float(over['change']):.1f} units fewer in the twin "

@@ -7,6 +7,7 @@ from scipy.stats import beta, hypergeom
 
 from milan_core.experiments.audit import tables
 from milan_core.experiments.audit.options import Pair
+from milan_core.experiments.audit.section import _compare
 from milan_core.scoring.proportions import (
     difference_interval,
     exact_interval,
@@ -86,3 +87,12 @@ def test_no_units_at_all_claim_no_certainty():
     row = tables.change_rows(empty, LAYERS, PAIRS[:1])[-1]
     assert row[7] == 0
     assert row[8] < 0 < row[9]
+
+
+def test_a_word_that_nobody_says_is_no_finding():
+    row = {"pair": "twins", "low": "0", "high": "0", "original": "0", "changed": "0"}
+    said = _compare("dogs", tables.DESCRIPTION, [row], None)
+    assert "this is no finding: the captioner may not know these words" in said
+    assert "No pair differs clearly" not in said
+    one = {**row, "original": "1"}
+    assert _compare("dogs", tables.DESCRIPTION, [one], None).endswith("No pair differs clearly.")
