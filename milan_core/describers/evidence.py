@@ -160,16 +160,19 @@ def stream(
     """One forward pass over all images; `receive` gets the maps of each layer on the CPU."""
     import torch
 
+    from milan_core.exemplars.probed import probe
     from milan_core.networks.trace import Trace
 
     current = np.zeros(0, np.int64)
 
     def on_output(layer: str, output: torch.Tensor) -> None:
         maps, _ = loaded.layout.maps(output, layer)
+        probed.check_rows(layer, maps, batch_size)
         # The rows that fill up the last batch have no id.
         receive(layer, maps[: len(current)].cpu(), current)
 
     loaded.module.to(device)
+    probed = probe(loaded, source, device, torch.float32)
     trace = Trace(loaded.module, loaded.layers, on_output, post_relu=loaded.post_relu)
     with torch.inference_mode(), trace:
         for batch, ids in source.batches((0, 1), batch_size):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from milan_core.core.options import narrowed, parse
 from milan_core.exemplars.forward import as_inputs, on_device
 from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.pooled import PooledValues
+from milan_core.exemplars.probed import probe
 from milan_core.exemplars.sample import sample_state, sampled_images, stretches
 from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.sources import Batch, ImageSource, open_source
@@ -22,10 +24,12 @@ from milan_core.exemplars.splits import heldout_images
 from milan_core.exemplars.state import Header, MiningState
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
+from milan_core.networks.axes import Axes
 from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
 from milan_core.networks.precision import as_dtype
+from milan_core.networks.probe.settle import Probe
 from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import LoadedModel
 from milan_core.ops import ScanState
@@ -53,6 +57,7 @@ def mine(
     input: InputSpec | None = None,
     post_relu: str | Iterable[str] = (),
     layout: Layout | None = None,
+    axes: Mapping[str, str] | None = None,
     seed: int = 0,
     name: str = "",
     **settings: Any,
@@ -75,6 +80,8 @@ def mine(
         input: how stored uint8 images are normalized; not used for ready-made tensors.
         post_relu: layers recorded after a ReLU (spec 2.6).
         layout: how outputs become maps; `load_network` gives it.
+        axes: axes of layers that a probe of the network cannot know or refuses, such as
+            {"blocks.*": "t b c"} (`milan_core.networks.axes`).
         seed: of the sketch; nothing else here is random.
         name: of the model, for the records; default: its class.
         settings: other fields of `MiningOptions` (mode, levels, sample, bands, band_size) and of
@@ -82,7 +89,8 @@ def mine(
 
     Raises:
         UserError: for unknown or impossible settings, images of another form, layers that cannot
-            be mined, and activations that are NaN.
+            be mined, activations that are NaN, and networks and images that differ each time
+            (`milan_core.networks.probe`).
 
     """
     if not isinstance(model, nn.Module):
@@ -95,11 +103,17 @@ def mine(
         input=input or InputSpec(),
         layers=[layers] if isinstance(layers, str) else list(layers),
         post_relu=[post_relu] if isinstance(post_relu, str) else list(post_relu),
-        layout=layout or Layout(),
+        layout=_with_axes(layout or Layout(), axes or {}),
     )
     options, run = narrowed(call, MiningOptions), narrowed(call, MiningRun)
     source = open_source(images, input)
     return mine_source(network, source, options, run, shard=shard, seed=seed, name=name)
+
+
+def _with_axes(layout: Layout, axes: Mapping[str, str]) -> Layout:
+    for layer, text in axes.items():
+        Axes.parse(text, f"axes of {layer!r}")
+    return replace(layout, axes={**layout.axes, **axes}) if axes else layout
 
 
 def mine_dataset(
@@ -138,7 +152,8 @@ def mine_source(
     fingerprint = network_fingerprint(network)
     with on_device(network.module, run.device), as_dtype(network.module, run.dtype) as dtype:
         heldout = heldout_images(source.fingerprint, source.total, options.heldout)
-        scan = _Scan(network, options, run, heldout, seed, dtype)
+        probed = probe(network, source, run.device, dtype, _first_mined(index, of, heldout))
+        scan = _Scan(network, options, run, heldout, seed, dtype, probed)
         count = -(-len(range(index, source.total, of)) // run.batch_size)
         batches = source.batches((index, of), run.batch_size, heldout)
         scan.run(_shown(batches, count, run.progress))
@@ -170,6 +185,7 @@ def mine_source(
     }
     result = ExemplarSet.from_state(MiningState(header, scan.states, scan.samples, estimated))
     result.images = source.stored
+    result.probe = probed.facts()
     result.table = scan.pooled.table(header, heldout)
     return result
 
@@ -185,6 +201,7 @@ class _Scan:
         heldout: np.ndarray,
         seed: int,
         dtype: torch.dtype,
+        probed: Probe,
     ) -> None:
         self.trace = Trace(
             network.module,
@@ -201,15 +218,19 @@ class _Scan:
         self._sampled = np.zeros(len(heldout), bool)  # which images are in the sample
         self._sampled[~heldout] = sampled_images(self.total, options.sample)
         self._options, self._run, self._seed = options, run, seed
-        self._dtype, self._layout = dtype, network.layout
+        self._dtype, self._layout, self._probed = dtype, network.layout, probed
         self.pooled = PooledValues(options.table, options.mode)
         self._ids = np.zeros(0, np.int64)  # of the batch that is under way
+        self._rows = 0  # of that batch, with those that fill it up
+        self._first = True  # the first batch is under way
 
     def run(self, batches: Iterable[Batch]) -> None:
         """Pass every batch through the network once."""
         with torch.inference_mode(), self.trace:
             for number, (batch, self._ids) in enumerate(batches):
+                self._rows = len(batch)
                 self.trace(as_inputs(batch, self._run.device, self._dtype))
+                self._first = False
                 self.pooled.ids.append(self._ids)
                 rarely = number & (number - 1) == 0  # looking settles what the kernel buffers
                 self._refuse_nan(rarely=rarely)
@@ -217,6 +238,9 @@ class _Scan:
 
     def _receive(self, layer: str, output: torch.Tensor) -> None:
         maps, _ = self._layout.maps(output, layer)
+        self._probed.check_rows(layer, maps, self._rows)
+        if self._first and len(self._ids):
+            self._probed.check_first(layer, maps)
         maps = maps[: len(self._ids)]  # the rows that fill up the last batch have no id
         if maps.dtype not in (torch.float32, torch.float16, torch.bfloat16):
             maps = maps.float()
@@ -269,6 +293,13 @@ def _checked_shard(shard: tuple[int, int] | None) -> tuple[int, int]:
         msg = f"shard is {shard}; expected (i, n) with 0 <= i < n"
         raise UserError(msg)
     return index, count
+
+
+def _first_mined(index: int, of: int, heldout: np.ndarray) -> int:
+    """The image that comes first in the first batch of a shard."""
+    images = np.arange(index, len(heldout), of)
+    mined = images[~heldout[images]]
+    return int((mined if len(mined) else images if len(images) else [0])[0])
 
 
 def _shown(batches: Iterator[Batch], count: int, progress: bool) -> Iterable[Batch]:

@@ -17,6 +17,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.exemplars.forward import as_inputs, on_device
 from milan_core.exemplars.options import MiningRun, Pool
+from milan_core.exemplars.probed import probe
 from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.state import Header
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
@@ -125,6 +126,7 @@ def pool_dataset(
 
     def receive(layer: str, output: torch.Tensor) -> None:
         maps, _ = network.layout.maps(output, layer)
+        probed.check_rows(layer, maps, run.batch_size)
         pooled.add(layer, maps[: len(ids)])
 
     trace = Trace(
@@ -136,12 +138,12 @@ def pool_dataset(
     with (
         on_device(network.module, run.device),
         as_dtype(network.module, run.dtype) as dtype,
-        torch.inference_mode(),
-        trace,
     ):
-        for batch, ids in source.batches((0, 1), run.batch_size):
-            trace(as_inputs(batch, run.device, dtype))
-            pooled.ids.append(ids)
+        probed = probe(network, source, run.device, dtype)
+        with torch.inference_mode(), trace:
+            for batch, ids in source.batches((0, 1), run.batch_size):
+                trace(as_inputs(batch, run.device, dtype))
+                pooled.ids.append(ids)
     facts = {
         "model": name or type(network.module).__name__,
         "model_hash": weights,

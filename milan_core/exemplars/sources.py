@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import DataLoader
 
 from milan_core.core.errors import UserError
 from milan_core.networks.inputs import prepare
@@ -47,6 +48,37 @@ class ImageSource:
         self._rows = rows
         self._stream = stream
         self.content = ""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the images can only be read in order, from the first."""
+        return self._rows is None
+
+    def first_rows(self, first: int, count: int) -> torch.Tensor:
+        """Inputs that are mined first: from image `first`, or from the first of a stream."""
+        if self._rows is not None:
+            start = first if first < self.total else 0
+            return self._rows(np.arange(start, min(start + count, self.total)))
+        assert self._stream is not None
+        batch = next(self._stream(), None)
+        if batch is None:
+            msg = f"the DataLoader gave 0 images, but its dataset has {self.total}"
+            raise UserError(msg + "; use drop_last=False and a sampler that gives each image once")
+        return batch[:count]
+
+    @property
+    def random_sentence(self) -> str:
+        """What to say when a second reading gives other images."""
+        if self.in_order:
+            return (
+                "the DataLoader shuffles or draws its images at random: a second reading gave "
+                "others, so its order cannot give image ids; use shuffle=False, a sampler with a "
+                "fixed order and no random transforms"
+            )
+        return (
+            "the data set gives another image when the same index is read again, so its exemplars "
+            "could not be shown; leave out random transforms, or seed them by the index"
+        )
 
     def batches(
         self, shard: tuple[int, int], batch_size: int, heldout: np.ndarray | None = None
@@ -212,14 +244,17 @@ def _from_tensor(images: torch.Tensor) -> ImageSource:
 
 
 def _from_loader(loader: DataLoader) -> ImageSource:
-    if isinstance(loader.sampler, RandomSampler):
-        msg = "the DataLoader shuffles, so its order cannot give image ids; use shuffle=False"
-        raise UserError(msg)
     try:
         total = len(loader.dataset)  # type: ignore[arg-type]
     except TypeError:
         msg = "the DataLoader's dataset has no length; mining needs to know the number of images"
         raise UserError(msg) from None
+    if loader.batch_size is not None:
+        with torch.random.fork_rng(devices=[]):
+            first, second = (list(islice(iter(loader.sampler), total)) for _ in range(2))
+        if first != second:
+            msg = "the DataLoader shuffles, so its order cannot give image ids; use shuffle=False"
+            raise UserError(msg)
     name = f"{type(loader.dataset).__name__}:{total}"
     return ImageSource(total, name, stream=lambda: (_first(batch) for batch in loader))
 

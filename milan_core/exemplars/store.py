@@ -90,6 +90,7 @@ class ExemplarSet:
         self._layers = dict(layers)
         self.meta = dict(meta or {})  # provenance: model, dataset, k, quantile, ...
         self.images: np.ndarray | None = None  # uint8 (N, H, W, 3) if mined from bytes; not saved
+        self.probe: dict[str, Any] = {}  # what the probe of the network settled; in the record
         self.table: ActivationTable | None = None  # of the mined shard, if asked for; not saved
         self._state = state  # only while partial
 

@@ -8,6 +8,7 @@ x' = (x - center) / scale, f = ReLU(E x' + b) and x' ~ D^T f, the loss is
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from milan_core.core.options import Section
 from milan_core.core.seeding import generator, torch_generator
 from milan_core.core.tensors import save_tensors
 from milan_core.networks.inputs import prepare
+from milan_core.networks.probe.settle import settle
 from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import LoadedModel
 
@@ -87,6 +89,11 @@ def collect_positions(
             chosen = rng.permutation(len(row))[:share]
             positions.append(row[torch.from_numpy(np.sort(chosen))].cpu())
 
+    settle(
+        replace(network, layers=[layer], post_relu=[]),
+        prepare(images[:2], network.input),
+        lambda batch: batch,
+    )
     keep_rows = [0]
     with torch.inference_mode(), Trace(network.module, layer, keep) as trace:
         if len(trace.layers) != 1:

@@ -36,6 +36,8 @@ class Directions(nn.Module):
         self.register_buffer("bias", bias)
         self.relu = relu
         self.channels_last = False  # the form of the other layers of its network
+        self.source = ""  # the layer that it runs with
+        self.idle = False  # while the axes of that layer are not settled
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """One channel for every direction."""
@@ -64,7 +66,11 @@ def attach_directions(module: nn.Module, entries: Mapping[str, Direction], layou
 def _connect(
     module: nn.Module, point: HookPoint, layer: str, directions: Directions, layout: Layout
 ) -> None:
+    directions.source = layer
+
     def project(value: Any) -> None:
+        if directions.idle:
+            return
         maps, _ = layout.maps(first_tensor(value, layer), layer)
         channels = directions.weight.shape[1]
         if maps.shape[1] != channels:

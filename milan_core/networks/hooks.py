@@ -7,7 +7,9 @@ The pre-activation of a block is the input of its activation module, `act@input`
 
 from __future__ import annotations
 
+import fnmatch
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from milan_core.core.errors import UserError
@@ -46,3 +48,20 @@ class HookPoint:
         """The part after the module's name, in one order for one meaning."""
         call = f"@call{self.call}" if self.call else ""
         return call + ("@input" if self.side == "input" else "") + ("@relu" if self.relu else "")
+
+
+def name_matches(name: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the parts of a module's name fit a pattern; `**` stands for any number of parts."""
+    if not pattern:
+        return not name
+    if pattern[0] == "**":
+        return any(name_matches(name[skip:], pattern[1:]) for skip in range(len(name) + 1))
+    fits = bool(name) and fnmatch.fnmatchcase(name[0], pattern[0])
+    return fits and name_matches(name[1:], pattern[1:])
+
+
+def layer_matches(layer: str, pattern: str) -> bool:
+    """Whether the name of a layer, with its marks, is meant by a name or pattern."""
+    point, wanted = HookPoint.parse(layer), HookPoint.parse(pattern)
+    named = name_matches(point.module.split("."), wanted.module.split("."))
+    return layer == pattern or (named and wanted.marks in ("", point.marks))

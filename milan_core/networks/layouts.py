@@ -7,14 +7,19 @@ that form; tokens and vectors are brought into it here only.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from milan_core.core.errors import UserError
+from milan_core.networks.axes import Axes
+from milan_core.networks.hooks import layer_matches
 from milan_core.networks.options import Tokens
 
 if TYPE_CHECKING:
     import torch
+
+_USUAL = ("b c", "b t c", "b c h w")
 
 
 @dataclass(frozen=True)
@@ -23,21 +28,59 @@ class Layout:
 
     Args:
         tokens: where the tokens of a transformer lie on the image.
-        channels_last: four-dimensional outputs are (b, h, w, C).
+        channels_last: four-dimensional outputs are (b, h, w, C) where nothing says otherwise.
         units: only the first units of every layer; None: all.
+        axes: names of the axes (`milan_core.networks.axes`) of layers, by name or pattern.
+        settled: axes of layers as the probe of the network settled them; filled by it.
 
     """
 
     tokens: Tokens = field(default_factory=Tokens)
     channels_last: bool = False
     units: int | None = None
+    axes: Mapping[str, str] = field(default_factory=dict)
+    settled: dict[str, Axes] = field(default_factory=dict, compare=False)
 
     def facts(self) -> dict[str, Any]:
         """What differs from the default, `spatialise` left out; plain values for JSON."""
         values = self.tokens.model_dump(mode="json", exclude={"spatialise"}, exclude_none=True)
         if self.channels_last:
             values["channels_last"] = True
+        named = dict(self.axes)
+        named.update(
+            (layer, axes.text)
+            for layer, axes in self.settled.items()
+            if axes.text != self._default(len(axes.terms))
+        )
+        if named:
+            values["axes"] = named
         return values if self.units is None else {**values, "units": self.units}
+
+    def declared(self, layer: str) -> Axes | None:
+        """The axes that `axes` names for a layer: by its name, else by the first pattern."""
+        patterns = [pattern for pattern in self.axes if layer_matches(layer, pattern)]
+        if not patterns:
+            return None
+        pattern = layer if layer in patterns else patterns[0]
+        return Axes.parse(self.axes[pattern], f"axes of {pattern!r}")
+
+    def axes_of(self, layer: str, ndim: int) -> Axes:
+        """The axes of an output with `ndim` axes: as settled, as declared, or as usual."""
+        axes = self.settled.get(layer) or self.declared(layer)
+        if axes is not None:
+            return axes
+        if usual := self._default(ndim):
+            return Axes.parse(usual)
+        msg = (
+            f"layer {layer!r} gives a tensor with {ndim} axes; expected (b, C, h, w) maps, "
+            "(b, T, C) tokens or (b, C) vectors in its shape; choose another layer, or name its "
+            f"axes with `axes: {{{layer}: ...}}`"
+        )
+        raise UserError(msg)
+
+    def _default(self, ndim: int) -> str:
+        maps = "b h w c" if self.channels_last else "b c h w"
+        return {2: "b c", 3: "b t c", 4: maps}.get(ndim, "")
 
     def maps(
         self, output: torch.Tensor, layer: str = "output"
@@ -45,13 +88,16 @@ class Layout:
         """Bring a layer's output into the form of maps.
 
         Args:
-            output: (b, C, h, w) maps, (b, h, w, C) with `channels_last`, (b, T, C) tokens, or
-                (b, C).
-            layer: name for error messages.
+            output: (b, C, h, w) maps, (b, T, C) tokens, (b, C) vectors, or what the layer's axes
+                say.
+            layer: its name.
 
         Returns:
             Maps (b, C, h, w), and the class token (b, C) that was kept apart, or None. Of several
             tokens before the patches the first one is returned.
+
+        Raises:
+            UserError: for an output of another form.
 
         """
         maps, class_token = self._all_maps(output, layer)
@@ -63,17 +109,14 @@ class Layout:
     def _all_maps(
         self, output: torch.Tensor, layer: str
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        if output.ndim == 4:
-            return (output.permute(0, 3, 1, 2) if self.channels_last else output), None
-        if output.ndim == 2:
-            return output[:, :, None, None], None
-        if output.ndim == 3:
-            return _tokens_to_grid(output, layer, self.tokens)
-        msg = (
-            f"layer {layer!r} gives a tensor of shape {tuple(output.shape)}; expected (b, C, h, w) "
-            "maps, (b, T, C) tokens or (b, C) vectors; choose another layer"
-        )
-        raise UserError(msg)
+        axes = self.axes_of(layer, output.ndim)
+        usual = axes.text in _USUAL and output.ndim == len(axes.terms)
+        parts = output if usual else axes.split(output, layer)
+        if parts.ndim == 4:
+            return parts, None
+        if parts.ndim == 2:
+            return parts[:, :, None, None], None
+        return _tokens_to_grid(parts, layer, self.tokens)
 
 
 def _tokens_to_grid(

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from milan_core.core.errors import UserError
 from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
+from milan_core.networks.axes import Axes
 from milan_core.networks.weight_options import (
     FactoryWeights,
     LoadableWeights,
@@ -149,7 +157,33 @@ class NetworkSpec(Architecture, RunOptions):
     )
     units: int | None = Field(None, ge=1, description="Only the first units of every layer")
     tokens: Tokens = Field(Tokens(), description="Transformers: where tokens lie on the image")
-    channels_last: bool = Field(False, description="Four-dimensional outputs are (b, h, w, C)")
+    channels_last: bool = Field(
+        False, description="Four-dimensional outputs are (b, h, w, C) where the probe cannot tell"
+    )
+    axes: dict[str, str] = Field(
+        {},
+        description="Axes of layers, by name or pattern, where the probe of the network cannot "
+        "tell or is refused: 'b c h w', 't b c' (b images, c channels, t tokens, h w rows and "
+        "columns), windows as '(b y x) (h w) c'",
+    )
+
+    @field_validator("axes")
+    @classmethod
+    def _named_axes(cls, axes: dict[str, str]) -> dict[str, str]:
+        for layer, text in axes.items():
+            try:
+                Axes.parse(text, repr(layer))
+            except UserError as error:
+                raise ValueError(str(error)) from None
+        return axes
+
+    @model_serializer(mode="wrap")
+    def _without_axes(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `axes` where it is empty: the key came after a first release."""
+        values = dict(handler(self))
+        if not values.get("axes", True):
+            values.pop("axes")
+        return values
 
 
 class ModelSpec(NetworkSpec):

@@ -7,7 +7,6 @@ stops after the last of them, and no hook survives the `with` block, whatever ha
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +17,7 @@ from torch import nn
 from milan_core.core.errors import UserError, unknown
 from milan_core.networks.calling import forward, uncompiled
 from milan_core.networks.compiled import CompiledPass
-from milan_core.networks.hooks import HookPoint
+from milan_core.networks.hooks import HookPoint, name_matches
 
 OnOutput = Callable[[str, torch.Tensor], None]
 Receive = Callable[[str, Any], None]
@@ -51,23 +50,13 @@ def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]
     for pattern in patterns:
         point = HookPoint.parse(pattern)
         parts = point.module.split(".")
-        matches = [n for n in names if _matches(n.split("."), parts)]
+        matches = [n for n in names if name_matches(n.split("."), parts)]
         if point.module in names:
             matches = [point.module]
         if not matches:
             raise unknown("layer", point.module, names, where=type(model).__name__)
         resolved.update(dict.fromkeys(name + point.marks for name in matches))
     return list(resolved)
-
-
-def _matches(name: Sequence[str], pattern: Sequence[str]) -> bool:
-    if not pattern:
-        return not name
-    if pattern[0] == "**":
-        return any(_matches(name[skip:], pattern[1:]) for skip in range(len(name) + 1))
-    return (
-        bool(name) and fnmatch.fnmatchcase(name[0], pattern[0]) and _matches(name[1:], pattern[1:])
-    )
 
 
 def first_tensor(output: Any, layer: str) -> torch.Tensor:

@@ -86,7 +86,7 @@ def load_network(network: str | NetworkSpec | Mapping[str, Any], **changes: Any)
     if isinstance(weights, FileWeights):
         _check_digest(Path(weights.path), weights.sha256 or "")
         load_weights(module, weights.path, weights)
-    layout = Layout(spec.tokens, spec.channels_last, spec.units)
+    layout = Layout(spec.tokens, spec.channels_last, spec.units, spec.axes)
     attach_directions(module, spec.directions, layout)
     layers = [*spec.layers, *spec.directions]
     return LoadedModel(

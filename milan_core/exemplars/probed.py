@@ -1,0 +1,67 @@
+"""The probe before mining: are the images the same when read again, and what do the layers give."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+
+from milan_core.core.errors import UserError
+from milan_core.exemplars.forward import as_inputs
+from milan_core.exemplars.sources import ImageSource
+from milan_core.networks.probe.settle import Probe, settle
+from milan_core.networks.zoo import LoadedModel
+
+READ = 8  # images that are read twice
+AGAIN = 8  # further readings of images that draw random numbers
+
+
+def probe(
+    network: LoadedModel,
+    source: ImageSource,
+    device: str,
+    dtype: torch.dtype,
+    first: int = 0,
+) -> Probe:
+    """Read the first images twice, and settle the layers of a network on the device with them.
+
+    Args:
+        network: on its device and in `dtype`; its layout gets the axes of its layers.
+        source: the images; of a generator, its codes.
+        device: where the network is.
+        dtype: of its inputs.
+        first: the first image that will be mined.
+
+    Raises:
+        UserError: for images that are drawn at random, and see `settle`.
+
+    """
+    rows = steady_rows(source, first)
+    settled = settle(network, rows[:2], lambda batch: as_inputs(batch, device, dtype))
+    if source.in_order and first:  # then the first image of a stream is not the first mined
+        settled.sample.clear()
+    return settled
+
+
+def steady_rows(source: ImageSource, first: int = 0) -> torch.Tensor:
+    """The first inputs of a source; refuses a source that gives others when read again."""
+    with torch.random.fork_rng(devices=[]):
+        before = _states()
+        rows = source.first_rows(first, READ)
+        again = AGAIN if _states() != before and not source.in_order else 1
+        for _ in range(again):
+            other = source.first_rows(first, READ)
+            if other.shape != rows.shape or not torch.equal(_plain(rows), _plain(other)):
+                raise UserError(source.random_sentence)
+    return rows
+
+
+def _plain(rows: torch.Tensor) -> torch.Tensor:
+    return rows.nan_to_num() if rows.is_floating_point() else rows
+
+
+def _states() -> tuple[bytes, ...]:
+    state = np.random.get_state()
+    words = (random.getstate(), state[1].tobytes(), state[2])  # type: ignore[index]
+    return repr(words).encode(), torch.get_rng_state().numpy().tobytes()
