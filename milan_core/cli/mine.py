@@ -115,8 +115,9 @@ def _mine(arguments: argparse.Namespace) -> None:
         new_folder(arguments.out) as out,
         recorded_command("mine", out / NAME, inputs=inputs, options=options, code=code) as record,
     ):
-        _, dataset, network = mine_own(arguments, out)
+        exemplars, dataset, network = mine_own(arguments, out)
         record["network"], record["images"] = network_facts(network), image_facts(dataset)
+        record["probe"] = exemplars.probe
     print(f"exemplars: {arguments.out / 'exemplars.safetensors'}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,18 @@ def add_network(parser: Any) -> None:
     )
     parser.add_argument(
         "--kwargs", type=json_value, help="arguments of the factory: JSON, or @FILE"
+    )
+    parser.add_argument(
+        "--axes",
+        nargs="+",
+        metavar="LAYER=AXES",
+        help="axes of layers that the probe of the network cannot know: 'blocks.*=t b c' "
+        "(b images, c channels, t tokens, h w rows and columns; docs/models.md)",
+    )
+    parser.add_argument(
+        "--channels-last",
+        action="store_true",
+        help="maps are (b, h, w, C) where the probe of the network cannot tell",
     )
     add_input(parser)
     parser.add_argument(
@@ -79,6 +92,10 @@ def own_network(arguments: argparse.Namespace) -> NetworkSpec:
         entry["trust"] = True
     if kwargs := getattr(arguments, "kwargs", None):
         entry["kwargs"] = {**entry.get("kwargs", {}), **kwargs}
+    if axes := _axes(getattr(arguments, "axes", None) or ()):
+        entry["axes"] = {**entry.get("axes", {}), **axes}
+    if getattr(arguments, "channels_last", False):
+        entry["channels_last"] = True
     if view := input_given(arguments):
         entry["input"] = {**entry.get("input", {}), **view}
     if arguments.weights:
@@ -139,6 +156,17 @@ def network_facts(network: LoadedModel) -> dict[str, Any]:
             path = network.spec.weights.path
             facts["weights"] = {"path": path, "sha256": file_sha256(path)}
     return facts
+
+
+def _axes(given: Iterable[str]) -> dict[str, str]:
+    """Layers and their axes from `LAYER=AXES`."""
+    axes = {}
+    for text in given:
+        layer, equals, names = text.partition("=")
+        if not (layer and equals and names):
+            raise UserError(f"--axes: {text!r} is not LAYER=AXES, such as 'blocks.*=t b c'")
+        axes[layer.strip()] = names.strip()
+    return axes
 
 
 def require_layers(network: NetworkSpec) -> NetworkSpec:

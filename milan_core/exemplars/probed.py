@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
-
-import numpy as np
 import torch
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.forward import as_inputs
 from milan_core.exemplars.sources import ImageSource
+from milan_core.networks.probe.passes import random_states
 from milan_core.networks.probe.settle import Probe, settle
 from milan_core.networks.zoo import LoadedModel
 
@@ -47,9 +45,9 @@ def probe(
 def steady_rows(source: ImageSource, first: int = 0) -> torch.Tensor:
     """The first inputs of a source; refuses a source that gives others when read again."""
     with torch.random.fork_rng(devices=[]):
-        before = _states()
+        before = random_states()
         rows = source.first_rows(first, READ)
-        again = AGAIN if _states() != before and not source.in_order else 1
+        again = AGAIN if random_states() != before and not source.in_order else 1
         for _ in range(again):
             other = source.first_rows(first, READ)
             if other.shape != rows.shape or not torch.equal(_plain(rows), _plain(other)):
@@ -59,9 +57,3 @@ def steady_rows(source: ImageSource, first: int = 0) -> torch.Tensor:
 
 def _plain(rows: torch.Tensor) -> torch.Tensor:
     return rows.nan_to_num() if rows.is_floating_point() else rows
-
-
-def _states() -> tuple[bytes, ...]:
-    state = np.random.get_state()
-    words = (random.getstate(), state[1].tobytes(), state[2])  # type: ignore[index]
-    return repr(words).encode(), torch.get_rng_state().numpy().tobytes()

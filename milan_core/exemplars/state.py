@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from milan_core.core.errors import UserError
 from milan_core.core.options import Section, sentences
@@ -22,6 +22,9 @@ from milan_core.ops import ScanState
 
 SHARD_KIND = "milan-exemplar-shard"
 SHARD_VERSION = 2
+Item = TypeVar("Item")
+#: JSON knows no tuples, and what a validator has seen before is no JSON any more.
+Several = Annotated[tuple[Item, ...], Field(strict=False)]
 
 
 class Header(Section):
@@ -33,11 +36,11 @@ class Header(Section):
     model_hash: str
     dataset: str  # fingerprint
     images: int  # in the whole dataset, all shards
-    layers: tuple[str, ...]
+    layers: Several[str]
     k: int
     quantile: float
     mode: str = "top"
-    post_relu: tuple[str, ...] = ()
+    post_relu: Several[str] = ()
     vit_spatialise: str = "fixed"
     layout: str = "{}"  # canonical JSON of what the layout of outputs adds
     input: str = ""  # canonical JSON of the InputSpec; empty for ready-made tensors
@@ -49,7 +52,7 @@ class Header(Section):
     content: str = ""  # digest of images that can only be read in order, which all shards do
     heldout: str = ""  # how images were chosen that count for the table alone
     of: int = 1  # number of shards
-    have: tuple[int, ...] = (0,)  # the shards in this state, rising
+    have: Several[int] = (0,)  # the shards in this state, rising
 
     @property
     def complete(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -29,7 +30,7 @@ class ScanShard(Step, name="exemplars.scan", device=True):
     table: Out | None = None
     """Pooled values of the shard's images, where `options.table` asks for some."""
 
-    def run(self, compute: Compute) -> None:
+    def run(self, compute: Compute) -> dict[str, Any]:
         """Write the state of the shard, and its table of pooled values."""
         import sys
 
@@ -58,6 +59,7 @@ class ScanShard(Step, name="exemplars.scan", device=True):
         exemplars.save(self.shard)
         if self.table is not None and exemplars.table is not None:
             exemplars.table.save(self.table)
+        return {"probe": exemplars.probe}
 
 
 class MergeShards(Step, name="exemplars.merge"):

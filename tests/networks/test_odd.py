@@ -127,12 +127,15 @@ def fail(x):
     [
         (
             Call(fail),
-            r"Holder cannot run on input of shape \(6, 3, 8, 8\): no luck; its forward raised",
+            r"Holder cannot run on input of shape \(2, 3, 8, 8\): no luck; its forward raised",
         ),
         (Call(lambda x: "text"), "gives str, which holds no tensor"),
-        (Call(lambda x: x.mean()), r"shape \(\); expected"),
-        (Call(lambda x: x[:, :, :, :, None]), r"shape \(6, 3, 8, 8, 1\); expected"),
-        (Call(lambda x: x.flatten(2)[:, :, :-1]), r"gives 3 tokens"),
+        (Call(lambda x: x.mean()), r"shape \(\) for 2 images: no axis counts the images"),
+        (
+            Call(lambda x: x[:, :, :, :, None]),
+            r"shape \(2, 3, 8, 8, 1\) for 2 images: more axes than .*`axes: {\"odd\"",
+        ),
+        (Call(lambda x: x.flatten(2)[:, :, :-1]), r"gives 63 tokens.*`tokens: {grid"),
         (Call(lambda x: x * float("nan")), "3 of 3 units are NaN"),
     ],
 )

@@ -23,7 +23,10 @@ from milan_core.networks.ablation.recording import Plan
 from milan_core.networks.ablation.replacement import KINDS, Kind, Values, channel_axis
 from milan_core.networks.ablation.replay import Memory
 from milan_core.networks.layouts import Layout
+from milan_core.networks.options import InputSpec
+from milan_core.networks.probe.settle import settle
 from milan_core.networks.trace import eval_mode, resolve_layers
+from milan_core.networks.zoo import LoadedModel
 
 _COPIES = 8  # ablations that share a forward pass
 _CLOSED_NUMBERS = 2**22  # logits at a time in the closed form
@@ -90,8 +93,9 @@ class AblationEngine:
             self._plan = Plan.of(self._model, names, batch)
             memory = Memory.of(self._model, self._plan, batch, calls=False)
         check_logits(memory.logits, self.labels)
-        last = layout.channels_last
-        self._axes = {name: channel_axis(memory.layers[name], name, last) for name in names}
+        network = LoadedModel(self._model, InputSpec(), names, [], layout)
+        settle(network, batch[:2], lambda rows: rows)
+        self._axes = {name: channel_axis(memory.layers[name], name, layout) for name in names}
         self._widths = {name: memory.layers[name].shape[self._axes[name]] for name in names}
         self._counts = {
             name: width if layout.units is None else min(width, layout.units)

@@ -8,25 +8,27 @@ from typing import Literal, get_args
 import torch
 
 from milan_core.core.errors import UserError
+from milan_core.networks.layouts import Layout
 
 Kind = Literal["zero", "mean", "resample"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def channel_axis(output: torch.Tensor, layer: str, channels_last: bool = False) -> int:
-    """The axis of the units: 1 for maps (b, C, h, w) and vectors (b, C), 2 for tokens (b, T, C).
+def channel_axis(output: torch.Tensor, layer: str, layout: Layout) -> int:
+    """The axis of the units, by the layer's axes; those of the images must come first.
 
-    With `channels_last`, maps are (b, h, w, C).
+    Raises:
+        UserError: for outputs without such axes.
+
     """
-    if output.ndim not in (2, 3, 4):
+    axes = layout.axes_of(layer, output.ndim)
+    if axes.images_axis != 0 or axes.channel_axis is None or len(axes.terms[0]) > 1:
         msg = (
-            f"layer {layer!r} gives a tensor of shape {tuple(output.shape)}; expected (b, C, h, w) "
-            "maps, (b, T, C) tokens or (b, C) vectors; choose another layer"
+            f"layer {layer!r} has the axes {axes.text!r}; units can be ablated where images come "
+            "first and one axis holds the units: choose another layer"
         )
         raise UserError(msg)
-    if output.ndim == 4 and channels_last:
-        return 3
-    return 2 if output.ndim == 3 else 1
+    return axes.channel_axis
 
 
 @dataclass(frozen=True)

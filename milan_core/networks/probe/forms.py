@@ -191,13 +191,13 @@ def _guess(seen: Seen, images: int, rest: Sequence[int]) -> str:
 
 def _say(seen: Seen, text: str, when: str) -> str:
     return (
-        f"name its axes with `axes: {{\"{seen.layer}\": \"{text}\"}}` (--axes '{seen.layer}="
+        f'name its axes with `axes: {{"{seen.layer}": "{text}"}}` (--axes \'{seen.layer}='
         f"{text}') {when}, or choose the block that holds it"
     )
 
 
 def _other_layer(seen: Seen) -> str:
-    return f"choose another layer, or name its axes with `axes: {{\"{seen.layer}\": ...}}`"
+    return f'choose another layer, or name its axes with `axes: {{"{seen.layer}": ...}}`'
 
 
 def _refuse(seen: Seen, looks: str, fix: str) -> NoReturn:

@@ -88,10 +88,10 @@ def _other_sides(height: int, width: int) -> Iterator[tuple[int, int]]:
 def run(network: LoadedModel, batch: torch.Tensor, feed: Feed, receive: OnOutput) -> bool:
     """One pass in plain PyTorch; True when something drew random numbers meanwhile."""
     trace = Trace(network.module, network.layers, receive, post_relu=network.post_relu)
-    before = _states()
+    before = random_states()
     with torch.inference_mode(), trace:
         trace(feed(batch))
-    return _states() != before
+    return random_states() != before
 
 
 def try_run(network: LoadedModel, batch: torch.Tensor, feed: Feed, receive: OnOutput) -> None:
@@ -102,9 +102,9 @@ def try_run(network: LoadedModel, batch: torch.Tensor, feed: Feed, receive: OnOu
         return
 
 
-def _states() -> tuple[Any, ...]:
+def random_states() -> tuple[Any, ...]:
     """Where all common generators of random numbers stand."""
-    numpy_state: Any = np.random.get_state()
+    numpy_state: Any = np.random.get_state()  # noqa: NPY002 - user code draws from it
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     return (
         random.getstate(),

@@ -1,0 +1,330 @@
+"""What users met: rows that are not images, channels last, answers that change, dead layers."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from milan_core.core.errors import UserError
+from milan_core.exemplars.mine import mine
+from milan_core.networks.axes import Axes
+from milan_core.networks.inputs import prepare
+from milan_core.networks.layouts import Layout
+from milan_core.networks.options import InputSpec, Tokens
+from networks.probe.oracle import right
+
+SPEC = InputSpec(size=32)
+PIXELS = np.random.default_rng(0).integers(0, 255, (30, 32, 32, 3), dtype=np.uint8)
+PIXELS[15:] = PIXELS[15:, :1, :1]  # plain colors
+INPUTS = prepare(PIXELS, SPEC).contiguous()
+
+
+def seeded(make):
+    torch.manual_seed(0)
+    return make().eval()
+
+
+def mined(model, layer, **options):
+    return mine(model, PIXELS, [layer], **{"k": 5, "batch_size": 16, "input": SPEC, **options})
+
+
+class Transformer(nn.Module):
+    """`nn.TransformerEncoder` on patches; `first` says whether images or tokens come first."""
+
+    def __init__(self, images_first):
+        super().__init__()
+        self.images_first = images_first
+        self.patch = nn.Conv2d(3, 32, 8, 8)
+        layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=images_first)
+        self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+
+    def forward(self, x):
+        tokens = self.patch(x).flatten(2).transpose(1, 2)
+        return self.encoder(tokens if self.images_first else tokens.transpose(0, 1))
+
+
+class FixedTransformer(Transformer):
+    """The same with position embeddings, so that it takes one size of input only."""
+
+    def __init__(self, images_first):
+        super().__init__(images_first)
+        self.places = nn.Parameter(torch.randn(16, 32))
+
+    def forward(self, x):
+        tokens = self.patch(x).flatten(2).transpose(1, 2) + self.places
+        return self.encoder(tokens if self.images_first else tokens.transpose(0, 1))
+
+
+class Windows(nn.Module):
+    """Four windows of an image are rows of their own, as in the attention of Swin."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch, self.mlp = nn.Conv2d(3, 32, 4, 4), nn.Linear(32, 32)
+
+    def forward(self, x):
+        a = self.patch(x)
+        b, _, h, w = a.shape
+        rows = a.reshape(b, 32, h // 4, 4, w // 4, 4).permute(0, 2, 4, 3, 5, 1)
+        return self.mlp(rows.reshape(-1, 16, 32))
+
+
+class WindowTokens(Windows):
+    """Tokens of an image in the order of its windows, as in Hiera."""
+
+    def forward(self, x):
+        rows = self.patch(x).unfold(2, 4, 4).unfold(3, 4, 4)  # (b, 32, 2, 2, 4, 4)
+        return self.mlp(rows.permute(0, 2, 3, 4, 5, 1).flatten(1, 4))
+
+
+@pytest.mark.parametrize("kind", [Transformer, FixedTransformer])
+@pytest.mark.parametrize("images_first", [True, False])
+def test_tokens_first_are_mined_by_images(kind, images_first):
+    model = seeded(lambda: kind(images_first))
+    found = mined(model, "encoder.layers.0")
+    to_units = (lambda o, n: o) if images_first else (lambda o, n: o.transpose(0, 1))
+    assert right(found.ids("encoder.layers.0"), model, "encoder.layers.0", INPUTS, to_units) == 1
+    axes = found.probe["layers"]["encoder.layers.0"]["axes"]
+    assert axes == ("b t c" if images_first else "t b c")
+    assert found.layer("encoder.layers.0").maps.shape[-2:] == (4, 4)
+
+
+def test_windows_are_refused_or_named():
+    model = seeded(Windows)
+    with pytest.raises(
+        UserError, match=r"shape \(8, 16, 32\) for 2 images.* 4 rows an image.*`axes"
+    ):
+        mined(model, "mlp")
+    found = mined(model, "mlp", axes={"mlp": "(b y x) (h w) c"})
+    assert right(found.ids("mlp"), model, "mlp", INPUTS, lambda o, n: o.reshape(n, 64, 32)) == 1
+    with torch.inference_mode():
+        patches = F.linear(
+            model.patch(INPUTS).movedim(1, 3), model.mlp.weight, model.mlp.bias
+        ).movedim(3, 1)
+    best = found.ids("mlp")[3, 0]
+    expected = patches[best, 3].numpy()
+    assert np.allclose(found.layer("mlp").maps[3, 0], expected, atol=1e-5), "rows of the image"
+
+
+def test_tokens_in_another_order_are_refused_or_named():
+    model = seeded(WindowTokens)
+    with pytest.raises(UserError, match=r"not in the order of the image.*`axes"):
+        mined(model, "mlp")
+    found = mined(model, "mlp", axes={"m*": "b (y=2 x=2 h w) c"})
+    assert found.layer("mlp").maps.shape[-2:] == (8, 8)
+
+
+class Blocks(nn.Module):
+    """Maps (b, C, h, w) and (b, h, w, C) in one network, as in ConvNeXt."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 12, 4, 4), nn.LayerNorm(12)
+        self.up, self.down = nn.Linear(12, 8), nn.Linear(8, 12)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return x + self.down(F.gelu(self.up(self.norm(x.movedim(1, 3))))).movedim(3, 1)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_one_entry_mixes_layers(channels_last):
+    """`up` gives (b, 8, 8, 8): lengths alone tell nothing."""
+    model = seeded(Blocks)
+    layout = Layout(channels_last=channels_last)
+    found = mine(model, PIXELS, ["stem", "up", "down"], k=5, input=SPEC, layout=layout)
+    assert found.units == {"stem": 12, "up": 8, "down": 12}
+    assert right(found.ids("up"), model, "up", INPUTS, lambda o, n: o.flatten(1, 2)) == 1
+    assert right(found.ids("stem"), model, "stem", INPUTS, lambda o, n: o.flatten(2).mT) == 1
+    assert found.layer("up").maps.shape[-2:] == (8, 8)
+
+
+class Dropout(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)
+
+    def forward(self, x):
+        return self.b(F.dropout(self.a(x), 0.5, training=True))
+
+
+class Rarely(Dropout):
+    """An image's branch is left out in one of twenty cases."""
+
+    def forward(self, x):
+        kept = (torch.rand(len(x), 1, 1, 1) > 0.05).float()
+        return self.b(self.a(x) * kept)
+
+
+class Company(Dropout):
+    def forward(self, x):
+        return self.b(F.batch_norm(self.a(x), None, None, training=True))
+
+
+class Crowded(Dropout):
+    """Only a batch of more than ten images changes anything, as capacities of experts do."""
+
+    def forward(self, x):
+        return self.b(self.a(x) * (1 if len(x) <= 10 else 0.9))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (Dropout, "'b' answers differently each time.*factory or its `kwargs`"),
+        (Rarely, "'b' answers differently each time"),
+        (Company, "'b' gives an image other values in other company.*BatchNorm.*`kwargs`"),
+        (Crowded, "'b' gives an image other values in other company"),
+    ],
+)
+def test_answers_that_change_are_refused(make, sentence):
+    with pytest.raises(UserError, match=sentence):
+        mined(seeded(make), "b", batch_size=30)
+    assert mined(seeded(make), "a").units == {"a": 8}, "layers before it can be mined"
+
+
+def test_random_numbers_without_effect_are_no_fault():
+    class Idle(Dropout):
+        def forward(self, x):
+            return self.b(self.a(x) + 0 * torch.rand(1))
+
+    assert mined(seeded(Idle), "b").units == {"b": 8}
+
+
+def test_masked_autoencoders_are_refused():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTMAEConfig(
+        image_size=32,
+        patch_size=4,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        intermediate_size=64,
+    )
+    model = seeded(lambda: transformers.ViTMAEModel(config))
+    layer = "layers.0" if hasattr(model, "layers") else "encoder.layer.0"
+    with pytest.raises(UserError, match="answers differently each time"):
+        mined(model, layer)
+
+
+class Flips(Dataset):
+    """The same index gives one of two images."""
+
+    def __len__(self):
+        return 30
+
+    def __getitem__(self, index):
+        image = INPUTS[index]
+        return image.flip(2) if torch.rand(()) < 0.1 else image
+
+
+class Shuffles(torch.utils.data.Sampler):
+    """Another order each time, though it is no `RandomSampler`."""
+
+    def __iter__(self):
+        return iter(torch.randperm(30).tolist())
+
+    def __len__(self):
+        return 30
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (Flips(), "another image when the same index is read again"),
+        (DataLoader(Flips(), batch_size=30), "a second reading gave others"),
+        (DataLoader(TensorDataset(INPUTS), 10, sampler=Shuffles()), "shuffles.*use shuffle=False"),
+        (DataLoader(TensorDataset(INPUTS), 10, shuffle=True), "shuffles.*use shuffle=False"),
+    ],
+)
+def test_images_that_are_drawn_at_random_are_refused(images, sentence):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3))
+    with pytest.raises(UserError, match=sentence):
+        mine(model, images, "0", k=3)
+
+
+def test_a_fixed_order_is_mined_whatever_its_class():
+    class Falling(torch.utils.data.RandomSampler):
+        def __iter__(self):
+            return iter(range(29, -1, -1))
+
+    model = seeded(lambda: nn.Sequential(nn.Conv2d(3, 4, 3)))
+    dataset = TensorDataset(INPUTS)
+    falling = mine(model, DataLoader(dataset, 7, sampler=Falling(dataset)), "0", k=3)
+    assert np.array_equal(29 - falling.ids("0"), mine(model, INPUTS, "0", k=3).ids("0"))
+
+
+def test_a_layer_that_changes_its_form_later_is_refused():
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.inner = nn.Conv2d(3, 4, 3), nn.Identity()
+
+        def forward(self, x):
+            x = self.a(x)
+            return self.inner(x if len(x) < 8 else x.reshape(-1, 4, 30, 15))
+
+    with pytest.raises(UserError, match="'inner' gives 32 rows for 16 images"):
+        mined(seeded(Late), "inner")
+
+
+def test_attention_weights_are_refused():
+    class Weights(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patch, self.scores = nn.Conv2d(3, 16, 8, 8), nn.Softmax(-1)
+
+        def forward(self, x):
+            tokens = self.patch(x).flatten(2).mT
+            heads = tokens.reshape(len(x), -1, 4, 4).transpose(1, 2)
+            return self.scores(heads @ heads.mT) @ heads
+
+    with pytest.raises(UserError, match=r"'scores'.*attention.*axes"):
+        mined(seeded(Weights), "scores")
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "parts"),
+    [
+        ("t b c", (16, 2, 5), (2, 16, 5)),
+        ("b h w c", (2, 3, 4, 5), (2, 5, 3, 4)),
+        ("b c t c", (2, 4, 9, 8), (2, 9, 32)),
+        ("(b y x) (h w) c", (8, 16, 5), (2, 5, 8, 8)),
+        ("(b y=1 x=4) h w c", (8, 3, 3, 5), (2, 5, 3, 12)),
+        ("c b", (7, 2), (2, 7)),
+    ],
+)
+def test_axes_bring_outputs_into_one_form(text, shape, parts):
+    axes = Axes.parse(text)
+    assert axes.text == text
+    assert axes.sized(shape, 2, "x").split(torch.rand(shape), "x").shape == parts
+
+
+@pytest.mark.parametrize(
+    "text", ["", "b", "b c h", "b c c2", "b b c", "b t h w c", "(c c) b", "b y x c"]
+)
+def test_wrong_axes_get_a_sentence(text):
+    with pytest.raises(UserError, match="axes"):
+        Axes.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("axes", "sentence"),
+    [
+        ({"mlp": "b t c"}, "8 rows for 2 images"),
+        ({"mlp": "(b y x) h w c"}, "gives 3 axes"),
+        ({"mlq": "b t c"}, "unknown layer 'mlq'"),
+    ],
+)
+def test_declared_axes_must_fit(axes, sentence):
+    with pytest.raises(UserError, match=sentence):
+        mined(seeded(Windows), "mlp", axes=axes)
+
+
+def test_registers_and_shares_of_tokens():
+    found = mined(
+        seeded(lambda: FixedTransformer(True)), "encoder", layout=Layout(Tokens(grid=(2, 8)))
+    )
+    assert found.layer("encoder").maps.shape[-2:] == (2, 8)
