@@ -31,7 +31,13 @@ FLOORS = [
 DEPTH = {name: depth for depth, names in enumerate(FLOORS) for name in names}
 # What a file's name says about its floor, whatever its folder: options are declared without
 # anything heavy, plans read the whole configuration.
-OPTIONS = {"networks.catalog", "images.catalog", "images.layouts", "annotations.groups"}
+OPTIONS = {
+    "networks.axes",
+    "networks.catalog",
+    "images.catalog",
+    "images.layouts",
+    "annotations.groups",
+}
 PLANS = {"plan"}
 
 

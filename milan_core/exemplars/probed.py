@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from milan_core.core.errors import UserError
@@ -45,14 +47,24 @@ def probe(
 def steady_rows(source: ImageSource, first: int = 0) -> torch.Tensor:
     """The first inputs of a source; refuses a source that gives others when read again."""
     with torch.random.fork_rng(devices=[]):
-        before = random_states()
         rows = source.first_rows(first, READ)
-        again = AGAIN if random_states() != before and not source.in_order else 1
-        for _ in range(again):
-            other = source.first_rows(first, READ)
-            if other.shape != rows.shape or not torch.equal(_plain(rows), _plain(other)):
-                raise UserError(source.random_sentence)
+        _read_again(source, rows, lambda: source.first_rows(first, READ), watch=not source.in_order)
+        if (items := source.items) is not None:  # one by one, since a loader always draws a seed
+            _read_again(source, items(READ), lambda: items(READ), watch=True)
     return rows
+
+
+def _read_again(
+    source: ImageSource, rows: torch.Tensor, read: Callable[[], torch.Tensor], *, watch: bool
+) -> None:
+    """Refuse other images; those that draw random numbers are read several times."""
+    for _ in range(AGAIN if watch else 1):
+        before = random_states()
+        other = read()
+        if other.shape != rows.shape or not torch.equal(_plain(rows), _plain(other)):
+            raise UserError(source.random_sentence)
+        if random_states() == before:
+            return
 
 
 def _plain(rows: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from milan_core.core.errors import UserError
 from milan_core.networks.inputs import prepare
@@ -37,6 +37,7 @@ class ImageSource:
         stream: Callable[[], Iterator[torch.Tensor]] | None = None,
         stored: np.ndarray | None = None,
         input: InputSpec | None = None,
+        items: Callable[[int], torch.Tensor] | None = None,
     ) -> None:
         if total < 1:
             msg = "there are no images to mine"
@@ -47,6 +48,7 @@ class ImageSource:
         self.input = input  # how they become the inputs; None for ready-made tensors
         self._rows = rows
         self._stream = stream
+        self.items = items  # the first inputs of a stream, read one by one; None: cannot be
         self.content = ""
 
     @property
@@ -249,6 +251,7 @@ def _from_loader(loader: DataLoader) -> ImageSource:
     except TypeError:
         msg = "the DataLoader's dataset has no length; mining needs to know the number of images"
         raise UserError(msg) from None
+    first: list[Any] = []
     if loader.batch_size is not None:
         with torch.random.fork_rng(devices=[]):
             first, second = (list(islice(iter(loader.sampler), total)) for _ in range(2))
@@ -256,7 +259,13 @@ def _from_loader(loader: DataLoader) -> ImageSource:
             msg = "the DataLoader shuffles, so its order cannot give image ids; use shuffle=False"
             raise UserError(msg)
     name = f"{type(loader.dataset).__name__}:{total}"
-    return ImageSource(total, name, stream=lambda: (_first(batch) for batch in loader))
+    plain = loader.collate_fn is default_collate and hasattr(loader.dataset, "__getitem__")
+    plain = plain and bool(first) and all(isinstance(index, int) for index in first)
+    return ImageSource(
+        *(total, name),
+        stream=lambda: (_first(batch) for batch in loader),
+        items=(lambda n: _items(loader.dataset, np.array(first[:n]))) if plain else None,
+    )
 
 
 def _items(dataset: Any, ids: np.ndarray) -> torch.Tensor:
