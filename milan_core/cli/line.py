@@ -128,6 +128,7 @@ def _units(
     describer.prepare(ExemplarUnits.offers)
     exemplars, dataset, network = mine_own(arguments, out)
     record["network"], record["images"] = network_facts(network), image_facts(dataset)
+    record["probe"] = exemplars.probe
     return ExemplarUnits(exemplars, dataset.images)
 
 
