@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = _redirect_errors(arguments.log) if arguments.log else None
     logging.basicConfig(format="milan: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
+        _check_given(arguments)
         return int(arguments.run(arguments) or 0)
     except UserError as error:
         return _fail(str(error), terminal)
@@ -76,6 +77,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         if terminal:
             traceback.print_exc(file=terminal)
         raise
+
+
+_WRITTEN = ("out", "log", "resources")  # what commands write
+_OWN_CHECK = ("step", "verify", "provenance", "fetch", "doctor")
+
+
+def _check_given(arguments: argparse.Namespace) -> None:
+    """Compare every file and folder that a command is given with the record beside it."""
+    from milan_core.core.records import check_recorded
+
+    if arguments.command in _OWN_CHECK:
+        return
+    for name, value in vars(arguments).items():
+        for item in value if isinstance(value, list) else [value]:
+            if name not in _WRITTEN and isinstance(item, Path | str) and _is_there(item):
+                check_recorded(Path(item))
+
+
+def _is_there(item: Path | str) -> bool:
+    try:
+        return Path(item).exists()
+    except (OSError, ValueError):  # a text that can be no path
+        return False
 
 
 def _redirect_errors(path: Path) -> TextIO:

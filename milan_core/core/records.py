@@ -12,6 +12,7 @@ one reading of the inputs, about 1 s per 1.5 GB.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,8 @@ from milan_core.core.files import canonical_json, file_sha256, read_json, text_h
 from milan_core.core.lock import claimed, folder_lock
 from milan_core.core.step import Compute, Step
 
-FORMAT, VERSION = "milan-provenance", 2
+FORMAT, VERSION = "milan-provenance", 3
+OLDER = 2  # without a digest of the record itself
 NAME = "provenance.json"
 _PACKAGES = (
     "milan-workflow",
@@ -129,7 +131,8 @@ def write_record(
         "machine": platform.machine(),
         **facts,
     }
-    write_json(path, record)
+    record = json.loads(canonical_json(record))  # as it will be read
+    write_json(path, {**record, "sha256": text_hash(canonical_json(record), 64)})
 
 
 def _relative(item: Path, record: Path) -> str:
@@ -180,6 +183,19 @@ def check_inputs(paths: Sequence[Path]) -> dict[str, Digest]:
     return inputs
 
 
+def check_recorded(path: Path) -> None:
+    """Compare what a record says of a file, or of files of a folder; nothing else is read.
+
+    Raises:
+        UserError: for the first file that is not as its record says, or that is gone.
+
+    """
+    records = Records()
+    seen = {item: {"sha256": file_sha256(item)} for item in records.listed(path) if item.is_file()}
+    for problem in records.differences(path, seen):
+        raise UserError(problem)
+
+
 class Records:
     """The records beside files, each read once."""
 
@@ -193,6 +209,14 @@ class Records:
             if written := self._in(folder).get(path):
                 return written
         return None
+
+    def listed(self, path: Path) -> list[Path]:
+        """The file `path`, or files of the folder `path`, that records in or above it list."""
+        path = path.resolve()
+        if not path.is_dir():
+            return [path] if self.of(path) else []
+        items = {item for folder in (path, *path.parents[:2]) for item in self._in(folder)}
+        return sorted(item for item in items if path in item.parents)
 
     def differences(self, path: Path, seen: Mapping[Path, Digest]) -> Iterator[str]:
         """One sentence for every file of an input that is not as its record says."""
@@ -223,16 +247,34 @@ class Records:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A record; refuses another format and version."""
+    """A record; refuses another format and version, and damage."""
     record = read_json(path, "provenance record")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise UserError(f"{path} is not a provenance record")
-    if record.get("version") != VERSION:
+    if record.get("version") not in (OLDER, VERSION):
         raise UserError(
             f"{path}: record version {record.get('version')}, this release reads {VERSION}; run "
             "its step again"
         )
+    digest = record.pop("sha256", None)
+    expected = text_hash(canonical_json(record), 64) if record["version"] == VERSION else None
+    if digest != expected or not _whole(record):
+        raise UserError(f"{path} is damaged or was edited; run its step again")
     return record
+
+
+def _whole(record: Mapping[str, Any]) -> bool:
+    """Whether a record names its step and the digest of every output."""
+    outputs = record.get("outputs")
+    return (
+        isinstance(record.get("step"), str)
+        and isinstance(record.get("inputs"), dict)
+        and isinstance(outputs, dict)
+        and all(
+            isinstance(item, dict) and isinstance(item.get("sha256"), str)
+            for item in outputs.values()
+        )
+    )
 
 
 def find_record(path: Path) -> Written | None:

@@ -10,7 +10,7 @@ from milan_core.cli.step import execute
 from milan_core.core import attempts
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
-from milan_core.core.records import lost_files, recorded_command
+from milan_core.core.records import lost_files, read_record, recorded_command, write_record
 from milan_core.core.step import Compute, In, Out, OutFolder, Step
 
 
@@ -164,8 +164,8 @@ def test_provenance_of_a_file_and_of_what_is_behind_it(run, capsys):
 
 def test_a_record_of_another_version_is_refused(run, tmp_path):
     path = run / "a" / "provenance.json"
-    path.write_text(path.read_text().replace('"version": 2', '"version": 9'))
-    with pytest.raises(UserError, match="record version 9, this release reads 2"):
+    path.write_text(path.read_text().replace('"version": 3', '"version": 9'))
+    with pytest.raises(UserError, match="record version 9, this release reads 3"):
         execute(join(tmp_path), Compute(), "c0de")
 
 
@@ -233,3 +233,43 @@ def test_a_command_that_fails_leaves_no_record(tmp_path):
     with pytest.raises(KeyError), recorded_command("mine", tmp_path / "provenance.json"):
         raise KeyError
     assert not (tmp_path / "provenance.json").exists()
+
+
+def test_every_changed_bit_of_a_record_is_noticed(run):
+    path = run / "a" / "provenance.json"
+    good = path.read_bytes()
+    for position in range(0, len(good), 3):
+        changed = bytearray(good)
+        changed[position] ^= 1 << position % 8
+        path.write_bytes(changed)
+        try:
+            read = read_record(path)
+        except UserError:
+            continue
+        path.write_bytes(good)
+        assert read == read_record(path), position  # white space
+
+
+def test_records_of_the_version_before_are_read(run):
+    path = run / "a" / "provenance.json"
+    record = read_json(path)
+    del record["sha256"]
+    path.write_text(json.dumps({**record, "version": 2}))
+    assert read_record(path)["step"] == "toy.write"
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="damaged or was edited"):
+        read_record(path)
+
+
+def test_commands_compare_what_they_are_given(tmp_path, capsys):
+    table = tmp_path / "descriptions.csv"
+    table.write_text("layer,unit,description\na,0,a dog\n")
+    write_record(tmp_path / "provenance.json", "toy", {}, [table], {}, "c", {})
+    for source in (table, tmp_path):
+        assert main(["audit", str(source), "--words", "dog"]) == 0
+    table.write_text(table.read_text().replace("dog", "fog"))
+    for source in (table, tmp_path):
+        assert main(["audit", str(source), "--words", "dog"]) == 2
+        assert "is damaged or was edited" in capsys.readouterr().err
+    (tmp_path / "provenance.json").unlink()
+    assert main(["audit", str(table), "--words", "dog"]) == 0

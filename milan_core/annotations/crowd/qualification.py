@@ -92,7 +92,7 @@ def read_qualification(path: Path | str) -> Qualification:
         _text(data["description"], f"{where}: description"),
         tuple(questions),
         _text(data["instructions"], f"{where}: instructions", empty=True),
-        tuple(_text(word, f"{where}: keywords") for word in data["keywords"]),
+        tuple(_text(word, f"{where}: keywords") for word in _words(data["keywords"], where)),
         data["retry_seconds"],
         data["duration_seconds"],
     )
@@ -125,6 +125,12 @@ def _mapping(value: Any, where: str, required: set[str], allowed: set[str]) -> d
         msg = f"{where}: {problem} {keys}; known: {', '.join(sorted(allowed))}"
         raise UserError(msg)
     return dict(value)
+
+
+def _words(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise UserError(f"{where}: keywords must be a list of words, got {value!r:.60}")
+    return list(value)
 
 
 def _list(value: Any, where: str) -> list[Any]:

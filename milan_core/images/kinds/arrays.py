@@ -18,6 +18,8 @@ from milan_core.images.options import KindOptions
 from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset, finish_folder, start_folder
 
+MOST_CLASSES = 1_000_000  # that are named by their numbers
+
 
 class ArraysOptions(KindOptions):
     """Options of `kind: arrays`."""
@@ -91,6 +93,8 @@ def _read_labels(options: ArraysOptions, total: int) -> np.ndarray:
 
 def _classes(options: ArraysOptions, labels: np.ndarray) -> list[str]:
     top = int(labels.max(initial=-1))
+    if not options.classes and top >= MOST_CLASSES:
+        raise UserError(f"{options.labels}: the highest label is {top}; are these classes?")
     classes = options.classes or [str(i) for i in range(top + 1)]
     if top >= len(classes) or labels.min(initial=0) < -1:
         msg = f"{options.labels}: labels must lie in -1..{len(classes) - 1}, highest {top}"
