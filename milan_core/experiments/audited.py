@@ -13,6 +13,7 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
+from milan_core.exemplars.groups import unit_groups
 from milan_core.exemplars.store import ExemplarSet, load_exemplars
 from milan_core.scoring.options import Query
 from milan_core.scoring.queries import matches
@@ -35,6 +36,11 @@ class Audited:
     def layers(self) -> dict[str, int]:
         """Number of units of each layer."""
         return self.exemplars.units
+
+    @property
+    def groups(self) -> dict[UnitKey, int]:
+        """The group of every unit: channels of one stream, units with the same exemplars."""
+        return unit_groups({layer: self.exemplars.ids(layer) for layer in self.exemplars.layers})
 
     def matched(self, query: Query) -> list[UnitKey]:
         """Units whose description answers the query."""

@@ -1,8 +1,8 @@
 """An automatic second opinion on matching units, for images without ground truth.
 
-A detector finds faces in each exemplar; the opinion is yes when in enough exemplars a detected face
-covers enough of the unit's mask. It is weak: on the embedded portraits the detector finds
-about four faces in ten and hardly ever one where there is none, hence the low share asked for.
+A detector finds faces in each exemplar; the opinion is the share of exemplars in which a detected
+face covers enough of the unit's mask. It is weak: on the embedded portraits the detector finds
+about four faces in ten and hardly ever one where there is none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from milan_core.core.units import UnitKey
 from milan_core.exemplars.store import ExemplarSet
 
 MASK_SHARE = 0.25  # of an exemplar's mask inside a detected box, for the exemplar to count
-EXEMPLAR_SHARE = 0.2  # of a unit's exemplars that must count
 SIDE = 256  # images are enlarged to this before detection
 SMALLEST = 0.25  # of the image's side, for a face
 

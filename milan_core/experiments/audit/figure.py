@@ -14,7 +14,6 @@ Row = Mapping[str, Any]
 SOURCES = {
     tables.DESCRIPTION: "by generated descriptions",
     tables.TRUTH: "by known concepts",
-    tables.DETECTOR: "by their description, confirmed by a face detector",
     tables.REVIEW: "by their description, confirmed by people",
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
 from milan_core.experiments.audit import tables
-from milan_core.experiments.audit.detectors import DETECTORS, EXEMPLAR_SHARE, Boxes, opinions
+from milan_core.experiments.audit.detectors import DETECTORS, Boxes, opinions
 from milan_core.experiments.audit.options import AuditOptions
 from milan_core.experiments.audited import Audited, check_comparable, load_audited
 from milan_core.images.store import open_dataset
@@ -103,23 +103,6 @@ def detectors(options: AuditOptions) -> dict[str, str]:
         name: query.detector
         for name, query in options.queries.items()
         if options.detector and query.detector
-    }
-
-
-def confirmed_by_detector(
-    detections: Detections, networks: Mapping[str, Audited], options: AuditOptions
-) -> Matches:
-    """Units with enough detections, by network and query; empty when nothing was looked at."""
-    if not detections:
-        return {}
-    return {
-        (name, query, tables.DETECTOR): [
-            key
-            for (model, label, key), share in detections.items()
-            if (model, label) == (name, query) and share >= EXEMPLAR_SHARE
-        ]
-        for name in networks
-        for query in detectors(options)
     }
 
 

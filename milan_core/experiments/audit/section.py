@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from milan_core.core.numbers import number
 from milan_core.core.section import Column, Link, Picture, Section, Table
 from milan_core.experiments.audit import tables
 from milan_core.experiments.audit.figure import SOURCES
 from milan_core.experiments.audit.options import AuditOptions
+from milan_core.scoring.verdicts import (
+    CLEARLY,
+    Difference,
+    against_paper,
+    p_text,
+    power_text,
+)
 
 Row = Mapping[str, str]
 PUBLISHED = (213, 142)  # face units of 12 networks on sharp and on blurred ImageNet (figure 5)
@@ -20,6 +28,8 @@ COUNT_COLUMNS = (
     Column("matched", "units", "integer"),
     Column("units", "of", "integer"),
     Column("share", "share", "percent", low="low", high="high"),
+    Column("groups", "distinct groups", "integer"),
+    Column("of_groups", "of", "integer"),
 )
 CHANGE_COLUMNS = (
     Column("pair", "pair"),
@@ -28,8 +38,12 @@ CHANGE_COLUMNS = (
     Column("layer", "layer"),
     Column("original", "original", "number", 1),
     Column("changed", "changed", "number", 1),
-    Column("change", "fewer units", "number", 1, low="low", high="high"),
-    Column("p", "p, exact test", "number", 4),
+    Column("original_groups", "groups, original", "number", 1),
+    Column("changed_groups", "groups, changed", "number", 1),
+    Column("change", "fewer units", "number", 1),
+    Column("low", "interval from", "number", 1),
+    Column("high", "to", "number", 1),
+    Column("holm", "p over pairs, Holm", "p"),
 )
 
 
@@ -71,11 +85,17 @@ FIGURE = (
     "they are; open: its twin."
 )
 CHANGE_CAPTION = (
-    "Twins compared: original less changed, in units. Intervals: Newcombe's over units for one "
-    "pair, Student's over pairs for all; p: Fisher's exact test over units of one pair. Units of "
-    "one network are not independent, so the pairs are the safer replicates."
+    "Twins compared: original less changed, in units. Interval of one pair: Newcombe's over "
+    "distinct groups, in groups, for these two networks as they are; of all pairs: Student's over "
+    "pairs, in units. Networks are the replicates, so one pair has no p; that of three or more is "
+    "adjusted over queries and sources (Holm). Channels of one residual stream, and units that "
+    "share a third or more of their exemplars, are one group."
 )
-COUNT_CAPTION = "Units that answer each query per layer; exact (Clopper-Pearson) intervals."
+COUNT_CAPTION = (
+    "Units that answer each query per layer, and how many distinct groups they are; exact "
+    "(Clopper-Pearson) intervals over units, too narrow where groups are large. Layers of fewer "
+    "than ten units have no share."
+)
 UNITS_CAPTION = (
     "Every unit whose description answers a query; `concept` is the known concept of its regions, "
     "`truth` whether that answers the query, `detector` the share of its exemplars in which a "
@@ -93,7 +113,8 @@ UNIT_COLUMNS = (
 )
 LIMITS = (
     "A description counts when it has one of the query's words as a whole word outside the "
-    "excluded phrases. A detector's opinion is automatic, weak and not part of the paper."
+    "excluded phrases. A detector's opinion (in the table of units) is automatic, weak and not "
+    "part of the paper; it looks at matched units only, so it can confirm and never contradict."
 )
 UNREVIEWED = (
     "Nobody has looked at the matched units of this run. The paper's counts were made by hand: "
@@ -120,55 +141,61 @@ def _pair_sentences(changes: Sequence[Row], options: AuditOptions) -> list[str]:
                 for (source, pair), row in rows.items()
                 if source == tables.DESCRIPTION and pair != tables.ALL
             ]
-            sentences.append(_published(described))
+            over = rows.get((tables.DESCRIPTION, tables.ALL))
+            sentences.append(_published(described, over))
     return sentences
 
 
 def _compare(query: str, source: str, rows: Sequence[Row], over: Row | None) -> str:
-    each = ", ".join(f"{row['original']} against {row['changed']} ({row['pair']})" for row in rows)
-    fewer = [row["pair"] for row in rows if float(row["low"]) > 0]
-    more = [row["pair"] for row in rows if float(row["high"]) < 0]
-    text = f"Units that answer {query!r} {SOURCES[source]}, original against twin: {each}. "
-    if fewer:
-        text += f"Clearly fewer in the twin of {_of(fewer, rows)}"
-    text += " and clearly more in that of " * bool(fewer and more)
-    text += "Clearly more in the twin of " * bool(more and not fewer)
-    text += _of(more, rows) if more else ""
+    """Counts of every pair; networks are the replicates, so only several pairs have a verdict."""
+    each = ", ".join(
+        f"{row['original']} units ({row['original_groups']} distinct groups) against "
+        f"{row['changed']} ({row['changed_groups']}) of {row['units']} ({row['pair']})"
+        for row in rows
+    )
+    text = f"Units that answer {query!r} {SOURCES[source]}, original against twin: {each}."
     if not any(int(row["original"]) or int(row["changed"]) for row in rows):
-        text += "Nothing matches in any network"
+        text += " Nothing matches in any network"
         if source == tables.DESCRIPTION:  # a word outside the vocabulary is never said
             text += ", so this is no finding: the captioner may not know these words"
-        text += "."
-    else:
-        text += "." if fewer or more else "No pair differs clearly."
-    if over is not None:
-        text += (
-            f" Mean over pairs: {float(over['change']):.1f} units fewer in the twin "
-            f"(95 % interval over pairs {float(over['low']):.1f} to {float(over['high']):.1f})."
-        )
-    return text
+        return f"{text}."
+    if over is None:
+        return f"{text} One pair of networks is a demonstration, no test."
+    lead = _difference(over)
+    verdict = {1: "clearly fewer", -1: "clearly more", 0: "not told apart"}[lead.side]
+    text += (
+        f" Mean over {len(rows)} pairs: {lead.value:.1f} units fewer in the twin (95 % interval "
+        f"over pairs {lead.low:.1f} to {lead.high:.1f}; {p_text(lead.adjusted)}): {verdict}"
+    )
+    power = power_text([lead], 1, "units")
+    return f"{text}{'; ' + power if power else ''}."
 
 
-def _of(names: Sequence[str], rows: Sequence[Row]) -> str:
-    """Which pairs: all of several, or their names."""
-    return f"all {len(rows)} pairs" if len(names) == len(rows) > 1 else ", ".join(names)
+def _difference(row: Row) -> Difference:
+    value, low, high, p, adjusted = (
+        number(row[name]) for name in ("change", "low", "high", "p", "holm")
+    )
+    return Difference(value, low, high, p, adjusted)
 
 
-def _published(rows: Sequence[Row]) -> str:
-    sharp, blurred = (sum(int(row[side]) for row in rows) for side in ("original", "changed"))
+def _published(rows: Sequence[Row], over: Row | None) -> str:
+    """The paper's counts, and what the pairs of this run say of its claim."""
     before, after = PUBLISHED
     text = (
         f"The paper found {before} face units in 12 networks trained on sharp ImageNet images and "
         f"{after} in those trained on blurred ones, a loss of {1 - after / before:.0%}. "
     )
-    if sharp == 0:
+    if sum(int(row["original"]) for row in rows) == 0:
         return text + "No unit matches here, so this run says nothing about that claim."
-    loss = 1 - blurred / sharp
-    if blurred >= sharp:
-        return text + "This run does not show a loss."
+    if over is None:
+        return text + (
+            "One pair cannot confirm that: another training of the same two networks may differ as "
+            "much."
+        )
+    verdict = against_paper([_difference(over).side])
     return text + (
-        f"Here {loss:.0%} of {sharp} are lost: the direction agrees, the size is of another world "
-        "and compares with nothing in the paper."
+        f"By descriptions this run {verdict} in the direction; the size is of another world and "
+        f"compares with nothing in the paper. {CLEARLY}"
     )
 
 

@@ -32,10 +32,10 @@ class AuditCount(Step, name="audit.count"):
         matches = search.find_matches(networks, self.options.queries)
         images = search.open_images(self.options, self.datasets)
         detections = search.detect(networks, images, matches, self.options)
-        matches |= search.confirmed_by_detector(detections, networks, self.options)
+        groups = {name: network.groups for name, network in networks.items()}
         layers = {name: network.layers for name, network in networks.items()}
-        write_csv(self.counts, tables.COUNTS, tables.count_rows(matches, layers))
-        changes = tables.change_rows(matches, layers, self.options.pairs)
+        write_csv(self.counts, tables.COUNTS, tables.count_rows(matches, layers, groups))
+        changes = tables.change_rows(matches, groups, self.options.pairs)
         write_csv(self.changes, tables.CHANGES, changes)
         write_csv(self.units, tables.UNITS, search.unit_rows(networks, matches, detections))
         described = search.described_units(matches)
@@ -55,6 +55,7 @@ class AuditRecount(Step, name="audit.recount"):
     def run(self, compute: Compute) -> None:
         """Write counts and changes; a recount can lower a count and never raise it."""
         from milan_core.core.files import write_csv
+        from milan_core.exemplars.groups import unit_groups
         from milan_core.exemplars.store import load_exemplars
         from milan_core.experiments.audit import tables
         from milan_core.experiments.audit.review import confirmed, read_answers
@@ -62,17 +63,19 @@ class AuditRecount(Step, name="audit.recount"):
         described = tables.read_matched(self.units)
         kept = confirmed(read_answers(self.review), described, self.review)
         names = [network.name for network in self.options.networks]
-        layers = {
-            name: load_exemplars(path).units
-            for name, path in zip(names, self.exemplars, strict=True)
+        mined = dict(zip(names, map(load_exemplars, self.exemplars), strict=True))
+        groups = {
+            name: unit_groups({layer: one.ids(layer) for layer in one.layers})
+            for name, one in mined.items()
         }
+        layers = {name: one.units for name, one in mined.items()}
         matches = {
             (name, query, tables.REVIEW): kept.get((name, query), [])
             for name in names
             for query in self.options.queries
         }
-        write_csv(self.counts, tables.COUNTS, tables.count_rows(matches, layers))
-        changes = tables.change_rows(matches, layers, self.options.pairs)
+        write_csv(self.counts, tables.COUNTS, tables.count_rows(matches, layers, groups))
+        changes = tables.change_rows(matches, groups, self.options.pairs)
         write_csv(self.changes, tables.CHANGES, changes)
 
 

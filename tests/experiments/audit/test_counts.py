@@ -13,6 +13,7 @@ from milan_core.scoring.proportions import (
     exact_interval,
     exact_test,
     mean_interval,
+    mean_test,
 )
 
 
@@ -46,7 +47,9 @@ def test_mean_interval_is_students():
     assert math.isnan(mean_interval([1.0])[1])
 
 
-LAYERS = {name: {"a": 4, "b": 2} for name in ("o1", "c1", "o2", "c2")}
+LAYERS = {name: {"a": 4, "b": 2} for name in ("o1", "c1", "o2", "c2", "o3", "c3")}
+UNITS = [("a", 0), ("a", 1), ("a", 2), ("a", 3), ("b", 0), ("b", 1)]
+GROUPS = {name: dict(zip(UNITS, (0, 1, 2, 3, 0, 3), strict=True)) for name in LAYERS}
 PAIRS = [
     Pair(name="p1", original="o1", changed="c1"),
     Pair(name="p2", original="o2", changed="c2"),
@@ -72,27 +75,75 @@ def test_counts_per_layer_add_up():
     assert table["c2", "faces", tables.ALL] == [0, 6]
 
 
+def test_shares_need_ten_units_and_groups_stand_beside():
+    row = next(
+        r for r in tables.count_rows(found(), LAYERS, GROUPS) if r[:3] == ["o1", "faces", "all"]
+    )
+    assert row[6:9] == ["", "", ""]
+    assert row[9:] == [2, 4], "units a/3 and b/1 are one group"
+    many = {"o1": {"a": 20}}
+    row = tables.count_rows({("o1", "q", "truth"): [("a", 0)]}, many)[0]
+    assert row[6:9] == [0.05, *exact_interval(1, 20)]
+
+
 def test_changes_and_their_mean_over_pairs():
-    rows = tables.change_rows(found(), LAYERS, PAIRS)
-    table = {(row[0], row[3]): row for row in rows}
-    assert table["p1", "all"][4:8] == [3, 1, 6, 2]
-    assert table["p1", "all"][10] == pytest.approx(exact_test((3, 6), (1, 6)))
-    mean, low, high = mean_interval([2, 2])
-    assert table[tables.ALL, "all"][4:] == [2.5, 0.5, 6, mean, low, high, ""]
-    assert [row[0] for row in tables.change_rows(found(), LAYERS, PAIRS[:1])] == ["p1"] * 3
+    rows = [
+        dict(zip(tables.CHANGES, row, strict=True))
+        for row in tables.change_rows(found(), GROUPS, PAIRS)
+    ]
+    table = {(row["pair"], row["layer"]): row for row in rows}
+    one = table["p1", "all"]
+    names = (
+        "original",
+        "changed",
+        "units",
+        "original_groups",
+        "changed_groups",
+        "groups",
+        "change",
+    )
+    assert [one[name] for name in names] == [3, 1, 6, 2, 1, 4, 2]
+    assert (one["p"], one["holm"]) == ("", ""), "one pair is a demonstration"
+    ends = [4 * value for value in difference_interval((2, 4), (1, 4))[1:]]
+    assert [one["low"], one["high"]] == pytest.approx(ends)
+    over = table[tables.ALL, "all"]
+    assert [over[name] for name in names] == [2.5, 0.5, 6, 2, 0.5, 4, 2]
+    assert (over["low"], over["high"], over["p"]) == (*mean_interval([2, 2])[1:], "")
+    alone = tables.change_rows(found(), GROUPS, PAIRS[:1])
+    assert [row[0] for row in alone] == ["p1"] * 3
+
+
+def test_three_pairs_are_tested_and_adjusted_over_queries_and_sources():
+    pairs = [*PAIRS, Pair(name="p3", original="o3", changed="c3")]
+    matches = {}
+    for source in (tables.DESCRIPTION, tables.TRUTH):
+        for name, count in (("o1", 5), ("o2", 4), ("o3", 5)):
+            matches[name, "faces", source] = UNITS[:count]
+            matches[name.replace("o", "c"), "faces", source] = []
+    rows = [
+        dict(zip(tables.CHANGES, row, strict=True))
+        for row in tables.change_rows(matches, GROUPS, pairs)
+    ]
+    tested = [row for row in rows if row["pair"] == tables.ALL and row["layer"] == tables.ALL]
+    p = mean_test([5, 4, 5])
+    assert p == pytest.approx(0.00506, abs=1e-4)  # t = 14 / 3 / (1 / 3) = 14, 2 degrees
+    assert [(row["p"], row["holm"]) for row in tested] == [(p, 2 * p)] * 2
+    assert math.isnan(mean_test([3, 3, 3]))
+    assert math.isnan(mean_test([1, 2]))
 
 
 def test_no_units_at_all_claim_no_certainty():
     empty = {("o1", "q", "truth"): [], ("c1", "q", "truth"): []}
-    row = tables.change_rows(empty, LAYERS, PAIRS[:1])[-1]
-    assert row[7] == 0
-    assert row[8] < 0 < row[9]
+    row = dict(zip(tables.CHANGES, tables.change_rows(empty, GROUPS, PAIRS[:1])[-1], strict=True))
+    assert row["change"] == 0
+    assert row["low"] < 0 < row["high"]
 
 
 def test_a_word_that_nobody_says_is_no_finding():
     row = {"pair": "twins", "low": "0", "high": "0", "original": "0", "changed": "0"}
+    row |= {"units": "9", "original_groups": "0", "changed_groups": "0"}
     said = _compare("dogs", tables.DESCRIPTION, [row], None)
     assert "this is no finding: the captioner may not know these words" in said
-    assert "No pair differs clearly" not in said
+    assert "demonstration" not in said
     one = {**row, "original": "1"}
-    assert _compare("dogs", tables.DESCRIPTION, [one], None).endswith("No pair differs clearly.")
+    assert _compare("dogs", tables.DESCRIPTION, [one], None).endswith("demonstration, no test.")

@@ -22,7 +22,11 @@ def changes():
         found[model, "hands", tables.DESCRIPTION] = []
         if model.startswith("a"):
             found[model, "faces", tables.TRUTH] = units
-    rows = tables.change_rows(found, layers, PAIRS)
+    groups = {
+        model: {(layer, unit): unit for layer, count in own.items() for unit in range(count)}
+        for model, own in layers.items()
+    }
+    rows = tables.change_rows(found, groups, PAIRS)
     return [dict(zip(tables.CHANGES, map(str, row), strict=True)) for row in rows]
 
 
