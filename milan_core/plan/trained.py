@@ -10,13 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from milan_core.annotations.plan import networks
 from milan_core.captioner.options import TrainedOn
-from milan_core.captioner.plan import captioner_settings, training_split
+from milan_core.captioner.plan import captioner_settings, training_split, trainings
 from milan_core.config import Config
 from milan_core.core.errors import UserError
 from milan_core.core.options import plain
 from milan_core.core.records import NAME, read_record
+from milan_core.experiments.audit.plan import audited
+from milan_core.experiments.edit.plan import edited
 from milan_core.networks.plan import trained, trained_folder, training_seed
+from milan_core.plan.needed import needed_models
 
 
 def captioner_folder(config: Config, training: TrainedOn) -> str:
@@ -25,12 +29,23 @@ def captioner_folder(config: Config, training: TrainedOn) -> str:
     return trained_folder(config, place, "config.json")
 
 
-def check_trained(config: Config, networks: list[str], captioners: list[TrainedOn]) -> None:
+def mined_models(config: Config) -> list[str]:
+    """Networks that are mined here: without the corpus where all captioners come from elsewhere."""
+    place = f"{config.pathvars.results}/"
+    trained_here = any(
+        captioner_folder(config, one).startswith(f"{place}captioners/") for one in trainings(config)
+    )
+    if config.trained is None or trained_here:
+        return needed_models(config)
+    return sorted({*networks(config), *audited(config), *edited(config)})
+
+
+def check_trained(config: Config, models: list[str], captioners: list[TrainedOn]) -> None:
     """Refuse a folder without results, and what was trained there with other options.
 
     Args:
         config: the whole configuration.
-        networks: trained networks that this run reads.
+        models: trained networks that this run reads.
         captioners: those that it reads.
 
     """
@@ -41,7 +56,7 @@ def check_trained(config: Config, networks: list[str], captioners: list[TrainedO
             f"config: trained: no folder {config.trained!r}; give the results folder of a finished "
             "run, or leave it out to train here"
         )
-    for name in networks:
+    for name in models:
         folder = trained_folder(config, f"{name}/target", "weights.safetensors")
         wanted = {"training": plain(trained(config, name)), "seed": training_seed(config, name)}
         architecture = plain(config.model_zoo[name])

@@ -1,5 +1,5 @@
 # The report: an overview, a page for each network, a page for each experiment.
-from milan_core.plan.needed import needed_models, used_assets
+from milan_core.plan.needed import used_assets
 from milan_core.report import plan as report_plan
 
 # Rules that write the section of an experiment (the first) and the files that it names; one that
@@ -31,7 +31,8 @@ def shown(fact=None):
 
 def run_records(wildcards):
     """Provenance records of this run's jobs, for the table of time and memory."""
-    mined = [{"model": name} for name in needed_models(CONFIG)]
+    mined = [{"model": name} for name in trained_plan.mined_models(CONFIG)]
+    annotated = [{"model": name} for name in splits_plan.annotated(CONFIG)]
     networks = [{"model": name} for name in NETWORKS]
     here = [name for name in NETWORKS if CONFIG.model_zoo[name].training]
     here = [name for name in here if target_folder(name) == f"{RESULTS}/{name}/target"]
@@ -48,7 +49,7 @@ def run_records(wildcards):
         (rules.exemplars_merge, mined),
         (
             rules.annotations_write,
-            [{"model": name} for name in splits_plan.annotated(CONFIG)],
+            [one for one in annotated if one in mined],
         ),
         (rules.features_pool, mined),
         (rules.captioner_train, trainings),
