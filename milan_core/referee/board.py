@@ -1,0 +1,229 @@
+"""The leaderboard of one network: means over units with intervals, and differences to the main one.
+
+Intervals are percentiles over common resamples of the images; the units are all those of the
+network, so nothing is drawn there. A difference is over the units that both describers have a score
+for. Units without a score are counted, never taken for 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from milan_core.core.tensors import load_tensors, save_tensors
+from milan_core.referee.metrics import HEADLINE
+from milan_core.referee.resampling import Interval, interval
+from milan_core.referee.score import OTHERS, Scores
+from milan_core.referee.scored import rounded
+
+KIND, VERSION = "milan-leaderboard", 1
+ALL = "all"
+COLUMNS = (
+    *("describer", "model", "layer", "score", "value", "low", "high", "units", "abstained"),
+    *("unscored", "difference", "difference_low", "difference_high", "judge", "heldout"),
+)
+COUNTED = ("scored", "constant")  # statuses with headline scores
+
+
+class Place(NamedTuple):
+    """What one row of the leaderboard is about."""
+
+    describer: str
+    layer: str  # or ALL
+    score: str
+
+
+class Counts(NamedTuple):
+    """Units of one describer and layer; the last two have no score."""
+
+    units: int
+    abstained: int
+    unscored: int  # dead, unread or failed
+
+
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """One describer's mean of one score over units.
+
+    Attributes:
+        value: over units with a score; NaN where there are none.
+        units: with a score.
+        drawn: float64 [resamples], the mean in every resample; NaN where there is no interval.
+        lead: mean paired difference to the main describer, over units that both have.
+        both: units of the difference.
+        lead_drawn: float64 [resamples].
+
+    """
+
+    value: float
+    units: int
+    drawn: np.ndarray
+    lead: float
+    both: int
+    lead_drawn: np.ndarray
+
+    def intervals(self) -> tuple[Interval, Interval]:
+        """The mean and the difference with their intervals."""
+        return interval(self.value, self.drawn), interval(self.lead, self.lead_drawn)
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """Means by describer, layer and score, with the counts behind them.
+
+    Attributes:
+        facts: model, judge, judge_model, heldout, images.
+        counts: by describer and layer.
+        means: by place.
+
+    """
+
+    facts: dict[str, Any]
+    counts: dict[tuple[str, str], Counts]
+    means: dict[Place, Mean]
+
+    @property
+    def describers(self) -> list[str]:
+        """Names in the order of the board, the main one first."""
+        return list(dict.fromkeys(name for name, _ in self.counts))
+
+    def rows(self) -> Iterator[list[str | float | int]]:
+        """Rows of leaderboard.csv: COLUMNS."""
+        for place, mean in self.means.items():
+            own, lead = mean.intervals()
+            counts = self.counts[place.describer, place.layer]
+            yield [
+                *(place.describer, self.facts["model"], place.layer, place.score),
+                *map(rounded, (own.value, own.low, own.high)),
+                *counts,
+                *map(rounded, (lead.value, lead.low, lead.high)),
+                *(self.facts["judge"], int(self.facts["heldout"])),
+            ]
+
+    def save(self, path: Path | str) -> None:
+        """Write one file of kind milan-leaderboard."""
+        arrays = {
+            "values": np.array([(m.value, m.lead) for m in self.means.values()]),
+            "units": np.array([(m.units, m.both) for m in self.means.values()], np.int64),
+            "drawn": np.stack([m.drawn for m in self.means.values()]),
+            "lead_drawn": np.stack([m.lead_drawn for m in self.means.values()]),
+        }
+        counts = [[*key, *value] for key, value in self.counts.items()]
+        meta = {"facts": self.facts, "counts": counts, "places": [list(one) for one in self.means]}
+        save_tensors(path, KIND, VERSION, arrays, meta)
+
+
+def load_board(path: Path | str) -> Board:
+    """Read a file of `Board.save`."""
+    arrays, meta = load_tensors(path, KIND, (VERSION,))
+    means = {}
+    for row, place in enumerate(meta["places"]):
+        value, lead = arrays["values"][row].tolist()
+        units, both = arrays["units"][row].tolist()
+        drawn, lead_drawn = arrays["drawn"][row], arrays["lead_drawn"][row]
+        means[Place(*place)] = Mean(value, units, drawn, lead, both, lead_drawn)
+    counts = {(name, layer): Counts(*values) for name, layer, *values in meta["counts"]}
+    return Board(meta["facts"], counts, means)
+
+
+def make_board(facts: dict[str, Any], scores: Mapping[str, Scores]) -> Board:
+    """The board of one network from the scores of every describer, the main one first.
+
+    All describers have one explanation for each unit, in the same order.
+    """
+    board = Board(facts, {}, {})
+    main = next(iter(scores.values()))
+    layers = np.array([row.key[0] for row in main.rows])
+    for name, one in scores.items():
+        statuses = np.array([row.status for row in one.rows])
+        for layer in [ALL, *dict.fromkeys(layers.tolist())]:
+            inside = np.ones(len(layers), bool) if layer == ALL else layers == layer
+            abstained = int((statuses[inside] == "abstained").sum())
+            without = int((inside & ~np.isin(statuses, COUNTED)).sum())
+            board.counts[name, layer] = Counts(int(inside.sum()), abstained, without - abstained)
+            for score in HEADLINE:
+                board.means[Place(name, layer, score)] = _headline(score, one, main, inside)
+            for score in OTHERS:
+                values = np.array([row.others.get(score, np.nan) for row in one.rows])[inside]
+                if np.isfinite(values).any():
+                    board.means[Place(name, layer, score)] = _plain(values, main)
+    return board
+
+
+def _headline(score: str, one: Scores, main: Scores, inside: np.ndarray) -> Mean:
+    mine, mains = (
+        np.array([getattr(row, score).value for row in scores.rows]) for scores in (one, main)
+    )
+    here = inside & np.isfinite(mine)
+    both = here & np.isfinite(mains) & (one is not main)
+    drawn, base = one.resampled[score], main.resampled[score]
+    return Mean(
+        value=_mean(mine[here]),
+        units=int(here.sum()),
+        drawn=_means(drawn[:, here]),
+        lead=_mean(mine[both] - mains[both]),
+        both=int(both.sum()),
+        lead_drawn=_means(drawn[:, both] - base[:, both]),
+    )
+
+
+def _plain(values: np.ndarray, main: Scores) -> Mean:
+    """A mean without interval."""
+    values = values[np.isfinite(values)]
+    nothing = np.full(len(main.resampled[HEADLINE[0]]), np.nan)
+    return Mean(_mean(values), len(values), nothing, float("nan"), 0, nothing)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _means(drawn: np.ndarray) -> np.ndarray:
+    """Mean over units in every resample: float64 [resamples]; undefined units are left out."""
+    defined = np.isfinite(drawn)
+    totals = np.where(defined, drawn, 0).sum(1, dtype=np.float64)
+    return np.where(defined.any(1), totals / np.maximum(defined.sum(1), 1), np.nan)
+
+
+def pooled(boards: Sequence[Board], facts: dict[str, Any]) -> Board:
+    """The board over all units of several networks, for describers and scores that all have.
+
+    Networks that were scored on equally many images share their resamples.
+    """
+    joined = Board(facts, {}, {})
+    for name in boards[0].describers:
+        if not all((name, ALL) in board.counts for board in boards):
+            continue
+        counts = np.array([board.counts[name, ALL] for board in boards]).sum(0)
+        joined.counts[name, ALL] = Counts(*counts.tolist())
+        for score in (*HEADLINE, *OTHERS):
+            place = Place(name, ALL, score)
+            if all(place in board.means for board in boards):
+                joined.means[place] = _weighted([board.means[place] for board in boards])
+    return joined
+
+
+def _weighted(parts: Sequence[Mean]) -> Mean:
+    units, both = [part.units for part in parts], [part.both for part in parts]
+    return Mean(
+        value=float(_average([np.array(part.value) for part in parts], units)),
+        units=sum(units),
+        drawn=_average([part.drawn for part in parts], units),
+        lead=float(_average([np.array(part.lead) for part in parts], both)),
+        both=sum(both),
+        lead_drawn=_average([part.lead_drawn for part in parts], both),
+    )
+
+
+def _average(values: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray:
+    """Weighted mean over networks; those of weight 0 do not count, NaN where all are."""
+    total = sum(weights)
+    average = np.zeros_like(values[0], dtype=np.float64)
+    for value, weight in zip(values, weights, strict=True):
+        if weight:
+            average = average + value * (weight / total)
+    return average if total else np.full_like(average, np.nan)
