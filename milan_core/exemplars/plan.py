@@ -7,6 +7,7 @@ from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
 from milan_core.exemplars.options import MiningOptions
+from milan_core.referee.options import MiniOptions
 
 
 def mining_options(config: Config, model: str) -> MiningOptions:
@@ -74,6 +75,9 @@ def _read_elsewhere(config: Config) -> dict[str, str]:
     for judge in config.referee.judges:
         if judge.kind == "mini":
             seen.setdefault(judge.dataset, "the training of the mini judge")
+    for judge in config.referee.judges:
+        if isinstance(judge, MiniOptions):
+            seen.setdefault(judge.dataset, "the training of a judge")
     if config.baselines.dataset:
         seen.setdefault(config.baselines.dataset, "the labels of baselines")
     return seen

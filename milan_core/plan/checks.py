@@ -24,7 +24,7 @@ from milan_core.plan.missing import check_present
 from milan_core.plan.needed import needed_models, used_assets
 from milan_core.plan.splits import annotation_sets
 from milan_core.plan.trained import check_trained
-from milan_core.referee.plan import check_judges
+from milan_core.referee.plan import check_judges, check_referee
 
 CHECKS = (
     check_encoder,
@@ -40,6 +40,7 @@ CHECKS = (
     check_audit,
     check_edit,
     check_judges,
+    check_referee,
 )
 """What the sections need of each other; each raises `UserError`."""
 
@@ -87,7 +88,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
 # Folders below `<results>` that belong to steps; a network of such a name would share one.
 RESERVED = {
     "encoder", "captioners", "generalization", "baselines", "controls", "decoding", "variants",
-    "analyze", "audit", "edit", "report", "atlas", "quick",
+    "analyze", "audit", "edit", "report", "atlas", "quick", "referee",
 }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from milan_core.annotations.plan import networks
 from milan_core.config import Config
 from milan_core.exemplars.plan import heldout_dataset
 from milan_core.experiments.analyze.plan import analyze_assets
@@ -10,12 +9,12 @@ from milan_core.experiments.audit.plan import audited
 from milan_core.experiments.edit.plan import edited, references
 from milan_core.networks.weight_options import AssetWeights
 from milan_core.plan.splits import annotated
-from milan_core.referee.plan import held_apart, mini_judge
+from milan_core.referee.plan import candidates, held_apart, mini_judge
 
 
 def needed_models(config: Config) -> list[str]:
-    """Networks whose units must be mined: those described, learned from, audited or edited."""
-    return sorted({*networks(config), *annotated(config), *audited(config), *edited(config)})
+    """Networks whose units must be mined: described, scored, learned from, audited or edited."""
+    return sorted({*candidates(config), *annotated(config), *audited(config), *edited(config)})
 
 
 def used_assets(config: Config) -> list[str]:

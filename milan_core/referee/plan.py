@@ -1,4 +1,4 @@
-"""What a configuration asks of the referee: networks to score, held-out images, judges."""
+"""What a configuration asks of the referee: which networks are scored, on which images, by whom."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from milan_core.captioner.features.options import JobEncoder
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
+from milan_core.describers.plan import varied
 from milan_core.exemplars.options import Pool
 from milan_core.exemplars.plan import heldout_dataset
+from milan_core.experiments.baselines.names import method_texts
+from milan_core.experiments.baselines.plan import compared
 from milan_core.images.kinds.composed import Composed
 from milan_core.networks.plan import job_network
-from milan_core.referee.options import MiniOptions, MiniTraining
+from milan_core.plan.splits import annotated, primary_split, seeds
+from milan_core.referee.options import JudgeOptions, MiniOptions, MiniTraining, ScoringOptions
 
 
 def pools(config: Config) -> list[Pool]:
@@ -20,8 +24,91 @@ def pools(config: Config) -> list[Pool]:
 
 
 def held_apart(config: Config) -> list[str]:
-    """Described networks whose descriptions are scored on a second data set."""
-    return [name for name in networks(config) if heldout_dataset(config, name)]
+    """Networks whose descriptions are scored on a second data set."""
+    return [name for name in candidates(config) if heldout_dataset(config, name)]
+
+
+def candidates(config: Config) -> list[str]:
+    """Networks that could be scored: described ones, and the one with random weights.
+
+    The latter stands beside networks that are scored on the same images.
+    """
+    described = networks(config)
+    random = config.referee.random
+    if random is None:
+        return described
+    beside = any(
+        scored_dataset(config, name) == scored_dataset(config, random) for name in described
+    )
+    return list(dict.fromkeys([*described, *([random] if beside else [])]))
+
+
+def scored(config: Config) -> list[tuple[str, str]]:
+    """Every (network, kind of judge) that has scores."""
+    return [
+        (model, judge.kind)
+        for judge in config.referee.judges
+        for model in candidates(config)
+        if judges_network(config, judge, model)
+    ]
+
+
+def judges_network(config: Config, judge: JudgeOptions, model: str) -> bool:
+    """Whether a judge can judge the images that score a network."""
+    if not (heldout_dataset(config, model) or config.exemplars.table):
+        return False
+    spec = config.dataset_zoo[scored_dataset(config, model)]
+    return spec.has_truth or judge.kind in ("dual_encoder", "verdict")
+
+
+def scored_dataset(config: Config, model: str) -> str:
+    """The data set whose images score a network, all of them or the part that is held out."""
+    return heldout_dataset(config, model) or config.model_zoo[model].dataset
+
+
+def judge_options(config: Config, kind: str) -> JudgeOptions:
+    """The options of the judge of that kind."""
+    return next(judge for judge in config.referee.judges if judge.kind == kind)
+
+
+def scoring_options(config: Config) -> ScoringOptions:
+    """How descriptions are scored."""
+    return narrowed(config.referee, ScoringOptions)
+
+
+def variants_of(config: Config, model: str) -> list[str]:
+    """Variants that describe a network."""
+    return [variant for name, variant in varied(config) if name == model]
+
+
+def method_tables(config: Config, model: str) -> list[str]:
+    """Files below `<results>` in which other describers speak of a network."""
+    split = primary_split(config, model)
+    seed = seeds(config, split)[0]
+    tables = [f"{model}/describe/{split}/seed{seed}/baselines.csv"]
+    if any(trial.test == model and trial.split == split for trial in compared(config)):
+        tables.append(f"baselines/{split}/{model}/seed{seed}/units.csv")
+    return tables
+
+
+def has_truth(config: Config, model: str) -> bool:
+    """Whether the concepts of a network's units are known from its exemplars."""
+    return model in annotated(config)
+
+
+def describer_names(config: Config) -> dict[str, str]:
+    """Describers of the leaderboard by name, for people."""
+    return {"milan": "MILAN", **method_texts()}
+
+
+def check_referee(config: Config) -> None:
+    """Refuse a random network that does not exist, and two judges of one kind."""
+    spec = config.referee
+    if spec.random is not None and spec.random not in config.model_zoo:
+        raise unknown("model", spec.random, config.model_zoo, "config: referee.random")
+    kinds = [judge.kind for judge in spec.judges]
+    if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+        raise UserError(f"config: referee.judges: {twice[0]} is given twice; give one of each kind")
 
 
 def mini_judge(config: Config) -> MiniOptions | None:

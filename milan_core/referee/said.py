@@ -17,7 +17,7 @@ from milan_core.scoring.tables import Truth, read_descriptions, read_methods
 CONSTANT, FREQUENT, WORD, OTHER = "constant", "most_frequent", "random_word", "other_unit"
 TRIVIAL = (CONSTANT, FREQUENT, WORD, OTHER)
 TRUTH = "truth"
-SAYS_NOTHING = "a picture"
+SAYS_NOTHING = "things"
 
 Said = dict[str, dict[UnitKey, str]]
 

@@ -120,6 +120,18 @@ class Bench:
             self._score_block(block, explanations, rows, resampled, others=others)
         return Scores(rows, resampled)
 
+    def pairs(self, explanations: Sequence[Explanation]) -> list[Pair]:
+        """Activation, presence and firing of every explanation that can be scored."""
+        places = [i for i, one in enumerate(explanations) if self.status(one) == "scored"]
+        pairs = []
+        for block in self.blocks(explanations, places):
+            fires = firing(block.a, self.options.alpha)
+            for number in range(len(block.places)):
+                a, c = (x[:, number].astype(np.float64) for x in (block.a, block.c))
+                if not np.isnan(c).any():
+                    pairs.append(Pair(a, c, fires[:, number]))
+        return pairs
+
     def blocks(
         self, explanations: Sequence[Explanation], places: Sequence[int]
     ) -> Iterator[Judged]:
@@ -172,7 +184,9 @@ class Bench:
                 rows[place] = Scored(rows[place].key, rows[place].description, "unread")
                 continue
             pair = Pair(a.astype(np.float64), c.astype(np.float64), b)
+            value = auprc_lift(pair)
             lifts = self._resamples.lift(c, b)
+            lifts += value - np.nanmean(lifts)  # an image drawn twice supports itself: no bias
             resampled["correlation"][:, place] = drawn[:, number]
             resampled["auprc"][:, place] = lifts
             weighted = bool(explanations[place].weights)  # a sum of presences is no presence
@@ -181,6 +195,6 @@ class Bench:
                 rows[place].description,
                 "constant" if c.min() == c.max() else "scored",
                 interval(float(values[number]), drawn[:, number]),
-                interval(auprc_lift(pair), lifts),
+                interval(value, lifts),
                 {name: METRICS[name](pair) for name in OTHERS} if others and not weighted else {},
             )

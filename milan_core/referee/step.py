@@ -1,14 +1,16 @@
-"""Steps of the referee: activations on held-out images, and the judge that is trained here."""
+"""Steps of the referee: held-out activations, the judge trained here, scores, the leaderboard."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from milan_core.captioner.features.options import JobEncoder
 from milan_core.core.step import Compute, In, Out, OutFolder, Step
 from milan_core.exemplars.options import Pool
 from milan_core.networks.options import Network
-from milan_core.referee.options import MiniTraining
+from milan_core.referee.options import JudgeOptions, MiniTraining, ScoringOptions
 
 
 class TableHeldOut(Step, name="referee.table", device=True):
@@ -76,3 +78,87 @@ class TrainJudge(Step, name="referee.train_judge", device=True):
         maps, facts = train(network, self.encoder, texts, images, self.options, self.seed)
         save_folder(self.judge, maps, self.encoder, texts, facts)
         return {key: facts[key] for key in ("scenes", "phrases", "loss")}
+
+
+class ScoreNetwork(Step, name="referee.score", device=True):
+    """Score everything that was said of one network on images that no describer has seen."""
+
+    table: In
+    """Activations of its units on these images."""
+    dataset: In
+    descriptions: In
+    """By the main describer."""
+    named: list[str] = Field([], description="describers of the files of `tables`")
+    tables: list[In] = Field([], description="descriptions by further describers")
+    methods: list[In] = Field([], description="tables that name the describer in each row")
+    truth: In | None = None
+    """Concepts of the units, where the probe images have ground truth."""
+    judge: JudgeOptions
+    trained: In | None = None
+    """Folder of a judge that was trained here."""
+    options: ScoringOptions
+    seed: int = 0
+    scores: Out
+    board: Out
+    """Means with their resamples, for the leaderboard."""
+    sanity: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the score of every description, the means, and the sanity of the scores."""
+        from milan_core.core.files import write_csv
+        from milan_core.exemplars.table import open_table
+        from milan_core.images.store import open_dataset
+        from milan_core.referee.judge import JudgeResources, load_judge
+        from milan_core.referee.network import SANITY, SCORES, score_network
+        from milan_core.referee.said import read_said
+        from milan_core.scoring.tables import read_truth
+
+        resources = JudgeResources(folder=self.trained, compute=compute)
+        result = score_network(
+            open_table(self.table),
+            open_dataset(self.dataset),
+            load_judge(self.judge, resources),
+            read_said(self.descriptions, self.named, self.tables, self.methods),
+            read_truth(self.truth) if self.truth else {},
+            self.options,
+            self.seed,
+        )
+        write_csv(self.scores, SCORES, result.rows())
+        write_csv(self.sanity, SANITY, result.sanity_rows())
+        result.board.save(self.board)
+
+
+class Leaderboard(Step, name="referee.leaderboard"):
+    """Join the scores of all networks: the leaderboard, and the section of the report."""
+
+    boards: list[In]
+    """Means of each network, by referee.score."""
+    sanity_tables: list[In]
+    """sanity.csv of each network, in the same order."""
+    names: dict[str, str]
+    """Describers by name, for people."""
+    random: str = ""
+    """The network with random weights."""
+    leaderboard: Out
+    summary: Out
+    sanity: Out
+    section: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write leaderboard.csv, what the report shows of it, and the section."""
+        from milan_core.core.files import read_csv, write_csv
+        from milan_core.core.section import write_section
+        from milan_core.referee import leaderboard as tables
+        from milan_core.referee.board import COLUMNS, load_board
+        from milan_core.referee.section import SUMMARY, TRIVIAL_NAMES, referee_section, summary_rows
+
+        boards = [load_board(path) for path in self.boards]
+        over = tables.over_networks(boards, self.random)
+        names = {**TRIVIAL_NAMES, **self.names}
+        write_csv(self.leaderboard, COLUMNS, tables.long_rows([*over, *boards]))
+        rows = [row for board in [*over, *boards] for row in summary_rows(board, names)]
+        write_csv(self.summary, SUMMARY, tables.cells(rows, SUMMARY))
+        judges = [board.facts["judge"] for board in boards]
+        verdicts = tables.joined_sanity(judges, [read_csv(path) for path in self.sanity_tables])
+        write_csv(self.sanity, tables.SANITY, tables.cells(verdicts, tables.SANITY))
+        write_section(self.section, referee_section(over, rows, verdicts, names, self.random))

@@ -8,6 +8,7 @@ from milan_core.describers.plan import scored_variants
 from milan_core.experiments.analyze.plan import analyzed
 from milan_core.experiments.decoding.plan import studied
 from milan_core.plan.splits import annotated, described, trials
+from milan_core.referee import plan as referee
 from milan_core.report.options import ReportNetwork, ReportRun
 
 
@@ -41,6 +42,7 @@ def experiments(config: Config) -> list[str]:
         "generalization": bool(trials(config)),
         "captioners": True,
         "baselines": scored,
+        "referee": bool(referee.scored(config)),
         "controls": bool(trials(config)),
         "decoding": bool(studied(config)),
         "variants": bool(scored_variants(config)),

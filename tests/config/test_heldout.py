@@ -6,6 +6,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.yaml_files import load_yaml
 from milan_core.exemplars.plan import heldout_choice, heldout_dataset, mining_options
 from milan_core.plan.checks import parse_config
+from milan_core.referee.plan import candidates, scored
 
 
 def run(root, *files, **changes):
@@ -30,7 +31,7 @@ def test_paper_holds_nothing_out(root):
     config = run(root, "paper")
     chosen = {heldout_choice(config, name) for name in config.models if name in config.model_zoo}
     assert chosen == {"none"}
-    assert not any(heldout_dataset(config, name) for name in config.model_zoo)
+    assert not any(heldout_dataset(config, name) for name in candidates(config))
 
 
 def test_a_network_without_a_second_data_set_holds_out_a_fifth(root):
@@ -55,3 +56,12 @@ def test_images_that_are_read_elsewhere_are_refused(root, heldout, message):
     twin = {"twin": {"kind": "stickers", "twin_of": "stickers_probe", "options": {"noise": 3}}}
     with pytest.raises(UserError, match=message):
         run(root, model_zoo={"vit_mini": {"heldout": heldout}}, dataset_zoo=twin)
+
+
+def test_the_random_network_stands_beside_networks_of_its_own_images(root):
+    assert candidates(run(root))[-1] == "resnet_random"
+    assert "resnet_random" not in candidates(run(root, "quick"))
+    other = {"models": ["people_mini"], "analyze": {"models": []}, "decoding": {"models": []}}
+    raw = load_yaml(root / "config/config.yaml") | other
+    assert candidates(parse_config(raw)) == ["people_mini"]
+    assert len(scored(run(root))) == 7 * 2  # by both judges

@@ -2,6 +2,50 @@
 from milan_core.referee import plan as referee_plan
 
 MINI = referee_plan.mini_judge(CONFIG)
+REFEREED = referee_plan.scored(CONFIG)
+
+
+def refereed(file):
+    """A file of every network and judge that has scores, in one order."""
+    return [f"{RESULTS}/{model}/referee/{judge}/{file}" for model, judge in REFEREED]
+
+
+def referee_activations(wildcards):
+    """Activations on the images that score: a second data set, or held-out probe images."""
+    apart = wildcards.model in referee_plan.held_apart(CONFIG)
+    folder = "referee" if apart else "exemplars"
+    return f"{RESULTS}/{wildcards.model}/{folder}/activations.safetensors"
+
+
+def referee_variants(wildcards):
+    """Descriptions by variants, in the order of their names."""
+    names = referee_plan.variants_of(CONFIG, wildcards.model)
+    return [
+        f"{RESULTS}/{wildcards.model}/variants/{name}/descriptions.csv"
+        for name in names
+    ]
+
+
+def referee_methods(wildcards):
+    """Tables in which other describers speak of the network."""
+    tables = referee_plan.method_tables(CONFIG, wildcards.model)
+    return [f"{RESULTS}/{table}" for table in tables]
+
+
+def referee_truth(wildcards):
+    """The concepts of the units, where they are known."""
+    truth = f"{RESULTS}/{wildcards.model}/annotations/truth.csv"
+    return truth if referee_plan.has_truth(CONFIG, wildcards.model) else []
+
+
+def referee_trained(wildcards):
+    """The folder of a judge that is trained here."""
+    return f"{RESULTS}/judge" if wildcards.judge == "mini" else []
+
+
+def judge_module(wildcards):
+    """The module of a judge, which is imported by name."""
+    return f"referee.judges.{wildcards.judge}"
 
 
 rule referee_table:
@@ -60,3 +104,80 @@ rule referee_train_judge:
         code=step_code("referee.train_judge"),
     shell:
         command("referee.train_judge")
+
+
+rule referee_score:
+    input:
+        table=referee_activations,
+        dataset=lambda wildcards: dataset_folder(
+            referee_plan.scored_dataset(CONFIG, wildcards.model)
+        ),
+        descriptions="<results>/{model}/descriptions.csv",
+        tables=referee_variants,
+        methods=referee_methods,
+        truth=referee_truth,
+        trained=referee_trained,
+    output:
+        scores="<results>/{model}/referee/{judge}/scores.csv",
+        board="<results>/{model}/referee/{judge}/board.safetensors",
+        sanity="<results>/{model}/referee/{judge}/sanity.csv",
+        record="<results>/{model}/referee/{judge}/provenance.json",
+    log:
+        "<logs>/{model}/referee/{judge}.log",
+    benchmark:
+        "<benchmarks>/{model}/referee/{judge}.tsv"
+    wildcard_constraints:
+        judge=one_of({judge.kind for judge in CONFIG.referee.judges}),
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem="4GB",
+    params:
+        named=lambda wildcards: canonical(
+            referee_plan.variants_of(CONFIG, wildcards.model)
+        ),
+        judge=lambda wildcards: canonical(
+            referee_plan.judge_options(CONFIG, wildcards.judge)
+        ),
+        options=canonical(referee_plan.scoring_options(CONFIG)),
+        seed=CONFIG.seed,
+        device=CONFIG.device,
+        code=lambda wildcards: step_code("referee.score", judge_module(wildcards)),
+    shell:
+        command("referee.score")
+
+
+rule referee_leaderboard:
+    input:
+        boards=refereed("board.safetensors"),
+        sanity_tables=refereed("sanity.csv"),
+    output:
+        leaderboard=report(
+            "<results>/leaderboard.csv",
+            caption="../report/referee.rst",
+            category="referee",
+            labels={"kind": "table"},
+        ),
+        summary="<results>/referee/summary.csv",
+        sanity="<results>/referee/sanity.csv",
+        section="<results>/referee/section.json",
+        record="<results>/referee/provenance.json",
+    log:
+        "<logs>/referee/leaderboard.log",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    params:
+        names=canonical(referee_plan.describer_names(CONFIG)),
+        random=CONFIG.referee.random or "",
+        code=step_code("referee.leaderboard"),
+    shell:
+        command("referee.leaderboard")
+
+
+rule referee:
+    input:
+        "<results>/referee/section.json" if REFEREED else [],
+    localrule: True

@@ -10,6 +10,7 @@ SECTIONS = {
     "captioners": [rules.captioner_histories],
     "baselines": [rules.baselines_table],
     "controls": [rules.controls_section, rules.generalization_table],
+    "referee": [rules.referee_leaderboard],
     "decoding": [rules.decoding_table],
     "variants": [rules.variants_table],
     "audit": [rules.audit_section, rules.audit_count, rules.audit_recount][

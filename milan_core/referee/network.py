@@ -1,0 +1,104 @@
+"""Held-out scores of everything that was said of one network, by one judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from milan_core.core.seeding import generator
+from milan_core.core.units import UnitKey
+from milan_core.exemplars.table import ActivationTable
+from milan_core.images.store import Dataset
+from milan_core.referee.board import Board, make_board
+from milan_core.referee.judge import Judge, JudgedImages, facts
+from milan_core.referee.metrics import METRICS
+from milan_core.referee.options import ScoringOptions
+from milan_core.referee.said import TRIVIAL, TRUTH, Said, explanations, trivial, true_texts
+from milan_core.referee.sanity import Verdict, sanity
+from milan_core.referee.score import OTHERS, Bench, Scores
+from milan_core.referee.scored import COLUMNS, Explanation
+from milan_core.referee.table import scored_images
+from milan_core.scoring.tables import Truth
+
+SCORES = ("describer", *COLUMNS, *OTHERS)
+SANITY = ("metric", "missing", "extra", "both", "units")
+TESTED = 100  # units that the sanity tests are run on
+
+
+@dataclass(frozen=True)
+class NetworkScores:
+    """Scores of one network: by describer, their board, and the verdicts on the metrics."""
+
+    scores: dict[str, Scores]
+    board: Board
+    verdicts: list[Verdict]
+
+    def rows(self) -> list[list[object]]:
+        """Rows of scores.csv: SCORES."""
+        return [[name, *row.cells(OTHERS)] for name, one in self.scores.items() for row in one.rows]
+
+    def sanity_rows(self) -> list[list[object]]:
+        """Rows of sanity.csv: SANITY."""
+        return [[v.metric, v.missing, v.extra, v.both, v.units] for v in self.verdicts]
+
+
+def score_network(
+    table: ActivationTable,
+    dataset: Dataset,
+    judge: Judge,
+    said: Said,
+    truth: Mapping[UnitKey, Truth],
+    options: ScoringOptions,
+    seed: int,
+) -> NetworkScores:
+    """Score every describer, the trivial baselines and the truth on the same images.
+
+    Args:
+        table: activations of the network.
+        dataset: its images.
+        judge: says what they show.
+        said: descriptions by describer, the main one first.
+        truth: the concept of each unit, as far as it is known.
+        options: how scores are made.
+        seed: of resamples, random words and damaged labels.
+
+    """
+    positions, heldout = scored_images(table, options.fewest)
+    images = JudgedImages(dataset, table.ids[positions])
+    bench = Bench(table, positions, images, judge, options, seed)
+    every = {**said, **trivial(said, bench.keys, seed)}
+    if truth:
+        every[TRUTH] = true_texts(truth)
+    explained = {name: explanations(texts, bench.keys) for name, texts in every.items()}
+    scores = {
+        name: bench.score(ones, others=name not in TRIVIAL) for name, ones in explained.items()
+    }
+    made_of: dict[str, Any] = {
+        "model": table.facts.model,
+        **facts(judge),
+        "heldout": heldout,
+        "images": len(positions),
+        "alpha": options.alpha,
+    }
+    pairs = bench.pairs(best_explanations(explained, scores, seed))
+    verdicts = sanity(pairs, list(METRICS), seed)
+    return NetworkScores(scores, make_board(made_of, scores), verdicts)
+
+
+def best_explanations(
+    explained: Mapping[str, list[Explanation]], scores: Mapping[str, Scores], seed: int
+) -> list[Explanation]:
+    """For some units what correlates best with them: the concepts that the sanity tests damage.
+
+    Units are drawn from those whose best correlation is above 0.
+    """
+    names = list(explained)
+    values = np.array([[row.correlation.value for row in scores[name].rows] for name in names])
+    values = np.where(np.isfinite(values), values, -np.inf)
+    best = values.argmax(0)
+    able = np.flatnonzero(values.max(0) > 0)
+    drawn = np.sort(generator(seed, "sanity units").permutation(able)[:TESTED])
+    return [explained[names[best[unit]]][unit] for unit in drawn]

@@ -1,0 +1,178 @@
+"""Leaderboards: means, paired differences, counts that add up, several networks."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from milan_core.core.errors import UserError
+from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
+from milan_core.referee.board import ALL, COLUMNS, Place, load_board, make_board, pooled
+from milan_core.referee.leaderboard import joined_sanity, long_rows, over_networks
+from milan_core.referee.network import score_network
+from milan_core.referee.options import ScoringOptions
+from milan_core.referee.said import TRIVIAL, explanations, read_said, trivial
+from milan_core.referee.section import referee_section, summary_rows
+from milan_core.scoring.tables import Truth
+
+IMAGES = 600
+WORDS = ["dog", "sky", "red", "text"]
+
+
+class FakeJudge:
+    name, model = "fake", "fake-1"
+
+    def __init__(self, presence):
+        self._presence = presence
+
+    def columns(self, images, texts):
+        nothing = np.full(len(images), 0.5)
+        columns = [
+            self._presence[images.ids, WORDS.index(t)] if t in WORDS else nothing for t in texts
+        ]
+        return np.stack(columns, 1).astype(np.float32)
+
+
+def network(seed, heldout=True, units=8):
+    """Units that follow words 0, 1, 2, 3, 0, ...; the last is dead."""
+    rng = np.random.default_rng(seed)
+    presence = (rng.random((IMAGES, len(WORDS))) < 0.3).astype(float)
+    a = np.stack([presence[:, u % 4] + 0.5 * rng.random(IMAGES) for u in range(units)])
+    a[-1] = 0
+    facts = TableFacts(
+        model=f"net{seed}", model_hash="h", dataset="d", images=IMAGES,
+        layers=(("a", units // 2), ("b", units - units // 2)),
+    )  # fmt: skip
+    apart = np.full(IMAGES, heldout)
+    table = ActivationTable(facts, np.arange(IMAGES), apart, {"max": a.astype(np.float32)})
+    keys = table.keys
+    right = {key: WORDS[row % 4] for row, key in enumerate(keys)}
+    wrong = {key: WORDS[(row + 1) % 4] for row, key in enumerate(keys)} | {keys[0]: ""}
+    truth = {key: Truth(word, "object", 1.0, 15, True, (word,)) for key, word in right.items()}
+    judge = FakeJudge(presence)
+    options = ScoringOptions(resamples=40, alpha=0.3)
+    args = (merge_tables([table]), SimpleNamespace(), judge)
+    return score_network(*args, {"milan": wrong, "better": right}, truth, options, 0)
+
+
+@pytest.fixture(scope="module")
+def one():
+    return network(1)
+
+
+def test_better_describers_lead_and_trivial_ones_are_at_chance(one):
+    board = one.board
+    lead = board.means[Place("better", ALL, "correlation")]
+    assert lead.value > 0.8
+    assert lead.intervals()[1].low > 0.5
+    assert (lead.units, lead.both) == (7, 6)  # the dead one; and the one where milan abstains
+    constant = board.means[Place("constant", ALL, "correlation")]
+    assert constant.value == 0
+    assert board.means[Place("constant", ALL, "auprc")].value == pytest.approx(0)
+    truth = board.means[Place("truth", ALL, "correlation")]
+    assert truth.value == lead.value
+
+
+def test_counts_add_up(one):
+    for (name, layer), counts in one.board.counts.items():
+        scored = one.board.means[Place(name, layer, "correlation")].units
+        assert scored + counts.abstained + counts.unscored == counts.units, (name, layer)
+    assert one.board.counts["milan", ALL] == (8, 1, 1)
+    assert one.board.counts["milan", "a"] == (4, 1, 0)
+    assert {row[1:4] == [] for row in one.rows()} == {False}
+    assert len(one.rows()) == 8 * (2 + len(TRIVIAL) + 1)
+
+
+def test_a_board_survives_its_file(one, tmp_path):
+    one.board.save(tmp_path / "board")
+    read = load_board(tmp_path / "board")
+    assert list(read.rows()) == list(one.board.rows())
+    assert len(next(read.rows())) == len(COLUMNS)
+
+
+def test_several_networks_are_weighted_by_their_units(one):
+    other = network(2, units=16)
+    joined = pooled([one.board, other.board], {"model": "all", "judge": "fake", "heldout": True})
+    place = Place("better", ALL, "correlation")
+    parts = [one.board.means[place], other.board.means[place]]
+    units = np.array([part.units for part in parts])
+    expected = float(np.average([part.value for part in parts], weights=units))
+    assert joined.means[place].value == pytest.approx(expected)
+    drawn = np.average([part.drawn for part in parts], axis=0, weights=units)
+    np.testing.assert_allclose(joined.means[place].drawn, drawn)
+    assert joined.counts["better", ALL].units == 24
+
+
+def test_a_network_with_random_weights_is_beside_and_not_in_the_mean(one):
+    random = network(3)
+    over = over_networks([one.board, random.board], "net3")
+    assert [board.facts["model"] for board in over] == ["all networks"]
+    place = Place("better", ALL, "correlation")
+    assert over[0].means[place].value == pytest.approx(one.board.means[place].value)
+
+
+@pytest.mark.parametrize("heldout", [True, False])
+def test_the_section_says_what_may_be_believed(heldout):
+    result = network(4, heldout=heldout)
+    over = over_networks([result.board], "")
+    names = {"milan": "MILAN", "better": "Better"}
+    rows = [row for board in (*over, result.board) for row in summary_rows(board, names)]
+    table = [
+        {name: str(value) for name, value in zip(
+            ("metric", "missing", "extra", "both", "units"), row, strict=True)}
+        for row in result.sanity_rows()
+    ]  # fmt: skip
+    verdicts = joined_sanity(["fake"], [table])
+    section = referee_section(over, rows, verdicts, names, "")
+    text = " ".join(section.paragraphs)
+    assert "Clearly better: Better" in text
+    assert "shown to no describer" in text if heldout else "too good" in text
+    assert "pass both sanity tests" in text
+    failing = [{**row, "both": 0.5} for row in verdicts]
+    text = " ".join(referee_section(over, rows, failing, names, "").paragraphs)
+    assert "Warning: correlation by fake passes both sanity tests on 50% of units" in text
+    assert long_rows(over)
+
+
+def test_texts_of_other_units_stay_in_their_layer():
+    keys = [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)]
+    said = {"milan": {key: f"{key}" for key in keys}}
+    others = trivial(said, keys, 0)["other_unit"]
+    assert all(others[key] != said["milan"][key] for key in keys)
+    assert sorted(others.values()) == sorted(said["milan"].values())
+    assert all(others[key].startswith(f"('{key[0]}'") for key in keys)
+    assert trivial({"milan": dict.fromkeys(keys, "")}, keys, 0) == {}
+
+
+def test_describers_are_read_by_name(tmp_path):
+    main, variant, methods = (tmp_path / name for name in ("m.csv", "v.csv", "t.csv"))
+    main.write_text("layer,unit,description\na,0,dog\na,1,\n")
+    variant.write_text("layer,unit,description\na,0,cat\n")
+    methods.write_text("method,layer,unit,description\npmi,a,0,dog\npmi,a,1,\ngreedy,a,0,sky\n")
+    said = read_said(main, ["clip"], [variant], [methods])
+    assert list(said) == ["milan", "clip", "greedy"]
+    rows = explanations(said["clip"], [("a", 0), ("a", 1)])
+    assert [row.texts for row in rows] == [("cat",), ()]
+    with pytest.raises(UserError, match="given twice"):
+        read_said(main, ["milan"], [variant], [])
+    variant.write_text("method,layer,unit,description\ngreedy,a,0,sea\n")
+    with pytest.raises(UserError, match="something else"):
+        read_said(main, [], [], [methods, variant])
+
+
+def test_too_few_images_are_refused():
+    table = ActivationTable(
+        TableFacts(model="m", model_hash="h", dataset="d", images=3, layers=(("a", 1),)),
+        np.arange(3), np.ones(3, bool), {"max": np.ones((1, 3), np.float32)},
+    )  # fmt: skip
+    with pytest.raises(UserError, match="3 images to score on, expected 500 or more"):
+        score_network(
+            *(merge_tables([table]), SimpleNamespace(), FakeJudge(np.ones((3, 4))), {"milan": {}}),
+            *({}, ScoringOptions(), 0),
+        )
+
+
+def test_a_board_needs_no_score_of_the_main_describer():
+    result = network(5)
+    scores = {"milan": result.scores["milan"]}
+    assert make_board({"model": "m", "judge": "j", "heldout": True}, scores).describers == ["milan"]
