@@ -78,6 +78,13 @@ class ScoringOptions(Section):
     fewest: int = Field(500, ge=1, description="Images below which nothing is scored")
 
 
+class BoardOptions(Section):
+    """What the leaderboard needs to know of a run."""
+
+    names: dict[str, str] = Field({}, description="Describers by name, for people")
+    random: str = Field("", description="The network with random weights; empty: none")
+
+
 class RefereeSpec(ScoringOptions):
     """Held-out scores of every describer of the run, and the leaderboard."""
 

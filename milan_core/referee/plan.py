@@ -15,7 +15,13 @@ from milan_core.experiments.baselines.plan import compared
 from milan_core.images.kinds.composed import Composed
 from milan_core.networks.plan import job_network
 from milan_core.plan.splits import annotated, primary_split, seeds
-from milan_core.referee.options import JudgeOptions, MiniOptions, MiniTraining, ScoringOptions
+from milan_core.referee.options import (
+    BoardOptions,
+    JudgeOptions,
+    MiniOptions,
+    MiniTraining,
+    ScoringOptions,
+)
 
 
 def pools(config: Config) -> list[Pool]:
@@ -96,9 +102,10 @@ def has_truth(config: Config, model: str) -> bool:
     return model in annotated(config)
 
 
-def describer_names(config: Config) -> dict[str, str]:
-    """Describers of the leaderboard by name, for people."""
-    return {"milan": "MILAN", **method_texts()}
+def board_options(config: Config) -> BoardOptions:
+    """Names of describers, for people, and the network with random weights."""
+    names = {"milan": "MILAN", **method_texts()}
+    return BoardOptions(names=names, random=config.referee.random or "")
 
 
 def check_referee(config: Config) -> None:

@@ -10,7 +10,7 @@ from milan_core.captioner.features.options import JobEncoder
 from milan_core.core.step import Compute, In, Out, OutFolder, Step
 from milan_core.exemplars.options import Pool
 from milan_core.networks.options import Network
-from milan_core.referee.options import JudgeOptions, MiniTraining, ScoringOptions
+from milan_core.referee.options import BoardOptions, JudgeOptions, MiniTraining, ScoringOptions
 
 
 class TableHeldOut(Step, name="referee.table", device=True):
@@ -135,10 +135,7 @@ class Leaderboard(Step, name="referee.leaderboard"):
     """Means of each network, by referee.score."""
     sanity_tables: list[In]
     """sanity.csv of each network, in the same order."""
-    names: dict[str, str]
-    """Describers by name, for people."""
-    random: str = ""
-    """The network with random weights."""
+    options: BoardOptions
     leaderboard: Out
     summary: Out
     sanity: Out
@@ -153,12 +150,14 @@ class Leaderboard(Step, name="referee.leaderboard"):
         from milan_core.referee.section import SUMMARY, TRIVIAL_NAMES, referee_section, summary_rows
 
         boards = [load_board(path) for path in self.boards]
-        over = tables.over_networks(boards, self.random)
-        names = {**TRIVIAL_NAMES, **self.names}
+        over = tables.over_networks(boards, self.options.random)
+        names = {**TRIVIAL_NAMES, **self.options.names}
         write_csv(self.leaderboard, COLUMNS, tables.long_rows([*over, *boards]))
         rows = [row for board in [*over, *boards] for row in summary_rows(board, names)]
         write_csv(self.summary, SUMMARY, tables.cells(rows, SUMMARY))
         judges = [board.facts["judge"] for board in boards]
         verdicts = tables.joined_sanity(judges, [read_csv(path) for path in self.sanity_tables])
         write_csv(self.sanity, tables.SANITY, tables.cells(verdicts, tables.SANITY))
-        write_section(self.section, referee_section(over, rows, verdicts, names, self.random))
+        write_section(
+            self.section, referee_section(over, rows, verdicts, names, self.options.random)
+        )

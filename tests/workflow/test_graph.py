@@ -23,7 +23,10 @@ def test_default_graph(checkout):
     assert counts["features_encode"] == 2, "probe images are encoded once, not per network"
     counts = job_counts(snakemake(checkout, "-n").stdout)
     # the twins of the audit and the edited network come on top, with two sets of probe images
-    assert counts["exemplars_scan"] == 7 + 3
+    # and the network with random weights
+    assert counts["exemplars_scan"] == 7 + 3 + 1
+    assert counts["referee_table"] == 6 + 1
+    assert counts["referee_score"] == (6 + 1) * 2, "the oracle and the mini judge"
     assert counts["networks_train"] == 6 + 3
     assert counts["features_encode"] == 2 + 2
     counts = job_counts(snakemake(checkout, "baselines", "-n").stdout)
@@ -41,7 +44,17 @@ def test_both_entry_points_plan_the_same_jobs(checkout):
 
 @pytest.mark.parametrize(
     "target",
-    ["exemplars", "describe", "generalization", "baselines", "analyze", "audit", "edit", "report"],
+    [
+        "exemplars",
+        "describe",
+        "generalization",
+        "baselines",
+        "analyze",
+        "audit",
+        "edit",
+        "referee",
+        "report",
+    ],
 )
 def test_targets(checkout, target):
     plan = snakemake(checkout, target, "-n", *QUICK)

@@ -170,8 +170,7 @@ rule referee_leaderboard:
         "../../envs/milan.yaml"
     threads: 1
     params:
-        names=canonical(referee_plan.describer_names(CONFIG)),
-        random=CONFIG.referee.random or "",
+        options=canonical(referee_plan.board_options(CONFIG)),
         code=step_code("referee.leaderboard"),
     shell:
         command("referee.leaderboard")
