@@ -132,6 +132,7 @@ rule referee_score:
         "../../envs/milan.yaml"
     threads: 1
     resources:
+        device=CONFIG.device,
         gpu=gpus,
         mem="4GB",
     params:
@@ -143,7 +144,6 @@ rule referee_score:
         ),
         options=canonical(referee_plan.scoring_options(CONFIG)),
         seed=CONFIG.seed,
-        device=CONFIG.device,
         code=lambda wildcards: step_code("referee.score", judge_module(wildcards)),
     shell:
         command("referee.score")
