@@ -7,6 +7,7 @@ line and exit code 2; anything else is a bug and shows its traceback.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -19,6 +20,7 @@ from typing import TextIO
 from milan_core import __version__
 from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError
+from milan_core.core.files import cannot_write
 
 COMMANDS = (
     "describe",
@@ -71,6 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if reason := cannot_write(error):
+            return _fail(f"cannot write {error.filename or 'a temporary file'}: {reason}", terminal)
+        if terminal:
+            traceback.print_exc(file=terminal)
+        raise
     except KeyboardInterrupt:
         return _fail("interrupted", terminal, code=130)
     except Exception:
@@ -113,7 +121,8 @@ def _redirect_errors(path: Path) -> TextIO:
 
 def _fail(message: str, terminal: TextIO | None, code: int = 2) -> int:
     line = "milan: error: " + " ".join(hidden(message).split())
-    print(line, file=sys.stderr)
     if terminal:
         print(line, file=terminal, flush=True)
+    with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+        print(line, file=sys.stderr, flush=True)
     return code

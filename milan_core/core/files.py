@@ -85,13 +85,18 @@ _CANNOT_WRITE = {
 }
 
 
+def cannot_write(error: OSError) -> str | None:
+    """Why the operating system refused to write; None for other errors."""
+    return _CANNOT_WRITE.get(error.errno or 0)
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals to write `path` into one sentence."""
     try:
         yield
     except OSError as error:
-        reason = _CANNOT_WRITE.get(error.errno or 0)
+        reason = cannot_write(error)
         if reason is None and not (isinstance(error, FileNotFoundError) and _is_at(error, path)):
             raise
         raise UserError(

@@ -1,5 +1,6 @@
 """Files that a configuration names: every key is declared, and a changed file is noticed."""
 
+import json
 import os
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 from milan_core.config import Config
 from milan_core.core import contents
+from milan_core.core.errors import UserError
 from milan_core.core.inputs import contents_of, reads_file
 from milan_core.core.options import Section
 from milan_core.core.step import all_steps, step_fields
@@ -42,7 +44,7 @@ TEXTS = {
     "MiniOptions": "layers",
     "ModelSpec": "extends",
     "Network": "name",
-    "NetworkSpec": "layers post_relu",
+    "NetworkSpec": "axes layers post_relu",
     "PublishedFile": "name obtain urls",
     "PublishedOptions": "split",
     "Query": "concepts exclude words",
@@ -300,3 +302,36 @@ def test_files_among_the_arguments_of_a_factory_count(tmp_path):
     before = digests(model)
     (tmp_path / "net.json").write_text("2")
     assert digests(model) != before
+
+
+def test_a_name_of_the_hub_needs_a_commit():
+    options = {"path": "owner/name", "split": "validation"}
+    for revision in ("", "main", "abc123"):
+        kind = kind_of("huggingface")(options={**options, "revision": revision})
+        with pytest.raises(UserError, match=r"dataset_zoo.x.options.revision: got .*ls-remote"):
+            list(kind.missing("dataset_zoo.x"))
+    assert not list(kind_of("huggingface")(options={**options, "revision": "a" * 40}).missing("x"))
+
+
+@pytest.mark.parametrize("step", sorted(all_steps()))
+def test_every_job_with_a_network_knows_its_source(tmp_path, step):
+    """As the rules give it: `contents` is computed from the options of the step."""
+    (tmp_path / "parts.py").write_text("from torch.nn import ReLU as act\n")
+    (tmp_path / "net.py").write_text("from parts import act\ndef build():\n    return act()\n")
+    network = {"factory": f"{tmp_path}/net.py:build", "weights": {"source": "random"}}
+    texts = {}
+    for field in step_fields(all_steps()[step]):
+        names = {one.__name__ for one in sections(field.constrained, set())}
+        if field.role != "option":
+            continue
+        if "JobEncoder" in names:
+            texts[field.name] = json.dumps({"model": network, "layers": ["0"]})
+        elif names & {"Network"}:
+            texts[field.name] = json.dumps(network)
+        elif "Architecture" in names:
+            texts[field.name] = json.dumps({"factory": network["factory"]})
+    if not texts:
+        return
+    one = JobContents([]).digest(step, texts, [])
+    (tmp_path / "parts.py").write_text("from torch.nn import Tanh as act\n")
+    assert JobContents([]).digest(step, texts, []) != one

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,11 +14,14 @@ from pydantic import Field
 
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.inputs import InputPath
+from milan_core.core.missing import Missing
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.options import PictureOptions
 from milan_core.images.pictures import Picture, drawn, store_pictures
 from milan_core.images.store import Dataset
+
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 class HuggingFaceOptions(PictureOptions):
@@ -26,7 +30,7 @@ class HuggingFaceOptions(PictureOptions):
     path: InputPath = Field(min_length=1, description="OWNER/NAME, or a folder of `save_to_disk`")
     name: str = Field("", description="Configuration of the data set")
     split: str = Field("validation", description="Split")
-    revision: str = Field("", description="Commit: what a name stands for may change")
+    revision: str = Field("", description="Commit of a name of the hub, 40 hexadecimal digits")
     image: str = Field("image", description="Column of the images")
     label: str = Field("label", description="Column of the classes; '': none")
 
@@ -38,6 +42,18 @@ class HuggingFace(PictureKind):
 
     kind: Literal["huggingface"] = Field("huggingface", description="Hugging Face data set")
     options: HuggingFaceOptions = Field(description="Where they are and how they come to one size")
+
+    def missing(self, key: str) -> Iterator[Missing]:
+        """Refuse a name of the hub without a commit: what a branch stands for changes unnoticed."""
+        options = self.options
+        if not Path(options.path).expanduser().exists() and not _COMMIT.fullmatch(options.revision):
+            got = repr(options.revision) if options.revision else "none"
+            raise UserError(
+                f"config: {key}.options.revision: got {got}, expected the commit of "
+                f"{options.path!r}, 40 hexadecimal digits: a branch may change and nothing would "
+                f"notice; `git ls-remote https://huggingface.co/datasets/{options.path}` shows it"
+            )
+        yield from ()
 
     def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
         """Read one split, in its own order, into the data set folder `out`."""
