@@ -42,6 +42,9 @@ def describe_exemplars(
 ) -> list[dict[str, Any]]:
     """One row per unit: layer, unit, description, logp, logp_lm, score.
 
+    Units that show nothing (`milan_core.exemplars.status`) have empty cells; where there are some,
+    `status` says why.
+
     Args:
         captioner: one trained by this workflow, or a published one with its encoder.
         exemplars: a whole set.
@@ -64,7 +67,14 @@ def describe_exemplars(
     features = exemplar_features(captioner, encoder, pixels, exemplars, layers)
     keys: list[UnitKey] = [(name, unit) for name in layers for unit in range(exemplars.units[name])]
     described = decode(captioner, features, decoding_of(captioner, options))
-    return [dict(zip(COLUMNS, row, strict=True)) for row in description_rows(keys, described)]
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in description_rows(keys, described)]
+    silent = exemplars.silent()
+    for key, row in zip(keys, rows, strict=True):
+        if key in silent:
+            row.update(dict.fromkeys(COLUMNS[2:], ""))
+        if silent:
+            row["status"] = silent.get(key, "")
+    return rows
 
 
 def mined_images(exemplars: ExemplarSet, images: np.ndarray | None = None) -> np.ndarray:

@@ -66,8 +66,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from milan_core.core.identity import step_code
     from milan_core.core.options import parse
     from milan_core.core.records import recorded_command
-    from milan_core.scoring.external import read_known, score_table, summary
-    from milan_core.scoring.tables import read_descriptions, write_scores
+    from milan_core.scoring.external import OURS, read_known, score_table, summary
+    from milan_core.scoring.tables import Score, scored_descriptions, write_scores
 
     given, out = arguments, arguments.out
     numbers = {"bertscore_layer": given.bertscore_layer, "bootstrap": given.bootstrap}
@@ -89,14 +89,21 @@ def _run(arguments: argparse.Namespace) -> None:
                     code=step_code("scoring.external:score_table"),
                 )
             )
+        scored, silent = scored_descriptions(given.descriptions, column=given.column)
         rows, notes = score_table(
-            read_descriptions(given.descriptions, column=given.column),
+            scored,
             read_known(given.references, given.count),
             read_known(given.trained_on) if given.trained_on else None,
             given.bertscore,
             options,
             given.seed,
         )
+        if silent:
+            rows.append(Score(OURS, "silent", len(silent), n=len(scored) + len(silent)))
+            notes.append(
+                f"{len(silent)} of {len(scored) + len(silent)} units show nothing to describe "
+                f"({', '.join(sorted(set(silent.values())))}); they are left out"
+            )
         if out:
             write_scores(out, rows)
     print("\n".join([*notes, "", *summary(rows)]))

@@ -20,9 +20,10 @@ from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
 from milan_core.describers.options import DescriberOptions, Need
 from milan_core.describers.units import EVIDENCE, Units
+from milan_core.exemplars.status import ACTIVE, UnitStatus
 
 Cell = str | float | int
-Status = Literal["described", "abstained", "failed"]
+Status = Literal["described", "abstained", "failed", "dead", "constant", "saturated"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Description:
         score: what the describer maximizes, or "" where it has no score.
         cells: further cells of the unit's row in a table, by column.
         failed: no answer came; the unit may be asked for again.
+        silent: why the unit shows nothing to describe; `active` where it does.
 
     """
 
@@ -41,10 +43,16 @@ class Description:
     score: float | str = ""
     cells: Mapping[str, Cell] = field(default_factory=dict)
     failed: bool = False
+    silent: UnitStatus = ACTIVE
 
     @property
     def status(self) -> Status:
-        """`abstained` for a unit that was looked at and has no description."""
+        """`abstained` for a unit that was looked at and has no description.
+
+        A unit that shows nothing has its status (`milan_core.exemplars.status`) and no text.
+        """
+        if self.silent != "active":
+            return self.silent
         if self.failed:
             return "failed"
         return "described" if self.text else "abstained"

@@ -7,6 +7,7 @@ write_descriptions(out / "descriptions.csv", said, describer.form)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from milan_core.core.files import write_csv
 from milan_core.core.tensors import save_tensors
 from milan_core.describers.describer import Cell, Describer, Description, Descriptions, TableForm
 from milan_core.describers.units import Units
+from milan_core.exemplars.status import ACTIVE
+from milan_core.scoring.tables import STATUS
 
 KEY = ("layer", "unit", "description")
 BEAMS_KIND, BEAMS_VERSION = "milan-beams", 1
@@ -23,9 +26,20 @@ CANDIDATES = ("logp", "logp_lm", "score", "similarity")
 
 
 def describe(describer: Describer, units: Units) -> Descriptions:
-    """What a describer says of units; refuses units that do not offer what it needs."""
+    """What a describer says of units; refuses units that do not offer what it needs.
+
+    A unit that shows nothing (`milan_core.exemplars.status`) gets that as its status, and no text.
+    """
     describer.prepare(units.offers)
-    return describer.describe(units)
+    descriptions = describer.describe(units)
+    silent = units.silent
+    if not silent:
+        return descriptions
+    rows = [
+        Description("", silent=silent[key]) if key in silent else row
+        for key, row in zip(descriptions.keys, descriptions.rows, strict=True)
+    ]
+    return replace(descriptions, rows=rows)
 
 
 def table_rows(descriptions: Descriptions, form: TableForm) -> list[list[Cell]]:
@@ -37,6 +51,8 @@ def table_rows(descriptions: Descriptions, form: TableForm) -> list[list[Cell]]:
 
 
 def _cell(row: Description, column: str, digits: int | None) -> Cell:
+    if row.silent != ACTIVE:
+        return ""
     value = row.score if column == "score" else row.cells.get(column, "")
     if digits is None or isinstance(value, str):
         return value
@@ -49,8 +65,13 @@ def write_descriptions(
     form: TableForm,
     beside: Mapping[str, Sequence[Cell]] | None = None,
 ) -> None:
-    """Write one row a unit; `beside` are further columns at the end."""
-    beside = beside or {}
+    """Write one row a unit; `beside` are further columns at the end.
+
+    The last one is `status`, where some unit shows nothing: it is empty for those that do.
+    """
+    beside = dict(beside or {})
+    if any(row.silent != ACTIVE for row in descriptions.rows):
+        beside[STATUS] = [row.silent if row.silent != ACTIVE else "" for row in descriptions.rows]
     rows = [
         [*row, *(column[index] for column in beside.values())]
         for index, row in enumerate(table_rows(descriptions, form))
@@ -87,6 +108,8 @@ def write_candidates(path: Path, descriptions: Descriptions, digits: int = 6) ->
         raise ValueError("this describer gives no candidates")
     rows: list[list[Cell]] = []
     for unit, (key, texts) in enumerate(zip(descriptions.keys, candidates.texts, strict=True)):
+        if descriptions.rows[unit].silent != ACTIVE:
+            continue
         for rank, text in enumerate(texts):
             values = [_score(candidates.scores.get(name), unit, rank) for name in CANDIDATES]
             cells = [x if isinstance(x, str) else float(f"{x:.{digits}g}") for x in values]

@@ -7,6 +7,7 @@ from pathlib import Path
 from milan_core.captioner.descriptions import COLUMNS
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
+from milan_core.scoring.tables import STATUS
 
 WITHIN = ("description_within", "score_within", "side_within")
 
@@ -22,6 +23,7 @@ def publish_table(descriptions: Path, within: Path | None, out: Path) -> None:
     """
     rows = read_csv(descriptions, COLUMNS)
     beside = _within(within) if within else {}
+    silent = any(row.get(STATUS) for row in rows)
     table = []
     for row in rows:
         values = tuple(row[name] for name in COLUMNS)
@@ -31,8 +33,9 @@ def publish_table(descriptions: Path, within: Path | None, out: Path) -> None:
                 message = f"{within} lacks unit {key[1]} of {key[0]}; describe the network again"
                 raise UserError(message)
             values += beside[key]
-        table.append(values)
-    write_csv(out, COLUMNS + (WITHIN if within else ()), table)
+        table.append((*values, *([row[STATUS]] if silent else [])))
+    columns = (*COLUMNS, *(WITHIN if within else ()), *([STATUS] if silent else []))
+    write_csv(out, columns, table)
 
 
 def _within(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:

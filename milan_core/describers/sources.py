@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, overload
 
@@ -17,6 +17,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
 from milan_core.describers.options import Need
 from milan_core.describers.units import FeatureReader, UnitImages, Units
+from milan_core.exemplars.status import UnitStatus
 from milan_core.exemplars.store import ExemplarSet
 
 
@@ -51,6 +52,11 @@ class FeatureUnits(Units):
     def keys(self) -> list[UnitKey]:
         """(layer, unit) of every unit."""
         return self.table.rows if self._keys is None else self._keys
+
+    @property
+    def silent(self) -> Mapping[UnitKey, UnitStatus]:
+        """As the exemplars of the features had it."""
+        return self.table.silent
 
     def features(self, reader: FeatureReader | None = None) -> np.ndarray:
         """The stored features; refuses those that `reader` cannot read."""
@@ -131,6 +137,11 @@ class ExemplarUnits(Units):
     def keys(self) -> list[UnitKey]:
         """(layer, unit) of every unit."""
         return self._keys
+
+    @property
+    def silent(self) -> Mapping[UnitKey, UnitStatus]:
+        """As the exemplars say."""
+        return self._exemplars.silent()
 
     def exemplars(self) -> ExemplarImages:
         """Images and masks of every unit."""

@@ -26,6 +26,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
 from milan_core.describers.evidence import LayerEvidence
 from milan_core.describers.options import Need
+from milan_core.exemplars.status import UnitStatus
 from milan_core.exemplars.store import ExemplarSet
 
 EVIDENCE: dict[Need, str] = {
@@ -76,6 +77,11 @@ class Units(ABC):
     def layers(self) -> list[str]:
         """Names of the layers, in the order of the units."""
         return list(dict.fromkeys(layer for layer, _ in self.keys))
+
+    @property
+    def silent(self) -> Mapping[UnitKey, UnitStatus]:
+        """The status of units that show nothing; those that do are left out."""
+        return {}
 
     def exemplars(self) -> Sequence[UnitImages]:
         """Images and masks of every unit, read when they are asked for."""

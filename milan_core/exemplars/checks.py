@@ -15,6 +15,7 @@ _ARRAYS = {
     "activations": (np.float32, "units k"),
     "levels": (np.float32, "units"),
     "resolved": (np.bool_, "units"),
+    "constant": (np.bool_, "units"),
     "maps": (np.float32, "units k height width"),
     "packed": (np.uint8, "units k size bytes"),
     "band_ids": (np.int64, "units bands each"),

@@ -22,6 +22,7 @@ from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.sources import Batch, ImageSource, open_source
 from milan_core.exemplars.splits import heldout_images
 from milan_core.exemplars.state import Header, MiningState
+from milan_core.exemplars.status import FlatUnits
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
 from milan_core.networks.axes import Axes
@@ -183,7 +184,8 @@ def mine_source(
     estimated = {
         layer: sketch.quantile(options.quantile) for layer, sketch in scan.sketches.items()
     }
-    result = ExemplarSet.from_state(MiningState(header, scan.states, scan.samples, estimated))
+    state = MiningState(header, scan.states, scan.samples, estimated, scan.flat.layers)
+    result = ExemplarSet.from_state(state)
     result.images = source.stored
     result.probe = probed.facts()
     result.table = scan.pooled.table(header, heldout)
@@ -213,6 +215,7 @@ class _Scan:
         self.states: dict[str, ScanState] = {}
         self.samples: dict[str, ScanState] = {}
         self.sketches: dict[str, QuantileSketch] = {}
+        self.flat = FlatUnits()
         self.total = int((~heldout).sum())  # images that are mined
         self._heldout = heldout
         self._sampled = np.zeros(len(heldout), bool)  # which images are in the sample
@@ -250,6 +253,8 @@ class _Scan:
         if self._heldout[self._ids].any():  # no batch holds both
             return
         self.states[layer].update(maps, self._ids, self._run.threads)
+        if len(self._ids):
+            self.flat.add(layer, maps)
         if layer in self.sketches:
             self.sketches[layer].update(maps)
         for rows in stretches(self._sampled[self._ids]):

@@ -18,6 +18,7 @@ from milan_core.core.options import Section, sentences
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.exemplars.checks import damaged
 from milan_core.exemplars.splits import heldout_images
+from milan_core.exemplars.status import FLAT, Flat
 from milan_core.ops import ScanState
 
 SHARD_KIND = "milan-exemplar-shard"
@@ -114,6 +115,7 @@ class MiningState:
     layers: dict[str, ScanState]
     samples: dict[str, ScanState] = field(default_factory=dict)  # see `exemplars.sample`
     estimated: dict[str, Any] = field(default_factory=dict)  # levels by sketch, see `sketch`
+    flat: dict[str, Flat] = field(default_factory=dict)  # of layers that have seen an image
 
     def save(self, path: Path | str) -> None:
         """Write the state as one file (kind milan-exemplar-shard)."""
@@ -124,6 +126,11 @@ class MiningState:
                 parts, meta = states[name].to_arrays()
                 arrays.update({f"{kind}.{index}.{part}": array for part, array in parts.items()})
                 metas[kind].append(meta)
+        for index, name in enumerate(self.header.layers):
+            units = self.flat.get(name)
+            if units is not None and len(units.units):
+                parts = {part: getattr(units, part) for part in FLAT}
+                arrays.update({f"flat.{index}.{part}": array for part, array in parts.items()})
         meta = {"header": self.header.to_meta(), **metas}
         save_tensors(path, SHARD_KIND, SHARD_VERSION, arrays, meta)
 
@@ -155,7 +162,12 @@ class MiningState:
                     f"{header.seen}; run its stage again"
                 )
                 raise UserError(msg)
-        return cls(header, states["scan"], states.get("sample", {}))
+        flat = {
+            name: Flat.read(_below(arrays, f"flat.{i}."), states["scan"][name].spec.units)
+            for i, name in enumerate(header.layers)
+            if states["scan"][name].images
+        }
+        return cls(header, states["scan"], states.get("sample", {}), flat=flat)
 
 
 def merge_states(states: Sequence[MiningState]) -> MiningState:
@@ -172,9 +184,12 @@ def merge_states(states: Sequence[MiningState]) -> MiningState:
         raise UserError(msg)
     layers = _joined([state.layers for state in states])
     samples = _joined([state.samples for state in states])
-    return MiningState(
-        first.header.model_copy(update={"have": tuple(sorted(have))}), layers, samples
-    )
+    flat: dict[str, Flat] = {}
+    for state in states:
+        for name, units in state.flat.items():
+            flat[name] = units.kept(flat[name]) if name in flat else units
+    header = first.header.model_copy(update={"have": tuple(sorted(have))})
+    return MiningState(header, layers, samples, flat=flat)
 
 
 def _joined(shards: Sequence[dict[str, ScanState]]) -> dict[str, ScanState]:

@@ -18,10 +18,12 @@ import numpy as np
 from milan_core import ops
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.tensors import load_tensors, save_tensors, tensors_kind
+from milan_core.core.units import UnitKey
 from milan_core.exemplars.checks import check_arrays, layer_facts
 from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sample import Distribution, draw_bands
 from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
+from milan_core.exemplars.status import ACTIVE, UnitStatus, unit_status
 from milan_core.exemplars.table import ActivationTable
 
 KIND = "milan-exemplars"
@@ -45,6 +47,7 @@ class LayerExemplars:
     band_ids: np.ndarray | None = None  # int64 [U, bands, size], strongest band first; -1: none
     band_activations: np.ndarray | None = None  # float32 [U, bands, size]
     distribution: Distribution | None = None  # of all values, over a sample of the images
+    constant: np.ndarray | None = None  # bool [U], units with one value; None: there are none
 
     def masks(self, size: int, levels: Any, border: str, units: Any) -> np.ndarray:
         """Packed masks uint8 [len(units), k, size, ceil(size/8)]; empty slots have empty masks."""
@@ -107,6 +110,8 @@ class ExemplarSet:
             layers[name] = LayerExemplars(
                 ids, activations, levels, resolved, maps=maps, counts=counts
             )
+            if (flat := state.flat.get(name)) is not None and len(flat.units):
+                layers[name].constant = np.isin(np.arange(len(ids)), flat.units)
             if sample := state.samples.get(name):
                 layers[name].distribution = Distribution.from_state(sample)
                 if state.header.bands:
@@ -167,6 +172,21 @@ class ExemplarSet:
         """uint64 [U] each: activations seen (values), zeros, negatives, nan."""
         return self.layer(layer).counts
 
+    def status(self, layer: str) -> np.ndarray:
+        """Str [U]: active, or why there is nothing to describe (`milan_core.exemplars.status`)."""
+        self._needs_all("the status of units")
+        facts = self.layer(layer)
+        return unit_status(facts.counts, facts.constant, facts.levels, facts.activations[:, 0])
+
+    def silent(self) -> dict[UnitKey, UnitStatus]:
+        """The status of every unit that is not active, by (layer, unit)."""
+        return {
+            (layer, int(unit)): status[unit]
+            for layer in self.layers
+            for status in [self.status(layer)]
+            for unit in np.flatnonzero(status != ACTIVE)
+        }
+
     def bands(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
         """(ids int64, activations float32), both [U, bands, size], the strongest band first."""
         self._needs_all("bands")
@@ -221,6 +241,7 @@ class ExemplarSet:
                 "resolved": layer.resolved,
                 "maps": layer.maps,
                 "packed": layer.packed,
+                "constant": layer.constant,
                 "band_ids": layer.band_ids,
                 "band_activations": layer.band_activations,
                 **{f"count.{part}": array for part, array in layer.counts.items()},

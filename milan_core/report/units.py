@@ -14,8 +14,9 @@ from milan_core.core.names import file_name
 from milan_core.core.numbers import number
 from milan_core.core.tables import grouped
 from milan_core.core.units import UnitKey
+from milan_core.exemplars.status import SILENT
 from milan_core.report.files import NetworkFiles
-from milan_core.scoring.tables import Truth, read_truth
+from milan_core.scoring.tables import STATUS, Truth, read_truth
 from milan_core.scoring.units import unit_key
 
 CORRECT, WRONG, UNJUDGED = "names", "misses", "open"
@@ -42,6 +43,14 @@ class UnitView:
     coverage: float = math.nan
     support: int = 0
     specific: bool = False
+    status: str = ""  # why it shows nothing to describe
+
+    @property
+    def shown(self) -> str:
+        """Its description, or why it has none."""
+        if self.status in SILENT:
+            return f"({SILENT[self.status]})"
+        return self.description or "(empty)"
 
     @property
     def anchor(self) -> str:
@@ -82,11 +91,12 @@ def _view(
         logp=number(row.get("logp")),
         logp_lm=number(row.get("logp_lm")),
         score=number(row.get("score")),
-        verdict=_verdict(row["description"], truth),
+        verdict=UNJUDGED if row.get(STATUS) in SILENT else _verdict(row["description"], truth),
         within=within,
         within_side=row.get("side_within") or "",
         within_verdict=_verdict(within, truth) if within else UNJUDGED,
         annotations=tuple((item.annotator, item.summary) for item in annotations),
+        status=row.get(STATUS) or "",
         **facts,
     )
 

@@ -18,6 +18,7 @@ from milan_core.core.files import numbered_rows, read_csv, write_csv
 from milan_core.core.numbers import number
 from milan_core.core.tables import cell
 from milan_core.core.units import UnitKey
+from milan_core.exemplars.status import SILENT
 from milan_core.scoring.units import unit_key
 from milan_core.scoring.words import names_concept, split_accept
 
@@ -26,6 +27,8 @@ TEST = "test"
 TRUTH = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")
 SCORES = ("method", "metric", "value", "low", "high", "n", "clusters", "p")
 UNITS = ("model", "layer", "unit", "side")
+STATUS = "status"
+"""Column of a table of descriptions: why a unit shows nothing to describe; empty where it does."""
 Value = TypeVar("Value")
 
 
@@ -89,6 +92,31 @@ def read_descriptions(
         which = f" of side {side!r}" if side else ""
         raise UserError(f"{path} holds no description{which}")
     return _unique(rows, path)
+
+
+def read_silent(path: Path | str) -> dict[UnitKey, str]:
+    """The status of the units that show nothing to describe; none without the column `status`."""
+    rows = read_csv(path, ("layer", "unit"))
+    return {unit_key(row, path): row[STATUS] for row in rows if row.get(STATUS) in SILENT}
+
+
+def scored_descriptions(
+    path: Path | str, side: str | None = None, column: str = "description"
+) -> tuple[dict[UnitKey, str], dict[UnitKey, str]]:
+    """Descriptions of the units that show something, and the status of those that do not.
+
+    The latter have no text, so no score either: they are left out and counted.
+
+    Raises:
+        UserError: where no unit is left.
+
+    """
+    described = read_descriptions(path, side, column)
+    silent = {key: status for key, status in read_silent(path).items() if key in described}
+    scored = {key: text for key, text in described.items() if key not in silent}
+    if not scored:
+        raise UserError(f"{path}: none of its {len(described)} units shows anything to describe")
+    return scored, silent
 
 
 def read_methods(path: Path | str) -> dict[str, dict[UnitKey, str]]:

@@ -77,7 +77,13 @@ def pool_network(
             ).astype(np.float16)
             for masking in maskings
         }
-    facts = {"encoder": encoded.encoder, "dataset": dataset.fingerprint, "pooling": pooled}
+    facts: dict[str, Any] = {
+        "encoder": encoded.encoder,
+        "dataset": dataset.fingerprint,
+        "pooling": pooled,
+    }
+    if silent := [[*key, status] for key, status in exemplars.silent().items()]:
+        facts["silent"] = silent
     return FeatureTable(arrays, list(exemplars.units.items()), facts)
 
 

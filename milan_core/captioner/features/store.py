@@ -15,6 +15,8 @@ import numpy as np
 
 from milan_core.core.errors import UserError, reads
 from milan_core.core.tensors import map_tensors, save_tensors
+from milan_core.core.units import UnitKey
+from milan_core.exemplars.status import SILENT, UnitStatus
 
 KIND, VERSION = "milan-features", 1
 
@@ -44,6 +46,11 @@ class FeatureTable:
             (name, unit) for name, count in self.layers for unit in chosen.get(name, range(count))
         ]
 
+    @property
+    def silent(self) -> dict[UnitKey, UnitStatus]:
+        """The status of units that show nothing (`milan_core.exemplars.status`)."""
+        return {(layer, unit): status for layer, unit, status in self.meta.get("silent", ())}
+
     def save(self, path: Path) -> None:
         """Write the table."""
         meta = {**self.meta, "layers": [list(item) for item in self.layers]}
@@ -65,6 +72,10 @@ def load_features(path: Path) -> FeatureTable:
     for name, chosen in (units or {}).items():
         if len(chosen) != counts[name] or not all(type(unit) is int for unit in chosen):
             raise ValueError(f"layer {name!r} has {counts[name]} rows, units {chosen!r:.60}")
+    rows = {name: (units or {}).get(name, range(count)) for name, count in layers}
+    for layer, unit, status in meta.get("silent", ()):
+        if status not in SILENT or unit not in rows[layer]:
+            raise ValueError(f"layer {layer!r} has no unit {unit!r} that is {status!r}")
     for name, array in arrays.items():
         if array.shape[0] != expected:
             raise UserError(f"{path}: {name} has {array.shape[0]} rows, its layers have {expected}")

@@ -29,15 +29,15 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
     units: Out
     facts: Out
 
-    def run(self, compute: Compute) -> None:
+    def run(self, compute: Compute) -> dict[str, int]:
         """Write the scores, the descriptions of every unit by every method, and the facts."""
         from milan_core.captioner.features.store import load_features
         from milan_core.core.files import write_csv, write_json
         from milan_core.experiments.baselines import methods
         from milan_core.experiments.baselines.options import MethodFacts
-        from milan_core.scoring.tables import TEST, read_descriptions, read_units, write_scores
+        from milan_core.scoring.tables import TEST, read_units, scored_descriptions, write_scores
 
-        described = read_descriptions(self.descriptions, TEST)
+        described, silent = scored_descriptions(self.descriptions, TEST)
         units = list(described)
         names = self.trained_on.names
         features = {self.model: load_features(self.features)}
@@ -54,6 +54,7 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
         passes = {} if self.labels is None else methods.passing(self.labels, units)
         facts = MethodFacts(manifest=features[self.model].meta["dataset"], passes=passes)
         write_json(self.facts, facts.model_dump())
+        return {"scored": len(units), "silent": len(silent)}
 
     def _texts(
         self, described: Mapping[UnitKey, str], retrieved: list[str]

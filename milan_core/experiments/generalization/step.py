@@ -20,8 +20,11 @@ class ScoreTrial(ScoredStep, name="generalization.score"):
     scores: Out
     sweep: Out
 
-    def run(self, compute: Compute) -> None:
-        """Write the scores, and those of the same beams re-ranked with every lambda."""
+    def run(self, compute: Compute) -> dict[str, int]:
+        """Write the scores, and those of the same beams re-ranked with every lambda.
+
+        Units that show nothing are left out; the record counts them (`silent`).
+        """
         from milan_core.annotations.records import read_unit_texts
         from milan_core.experiments.generalization.sweep import lambda_sweep, write_sweep
         from milan_core.scoring.beams import read_beams
@@ -30,6 +33,7 @@ class ScoreTrial(ScoredStep, name="generalization.score"):
             TEST,
             read_descriptions,
             read_methods,
+            scored_descriptions,
             write_scores,
         )
         from milan_core.scoring.units import check_same_units
@@ -42,7 +46,8 @@ class ScoreTrial(ScoredStep, name="generalization.score"):
             **{f"{self.baselines} ({name})": table for name, table in others.items()},
         }.items():
             check_same_units(units, described, what, f"{self.descriptions}")
-        units = list(read_descriptions(self.descriptions, TEST))
+        scored, silent = scored_descriptions(self.descriptions, TEST)
+        units = list(scored)
         scorer = self.scorer(units)
         rows = score_beside(
             {key: described[key] for key in units},
@@ -51,6 +56,7 @@ class ScoreTrial(ScoredStep, name="generalization.score"):
         )
         write_sweep(self.sweep, lambda_sweep(beams.select(units), scorer, self.options.lambdas))
         write_scores(self.scores, rows)
+        return {"scored": len(units), "silent": len(silent)}
 
 
 class TrialTables(Step, name="generalization.table"):

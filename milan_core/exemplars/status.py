@@ -1,0 +1,110 @@
+"""Whether a unit shows anything: units that never change, or never rise above their level.
+
+Such a unit has images with the largest activation by the order of their numbers alone, and empty
+masks, so there is nothing to describe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+UnitStatus = Literal["active", "dead", "constant", "saturated"]
+ACTIVE: UnitStatus = "active"
+SILENT: dict[str, str] = {
+    "dead": "never active: 0 on every image",
+    "constant": "the same value on every image",
+    "saturated": "never above its level: its largest value is too frequent",
+}
+FLAT = ("units", "low", "high")  # arrays of `Flat`
+SPREAD = 1e-12  # between the largest and the smallest value of a unit that is constant
+
+
+@dataclass
+class Flat:
+    """Units of one layer that had one value everywhere so far.
+
+    Attributes:
+        units: int64 [n], rising.
+        low, high: float32 [n], their smallest and largest values.
+
+    """
+
+    units: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def read(cls, arrays: dict[str, np.ndarray], count: int) -> Flat:
+        """From the arrays of a file; none are stored where there are none.
+
+        Raises:
+            ValueError: for arrays that cannot be of a layer with `count` units.
+
+        """
+        if not arrays:
+            return cls(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.float32))
+        units, low, high = (arrays[part] for part in FLAT)
+        kinds = [units.dtype, low.dtype, high.dtype] == [np.int64, np.float32, np.float32]
+        shapes = units.ndim == 1 and units.shape == low.shape == high.shape and len(units) > 0
+        if len(arrays) > len(FLAT) or not kinds or not shapes:
+            raise ValueError("the flat units have another form")
+        if (np.diff(units) <= 0).any() or units[0] < 0 or units[-1] >= count:
+            raise ValueError(f"the flat units are not some of {count}")
+        return cls(units, low, high)
+
+    def kept(self, other: Flat) -> Flat:
+        """Those that are in both and have one value in both."""
+        units, mine, yours = np.intersect1d(self.units, other.units, return_indices=True)
+        low = np.minimum(self.low[mine], other.low[yours])
+        high = np.maximum(self.high[mine], other.high[yours])
+        same = high.astype(np.float64) - low <= SPREAD
+        return Flat(units[same], low[same], high[same])
+
+
+@dataclass
+class FlatUnits:
+    """The flat units of every layer over the batches of a scan; cheap after the first batch."""
+
+    layers: dict[str, Flat] = field(default_factory=dict)
+
+    def add(self, layer: str, maps: torch.Tensor) -> None:
+        """Take in the maps (B, U, h, w) of a batch."""
+        seen = self.layers.get(layer)
+        if seen is not None and not len(seen.units):
+            return
+        units = np.arange(maps.shape[1]) if seen is None else seen.units
+        part = maps if seen is None else maps[:, units.tolist()]
+        low, high = (x.float().cpu().numpy() for x in (part.amin((0, 2, 3)), part.amax((0, 2, 3))))
+        batch = Flat(units.astype(np.int64), low, high)
+        self.layers[layer] = batch.kept(batch if seen is None else seen)
+
+
+def unit_status(
+    counts: dict[str, np.ndarray],
+    constant: np.ndarray | None,
+    levels: np.ndarray,
+    largest: np.ndarray,
+) -> np.ndarray:
+    """The status of every unit of a layer: str [U].
+
+    Args:
+        counts: uint64 [U] of values and zeros; empty: not known, then all units are active.
+        constant: bool [U], units with one value; None: there are none.
+        levels: float32 [U].
+        largest: float32 [U], the largest value of each unit.
+
+    """
+    status = np.full(len(levels), ACTIVE, dtype=object)
+    if not counts:
+        return status
+    status[levels >= largest] = "saturated"
+    if constant is not None:
+        status[constant] = "constant"
+    status[counts["zeros"] >= counts["values"]] = "dead"
+    return status
