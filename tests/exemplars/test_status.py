@@ -55,7 +55,7 @@ def test_dead_and_constant_units_have_a_status(mode, batch_size):
 
 
 def test_units_that_never_rise_above_their_level_are_saturated():
-    """Hardtanh ends at 1 / 64, an edge of a bin, which most positions of unit 1 and many of the others reach."""
+    """Hardtanh ends at 1 / 64, an edge of a bin, which many positions reach."""
     status = mined("cap").status("cap")
     masks = mined("cap").masks("cap", 16).any((1, 2, 3))
     assert status[:2].tolist() == ["dead", "constant"]
