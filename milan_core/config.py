@@ -16,6 +16,7 @@ from pydantic import Field
 from milan_core.annotations.options import AnnotationSetSpec, expand_groups
 from milan_core.captioner.features.options import EncoderSpec
 from milan_core.captioner.options import CaptionerSpec, DecodingOptions
+from milan_core.core.errors import reading
 from milan_core.core.options import Name, Section, parse
 from milan_core.describers.options import VariantSpec
 from milan_core.exemplars.options import ExemplarsSpec
@@ -96,7 +97,9 @@ def parse_sections(raw: dict[str, Any]) -> Config:
 
     Raises `UserError` with one sentence per mistake.
     """
-    config = parse(Config, with_built_in(expand_groups(raw)), "config")
+    with reading("config", "a configuration", "see config/README.md for its sections"):
+        spelled_out = with_built_in(expand_groups(raw))
+    config = parse(Config, spelled_out, "config")
     zoo = {name: resolved_twin(name, config.dataset_zoo) for name in config.dataset_zoo}
     return config.model_copy(update={"dataset_zoo": zoo})
 

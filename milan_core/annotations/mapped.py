@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.core.errors import UserError, reading
+from milan_core.core.arrays import npy_header
+from milan_core.core.errors import UserError
 from milan_core.core.files import atomic_path, reserve
 
 BUDGET = 256 << 20  # bytes handed out before all mapped pages are dropped
@@ -74,23 +75,9 @@ def read_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...], int]:
         UserError: when the file is missing, cut short, empty, or holds Python objects.
 
     """
-    if not path.exists():
-        raise UserError(f"array not found: {path}")
-    with reading(path, "a readable .npy array", "get it again"):
-        with path.open("rb") as handle:
-            version = np.lib.format.read_magic(handle)
-            reader = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, fortran, dtype = reader(handle)
-            offset = handle.tell()
-        if dtype.hasobject or dtype.kind not in "buif" or fortran or min(shape, default=0) < 1:
-            msg = f"{path}: expected a C-ordered array of numbers, got {dtype} {shape}"
-            raise UserError(msg)
-    needed, size = offset + dtype.itemsize * math.prod(shape), path.stat().st_size
-    if size < needed:
-        msg = f"{path} is cut short: {size} bytes, {dtype} {shape} needs {needed}; get it again"
+    dtype, shape, fortran, offset = npy_header(path)
+    if dtype.kind not in "buif" or fortran or min(shape, default=0) < 1:
+        msg = f"{path}: expected a C-ordered array of numbers, got {dtype} {shape}"
         raise UserError(msg)
     return dtype, shape, offset
 

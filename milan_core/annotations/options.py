@@ -63,7 +63,8 @@ def expand_groups(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_group(name: Any, configured: Collection[str]) -> bool:
     """Whether a name stands for published sets; a configured name never does."""
-    return name not in configured and name in (*group_names(), *published_sets())
+    plain = isinstance(name, str) and name not in configured
+    return plain and name in (*group_names(), *published_sets())
 
 
 def group_members(key: str, configured: Collection[str], where: str) -> list[str]:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from milan_core.core.arrays import npy_header
 from milan_core.core.errors import UserError, reading
 from milan_core.core.lock import publishing
 
@@ -291,12 +292,9 @@ def write_npy(path: Path | str, array: np.ndarray) -> None:
 
 def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
     """Read one .npy array; with `mmap` the pages are read only when touched."""
-    if not Path(path).exists():
-        raise UserError(f"array not found: {path}; run the stage that writes it")
+    npy_header(path)
     with reading(path, "a readable .npy array"):
-        array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise TypeError("it is an archive")
+        array: np.ndarray = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
         return array
 
 

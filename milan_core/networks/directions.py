@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError, reading, unknown
+from milan_core.core.files import read_npy
 from milan_core.networks.hooks import HookPoint
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import Direction
@@ -115,8 +116,8 @@ def _read(name: str, entry: Direction) -> Directions:
 
 
 def _npy(path: Path) -> dict[str, torch.Tensor]:
+    array = read_npy(path)
     with reading(path, "an array of numbers (.npy)"):
-        array = np.load(path, allow_pickle=False)
         return {"matrix": torch.from_numpy(np.ascontiguousarray(array, np.float32))}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from milan_core.core.errors import UserError, first_line
+from milan_core.core.arrays import read_npy_header
+from milan_core.core.errors import UserError, first_line, reading
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.networks.containers import COUNTER, contents, is_lazy, plain_state
 from milan_core.networks.mapping import mapped
 from milan_core.networks.weight_options import StoredWeights
 
 WEIGHTS_KIND = "milan-weights"
+PIECE = 1 << 20  # bytes that are summed at once
 _SHOWN = 3  # how many keys an error message lists
 
 
@@ -154,11 +157,18 @@ def _reader(path: Path) -> Callable[[Path], Any]:
 
 
 def _read_npz(path: Path) -> dict[str, torch.Tensor]:
-    try:
+    with reading(path, "a file of weights (.npz)", "fetch or train them again"):
+        _check_npz(path)
         with np.load(path, allow_pickle=False) as stored:
             return {name: torch.from_numpy(np.array(stored[name])) for name in stored.files}
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from None
+
+
+def _check_npz(path: Path) -> None:
+    """Refuse arrays that take more memory than their entries have bytes."""
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as handle:
+                read_npy_header(handle, info.file_size)
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -176,8 +186,21 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
+def _check_sums(path: Path) -> None:
+    """Compare the checksums of a torch file's entries, which torch does not; some have none."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.CRC:
+                with archive.open(info) as handle:
+                    while handle.read(PIECE):
+                        pass
+
+
 def _read_torch(path: Path) -> Any:
     try:
+        _check_sums(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         if not zipfile.is_zipfile(path):  # torch's sentence would advise to run what is in it
@@ -187,7 +210,10 @@ def _read_torch(path: Path) -> Any:
             "save the state dictionary alone: torch.save(model.state_dict(), path)"
         )
         raise UserError(msg) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (
+        *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError),
+        *(ArithmeticError, AssertionError, MemoryError, struct.error, zipfile.BadZipFile),
+    ) as error:
         raise _damaged(path, error) from None
 
 

@@ -20,6 +20,7 @@ import resource
 import shutil
 import signal
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
@@ -27,7 +28,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-from faults.mutators import FORMATS
+from faults.mutators import FORMATS, raw
 from faults.readers import READERS, Reader
 
 CHUNK = 50
@@ -47,7 +48,11 @@ def damage(target: Reader, good: Path, folder: Path, seed: str) -> str:
     name = rng.choice(sorted(target.files))
     mutate = FORMATS[rng.choice(target.files[name])]
     path = folder / name
-    path.write_bytes(mutate(rng, path.read_bytes()))
+    data = path.read_bytes()
+    try:
+        path.write_bytes(mutate(rng, data))
+    except (ValueError, KeyError, tarfile.TarError):  # damage that the format's writer refuses
+        path.write_bytes(raw(rng, data))
     return name
 
 

@@ -70,7 +70,9 @@ def write(**texts: str) -> Make:
 
 UNITS = "model,layer,unit,side\nnet,conv1,0,train\nnet,conv1,1,test\n"
 TRUTH = "layer,unit,concept,tier,coverage,support,specific,accept\na,0,red,color,0.5,3,1,red|reds\n"
-SCORES = "method,metric,value,low,high,n\nours,bleu,0.5,0.1,,12\nours,acc,,,,0\n"
+SCORES = (
+    "method,metric,value,low,high,n,clusters,p\nours,bleu,0.5,0.1,,12,3,0.5\nours,acc,,,,0,0,\n"
+)
 TEXTS = "layer,unit,description,side\na,0,a dog,test\na,1,a cat,train\n"
 
 
@@ -187,7 +189,7 @@ def class_table(folder: Path) -> object:
 # YAML and JSON.
 
 CONFIG = """models: [a]
-corpus: [a]
+corpus: [a, b]
 dataset_zoo:
   d: {kind: shapes, options: {count: 10, label: object}, seed: 3}
 model_zoo:
@@ -198,9 +200,10 @@ model_zoo:
     input: {size: 64, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}
     layers: ["blocks.*"]
     dataset: d
+  b: {extends: a}
 encoder: {model: a, layers: [blocks.1]}
 exemplars: {k: 15, quantile: 0.99, shards: 2}
-generalization: {seeds: [0], bootstrap: 20}
+generalization: {seeds: [0], bootstrap: 100}
 """
 
 
@@ -292,7 +295,7 @@ def make_section(folder: Path) -> None:
     (folder / "t.csv").write_text("a,b,l,h\n1,x,0,2\n")
     (folder / "p.svg").write_text("<svg/>")
     columns = [Column("a", "A", "number", 1, "l", "h"), Column("b", "B")]
-    items = [Table("t.csv", "T", columns), Picture("p.svg", "P", "alt"), Link("t.csv", "L")]
+    items = [Table("t.csv", "T", columns), Picture("p.svg", "P"), Link("t.csv", "L")]
     write_section(folder / "section.json", Section("s", "S", 3, ["p"], items))
 
 
@@ -304,7 +307,7 @@ def section(folder: Path) -> object:
 
 
 EDIT = {
-    "format": 1, "model": "m", "group": "", "before": {
+    "format": 2, "model": "m", "group": "", "before": {
         s: {"value": 0.5, "low": 0.4, "high": 0.6}
         for s in ("test-clean", "test-correct", "test-adversarial")
     }, "conditions": {}, "text_less": {},
@@ -692,7 +695,7 @@ def webdataset(folder: Path) -> object:
     from milan_core.core.options import parse
     from milan_core.images.spec import DatasetSpec
 
-    options = {"path": str(folder / "s.tar"), "size": 8, "before_crop": 8}
+    options = {"path": str(folder / "s.tar"), "size": 8, "resize": 8}
     spec = parse(DatasetSpec, {"kind": "webdataset", "options": options}, "d")
     return spec.build("d", folder / "out", {}, 1)
 
@@ -713,7 +716,7 @@ def pictures(folder: Path) -> object:
     from milan_core.core.options import parse
     from milan_core.images.spec import DatasetSpec
 
-    options = {"path": str(folder / "p"), "size": 8, "before_crop": 8, "on_error": "skip"}
+    options = {"path": str(folder / "p"), "size": 8, "resize": 8, "on_error": "skip"}
     spec = parse(DatasetSpec, {"kind": "folder", "options": options}, "d")
     return spec.build("d", folder / "out", {}, 1)
 

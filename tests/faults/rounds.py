@@ -301,7 +301,13 @@ def damaged(rng: random.Random, run: SmallRun, folder: Path, how: str) -> Round:
 
 
 def of_kind(
-    rng: random.Random, run: SmallRun, folder: Path, how: str, kind: str, path: Path
+    rng: random.Random,
+    run: SmallRun,
+    folder: Path,
+    how: str,
+    kind: str,
+    path: Path,
+    readers: int = READERS,
 ) -> Round:
     """Damage one file; run what reads it, and `milan verify` where nothing does."""
     where = f"{kind} {path}"
@@ -311,7 +317,7 @@ def of_kind(
     if kind.endswith(".record"):
         made = [item for name, item in run.files() if record_path_of(run, item) == path]
         jobs = [job for item in made for job in run.consumers(item)]
-    jobs = rng.sample(jobs, min(READERS, len(jobs)))
+    jobs = rng.sample(jobs, min(readers, len(jobs)))
     if not jobs:
         _, problems = verify(folder / "results")
         _, more = verify(folder / "resources")

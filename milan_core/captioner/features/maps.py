@@ -29,6 +29,7 @@ from milan_core.core.files import (
 from milan_core.images.store import Dataset
 
 MARKER, IDS = "encoded.json", "ids.npy"
+MOST_IMAGES = 10**8  # of a data set
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class EncodedMaps:
         meta = read_json(folder / MARKER, "encoded maps")
         with reading(folder / MARKER, "a record of encoded maps"):
             facts = (meta["images"], meta["encoder"], meta["dataset"], meta["kind"])
+            if type(meta["images"]) is not int or not 0 <= meta["images"] <= MOST_IMAGES:
+                raise ValueError(f"its number of images is {meta['images']}")
             if not meta["levels"]:
                 return cls([], np.zeros(0, np.int64), *facts)
             maps = [read_npy(_level(folder, i), mmap=True) for i in range(meta["levels"])]
