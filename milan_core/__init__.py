@@ -27,6 +27,7 @@ _LAZY = {
     "InputSpec": "milan_core.networks.options",
     "load_captioner": "milan_core.captioner.checkpoint",
     "pool_pyramid": "milan_core.captioner.features.pyramid",
+    "score": "milan_core.referee.scoring",
     "UserError": "milan_core.core.errors",
 }
 __all__ = ["__version__", *_LAZY]

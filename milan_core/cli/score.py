@@ -1,109 +1,135 @@
-"""`milan score`: scores of anyone's descriptions against references."""
+"""`milan score`: scores of anyone's descriptions, on held-out images or against references."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 from pathlib import Path
 from typing import Any
 
+from milan_core.cli.common import add_compute, start_torch
+from milan_core.cli.own_network import MODEL, add_network
+from milan_core.core.errors import UserError
 from milan_core.scoring.options import ScoreOptions
 
 EXAMPLE = (
-    "milan score --descriptions mine.csv"
+    "milan score --model torchvision:resnet18 --layers layer4 --images pictures"
+    " --descriptions theirs.csv --judge openai/clip-vit-base-patch32 --out scores\n"
+    "  milan score --table results/resnet_mini/referee/activations.safetensors"
+    " --images resources/datasets/stickers_heldout --descriptions theirs.csv --judge oracle\n"
+    "  milan score --descriptions mine.csv"
     " --references resources/data/milannotations/alexnet-imagenet.zip"
 )
 DEFAULTS = ScoreOptions()
+BY_IMAGES = ("model", "table", "images", "judge", "described_by", "alpha")
+BY_REFERENCES = ("count", "bertscore")
 
 
 def register(subparsers: Any) -> None:
     """Add the command."""
-    summary = (
-        "score a table of descriptions, from any source, against annotations or known concepts"
-    )
+    summary = "score a table of descriptions, from any source: on images, or against references"
     parser = subparsers.add_parser(
         "score",
         help=summary,
-        description=summary,
-        epilog=f"example:\n  {EXAMPLE}",
+        description="Score a table of descriptions, from any source. With --model or --table: does "
+        "each text tell on which images its unit fires? With --references: does it agree with "
+        "annotations or known concepts?",
+        epilog=f"examples:\n  {EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--descriptions",
         type=Path,
         required=True,
-        help="CSV with the columns layer, unit, description",
+        help="CSV with the columns layer, unit, description; on images also weight, and several "
+        "rows a unit",
     )
     parser.add_argument("--column", default="description", help="the column of the text")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
+        "--out",
+        type=Path,
+        help="on images: a folder for scores.csv, leaderboard.csv, sanity.csv and summary.md; "
+        "against references: scores.csv, every metric with its interval",
+    )
+    _add_images(parser.add_argument_group("on images (--model or --table)"))
+    _add_references(parser.add_argument_group("against references (--references)"))
+    add_compute(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_images(group: Any) -> None:
+    group.add_argument("--model", metavar="FACTORY", help=MODEL)
+    group.add_argument("--table", type=Path, help="activations.safetensors of a run")
+    group.add_argument(
+        "--images", type=Path, help="folder of pictures, or of a data set; best unseen ones"
+    )
+    add_network(group)
+    group.add_argument(
+        "--judge",
+        default=None,
+        help="oracle (composed scenes), folder of a trained judge, folder or hub name of a CLIP or "
+        "SigLIP; default: oracle where the images have ground truth",
+    )
+    group.add_argument("--download", action="store_true", help="let the hub be asked for the judge")
+    group.add_argument(
+        "--described-by",
+        metavar="MODEL",
+        help="folder or name of the model that wrote the texts: it is refused as judge",
+    )
+    group.add_argument(
+        "--heldout",
+        choices=["all", "split"],
+        default="all",
+        help="split: score on the fifth of the images that `milan describe` holds out",
+    )
+    group.add_argument("--pool", choices=["max", "mean"], default="max", help="of a unit's map")
+    group.add_argument("--alpha", type=float, help="share of images on which a unit fires")
+    group.add_argument(
+        "--allow-small", action="store_true", help="fewer than 500 images; intervals are wide"
+    )
+
+
+def _add_references(group: Any) -> None:
+    group.add_argument(
         "--references",
         type=Path,
         nargs="+",
-        required=True,
         help="annotations.csv (layer, unit, summary), a set's folder or zip; and, or, truth.csv",
     )
-    parser.add_argument("--count", type=int, help="annotations a unit; units with fewer are left")
-    parser.add_argument(
+    group.add_argument("--count", type=int, help="annotations a unit; units with fewer are left")
+    group.add_argument(
         "--trained-on",
         type=Path,
         nargs="*",
         default=[],
         help="what the descriptions were trained on, as --references; constants come from it",
     )
-    parser.add_argument("--bertscore", type=Path, help="text encoder: its folder or asset")
-    parser.add_argument(
+    group.add_argument("--bertscore", type=Path, help="text encoder: its folder or asset")
+    group.add_argument(
         "--bertscore-layer", type=int, default=DEFAULTS.bertscore_layer, help="its layer"
     )
-    parser.add_argument(
+    group.add_argument(
         "--bootstrap", type=int, default=DEFAULTS.bootstrap, help="resamples of the units"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="scores.csv: every metric with its interval")
-    parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from milan_core.core.identity import step_code
-    from milan_core.core.options import parse
-    from milan_core.core.records import recorded_command
-    from milan_core.scoring.external import OURS, read_known, score_table, summary
-    from milan_core.scoring.tables import Score, scored_descriptions, write_scores
-
-    given, out = arguments, arguments.out
-    numbers = {"bertscore_layer": given.bertscore_layer, "bootstrap": given.bootstrap}
-    options = parse(ScoreOptions, numbers, "milan score")
-    inputs = [given.descriptions, *given.references, *given.trained_on]
-    with contextlib.ExitStack() as steps:
-        if out:
-            steps.enter_context(
-                recorded_command(
-                    "score",
-                    out.with_name(f"{out.stem}.provenance.json"),
-                    inputs=[*inputs, *([given.bertscore] if given.bertscore else [])],
-                    options={
-                        **numbers,
-                        "column": given.column,
-                        "count": given.count,
-                        "seed": given.seed,
-                    },
-                    code=step_code("scoring.external:score_table"),
-                )
-            )
-        scored, silent = scored_descriptions(given.descriptions, column=given.column)
-        rows, notes = score_table(
-            scored,
-            read_known(given.references, given.count),
-            read_known(given.trained_on) if given.trained_on else None,
-            given.bertscore,
-            options,
-            given.seed,
+    on_images = bool(arguments.model or arguments.table)
+    if on_images == bool(arguments.references):
+        raise UserError(
+            "milan score: give --model (or --table) and --images to score on images, or "
+            "--references to compare with annotations" + ("; not both" if on_images else "")
         )
-        if silent:
-            rows.append(Score(OURS, "silent", len(silent), n=len(scored) + len(silent)))
-            notes.append(
-                f"{len(silent)} of {len(scored) + len(silent)} units show nothing to describe "
-                f"({', '.join(sorted(set(silent.values())))}); they are left out"
-            )
-        if out:
-            write_scores(out, rows)
-    print("\n".join([*notes, "", *summary(rows)]))
+    foreign = BY_REFERENCES if on_images else BY_IMAGES
+    if wrong := [name for name in foreign if getattr(arguments, name) is not None]:
+        where = "--references" if on_images else "--model or --table"
+        raise UserError(f"--{wrong[0].replace('_', '-')} belongs to {where}; leave it out")
+    if on_images:
+        start_torch(arguments)
+        from milan_core.cli.score_images import score_on_images
+
+        score_on_images(arguments)
+    else:
+        from milan_core.cli.score_references import score_on_references
+
+        score_on_references(arguments)

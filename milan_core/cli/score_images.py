@@ -1,0 +1,132 @@
+"""`milan score --model` and `--table`: is each description true of its unit, on images?"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from milan_core.cli.own_network import entry_file, own_network, require_layers
+from milan_core.core.errors import UserError
+from milan_core.core.folders import new_folder
+from milan_core.core.identity import step_code
+from milan_core.core.options import parse
+from milan_core.core.records import NAME, recorded_command
+from milan_core.core.step import Compute
+from milan_core.exemplars.options import MiningRun
+from milan_core.exemplars.table import open_table
+from milan_core.images.store import Dataset, open_dataset
+from milan_core.networks.zoo import load_network
+from milan_core.referee.held_out import HeldOutScores, score_submitted
+from milan_core.referee.judge import Judge
+from milan_core.referee.judges.choice import AUTO, named_judge
+from milan_core.referee.options import ScoringOptions
+from milan_core.referee.scoring import SMALLEST, folder_dataset, score_network_on
+from milan_core.referee.submitted import Submitted, read_submitted
+from milan_core.referee.table import FEWEST
+
+
+def score_on_images(arguments: argparse.Namespace) -> None:
+    """Score, print the summary, and write the files to --out."""
+    if arguments.images is None:
+        raise UserError("--images: give the pictures, or the data set, that descriptions score on")
+    given = read_submitted(arguments.descriptions, arguments.column)
+    settings = {} if arguments.alpha is None else {"alpha": arguments.alpha}
+    fewest = SMALLEST if arguments.allow_small else FEWEST
+    options = parse(ScoringOptions, {**settings, "fewest": fewest}, "milan score")
+    if arguments.out is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            print(_scores(arguments, given, options, Path(scratch)).summary())
+        return
+    recorded = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in vars(arguments).items()
+        if key not in ("run", "log", "references", "trained_on", "bertscore_layer", "bootstrap")
+    }
+    with (
+        new_folder(arguments.out) as out,
+        recorded_command(
+            "score",
+            out / NAME,
+            inputs=list(_inputs(arguments)),
+            options=recorded,
+            code=step_code("referee.held_out:score_submitted"),
+        ),
+    ):
+        with tempfile.TemporaryDirectory() as scratch:
+            result = _scores(arguments, given, options, Path(scratch))
+        names = result.save(out)
+    print(result.summary())
+    for name in names:
+        print(arguments.out / name)
+
+
+def _inputs(arguments: argparse.Namespace) -> Iterator[Path]:
+    yield arguments.descriptions
+    if arguments.model and (entry := entry_file(arguments.model)):
+        yield entry
+    if arguments.table:
+        yield arguments.table
+
+
+def _scores(
+    arguments: argparse.Namespace, given: Submitted, options: ScoringOptions, scratch: Path
+) -> HeldOutScores:
+    compute = Compute(device=arguments.device, threads=arguments.threads)
+    if arguments.table:
+        return _of_table(arguments, given, options, compute)
+    network = require_layers(own_network(arguments))
+    loaded = load_network(network)
+    dataset = folder_dataset(arguments.images, loaded, scratch / "dataset", arguments.threads)
+    run = MiningRun(
+        batch_size=network.batch_size,
+        dtype=network.dtype,
+        device=arguments.device,
+        threads=arguments.threads,
+    )
+    judge = _judge(arguments, dataset, compute)
+    return score_network_on(
+        *(loaded, dataset, judge, given, options, arguments.seed, run),
+        heldout=arguments.heldout,
+        pool=arguments.pool,
+        name=arguments.model,
+    )
+
+
+def _of_table(
+    arguments: argparse.Namespace, given: Submitted, options: ScoringOptions, compute: Compute
+) -> HeldOutScores:
+    """Scores on the activations that a run kept."""
+    table, dataset = open_table(arguments.table), open_dataset(arguments.images)
+    if table.facts.dataset != dataset.fingerprint:
+        raise UserError(
+            f"{arguments.table} holds activations on other images than {arguments.images}; give "
+            "the data set that it was made from"
+        )
+    held = np.flatnonzero(table.heldout)
+    fair = len(held) > 0
+    positions = held if fair else np.arange(len(table.ids))
+    if len(positions) < options.fewest:
+        raise UserError(
+            f"{arguments.table}: {len(positions)} images to score on, expected {options.fewest} or "
+            "more (--allow-small: from 20, wide intervals)"
+        )
+    judge = _judge(arguments, dataset, compute)
+    return score_submitted(
+        *(table, positions, dataset, judge, given, options, arguments.seed),
+        heldout=fair,
+        pool=arguments.pool,
+    )
+
+
+def _judge(arguments: argparse.Namespace, dataset: Dataset, compute: Compute) -> Judge:
+    return named_judge(
+        arguments.judge or AUTO,
+        dataset,
+        compute,
+        download=arguments.download,
+        described_by=arguments.described_by or "",
+    )

@@ -1,0 +1,210 @@
+"""Scores of one table of descriptions on held-out images, with everything that belongs beside.
+
+result = score_submitted(table, dataset, judge, read_submitted("theirs.csv"), options, seed=0)
+result.save("scores")        # scores.csv, leaderboard.csv, sanity.csv, summary.md
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core.core.files import write_csv, write_text
+from milan_core.core.units import UnitKey
+from milan_core.exemplars.table import ActivationTable
+from milan_core.images.store import Dataset
+from milan_core.referee import board as boards
+from milan_core.referee.agreement import Agreement, agreement
+from milan_core.referee.board import Board, make_board
+from milan_core.referee.further import (
+    FURTHER,
+    Sheets,
+    further_scores,
+    layer_redundancy,
+)
+from milan_core.referee.judge import Judge, JudgedImages
+from milan_core.referee.judge import facts as judge_facts
+from milan_core.referee.metrics import METRICS
+from milan_core.referee.network import SANITY, best_explanations
+from milan_core.referee.options import ScoringOptions
+from milan_core.referee.remembered import Remembered
+from milan_core.referee.said import TRIVIAL, explanations, trivial
+from milan_core.referee.sanity import Verdict, sanity
+from milan_core.referee.score import OTHERS, Bench, Scores
+from milan_core.referee.scored import COLUMNS, Explanation, Scored
+from milan_core.referee.submitted import Submitted, unknown_units
+from milan_core.referee.summary import markdown
+
+OURS = "descriptions"
+ASKED = 300  # texts by which a judge is compared with the ground truth
+HEADER = (*COLUMNS, *OTHERS, *FURTHER)
+
+
+@dataclass(eq=False)
+class HeldOutScores:
+    """Scores of one table of descriptions.
+
+    Attributes:
+        facts: model, judge, images, whether they are held out, alpha, seed.
+        rows: one for each unit of the network, then those of units that it does not have.
+        board: means over units with intervals, trivial baselines beside.
+        verdicts: the sanity tests of every metric on these units and images.
+        redundancy: by layer, where the judge has vectors of images.
+        trust: the judge beside the ground truth, where the images have one.
+        notes: what was done with the table, in sentences.
+
+    """
+
+    facts: dict[str, Any]
+    rows: list[Scored]
+    board: Board
+    verdicts: list[Verdict]
+    redundancy: dict[str, float] = field(default_factory=dict)
+    trust: Agreement | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """Units by status; they add up to the rows."""
+        return dict(Counter(row.status for row in self.rows).most_common())
+
+    def mean(self, score: str) -> float:
+        """Mean of one score over the units that have it; NaN where none has."""
+        values = np.array(
+            [
+                getattr(row, score).value
+                if score in METRICS and score not in OTHERS
+                else row.others.get(score, np.nan)
+                for row in self.rows
+            ]
+        )
+        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+    def summary(self) -> str:
+        """Everything on one page of Markdown."""
+        return markdown(self)
+
+    def save(self, folder: Path | str) -> list[str]:
+        """Write scores.csv, leaderboard.csv, sanity.csv and summary.md; returns their names."""
+        folder = Path(folder)
+        others = (*OTHERS, *FURTHER)
+        write_csv(folder / "scores.csv", HEADER, [row.cells(others) for row in self.rows])
+        write_csv(folder / "leaderboard.csv", boards.COLUMNS, self.board.rows())
+        rows = [[v.metric, v.missing, v.extra, v.both, v.units] for v in self.verdicts]
+        write_csv(folder / "sanity.csv", SANITY, rows)
+        write_text(folder / "summary.md", self.summary())
+        return ["scores.csv", "leaderboard.csv", "sanity.csv", "summary.md"]
+
+
+def score_submitted(
+    table: ActivationTable,
+    positions: np.ndarray,
+    dataset: Dataset,
+    judge: Judge,
+    given: Submitted,
+    options: ScoringOptions,
+    seed: int = 0,
+    *,
+    heldout: bool = False,
+    pool: str = "max",
+) -> HeldOutScores:
+    """Score a table of descriptions; every unit and every row is accounted for.
+
+    Args:
+        table: activations of the network.
+        positions: int64 [n], columns of the table that score.
+        dataset: its images.
+        judge: says what they show.
+        given: the descriptions.
+        options: how scores are made.
+        seed: of resamples, draws and damaged labels.
+        heldout: whether it is known that no describer has seen the images.
+        pool: of the table.
+
+    """
+    images = JudgedImages(dataset, table.ids[positions])
+    bench = Bench(table, positions, images, Remembered(judge), options, seed, pool)
+    explained = _explained(given, bench.keys, seed)
+    scores = {
+        name: bench.score(ones, others=name not in TRIVIAL) for name, ones in explained.items()
+    }
+    named = getattr(judge, "image_vectors", None)
+    vectors = None if named is None else named(images)
+    sheets = Sheets(table, positions, pool)
+    ours = _completed(scores[OURS], bench, explained[OURS], given, sheets, seed, vectors)
+    scores[OURS] = Scores(ours, scores[OURS].resampled)
+    facts = {
+        "model": table.facts.model,
+        **judge_facts(judge),
+        "dataset": dataset.name,
+        "images": len(positions),
+        "heldout": heldout,
+        "alpha": options.alpha,
+        "pool": pool,
+        "seed": seed,
+        "resamples": options.resamples,
+    }
+    pairs = bench.pairs(best_explanations(explained, scores, seed))
+    outside = [key for key in given.explanations if key not in set(bench.keys)]
+    rows = [*ours, *(_unknown(given.explanations[key]) for key in outside)]
+    return HeldOutScores(
+        facts=facts,
+        rows=rows,
+        board=make_board(facts, scores),
+        verdicts=sanity(pairs, list(METRICS), seed) if pairs else [],
+        redundancy={} if vectors is None else dict(layer_redundancy(sheets, vectors)),
+        trust=_trust(judge, images, given),
+        notes=[*given.notes(), *unknown_units(outside, bench.keys)],
+    )
+
+
+def _explained(given: Submitted, keys: list[UnitKey], seed: int) -> dict[str, list[Explanation]]:
+    """One explanation for each unit, by describer: the given ones, then trivial ones."""
+    ours = [given.explanations.get(key, Explanation(key)) for key in keys]
+    first = {one.key: one.texts[0] for one in ours if one.texts}
+    beside = {
+        name: explanations(texts, keys)
+        for name, texts in trivial({"milan": first}, keys, seed).items()
+    }
+    return {OURS: ours, **beside}
+
+
+def _completed(
+    scores: Scores,
+    bench: Bench,
+    ours: list[Explanation],
+    given: Submitted,
+    sheets: Sheets,
+    seed: int,
+    vectors: np.ndarray | None,
+) -> list[Scored]:
+    """The rows with the scores for comparison, and with units that the table leaves out."""
+    places = [place for place, row in enumerate(scores.rows) if row.status == "scored"]
+    found = further_scores(bench, ours, places, sheets, seed, vectors)
+    rows = []
+    for place, row in enumerate(scores.rows):
+        if row.key not in given.explanations and row.status != "dead":
+            row = replace(row, status="missing")
+        elif place in found:
+            row = replace(row, others={**row.others, **found[place]})
+        rows.append(row)
+    return rows
+
+
+def _unknown(one: Explanation) -> Scored:
+    return Scored(one.key, one.description, "unknown unit")
+
+
+def _trust(judge: Judge, images: JudgedImages, given: Submitted) -> Agreement | None:
+    """A judge beside the oracle, on the given texts, where the images have ground truth."""
+    if not images.dataset.world or judge.model == "oracle":
+        return None
+    from milan_core.referee.judges.oracle import Judge as Oracle
+
+    texts = list(dict.fromkeys(t for one in given.explanations.values() for t in one.texts))[:ASKED]
+    if not texts:
+        return None
+    return agreement(judge.columns(images, texts), Oracle().columns(images, texts))

@@ -1,0 +1,201 @@
+"""Held-out scores of anyone's descriptions of a network's units, from Python.
+
+result = milan.score(model, "pictures", ["layer4"], {("layer4", 0): "dogs"}, judge="my_clip")
+print(result.summary())
+result.save("scores")
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from torch import nn
+
+from milan_core.core.errors import UserError
+from milan_core.core.step import Compute
+from milan_core.core.units import UnitKey
+from milan_core.exemplars.options import MiningRun, Pool
+from milan_core.exemplars.pooled import pool_dataset
+from milan_core.exemplars.splits import heldout_images
+from milan_core.images.store import Dataset, open_dataset
+from milan_core.networks.layouts import Layout
+from milan_core.networks.options import InputSpec, NetworkSpec
+from milan_core.networks.zoo import LoadedModel, load_network, parse_network
+from milan_core.referee.held_out import HeldOutScores, score_submitted
+from milan_core.referee.judge import Judge
+from milan_core.referee.judges.choice import AUTO, named_judge
+from milan_core.referee.options import ScoringOptions
+from milan_core.referee.submitted import Submitted, from_mapping, read_submitted
+from milan_core.referee.table import FEWEST
+
+Seen = Literal["all", "split"]
+Described = Submitted | Mapping[UnitKey, str | Sequence[str]] | Path | str
+SMALLEST = 20  # images below which nothing is scored, whatever is allowed
+
+
+def score(
+    model: nn.Module | NetworkSpec | Mapping[str, Any] | str,
+    images: Dataset | np.ndarray | Path | str,
+    layers: str | Sequence[str],
+    descriptions: Described,
+    judge: Judge | str = AUTO,
+    *,
+    input: InputSpec | None = None,
+    heldout: Seen = "all",
+    allow_small: bool = False,
+    pool: Pool = "max",
+    described_by: str = "",
+    alpha: float | None = None,
+    batch_size: int = 64,
+    device: str = "cpu",
+    seed: int = 0,
+    name: str = "",
+) -> HeldOutScores:
+    """Score descriptions of a network's units on images; trivial baselines and intervals beside.
+
+    Args:
+        model: a module, or a network as `milan_core.networks.zoo.load_network` takes it.
+        images: a data set or its folder, a folder of pictures, or uint8 (N, H, W, 3).
+        layers: names or patterns.
+        descriptions: text or texts by (layer, unit), or a CSV table (`submitted.read_submitted`).
+        judge: a judge, or a name (`judges.choice.named_judge`).
+        input: how pixels become the input of a module; of a named network it is its own.
+        heldout: `split` scores on the fifth of the images that mining holds out.
+        allow_small: score on fewer than 500 images, whose intervals are wide.
+        pool: how a unit's map becomes one number.
+        described_by: folder or name of the model that wrote the descriptions; refused as judge.
+        alpha: share of the images on which a unit fires, for AUPRC.
+        batch_size: images a forward pass.
+        device: where network and judge run.
+        seed: of resamples and draws.
+        name: of the network, for tables.
+
+    Raises:
+        UserError: for layers that do not exist, too few images, a table that cannot be read, and a
+            judge that cannot look at these images or wrote the descriptions itself.
+
+    """
+    network, title = _network(model, layers, input, name)
+    given = _given(descriptions)
+    settings = {} if alpha is None else {"alpha": alpha}
+    options = ScoringOptions(**settings, fewest=SMALLEST if allow_small else FEWEST)
+    compute = Compute(device=device)
+    with tempfile.TemporaryDirectory() as scratch:
+        dataset = _dataset(images, network, Path(scratch) / "dataset")
+        chosen = (
+            named_judge(judge, dataset, compute, described_by=described_by)
+            if isinstance(judge, str)
+            else judge
+        )
+        run = MiningRun(batch_size=batch_size, device=device)
+        return score_network_on(
+            network, dataset, chosen, given, options, seed, run, heldout, pool, title
+        )
+
+
+def score_network_on(
+    network: LoadedModel,
+    dataset: Dataset,
+    judge: Judge,
+    given: Submitted,
+    options: ScoringOptions,
+    seed: int,
+    run: MiningRun,
+    heldout: Seen = "all",
+    pool: Pool = "max",
+    name: str = "",
+) -> HeldOutScores:
+    """Pass images through a network and score descriptions of its units on them.
+
+    Raises:
+        UserError: for too few images, before the network runs.
+
+    """
+    count = len(dataset)
+    chosen = heldout_images(dataset.fingerprint, count, heldout) | (heldout == "all")
+    positions = np.flatnonzero(chosen)
+    if len(positions) < options.fewest:
+        more = f" of the {count} that were given" if heldout == "split" else ""
+        allow = "" if options.fewest <= SMALLEST else " (--allow-small: from 20, wide intervals)"
+        raise UserError(
+            f"{len(positions)} images{more} to score on, expected {options.fewest} or more; give "
+            f"more images{allow}"
+        )
+    table = pool_dataset(network, dataset, (pool,), run, name=name)
+    return score_submitted(
+        *(table, positions, dataset, judge, given, options, seed),
+        heldout=heldout == "split",
+        pool=pool,
+    )
+
+
+def _network(
+    model: nn.Module | NetworkSpec | Mapping[str, Any] | str,
+    layers: str | Sequence[str],
+    input: InputSpec | None,
+    name: str,
+) -> tuple[LoadedModel, str]:
+    names = [layers] if isinstance(layers, str) else list(layers)
+    if isinstance(model, nn.Module):
+        title = name or type(model).__name__
+        return LoadedModel(model, input or InputSpec(), names, [], Layout()), title
+    spec = model if isinstance(model, NetworkSpec) else parse_network(model, layers=names)
+    return load_network(spec.model_copy(update={"layers": names})), name or spec.factory
+
+
+def _given(descriptions: Described) -> Submitted:
+    if isinstance(descriptions, Submitted):
+        return descriptions
+    if isinstance(descriptions, Mapping):
+        return from_mapping(descriptions)
+    return read_submitted(descriptions)
+
+
+def _dataset(images: Dataset | np.ndarray | Path | str, network: LoadedModel, out: Path) -> Dataset:
+    """The images as a data set; those that are none yet are written to `out`."""
+    if isinstance(images, Dataset):
+        return images
+    if isinstance(images, np.ndarray):
+        return stored(images, out)
+    return folder_dataset(Path(images), network, out)
+
+
+def folder_dataset(images: Path, network: LoadedModel, out: Path, threads: int = 1) -> Dataset:
+    """The data set in a folder, or its pictures at the size of the network's input."""
+    from milan_core.images.kinds.folder import Folder, FolderOptions
+
+    if (images / "manifest.json").is_file():
+        return open_dataset(images)
+    size = network.input.size or 224
+    kind = Folder(options=FolderOptions(path=str(images), size=size))
+    return kind.build("images", out, {}, threads)
+
+
+def stored(pixels: np.ndarray, out: Path) -> Dataset:
+    """Pixels uint8 (N, H, W, 3) as a data set in `out`; raises `UserError` for another form."""
+    from milan_core.images.options import KindOptions
+    from milan_core.images.store import finish_folder, new_array, start_folder
+
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3 or not len(pixels):
+        raise UserError(
+            f"images are {pixels.dtype} {pixels.shape}; expected uint8 (N, H, W, 3), RGB, as a "
+            "judge looks at them"
+        )
+    start_folder(out)
+    with new_array(out / "images.npy", pixels.shape, np.uint8) as images:
+        images[:] = pixels
+    return finish_folder(
+        out,
+        name="images",
+        kind="arrays",
+        options=KindOptions(),
+        seed=0,
+        classes=[],
+        labels=np.full(len(pixels), -1),
+        names=[f"{place}" for place in range(len(pixels))],
+        credits=[],
+    )

@@ -1,0 +1,206 @@
+"""The summary of a table of descriptions in Markdown: what was scored, how well, its worth."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from milan_core.referee.agreement import Agreement
+from milan_core.referee.board import ALL, Board, Place
+from milan_core.referee.further import FURTHER
+from milan_core.referee.metrics import HEADLINE
+from milan_core.referee.resampling import Interval, interval
+from milan_core.referee.sanity import TRUSTED, Verdict
+from milan_core.referee.score import OTHERS
+from milan_core.referee.scored import Scored
+from milan_core.referee.submitted import LONG
+from milan_core.referee.table import FEWEST
+
+SHOWN = 5  # units with the largest and the smallest correlation
+TITLES = {"correlation": "Correlation", "auprc": "AUPRC lift"}
+STATUSES = {
+    "scored": "scored",
+    "constant": "the text is judged alike in all images: correlation 0",
+    "abstained": "no text",
+    "missing": "the table has no row",
+    "unread": "the judge cannot read the text",
+    "dead": "the unit is constant on these images",
+    "failed": "the describer did not answer",
+    "unknown unit": "the network has no such unit",
+}
+
+
+class Summarized(Protocol):
+    """What a summary is of: `held_out.HeldOutScores`."""
+
+    facts: dict[str, Any]
+    rows: list[Scored]
+    board: Board
+    verdicts: list[Verdict]
+    redundancy: dict[str, float]
+    trust: Agreement | None
+    notes: list[str]
+
+    def counts(self) -> Mapping[str, int]:
+        """Units by status."""
+
+    def mean(self, score: str) -> float:
+        """Mean of one score."""
+
+
+def markdown(result: Summarized) -> str:
+    """The whole page."""
+    parts = [
+        "# Are these descriptions true?",
+        _opening(result),
+        "\n".join(f"- {escaped(note)}" for note in result.notes),
+        "## Units",
+        table(("status", "units"), [(STATUSES[k], str(v)) for k, v in result.counts().items()]),
+        f"{len(result.rows)} units in all.",
+        "## Scores",
+        _headline(result),
+        *_warnings(result),
+        "## Layers",
+        _layers(result),
+        "## Units that agree most and least",
+        _units(result),
+        "## For comparison",
+        "Means over scored units. Most of these fail a sanity test, so they do not rank anything.",
+        _others(result),
+        "## What these scores are worth here",
+        _sanity(result),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escaped(text: str) -> str:
+    """A text of somebody else inside Markdown: no markup, no breaks of a table."""
+    shown = text if len(text) <= LONG else f"{text[: LONG - 3]}..."
+    return html.escape(shown, quote=False).replace("|", "&#124;").replace("`", "&#96;")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; cells are escaped already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def shown(value: float, digits: int = 3) -> str:
+    """A number, or a dash where there is none."""
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _range(one: Interval) -> str:
+    if math.isnan(one.low):
+        return shown(one.value)
+    return f"{shown(one.value)} [{shown(one.low)}, {shown(one.high)}]"
+
+
+def _opening(result: Summarized) -> str:
+    facts = result.facts
+    seen = (
+        "no describer has seen them"
+        if facts["heldout"]
+        else "whether a describer has seen them is not known: if it has, the scores are too high"
+    )
+    text = (
+        f"Network {escaped(str(facts['model']))}, judge {escaped(facts['judge'])}, "
+        f"{facts['images']} images ({seen}). The score is the correlation of a unit's activation "
+        "with what the judge sees of its text in each image; AUPRC lift is 0 for chance and 1 for "
+        f"a perfect text, where a unit fires on {facts['alpha']:.3g} of the images. Intervals are "
+        f"95 % over {facts['resamples']} resamples of the images."
+    )
+    if result.trust is not None:
+        text += (
+            f" The judge itself, on {result.trust.texts} of these texts: its columns correlate "
+            f"{shown(result.trust.correlation, 2)} with the ground truth, mean absolute error "
+            f"{shown(result.trust.error)}, calibration error {shown(result.trust.calibration)}."
+        )
+    return text
+
+
+def _headline(result: Summarized) -> str:
+    rows = []
+    for name in result.board.describers:
+        cells = [name.replace("_", " ")]
+        for score in HEADLINE:
+            own, lead = result.board.means[Place(name, ALL, score)].intervals()
+            cells += [_range(own), _range(lead)]
+        rows.append((*cells, str(result.board.means[Place(name, ALL, "correlation")].units)))
+    header = ["describer"]
+    for score in HEADLINE:
+        header += [TITLES[score], "difference"]
+    return table([*header, "units"], rows)
+
+
+def _warnings(result: Summarized) -> list[str]:
+    notes = []
+    if result.facts["images"] < FEWEST:
+        notes.append(
+            f"**Few images:** {result.facts['images']}, fewer than {FEWEST}; read the intervals, "
+            "not the values."
+        )
+    for verdict in result.verdicts:
+        if verdict.metric in HEADLINE and not verdict.trusted:
+            notes.append(
+                f"**{TITLES[verdict.metric]} fails its sanity tests here:** it falls under "
+                f"damaged labels for {100 * verdict.both:.0f} % of {verdict.units} units, expected "
+                f"{100 * TRUSTED:.0f} %. Do not rank by it on these images."
+            )
+    return notes
+
+
+def _layers(result: Summarized) -> str:
+    means, name = result.board.means, result.board.describers[0]
+    layers = [layer for who, layer in result.board.counts if who == name and layer != ALL]
+    rows = []
+    for layer in layers:
+        cells = [escaped(layer)]
+        for score in HEADLINE:
+            mean = means[Place(name, layer, score)]
+            cells.append(_range(interval(mean.value, mean.drawn)))
+        redundancy = result.redundancy.get(layer, float("nan"))
+        rows.append((*cells, str(means[Place(name, layer, HEADLINE[0])].units), shown(redundancy)))
+    header = ("layer", *(TITLES[score] for score in HEADLINE), "units", "redundancy")
+    return table(header, rows)
+
+
+def _units(result: Summarized) -> str:
+    scored = [row for row in result.rows if row.status == "scored"]
+    ranked = sorted(scored, key=lambda row: -row.correlation.value)
+    few = len(ranked) <= 2 * SHOWN
+    rows = [
+        (
+            f"{escaped(row.key[0])}, {row.key[1]}",
+            escaped(row.description),
+            _range(row.correlation),
+            _range(row.auprc),
+        )
+        for row in (ranked if few else ranked[:SHOWN] + ranked[-SHOWN:])
+    ]
+    return table(("unit", "description", *(TITLES[score] for score in HEADLINE)), rows)
+
+
+def _others(result: Summarized) -> str:
+    means = [(name, result.mean(name)) for name in (*OTHERS, *FURTHER)]
+    return table(
+        ("score", "mean"), [(name, shown(mean)) for name, mean in means if not math.isnan(mean)]
+    )
+
+
+def _sanity(result: Summarized) -> str:
+    if not result.verdicts:
+        return "No text correlates with its unit, so the sanity tests have nothing to damage."
+    text = (
+        "Share of units for which a score falls when labels of the best-fitting text are damaged: "
+        "half of them missing, as many again added. A score that does not fall cannot tell a good "
+        "description from a bad one."
+    )
+    rows = [
+        (v.metric, *(f"{100 * part:.0f} %" for part in (v.missing, v.extra, v.both)), str(v.units))
+        for v in result.verdicts
+        if not math.isnan(v.both)
+    ]
+    return f"{text}\n\n" + table(("score", "missing", "extra", "both", "units"), rows)

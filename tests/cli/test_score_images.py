@@ -1,0 +1,176 @@
+"""`milan score --model` on a stranger's table: a status for every unit, and counts that add up."""
+
+import csv
+from collections import Counter
+
+import numpy as np
+import pytest
+from datasets_made import build_dataset
+
+import milan_core as milan
+from milan_core.cli import main
+from milan_core.networks.options import InputSpec
+
+ENTRY = """
+factory: milan_core.networks.minis.cnn:resnet_mini
+kwargs: {classes: 4, widths: [4, 6, 8]}
+weights: {source: random, seed: 3}
+input: {size: 64, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}
+layers: [blocks.0]
+"""
+TABLE = """layer,unit,description
+blocks.0,0,red areas
+blocks.0,1,<b>circles</b>
+blocks.0,1,stars
+blocks.0,2,
+blocks.0,9,dogs
+block.0,0,dogs
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("score")
+    build_dataset("scenes", {"kind": "shapes", "count": 80}, {}, folder / "scenes", 5)
+    (folder / "net.yaml").write_text(ENTRY)
+    return folder
+
+
+def score(place, table, *more, out="out"):
+    (place / "theirs.csv").write_text(table)
+    return main(
+        [
+            *("score", "--model", f"@{place / 'net.yaml'}", "--images", str(place / "scenes")),
+            *("--descriptions", str(place / "theirs.csv"), "--out", str(place / out), *more),
+        ]
+    )
+
+
+def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys):
+    assert score(place, TABLE, "--allow-small") == 0
+    with (place / "out/scores.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    statuses = {(row["layer"], int(row["unit"])): row["status"] for row in rows}
+    assert statuses == {
+        ("blocks.0", 0): "scored",
+        ("blocks.0", 1): "scored",
+        ("blocks.0", 2): "abstained",
+        ("blocks.0", 3): "missing",
+        ("blocks.0", 9): "unknown unit",
+        ("block.0", 0): "unknown unit",
+    }
+    assert rows[1]["description"] == "circles; stars"
+    assert 0 < float(rows[0]["correlation_high"]) <= 1
+    shown = capsys.readouterr().out
+    for sentence in (
+        "6 rows: 5 texts of 5 units, 1 without text, 0 that repeat",
+        "Markup was taken out of 1 texts.",
+        "1 units have several texts",
+        "no layer 'block.0' (1 units); did you mean blocks.0",
+        "1 units of layer 'blocks.0' do not exist, such as 9: it has 4",
+        "**Few images:** 80, fewer than 500",
+        f"{len(rows)} units in all",
+    ):
+        assert sentence in shown
+    counts = Counter(statuses.values())
+    assert "| scored | 2 |" in shown
+    assert sum(counts.values()) == len(rows)
+    assert (place / "out/summary.md").read_text() in shown
+    names = {path.name for path in (place / "out").iterdir()}
+    assert names == {
+        *("scores.csv", "leaderboard.csv", "sanity.csv", "summary.md", "provenance.json")
+    }
+
+
+def test_markup_of_a_stranger_does_not_reach_the_page(place, capsys):
+    table = "layer,unit,description\nblocks.0,0,red | <img src=x onerror=alert(1)> & x<y `code`\n"
+    assert score(place, table, "--allow-small") == 0
+    shown = capsys.readouterr().out
+    assert "<img" not in shown
+    assert "red &#124; &amp; x&lt;y &#96;code&#96;" in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ((), "80 images to score on, expected 500 or more"),
+        (("--allow-small", "--layers", "bocks.0"), "unknown layer 'bocks.0'"),
+        (("--allow-small", "--judge", "nobody/nothing"), "no usable CLIP or SigLIP checkpoint"),
+        (("--allow-small", "--described-by", "oracle"), "are the same model (oracle)"),
+        (("--references", "x.csv"), "not both"),
+        (("--count", "3"), "--count belongs to --references"),
+        (("--heldout", "split", "--allow-small"), "of the 80 that were given to score on"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(place, capsys, more, message):
+    assert score(place, TABLE, *more, out="refused") == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (place / "refused").exists()
+
+
+def test_neither_images_nor_references(place, capsys):
+    (place / "theirs.csv").write_text(TABLE)
+    assert main(["score", "--descriptions", str(place / "theirs.csv")]) == 2
+    assert "give --model (or --table) and --images" in capsys.readouterr().err
+
+
+def test_pictures_without_ground_truth_need_a_judge(place, capsys):
+    from PIL import Image
+
+    pictures = place / "pictures"
+    pictures.mkdir()
+    for number in range(25):
+        Image.fromarray(np.full((8, 8, 3), number * 9, np.uint8)).save(pictures / f"{number}.png")
+    (place / "theirs.csv").write_text(TABLE)
+    code = main(
+        [
+            *("score", "--model", f"@{place / 'net.yaml'}", "--images", str(pictures)),
+            *("--descriptions", str(place / "theirs.csv"), "--allow-small"),
+        ]
+    )
+    assert code == 2
+    assert "these images have no ground truth, so no judge can be chosen" in capsys.readouterr().err
+
+
+class Reds:
+    """A judge that sees red, whatever is asked."""
+
+    name = model = "reds"
+
+    def columns(self, images, texts):
+        red = images.dataset.images[images.ids][..., 0].mean((1, 2)) / 255
+        return np.repeat(red[:, None], len(texts), 1).astype(np.float32)
+
+
+def test_in_python_a_unit_that_is_its_text_has_correlation_1():
+    import torch
+
+    class Red(torch.nn.Module):
+        """Unit 0 is the mean of red, unit 1 its opposite, unit 2 dead."""
+
+        def __init__(self):
+            super().__init__()
+            self.units = torch.nn.Identity()
+
+        def forward(self, x):
+            red = x[:, :1].mean((2, 3), keepdim=True)
+            return self.units(torch.cat([red, -red, 0 * red], 1))
+
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), np.uint8)
+    result = milan.score(
+        *(Red(), pixels, "units", {("units", 0): "red", ("units", 1): "red"}, Reds()),
+        input=InputSpec(size=None),
+        allow_small=True,
+    )
+    assert result.counts() == {"scored": 2, "dead": 1}
+    assert result.rows[0].correlation.value == pytest.approx(1, abs=1e-4)
+    assert result.rows[1].correlation.value == pytest.approx(-1, abs=1e-4)
+    assert result.mean("correlation") == pytest.approx(0, abs=1e-4)
+    again = milan.score(
+        *(Red(), pixels, "units", {("units", 0): "red", ("units", 1): "red"}, Reds()),
+        input=InputSpec(size=None),
+        allow_small=True,
+    )
+    assert again.summary() == result.summary()
