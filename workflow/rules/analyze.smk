@@ -71,6 +71,7 @@ rule analyze_table:
         mem="2GB",
     params:
         models=canonical(ANALYZED),
+        images=CONFIG.analyze.images or 0,
         seed=CONFIG.seed,
         code=step_code("analyze.table"),
     shell:

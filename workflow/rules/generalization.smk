@@ -96,6 +96,56 @@ rule generalization_score:
         command("generalization.score")
 
 
+def trained_networks(split):
+    """Networks of this run that a split is trained on; sets have no exemplars of their own."""
+    names = generalization_plan.trained_on(CONFIG, split).names
+    return [name for name in names if name not in CONFIG.annotation_sets]
+
+
+def first_seed(kind):
+    """An input function: a file of the first captioner of a split, whatever its units' seed."""
+
+    def path(wildcards):
+        seed = splits_plan.seeds(CONFIG, wildcards.split)[0]
+        return kind.format(RESULTS, wildcards.split, wildcards.model, seed)
+
+    return path
+
+
+OVERLAPPED = list(
+    dict.fromkeys((facts.split, facts.test) for facts in TRIALS if facts.test in JUDGED)
+)
+
+
+rule generalization_overlap:
+    input:
+        descriptions=first_seed("{0}/{2}/describe/{1}/seed{3}/descriptions.csv"),
+        captioner_units=first_seed("{0}/captioners/{1}/seed{3}/units.csv"),
+        exemplars="<results>/{model}/exemplars/exemplars.safetensors",
+        train_exemplars=lambda wildcards: [
+            f"{RESULTS}/{name}/exemplars/exemplars.safetensors"
+            for name in trained_networks(wildcards.split)
+        ],
+    output:
+        overlap="<results>/generalization/{split}/{model}/overlap.csv",
+        record="<results>/generalization/{split}/{model}/overlap.provenance.json",
+    log:
+        "<logs>/generalization/{split}-{model}-overlap.log",
+    wildcard_constraints:
+        model=DESCRIBABLE,
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+    params:
+        model=lambda wildcards: wildcards.model,
+        names=lambda wildcards: canonical(trained_networks(wildcards.split)),
+        code=step_code("generalization.overlap"),
+    shell:
+        command("generalization.overlap")
+
+
 rule generalization_table:
     input:
         scores=of_trials(
@@ -108,6 +158,10 @@ rule generalization_table:
             "<results>/{test}/describe/{split}/seed{seed}/descriptions.csv"
         ),
         truth=collect("<results>/{model}/annotations/truth.csv", model=JUDGED),
+        overlaps=[
+            f"{RESULTS}/generalization/{split}/{test}/overlap.csv"
+            for split, test in OVERLAPPED
+        ],
     output:
         table=report(
             "<results>/generalization/table.csv",
@@ -121,6 +175,7 @@ rule generalization_table:
         table3="<results>/generalization/table3.csv",
         transfer="<results>/generalization/transfer.csv",
         paired="<results>/generalization/paired.csv",
+        overlap="<results>/generalization/overlap.csv",
         layers="<results>/generalization/layers.csv",
         transfer_figure="<results>/generalization/transfer.svg",
         layers_figure="<results>/generalization/layers.svg",
@@ -134,6 +189,7 @@ rule generalization_table:
     params:
         trials=canonical(TRIALS),
         judged=canonical(JUDGED),
+        overlapped=canonical(OVERLAPPED),
         temperature=CONFIG.describe.temperature,
         options=canonical(generalization_plan.score_options(CONFIG)),
         seed=CONFIG.seed,

@@ -35,6 +35,7 @@ class Comparison:
     p: float  # that the means are equal
     outlier_p: float
     share_worse: float  # of random orders whose area is smaller than the criterion's mean
+    seen: float = math.nan  # smallest difference that the outlier test would see, 80 % of the time
 
 
 def compare(ours: np.ndarray, random: np.ndarray) -> Comparison:
@@ -83,6 +84,7 @@ def _comparison(
         p,
         outlier_p(mean, random),
         float(np.mean(random < mean)),
+        outlier_seen(random),
     )
 
 
@@ -98,3 +100,18 @@ def outlier_p(value: float, sample: np.ndarray) -> float:
     if spread == 0:
         return math.nan
     return float(2 * stats.t.sf(abs(value - float(np.mean(sample))) / spread, count - 1))
+
+
+def outlier_seen(sample: np.ndarray, alpha: float = 0.05) -> float:
+    """The distance from the mean at which `outlier_p` is below `alpha` for 80 % of such values.
+
+    Student's quantiles of the test and of the power, times the error of a prediction; the value
+    has the spread of the sample. NaN without a spread.
+    """
+    from scipy import stats
+
+    count = len(sample)
+    if count < 2 or (spread := float(np.std(sample, ddof=1))) == 0:
+        return math.nan
+    reach = float(stats.t.ppf(1 - alpha / 2, count - 1)) + float(stats.t.ppf(0.8, count - 1))
+    return reach * spread * math.sqrt(1 + 1 / count)

@@ -17,7 +17,10 @@ CURVES_CAPTION = (
 
 
 def analyze_section(
-    analyses: Sequence[Analysis], summary: Sequence[Mapping[str, Any]], figures: Sequence[str]
+    analyses: Sequence[Analysis],
+    summary: Sequence[Mapping[str, Any]],
+    figures: Sequence[str],
+    images: int = 0,
 ) -> Section:
     """The section.
 
@@ -25,6 +28,7 @@ def analyze_section(
         analyses: one of each network.
         summary: the rows of summary.csv.
         figures: the curves of each network, paths relative to the section's file.
+        images: that accuracies were measured on, 0 for all of the data set.
 
     """
     pictures = [
@@ -38,7 +42,7 @@ def analyze_section(
         "analyze",
         "Analysis: do descriptions tell which units matter?",
         ORDER,
-        [text for text in paragraphs(analyses, summary) if text],
+        [text for text in paragraphs(analyses, summary, images) if text],
         [
             *pictures,
             Picture(
@@ -58,14 +62,16 @@ def _summary_table() -> Table:
         "summary.csv",
         "Areas under the accuracy curve, differences with 95% intervals of Student's t (random: "
         "two samples; layer-matched: paired by order). Outlier p: the criterion's mean area as one "
-        "more random order; worse: share of random orders that cost more accuracy.",
+        "more random order, and the smallest difference that this test mostly would see (80 %); "
+        "Holm adjusts over all criteria and networks. Worse: random orders that cost more.",
         [
             Column("model", "network"),
             Column("criterion", "criterion"),
             Column("matching", "units", "integer"),
             Column("area", "area", "number", 3, "area_low", "area_high"),
             Column(f"{RANDOM}_difference", "less random", "number", 3, "random_low", "random_high"),
-            Column(f"{RANDOM}_outlier_p", "outlier p", "number", 3),
+            Column(f"{RANDOM}_outlier_p", "outlier p", "p"),
+            Column(f"{RANDOM}_p_holm", "Holm", "p"),
             Column(
                 f"{MATCHED}_difference",
                 "less layer-matched",
@@ -74,9 +80,11 @@ def _summary_table() -> Table:
                 f"{MATCHED}_low",
                 f"{MATCHED}_high",
             ),
-            Column(f"{MATCHED}_p", "paired p", "number", 3),
-            Column(f"{MATCHED}_outlier_p", "outlier p", "number", 3),
-            Column("matched_p_holm", "Holm", "number", 3),
+            Column(f"{MATCHED}_p", "paired p", "p"),
+            Column("paired_p_holm", "Holm", "p"),
+            Column(f"{MATCHED}_outlier_p", "outlier p", "p"),
+            Column("matched_p_holm", "Holm", "p"),
+            Column(f"{MATCHED}_seen", "outlier seen from", "number", 3),
             Column(f"{MATCHED}_worse", "worse", "percent"),
         ],
     )
@@ -99,7 +107,8 @@ def _correlation_table() -> Table:
 def _shares_table() -> Table:
     return Table(
         "shares.csv",
-        "Share of each layer's units that match a criterion, with 95% intervals.",
+        "Share of each layer's units that match a criterion, with 95% intervals; layers of fewer "
+        "than ten units have none.",
         [
             Column("model", "network"),
             Column("layer", "layer"),

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from milan_core.core.numbers import number
 from milan_core.experiments.analyze.curves import area
 from milan_core.experiments.analyze.tables import CRITERION, MATCHED, RANDOM, Analysis
+from milan_core.scoring.verdicts import FEWEST, Difference, against_paper, p_text
 
 _ALPHA = 0.05
 # What the paper says of Fig. 4: effect on accuracy against random orders, and where units lie.
@@ -26,9 +28,14 @@ _PUBLISHED_TIES = (
 )
 
 
-def paragraphs(analyses: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The text of the section: per network what its curves show, the paper's claims, the limits."""
-    texts = [_overview(analyses, rows)]
+def paragraphs(
+    analyses: Sequence[Analysis], rows: Sequence[Mapping[str, Any]], images: int = 0
+) -> list[str]:
+    """The text of the section: per network what its curves show, the paper's claims, the limits.
+
+    `images` are those that accuracies were measured on; 0: all of the data set.
+    """
+    texts = [_overview(analyses, rows, images)]
     texts += [_effects(one, [row for row in rows if row["model"] == one.model]) for one in analyses]
     if any(
         len(y) == 1 for one in analyses for (_, kind), y in one.curves.items() if kind == CRITERION
@@ -40,25 +47,39 @@ def paragraphs(analyses: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) 
         "An area is the mean accuracy over the ablated shares; intervals are over orders, so they "
         "cover equal scores and random orders, not the choice of images. A criterion stands out "
         "only when its area is unlikely as one more random order with as many units of each layer "
-        "(p after Holm's adjustment below 0.05). Word classes come from a tagger made for "
-        "sentences, which errs on short phrases. The criteria are not independent: longer "
-        "descriptions have more words of every class."
+        "(p after Holm's adjustment over all criteria and networks below 0.05). Word classes come "
+        "from a tagger made for sentences, which errs on short phrases. The criteria are not "
+        "independent: longer descriptions have more words of every class."
     )
     return texts
 
 
-def _overview(analyses: Sequence[Analysis], rows: Sequence[Mapping[str, Any]]) -> str:
+def _overview(analyses: Sequence[Analysis], rows: Sequence[Mapping[str, Any]], images: int) -> str:
     """How many criteria do what no random order would, and how many differ on average."""
     tested = [row for row in rows if row["area"] != ""]
-    clear = sum(row["matched_p_holm"] < _ALPHA for row in tested)
-    paired = sum(row[f"{MATCHED}_p"] < _ALPHA for row in tested)
+    clear = sum(number(row["matched_p_holm"]) < _ALPHA for row in tested)
+    paired = sum(number(row["paired_p_holm"]) < _ALPHA for row in tested)
+    seen = [number(row[f"{MATCHED}_seen"]) for row in tested if row[f"{MATCHED}_seen"] != ""]
+    power = (
+        f" Single orders that differ from these by less than {min(seen):.2f} to {max(seen):.2f} of "
+        "accuracy would mostly not be seen, so what does not stand out is not shown to be absent."
+        if seen
+        else ""
+    )
+    error = (
+        f" All accuracies are of one draw of {images} images, in which an accuracy of one half has "
+        f"a standard error of {0.5 / images**0.5:.3f}; the tests say nothing of other images."
+        if images
+        else ""
+    )
     spread = np.mean([area(one.fractions, one.random).std(ddof=1) for one in analyses])
     return (
         "Units are ablated in the order of what their descriptions say, and the accuracy that is "
         f"left is compared with random orders. Of {len(tested)} orders ({len(analyses)} networks), "
         f"{clear} stand out from single random orders with as many units of each layer, while "
-        f"{paired} differ from the mean of these in a paired test: random orders differ among each "
-        f"other as well, by {spread:.3f} of accuracy (standard deviation)."
+        f"{paired} differ from the mean of these in a paired test (both after Holm's adjustment): "
+        f"random orders differ among each other as well, by {spread:.3f} of accuracy (standard "
+        f"deviation).{power}{error}"
     )
 
 
@@ -66,10 +87,10 @@ def _effects(analysis: Analysis, rows: Sequence[Mapping[str, Any]]) -> str:
     tested = [row for row in rows if row["area"] != ""]
     if not tested:
         return f"{analysis.model}: no criterion tells its units apart, so there are no curves."
-    clear = [row for row in tested if row["matched_p_holm"] < _ALPHA]
+    clear = [row for row in tested if number(row["matched_p_holm"]) < _ALPHA]
     clear.sort(key=lambda row: row[f"{MATCHED}_difference"])
     shown = "; ".join(
-        f"{row['criterion']} {row[f'{MATCHED}_difference']:+.3f} (p {_p(row['matched_p_holm'])})"
+        f"{row['criterion']} {row[f'{MATCHED}_difference']:+.3f} ({p_text(row['matched_p_holm'])})"
         for row in clear
     )
     left = analysis.random[:, -1].mean()
@@ -91,17 +112,16 @@ def _claim(row: Mapping[str, Any]) -> str:
     sign = _HURTS.get(str(row["criterion"]))
     if sign is None:
         return ""
-    difference, p = row[f"{RANDOM}_difference"], row[f"{RANDOM}_outlier_p"]
-    measured = f"{difference:+.3f} against random orders, p {_p(p)}"
-    if p >= _ALPHA:
-        verdict = "cannot be told from random here"
-    elif difference * sign > 0:
-        verdict = "as in the paper"
-        if row[f"{MATCHED}_outlier_p"] >= _ALPHA:
-            verdict += ", but no longer when layers are matched"
-    else:
-        verdict = "the opposite of the paper"
-    return f"{str(row['criterion']).capitalize()}: {verdict} ({measured})."
+    difference, p = row[f"{RANDOM}_difference"], number(row[f"{RANDOM}_p_holm"])
+    side = Difference(difference, adjusted=p).side
+    verdict = against_paper([side], sign)
+    measured = f"{difference:+.3f} against random orders, {p_text(p)}"
+    seen = number(row[f"{RANDOM}_seen"])
+    if side == 0 and seen == seen:
+        measured += f"; from {seen:.2f} on it would have been seen"
+    if side == sign and not number(row["matched_p_holm"]) < _ALPHA:
+        verdict += ", but no longer when layers are matched"
+    return f"{str(row['criterion']).capitalize()}: this {verdict} ({measured})."
 
 
 def _positions(analysis: Analysis) -> str:
@@ -112,8 +132,14 @@ def _positions(analysis: Analysis) -> str:
         if name not in analysis.matches or not analysis.matches[name].any():
             continue
         shares = np.array(
-            [analysis.matches[name][analysis.layers == layer].mean() for layer in layers]
+            [
+                inside.mean() if len(inside) >= FEWEST else -1.0
+                for layer in layers
+                for inside in [analysis.matches[name][analysis.layers == layer]]
+            ]
         )
+        if shares.max() <= 0:
+            continue
         best = int(np.argmax(shares))
         third = ("early", "middle", "late")[min(2, 3 * best // len(layers))]
         verdict = "as" if third == expected else "unlike"
@@ -122,7 +148,3 @@ def _positions(analysis: Analysis) -> str:
             f"{third}, {verdict} the paper's {expected})"
         )
     return f"{analysis.model}: {'; '.join(parts)}." if parts else ""
-
-
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "below 0.001"

@@ -60,6 +60,7 @@ class AnalyzeTable(Step, name="analyze.table"):
     ablation: list[In]
     importance: list[In]
     criteria: list[In]
+    images: int = Field(0, description="Images of the accuracies; 0: all of the data set")
     seed: int = 0
     summary: Out
     correlations: Out
@@ -82,6 +83,7 @@ class AnalyzeTable(Step, name="analyze.table"):
         analyses = [tables.read_analysis(*paths) for paths in files]
         bootstrap = Bootstrap(self.seed)
         summary = [row for one in analyses for row in tables.summary_rows(one, bootstrap)]
+        tables.adjust(summary)
         correlations = [row for one in analyses for row in tables.correlation_rows(one, self.seed)]
         shares = [row for one in analyses for row in tables.share_rows(one, bootstrap)]
         for path, columns, rows in (
@@ -94,4 +96,4 @@ class AnalyzeTable(Step, name="analyze.table"):
         for path, one in zip(self.curves, analyses, strict=True):
             write_figure(path, curves_figure(one))
         figures = [relative_to(self.section, path) for path in self.curves]
-        write_section(self.section, analyze_section(analyses, summary, figures))
+        write_section(self.section, analyze_section(analyses, summary, figures, self.images))

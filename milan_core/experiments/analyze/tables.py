@@ -11,6 +11,8 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
+from milan_core.core.numbers import number
+from milan_core.core.tables import cell
 from milan_core.experiments.analyze.curves import (
     Comparison,
     area,
@@ -19,7 +21,7 @@ from milan_core.experiments.analyze.curves import (
 )
 from milan_core.experiments.analyze.importance import correlate
 from milan_core.scoring.bootstrap import Bootstrap
-from milan_core.scoring.verdicts import holm
+from milan_core.scoring.verdicts import FEWEST, holm
 
 Row = dict[str, Any]
 CRITERION, RANDOM, MATCHED = "criterion", "random", "layer_matched"  # kinds of orders
@@ -34,10 +36,18 @@ SUMMARY = (
     *(
         f"{control}_{column}"
         for control in (RANDOM, MATCHED)
-        for column in ("area", "difference", "low", "high", "p", "outlier_p", "worse")
+        for column in ("area", "difference", "low", "high", "p", "outlier_p", "worse", "seen")
     ),
+    f"{RANDOM}_p_holm",
     "matched_p_holm",
+    "paired_p_holm",
 )
+FAMILIES = {
+    f"{RANDOM}_p_holm": f"{RANDOM}_outlier_p",
+    "matched_p_holm": f"{MATCHED}_outlier_p",
+    "paired_p_holm": f"{MATCHED}_p",
+}
+"""Adjusted columns and their p: one family each, all criteria of all networks."""
 CORRELATIONS = (
     "model",
     "criterion",
@@ -141,11 +151,15 @@ def summary_rows(analysis: Analysis, bootstrap: Bootstrap) -> list[Row]:
                 row[f"{control}_area"] = float(theirs.mean())
                 row |= _prefixed(control, compared(ours, theirs))
         rows.append(row)
-    tested = [row for row in rows if row["area"] != ""]
-    adjusted = holm([row[f"{MATCHED}_outlier_p"] for row in tested])
-    for row, p in zip(tested, adjusted, strict=True):
-        row["matched_p_holm"] = p
     return rows
+
+
+def adjust(rows: Sequence[Row]) -> None:
+    """Fill the adjusted p of all networks' rows; undefined ones are empty."""
+    tested = [row for row in rows if row["area"] != ""]
+    for column, plain in FAMILIES.items():
+        for row, p in zip(tested, holm([number(row[plain]) for row in tested]), strict=True):
+            row[column] = cell(p)
 
 
 def _prefixed(control: str, against: Comparison) -> Row:
@@ -153,8 +167,9 @@ def _prefixed(control: str, against: Comparison) -> Row:
         f"{control}_difference": against.difference,
         f"{control}_low": against.low,
         f"{control}_high": against.high,
-        f"{control}_p": against.p,
-        f"{control}_outlier_p": against.outlier_p,
+        f"{control}_p": cell(against.p),
+        f"{control}_outlier_p": cell(against.outlier_p),
+        f"{control}_seen": cell(against.seen),
         f"{control}_worse": against.share_worse,
     }
 
@@ -172,12 +187,13 @@ def correlation_rows(analysis: Analysis, seed: int) -> list[Row]:
 
 
 def share_rows(analysis: Analysis, bootstrap: Bootstrap) -> list[Row]:
-    """One row per layer and criterion: the share of the layer's units that match."""
+    """One row per layer and criterion: the share of its units that match, of ten or more."""
     rows = []
     for name, group in analysis.groups.items():
         for layer in dict.fromkeys(analysis.layers.tolist()):
             matches = analysis.matches[name][analysis.layers == layer].astype(float)
             low, high = bootstrap.interval(matches, analysis.model, name, layer)
+            enough = len(matches) >= FEWEST
             rows.append(
                 {
                     "model": analysis.model,
@@ -186,9 +202,9 @@ def share_rows(analysis: Analysis, bootstrap: Bootstrap) -> list[Row]:
                     "group": group,
                     "units": len(matches),
                     "matching": int(matches.sum()),
-                    "share": float(matches.mean()),
-                    "low": low,
-                    "high": high,
+                    "share": float(matches.mean()) if enough else "",
+                    "low": low if enough else "",
+                    "high": high if enough else "",
                 }
             )
     return rows

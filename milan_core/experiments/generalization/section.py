@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from milan_core.core.numbers import number, percent
+from milan_core.core.numbers import number, percent, points
 from milan_core.core.section import Column, Picture, Section, Table
 from milan_core.core.tables import Row
+from milan_core.experiments.generalization.overlap import overlap_sentences
 from milan_core.experiments.generalization.transfer import Transfer
 from milan_core.scoring.verdicts import CLEARLY, Difference, against_paper, power_text
 
@@ -73,9 +74,30 @@ COST = (
     Column("holm", "Holm", "p"),
     Column("units", "Judged units", "integer"),
     Column("concepts", "of concepts", "integer"),
+    Column(
+        "cost_apart", "Cost without near-duplicates", "percent", low="low_apart", high="high_apart"
+    ),
+    Column("units_apart", "Judged units", "integer"),
+)
+OVERLAP = (
+    *NAMES,
+    Column("tested", "Tested units", "integer"),
+    Column("seen", "Exemplars seen in training", "percent"),
+    Column("duplicates", "Units with a near-duplicate", "integer"),
+    Column("units_0", "Judged units, overlap below 0.2", "integer"),
+    Column("accuracy_0", "accuracy", "percent"),
+    Column("units_1", "0.2 to 0.4", "integer"),
+    Column("accuracy_1", "accuracy", "percent"),
+    Column("units_2", "0.4 or more", "integer"),
+    Column("accuracy_2", "accuracy", "percent"),
 )
 
 
+OVERLAP_CAPTION = (
+    "What training knew of the tested units. Overlap is the largest share of a unit's exemplars "
+    "that one training unit has as well; shares of fewer than ten units are left out. A "
+    "near-duplicate has a third or more, or is the same channel of a residual stream."
+)
 NOTES = (
     "The best fixed word is chosen on the tested units themselves: no captioner could know it. "
     "False names are names of other concepts in a description, the price of longer ones. BLEU-4 "
@@ -116,6 +138,8 @@ def transfer_section(results: Transfer) -> Section:
             "captioners also differ in the number of training units."
         )
         items.append(Table("paired.csv", caption, COST))
+    if results.overlap:
+        items.append(Table("overlap.csv", OVERLAP_CAPTION, OVERLAP))
     items += [
         Picture(
             "layers.svg",
@@ -123,14 +147,17 @@ def transfer_section(results: Transfer) -> Section:
         ),
         Table("layers.csv", "By layer: every trial, with its interval.", LAYERS, folded=True),
     ]
-    return Section("generalization", "Generalisation", 10, sentences(table, rows, paired), items)
+    texts = sentences(table, rows, paired, results.overlap)
+    return Section("generalization", "Generalisation", 10, texts, items)
 
 
 def _known(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
     return [column for column in columns if any(row.get(column.name, "") != "" for row in rows)]
 
 
-def sentences(table: Sequence[Row], rows: Sequence[Row], paired: Sequence[Row]) -> list[str]:
+def sentences(
+    table: Sequence[Row], rows: Sequence[Row], paired: Sequence[Row], overlap: Sequence[Row] = ()
+) -> list[str]:
     """What the tables say: the order of the experiments, the paired costs, and PMI's part."""
     texts = [text for text in (*_costs(paired), _agreement(table), *_baselines(rows)) if text]
     for column, ahead, name in (
@@ -150,6 +177,7 @@ def sentences(table: Sequence[Row], rows: Sequence[Row], paired: Sequence[Row]) 
                 f"{_count(tested, -1)}{_power(tested, column == 'lead')}."
             )
     texts += _constants(rows)
+    texts[1:1] = [*_apart(paired), *overlap_sentences(overlap)]
     families = ("holm", "lead_holm", "bert_lead_holm")
     if any(row.get(key, "") != "" for row in [*paired, *rows] for key in families):
         texts.append(CLEARLY)
@@ -192,6 +220,23 @@ def _costs(paired: Sequence[Row]) -> list[str]:
     ):
         texts.append(f"Learning elsewhere is clearly better for {', '.join(gains)}.")
     return texts
+
+
+def _apart(paired: Sequence[Row]) -> list[str]:
+    """The cost without the tested units that have a near-duplicate in training."""
+    rows = [row for row in paired if row.get("cost_apart", "") != "" and number(row["units_apart"])]
+    rows = [row for row in rows if number(row["units_apart"]) < number(row["units"])]
+    if not rows:
+        return []
+    listed = "; ".join(
+        f"{row['test']} by {row['train']} {points(number(row['cost']))} over {row['units']} units, "
+        f"{points(number(row['cost_apart']))} over the {row['units_apart']} others"
+        for row in rows
+    )
+    return [
+        "Costs over all tested units, and over those without a near-duplicate in the training of "
+        f"the within-network captioner: {listed}. Only the latter are of transfer."
+    ]
 
 
 def _constants(rows: Sequence[Row]) -> list[str]:

@@ -59,6 +59,41 @@ class ScoreTrial(ScoredStep, name="generalization.score"):
         return {"scored": len(units), "silent": len(silent)}
 
 
+class TrialOverlap(Step, name="generalization.overlap"):
+    """Compare the exemplars of tested units with those that the captioner was trained on."""
+
+    model: str
+    names: list[str]
+    """Networks that the captioner was trained on, in the order of their files."""
+    descriptions: In
+    """descriptions.csv of a trial: the units that it is tested on."""
+    captioner_units: In
+    exemplars: In
+    """Exemplars of the described network."""
+    train_exemplars: list[In]
+    overlap: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write what training knew of every tested unit."""
+        from milan_core.exemplars.overlap import overlaps
+        from milan_core.exemplars.store import load_exemplars
+        from milan_core.experiments.generalization.overlap import write_overlaps
+        from milan_core.scoring.tables import TEST, read_descriptions, read_units
+
+        own = load_exemplars(self.exemplars)
+        mined = dict(zip(self.names, map(load_exemplars, self.train_exemplars), strict=True))
+        mined = {n: one for n, one in mined.items() if one.meta["dataset"] == own.meta["dataset"]}
+        ids = {
+            name: {layer: one.ids(layer) for layer in one.layers}
+            for name, one in {**mined, self.model: own}.items()
+        }
+        units = read_units(self.captioner_units)
+        training = [(unit.model, unit.key) for unit in units if unit.side != TEST]
+        ids = {name: table for name, table in ids.items() if name == self.model or name in mined}
+        tested = list(read_descriptions(self.descriptions, TEST))
+        write_overlaps(self.overlap, overlaps(self.model, tested, ids, training))
+
+
 class TrialTables(Step, name="generalization.table"):
     """Join the scores of all trials: long tables, Table 3, figures and section of the report."""
 
@@ -70,6 +105,10 @@ class TrialTables(Step, name="generalization.table"):
     """descriptions.csv of each trial."""
     truth: list[In] = Field([])
     """truth.csv of the described networks in `judged`."""
+    overlaps: list[In] = Field([])
+    """overlap.csv of the trials in `overlapped`."""
+    overlapped: list[tuple[str, str]] = Field([])
+    """(split, described network) of these."""
     trials: list[TrialFacts]
     judged: list[str] = Field([])
     temperature: float
@@ -83,6 +122,7 @@ class TrialTables(Step, name="generalization.table"):
     table3: Out
     transfer: Out
     paired: Out
+    overlap: Out
     layers: Out
     transfer_figure: Out
     layers_figure: Out
@@ -94,6 +134,8 @@ class TrialTables(Step, name="generalization.table"):
         from milan_core.core.files import write_csv
         from milan_core.core.section import write_section
         from milan_core.experiments.generalization import figure, tables
+        from milan_core.experiments.generalization.overlap import TABLE as OVERLAP
+        from milan_core.experiments.generalization.overlap import read_overlaps
         from milan_core.experiments.generalization.section import transfer_section
         from milan_core.experiments.generalization.transfer import (
             LAYERS,
@@ -117,10 +159,13 @@ class TrialTables(Step, name="generalization.table"):
         write_figure(self.sweep_figure, figure.lambda_figure(sweep, self.temperature))
 
         truth = dict(zip(self.judged, map(read_truth, self.truth), strict=True))
-        results = transfer(trials, truth, Bootstrap(self.seed, self.options.bootstrap))
+        known = dict(zip(self.overlapped, map(read_overlaps, self.overlaps), strict=True))
+        bootstrap = Bootstrap(self.seed, self.options.bootstrap)
+        results = transfer(trials, truth, bootstrap, known)
         write_known(self.table3, results.table3)
         write_known(self.transfer, results.rows)
         write_csv(self.paired, PAIRED, [list(row.values()) for row in results.paired])
+        write_csv(self.overlap, OVERLAP, [list(row.values()) for row in results.overlap])
         write_csv(self.layers, LAYERS, [list(row.values()) for row in results.layers])
         write_figure(self.transfer_figure, figure.transfer_figure(results.rows))
         write_figure(self.layers_figure, figure.layers_figure(results.layers))

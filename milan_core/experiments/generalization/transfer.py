@@ -19,6 +19,7 @@ from milan_core.core.numbers import number
 from milan_core.core.tables import Row, cell, grouped
 from milan_core.core.units import UnitKey
 from milan_core.experiments.generalization.options import WITHIN
+from milan_core.experiments.generalization.overlap import Known, overlap_row
 from milan_core.experiments.generalization.tables import NAMES
 from milan_core.experiments.generalization.trials import Scores, Trial
 from milan_core.scoring.beside import FEWER, ORACLE
@@ -90,6 +91,7 @@ KEYS |= {adjusted: KEYS[column] for column, adjusted in ADJUSTED.items()}
 KEYS |= {f"{column}_std": key for column, key in MEANS.items()}
 PAIRED = (
     *NAMES, "trials", "within", "here", "cost", "low", "high", "p", "holm", "units", "concepts",
+    *(f"{name}_apart" for name in ("within", "here", "cost", "low", "high", "units")),
 )  # fmt: skip
 LAYERS = (*NAMES, "trial", "layer", "metric", "value", "low", "high", "units")
 
@@ -102,14 +104,24 @@ class Transfer:
     rows: Sequence[Row]
     paired: Sequence[Row]
     layers: list[Row]
+    overlap: Sequence[Row] = ()
+
+
+Overlaps = Mapping[tuple[str, str], Mapping[UnitKey, Known]]  # by split and described network
 
 
 def transfer(
     trials: Sequence[Trial],
     truth: Mapping[str, Mapping[UnitKey, Truth]],
     bootstrap: Bootstrap,
+    known: Overlaps | None = None,
 ) -> Transfer:
-    """The tables of all trials; `truth` is the ground truth of the networks that have it."""
+    """The tables of all trials.
+
+    `truth` is the ground truth of the networks that have it, `known` what training knew of the
+    tested units of the trials where it is known.
+    """
+    known = known or {}
     groups = grouped(trials, lambda trial: trial.key)
     rows: list[dict[str, Any]] = [
         {**dict(zip(NAMES, key, strict=True)), **_figures([trial.scores for trial in group])}
@@ -120,7 +132,13 @@ def transfer(
             row |= _over_seeds(group, truth[key[2]], bootstrap)
     for column, adjusted in ADJUSTED.items():
         _adjust(rows, column, adjusted)
-    return Transfer(table3(trials), rows, paired_costs(groups, truth, bootstrap), _layers(trials))
+    overlap = [
+        overlap_row(key, group, seen, _correct(group, group[0].tested, truth[key[2]]))
+        for key, group in groups.items()
+        if key[2] in truth and (seen := known.get((group[0].facts.split, key[2])))
+    ]
+    paired = paired_costs(groups, truth, bootstrap, known)
+    return Transfer(table3(trials), rows, paired, _layers(trials), overlap)
 
 
 def _over_seeds(
@@ -221,13 +239,15 @@ def paired_costs(
     groups: Mapping[tuple[str, str, str], Sequence[Trial]],
     truth: Mapping[str, Mapping[UnitKey, Truth]],
     bootstrap: Bootstrap,
+    known: Overlaps,
 ) -> list[Row]:
     """The cost of training elsewhere, on the very units that `within` was tested on.
 
     One row per group but the within-network ones: mean accuracies over trials of both captioners,
     and the paired difference within - here with its interval over concepts (and over trials where
     there are several), its p, and that adjusted over all rows (Holm). Units without a specific
-    concept are not judged, and no unit of an annotation set is.
+    concept are not judged, and no unit of an annotation set is. The columns `_apart` are of the
+    units that have no near-duplicate in the training of the within-network captioner.
     """
     inside = {key[2]: group for key, group in groups.items() if key[0] == WITHIN}
     rows: list[dict[str, Any]] = []
@@ -238,7 +258,17 @@ def paired_costs(
         units = inside[test][0].tested
         within, here = (_correct(side, units, truth[test]) for side in (inside[test], group))
         figures = cost_figures(within, here, [truth[test][key].concept for key in units], bootstrap)
-        rows.append(dict(zip(NAMES, key, strict=True)) | {"trials": len(group)} | figures)
+        row = dict.fromkeys(PAIRED, "") | dict(zip(NAMES, key, strict=True)) | figures
+        row["trials"] = len(group)
+        seen = known.get((inside[test][0].facts.split, test), {})
+        apart = np.array([unit in seen and not seen[unit].duplicate for unit in units])
+        if apart.any():
+            concepts = [
+                truth[test][k].concept for k, kept in zip(units, apart, strict=True) if kept
+            ]
+            figures = cost_figures(within[:, apart], here[:, apart], concepts, bootstrap)
+            row |= {f"{n}_apart": v for n, v in figures.items() if f"{n}_apart" in PAIRED}
+        rows.append(row)
     _adjust(rows, "p", "holm")
     return [{name: row[name] for name in PAIRED} for row in rows]
 

@@ -101,6 +101,17 @@ def test_outlier_p_is_the_t_prediction():
     assert np.isnan(curves.outlier_p(3.0, np.ones(5))), "undefined, and never 0"
 
 
+def test_the_difference_that_would_be_seen_is_seen_four_times_in_five():
+    draw = np.random.default_rng(3)
+    hits = []
+    for _ in range(1500):
+        sample = draw.normal(size=20)
+        value = curves.outlier_seen(sample) + draw.normal() * np.std(sample, ddof=1)
+        hits.append(curves.outlier_p(value + sample.mean(), sample) < 0.05)
+    assert 0.75 < np.mean(hits) < 0.87
+    assert np.isnan(curves.outlier_seen(np.ones(5)))
+
+
 def test_outlier_p_of_random_orders_is_level():
     draw = np.random.default_rng(0)
     p = [curves.outlier_p(x[0], x[1:]) for x in draw.normal(size=(2000, 21))]

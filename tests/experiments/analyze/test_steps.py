@@ -202,17 +202,21 @@ def claim(criterion, difference, p, matched_p=0.01):
         {
             "criterion": criterion,
             "random_difference": difference,
-            "random_outlier_p": p,
-            "layer_matched_outlier_p": matched_p,
+            "random_p_holm": p,
+            "random_seen": 0.15,
+            "matched_p_holm": matched_p,
         }
     )
 
 
 def test_claims_of_the_paper_are_judged():
-    assert "Adjectives: as in the paper (-0.100" in claim("adjectives", -0.1, 0.01)
-    assert "opposite of the paper" in claim("adjectives", 0.1, 0.01)
-    assert "cannot be told from random" in claim("adpositions", -0.1, 0.2)
-    assert "as in the paper, but no longer" in claim("word-difference", 0.1, 0.01, 0.3)
+    assert "Adjectives: this agrees with the paper (-0.100" in claim("adjectives", -0.1, 0.01)
+    assert "disagrees with the paper" in claim("adjectives", 0.1, 0.01)
+    text = claim("adpositions", -0.1, 0.2)
+    assert "does not confirm the paper (-0.100 against random orders, p 0.200; from 0.15 on" in text
+    assert "agrees with the paper, but no longer" in claim("word-difference", 0.1, 0.01, 0.3)
+    assert "does not confirm the paper" in claim("adjectives", -0.1, ""), "undefined is not clear"
+    assert "p < 0.001" in claim("adjectives", -0.1, 1e-9)
     assert claim("nouns", 0.1, 0.01) == ""
 
 

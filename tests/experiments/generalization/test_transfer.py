@@ -6,6 +6,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.section import Section
 from milan_core.experiments.generalization.figure import layers_figure, transfer_figure
 from milan_core.experiments.generalization.options import HELD_OUT, WITHIN, TrialFacts
+from milan_core.experiments.generalization.overlap import Known
 from milan_core.experiments.generalization.section import transfer_section
 from milan_core.experiments.generalization.transfer import transfer
 from milan_core.experiments.generalization.trials import Trial
@@ -84,6 +85,30 @@ def test_several_seeds_widen_the_interval():
 def test_a_row_near_the_best_fixed_word_is_named():
     results = transfer([trial(HELD_OUT, ["a"], 0, right=6)], TRUTH, Bootstrap(0, 200))
     assert "Not above it by the interval: a to net." in transfer_section(results).paragraphs[1]
+
+
+def test_costs_without_near_duplicates_stand_beside():
+    """The first ten tested units have a near-duplicate in training and are all right within."""
+    trials = [
+        trial(WITHIN, ["net"], 0, right=10, tested=20),
+        trial(HELD_OUT, ["a", "b"], 0, right=0),
+    ]
+    known = {key: Known(0.9, 0.7 if key[1] < 10 else 0.1, key[1] < 10) for key in UNITS}
+    results = transfer(trials, TRUTH, Bootstrap(0, 200), {("s", "net"): known})
+    [row] = results.paired
+    assert (row["cost"], row["units"]) == (0.5, 20)
+    assert (row["cost_apart"], row["units_apart"]) == (0.0, 10)
+    within = results.overlap[0]
+    assert (within["tested"], within["duplicates"]) == (20, 10)
+    assert within["seen"] == pytest.approx(0.9)
+    assert [within[f"accuracy_{place}"] for place in range(3)] == [0.0, "", 1.0]
+    text = " ".join(transfer_section(results).paragraphs)
+    assert "net by a+b +50 points over 20 units, ±0 points over the 10 others" in text
+    assert "near-duplicate in training (the same channel of a residual stream" in text
+    assert "net 10 of 20" in text
+    assert "Within networks, 90% to 90% of the exemplars" in text
+    assert "net to net 0% / too few / 100%" in text
+    assert "recognizing seen pictures" in text
 
 
 def test_without_within_networks_nothing_is_paired():

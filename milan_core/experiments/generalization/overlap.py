@@ -1,0 +1,119 @@
+"""Accuracy by how much of a tested unit's exemplars the captioner has seen in training.
+
+Networks probed with the same images share exemplars, and layers of one residual stream share
+units: part of an accuracy is recognizing seen pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milan_core.core.files import read_csv, write_csv
+from milan_core.core.numbers import percent
+from milan_core.core.tables import Row, cell
+from milan_core.core.units import UnitKey
+from milan_core.exemplars.overlap import Overlap
+from milan_core.experiments.generalization.options import WITHIN
+from milan_core.experiments.generalization.tables import NAMES
+from milan_core.experiments.generalization.trials import Trial
+from milan_core.scoring.units import unit_key
+from milan_core.scoring.verdicts import FEWEST
+
+UNITS = ("layer", "unit", "seen", "nearest", "duplicate", "train", "train_layer", "train_unit")
+BINS = ((0.0, 0.2), (0.2, 0.4), (0.4, 1.01))
+TABLE = (
+    *NAMES, "tested", "seen", "duplicates",
+    *(f"{what}_{place}" for place in range(len(BINS)) for what in ("units", "accuracy")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Known:
+    """What training knew of one tested unit, as read from a file."""
+
+    seen: float
+    nearest: float
+    duplicate: bool
+
+
+def write_overlaps(path: Path, found: Mapping[UnitKey, Overlap]) -> None:
+    """Write the overlap of every tested unit."""
+    rows = []
+    for key, one in found.items():
+        name, (layer, unit) = one.unit if one.unit else ("", ("", ""))
+        rows.append([*key, one.seen, one.nearest, int(one.duplicate), name, layer, unit])
+    write_csv(path, UNITS, rows)
+
+
+def read_overlaps(path: Path) -> dict[UnitKey, Known]:
+    """The table of `write_overlaps` by unit."""
+    return {
+        unit_key(row, path): Known(
+            float(row["seen"]), float(row["nearest"]), row["duplicate"] == "1"
+        )
+        for row in read_csv(path, UNITS)
+    }
+
+
+def overlap_row(
+    key: Sequence[str], group: Sequence[Trial], known: Mapping[UnitKey, Known], right: np.ndarray
+) -> dict[str, Any]:
+    """One row of overlap.csv; `right` float64 [trials, units] of the tested units, NaN unjudged.
+
+    Accuracies are of the judged units by the largest share of exemplars that they have in common
+    with one training unit, empty for fewer than ten units.
+    """
+    units = [unit for unit in group[0].tested if unit in known]
+    of_unit = dict(zip(group[0].tested, right.mean(axis=0), strict=True))
+    values = np.array([of_unit[unit] for unit in units])
+    nearest = np.array([known[unit].nearest for unit in units])
+    row: dict[str, Any] = dict(zip(NAMES, key, strict=True))
+    row["tested"] = len(units)
+    row["seen"] = cell(float(np.mean([known[unit].seen for unit in units])))
+    row["duplicates"] = sum(known[unit].duplicate for unit in units)
+    for place, (low, high) in enumerate(BINS):
+        inside = values[(nearest >= low) & (nearest < high) & ~np.isnan(values)]
+        row[f"units_{place}"] = len(inside)
+        row[f"accuracy_{place}"] = float(inside.mean()) if len(inside) >= FEWEST else ""
+    return row
+
+
+def overlap_sentences(rows: Sequence[Row]) -> list[str]:
+    """How much of the tested exemplars was seen, and what accuracy that goes with."""
+    texts = []
+    for within, what in ((True, "Within networks"), (False, "Across networks")):
+        shares = [float(r["seen"]) for r in rows if (r["experiment"] == WITHIN) == within]
+        if shares:
+            texts.append(
+                f"{what}, {percent(min(shares))} to {percent(max(shares))} of the exemplars of the "
+                "tested units were exemplars of training units too."
+            )
+    inside = [row for row in rows if row["experiment"] == WITHIN and row["duplicates"]]
+    if inside:
+        listed = ", ".join(f"{r['test']} {r['duplicates']} of {r['tested']}" for r in inside)
+        texts.append(
+            "Within networks some tested units have a near-duplicate in training (the same channel "
+            f"of a residual stream, or a unit with a third or more of their exemplars): {listed}."
+        )
+    rising = [
+        f"{row['train']} to {row['test']} " + " / ".join(_share(row, place) for place in range(3))
+        for row in rows
+        if sum(row[f"accuracy_{place}"] != "" for place in range(3)) > 1
+    ]
+    if rising:
+        texts.append(
+            "Accuracy of units that share less than a fifth / a fifth to two fifths / more of "
+            f"their exemplars with one training unit: {'; '.join(rising)}. Where it rises, part of "
+            "it is recognizing seen pictures."
+        )
+    return texts
+
+
+def _share(row: Row, place: int) -> str:
+    value = row[f"accuracy_{place}"]
+    return percent(float(value)) if value != "" else "too few"

@@ -1,0 +1,33 @@
+"""What training knew of a tested unit, on exemplars that are known."""
+
+import numpy as np
+
+from milan_core.exemplars.overlap import overlaps
+
+IDS = {
+    "net": {"a": np.array([[0, 1, 2, 3, 4, 5], [0, 1, 9, 10, 11, 12], [20, 21, 22, 23, 24, -1]])},
+    "other": {"x": np.array([[0, 1, 2, 30, 31, 32], [3, 33, 34, 35, 36, 37]])},
+}
+
+
+def test_seen_exemplars_and_the_nearest_training_unit():
+    training = [("other", ("x", 0)), ("other", ("x", 1)), ("elsewhere", ("y", 5))]
+    found = overlaps("net", [("a", 0), ("a", 1), ("a", 2)], IDS, training)
+    one = found["a", 0]
+    assert (one.seen, one.nearest, one.unit) == (4 / 6, 3 / 6, ("other", ("x", 0)))
+    assert one.duplicate
+    assert (found["a", 1].seen, found["a", 1].nearest) == (2 / 6, 2 / 6)
+    none = found["a", 2]
+    assert (none.seen, none.nearest, none.unit, none.duplicate) == (0, 0, None, False)
+
+
+def test_the_same_channel_of_a_stream_is_a_duplicate():
+    one = np.arange(120).reshape(20, 6)
+    two = 200 + np.arange(120).reshape(20, 6)
+    two[:19, 0] = one[:19, 0]  # a sixth of the exemplars: less than a third
+    found = overlaps(
+        "net", [("b", 3), ("b", 4)], {"net": {"a": one, "b": two}}, [("net", ("a", 3))]
+    )
+    assert found["b", 3].duplicate
+    assert found["b", 3].nearest == 1 / 6
+    assert not found["b", 4].duplicate
