@@ -45,7 +45,10 @@ def register(subparsers: Any) -> None:
         "--images", type=Path, help="folder of images; of a set, those that its ids count"
     )
     parser.add_argument(
-        "--describer", default="milan", help="a name, or module:Class or file.py:Class of your own"
+        "--describer",
+        default="milan",
+        help="milan, words (for photographs; docs/photographs.md) or another name, or module:Class "
+        "or file.py:Class of your own",
     )
     parser.add_argument(
         "--options", type=json_value, default={}, help="of the describer: JSON, or @FILE"

@@ -1,14 +1,14 @@
 """What concept-based methods see of a network: packed masks and activations over many images.
 
 Two passes over the images, all layers at once: the first finds the level of every unit, the second
-keeps the masks above it. Masks are packed and only those with a pixel are kept, on disk while they
-come, so that memory does not grow with the number of images.
+keeps the masks above it; without masks one pass is enough. Masks are packed and only those with a
+pixel are kept, on disk while they come, so that memory does not grow with the number of images.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from milan_core.exemplars.sources import ImageSource
     from milan_core.networks.zoo import LoadedModel
 
+Levels = dict[float, np.ndarray]  # float32 [U] by quantile
 Receive = Callable[[str, "torch.Tensor", np.ndarray], None]  # layer, maps [b, U, h, w], image ids
 
 
@@ -79,9 +80,7 @@ class UnitMasks:
 class LayerEvidence:
     """One layer: masks per quantile, and the activations of every unit on every image."""
 
-    def __init__(
-        self, units: int, images: int, levels: dict[float, np.ndarray], folder: Path, size: int
-    ) -> None:
+    def __init__(self, units: int, images: int, levels: Levels, folder: Path, size: int) -> None:
         self.levels = levels  # float32 [U] by quantile
         self.masks = {quantile: UnitMasks(units, folder) for quantile in levels}
         self.maxima = np.zeros((units, images), np.float32)  # over positions
@@ -125,33 +124,58 @@ def gather(
         threads: of the statistics.
 
     """
-    scans: dict[str, ScanState] = {}
     wanted = tuple(sorted(set(quantiles)))
+    levels: Mapping[str, Levels] = {}
+    if wanted:
+        levels = _levels(loaded, source, wanted, batch_size, device, threads)
+    layers: dict[str, LayerEvidence] = {}
+
+    def keep(layer: str, maps: torch.Tensor, ids: np.ndarray) -> None:
+        if layer not in layers:
+            own_levels = levels.get(layer, {})
+            layers[layer] = LayerEvidence(maps.shape[1], source.total, own_levels, folder, size)
+        layers[layer].add(np.ascontiguousarray(maps.float().numpy()), ids)
+
+    stream(loaded, source, keep, batch_size, device)
+    for layer, evidence in layers.items():
+        if np.isnan(evidence.maxima).any():
+            raise _nan_activations(layer)
+        for masks in evidence.masks.values():
+            masks.finish()
+    return layers
+
+
+def _levels(
+    loaded: LoadedModel,
+    source: ImageSource,
+    quantiles: tuple[float, ...],
+    batch_size: int,
+    device: str,
+    threads: int,
+) -> dict[str, Levels]:
+    """Levels float32 [U] of every layer, by quantile: one pass over the images."""
+    scans: dict[str, ScanState] = {}
 
     def scan(layer: str, maps: torch.Tensor, ids: np.ndarray) -> None:
         if layer not in scans:
             units, height, width = maps.shape[1:]
             scans[layer] = ScanState(
-                units, (height, width), 1, wanted or 1.0, source.total, keep_maps=False
+                units, (height, width), 1, quantiles, source.total, keep_maps=False
             )
         scans[layer].update(maps, ids, threads)
 
     stream(loaded, source, scan, batch_size, device)
-    layers: dict[str, LayerEvidence] = {}
     for layer, state in scans.items():
         if state.counts()["nan"].any():
-            raise UserError(f"layer {layer!r} has NaN activations; check the network's weights")
-        levels = {q: state.levels(q)[0] for q in wanted}
-        layers[layer] = LayerEvidence(state.spec.units, source.total, levels, folder, size)
+            raise _nan_activations(layer)
+    return {
+        layer: {quantile: state.levels(quantile)[0] for quantile in quantiles}
+        for layer, state in scans.items()
+    }
 
-    def keep(layer: str, maps: torch.Tensor, ids: np.ndarray) -> None:
-        layers[layer].add(np.ascontiguousarray(maps.float().numpy()), ids)
 
-    stream(loaded, source, keep, batch_size, device)
-    for own in layers.values():
-        for masks in own.masks.values():
-            masks.finish()
-    return layers
+def _nan_activations(layer: str) -> UserError:
+    return UserError(f"layer {layer!r} has NaN activations; check the network's weights")
 
 
 def stream(

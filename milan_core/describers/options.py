@@ -220,6 +220,20 @@ class ClipDissectOptions(
     weight: float = Field(1.0, ge=0, description="lambda of log p(c)")
 
 
+class WordsOptions(DescriberOptions, label="words", color="#4f7f3f", needs=("activations",)):
+    """Words for photographs from packages alone: what activations follow and top images show."""
+
+    describer: Literal["words"] = Field("words", description="Whose options these are")
+    share: float = Field(
+        0.5, ge=0, le=1, description="Share of the 15 strongest images that show the word"
+    )
+    lift: float = Field(2.0, ge=0, description="Of that share over the word's share of all images")
+    rate: float = Field(0.1, gt=0, lt=1, description="False discoveries among a layer's units")
+    weights: str = Field(
+        "resources/assets/efficientnet_lite0", description="Folder of the asset of Lite0's weights"
+    )
+
+
 class RetrievalOptions(
     DescriberOptions,
     label="retrieval of the nearest training unit",

@@ -98,7 +98,16 @@ def test_a_describer_of_another_package(units, tmp_path):
 
 
 def test_every_declared_describer_has_its_class():
-    names = {"milan", "composed", "netdissect", "compexp", "invert", "clip_dissect", "retrieval"}
+    names = {
+        "milan",
+        "composed",
+        "netdissect",
+        "compexp",
+        "invert",
+        "clip_dissect",
+        "retrieval",
+        "words",
+    }
     assert names | {"constant", "published", "table"} == set(declared())
     for name, options in declared().items():
         describer = find_describer(name)

@@ -58,6 +58,14 @@ def test_same_padding(kernel, stride, size):
     assert torch.allclose(conv(x), expected, atol=1e-5)
 
 
+def test_lite2_has_the_published_shape():
+    model = efficientnet_lite.efficientnet_lite2()
+    assert len(model._blocks) == 21
+    assert sum(p.numel() for p in model.parameters()) == 6_092_072
+    channels = [block._bn2.num_features for block in model._blocks]
+    assert sorted(set(channels)) == [16, 24, 48, 88, 120, 208, 352]
+
+
 def test_lite0_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr(efficientnet_lite, "WEIGHTS_PACKAGE", "no_such_package_here")
     with pytest.raises(UserError, match="not installed; run `make env`"):

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 for inference, built from the published architecture.
+"""EfficientNet-Lite0 and Lite2 for inference, built from the published architecture.
 
 The Lite variant of EfficientNet has no squeeze-and-excitation, uses ReLU6, and keeps stem and
 head at 32 and 1280 channels. Module names follow the public ImageNet checkpoint, so that its state
@@ -8,6 +8,7 @@ dictionary loads unchanged. Stochastic depth is left out: the network is only us
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,11 +98,14 @@ class InvertedResidual(nn.Module):
         return x + y if self._shortcut else y
 
 
-class EfficientNetLite0(nn.Module):
-    """The network, with 16 blocks to hook: `_blocks.0` to `_blocks.15`.
+class EfficientNetLite(nn.Module):
+    """A network of the family, with its blocks to hook: `_blocks.0` and on.
 
-    Their channels: 16, 24, 24, 40, 40, 80 (three times), 112 (three), 192 (four), 320.
+    `width` multiplies channels (rounded to multiples of 8) and `depth` repeats, those of the first
+    and the last stage excepted; stem and head keep their size.
     """
+
+    width, depth = 1.0, 1.0
 
     def __init__(self, classes: int = 1000, *, features_only: bool = False) -> None:
         super().__init__()
@@ -110,21 +114,21 @@ class EfficientNetLite0(nn.Module):
         self._bn0 = _norm(STEM)
         blocks: list[nn.Module] = []
         inputs = STEM
-        for stage in STAGES:
-            for repeat in range(stage.repeats):
+        for number, stage in enumerate(STAGES):
+            outputs = _scaled(stage.outputs, self.width)
+            edge = number in (0, len(STAGES) - 1)
+            for repeat in range(stage.repeats if edge else math.ceil(stage.repeats * self.depth)):
                 stride = stage.stride if repeat == 0 else 1
-                block = InvertedResidual(
-                    inputs, stage.outputs, stage.kernel, stride, stage.expansion
-                )
+                block = InvertedResidual(inputs, outputs, stage.kernel, stride, stage.expansion)
                 blocks.append(block)
-                inputs = stage.outputs
+                inputs = outputs
         self._blocks = nn.ModuleList(blocks)
         self._conv_head = SamePadConv2d(inputs, HEAD, 1)
         self._bn1 = _norm(HEAD)
         self._fc = nn.Linear(HEAD, classes)
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        """(b, 3, h, w) -> output of the last block (b, 320, ceil(h / 32), ceil(w / 32))."""
+        """(b, 3, h, w) -> output of the last block (b, C, ceil(h / 32), ceil(w / 32))."""
         x = F.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks:
             x = block(x)
@@ -139,6 +143,22 @@ class EfficientNetLite0(nn.Module):
         return self._fc(F.dropout(x, 0.2, self.training))
 
 
+def _scaled(channels: int, width: float) -> int:
+    """Channels times `width`, to the nearest multiple of 8 that is no more than a tenth lower."""
+    rounded = max(8, int(channels * width + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels * width else rounded
+
+
+class EfficientNetLite0(EfficientNetLite):
+    """16 blocks; channels 16, 24, 24, 40, 40, 80 (three times), 112 (three), 192 (four), 320."""
+
+
+class EfficientNetLite2(EfficientNetLite):
+    """21 blocks, up to 352 channels."""
+
+    width, depth = 1.1, 1.2
+
+
 def efficientnet_lite0(
     classes: int = 1000, *, pretrained: bool = False, features_only: bool = False
 ) -> EfficientNetLite0:
@@ -150,6 +170,11 @@ def efficientnet_lite0(
     if pretrained:
         load_weights(model, pretrained_path())
     return model.eval()
+
+
+def efficientnet_lite2(classes: int = 1000, *, features_only: bool = False) -> EfficientNetLite2:
+    """EfficientNet-Lite2 without weights; the input is RGB with mean 0.5 and std 0.5."""
+    return EfficientNetLite2(classes, features_only=features_only).eval()
 
 
 def pretrained_path() -> Path:

@@ -1,0 +1,198 @@
+"""Grades of words for units: shown (A), a tendency (B), or no reliable description (C).
+
+A word is taken for a unit by the correlation of the unit's largest activation in each image with
+the word's evidence. It is **A** when the correlation is significant and the unit's strongest images
+show the word: at least half of them, at twice the word's share of all images or more. It is **B**
+when only the correlation is significant. Significance is of the activation without the layer's
+common gain: units of any network, random ones too, respond together to contrast and texture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from milan_core.referee.photographs.evidence import Evidence
+
+STRONGEST = 15  # images that must show the word
+SMOOTH = 0.02  # added to shares before their ratio
+SPECIFIC, MOSTLY, RARER = 0.8, 0.6, 1.3
+APART, SECOND = 0.3, 0.6
+
+Grade = Literal["A", "B", "C"]
+
+
+@dataclass(frozen=True)
+class GradingRule:
+    """The limits of the grades.
+
+    Attributes:
+        share: of the strongest images that show an A word.
+        lift: of that share over the word's share of all images.
+        rate: false discoveries among a layer's units (Benjamini-Hochberg).
+
+    """
+
+    share: float
+    lift: float
+    rate: float
+
+
+@dataclass(frozen=True)
+class Graded:
+    """The word of one unit.
+
+    Attributes:
+        grade: A, B or C.
+        text: the description of an A unit; empty for others.
+        word: the word of an A or B unit; empty for C.
+        correlation: of the activation with the word's evidence; for B without the common gain.
+        share: of the strongest images that show the word.
+        base: share of all images that do.
+
+    """
+
+    grade: Grade
+    text: str
+    word: str
+    correlation: float
+    share: float
+    base: float
+
+
+def standardized(values: np.ndarray) -> np.ndarray:
+    """float64, each column with mean 0 and deviation 1; constant columns are 0."""
+    centered = values.astype(np.float64) - values.mean(0, dtype=np.float64)
+    deviation = centered.std(0)
+    return np.where(deviation > 1e-9, centered / np.maximum(deviation, 1e-9), 0)
+
+
+def without_gain(activations: np.ndarray) -> np.ndarray:
+    """float64 [n, U]: standardized activations less their regression on the units' mean."""
+    scaled = standardized(activations)
+    gain = standardized(scaled.mean(1, keepdims=True))
+    return scaled - gain * (scaled * gain).mean(0)
+
+
+def p_values(correlations: np.ndarray, images: int) -> np.ndarray:
+    """One-sided p of Pearson correlations over independent images (Student's t)."""
+    from scipy.stats import t
+
+    bounded = np.clip(correlations, -1 + 1e-12, 1 - 1e-12)
+    return t.sf(bounded * np.sqrt((images - 2) / (1 - bounded**2)), images - 2)
+
+
+def discoveries(p: np.ndarray, rate: float) -> np.ndarray:
+    """bool: hypotheses that Benjamini and Hochberg's procedure rejects at `rate`."""
+    order = np.argsort(p, kind="stable")
+    passes = p[order] <= rate * np.arange(1, len(p) + 1) / len(p)
+    rejected = np.zeros(len(p), bool)
+    if passes.any():
+        rejected[order[: np.flatnonzero(passes)[-1] + 1]] = True
+    return rejected
+
+
+def grade_layer(maxima: np.ndarray, evidence: Evidence, rule: GradingRule) -> list[Graded]:
+    """The grades of the units of one layer.
+
+    Args:
+        maxima: float [U, n], the largest activation of every unit in every image.
+        evidence: of the same n images; words that no image shows are left out.
+        rule: the limits.
+
+    """
+    layer = _Layer(maxima.T, evidence, rule)
+    return [layer.graded(unit) for unit in range(len(maxima))]
+
+
+class _Layer:
+    """Correlations, shares and grades of one layer's units [U] and words [W]."""
+
+    def __init__(self, activations: np.ndarray, evidence: Evidence, rule: GradingRule) -> None:
+        usable = np.flatnonzero(evidence.usable())
+        self.words = [evidence.words[place] for place in usable]
+        columns = standardized(evidence.columns[:, usable])
+        presence = evidence.presence()[:, usable]
+        images = len(columns)
+        self.raw = standardized(activations).T @ columns / images
+        self.clean = standardized(without_gain(activations)).T @ columns / images
+        strongest = np.argsort(-activations, axis=0, kind="stable")[:STRONGEST]
+        self.share = presence[strongest].mean(0)
+        self.base = presence.mean(0)
+        self.lift = (self.share + SMOOTH) / (self.base + SMOOTH)
+        self.alike = columns.T @ columns / images
+        p = np.minimum(1, len(self.words) * p_values(self.clean, images))  # Bonferroni over words
+        self.shown = (self.share >= rule.share) & (self.lift >= rule.lift)
+        rows = np.arange(len(self.raw))
+        self.first = np.where(self.shown, self.raw, -np.inf).argmax(1)
+        supported = self.shown[rows, self.first]
+        self.described = supported & discoveries(
+            np.where(supported, p[rows, self.first], 1.0), rule.rate
+        )
+        self.tendency = self.clean.argmax(1)
+        self.tends = discoveries(p[rows, self.tendency], rule.rate) & ~self.described
+
+    def graded(self, unit: int) -> Graded:
+        """The grade of one unit."""
+        if self.described[unit]:
+            word = int(self.first[unit])
+            return self._of(unit, word, "A", self.raw, self._text(unit, word))
+        if self.tends[unit]:
+            return self._of(unit, int(self.tendency[unit]), "B", self.clean, "")
+        return Graded("C", "", "", float(self.clean[unit].max()), 0.0, 0.0)
+
+    def _of(self, unit: int, word: int, grade: Grade, table: np.ndarray, text: str) -> Graded:
+        return Graded(
+            *(grade, text, self.words[word].text, float(table[unit, word])),
+            *(float(self.share[unit, word]), float(self.base[word])),
+        )
+
+    def _text(self, unit: int, word: int) -> str:
+        """The word, or a narrower one that most of the images show, and a second if it adds."""
+        text = self._narrowed(unit, word)
+        seconds = [
+            other
+            for other in np.flatnonzero(self.shown[unit])
+            if other != word
+            and self.raw[unit, other] >= SECOND * self.raw[unit, word]
+            and abs(self.alike[other, word]) < APART
+        ]
+        if self.words[word].kind == "attribute" and not text.endswith("lines"):
+            text = f"{text} areas"
+        if not seconds:
+            return text
+        second = self.words[max(seconds, key=lambda place: (self.raw[unit, place], -place))]
+        joint = ", " if second.kind == "attribute" else " and "
+        return f"{text}{joint}{second.text}"
+
+    def _narrowed(self, unit: int, word: int) -> str:
+        whole = self.words[word]
+        parts = [
+            place
+            for place, other in enumerate(self.words)
+            if other.classes
+            and other.classes < whole.classes
+            and self.share[unit, place] >= MOSTLY * self.share[unit, word]
+            and self.lift[unit, place] >= RARER * self.lift[unit, word]
+            and self.clean[unit, place] > 0
+        ]
+        if not parts:
+            return whole.text
+        part = max(parts, key=lambda place: (self.clean[unit, place], -place))
+        if self.share[unit, part] >= SPECIFIC * self.share[unit, word]:
+            return self.words[part].text
+        return f"{whole.text}, mostly {self.words[part].text}"
+
+
+def tendency_text(graded: Graded) -> str:
+    """What a table says of a B unit."""
+    return f"weak: more often with {graded.word}, r {graded.correlation:.2f}"
+
+
+def counts(rows: Sequence[Graded]) -> dict[Grade, int]:
+    """Units of each grade."""
+    grades: tuple[Grade, ...] = ("A", "B", "C")
+    return {grade: sum(row.grade == grade for row in rows) for grade in grades}

@@ -1,0 +1,1 @@
+"""What photographs show, from packages alone: ImageNet classes, and pixel attributes."""

@@ -1,0 +1,105 @@
+"""Grades of words on units whose truth is known."""
+
+import numpy as np
+import pytest
+
+from milan_core.describers.grading import (
+    GradingRule,
+    counts,
+    discoveries,
+    grade_layer,
+    p_values,
+    standardized,
+    tendency_text,
+    without_gain,
+)
+from milan_core.referee.photographs.evidence import Evidence
+from milan_core.referee.photographs.vocabulary import Word
+
+RULE = GradingRule(share=0.5, lift=2, rate=0.1)
+WORDS = (
+    Word("animals", "group", frozenset({0, 1, 2})),
+    Word("dogs", "group", frozenset({0})),
+    Word("cars", "group", frozenset({5})),
+    Word("red", "attribute"),
+)
+IMAGES = 400
+
+
+@pytest.fixture
+def evidence():
+    """Animals in a quarter of the images, half of them dogs; cars in a fifth; red at random."""
+    rng = np.random.default_rng(0)
+    animals = np.arange(IMAGES) % 4 == 0
+    dogs = np.arange(IMAGES) % 8 == 0
+    cars = np.arange(IMAGES) % 5 == 1
+    shown = np.stack([animals, dogs, cars], 1)
+    columns = np.where(shown, rng.uniform(0.7, 1, shown.shape), rng.uniform(0, 0.1, shown.shape))
+    return Evidence(WORDS, np.c_[columns, rng.random(IMAGES)].astype(np.float32))
+
+
+def noise(units, seed=1):
+    return np.random.default_rng(seed).normal(size=(units, IMAGES))
+
+
+def test_a_unit_of_a_word_gets_it_and_noise_gets_none(evidence):
+    units = noise(40)
+    units[0] += 4 * evidence.columns[:, 2]
+    units[1] += 4 * evidence.columns[:, 0]
+    units[2] += 4 * evidence.columns[:, 1]
+    graded = grade_layer(units, evidence, RULE)
+    assert [row.text for row in graded[:3]] == ["cars", "animals", "dogs"]
+    assert [row.grade for row in graded[:3]] == ["A"] * 3
+    assert graded[0].share == 1
+    assert graded[0].base == pytest.approx(0.2)
+    assert counts(graded)["A"] == 3
+    assert all(row.text == "" for row in graded[3:])
+
+
+def test_a_weak_correlation_is_a_tendency_and_no_description(evidence):
+    units = noise(40)
+    units[0] += 0.6 * evidence.columns[:, 2]
+    row = grade_layer(units, evidence, RULE)[0]
+    assert (row.grade, row.text, row.word) == ("B", "", "cars")
+    assert tendency_text(row) == f"weak: more often with cars, r {row.correlation:.2f}"
+
+
+def test_a_gain_that_all_units_share_describes_none(evidence):
+    """Every unit follows redness; without the common gain nothing is left of it."""
+    units = noise(60) + 3 * evidence.columns[:, 3]
+    graded = grade_layer(units, evidence, RULE)
+    assert counts(graded)["A"] <= 1
+    raw = np.corrcoef(units.mean(0), evidence.columns[:, 3])[0, 1]
+    assert raw > 0.9
+
+
+def test_a_unit_of_two_things_names_both(evidence):
+    units = noise(40)
+    units[0] += 4 * evidence.columns[:, 2] + 4 * evidence.columns[:, 1]
+    text = grade_layer(units, evidence, RULE)[0].text
+    assert set(text.split(" and ")) == {"cars", "dogs"}
+
+
+def test_a_word_that_nothing_shows_is_not_looked_for(evidence):
+    faint = Evidence(WORDS, evidence.columns * np.float32([1, 1, 0.2, 1]))
+    units = noise(40)
+    units[0] += 4 * evidence.columns[:, 2]
+    assert "cars" not in grade_layer(units, faint, RULE)[0].word
+
+
+def test_the_gain_is_regressed_out_exactly():
+    activations = noise(5).T
+    clean = without_gain(activations)
+    gain = standardized(standardized(activations).mean(1, keepdims=True))
+    assert np.allclose(clean.T @ gain, 0, atol=1e-9)
+
+
+def test_p_values_and_discoveries_are_the_textbook_ones():
+    from scipy.stats import pearsonr
+
+    x, y = noise(2)[:, :50]
+    expected = pearsonr(x, y, alternative="greater").pvalue
+    assert p_values(np.array(np.corrcoef(x, y)[0, 1]), 50) == pytest.approx(expected)
+    p = np.array([0.01, 0.04, 0.03, 0.2])
+    assert discoveries(p, 0.1).tolist() == [True, True, True, False]
+    assert not discoveries(np.array([0.2, 0.9]), 0.1).any()
