@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from milan_core.annotations.plan import networks
 from milan_core.captioner.features.options import JobEncoder
 from milan_core.config import Config
@@ -139,8 +142,16 @@ def mini_encoder(config: Config) -> JobEncoder | None:
 
 
 def check_judges(config: Config) -> None:
-    """Refuse two mini judges, and a mini judge of names that do not exist."""
+    """Refuse two mini judges, a mini judge of names that do not exist, and describers as judges."""
     where = "config: referee.judges"
+    for judge in config.referee.judges:
+        source = getattr(judge, "source", None)
+        for describer, model in _describing_models(config):
+            if source is not None and _same_model(source, model):
+                raise UserError(
+                    f"{where}: judge {judge.kind!r} and {describer} are the same model ({model}), "
+                    "which would mark its own work; choose another judge"
+                )
     kinds = [one.kind for one in config.referee.judges]
     if kinds.count("mini") > 1:
         raise UserError(f"{where}: {kinds.count('mini')} of kind mini; expected one at most")
@@ -156,3 +167,19 @@ def check_judges(config: Config) -> None:
             f"{where}: the mini judge learns from scenes of known content, and the images of "
             f"{chosen.dataset!r} are not; choose a data set of kind stickers or shapes"
         )
+
+
+def _describing_models(config: Config) -> Iterator[tuple[str, str]]:
+    """Models beside the captioners trained here that help to describe: (describer, source)."""
+    methods = config.baselines
+    if "clip_dissect" in methods.methods and methods.clip_dissect.path:
+        yield "clip_dissect", methods.clip_dissect.path
+    for name, variant in config.variants.items():
+        for part in (variant.captioner, variant.prior, variant.clip):
+            if source := getattr(part, "source", None):
+                yield f"variant {name!r}", source
+
+
+def _same_model(one: str, other: str) -> bool:
+    """Whether two folders or hub names are one."""
+    return one == other or Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
