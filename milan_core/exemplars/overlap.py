@@ -21,13 +21,15 @@ class Overlap(NamedTuple):
     Attributes:
         seen: share of its exemplars that some training unit has as well.
         nearest: largest share that a single training unit has, and which unit that is.
-        duplicate: whether that is a third or more, or a training unit is the same channel.
+        related: whether that is a third or more, or a training unit is of the same group.
+        duplicate: whether that is two thirds or more: nearly the same pictures.
 
     """
 
     seen: float
     nearest: float
     unit: Trained | None
+    related: bool
     duplicate: bool
 
 
@@ -56,6 +58,7 @@ def overlaps(
         best, most = min(times.items(), key=lambda item: (-item[1], item[0]), default=(-1, 0))
         count = max(1, len(images))
         seen = sum(image in where for image in images) / count
-        duplicate = most / count >= THIRD - 1e-9 or groups[key] in trained_groups
-        found[key] = Overlap(seen, most / count, known[best] if most else None, duplicate)
+        nearest, closest = most / count, known[best] if most else None
+        related = nearest >= THIRD - 1e-9 or groups[key] in trained_groups
+        found[key] = Overlap(seen, nearest, closest, related, nearest >= 2 * THIRD - 1e-9)
     return found

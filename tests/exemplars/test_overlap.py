@@ -15,19 +15,25 @@ def test_seen_exemplars_and_the_nearest_training_unit():
     found = overlaps("net", [("a", 0), ("a", 1), ("a", 2)], IDS, training)
     one = found["a", 0]
     assert (one.seen, one.nearest, one.unit) == (4 / 6, 3 / 6, ("other", ("x", 0)))
-    assert one.duplicate
+    assert one.related
+    assert not one.duplicate
     assert (found["a", 1].seen, found["a", 1].nearest) == (2 / 6, 2 / 6)
     none = found["a", 2]
-    assert (none.seen, none.nearest, none.unit, none.duplicate) == (0, 0, None, False)
+    assert none == (0, 0, None, False, False)
 
 
-def test_the_same_channel_of_a_stream_is_a_duplicate():
+def test_two_thirds_are_a_near_duplicate():
+    ids = {"net": IDS["net"], "other": {"x": np.array([[0, 1, 2, 3, 40, 41]])}}
+    assert overlaps("net", [("a", 0)], ids, [("other", ("x", 0))])["a", 0].duplicate
+
+
+def test_the_same_channel_of_a_stream_is_a_relative():
     one = np.arange(120).reshape(20, 6)
     two = 200 + np.arange(120).reshape(20, 6)
     two[:19, 0] = one[:19, 0]  # a sixth of the exemplars: less than a third
     found = overlaps(
         "net", [("b", 3), ("b", 4)], {"net": {"a": one, "b": two}}, [("net", ("a", 3))]
     )
-    assert found["b", 3].duplicate
+    assert found["b", 3].related
     assert found["b", 3].nearest == 1 / 6
-    assert not found["b", 4].duplicate
+    assert not found["b", 4].related

@@ -125,8 +125,8 @@ def mask_sentence(models: Sequence[str], table: Table) -> str | None:
         return None
     return (
         f"The same captioners name from whole images: {', '.join(parts)}. They were never trained "
-        "on whole images, so this is no evidence that masks matter; a captioner trained without "
-        "masks is the comparison (`masks: whole` in config/README.md)."
+        "on whole images, so this is no evidence that masks matter: that would take a captioner "
+        "trained without masks, which no run here has."
     )
 
 

@@ -24,10 +24,13 @@ from milan_core.experiments.generalization.trials import Trial
 from milan_core.scoring.units import unit_key
 from milan_core.scoring.verdicts import FEWEST
 
-UNITS = ("layer", "unit", "seen", "nearest", "duplicate", "train", "train_layer", "train_unit")
+UNITS = (
+    "layer", "unit", "seen", "nearest", "related", "duplicate", "train", "train_layer",
+    "train_unit",
+)  # fmt: skip
 BINS = ((0.0, 0.2), (0.2, 0.4), (0.4, 1.01))
 TABLE = (
-    *NAMES, "tested", "seen", "duplicates",
+    *NAMES, "tested", "seen", "related", "duplicates",
     *(f"{what}_{place}" for place in range(len(BINS)) for what in ("units", "accuracy")),
 )  # fmt: skip
 
@@ -38,6 +41,7 @@ class Known:
 
     seen: float
     nearest: float
+    related: bool
     duplicate: bool
 
 
@@ -46,7 +50,8 @@ def write_overlaps(path: Path, found: Mapping[UnitKey, Overlap]) -> None:
     rows = []
     for key, one in found.items():
         name, (layer, unit) = one.unit if one.unit else ("", ("", ""))
-        rows.append([*key, one.seen, one.nearest, int(one.duplicate), name, layer, unit])
+        flags = (int(one.related), int(one.duplicate))
+        rows.append([*key, one.seen, one.nearest, *flags, name, layer, unit])
     write_csv(path, UNITS, rows)
 
 
@@ -54,7 +59,10 @@ def read_overlaps(path: Path) -> dict[UnitKey, Known]:
     """The table of `write_overlaps` by unit."""
     return {
         unit_key(row, path): Known(
-            float(row["seen"]), float(row["nearest"]), row["duplicate"] == "1"
+            float(row["seen"]),
+            float(row["nearest"]),
+            row["related"] == "1",
+            row["duplicate"] == "1",
         )
         for row in read_csv(path, UNITS)
     }
@@ -75,6 +83,7 @@ def overlap_row(
     row: dict[str, Any] = dict(zip(NAMES, key, strict=True))
     row["tested"] = len(units)
     row["seen"] = cell(float(np.mean([known[unit].seen for unit in units])))
+    row["related"] = sum(known[unit].related for unit in units)
     row["duplicates"] = sum(known[unit].duplicate for unit in units)
     for place, (low, high) in enumerate(BINS):
         inside = values[(nearest >= low) & (nearest < high) & ~np.isnan(values)]
@@ -93,12 +102,16 @@ def overlap_sentences(rows: Sequence[Row]) -> list[str]:
                 f"{what}, {percent(min(shares))} to {percent(max(shares))} of the exemplars of the "
                 "tested units were exemplars of training units too."
             )
-    inside = [row for row in rows if row["experiment"] == WITHIN and row["duplicates"]]
+    inside = [row for row in rows if row["experiment"] == WITHIN and row["related"]]
     if inside:
-        listed = ", ".join(f"{r['test']} {r['duplicates']} of {r['tested']}" for r in inside)
+        listed = ", ".join(
+            f"{r['test']} {r['related']} ({r['duplicates']}) of {r['tested']}" for r in inside
+        )
         texts.append(
-            "Within networks some tested units have a near-duplicate in training (the same channel "
-            f"of a residual stream, or a unit with a third or more of their exemplars): {listed}."
+            "The within-network test draws single units. Tested units that have a relative in "
+            "training (the same channel of a residual stream, or a unit with a third or more of "
+            "their exemplars), and in brackets a near-duplicate (two thirds or more): "
+            f"{listed}."
         )
     rising = [
         f"{row['train']} to {row['test']} " + " / ".join(_share(row, place) for place in range(3))

@@ -9,7 +9,7 @@ from milan_core.core.section import Column, Picture, Section, Table
 from milan_core.core.tables import Row
 from milan_core.experiments.generalization.overlap import overlap_sentences
 from milan_core.experiments.generalization.transfer import Transfer
-from milan_core.scoring.verdicts import CLEARLY, Difference, against_paper, power_text
+from milan_core.scoring.verdicts import CLEARLY, FEWEST, Difference, against_paper, power_text
 
 TABLE3 = (
     Column("experiment", "Experiment"),
@@ -83,7 +83,8 @@ OVERLAP = (
     *NAMES,
     Column("tested", "Tested units", "integer"),
     Column("seen", "Exemplars seen in training", "percent"),
-    Column("duplicates", "Units with a near-duplicate", "integer"),
+    Column("related", "Units with a relative in training", "integer"),
+    Column("duplicates", "with a near-duplicate", "integer"),
     Column("units_0", "Judged units, overlap below 0.2", "integer"),
     Column("accuracy_0", "accuracy", "percent"),
     Column("units_1", "0.2 to 0.4", "integer"),
@@ -96,7 +97,8 @@ OVERLAP = (
 OVERLAP_CAPTION = (
     "What training knew of the tested units. Overlap is the largest share of a unit's exemplars "
     "that one training unit has as well; shares of fewer than ten units are left out. A "
-    "near-duplicate has a third or more, or is the same channel of a residual stream."
+    "relative has a third or more or is the same channel of a residual stream, a near-duplicate "
+    "has two thirds or more."
 )
 NOTES = (
     "The best fixed word is chosen on the tested units themselves: no captioner could know it. "
@@ -225,17 +227,19 @@ def _costs(paired: Sequence[Row]) -> list[str]:
 def _apart(paired: Sequence[Row]) -> list[str]:
     """The cost without the tested units that have a near-duplicate in training."""
     rows = [row for row in paired if row.get("cost_apart", "") != "" and number(row["units_apart"])]
-    rows = [row for row in rows if number(row["units_apart"]) < number(row["units"])]
+    rows = [row for row in rows if FEWEST <= number(row["units_apart"]) < number(row["units"])]
     if not rows:
         return []
     listed = "; ".join(
         f"{row['test']} by {row['train']} {points(number(row['cost']))} over {row['units']} units, "
-        f"{points(number(row['cost_apart']))} over the {row['units_apart']} others"
+        f"{points(number(row['cost_apart']))} [{points(number(row['low_apart']))}, "
+        f"{points(number(row['high_apart']))}] over {row['units_apart']}"
         for row in rows
     )
     return [
-        "Costs over all tested units, and over those without a near-duplicate in the training of "
-        f"the within-network captioner: {listed}. Only the latter are of transfer."
+        "Costs over all judged units, and over those without a near-duplicate (two thirds of the "
+        f"exemplars) in the training of the within-network captioner: {listed}. Only the latter "
+        "say something about transfer."
     ]
 
 

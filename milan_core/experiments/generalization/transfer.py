@@ -262,7 +262,7 @@ def paired_costs(
         row["trials"] = len(group)
         seen = known.get((inside[test][0].facts.split, test), {})
         apart = np.array([unit in seen and not seen[unit].duplicate for unit in units])
-        if apart.any():
+        if apart.any():  # sentences and pages leave fewer than ten units out
             concepts = [
                 truth[test][k].concept for k, kept in zip(units, apart, strict=True) if kept
             ]

@@ -93,19 +93,21 @@ def test_costs_without_near_duplicates_stand_beside():
         trial(WITHIN, ["net"], 0, right=10, tested=20),
         trial(HELD_OUT, ["a", "b"], 0, right=0),
     ]
-    known = {key: Known(0.9, 0.7 if key[1] < 10 else 0.1, key[1] < 10) for key in UNITS}
+    known = {
+        key: Known(0.9, 0.7 if key[1] < 10 else 0.1, key[1] < 15, key[1] < 10) for key in UNITS
+    }
     results = transfer(trials, TRUTH, Bootstrap(0, 200), {("s", "net"): known})
     [row] = results.paired
     assert (row["cost"], row["units"]) == (0.5, 20)
     assert (row["cost_apart"], row["units_apart"]) == (0.0, 10)
     within = results.overlap[0]
-    assert (within["tested"], within["duplicates"]) == (20, 10)
+    assert [within[name] for name in ("tested", "related", "duplicates")] == [20, 15, 10]
     assert within["seen"] == pytest.approx(0.9)
     assert [within[f"accuracy_{place}"] for place in range(3)] == [0.0, "", 1.0]
     text = " ".join(transfer_section(results).paragraphs)
-    assert "net by a+b +50 points over 20 units, ±0 points over the 10 others" in text
-    assert "near-duplicate in training (the same channel of a residual stream" in text
-    assert "net 10 of 20" in text
+    assert "net by a+b +50 points over 20 units, ±0 points [±0 points, ±0 points] over 10" in text
+    assert "a relative in training (the same channel of a residual stream" in text
+    assert "net 15 (10) of 20" in text
     assert "Within networks, 90% to 90% of the exemplars" in text
     assert "net to net 0% / too few / 100%" in text
     assert "recognizing seen pictures" in text
