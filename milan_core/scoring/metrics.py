@@ -19,9 +19,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from milan_core.core.numbers import added
 from milan_core.scoring.words import tokens
 
 SEQUENCE = "rouge-l-sequence-f"
@@ -71,7 +73,20 @@ class BleuScorer:
             return dict.fromkeys(BLEU_METRICS, math.nan)
         result = self._bleu.corpus_score([normalize(text) for text in predictions], None)
         short = result.bp * math.sqrt(result.precisions[0] * result.precisions[1])
-        return dict(zip(BLEU_METRICS, [result.score, *result.precisions, short], strict=True))
+        return dict(zip(BLEU_METRICS, [_mean(result), *result.precisions, short], strict=True))
+
+
+def _mean(result: Any, effective: bool = False) -> float:
+    """Geometric mean of the precisions times the penalty, as sacrebleu has it.
+
+    The package adds the logarithms with `sum`, whose last digit depends on the version of Python.
+    """
+    if not any(result.counts):
+        return 0.0
+    orders = [p for p, total in zip(result.precisions, result.totals, strict=True) if total]
+    precisions = orders if effective else result.precisions
+    logs = [math.log(p) if p else -9999999999.0 for p in precisions]
+    return float(result.bp * math.exp(added(logs) / len(logs)))
 
 
 def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -88,7 +103,7 @@ def sentence_bleu(prediction: str, references: Sequence[str]) -> float:
 
     scorer = BLEU(effective_order=True)
     texts = [normalize(text) for text in references]
-    return float(scorer.sentence_score(normalize(prediction), texts).score)
+    return _mean(scorer.sentence_score(normalize(prediction), texts), effective=True)
 
 
 @dataclass

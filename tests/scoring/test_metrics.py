@@ -205,3 +205,18 @@ def test_intervals_are_those_of_scoring_every_resample_anew() -> None:
     for name, ends in found.items():
         plain = bootstrap.ends(np.array([row[name] for row in anew]), sizes)
         assert ends == pytest.approx(plain), name
+
+
+@pytest.mark.parametrize(
+    "text", ["a red dog runs here", "red", "red dog", "blue", "a red dog", "dog red a runs", ""]
+)
+def test_bleu_equals_the_package_up_to_its_last_digit(text: str) -> None:
+    from sacrebleu.metrics import BLEU
+
+    texts = ["a red dog runs", "the dog runs red"]
+    package = BLEU(effective_order=True).sentence_score(text, texts).score
+    assert metrics.sentence_bleu(text, texts) == pytest.approx(package, rel=1e-14)
+    corpus = BLEU().corpus_score([text, "a red dog"], [[t, "red dogs run"] for t in texts]).score
+    references = [texts, ["red dogs run", "red dogs run"]]
+    ours = metrics.bleu([text, "a red dog"], references)["bleu"]
+    assert ours == pytest.approx(corpus, rel=1e-14)
