@@ -29,6 +29,7 @@ TEXTS = {
     "ArraysOptions": "classes",
     "Asset": "credit drop keep licence",
     "AssetWeights": "path",
+    "BoardOptions": "names random",
     "ClipDissectOptions": "prompt",
     "Config": "notice trained",
     "ControlsOptions": "encoder probes read_layers students",
