@@ -31,9 +31,10 @@ _FILES = ("config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.js
 def grid_maps(
     model: LoadedModel, layers: Sequence[str], images: Any, ids: np.ndarray, grid: int
 ) -> Iterator[list[torch.Tensor]]:
-    """Maps of `images[ids]` batch by batch: float32 (b, grid * grid, C) of every layer.
+    """Maps of `images[ids]` batch by batch: float32 (b, cells, C) of every layer.
 
-    Larger maps are averaged over cells, smaller ones repeated.
+    Larger maps than the grid are averaged over its cells. Smaller ones stay as they are where the
+    grid is a multiple of them, since what is linear in them is repeated later (`on_cells`).
 
     Args:
         model: the frozen network.
@@ -63,14 +64,25 @@ def grid_maps(
 
 
 def _on_grid(maps: torch.Tensor, grid: int) -> torch.Tensor:
-    """(b, C, h, w) as (b, grid * grid, C)."""
+    """(b, C, h, w) as (b, cells, C)."""
     from torch.nn import functional
 
     if max(maps.shape[2:]) > grid:
         maps = functional.adaptive_avg_pool2d(maps, grid)
-    elif tuple(maps.shape[2:]) != (grid, grid):
+    elif maps.shape[2] != maps.shape[3] or grid % maps.shape[2]:
         maps = functional.interpolate(maps, (grid, grid), mode="nearest")
     return maps.flatten(2).transpose(1, 2)
+
+
+def on_cells(values: torch.Tensor, grid: int) -> torch.Tensor:
+    """Values (b, cells, d) of a square map on a grid: (b, grid * grid, d), each cell repeated."""
+    side = round(values.shape[1] ** 0.5)
+    if side == grid:
+        return values
+    square = values.unflatten(1, (side, side))
+    for axis in (1, 2):
+        square = square.repeat_interleave(grid // side, axis)
+    return square.flatten(1, 2)
 
 
 class WordSums:

@@ -27,6 +27,7 @@ from milan_core.referee.judges.frozen import (
     TextEncoder,
     WordSums,
     grid_maps,
+    on_cells,
 )
 from milan_core.referee.options import MiniOptions
 
@@ -63,7 +64,10 @@ class Maps:
     bias: float
 
     def of_images(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Unit vectors (b, cells, width) of maps (b, cells, C) of every layer."""
+        """Unit vectors (b, cells, width) of maps (b, cells, C) of every layer.
+
+        Coarser maps are repeated to the cells of the finest.
+        """
         from torch.nn import functional
 
         layers = zip(maps, self.mean, self.deviation, strict=True)
@@ -73,7 +77,9 @@ class Maps:
                 layers, self.image_weight, self.image_bias, strict=True
             )
         ]
-        return functional.normalize(sum(parts[1:], parts[0]), dim=2)
+        grid = round(max(part.shape[1] for part in parts) ** 0.5)
+        cells = [on_cells(part, grid) for part in parts]
+        return functional.normalize(sum(cells[1:], cells[0]), dim=2)
 
     def of_texts(self, vectors: torch.Tensor) -> torch.Tensor:
         """Unit vectors (T, width) of text vectors (T, d)."""
@@ -200,16 +206,12 @@ class Judge:
     def _encode(self, images: JudgedImages) -> np.ndarray:
         import torch
 
-        width = len(self._maps.text_bias)
-        out = np.empty((len(images), self._grid**2, width), np.float16)
-        start = 0
+        parts = []
         pixels = images.dataset.images
         with torch.inference_mode():
             for maps in grid_maps(self._network, self._layers, pixels, images.ids, self._grid):
-                part = self._maps.of_images(maps).cpu().numpy()
-                out[start : start + len(part)] = part
-                start += len(part)
-        return out
+                parts.append(self._maps.of_images(maps).half().cpu().numpy())
+        return np.concatenate(parts)
 
 
 def save_folder(

@@ -130,3 +130,17 @@ def test_changed_files_are_refused(trained, tmp_path):
         load(other)
     with pytest.raises(UserError, match="give the folder of a trained one"):
         load_judge(MiniOptions(), JudgeResources())
+
+
+def test_coarse_maps_are_repeated_after_the_linear_map():
+    rng = torch.Generator().manual_seed(0)
+    coarse, fine = torch.randn(2, 4, 3, generator=rng), torch.randn(2, 16, 5, generator=rng)
+    weights = [torch.randn(6, n, generator=rng) for n in (3, 5)]
+    zeros, none = [torch.zeros(6)] * 2, torch.zeros(0)
+    moments = [torch.zeros(3), torch.zeros(5)], [torch.ones(3), torch.ones(5)]
+    maps = Maps(*moments, weights, zeros, none, none, scale=1.0, bias=0.0)
+    cells = [[(row // 2) * 2 + column // 2 for column in range(4)] for row in range(4)]
+    repeated = coarse[:, np.ravel(cells)]
+    expected = repeated @ weights[0].T + fine @ weights[1].T
+    expected = expected / expected.norm(dim=2, keepdim=True)
+    torch.testing.assert_close(maps.of_images([coarse, fine]), expected)
