@@ -32,6 +32,7 @@ _STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
     "text.color": INK,
+    "text.parse_math": False,  # names of layers and networks may hold a $
     "legend.frameon": False,
     "figure.facecolor": "none",
     "axes.facecolor": "none",

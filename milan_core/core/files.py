@@ -201,12 +201,35 @@ def read_text(path: Path | str, what: str = "file") -> str:
 
 
 def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file with a header; floats are written with `repr`, so they read back exactly."""
+    """Write a CSV file with a header; floats are written with `repr`, so they read back exactly.
+
+    A text that a spreadsheet would take for a formula is written behind an apostrophe, which
+    spreadsheets hide and `read_csv` takes away again.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([_guarded(cell) for cell in row] for row in rows)
     write_text(path, buffer.getvalue())
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def _guarded(cell: Any) -> Any:
+    """A cell that is no formula: texts that begin as one get an apostrophe; numbers stay."""
+    if not isinstance(cell, str) or not _FORMULA.match(cell):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
+def _plain(cell: str) -> str:
+    """The text of a cell of `write_csv`."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def read_csv(path: Path | str, required: Sequence[str] = ()) -> list[dict[str, str]]:
@@ -240,7 +263,7 @@ def numbered_rows(
                     f"{len(cells)}; quote cells that hold commas"
                 )
             if cells:
-                yield lines.line_num, dict(zip(header, cells, strict=True))
+                yield lines.line_num, dict(zip(header, map(_plain, cells), strict=True))
     except csv.Error as error:
         raise UserError(f"{path}, line {lines.line_num}: not a CSV table ({error})") from None
 

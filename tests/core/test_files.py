@@ -1,5 +1,6 @@
 """Files: a full, closed or read-only disk, what killed processes leave, and strict tables."""
 
+import csv
 import errno
 import os
 import subprocess
@@ -133,3 +134,31 @@ def test_other_tables_are_refused_with_file_and_line(tmp_path, raw, words):
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(UserError, match="is a folder; give a CSV file"):
         files.read_csv(tmp_path)
+
+
+TEXTS = [
+    "=1+1",
+    "-dogs",
+    "+x",
+    "@SUM(A1)",
+    "\t=1",
+    "'=x",
+    "''-y",
+    "'quoted'",
+    "a=b",
+    "",
+    "-",
+    "1-2",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_no_cell_is_a_formula_and_texts_come_back(tmp_path, text):
+    files.write_csv(tmp_path / "t.csv", ["text", "value", "number"], [[text, -0.5, "-1e-07"]])
+    assert files.read_csv(tmp_path / "t.csv") == [
+        {"text": text, "value": "-0.5", "number": "-1e-07"}
+    ]
+    with (tmp_path / "t.csv").open(newline="") as handle:
+        stored, *numbers = list(csv.reader(handle))[1]
+    assert not stored.startswith(("=", "+", "@", "-", "\t"))
+    assert numbers == ["-0.5", "-1e-07"]

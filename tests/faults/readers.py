@@ -70,9 +70,7 @@ def write(**texts: str) -> Make:
 
 UNITS = "model,layer,unit,side\nnet,conv1,0,train\nnet,conv1,1,test\n"
 TRUTH = "layer,unit,concept,tier,coverage,support,specific,accept\na,0,red,color,0.5,3,1,red|reds\n"
-SCORES = (
-    "method,metric,value,low,high,n,clusters,p\nours,bleu,0.5,0.1,,12,3,0.5\nours,acc,,,,0,0,\n"
-)
+SCORES = "method,metric,value,low,high,n,clusters,p\na,bleu,0.5,0.1,,12,3,0.5\na,acc,,,,0,0,\n"
 TEXTS = "layer,unit,description,side\na,0,a dog,test\na,1,a cat,train\n"
 
 
