@@ -10,6 +10,7 @@ from typing import Any
 EXAMPLES = """examples:
   milan zoo make zoo
   milan zoo score --page docs/zoo.md
+  milan zoo rank --descriptions theirs.csv
 """
 
 
@@ -26,6 +27,7 @@ def register(subparsers: Any) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="<verb>", required=True)
     _register_make(verbs)
     _register_score(verbs)
+    _register_rank(verbs)
 
 
 def _register_make(verbs: Any) -> None:
@@ -69,6 +71,48 @@ def _score(arguments: argparse.Namespace) -> None:
     block = scores_block(study, verdicts_at_frequencies(0))
     if arguments.page:
         write_text(arguments.page, replaced(page, "scores", block))
+        print(arguments.page)
+    else:
+        print(block)
+
+
+def _register_rank(verbs: Any) -> None:
+    summary = "rank describers by what is true of the zoo's units: those of the tree, or tables"
+    parser = verbs.add_parser("rank", help=summary, description=summary)
+    parser.add_argument(
+        "--descriptions",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="tables (layer, unit, description) of describers that were shown the zoo; without, "
+        "those of the tree that label from masks of concepts run",
+    )
+    parser.add_argument("--column", default="description", help="the column of the text")
+    parser.add_argument("--images", type=int, default=800, help="scenes that describers see")
+    parser.add_argument("--seeds", type=int, default=3, help="repetitions on other scenes")
+    parser.add_argument("--page", type=Path, help="Markdown page whose tables are replaced")
+    parser.set_defaults(run=_rank)
+
+
+def _rank(arguments: argparse.Namespace) -> None:
+    from milan_core.core.errors import UserError
+    from milan_core.core.files import write_text
+    from milan_core.zoo.rank import Field, RankOptions, order_agreement, rank_one, trivial
+    from milan_core.zoo.submitted import read_tables, run_describers
+    from milan_core.zoo.tables import describers_block, replaced
+
+    if arguments.seeds < 1 or arguments.images < 100:
+        raise UserError("--seeds: give 1 or more; --images: give 100 or more")
+    page = read_page(arguments.page, "describers") if arguments.page else ""
+    field = Field(RankOptions())
+    if arguments.descriptions:
+        ranked, notes = read_tables(arguments.descriptions, arguments.column, field)
+    else:
+        ranked, notes = run_describers(arguments.images, arguments.seeds, field)
+    rows = [rank_one(name, said, field) for name, said in trivial(field).items()] + ranked
+    block = describers_block(rows, order_agreement(rows, field), notes)
+    if arguments.page:
+        write_text(arguments.page, replaced(page, "describers", block))
         print(arguments.page)
     else:
         print(block)

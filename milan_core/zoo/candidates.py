@@ -12,6 +12,7 @@ from milan_core.zoo.units import PlantedUnit, planted_units
 from milan_core.zoo.wording import description
 
 UNRELATED = 4  # texts of other units beside each unit's own
+SAME = 0.999  # kappa from which a text says the same as the truth
 
 
 @dataclass(frozen=True)

@@ -16,19 +16,19 @@ from scipy.stats import kendalltau
 from scipy.stats import t as student
 
 from milan_core.core.seeding import generator
+from milan_core.referee.detection import discrimination, nearest_units, sheets
 from milan_core.referee.metrics import Pair, firing
 from milan_core.referee.resampling import Interval
 from milan_core.referee.sanity import Verdict, sanity
 from milan_core.zoo.agreement import AGREEMENTS, presence
-from milan_core.zoo.candidates import Candidate, candidates, scored_units
+from milan_core.zoo.candidates import SAME, Candidate, candidates, scored_units
 from milan_core.zoo.facts import ATTRIBUTES, Facts, draw_facts, twin
 from milan_core.zoo.oracle import ZooOracle
-from milan_core.zoo.scores import NAMES, SCORERS, TWINS, twin_correlation
+from milan_core.zoo.scores import DISCRIMINATION, NAMES, SCORERS, TWINS, twin_correlation
 from milan_core.zoo.units import PlantedUnit
 
 JUDGES = ("oracle", "noisy")
 OTHER_ROLES = ("part", "attribute", "negation", "unrelated", "constant")
-SAME = 0.999  # kappa from which a text says the same as the truth
 
 
 @dataclass(frozen=True)
@@ -100,28 +100,28 @@ def score_seed(seed: int, options: StudyOptions) -> tuple[dict[str, Scores], lis
     population = draw_facts(options.population, 10_000 + seed)
     truth = _agreements(units, chosen, population)
     test = SeedScenes(seed, options)
+    a = np.stack([unit.expression.value(test.facts)[: test.images] for unit in units])
+    tops, near = sheets(a), nearest_units(a)
     owner = np.array([i for i, own in enumerate(chosen) for _ in own])
     every = [one for own in chosen for one in own]
     scores, right = {}, []
     for judge in JUDGES:
         values = {name: np.full(len(every), np.nan) for name in NAMES}
         for place, (unit, one) in enumerate(zip(owner.tolist(), every, strict=True)):
-            pair = _pair(units[unit], test, options)
+            pair = Pair(a[unit], a[unit], firing(a[unit], options.alpha))
             c = test.presence(one.text, judge)
             now = pair.with_presence(c[: test.images])
             for name, scorer in SCORERS.items():
                 values[name][place] = scorer(now)
+            values[DISCRIMINATION][place] = discrimination(
+                c[: test.images], tops[unit], tops[near[unit]]
+            )
             values[TWINS][place] = _twins(units[unit], test, c)
             if judge == "oracle" and one.role == "truth":
                 right.append(now)
         scores[judge] = Scores(owner, every, truth, values)
     verdicts = sanity(right, list(SCORERS), seed, options.draws, scorers=SCORERS)
     return scores, verdicts
-
-
-def _pair(unit: PlantedUnit, test: SeedScenes, options: StudyOptions) -> Pair:
-    a = unit.expression.value(test.facts)[: test.images]
-    return Pair(a, a, firing(a, options.alpha))
 
 
 def _twins(unit: PlantedUnit, test: SeedScenes, c: np.ndarray) -> float:
@@ -174,9 +174,9 @@ def figures(scores: Scores, name: str) -> Figures:
         right = values[own & truth][0]
         best.append(bool((right >= _low(values[own & other])).all()))
         alone.append(bool((right > _low(values[own & other])).all()))
-        half, far = _low(values[own & parts]), np.nanmean(values[own & unrelated])
+        half, far = _low(values[own & parts]), _mean(values[own & unrelated])
         between.append(bool((right > half).all() and (half > far).all()))
-    ends = np.nanmean(values[unrelated]), np.nanmean(values[truth])
+    ends = _mean(values[unrelated]), _mean(values[truth])
     exact = scores.truth["kappa"]
     defined = ~scores.of("paraphrase") & np.isfinite(values) & np.isfinite(exact)
     return Figures(
@@ -189,8 +189,15 @@ def figures(scores: Scores, name: str) -> Figures:
         constant=_place(values[scores.of("constant")], *ends),
         undefined=float(np.isnan(values).mean()),
         tau={name: _within(scores, values, exact) for name, exact in scores.truth.items()},
-        pooled=float(kendalltau(values[defined], np.round(exact[defined], 9)).statistic),
+        pooled=_pooled(values[defined], exact[defined]),
     )
+
+
+def _pooled(values: np.ndarray, exact: np.ndarray) -> float:
+    """Kendall's tau-b over all texts; NaN for fewer than two."""
+    if len(values) < 2:
+        return float("nan")
+    return float(kendalltau(values, np.round(exact, 9)).statistic)
 
 
 def _within(scores: Scores, values: np.ndarray, exact: np.ndarray) -> float:
@@ -199,9 +206,11 @@ def _within(scores: Scores, values: np.ndarray, exact: np.ndarray) -> float:
     taus = []
     for unit in range(scores.unit.max() + 1):
         own = defined & (scores.unit == unit)
+        if own.sum() < 2:
+            continue
         tau = kendalltau(values[own], np.round(exact[own], 9)).statistic
         taus.append(0.0 if np.isnan(tau) else float(tau))
-    return float(np.mean(taus))
+    return float(np.mean(taus)) if taus else float("nan")
 
 
 def _low(values: np.ndarray) -> np.ndarray:
@@ -210,8 +219,13 @@ def _low(values: np.ndarray) -> np.ndarray:
 
 
 def _place(values: np.ndarray, low: float, high: float) -> float:
+    return (_mean(values) - low) / (high - low) if high != low else float("nan")
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of what is defined; NaN where nothing is."""
     defined = values[np.isfinite(values)]
-    return float((defined.mean() - low) / (high - low)) if len(defined) else float("nan")
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def over_seeds(values: Sequence[float]) -> Interval:

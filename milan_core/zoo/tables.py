@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.resampling import Interval
 from milan_core.referee.sanity import Verdict
 from milan_core.zoo.published import PUBLISHED
+from milan_core.zoo.rank import Ordered, Ranked
 from milan_core.zoo.scores import NAMES
 from milan_core.zoo.study import JUDGES, Figures, StudyOptions, figures, over_seeds, score_seed
 
@@ -150,6 +152,43 @@ def _sanity_table(study: Study, theory: Sequence[Verdict]) -> tuple[list[str], R
             ]
         rows.append([name, *parts, *beside])
     return head, rows
+
+
+def describers_block(rows: Sequence[Ranked], ordered: Ordered, notes: Sequence[str]) -> str:
+    """Everything that the page says of describers."""
+    first = rows[0]
+    head = [
+        *("describer", "exactly right %", "kappa", "iou", "correlation", "auprc"),
+        *("described %", "not read %", "dead units without a text"),
+    ]
+    table = [
+        [
+            row.name,
+            percent(row.measures["exact"]),
+            *(shown(row.measures[name]) for name in ("kappa", "agreement", *HEADLINE)),
+            f"{100 * row.described / row.units:.0f}",
+            f"{100 * row.unread / row.units:.0f}",
+            f"{row.silent:.0f} of {row.dead}",
+        ]
+        for row in sorted(rows, key=lambda row: -row.measures["kappa"].value)
+    ]
+    taus = [
+        [name, shown(tau)] for name, tau in sorted(ordered.items(), key=lambda item: -item[1].value)
+    ]
+    return "\n".join(
+        [
+            f"{first.units} units. A unit without a readable text counts as 0. Means over units",
+            "with 95 % intervals over resampled expressions.",
+            *notes,
+            "",
+            *markdown(head, table),
+            "",
+            "**Does a score order the describers as exact agreement does?** Kendall's tau with",
+            f"kappa over these {len(rows)} rows, intervals over resampled expressions.",
+            "",
+            *markdown(["score", "tau"], taus),
+        ]
+    )
 
 
 def shown(value: Interval) -> str:

@@ -16,7 +16,7 @@ from milan_core.zoo.published import PUBLISHED, verdicts_at_frequencies
 from milan_core.zoo.scores import SCORERS, twin_correlation
 from milan_core.zoo.study import JUDGES, SeedScenes, StudyOptions, figures, over_seeds, score_seed
 
-OPTIONS = StudyOptions(seeds=1, images=500, pairs=80, population=1500, draws=3)
+OPTIONS = StudyOptions(seeds=1, images=400, pairs=80, population=800, draws=2)
 
 
 @pytest.fixture(scope="module")
