@@ -116,7 +116,7 @@ def layers_figure(rows: Sequence[Row]) -> str:
     """
     metric = ACCURACY if any(row["metric"] == ACCURACY for row in rows) else BERT_F
     styles = _styles(rows)
-    shown = [row for row in rows if row["metric"] == metric and row["value"] != ""]
+    shown = [row for row in rows if row["metric"] == metric]  # layers of few units have no value
     panels = {
         test: grouped(group, lambda row: (str(row["experiment"]), str(row["train"])))
         for test, group in grouped(shown, lambda row: str(row["test"])).items()
@@ -130,13 +130,14 @@ def layers_figure(rows: Sequence[Row]) -> str:
             rows_shown = [row for line in lines.values() for row in line]
             layers = list(dict.fromkeys(str(row["layer"]) for row in rows_shown))
             for (experiment, _), line in lines.items():
-                points = grouped(line, lambda row: str(row["layer"]))
+                known = [row for row in line if row["value"] != ""]
+                points = grouped(known, lambda row: str(row["layer"]))
                 places = [place for place, layer in enumerate(layers) if layer in points]
                 heights = [_mean(points[layers[place]], "value") for place in places]
                 axis.plot(places, heights, ms=3, lw=1.2, **styles[experiment])
             axis.set_title(test)
             axis.set_xticks(range(len(layers)), layers, rotation=45, ha="right")
-            axis.set_ylim(0, None)
+            axis.set_ylim(0, 1.02)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
         _legend(figure, axes[0], styles)

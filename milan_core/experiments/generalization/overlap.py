@@ -18,7 +18,7 @@ from milan_core.core.numbers import percent
 from milan_core.core.tables import Row, cell
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.overlap import Overlap
-from milan_core.experiments.generalization.options import WITHIN
+from milan_core.experiments.generalization.options import HELD_OUT, WITHIN
 from milan_core.experiments.generalization.tables import NAMES
 from milan_core.experiments.generalization.trials import Trial
 from milan_core.scoring.units import unit_key
@@ -113,16 +113,18 @@ def overlap_sentences(rows: Sequence[Row]) -> list[str]:
             "their exemplars), and in brackets a near-duplicate (two thirds or more): "
             f"{listed}."
         )
+    held_out = HELD_OUT if any(row["experiment"] == HELD_OUT for row in rows) else WITHIN
     rising = [
-        f"{row['train']} to {row['test']} " + " / ".join(_share(row, place) for place in range(3))
+        f"{row['test']} " + " / ".join(_share(row, place) for place in range(3))
         for row in rows
-        if sum(row[f"accuracy_{place}"] != "" for place in range(3)) > 1
+        if row["experiment"] == held_out
+        and sum(row[f"accuracy_{place}"] != "" for place in range(3)) > 1
     ]
     if rising:
         texts.append(
-            "Accuracy of units that share less than a fifth / a fifth to two fifths / more of "
-            f"their exemplars with one training unit: {'; '.join(rising)}. Where it rises, part of "
-            "it is recognizing seen pictures."
+            f"Accuracy ({held_out}) of units that share less than a fifth / a fifth to two fifths "
+            f"/ more of their exemplars with one training unit: {'; '.join(rising)}. Where it "
+            "rises, part of it is recognizing seen pictures."
         )
     return texts
 

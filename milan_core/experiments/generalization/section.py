@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from milan_core.core.numbers import number, percent, points
+from milan_core.core.numbers import number, percent, points, signed
 from milan_core.core.section import Column, Picture, Section, Table
 from milan_core.core.tables import Row
+from milan_core.experiments.generalization.options import HELD_OUT
 from milan_core.experiments.generalization.overlap import overlap_sentences
 from milan_core.experiments.generalization.transfer import Transfer
 from milan_core.scoring.verdicts import CLEARLY, FEWEST, Difference, against_paper, power_text
@@ -230,16 +231,18 @@ def _apart(paired: Sequence[Row]) -> list[str]:
     rows = [row for row in rows if FEWEST <= number(row["units_apart"]) < number(row["units"])]
     if not rows:
         return []
+    first = next((r["experiment"] for r in rows if r["experiment"] == HELD_OUT), "")
     listed = "; ".join(
-        f"{row['test']} by {row['train']} {points(number(row['cost']))} over {row['units']} units, "
-        f"{points(number(row['cost_apart']))} [{points(number(row['low_apart']))}, "
-        f"{points(number(row['high_apart']))}] over {row['units_apart']}"
+        f"{row['test']} {points(number(row['cost']))} over {row['units']} units, "
+        f"{points(number(row['cost_apart']))} [{signed(100 * number(row['low_apart']), 0)}, "
+        f"{signed(100 * number(row['high_apart']), 0)}] over {row['units_apart']}"
         for row in rows
+        if not first or row["experiment"] == first
     )
     return [
-        "Costs over all judged units, and over those without a near-duplicate (two thirds of the "
-        f"exemplars) in the training of the within-network captioner: {listed}. Only the latter "
-        "say something about transfer."
+        "The cost of learning elsewhere, over all judged units and over those without a "
+        "near-duplicate (two thirds of the exemplars) in the training of the within-network "
+        f"captioner: {listed}. Only the latter say something about transfer."
     ]
 
 
@@ -256,8 +259,13 @@ def _constants(rows: Sequence[Row]) -> list[str]:
     )
     if not near:
         return [text + "Every row's interval lies above it."]
-    names = ", ".join(f"{row['train']} to {row['test']}" for row in near)
+    names = ", ".join(f"{_short(row)} to {row['test']}" for row in near)
     return [text + f"Not above it by the interval: {names}."]
+
+
+def _short(row: Row) -> str:
+    names = str(row["train"]).split("+")
+    return names[0] if len(names) == 1 else f"{len(names)} networks"
 
 
 def _agreement(table: Sequence[Row]) -> str:
