@@ -54,7 +54,7 @@ def grid_maps(
 
     def keep(name: str, output: torch.Tensor) -> None:
         maps, _ = model.layout.maps(output, name)
-        recorded[name] = _on_grid(maps.float(), grid)
+        recorded[name] = _on_grid(maps.float(), grid).cpu()  # the trained parts are small
 
     device = next((p.device for p in model.module.parameters()), "cpu")
     with torch.inference_mode(), Trace(model.module, names, keep) as trace:
