@@ -33,6 +33,10 @@ def score_on_images(arguments: argparse.Namespace) -> None:
     """Score, print the summary, and write the files to --out."""
     if arguments.images is None:
         raise UserError("--images: give the pictures, or the data set, that descriptions score on")
+    if arguments.out is not None and arguments.out.suffix:
+        raise UserError(
+            f"--out: got {arguments.out}, expected a folder for the files of the scores"
+        )
     given = read_submitted(arguments.descriptions, arguments.column)
     settings = {} if arguments.alpha is None else {"alpha": arguments.alpha}
     fewest = SMALLEST if arguments.allow_small else FEWEST
