@@ -16,7 +16,10 @@ from .conftest import QUICK, snakemake
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 TARGET = "results/quick/shapes_resnet/target"
-EPOCHS = "model_zoo: {{shapes_resnet: {{weights: {{epochs: {}}}}}}}\n"
+CONFIG = """
+model_zoo: {{shapes_resnet: {{weights: {{epochs: {}}}}}}}
+dataset_zoo: {{shapes_train: {{options: {{count: 200}}}}, shapes_test: {{options: {{count: 20}}}}}}
+"""
 
 
 def wait_for(path, seconds=120):
@@ -42,8 +45,8 @@ def alive(pids):
 
 def test_after_a_kill_of_snakemake_alone(root, tmp_path):
     folder = copy_repository(root, tmp_path)
-    (folder / "long.yaml").write_text(EPOCHS.format(40))
-    (folder / "short.yaml").write_text(EPOCHS.format(1))
+    (folder / "long.yaml").write_text(CONFIG.format(200))
+    (folder / "short.yaml").write_text(CONFIG.format(1))
     weights = f"{TARGET}/weights.safetensors"
     first = subprocess.Popen(
         [SNAKEMAKE, weights, "--cores", "1", *QUICK, "long.yaml"],
@@ -57,11 +60,15 @@ def test_after_a_kill_of_snakemake_alone(root, tmp_path):
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert alive(orphans), "the training goes on without Snakemake"
+    for pid in alive(orphans):  # until the next run has ended
+        os.kill(pid, signal.SIGSTOP)
     again = [weights, *QUICK, "short.yaml"]
     assert snakemake(folder, *again, "--unlock").returncode == 0
     done = snakemake(folder, *again, "--cores", "1", "--rerun-incomplete")
     assert done.returncode == 0, done.stdout
     written = (folder / weights).read_bytes()
+    for pid in alive(orphans):
+        os.kill(pid, signal.SIGCONT)
     deadline = time.monotonic() + 200
     while alive(orphans) and time.monotonic() < deadline:
         time.sleep(0.5)
