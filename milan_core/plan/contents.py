@@ -94,8 +94,8 @@ class JobContents:
             return True
         if not any(place.is_relative_to(root) for root in self._roots):
             return False
-        if (place / NAME).is_file() or _is_unfinished(place):
-            return True
+        if place.name.endswith(NAME) or (place / NAME).is_file() or _is_unfinished(place):
+            return True  # a record, or what has one in it
         try:
             return self._records.of(place) is not None
         except UserError:  # the record of another release: its step runs again

@@ -280,6 +280,7 @@ def test_inputs_of_jobs_do_not_count_and_those_of_the_user_do(tmp_path, monkeypa
         return jobs.digest("exemplars.merge", {}, inputs)
 
     assert digest("results/w.bin", "results/not_yet.bin", "nowhere") == ""
+    assert digest("results/provenance.json") == "", "records are inputs of the report"
     one = digest("mine.bin")
     assert one
     (tmp_path / "mine.bin").write_text("two")
