@@ -12,7 +12,7 @@ INSTALL := $(VENV)/.install.stamp
 NATIVE := $(shell find csrc -type f 2>/dev/null)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: env run test check unit bench docs lock clean
+.PHONY: env run test check unit versions bench docs lock clean
 
 env: $(INSTALL)
 
@@ -44,6 +44,9 @@ unit: env
 
 test: env check
 	pytest
+
+versions:
+	.ci/versions
 
 bench: env
 	milan bench core
