@@ -11,6 +11,7 @@ import difflib
 import functools
 import struct
 import tokenize
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -47,7 +48,7 @@ def first_line(error: BaseException) -> str:
 _DAMAGE = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, OSError),
     *(RuntimeError, MemoryError, EOFError, SyntaxError),
-    *(tokenize.TokenError, struct.error, zlib.error),
+    *(tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile),
 )
 """What a library, or our code, runs into over content that is not what it should be."""
 

@@ -150,7 +150,7 @@ def _reader(path: Path) -> Callable[[Path], Any]:
     if head[8:] == b"{" and 8 + int.from_bytes(head[:8], "little") <= path.stat().st_size:
         return _read_safetensors
     if head[:2] == b"PK" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with reading(path, "a file of weights"), zipfile.ZipFile(path) as archive:
             arrays = all(name.endswith(".npy") for name in archive.namelist())
         return _read_npz if arrays else _read_torch
     return {".safetensors": _read_safetensors, ".npz": _read_npz}.get(path.suffix, _read_torch)

@@ -155,6 +155,9 @@ def test_describers_are_read_by_name(tmp_path):
     assert [row.texts for row in rows] == [("cat",), ()]
     with pytest.raises(UserError, match="given twice"):
         read_said(main, ["milan"], [variant], [])
+    variant.write_text("method,layer,unit,description\ngreedy,a,0,sky\ngreedy,a,1,\n")
+    for files in ([methods, variant], [variant, methods]):  # one lacks a unit that shows nothing
+        assert read_said(main, [], [], files)["greedy"] == {("a", 0): "sky", ("a", 1): ""}
     variant.write_text("method,layer,unit,description\ngreedy,a,0,sea\n")
     with pytest.raises(UserError, match="something else"):
         read_said(main, [], [], [methods, variant])
