@@ -200,4 +200,15 @@ def _read_entry(path: Path) -> dict[str, Any]:
             f"--model: {path} holds no entry of model_zoo; expected a mapping with `factory` or "
             "`extends`, as `milan networks inspect` prints it"
         )
-    return entry
+    return {**entry, **_beside(entry.get("factory"), path)}
+
+
+def _beside(factory: Any, path: Path) -> dict[str, str]:
+    """The factory with a file that lies beside the entry's, where it is none from here."""
+    if not isinstance(factory, str):
+        return {}
+    file, _, name = factory.rpartition(":")
+    near = path.parent / file
+    if file.endswith(".py") and not Path(file).exists() and near.exists():
+        return {"factory": f"{near}:{name}"}
+    return {}

@@ -9,6 +9,7 @@ truth.csv                 layer, unit, kind, sign, expression, description, para
 activations.csv           image, and the value of every unit as a column `layer/unit`
 concepts/                 masks of concepts in Broden's layout
 network.py, zoo.safetensors   the network; `zoo_network` builds it
+zoo.yaml                  its entry for `milan describe --model @DIR/zoo.yaml`
 README.md                 formats, use, license
 """
 
@@ -23,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import atomic_path, write_csv
+from milan_core.core.files import atomic_path, write_csv, write_text
 from milan_core.core.folders import new_folder
 from milan_core.zoo import network
 from milan_core.zoo.build import zoo_tensors
@@ -33,7 +34,13 @@ from milan_core.zoo.masks import CATEGORIES, CATEGORY_OF, CONCEPTS, label_maps
 from milan_core.zoo.units import planted_units
 
 README = Path(__file__).with_name("README.md")
-NETWORK, WEIGHTS = "network.py", "zoo.safetensors"
+NETWORK, WEIGHTS, ENTRY = "network.py", "zoo.safetensors", "zoo.yaml"
+VIEW = """\
+factory: network.py:zoo_network
+layers: [colors, concepts, logic]
+input: {size: 64, mean: [0, 0, 0], std: [1, 1, 1]}
+axes: {colors: b c h w, concepts: b c h w, logic: b c h w} # some maps answer to the whole image
+"""
 
 
 @dataclass(frozen=True)
@@ -107,12 +114,13 @@ def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:
 
 
 def write_network(folder: Path) -> None:
-    """Write the network's code and weights."""
+    """Write the network's code, weights and entry."""
     from safetensors.numpy import save_file
 
     shutil.copy(Path(network.__file__), folder / NETWORK)
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(zoo_tensors(), temporary)
+    write_text(folder / ENTRY, VIEW)
 
 
 def write_concepts(folder: Path, scenes: Sequence[Scene]) -> None:

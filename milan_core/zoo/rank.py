@@ -227,6 +227,8 @@ def label_describers(folder: Path, images: int, seed: int) -> dict[str, Said]:
         seed: of these scenes.
 
     """
+    import yaml
+
     from milan_core.core.step import Compute
     from milan_core.describers.activations import NetworkUnits
     from milan_core.describers.describer import Resources
@@ -235,18 +237,16 @@ def label_describers(folder: Path, images: int, seed: int) -> dict[str, Said]:
     from milan_core.describers.registry import load_describer
     from milan_core.images.kinds.folder import Folder, FolderOptions
     from milan_core.networks.zoo import load_network
-    from milan_core.zoo.make import NETWORK, write_network, write_scenes
+    from milan_core.zoo.make import NETWORK, VIEW, write_network, write_scenes
     from milan_core.zoo.masks import zoo_masks
-    from milan_core.zoo.units import LAYERS
 
     scenes = draw_facts(images, seed)
     write_scenes(folder / "images", scenes)
     write_network(folder)
     options = FolderOptions(path=str(folder / "images"), geometry="keep")
     dataset = Folder(options=options).build("zoo", folder / "dataset", {}, 1)
-    view = {"size": 64, "mean": [0, 0, 0], "std": [1, 1, 1]}
-    factory = f"{folder / NETWORK}:zoo_network"
-    loaded = load_network({"factory": factory, "layers": list(LAYERS), "input": view})
+    entry = yaml.safe_load(VIEW)
+    loaded = load_network({**entry, "factory": f"{folder / NETWORK}:zoo_network"})
     chosen = (NetDissectOptions(), CompexpOptions(), InvertOptions())
     describers = [load_describer(one, Resources()) for one in chosen]
     units = NetworkUnits(

@@ -15,7 +15,6 @@ from milan_core.zoo.facts import Facts, Scene, Thing
 
 pytest.importorskip("torch")
 
-INPUT = ["--size", "64", "--mean", "0", "0", "0", "--std", "1", "1", "1", "--geometry", "keep"]
 ALONE = """
 import csv, json, sys
 import numpy as np, torch
@@ -102,8 +101,8 @@ def test_the_same_bytes_twice(zoo, tmp_path):
 
 def test_a_describer_reads_it(zoo, tmp_path):
     described = [
-        *("describe", "--model", f"{zoo}/network.py:zoo_network", "--images", zoo / "images"),
-        *("--layers", "colors", "concepts", *INPUT, "--describer", "netdissect"),
+        *("describe", "--model", f"@{zoo}/zoo.yaml", "--images", zoo / "images"),
+        *("--geometry", "keep", "--describer", "netdissect"),
         *("--concepts", zoo / "concepts", "--out", tmp_path / "said"),
     ]
     assert main(list(map(str, described))) == 0

@@ -44,6 +44,8 @@ def _by_cell(differences: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
 def in_place(maps: torch.Tensor) -> float | None:
     """Share of the cells of (5, C, h, w) maps that answer to the quarter that they lie in.
 
+    Cells that answer to no quarter do not count.
+
     Cells nearer to a middle line than to the edge are left out, as they may see both sides. None
     where the maps are too small, or no cell answers to one quarter more than to the others, as
     behind attention to everything.
@@ -58,7 +60,9 @@ def in_place(maps: torch.Tensor) -> float | None:
     if share(by_cell, (0, 1)) < CLEAR:
         return None
     expected = 2 * rows[rows >= 0][:, None] + columns[columns >= 0][None, :]
-    return float((by_cell.argmax(0) == expected).double().mean())
+    total = by_cell.sum(0)
+    alive = total > 1e-9 * total.max()  # a cell that answers to nothing has no place
+    return float((by_cell.argmax(0) == expected)[alive].double().mean())
 
 
 def _halves(length: int) -> torch.Tensor:
