@@ -177,6 +177,17 @@ def test_within_and_held_out_are_compared_on_the_same_units():
     assert sentences.within_sentence([]) is None
 
 
+def test_annotators_are_no_ceiling_and_why(tmp_path):
+    found = table(
+        tmp_path,
+        ("m", "annotators", "bert_score-f", 0.63, "", "", 9),
+        ("m", "pmi_two_references", "bert_score-f", 0.72, "", "", 9),
+    )
+    text = sentences.ceiling_sentence(["m"], found) or ""
+    assert "m 0.72 against 0.63" in text
+    assert "The annotators are no ceiling: they draw among synonyms" in text
+
+
 def test_no_numbers_no_sentences(tmp_path):
     empty = table(tmp_path, ("m", "pmi", "bleu", "", "", "", 0))
     assert sentences.accuracy_sentences(["m"], empty, HELD) == []
