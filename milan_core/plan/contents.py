@@ -8,7 +8,8 @@ run has written; the rules get it by themselves (`workflow/rules/folders.smk`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,18 @@ FURTHER: Further = {Architecture: _network, AnnotationSetSpec: _annotation_set}
 
 
 class JobContents:
-    """Digests of contents for the jobs of one run, whose folders are `roots`."""
+    """Digests of contents for the jobs of one run.
 
-    def __init__(self, roots: Iterable[str]) -> None:
+    Args:
+        roots: folders that its jobs write below.
+        is_output: whether some job of the run writes a path, or would.
+
+    """
+
+    def __init__(
+        self, roots: Iterable[str], is_output: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._is_output = functools.cache(is_output)
         self._roots = [Path(root).absolute() for root in roots]
         self._known: dict[str, str] = {}
         self._records = Records()
@@ -90,7 +100,7 @@ class JobContents:
     def _is_made(self, path: Path) -> bool:
         """Whether a job of this run has written a file, or will: then Snakemake looks after it."""
         place = path.absolute()
-        if not place.exists():
+        if not place.exists() or self._is_output(str(path)):
             return True
         if not any(place.is_relative_to(root) for root in self._roots):
             return False

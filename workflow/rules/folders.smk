@@ -9,7 +9,19 @@
 from milan_core.core.records import lost_files
 from milan_core.plan.contents import JobContents
 
-CONTENTS = JobContents([RESULTS, RESOURCES])
+
+def is_output(path):
+    """Whether a rule writes a file, or a folder that holds it."""
+    places = [path, *map(str, Path(path).parents)]
+    outputs = [output for rule in workflow.rules for output in rule.output]
+    return any(
+        output.match(place)
+        for output in outputs
+        for place in (places if output.is_directory else places[:1])
+    )
+
+
+CONTENTS = JobContents([RESULTS, RESOURCES], is_output)
 
 
 def remake_damaged(outputs):
