@@ -15,6 +15,7 @@ sanity test (`milan_core.referee.sanity`).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,6 +37,16 @@ class Pair:
     def z(self) -> np.ndarray:
         """Whether the concept is there: bool [n]."""
         return self.c >= 0.5
+
+    @functools.cached_property
+    def ranks_a(self) -> np.ndarray:
+        """Mid-ranks of the activations: float64 [n]."""
+        return rankdata(self.a)
+
+    @functools.cached_property
+    def ranks_c(self) -> np.ndarray:
+        """Mid-ranks of the presence: float64 [n]."""
+        return rankdata(self.c)
 
     def with_presence(self, c: np.ndarray) -> Pair:
         """The same unit with another presence of the concept."""
@@ -75,11 +86,14 @@ def _constant(x: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 def auc(score: np.ndarray, label: np.ndarray) -> float:
     """Area under the ROC curve by mid-ranks (Mann-Whitney): equal scores count one half."""
+    return _rank_auc(rankdata(score), label)
+
+
+def _rank_auc(ranks: np.ndarray, label: np.ndarray) -> float:
     positives = int(label.sum())
     negatives = len(label) - positives
     if not positives or not negatives:
         return float("nan")
-    ranks = rankdata(score)
     return float((ranks[label].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
@@ -150,7 +164,7 @@ def _cosine(pair: Pair) -> float:
 
 
 def _spearman(pair: Pair) -> float:
-    return float(correlation(rankdata(pair.a), rankdata(pair.c)))
+    return float(correlation(pair.ranks_a, pair.ranks_c))
 
 
 def _wpmi(pair: Pair) -> float:
@@ -176,8 +190,8 @@ METRICS: dict[str, Scorer] = {
     "accuracy": lambda pair: _ratio(sum(_counts(pair)[:2]), len(pair.a)),
     "balanced accuracy": _balanced,
     "inverse balanced accuracy": _inverse_balanced,
-    "auc": lambda pair: auc(pair.c, pair.b),
-    "inverse auc": lambda pair: auc(pair.a, pair.z),
+    "auc": lambda pair: _rank_auc(pair.ranks_c, pair.b),
+    "inverse auc": lambda pair: _rank_auc(pair.ranks_a, pair.z),
     "mad": _mad,
     "wpmi": _wpmi,
     "spearman": _spearman,

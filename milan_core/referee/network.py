@@ -14,7 +14,7 @@ from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.referee.board import Board, make_board
 from milan_core.referee.judge import Judge, JudgedImages, facts
-from milan_core.referee.metrics import METRICS
+from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.said import TRIVIAL, TRUTH, Said, explanations, trivial, true_texts
 from milan_core.referee.sanity import Verdict, sanity
@@ -25,6 +25,7 @@ from milan_core.scoring.tables import Truth
 
 SCORES = ("describer", *COLUMNS, *OTHERS)
 SANITY = ("metric", "missing", "extra", "both", "units")
+COMPARED = 40  # units for scores that are printed for comparison only
 TESTED = 100  # units that the sanity tests are run on
 
 
@@ -84,7 +85,7 @@ def score_network(
         "alpha": options.alpha,
     }
     pairs = bench.pairs(best_explanations(explained, scores, seed))
-    verdicts = sanity(pairs, list(METRICS), seed)
+    verdicts = sanity(pairs, HEADLINE, seed) + sanity(pairs[:COMPARED], OTHERS, seed)
     return NetworkScores(scores, make_board(made_of, scores), verdicts)
 
 

@@ -80,6 +80,25 @@ class TrainJudge(Step, name="referee.train_judge", device=True):
         return {key: facts[key] for key in ("scenes", "phrases", "loss")}
 
 
+class LookAtImages(Step, name="referee.look", device=True):
+    """Keep what a judge sees in the held-out images, for every network that they score."""
+
+    judge: JudgeOptions
+    trained: In | None = None
+    """Folder of a judge that was trained here."""
+    dataset: In
+    seen: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the judge's vectors of the images."""
+        from milan_core.images.store import open_dataset
+        from milan_core.referee.judge import JudgeResources, load_judge
+        from milan_core.referee.seen import look
+
+        judge = load_judge(self.judge, JudgeResources(folder=self.trained, compute=compute))
+        look(judge, open_dataset(self.dataset), self.seen)
+
+
 class ScoreNetwork(Step, name="referee.score", device=True):
     """Score everything that was said of one network on images that no describer has seen."""
 
@@ -96,6 +115,8 @@ class ScoreNetwork(Step, name="referee.score", device=True):
     judge: JudgeOptions
     trained: In | None = None
     """Folder of a judge that was trained here."""
+    seen: In | None = None
+    """What it sees in the images, by referee.look."""
     options: ScoringOptions
     seed: int = 0
     scores: Out
@@ -111,13 +132,17 @@ class ScoreNetwork(Step, name="referee.score", device=True):
         from milan_core.referee.judge import JudgeResources, load_judge
         from milan_core.referee.network import SANITY, SCORES, score_network
         from milan_core.referee.said import read_said
+        from milan_core.referee.seen import recall
         from milan_core.scoring.tables import read_truth
 
         resources = JudgeResources(folder=self.trained, compute=compute)
+        judge = load_judge(self.judge, resources)
+        if self.seen is not None:
+            recall(judge, self.seen)
         result = score_network(
             open_table(self.table),
             open_dataset(self.dataset),
-            load_judge(self.judge, resources),
+            judge,
             read_said(self.descriptions, self.named, self.tables, self.methods),
             read_truth(self.truth) if self.truth else {},
             self.options,

@@ -43,6 +43,13 @@ def referee_trained(wildcards):
     return f"{RESULTS}/judge" if wildcards.judge == "mini" else []
 
 
+def referee_seen(wildcards):
+    """What the judge that is trained here sees in the images that score a network."""
+    dataset = referee_plan.scored_dataset(CONFIG, wildcards.model)
+    seen = f"{RESULTS}/referee/{wildcards.judge}/{dataset}.safetensors"
+    return seen if wildcards.judge == "mini" else []
+
+
 def judge_module(wildcards):
     """The module of a judge, which is imported by name."""
     return f"referee.judges.{wildcards.judge}"
@@ -106,6 +113,35 @@ rule referee_train_judge:
         command("referee.train_judge")
 
 
+rule referee_look:
+    input:
+        trained=referee_trained,
+        dataset="<resources>/datasets/{dataset}",
+    output:
+        seen="<results>/referee/{judge}/{dataset}.safetensors",
+        record="<results>/referee/{judge}/{dataset}.provenance.json",
+    log:
+        "<logs>/referee/{judge}/{dataset}.log",
+    benchmark:
+        "<benchmarks>/referee/{judge}/{dataset}.tsv"
+    wildcard_constraints:
+        judge="mini",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        device=CONFIG.device,
+        gpu=gpus,
+        mem="4GB",
+    params:
+        judge=lambda wildcards: canonical(
+            referee_plan.judge_options(CONFIG, wildcards.judge)
+        ),
+        code=lambda wildcards: step_code("referee.look", judge_module(wildcards)),
+    shell:
+        command("referee.look")
+
+
 rule referee_score:
     input:
         table=referee_activations,
@@ -117,6 +153,7 @@ rule referee_score:
         methods=referee_methods,
         truth=referee_truth,
         trained=referee_trained,
+        seen=referee_seen,
     output:
         scores="<results>/{model}/referee/{judge}/scores.csv",
         board="<results>/{model}/referee/{judge}/board.safetensors",

@@ -158,6 +158,7 @@ class Judge:
         self.model, self._maps, self._network = model, maps, network
         self._layers, self._grid, self._texts = list(layers), grid, texts
         self._last: tuple[JudgedImages, np.ndarray] | None = None
+        self._seen: dict[str, np.ndarray] = {}
 
     @classmethod
     def load(cls, options: MiniOptions, resources: JudgeResources) -> Judge:
@@ -200,8 +201,13 @@ class Judge:
     def vectors(self, images: JudgedImages) -> np.ndarray:
         """Unit vectors of the cells of each image: float16 [images, cells, width]."""
         if self._last is None or self._last[0] is not images:
-            self._last = images, self._encode(images)
+            seen = self._seen.get(getattr(images.dataset, "fingerprint", ""))
+            self._last = images, self._encode(images) if seen is None else seen[images.ids]
         return self._last[1]
+
+    def remember(self, fingerprint: str, vectors: np.ndarray) -> None:
+        """Take the vectors of all images of a data set, which `vectors` gave before."""
+        self._seen[fingerprint] = vectors
 
     def _encode(self, images: JudgedImages) -> np.ndarray:
         import torch

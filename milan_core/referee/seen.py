@@ -1,0 +1,46 @@
+"""What a judge sees in all images of a data set, kept for every network that they score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.tensors import map_tensors, save_tensors
+from milan_core.images.store import Dataset
+from milan_core.referee.judge import Judge, JudgedImages
+
+KIND, VERSION = "milan-judge-images", 1
+
+
+def look(judge: Judge, dataset: Dataset, path: Path | str) -> None:
+    """Write the judge's vectors of all images of a data set.
+
+    Raises:
+        UserError: for a judge that makes no vectors of images.
+
+    """
+    vectors = getattr(judge, "vectors", None)
+    if vectors is None:
+        raise UserError(f"judge {judge.name!r} keeps nothing of images")
+    images = JudgedImages(dataset, np.arange(len(dataset)))
+    meta = {"model": judge.model, "dataset": dataset.fingerprint}
+    save_tensors(path, KIND, VERSION, {"vectors": vectors(images)}, meta)
+
+
+def recall(judge: Judge, path: Path | str) -> None:
+    """Give a judge the vectors that `look` wrote.
+
+    Raises:
+        UserError: for those of another judge.
+
+    """
+    arrays, meta = map_tensors(path, KIND, (VERSION,))
+    remember = getattr(judge, "remember", None)
+    if remember is None or meta["model"] != judge.model:
+        raise UserError(
+            f"{path} holds what judge {meta['model']} saw, and this one is {judge.model}; look at "
+            "the images again"
+        )
+    remember(meta["dataset"], arrays["vectors"])
