@@ -38,7 +38,7 @@ def canonical_json(value: Any) -> str:
 
 def text_hash(text: str, digits: int = 12) -> str:
     """The first `digits` hexadecimal digits of the SHA-256 of `text`."""
-    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
 
 
 def file_sha256(path: Path | str) -> str:
@@ -167,8 +167,11 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write `text` (UTF-8) to `path` atomically."""
-    write_bytes(path, text.encode())
+    """Write `text` (UTF-8) to `path` atomically.
+
+    Bytes of file names that are not UTF-8 are written as JSON escapes, `\\udcXX`.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path | str, value: Any) -> None:

@@ -222,3 +222,18 @@ def test_other_describers_on_the_same_network(own, tmp_path, capsys):
     assert "flags of decoding are for describer milan" in capsys.readouterr().err
     assert described(own, tmp_path / "d", *model, "--describer", "milna") == 2
     assert "did you mean 'milan'" in capsys.readouterr().err
+
+
+def test_folders_of_any_name(own, tmp_path, capsys):
+    images = tmp_path / "it's a dir ünï"
+    shutil.copytree(own / "images", images)
+    (images / "0.png").rename(images / "caf\udce9.png")
+    words = ["mine", "--model", f"{own}/net.py:build", "--layers", "3", "--size", "96", "--k", "3"]
+    words += ["--out", str(tmp_path / "out\udce9")]
+    assert main([*words, "--images", str(images)]) == 0
+    record = json.loads((tmp_path / "out\udce9/provenance.json").read_text())
+    assert record["options"]["images"] == str(images)
+    assert record["options"]["out"] == str(tmp_path / "out\udce9")
+    images = images.rename(tmp_path / "caf\udce9")
+    assert main([*words, "--images", str(images)]) == 2
+    assert "--images: path: input should be a valid string" in capsys.readouterr().err

@@ -162,3 +162,12 @@ def test_no_cell_is_a_formula_and_texts_come_back(tmp_path, text):
         stored, *numbers = list(csv.reader(handle))[1]
     assert not stored.startswith(("=", "+", "@", "-", "\t"))
     assert numbers == ["-0.5", "-1e-07"]
+
+
+def test_names_that_are_not_utf8_are_written_and_read_back(tmp_path):
+    name = "caf\udce9/x.png"
+    files.write_json(tmp_path / "x.json", {"path": name})
+    assert files.read_json(tmp_path / "x.json") == {"path": name}
+    files.write_csv(tmp_path / "x.csv", ["path"], [[name]])
+    assert files.read_csv(tmp_path / "x.csv") == [{"path": "caf\\udce9/x.png"}]
+    assert files.text_hash(name) != files.text_hash("caf/x.png")
