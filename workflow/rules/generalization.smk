@@ -191,6 +191,7 @@ rule generalization_table:
         judged=canonical(JUDGED),
         overlapped=canonical(OVERLAPPED),
         temperature=CONFIG.describe.temperature,
+        encoder=canonical(generalization_plan.encoder_facts(CONFIG)),
         options=canonical(generalization_plan.score_options(CONFIG)),
         seed=CONFIG.seed,
         code=step_code("generalization.table"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from milan_core.core.options import Section
+from milan_core.experiments.generalization.options import EncoderFacts
 
 
 class ControlsOptions(Section):
@@ -12,8 +13,4 @@ class ControlsOptions(Section):
 
     weight: float = Field(description="Lambda of the published descriptions")
     probes: dict[str, str] = Field(description="Probe data set of every described network")
-    encoder: str = Field("", description="The network whose features the captioner reads")
-    read_layers: list[str] = Field([], description="Layers of the encoder that are described too")
-    students: list[str] = Field(
-        [], description="Described networks that were taught by the encoder"
-    )
+    encoder: EncoderFacts = EncoderFacts()

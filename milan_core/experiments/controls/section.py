@@ -10,6 +10,7 @@ from milan_core.experiments.controls import sentences
 from milan_core.experiments.controls.options import ControlsOptions
 from milan_core.experiments.controls.tables import Table as Scores
 from milan_core.experiments.generalization.options import HELD_OUT
+from milan_core.experiments.generalization.overlap import encoder_sentence
 from milan_core.scoring.metrics import BLEU_SHORT
 from milan_core.scoring.scorer import ACCURACY, BERT_F
 from milan_core.scoring.verdicts import CLEARLY
@@ -72,9 +73,7 @@ def paragraphs(
     """What the tables say, without the sentences that they have no numbers for."""
     models = baselines.values(0)
     held_out = HELD_OUT in general.values(0)
-    trained = sentences.Trained(
-        held_out, options.encoder, tuple(options.read_layers), tuple(options.students)
-    )
+    trained = sentences.Trained(held_out, options.encoder)
     chosen = {
         split: rows
         for split, rows in sweeps.items()
@@ -83,7 +82,7 @@ def paragraphs(
     probes = {name: options.probes[name] for name in models if name in options.probes}
     texts = [
         " ".join(sentences.accuracy_sentences(models, baselines, trained)),
-        sentences.encoder_sentence(trained),
+        encoder_sentence(options.encoder),
         sentences.mask_sentence(models, baselines),
         *sentences.lambda_sentences(chosen, options.weight),
         sentences.within_sentence(paired),

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from milan_core.core.numbers import number, percent, plainly, points, signed
 from milan_core.experiments.controls.tables import Figure, Table
-from milan_core.experiments.generalization.options import HELD_OUT
+from milan_core.experiments.generalization.options import HELD_OUT, EncoderFacts
 from milan_core.scoring.beside import FEWER, ORACLE
 from milan_core.scoring.scorer import ACCURACY, BERT_AUC, BERT_F, LEAD, MAIN
 from milan_core.scoring.verdicts import Difference, holm, p_text, power_text
@@ -36,17 +36,15 @@ class Trained:
     """What the captioners that are scored learnt from."""
 
     held_out: bool
-    encoder: str = ""
-    read_layers: Sequence[str] = ()
-    students: Sequence[str] = ()
+    encoder: EncoderFacts = field(default_factory=EncoderFacts)
 
     def captioner(self, model: str) -> str:
         """The captioner that describes `model`, in a sentence."""
         if not self.held_out:
             return "a captioner that learnt from other units of this network"
-        if model == self.encoder:
+        if model == self.encoder.name:
             return "a captioner that learnt from no unit of this network and reads its features"
-        if model in self.students:
+        if model in self.encoder.students:
             return "a captioner that reads the features which this network was taught"
         return "a captioner that never saw this network"
 
@@ -266,21 +264,3 @@ def probe_sentence(probes: Mapping[str, str]) -> str | None:
         "network has seen many of its exemplar images under the masks of other networks. What is "
         "held out is the network, not the images."
     )
-
-
-def encoder_sentence(trained: Trained) -> str | None:
-    """What rests on the encoder's own network."""
-    if not trained.encoder:
-        return None
-    text = f"{trained.encoder} is also the encoder whose features every captioner reads"
-    if trained.read_layers:
-        text += (
-            f": its layers {', '.join(trained.read_layers)} are described and are read, so the "
-            "activations of these units are among the captioner's inputs"
-        )
-    if trained.students:
-        text += (
-            f". {' and '.join(trained.students)} learnt to predict its features, so transfer to "
-            "them is transfer to the encoder's student"
-        )
-    return text + "."

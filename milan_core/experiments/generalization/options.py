@@ -40,6 +40,14 @@ class GeneralizationSpec(TrialOptions):
     )
 
 
+class EncoderFacts(Section):
+    """What the encoder has to do with the described networks; empty where nothing."""
+
+    name: str = Field("", description="The encoder's own network, where it is described")
+    read_layers: list[str] = Field([], description="Its layers that are described and read")
+    students: list[str] = Field([], description="Described networks that it taught")
+
+
 class TrialFacts(Section):
     """One trial: a captioner of a split with one seed, scored on one network.
 

@@ -18,7 +18,7 @@ from milan_core.core.numbers import percent
 from milan_core.core.tables import Row, cell
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.overlap import Overlap
-from milan_core.experiments.generalization.options import HELD_OUT, WITHIN
+from milan_core.experiments.generalization.options import HELD_OUT, WITHIN, EncoderFacts
 from milan_core.experiments.generalization.tables import NAMES
 from milan_core.experiments.generalization.trials import Trial
 from milan_core.scoring.units import unit_key
@@ -90,6 +90,25 @@ def overlap_row(
         row[f"units_{place}"] = len(inside)
         row[f"accuracy_{place}"] = float(inside.mean()) if len(inside) >= FEWEST else ""
     return row
+
+
+def encoder_sentence(facts: EncoderFacts) -> str:
+    """What rests on the encoder's own network; empty where it is not described."""
+    text = ""
+    if facts.name:
+        text = f"{facts.name} is also the encoder whose features every captioner reads"
+        if facts.read_layers:
+            text += (
+                f": its layers {', '.join(facts.read_layers)} are described and are read, so the "
+                "activations of these units are among the captioner's inputs"
+            )
+        text += ". "
+    if facts.students:
+        text += (
+            f"{' and '.join(facts.students)} learnt to predict the encoder's features: transfer to "
+            "it is transfer to the encoder's student."
+        )
+    return text.strip()
 
 
 def overlap_sentences(rows: Sequence[Row]) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from milan_core.annotations.groups import group_names, published_sets
-from milan_core.annotations.plan import side_members
+from milan_core.annotations.plan import networks, side_members
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
-from milan_core.experiments.generalization.options import TrialOptions
+from milan_core.experiments.generalization.options import EncoderFacts, TrialOptions
 from milan_core.plan.splits import possible_splits, splits
 from milan_core.scoring.options import ScoreOptions, TrainingSources
 
@@ -30,6 +30,21 @@ def score_options(config: Config) -> ScoreOptions:
 def trial_options(config: Config) -> TrialOptions:
     """How a trial is scored."""
     return narrowed(config.generalization, TrialOptions)
+
+
+def encoder_facts(config: Config) -> EncoderFacts:
+    """What the encoder has to do with the described networks."""
+    described = networks(config)
+    encoder = config.encoder.model
+    own = set(config.model_zoo[encoder].layers) if encoder in described else set()
+    trainings = {name: config.model_zoo[name].training for name in described}
+    return EncoderFacts(
+        name=encoder if encoder in described else "",
+        read_layers=[layer for layer in config.encoder.layers if layer in own],
+        students=[
+            name for name, one in trainings.items() if getattr(one, "teacher", None) == encoder
+        ],
+    )
 
 
 def check_generalization(config: Config) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from milan_core.core.numbers import number, percent, points, signed
 from milan_core.core.section import Column, Picture, Section, Table
 from milan_core.core.tables import Row
-from milan_core.experiments.generalization.options import HELD_OUT
-from milan_core.experiments.generalization.overlap import overlap_sentences
+from milan_core.experiments.generalization.options import HELD_OUT, EncoderFacts
+from milan_core.experiments.generalization.overlap import encoder_sentence, overlap_sentences
 from milan_core.experiments.generalization.transfer import Transfer
 from milan_core.scoring.verdicts import CLEARLY, FEWEST, Difference, against_paper, power_text
 
@@ -110,8 +110,11 @@ NOTES = (
 )
 
 
-def transfer_section(results: Transfer) -> Section:
-    """The section; columns and tables without a value are left out."""
+def transfer_section(results: Transfer, encoder: EncoderFacts | None = None) -> Section:
+    """The section; columns and tables without a value are left out.
+
+    `encoder` says what the encoder has to do with the described networks.
+    """
     table, rows, paired = results.table3, results.rows, results.paired
     items: list[Table | Picture] = [
         Table(
@@ -151,6 +154,8 @@ def transfer_section(results: Transfer) -> Section:
         Table("layers.csv", "By layer: every trial, with its interval.", LAYERS, folded=True),
     ]
     texts = sentences(table, rows, paired, results.overlap)
+    if encoder and (text := encoder_sentence(encoder)):
+        texts.append(text)
     return Section("generalization", "Generalisation", 10, texts, items)
 
 

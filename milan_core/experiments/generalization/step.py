@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from milan_core.core.step import Compute, In, Out, Step
-from milan_core.experiments.generalization.options import TrialFacts, TrialOptions
+from milan_core.experiments.generalization.options import EncoderFacts, TrialFacts, TrialOptions
 from milan_core.experiments.scored import ScoredStep
 from milan_core.scoring.options import ScoreOptions
 
@@ -113,6 +113,7 @@ class TrialTables(Step, name="generalization.table"):
     judged: list[str] = Field([])
     temperature: float
     """Lambda of the run's descriptions."""
+    encoder: EncoderFacts = EncoderFacts()
     options: ScoreOptions
     seed: int = 0
     table: Out
@@ -169,4 +170,4 @@ class TrialTables(Step, name="generalization.table"):
         write_csv(self.layers, LAYERS, [list(row.values()) for row in results.layers])
         write_figure(self.transfer_figure, figure.transfer_figure(results.rows))
         write_figure(self.layers_figure, figure.layers_figure(results.layers))
-        write_section(self.section, transfer_section(results))
+        write_section(self.section, transfer_section(results, self.encoder))

@@ -16,7 +16,8 @@ from milan_core.experiments.controls.step import ControlsSection
 from milan_core.experiments.controls.tables import Figure, Table, average, lambda_rows
 from milan_core.experiments.generalization import tables
 from milan_core.experiments.generalization.figure import lambda_figure
-from milan_core.experiments.generalization.options import HELD_OUT, TrialFacts
+from milan_core.experiments.generalization.options import HELD_OUT, EncoderFacts, TrialFacts
+from milan_core.experiments.generalization.overlap import encoder_sentence
 from milan_core.experiments.generalization.sweep import write_sweep
 from milan_core.experiments.generalization.transfer import PAIRED
 from milan_core.experiments.generalization.trials import Trial
@@ -154,16 +155,17 @@ def test_rows_that_rest_on_the_encoder_say_so(tmp_path):
     found = table(
         tmp_path, *((m, "pmi", "concept_accuracy", 0.5, 0.4, 0.6, 90) for m in ("e", "v", "r"))
     )
-    trained = sentences.Trained(True, "e", ["b.4"], ["v"])
+    facts = EncoderFacts(name="e", read_layers=["b.4"], students=["v"])
+    trained = sentences.Trained(True, facts)
     texts = sentences.accuracy_sentences(["e", "v", "r"], found, trained)
     assert "reads its features" in texts[0]
     assert "features which this network was taught" in texts[1]
     assert "never saw this network" in texts[2]
     assert "never saw" not in texts[0] + texts[1]
-    text = sentences.encoder_sentence(trained) or ""
+    text = encoder_sentence(facts)
     assert "b.4 are described and are read" in text
-    assert "v learnt to predict its features" in text
-    assert sentences.encoder_sentence(HELD) is None
+    assert "v learnt to predict the encoder's features" in text
+    assert encoder_sentence(EncoderFacts()) == ""
 
 
 def test_within_and_held_out_are_compared_on_the_same_units():
