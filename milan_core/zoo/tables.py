@@ -177,8 +177,8 @@ def describers_block(rows: Sequence[Ranked], ordered: Ordered, notes: Sequence[s
     ]
     return "\n".join(
         [
-            f"{first.units} units. A unit without a readable text counts as 0. Means over units",
-            "with 95 % intervals over resampled expressions.",
+            f"{first.units} units. A unit without a readable text, and a score that is undefined,",
+            "counts as 0. Means over units with 95 % intervals over resampled expressions.",
             *notes,
             "",
             *markdown(head, table),
