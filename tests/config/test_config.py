@@ -180,3 +180,17 @@ def test_the_prior_of_an_asset_is_a_path(default):
     assert options.prior.source == "resources/assets/smollm2/llm/small.gguf"
     assert options.prior.asset is None
     assert describers.variant_asset(config, "blip") == "smollm2"
+
+
+def test_examples_of_the_audit_stand_as_they_are_written(root):
+    """Over the embedded default: yours alone is audited, and no twins are trained for it."""
+    text = (root / "config/README.md").read_text(encoding="utf-8")
+    section = text.partition("### `audit`")[2].partition("### `")[0]
+    examples = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", section, re.S)]
+    assert len(examples) == 2
+    own = {"factory": "torchvision:resnet18", "layers": ["conv1"], "dataset": "stickers_probe"}
+    zoo = {"model_zoo": {"my_net": own, "my_net_blurred": own}}
+    base = load([root / "config/config.yaml"])
+    alone, pair = (parse_config(merge(merge(base, zoo), example)).audit for example in examples)
+    assert (alone.models, alone.pairs) == (["my_net"], [])
+    assert [(one.original, one.changed) for one in pair.pairs] == [("my_net", "my_net_blurred")]
