@@ -40,7 +40,7 @@ from milan_core.scoring.units import check_same_units
 CHOSEN = ("model", "place", "layer", "unit", "description", "concept", "accuracy", "chosen_by")
 VALIDATION = ("validation-clean", "validation-adversarial")
 CHOICE = "validation"  # what the number of units is chosen on unless the options say otherwise
-CURVES_DRAWN = 5  # random orders whose whole curve is measured
+CURVES_DRAWN = 3  # random orders whose whole curve is measured
 COPIES = 8  # ablations of one batch that run together
 
 

@@ -25,7 +25,7 @@ KEY = (orders.RANDOM, orders.OTHERS)  # what the units described as text must do
 PAPER_GAIN, PAPER_UNITS = 0.049, 13  # figure 8: 58.8 % to 63.7 % by ablating 13 of 300 units
 CAPTION = (
     "Accuracy on test images against the number of ablated units, mean over networks and draws "
-    "(the first five); thin lines: single networks or draws. Dots: the number chosen on the "
+    "(the first three); thin lines: single networks or draws. Dots: the number chosen on the "
     "{chosen_on} scenes. The random controls are measured along the whole curve on wrong text only."
 )
 SUMMARY_CAPTION = (
