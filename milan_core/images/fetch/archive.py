@@ -21,8 +21,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from milan_core.core.errors import UserError, first_line
+from milan_core.core.files import flush
 
 CHUNK = 1 << 20
+SYNCED = 1000  # files; more are left to the system, as bringing each to the disk takes minutes
 DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
     EOFError, struct.error, NotImplementedError, RuntimeError, ValueError,
@@ -159,4 +161,7 @@ def extract(
     if unused:
         msg = f"{archive}: holds no file that fits {', '.join(sorted(unused))}"
         raise UserError(msg)
+    if len(done) <= SYNCED:
+        for path in done:
+            flush(out / path)
     return sorted(done)
