@@ -6,6 +6,7 @@ pairs.csv                 pair, attribute, first, second
 scenes.csv                image, tone, surface, mark, things (how many)
 facts.csv                 image, thing, shape, color, size, column, row, x, y
 truth.csv                 layer, unit, kind, sign, expression, description, paraphrases
+annotations.csv           layer, unit, summary: the description and each paraphrase, a row each
 activations.csv           image, and the value of every unit as a column `layer/unit`
 concepts/                 masks of concepts in Broden's layout
 network.py, zoo.safetensors   the network; `zoo_network` builds it
@@ -170,6 +171,11 @@ def _write_truth(folder: Path, named: Sequence[tuple[str, Scene]]) -> None:
             (*u.key, u.kind, u.sign, str(u.expression), u.description, ";".join(u.paraphrases))
             for u in units
         ],
+    )
+    write_csv(
+        folder / "annotations.csv",
+        ("layer", "unit", "summary"),
+        [(*u.key, text) for u in units for text in (u.description, *u.paraphrases) if text],
     )
     facts = Facts([scene for _, scene in named])
     values = np.stack([u.expression.value(facts) for u in units], 1).astype(np.int64)

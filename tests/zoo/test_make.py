@@ -80,6 +80,22 @@ def test_tables_say_the_same(zoo):
         assert {"0": not any(written), "+-": True, "+": min(written) >= 0}[unit["sign"]]
 
 
+def test_annotations_are_references_for_the_truth(zoo, tmp_path, capsys):
+    texts = {}
+    for row in read_csv(zoo / "annotations.csv"):
+        texts.setdefault((row["layer"], row["unit"]), []).append(row["summary"])
+    truth = read_csv(zoo / "truth.csv")
+    said = [row for row in truth if row["description"]]
+    assert len(texts) == len(said) == len(truth) - 2
+    for row in said:
+        paraphrases = row["paraphrases"].split(";") if row["paraphrases"] else []
+        assert texts[row["layer"], row["unit"]] == [row["description"], *paraphrases]
+    truth_file, references = str(zoo / "truth.csv"), str(zoo / "annotations.csv")
+    assert main(["score", "--descriptions", truth_file, "--references", references]) == 0
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("descrip"))
+    assert row.split()[1] == "100.000", "BLEU of the truth"
+
+
 def test_pairs_name_their_pictures(zoo):
     rows = read_csv(zoo / "pairs.csv")
     assert [row["attribute"] for row in rows] == [
