@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from milan_core.core.seeding import generator
 
 RESAMPLES = 200
 LEVEL = 0.95
-MOST_GROUPS = 200  # distinct scores of positives up to which one product is faster
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Resamples:
         self.counts = np.stack([np.bincount(row, minlength=images) for row in drawn])
         self._weights = self.counts.astype(np.float64)
         self._single = self.counts.astype(np.float32)
+        self._by_image = np.ascontiguousarray(self._single.T)
 
     def correlation(self, a: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Correlations of columns in every resample: float64 [resamples, units].
@@ -63,19 +64,27 @@ class Resamples:
         ends = np.unique(score[label])[::-1]  # only groups with positives gain anything
         if not len(ends):
             return np.full(len(self.counts), np.nan)
-        if len(ends) <= MOST_GROUPS:  # one product: whole numbers below 2^24 are exact in float32
-            seen = self._single @ (score[:, None] >= ends).astype(np.float32)
-        else:
-            order = np.argsort(-score, kind="stable")
-            last = np.searchsorted(-score[order], -ends, side="right") - 1
-            seen = np.cumsum(self._single[:, order], axis=1, dtype=np.float32)[:, last]
-        positives = self._single[:, label]
-        hits = positives @ (score[label][:, None] >= ends).astype(np.float32)
+        seen = self._counted(score, ends, np.arange(len(score)))
+        hits = self._counted(score, ends, np.flatnonzero(label))
         gained = np.diff(hits, axis=1, prepend=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             precision = np.where(seen > 0, hits / np.maximum(seen, 1), 0.0)
             total = hits[:, -1].astype(np.float64)
             return (gained * precision).sum(1) / np.where(total > 0, total, np.nan)
+
+    def _counted(self, score: np.ndarray, ends: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """How many of `images` reach each of `ends`, falling, in every resample: [resamples, ends].
+
+        One sparse product, linear in the images; whole numbers below 2^24 are exact in float32.
+        """
+        group = np.searchsorted(-ends, -score[images], side="left")
+        inside = group < len(ends)
+        order = np.argsort(group[inside], kind="stable")
+        starts = np.append(0, np.cumsum(np.bincount(group[inside], minlength=len(ends))))
+        members = images[inside][order]
+        shape = (len(ends), len(score))
+        groups = csr_matrix((np.ones(len(members), np.float32), members, starts), shape)
+        return np.cumsum(groups @ self._by_image, axis=0).T
 
     def lift(self, score: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Lift of the average precision in every resample: float64 [resamples]."""

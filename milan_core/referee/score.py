@@ -32,7 +32,7 @@ from milan_core.referee.scored import Explanation, Scored, Status
 from milan_core.referee.table import dead_units
 
 OTHERS = tuple(name for name in METRICS if name not in HEADLINE)
-BLOCK = 48 << 20  # bytes of float32 that a block of judged columns takes
+BLOCK = 16 << 20  # bytes of float32 that a block of judged columns takes
 
 
 @dataclass(frozen=True)
