@@ -10,11 +10,11 @@ from milan_core.captioner.features.options import JobEncoder
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
-from milan_core.describers.plan import varied
+from milan_core.describers.plan import label_dataset, varied
 from milan_core.exemplars.options import Pool
-from milan_core.exemplars.plan import heldout_dataset
+from milan_core.exemplars.plan import heldout_choice, heldout_dataset
 from milan_core.experiments.baselines.names import method_texts
-from milan_core.experiments.baselines.plan import compared
+from milan_core.experiments.baselines.plan import compared, labeled
 from milan_core.images.kinds.composed import Composed
 from milan_core.networks.plan import job_network
 from milan_core.plan.splits import annotated, primary_split, seeds
@@ -112,7 +112,19 @@ def board_options(config: Config) -> BoardOptions:
 
 
 def check_referee(config: Config) -> None:
-    """Refuse a random network that does not exist, and two judges of one kind."""
+    """Refuse a random network that does not exist, two judges of one kind, and labels that see.
+
+    Labels of a list of concepts are drawn from all images of a data set, so it must not be the
+    probe set of a network that holds some of it out.
+    """
+    for name in labeled(config) if config.baselines.methods else []:
+        own = label_dataset(config, name) == config.model_zoo[name].dataset
+        if own and heldout_choice(config, name) == "split":
+            raise UserError(
+                f"config: baselines.dataset: labels of {name!r} would be drawn from images that "
+                "are held out to score them; name another data set here, a second one in "
+                f"model_zoo.{name}.heldout, or give `none` there"
+            )
     spec = config.referee
     if spec.random is not None and spec.random not in config.model_zoo:
         raise unknown("model", spec.random, config.model_zoo, "config: referee.random")

@@ -65,3 +65,10 @@ def test_the_random_network_stands_beside_networks_of_its_own_images(root):
     raw = load_yaml(root / "config/config.yaml") | other
     assert candidates(parse_config(raw)) == ["people_mini"]
     assert len(scored(run(root))) == 7 * 2  # by both judges
+
+
+def test_labels_are_not_drawn_from_images_that_score_them(root):
+    split = {"model_zoo": {"alexnet_mini": {"heldout": "split"}}}
+    run(root, **split)
+    with pytest.raises(UserError, match="alexnet_mini' would be drawn from images that are held"):
+        run(root, **split, baselines={"dataset": None})
