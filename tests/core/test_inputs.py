@@ -37,6 +37,7 @@ TEXTS = {
     "Direction": "bias center layer matrix",
     "DistilWeights": "teacher_layer",
     "DownloadWeights": "file mirrors obtain url",
+    "EncoderFacts": "name read_layers students",
     "EncoderOptions": "layers",
     "Evidence": "labels sets",
     "FineTune": "layers",

@@ -74,7 +74,7 @@ def test_the_command_names_every_field_quoted():
     assert text.startswith("milan --log {log:q} step edit.table --results {input.results:q}")
     assert "--section {output.section:q}" in text
     assert text.endswith("--threads {threads} --code {params.code:q}")
-    assert "--device {params.device:q}" in command("edit.network")
+    assert "--device {resources.device:q}" in command("edit.network")
 
 
 def test_names_of_steps_have_a_nearest_one():
