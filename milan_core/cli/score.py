@@ -114,6 +114,8 @@ def _add_references(group: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.device not in (None, "cpu"):  # refused before anything is read
+        start_torch(arguments)
     on_images = bool(arguments.model or arguments.table)
     if on_images == bool(arguments.references):
         raise UserError(

@@ -56,12 +56,13 @@ class Pair:
 def firing(a: np.ndarray, alpha: float) -> np.ndarray:
     """Images on which each unit fires: bool, as `a` float [n] or [n, units].
 
-    The threshold is the ceil(alpha n)-th largest value; values equal to it fire as well.
+    The threshold is the ceil(alpha n)-th largest value; values equal to it fire as well, unless it
+    is the smallest value: a unit that rests at zero in most images fires where it is above zero.
     """
     n = len(a)
     rank = min(max(int(np.ceil(alpha * n)), 1), n)
     threshold = np.partition(a, n - rank, axis=0)[n - rank]
-    return a >= threshold
+    return np.where(threshold > a.min(axis=0), a >= threshold, a > threshold)
 
 
 def correlation(a: np.ndarray, c: np.ndarray) -> np.ndarray:

@@ -47,6 +47,13 @@ def test_firing_takes_the_largest_values_and_their_equals():
     assert firing(a[:, 0], 0.26).tolist() == [False, False, True, True]
 
 
+def test_a_unit_that_rests_at_zero_fires_where_it_is_above():
+    a = np.zeros(100)
+    a[[3, 8]] = 0.5, 2
+    assert np.flatnonzero(firing(a, 0.05)).tolist() == [3, 8]
+    assert not firing(np.ones(10), 0.05).any()  # constant: it never fires
+
+
 def test_constants_have_no_correlation_and_predict_nothing():
     a = np.array([[1.0, 7, 1e9], [2, 7, 1e9], [4, 7, 1e9]])
     c = np.array([[3.0, 1, 1], [3, 2, 2], [3, 3, 3]])
