@@ -117,7 +117,8 @@ def sentences(result: Result) -> list[str]:
     if identical:
         parts.append(_identical(identical))
     parts += [
-        f"Against {condition}: {_interval(result['text_less'][condition])}"
+        f"Against {condition}{_number(result, condition)}: "
+        f"{_interval(result['text_less'][condition])}"
         f"{_rank(result, condition)}."
         for condition in orders.CONDITIONS
         if condition in result["text_less"] and condition not in identical
@@ -141,6 +142,12 @@ def _identical(names: Sequence[str]) -> str:
     if orders.ALL in names:
         text += ": the ranking alone, which knows no description, finds them"
     return text + "."
+
+
+def _number(result: Result, condition: str) -> str:
+    """The number of units of a condition that chose its own on the validation images."""
+    count = result["conditions"][condition]["n"]
+    return f" (chose {count} units)" if condition in orders.SORTED else ""
 
 
 def _rank(result: Result, condition: str) -> str:

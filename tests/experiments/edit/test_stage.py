@@ -324,6 +324,7 @@ def test_identical_choices_are_said_to_be_identical():
     text = paragraphs([0.03], [-0.1], [0.0], same=["all-sorted"])
     assert "The very same units are chosen by all-sorted, so these are no comparisons" in text
     assert "Against all-sorted" not in text
+    assert "Against sorted, not text (chose 2 units): +0.0 points." in text
 
 
 def test_networks_are_the_replicates():
