@@ -11,6 +11,7 @@ from milan_core.core.errors import UserError
 from milan_core.networks.inspect_entry import describe_layers
 from milan_core.networks.minis.cnn import resnet_mini
 from milan_core.networks.trace import layer_outputs
+from milan_core.networks.weights import read_state_dict
 from milan_core.networks.zoo import load_network, model_hash
 
 LAYERS = ["stem.0", "blocks.1", "blocks.2.body.1", "fc"]
@@ -146,3 +147,26 @@ def test_huggingface(tmp_path, monkeypatch):
                 "kwargs": {"architecture": "Dinov9", "config": {}},
             }
         )
+
+
+def test_every_damaged_byte_of_tensors_is_noticed(tmp_path):
+    """torch does not look at the checksums of its own files."""
+    state = {"weight": torch.arange(64.0), "bias": torch.ones(3)}
+    path = tmp_path / "w.pth"
+    torch.save(state, path)
+    good = path.read_bytes()
+    start = good.index(torch.arange(64.0).numpy().tobytes())
+    for position in range(start, start + 256, 5):
+        changed = bytearray(good)
+        changed[position] ^= 1 << position % 8
+        path.write_bytes(changed)
+        with pytest.raises(UserError, match="damaged"):
+            read_state_dict(path)
+
+
+def test_files_without_checksums_are_read(tmp_path, monkeypatch):
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    torch.save({"weight": torch.ones(3)}, tmp_path / "w.pth")
+    torch.serialization.set_crc32_options(before)
+    assert read_state_dict(tmp_path / "w.pth")["weight"].tolist() == [1, 1, 1]

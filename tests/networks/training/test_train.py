@@ -98,6 +98,19 @@ def test_killed_run_ends_with_the_same_bytes(tmp_path, monkeypatch):
         train(data, tmp_path / "killed")
 
 
+def test_no_damaged_bit_of_a_checkpoint_is_resumed(tmp_path, monkeypatch):
+    data = colours()
+    train_until_killed(monkeypatch, data, tmp_path / "killed")
+    path = tmp_path / "killed" / "checkpoint.pt"
+    good = path.read_bytes()
+    for place in np.linspace(0, 8 * len(good) - 1, 60).astype(int).tolist():
+        changed = bytearray(good)
+        changed[place // 8] ^= 1 << place % 8
+        path.write_bytes(changed)
+        with pytest.raises(UserError, match="damaged"):
+            train(data, tmp_path / "killed")
+
+
 @pytest.mark.parametrize("change", [{"seed": 6}, {"code": "newer sources"}])
 def test_checkpoint_of_another_training_is_not_resumed(tmp_path, monkeypatch, caplog, change):
     """An edited setting or edited code starts again: no stop, and no mixture of two trainings."""
