@@ -134,7 +134,7 @@ def read_truth(path: Path | str) -> dict[UnitKey, Truth]:
         key = unit_key(row, path)
         try:
             coverage, support = float(row["coverage"] or 0), int(float(row["support"] or 0))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise UserError(f"{path}: layer {key[0]!r} unit {key[1]}: {error}") from None
         specific = row["specific"].strip().lower() in ("1", "true")
         accept = split_accept(row["accept"])

@@ -141,7 +141,7 @@ def file_limit(rng: random.Random, run: SmallRun, folder: Path) -> Round:
     """A limit on file sizes (`ulimit -f`), then the job again without it."""
     job = rng.choice(run.jobs)
     outputs_gone(job, folder)
-    limit = rng.randrange(sizes(run, job) + 1)
+    limit = max(1024, rng.randrange(sizes(run, job) + 1))  # the log's sentence has room
     outcome = execute(job, folder, limit_file_size(limit))
     return refused(run, job, folder, outcome, "file_limit", "limit on file sizes")
 

@@ -68,6 +68,7 @@ def test_one_bit_of_every_kind_is_noticed(run, tmp_path):
     damage_every_kind(run, tmp_path, ["flip"])
 
 
+@pytest.mark.slow
 def test_a_short_file_of_every_kind_is_noticed(run, tmp_path):
     damage_every_kind(run, tmp_path, ["cut", "emptied"])
 
