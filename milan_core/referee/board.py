@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from milan_core.core.errors import reads
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.resampling import Interval, interval
@@ -117,7 +118,8 @@ class Board:
         save_tensors(path, KIND, VERSION, arrays, meta)
 
 
-def load_board(path: Path | str) -> Board:
+@reads("the leaderboard of a network", "score the network again")
+def load_board(path: Path) -> Board:
     """Read a file of `Board.save`."""
     arrays, meta = load_tensors(path, KIND, (VERSION,))
     means = {}

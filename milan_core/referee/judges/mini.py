@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from milan_core.captioner.features.options import JobEncoder
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reads
 from milan_core.core.files import file_sha256, read_json, write_json
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.referee.judge import JudgedImages, JudgeResources
@@ -239,6 +239,7 @@ def save_folder(
     write_json(folder / RECORD, record)
 
 
+@reads("the folder of a mini judge", "train the judge again")
 def load_folder(folder: Path, resources: JudgeResources) -> Judge:
     """The judge of `save_folder`; raises `UserError` where a part is missing or has changed."""
     from milan_core.networks.shipped import check_shipped
