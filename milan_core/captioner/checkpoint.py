@@ -111,6 +111,8 @@ def _load_folder(folder: Path) -> Captioner:
             raise TypeError(f"{VOCABULARY} is not a list of words")
         tokenizer = Tokenizer(Vocabulary(tuple(words)))
         size, sizes = tokenizer.vocabulary.size, config["language_model"]
+        if sizes is not None and not 0 < sizes.get("layers", 1) <= len(arrays):
+            raise ValueError(f"{sizes['layers']} layers")  # would be built one by one
 
         def build() -> Captioner:
             decoder = Decoder(config["feature_size"], size, **config["decoder"])
