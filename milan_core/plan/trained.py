@@ -72,7 +72,8 @@ def check_trained(config: Config, models: list[str], captioners: list[TrainedOn]
 
 
 def _compare(config: Config, folder: str, wanted: dict[str, Any], keys: str) -> None:
-    if not folder.startswith(f"{config.trained}/"):
+    # This run's folder may lie inside the other's: `trained: results`, `results: results/my_net`.
+    if Path(folder).is_relative_to(config.pathvars.results):
         return
     options = read_record(Path(folder) / NAME)["options"]
     for name, value in wanted.items():
