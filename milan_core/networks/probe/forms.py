@@ -28,6 +28,8 @@ class Seen:
         modules: the channel axis by the modules that ran before it; None where they are at odds.
         sides: height and width of the images, and of those of the other size; None for inputs of
             another form.
+        token_counts: numbers of tokens of layers before it, where no map has that length.
+        channels_last: what four axes mean where nothing tells.
 
     """
 
@@ -38,6 +40,8 @@ class Seen:
     modules: int | None
     sides: tuple[int, int] | None
     other_sides: tuple[int, int] | None = None
+    token_counts: frozenset[int] = frozenset()
+    channels_last: bool = False
 
 
 def settle_axes(seen: Seen) -> tuple[Axes, str]:
@@ -114,8 +118,14 @@ def _channel_axis(seen: Seen, images: int, rest: Sequence[int]) -> tuple[int, st
     if seen.modules in candidates:
         return int(seen.modules or 0), "modules"
     answer = _answers(seen, images, rest)
+    places = [seen.first[axis] for axis in rest if axis != answer]
+    if len(places) == 2 and set(places) <= seen.token_counts:
+        looks = "two axes count the same tokens, as those of attention weights do"
+        _refuse(seen, looks, _other_layer(seen))
     if seen.modules is None and answer in candidates:
         return int(answer or 0), "places"
+    if seen.channels_last and images == 0 and rest[-1] in candidates and len(rest) == 3:
+        return rest[-1], "channels_last"
     looks = "which axis holds the channels cannot be seen"
     if not candidates:
         looks = "its axes are not rows and columns of the image, such as heads of attention"

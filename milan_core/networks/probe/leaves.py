@@ -21,6 +21,13 @@ class Leaves:
 
     outputs: list[tuple[tuple[int, ...], int]] = field(default_factory=list)  # shape, axis
 
+    @property
+    def token_counts(self) -> frozenset[int]:
+        """Numbers of tokens so far, without lengths of the sides of maps."""
+        tokens = {s[i] for s, a in self.outputs if len(s) == 3 for i in (1, 2) if i != a}
+        sides = {s[i] for s, a in self.outputs if len(s) == 4 for i in (1, 2, 3) if i != a}
+        return frozenset(tokens - sides)
+
     def channel_axis(self, shape: tuple[int, ...]) -> int | None:
         """The channel axis of an output, by the modules that ran last; None if they are at odds.
 

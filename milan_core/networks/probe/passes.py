@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import torch_generator
@@ -100,6 +101,12 @@ def try_run(network: LoadedModel, batch: torch.Tensor, feed: Feed, receive: OnOu
         run(network, batch, feed, receive)
     except (UserError, RuntimeError, ValueError, AssertionError):
         return
+
+
+def has_generator(model: nn.Module) -> bool:
+    """Whether a module holds a generator of random numbers of its own, whose state is not seen."""
+    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+    return any(isinstance(value, kinds) for m in model.modules() for value in vars(m).values())
 
 
 def random_states() -> tuple[Any, ...]:

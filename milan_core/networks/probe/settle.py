@@ -20,7 +20,7 @@ from milan_core.networks.hooks import layer_matches
 from milan_core.networks.layouts import Layout
 from milan_core.networks.probe.forms import Seen, settle_axes
 from milan_core.networks.probe.leaves import watched
-from milan_core.networks.probe.passes import FIRST, Feed, Inputs, run, try_run
+from milan_core.networks.probe.passes import FIRST, Feed, Inputs, has_generator, run, try_run
 from milan_core.networks.probe.places import AGREE, in_place
 from milan_core.networks.trace import resolve_layers
 from milan_core.networks.zoo import LoadedModel
@@ -118,6 +118,7 @@ class _Passes:
         self._network, self._feed = network, feed
         self._first: dict[str, torch.Tensor] = {}
         self._modules: dict[str, int | None] = {}
+        self._tokens: dict[str, frozenset[int]] = {}
         self._other: dict[str, tuple[tuple[int, ...], tuple[int, int]]] = {}
         self._differing: dict[str, float] = {}
         self._misplaced: dict[str, float] = {}
@@ -132,10 +133,15 @@ class _Passes:
             with watched(network.module) as leaves:
 
                 def keep(layer: str, output: torch.Tensor) -> None:
+                    if output.is_complex():
+                        msg = f"layer {layer!r} gives complex numbers; choose a layer behind it"
+                        raise UserError(msg)
                     self._first[layer] = output.detach().clone()
                     self._modules[layer] = leaves.channel_axis(tuple(output.shape))
+                    self._tokens[layer] = leaves.token_counts
 
                 drew = run(network, self._inputs.first(), self._feed, keep)
+            drew |= has_generator(network.module)
             self._probe.tolerance = _tolerance(network, next(iter(self._first.values())))
             self._other_size()
             drew |= run(network, self._inputs.third(), self._feed, self._settle)
@@ -171,6 +177,8 @@ class _Passes:
                     *(layer, shape, output, other, self._modules[layer]),
                     sides=self._inputs.sides,
                     other_sides=other_sides,
+                    token_counts=self._tokens[layer],
+                    channels_last=layout.channels_last,
                 )
             )
         layout.settled[layer] = axes

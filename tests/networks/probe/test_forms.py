@@ -158,6 +158,18 @@ class Rarely(Dropout):
         return self.b(self.a(x) * kept)
 
 
+class Private(Dropout):
+    """The same, more often, with a generator of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.random = torch.Generator().manual_seed(0)
+
+    def forward(self, x):
+        kept = (torch.rand(len(x), 1, 1, 1, generator=self.random) > 0.05).float()
+        return self.b(self.a(x) * kept)
+
+
 class Company(Dropout):
     def forward(self, x):
         return self.b(F.batch_norm(self.a(x), None, None, training=True))
@@ -175,6 +187,7 @@ class Crowded(Dropout):
     [
         (Dropout, "'b' answers differently each time.*factory or its `kwargs`"),
         (Rarely, "'b' answers differently each time"),
+        (Private, "'b' answers differently each time"),
         (Company, "'b' gives an image other values in other company.*BatchNorm.*`kwargs`"),
         (Crowded, "'b' gives an image other values in other company"),
     ],
@@ -270,14 +283,17 @@ def test_a_layer_that_changes_its_form_later_is_refused():
         mined(seeded(Late), "inner")
 
 
-def test_attention_weights_are_refused():
+@pytest.mark.parametrize("sizes", ["any", "one"])
+def test_attention_weights_are_refused(sizes):
     class Weights(nn.Module):
         def __init__(self):
             super().__init__()
             self.patch, self.scores = nn.Conv2d(3, 16, 8, 8), nn.Softmax(-1)
+            self.norm = nn.LayerNorm(16)
 
         def forward(self, x):
-            tokens = self.patch(x).flatten(2).mT
+            assert sizes == "any" or x.shape[2:] == (32, 32)
+            tokens = self.norm(self.patch(x).flatten(2).mT)
             heads = tokens.reshape(len(x), -1, 4, 4).transpose(1, 2)
             return self.scores(heads @ heads.mT) @ heads
 
@@ -328,3 +344,39 @@ def test_registers_and_shares_of_tokens():
         seeded(lambda: FixedTransformer(True)), "encoder", layout=Layout(Tokens(grid=(2, 8)))
     )
     assert found.layer("encoder").maps.shape[-2:] == (2, 8)
+
+
+class Unseen(nn.Module):
+    """Maps (b, h, w, C) of one size, by functions only, that answer nowhere in particular."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Identity()
+        self.weight = nn.Parameter(torch.randn(3 * 32 * 32, 4 * 4 * 6, generator=seed()))
+
+    def forward(self, x):
+        return self.inner((x.reshape(-1, 3 * 32 * 32) @ self.weight).reshape(-1, 4, 4, 6))
+
+
+def seed():
+    return torch.Generator().manual_seed(0)
+
+
+def test_what_nothing_tells_is_refused_or_said():
+    with pytest.raises(UserError, match=r"cannot be seen.*`axes"):
+        mined(Unseen().eval(), "inner")
+    for options in ({"layout": Layout(channels_last=True)}, {"axes": {"inner": "b h w c"}}):
+        assert mined(Unseen().eval(), "inner", **options).units == {"inner": 6}
+
+
+def test_complex_numbers_are_refused():
+    class Waves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Identity()
+
+        def forward(self, x):
+            return self.inner(torch.fft.rfft2(x)).real
+
+    with pytest.raises(UserError, match="complex numbers"):
+        mined(Waves(), "inner")
