@@ -10,6 +10,7 @@ import torch
 
 CLEAR = 0.5  # mean share of the strongest quarter from which places are told; chance is 0.25
 MARGIN = 0.1  # between the share of an axis of places and of another axis
+FEWEST = 16  # cells from which their places are judged, those of a map of 7 x 7
 AGREE = 0.6  # share of the places that lie in the quarter to which they answer; chance is 0.25
 
 
@@ -52,7 +53,7 @@ def in_place(maps: torch.Tensor) -> float | None:
     """
     height, width = maps.shape[2:]
     rows, columns = _halves(height), _halves(width)
-    if min(height, width) < 2:
+    if int((rows >= 0).sum()) * int((columns >= 0).sum()) < FEWEST:
         return None
     by_cell = changes(maps).mean(1).cpu()  # (4, h, w)
     by_cell = by_cell / by_cell.mean((1, 2), keepdim=True).clamp(min=1e-300)

@@ -13,6 +13,7 @@ from milan_core.networks.axes import Axes
 from milan_core.networks.inputs import prepare
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec, Tokens
+from milan_core.networks.probe.places import in_place
 from networks.probe.oracle import right
 
 SPEC = InputSpec(size=32)
@@ -380,3 +381,15 @@ def test_complex_numbers_are_refused():
 
     with pytest.raises(UserError, match="complex numbers"):
         mined(Waves(), "inner")
+
+
+@pytest.mark.parametrize(("side", "judged"), [(4, None), (8, 1.0)])
+def test_places_of_few_cells_are_not_judged(side, judged):
+    maps = torch.zeros(5, 1, side, side)
+    half = side // 2
+    for row in (0, 1):
+        for column in (0, 1):
+            rows, columns = (slice(half * i, half * (i + 1)) for i in (row, column))
+            maps[1 + 2 * row + column, :, rows, columns] = 1
+    assert in_place(maps) == judged
+    assert judged is None or in_place(maps.flip(2)) == 0
