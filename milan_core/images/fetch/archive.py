@@ -7,6 +7,7 @@ counted while unpacking. Only wanted members are written.
 from __future__ import annotations
 
 import errno
+import gzip
 import lzma
 import stat
 import struct
@@ -27,7 +28,7 @@ CHUNK = 1 << 20
 SYNCED = 1000  # files; more are left to the system, as bringing each to the disk takes minutes
 DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
-    EOFError, struct.error, NotImplementedError, RuntimeError, ValueError,
+    EOFError, struct.error, gzip.BadGzipFile, NotImplementedError, RuntimeError, ValueError,
 )  # fmt: skip
 """What the readers of archives raise for damaged, encrypted and unknown ones."""
 
