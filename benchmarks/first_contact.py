@@ -31,7 +31,9 @@ STEPS: list[Step] = [*contact_checks.CHECKS, *contact_speed.SPEEDS]
 def facts(device: str) -> dict[str, Any]:
     """Machine, build and load."""
     found = {**ops.facts(), "torch": torch.__version__, "load": os.getloadavg()[0]}
-    if device != "cpu":
+    if device == "cpu":
+        found["built_with_cuda"] = "yes" if found["built_with_cuda"] else "no, and not needed here"
+    else:
         found["gpu"] = torch.cuda.get_device_name(device)
         found["capability"] = torch.cuda.get_device_capability(device)
     return found

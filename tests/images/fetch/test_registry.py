@@ -18,7 +18,8 @@ def kept(name, path):
 
 def test_built_in_assets():
     registry = load_registry()
-    names = ("emojis", "miniworld", "efficientnet_lite0", "minilm", "smollm2", "spacy_english")
+    networks = ("efficientnet_lite0", "efficientnet_lite2")
+    names = ("emojis", "miniworld", *networks, "minilm", "smollm2", "spacy_english")
     assert set(registry) == set(names)
     for name, spec in registry.items():
         assert spec.name == name
