@@ -95,7 +95,7 @@ def cell(row: Mapping[str, str], column: Column) -> tuple[str, str]:
     ends = [number(row.get(name)) for name in (column.low, column.high) if name]
     if len(ends) < 2 or any(map(math.isnan, ends)):
         return _number(value, column), ""
-    return _number(value, column), f"[{DASH.join(_number(end, column) for end in ends)}]"
+    return _number(value, column), f"[{', '.join(_number(end, column) for end in ends)}]"
 
 
 def _number(value: float, column: Column) -> str:

@@ -56,7 +56,7 @@ def test_page_content(section, tmp_path):
     (page,) = load_sections([section], [section.parent], tmp_path / "results" / "report")
     table, figure, link = page.items
     assert page.page == "edit.html"
-    assert table["rows"][0] == [("none <b>", ""), ("50.0%", "[40.0%–62.5%]"), ("3", "")]
+    assert table["rows"][0] == [("none <b>", ""), ("50.0%", "[40.0%, 62.5%]"), ("3", "")]
     assert table["rows"][1] == [("text", ""), ("–", ""), ("1", "")]
     assert figure["svg"].startswith("<svg")
     assert link["href"] == "../edit/review.html"
