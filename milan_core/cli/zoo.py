@@ -58,10 +58,9 @@ def _register_score(verbs: Any) -> None:
 
 def _score(arguments: argparse.Namespace) -> None:
     from milan_core.core.errors import UserError
-    from milan_core.core.files import write_text
     from milan_core.zoo.published import verdicts_at_frequencies
     from milan_core.zoo.study import StudyOptions
-    from milan_core.zoo.tables import Study, replaced, scores_block
+    from milan_core.zoo.tables import Study, scores_block
 
     if arguments.seeds < 1 or arguments.scenes < 100:
         raise UserError("--seeds: give 1 or more; --scenes: give 100 or more")
@@ -69,11 +68,7 @@ def _score(arguments: argparse.Namespace) -> None:
     options = StudyOptions(seeds=arguments.seeds, images=arguments.scenes)
     study = Study(options, progress=lambda line: print(line, file=sys.stderr))
     block = scores_block(study, verdicts_at_frequencies(0))
-    if arguments.page:
-        write_text(arguments.page, replaced(page, "scores", block))
-        print(arguments.page)
-    else:
-        print(block)
+    show(block, arguments.page, page, "scores")
 
 
 def _register_rank(verbs: Any) -> None:
@@ -96,10 +91,9 @@ def _register_rank(verbs: Any) -> None:
 
 def _rank(arguments: argparse.Namespace) -> None:
     from milan_core.core.errors import UserError
-    from milan_core.core.files import write_text
     from milan_core.zoo.rank import Field, RankOptions, order_agreement, rank_one, trivial
     from milan_core.zoo.submitted import read_tables, run_describers
-    from milan_core.zoo.tables import describers_block, replaced
+    from milan_core.zoo.tables import describers_block
 
     if arguments.seeds < 1 or arguments.images < 100:
         raise UserError("--seeds: give 1 or more; --images: give 100 or more")
@@ -111,11 +105,7 @@ def _rank(arguments: argparse.Namespace) -> None:
         ranked, notes = run_describers(arguments.images, arguments.seeds, field)
     rows = [rank_one(name, said, field) for name, said in trivial(field).items()] + ranked
     block = describers_block(rows, order_agreement(rows, field), notes)
-    if arguments.page:
-        write_text(arguments.page, replaced(page, "describers", block))
-        print(arguments.page)
-    else:
-        print(block)
+    show(block, arguments.page, page, "describers")
 
 
 def read_page(path: Path, mark: str) -> str:
@@ -128,3 +118,15 @@ def read_page(path: Path, mark: str) -> str:
     page = path.read_text(encoding="utf-8")
     replaced(page, mark, "")
     return page
+
+
+def show(block: str, path: Path | None, page: str, mark: str) -> None:
+    """Put tables into the page at `path`, or print them where there is none."""
+    from milan_core.core.files import write_text
+    from milan_core.zoo.tables import replaced
+
+    if path is None:
+        print(block)
+        return
+    write_text(path, replaced(page, mark, block))
+    print(path)
