@@ -122,7 +122,7 @@ def _mine(arguments: argparse.Namespace) -> None:
 
 
 def image_facts(dataset: Dataset) -> dict[str, Any]:
-    """What a record says of the images."""
+    """Describe the images for a record."""
     passed = dataset.manifest.get("passed_over", {})
     return {"fingerprint": dataset.fingerprint, "count": len(dataset), "passed_over": passed}
 

@@ -120,7 +120,7 @@ def _say_assumed(entry: dict[str, Any], images: Path | None) -> None:
 
 
 def display_name(model: str) -> str:
-    """What a page calls the network of --model: its name in a hub, its file, or its callable."""
+    """Name the network of --model on a page: by its name in a hub, its file, or its callable."""
     kind, _, rest = model.removeprefix("@").partition(":")
     if kind in HUBS and rest:
         return rest.rpartition("/")[2]
@@ -133,7 +133,7 @@ def display_name(model: str) -> str:
 
 
 def network_facts(network: LoadedModel) -> dict[str, Any]:
-    """What a record says of a network of the command line: all that was used, assumed or given."""
+    """Describe a network of the command line for a record: all that was used, assumed or given."""
     from milan_core.core.files import file_sha256
     from milan_core.networks.fingerprint import network_fingerprint
     from milan_core.networks.version import source_version, user_code

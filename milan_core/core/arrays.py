@@ -18,7 +18,7 @@ LONGEST = 10_000  # letters of a header
 
 
 class NpyHeader(NamedTuple):
-    """What a .npy file says of its array."""
+    """The header of a .npy file."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]

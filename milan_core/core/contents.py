@@ -65,7 +65,7 @@ def _save() -> None:
 
 
 def places_of(path: str) -> list[Path]:
-    """What a path or pattern stands for, sorted."""
+    """List the paths that a path or pattern matches, sorted."""
     given = Path(path).expanduser()
     if given.exists():
         return [given]

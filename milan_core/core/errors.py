@@ -50,7 +50,7 @@ _DAMAGE = (
     *(RuntimeError, MemoryError, EOFError, SyntaxError),
     *(tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile),
 )
-"""What a library, or our code, runs into over content that is not what it should be."""
+"""Errors that damaged content causes in a library or in our code."""
 
 
 @contextlib.contextmanager

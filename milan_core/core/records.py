@@ -42,7 +42,7 @@ Digest = dict[str, Any]  # sha256, bytes; of a folder also files
 
 
 class Written(NamedTuple):
-    """What a record says of one file."""
+    """One file of a record: its digest, and the record."""
 
     record: dict[str, Any]
     path: Path  # of the record
