@@ -125,8 +125,9 @@ def _units(
         return _set_units(arguments, out)
     if "activations" in describer.Options.needs:
         return _network_units(arguments, describer, compute, out, record)
-    describer.prepare(ExemplarUnits.offers)
-    exemplars, dataset, network = mine_own(arguments, out)
+    table = "maxima" in describer.Options.needs
+    describer.prepare(ExemplarUnits.offers | ({"maxima"} if table else set()))
+    exemplars, dataset, network = mine_own(arguments, out, table=table)
     record["network"], record["images"] = network_facts(network), image_facts(dataset)
     record["probe"] = exemplars.probe
     return ExemplarUnits(exemplars, dataset.images)

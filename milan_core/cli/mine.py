@@ -127,9 +127,12 @@ def image_facts(dataset: Dataset) -> dict[str, Any]:
     return {"fingerprint": dataset.fingerprint, "count": len(dataset), "passed_over": passed}
 
 
-def mine_own(arguments: argparse.Namespace, out: Path) -> tuple[ExemplarSet, Dataset, LoadedModel]:
+def mine_own(
+    arguments: argparse.Namespace, out: Path, *, table: bool = False
+) -> tuple[ExemplarSet, Dataset, LoadedModel]:
     """Mine the network of a command line over a folder of images, and write both into `out`.
 
+    With `table` the largest activation of every unit in every image is kept in memory.
     `arguments` has those of `add_network`, `add_mining` and `add_compute`, model and images.
     """
     from milan_core.core.options import narrowed, parse
@@ -139,7 +142,8 @@ def mine_own(arguments: argparse.Namespace, out: Path) -> tuple[ExemplarSet, Dat
     from milan_core.networks.zoo import load_network
 
     given = {"k": arguments.k, "quantile": arguments.quantile, "sample": 0}
-    options = parse(MiningOptions, given, "milan mine")
+    pools = {"table": ("max",)} if table else {}
+    options = parse(MiningOptions, {**given, **pools}, "milan mine")
     network = require_layers(own_network(arguments))
     loaded = load_network(network)
     run = MiningRun(

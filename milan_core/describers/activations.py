@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
@@ -53,8 +55,8 @@ class NetworkUnits(Units):
                 "compared: make the concept masks of this data set"
             )
         self.concepts, self.images = concepts, dataset.images
-        offers: set[Need] = {"activations"} if concepts is None else {"activations", "concepts"}
-        self.offers = frozenset(offers)
+        offers: set[Need] = {"activations", "maxima"}
+        self.offers = frozenset(offers if concepts is None else offers | {"concepts"})
         self._loaded, self._dataset, self._quantiles = loaded, dataset, sorted(set(quantiles))
         self._scratch, self._batch_size, self._compute = scratch, batch_size, compute
 
@@ -77,6 +79,15 @@ class NetworkUnits(Units):
     def activations(self) -> Mapping[str, LayerEvidence]:
         """Masks and activations over the data set, by layer; computed once."""
         return self._evidence
+
+    def maxima(self) -> Mapping[str, np.ndarray]:
+        """Largest activation in each image, by layer: float32 [U, n]."""
+        return {layer: evidence.maxima for layer, evidence in self.activations().items()}
+
+    @property
+    def pictures(self) -> np.ndarray:
+        """The images: uint8 (n, H, W, 3), RGB."""
+        return self.images
 
     @functools.cached_property
     def _evidence(self) -> dict[str, LayerEvidence]:

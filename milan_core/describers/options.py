@@ -15,7 +15,15 @@ from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
 
 Need = Literal[
-    "features", "exemplars", "activations", "concepts", "annotations", "captioner", "clip", "table"
+    "features",
+    "exemplars",
+    "activations",
+    "maxima",
+    "concepts",
+    "annotations",
+    "captioner",
+    "clip",
+    "table",
 ]
 """What a describer works with: evidence that `units.Units` offer, or files that it loads."""
 
@@ -220,7 +228,7 @@ class ClipDissectOptions(
     weight: float = Field(1.0, ge=0, description="lambda of log p(c)")
 
 
-class WordsOptions(DescriberOptions, label="words", color="#4f7f3f", needs=("activations",)):
+class WordsOptions(DescriberOptions, label="words", color="#4f7f3f", needs=("maxima",)):
     """Words for photographs from packages alone: what activations follow and top images show."""
 
     describer: Literal["words"] = Field("words", description="Whose options these are")

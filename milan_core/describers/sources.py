@@ -111,6 +111,8 @@ class ExemplarUnits(Units):
             mined from in this process.
         features: features of the same units; None: a captioner's encoder makes them.
 
+    A set that was mined in this process with a table of the largest activations offers these too.
+
     """
 
     offers: frozenset[Need] = frozenset({"features", "exemplars"})
@@ -132,6 +134,9 @@ class ExemplarUnits(Units):
                 f"{len(self._keys)} units; pool the features of these exemplars"
             )
         self._features = features
+        self._table = exemplars.table
+        if self._table is not None and "max" in self._table.facts.pools:
+            self.offers = self.offers | {"maxima"}
 
     @property
     def keys(self) -> list[UnitKey]:
@@ -146,6 +151,26 @@ class ExemplarUnits(Units):
     def exemplars(self) -> ExemplarImages:
         """Images and masks of every unit."""
         return ExemplarImages(self._exemplars, self._images, self._keys)
+
+    def maxima(self) -> Mapping[str, np.ndarray]:
+        """Largest activation in each mined image, by layer: float32 [U, n]."""
+        if "maxima" not in self.offers or self._table is None:
+            raise self.lacking("maxima")
+        layers, first = {}, 0
+        for layer, count in self._table.facts.layers:
+            rows = slice(first, first + count)
+            layers[layer] = self._table.block(rows, images=~self._table.heldout)
+            first += count
+        return layers
+
+    @property
+    def pictures(self) -> np.ndarray:
+        """The mined images: uint8 (n, H, W, 3), RGB."""
+        if self._table is None:
+            raise self.lacking("maxima")
+        if self._table.heldout.any() or len(self._table.ids) != len(self._images):
+            return self._images[self._table.ids[~self._table.heldout]]
+        return self._images
 
     def features(self, reader: FeatureReader | None = None) -> np.ndarray:
         """The given features, or those that the encoder of `reader` makes of the exemplars."""

@@ -6,8 +6,9 @@
     NetworkUnits(loaded, dataset, concepts, ...)   # activations over a data set (`activations`)
     LayerUnits(layers)                             # names of layers only, for tables
 
-A describer asks for what it needs: `exemplars()`, `features(reader)`, `activations()`. Units that
-lack the evidence refuse with a `UserError`; `offers` says beforehand what they have.
+A describer asks for what it needs: `exemplars()`, `features(reader)`, `activations()`,
+`maxima()`. Units that lack the evidence refuse with a `UserError`; `offers` says beforehand what
+they have.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ EVIDENCE: dict[Need, str] = {
     "features": "exemplar features",
     "exemplars": "images and masks of the exemplars",
     "activations": "activations over a data set",
+    "maxima": "the largest activation in every image",
     "concepts": "masks of concepts",
 }
 """What units may offer, in words for messages."""
@@ -94,6 +96,15 @@ class Units(ABC):
     def activations(self) -> Mapping[str, LayerEvidence]:
         """Masks and activations over a data set, by layer."""
         raise self.lacking("activations")
+
+    def maxima(self) -> Mapping[str, np.ndarray]:
+        """Largest activation in each of the `pictures`, by layer: float32 [U, n]."""
+        raise self.lacking("maxima")
+
+    @property
+    def pictures(self) -> np.ndarray:
+        """The images of `maxima`: uint8 (n, H, W, 3), RGB."""
+        raise self.lacking("maxima")
 
     def lacking(self, need: Need) -> UserError:
         """The refusal of evidence that these units do not offer."""

@@ -11,19 +11,24 @@ from pathlib import Path
 from typing import ClassVar
 
 from milan_core.core.errors import UserError
-from milan_core.describers.activations import NetworkUnits
-from milan_core.describers.describer import Cell, Description, Descriptions, Resources, TableForm
-from milan_core.describers.evidence import LayerEvidence
+from milan_core.core.units import UnitKey
+from milan_core.describers.describer import (
+    Cell,
+    Describer,
+    Description,
+    Descriptions,
+    Resources,
+    TableForm,
+)
 from milan_core.describers.grading import Graded, GradingRule, grade_layer, tendency_text
-from milan_core.describers.labels import LabelDescriber
 from milan_core.describers.options import DescriberOptions, WordsOptions
 from milan_core.describers.units import Units
-from milan_core.referee.photographs.evidence import Evidence, lite0_weights, photograph_evidence
+from milan_core.referee.photographs.evidence import lite0_weights, photograph_evidence
 
 FEWEST = 100  # images from which a correlation says something
 
 
-class Words(LabelDescriber):
+class Words(Describer):
     """The word that a unit's activations follow and its strongest images show."""
 
     Options: ClassVar[type[DescriberOptions]] = WordsOptions
@@ -31,7 +36,6 @@ class Words(LabelDescriber):
 
     def __init__(self, rule: GradingRule, weights: Path, device: str = "cpu") -> None:
         self._rule, self._weights, self._device = rule, weights, device
-        self._evidence: Evidence | None = None
 
     @classmethod
     def load(cls, options: WordsOptions, resources: Resources) -> Words:
@@ -41,19 +45,20 @@ class Words(LabelDescriber):
 
     def describe(self, units: Units) -> Descriptions:
         """A word for every unit that has one."""
-        if isinstance(units, NetworkUnits):
-            if len(units.images) < FEWEST:
-                raise UserError(
-                    f"describer 'words' correlates over images: got {len(units.images)}, expected "
-                    f"{FEWEST} or more; give more images with --images"
-                )
-            self._evidence = photograph_evidence(units.images, self._weights, self._device)
-        return super().describe(units)
-
-    def label_layer(self, evidence: LayerEvidence, units: NetworkUnits) -> list[Description]:
-        """The words of the units of one layer."""
-        assert self._evidence is not None
-        return [_row(graded) for graded in grade_layer(evidence.maxima, self._evidence, self._rule)]
+        pictures = units.pictures
+        if len(pictures) < FEWEST:
+            raise UserError(
+                f"describer 'words' correlates over images: got {len(pictures)}, expected "
+                f"{FEWEST} or more; give more images with --images"
+            )
+        evidence = photograph_evidence(pictures, self._weights, self._device)
+        keys: list[UnitKey] = []
+        rows: list[Description] = []
+        for layer, maxima in units.maxima().items():
+            graded = grade_layer(maxima, evidence, self._rule)
+            keys += [(layer, unit) for unit in range(len(graded))]
+            rows += map(_row, graded)
+        return Descriptions(keys, rows)
 
 
 def _row(graded: Graded) -> Description:

@@ -21,7 +21,8 @@ PICKS = 6
 def overview(files: ReportFiles, shown: Sequence[Network]) -> dict[str, Any]:
     """Everything that `index.html` needs beside the networks themselves."""
     texts = [
-        diversity_sentence(network.name, [unit.description for unit in network.units])
+        graded_sentence(network.name, network.units)
+        or diversity_sentence(network.name, [unit.description for unit in network.units])
         for network in shown
     ]
     return {
@@ -63,6 +64,21 @@ def diversity_sentence(model: str, descriptions: Sequence[str]) -> str | None:
     if times > 1 and text:
         sentence += f"; the most frequent, “{text}”, is said of {percent(times / size)} of them"
     return sentence + "."
+
+
+def graded_sentence(model: str, units: Sequence[UnitView]) -> str | None:
+    """How many units of a describer that grades have a description, and what gives more."""
+    grades = Counter(unit.grade for unit in units if unit.grade)
+    if not grades:
+        return None
+    total, texts = len(units), len({unit.description for unit in units if unit.description})
+    return (
+        f"{model}: {grades['A']} of {total} units ({percent(grades['A'] / total)}) are described, "
+        f"with {texts} different texts; {grades['B']} more follow a word weakly, which their "
+        f"entries say, and {total - grades['A'] - grades['B']} have no reliable description. More "
+        "images describe more units, and so does an image-text encoder of your own "
+        "(docs/photographs.md)."
+    )
 
 
 def run_facts(paths: Sequence[Path]) -> dict[str, Any]:

@@ -44,13 +44,17 @@ class UnitView:
     support: int = 0
     specific: bool = False
     status: str = ""  # why it shows nothing to describe
+    grade: str = ""  # A, B or C, of a describer that grades its words
+    tendency: str = ""  # what a B unit follows weakly
+    share: float = math.nan  # of the strongest images that show the word
+    base: float = math.nan  # of all images that do
 
     @property
     def shown(self) -> str:
         """Its description, or why it has none."""
         if self.status in SILENT:
             return f"({SILENT[self.status]})"
-        return self.description or "(empty)"
+        return self.description or ("no reliable description" if self.grade else "(empty)")
 
     @property
     def anchor(self) -> str:
@@ -97,6 +101,10 @@ def _view(
         within_verdict=_verdict(within, truth) if within else UNJUDGED,
         annotations=tuple((item.annotator, item.summary) for item in annotations),
         status=row.get(STATUS) or "",
+        grade=row.get("grade") or "",
+        tendency=row.get("tendency") or "",
+        share=number(row.get("share")),
+        base=number(row.get("base")),
         **facts,
     )
 
