@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import logging
 import os
@@ -14,6 +15,8 @@ from typing import IO, Any
 from milan_core.core.errors import UserError
 
 POLL_SECONDS = 2.0
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # names of glibc's mallopt
+KEPT = 2**30  # bytes; what is larger is given back to the system at once
 
 _log = logging.getLogger(__name__)
 _claimed: dict[str, IO[str]] = {}  # open for as long as the process lives, which holds the locks
@@ -31,6 +34,7 @@ def start_device(device: str, threads: int) -> dict[str, Any]:
     if threads < 1:
         raise UserError(f"--threads is {threads}; give at least 1")
     torch.set_num_threads(threads)
+    keep_memory()
     named = re.fullmatch(r"cpu|cuda(?::(\d+))?", device)
     if named is None:
         raise UserError(f"--device is {device!r}; give cpu, cuda or cuda:N")
@@ -47,6 +51,21 @@ def start_device(device: str, threads: int) -> dict[str, Any]:
     index = int(named[1]) if named[1] else _free_gpu(count)
     torch.cuda.set_device(index)
     return {"gpu": torch.cuda.get_device_name(index), "float32_products": _set_products()}
+
+
+def keep_memory() -> None:
+    """Let glibc keep memory that is freed for what is allocated next, up to `KEPT` at a time.
+
+    Its own rule gives every tensor above 32 MB back to the system and takes it again, page by page:
+    64 images through EfficientNet-Lite0 then take three times as long. The results are the same.
+    Other C libraries keep their rule.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    for name, value in ((MMAP_THRESHOLD, KEPT), (TRIM_THRESHOLD, 2 * KEPT - 1)):
+        mallopt(name, value)
 
 
 def _set_products() -> dict[str, str]:
