@@ -1,4 +1,4 @@
-"""What must be right on a device, at real sizes: steps of `benchmarks.first_contact`.
+"""Checks of correctness on a device, at real sizes: steps of `benchmarks.first_contact`.
 
 On the CPU (`--device cpu`) the steps compare the core with itself, which tries the script out.
 """

@@ -1,4 +1,4 @@
-"""How fast the path is on a device: steps of `benchmarks.first_contact`."""
+"""Measure the path's speed on a device: steps of `benchmarks.first_contact`."""
 
 from __future__ import annotations
 

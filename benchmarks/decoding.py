@@ -61,7 +61,7 @@ def captioner(stop: float) -> Captioner:
 
 @dataclass
 class Work:
-    """What one search needed, counted while it ran."""
+    """The operations of one search, counted while it ran."""
 
     hypotheses: int = 0
     parents: int = 0

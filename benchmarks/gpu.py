@@ -88,7 +88,7 @@ def scan_rows(name: str, kind: str, layout: torch.memory_format) -> list[Row]:
 
 
 def copy_row() -> Row:
-    """How fast the read-only baseline is beside a device copy of the same tensor."""
+    """The speed of the read-only baseline beside a device copy of the same tensor."""
     values = torch.randn(2**28, device="cuda")
     into = torch.empty_like(values)
     moved = 2 * seconds(values.amax) / seconds(lambda: into.copy_(values))

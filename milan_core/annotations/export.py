@@ -31,7 +31,7 @@ SYNSET = re.compile(r"n\d{8}")
 
 
 class Exemplars(Protocol):
-    """What is needed of `milan_core.exemplars.store.ExemplarSet`."""
+    """The part of `milan_core.exemplars.store.ExemplarSet` that is needed."""
 
     @property
     def layers(self) -> list[str]:

@@ -52,6 +52,6 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _look(path: Path) -> list[int]:
-    """What changes with the file, as far as it can be seen without reading it."""
+    """The size and times of the file, which change with it."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

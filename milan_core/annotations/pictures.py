@@ -37,7 +37,7 @@ def grid(unit: Unit, opacity: float = OPACITY, columns: int = GRID_COLUMNS) -> I
 
 
 def picture_path(layer: str, unit: int, rank: int) -> str:
-    """Where a picture is, below the folder or URL of all pictures."""
+    """The path of a picture below the folder or URL of all pictures."""
     return f"{layer}/unit_{unit}/image_{rank}.png"
 
 

@@ -98,7 +98,7 @@ def _top(archive: Path, names: list[str]) -> str:
 
 
 def _patterns(top: str, names: list[str]) -> list[str]:
-    """What to unpack; `extract` wants every pattern to fit something."""
+    """The patterns to unpack; `extract` wants every pattern to fit something."""
     files = {name: re.compile(rf"{re.escape(top)}[^/]+/{re.escape(name)}") for name in LAYER_FILES}
     present = [file for file, form in files.items() if any(map(form.fullmatch, names))]
     return [glob.escape(top) + part for part in (TABLE, *(f"*/{file}" for file in present))]

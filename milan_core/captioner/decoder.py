@@ -126,7 +126,7 @@ class Decoder(nn.Module):
         h: Tensor,  # [R, H]
         weights: HiddenWeights,
     ) -> tuple[Tensor, Tensor]:
-        """What the next step takes from the state before its word.
+        """The input of the next step that does not depend on its word.
 
         The LSTM's gates without their word part (R, 4H), and the attention weights (R, k). Features
         and keys are never copied per hypothesis.

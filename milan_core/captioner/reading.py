@@ -20,11 +20,11 @@ class Recorded(Protocol):
 
 
 PUBLISHED_POOLING = Pooling(append_area=False, resize="bilinear")
-"""How the published pyramid pooled: four mask pixels a cell, no area."""
+"""The pooling of the published pyramid: four mask pixels a cell, no area."""
 
 
 def pooling_of(captioner: Recorded) -> Pooling:
-    """How the captioner's features are pooled; fields that its record lacks are not set."""
+    """The pooling of the captioner's features; fields that its record lacks are not set."""
     if captioner.meta.get("source") == "release":
         return PUBLISHED_POOLING
     stored = captioner.meta.get("encoder", {}).get("pooling", {})

@@ -12,7 +12,7 @@ import torch
 from milan_core.core.errors import UserError, unknown
 
 STRATEGIES = ("rerank", "beam", "greedy", "sample", "forced")
-"""How the words of a description are chosen; forced: by the caller."""
+"""The ways to choose the words of a description; forced: by the caller."""
 BEAM_STRATEGIES = ("rerank", "beam")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """Of the products that the search spends its time on."""
@@ -20,7 +20,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Request:
-    """What `Captioner.decode` is asked to do; `checked` fills in the open choices."""
+    """The request of `Captioner.decode`; `checked` fills in the open choices."""
 
     strategy: str | None
     mi: bool | None

@@ -101,7 +101,7 @@ _OPCODES = (
     "TUPLE1 TUPLE2 TUPLE3 APPEND APPENDS SETITEM SETITEMS GLOBAL REDUCE BUILD NEWOBJ BINPERSID "
     "BINPUT LONG_BINPUT BINGET LONG_BINGET"
 )
-"""What protocol 2, the one torch writes, needs."""
+"""The opcodes of protocol 2, the one torch writes."""
 
 
 def read_checkpoint(path: Path | str) -> Any:

@@ -1,4 +1,4 @@
-"""What the stage modules share: argument types, help with examples, threads."""
+"""Shared by the commands: argument types, help with examples, threads."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def decoding_options(arguments: argparse.Namespace, given: Any = None) -> Decodi
 
 
 def released_folder() -> Path:
-    """Where `milan fetch milan_base` puts the published captioners."""
+    """The folder where `milan fetch milan_base` puts the published captioners."""
     from milan_core.images.fetch.catalog import find_entry
 
     return RESOURCES / find_entry("milan_base").place.parent

@@ -185,7 +185,7 @@ def _entry(model: str) -> dict[str, Any]:
 
 
 def _reading(entry: dict[str, Any]) -> dict[str, Any]:
-    """How stored tensors get their names: kept when another file is named."""
+    """The renaming of stored tensors: kept when another file is named."""
     weights = entry.get("weights") or {}
     return {key: weights[key] for key in ("keys", "drop", "match", "convert") if key in weights}
 

@@ -41,7 +41,7 @@ def unknown(what: str, name: str, names: Iterable[str], where: str = "") -> User
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception of a library says, short enough for a message; else its type."""
+    """The text of a library's exception, short enough for a message; else its type."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 

@@ -109,7 +109,7 @@ def reached(roots: Iterable[Node]) -> set[Node | Path]:
 
 
 def _next(module: str, name: str) -> Iterator[Node | Path]:
-    """What one definition reaches directly, the import of its module and packages included."""
+    """The definitions reached directly from one, its module's and packages' import included."""
     parts = module.split(".")
     for end in range(1, len(parts) + 1):
         yield ".".join(parts[:end]), EFFECTS
@@ -117,7 +117,7 @@ def _next(module: str, name: str) -> Iterator[Node | Path]:
 
 
 def _resolved(module: str, name: str) -> Node | None:
-    """Where a name of a module is defined; None for a name that it does not have."""
+    """Find the definition of a module's name; None for a name that it does not have."""
     info = read(module)
     if name in (WHOLE, EFFECTS) or name in info.definitions:
         return module, name

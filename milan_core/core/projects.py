@@ -109,7 +109,7 @@ def _package_root(file: Path) -> Path:
 
 
 def _relative_depth(file: Path) -> int:
-    """How many folders the relative imports of a file climb; 0 without any."""
+    """Count the folders that the relative imports of a file climb; 0 without any."""
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):

@@ -59,7 +59,7 @@ def versions() -> dict[str, str]:
 
 
 def record_path(step: Step) -> Path:
-    """Where the record of a step goes: as declared, inside its folder, or beside its outputs."""
+    """The path of a step's record: as declared, inside its folder, or beside its outputs."""
     if step.record is not None:
         return step.record
     folders = step.paths("folder")

@@ -49,7 +49,7 @@ OutFolder = Annotated[Path, FileRole("folder")]
 
 
 class Compute(Section):
-    """Where a step runs; never part of its result."""
+    """The machine settings of a step; never part of its result."""
 
     device: str = "cpu"
     threads: int = 1

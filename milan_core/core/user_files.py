@@ -34,7 +34,7 @@ Import = tuple[int, str, str]  # dots of a relative import, module, name in it
 
 @dataclass
 class Closure:
-    """What a file reaches."""
+    """The files that a file reaches."""
 
     files: dict[str, Path] = field(default_factory=dict)  # by name below the first file's root
     libraries: set[str] = field(default_factory=set)  # top-level modules that are installed

@@ -1,4 +1,4 @@
-"""Where concept masks come from: a world's ground truth, a Broden folder, or a segmentation model.
+"""Sources of concept masks: a world's ground truth, a Broden folder, or a segmentation model.
 
 A Broden folder (Network Dissection's data) holds `index.csv` with the columns image and one per
 category, `label.csv` (number,name,category,...), and below `images/` the images and the label maps;

@@ -28,7 +28,7 @@ ImageMasks = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class ConceptMasks:
-    """Where each concept is in each image."""
+    """The masks of each concept in each image."""
 
     names: tuple[str, ...]
     categories: tuple[str, ...]  # of each concept: object, color, ...

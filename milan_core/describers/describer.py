@@ -28,7 +28,7 @@ Status = Literal["described", "abstained", "failed", "dead", "constant", "satura
 
 @dataclass(frozen=True)
 class Description:
-    """What a describer says of one unit.
+    """The description of one unit by a describer.
 
     Attributes:
         text: the description; empty where there is none.
@@ -75,7 +75,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Descriptions:
-    """What a describer says of units: one row each, in the order of `keys`."""
+    """Descriptions of units by a describer: one row each, in the order of `keys`."""
 
     keys: Sequence[UnitKey]
     rows: Sequence[Description]
@@ -122,7 +122,7 @@ class Resources:
 
 
 class TableForm(NamedTuple):
-    """How a describer's table is written.
+    """The format of a describer's table.
 
     `columns` follow layer, unit and description; `score` is `Description.score`. `digits` are the
     significant digits of numbers; None: all.

@@ -26,7 +26,7 @@ CANDIDATES = ("logp", "logp_lm", "score", "similarity")
 
 
 def describe(describer: Describer, units: Units) -> Descriptions:
-    """What a describer says of units; refuses units that do not offer what it needs.
+    """Describe units by a describer; refuse units that do not offer what it needs.
 
     A unit that shows nothing (`milan_core.exemplars.status`) gets that as its status, and no text.
     """

@@ -1,4 +1,4 @@
-"""What concept-based methods see of a network: packed masks and activations over many images.
+"""Evidence of concept-based methods: packed masks and activations over many images.
 
 Two passes over the images, all layers at once: the first finds the level of every unit, the second
 keeps the masks above it; without masks one pass is enough. Masks are packed and only those with a

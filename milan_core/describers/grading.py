@@ -188,7 +188,7 @@ class _Layer:
 
 
 def tendency_text(graded: Graded) -> str:
-    """What a table says of a B unit."""
+    """The text of a B unit in a table."""
     return f"weak: more often with {graded.word}, r {graded.correlation:.2f}"
 
 

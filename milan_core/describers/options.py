@@ -25,7 +25,7 @@ Need = Literal[
     "clip",
     "table",
 ]
-"""What a describer works with: evidence that `units.Units` offer, or files that it loads."""
+"""The inputs of a describer: evidence that `units.Units` offer, or files that it loads."""
 
 
 class DescriberOptions(Section):
@@ -277,7 +277,7 @@ class TableOptions(DescriberOptions, label="table", color="#52606d", needs=("tab
 
 
 class ConceptsOptions(Section):
-    """Where the masks of concepts come from."""
+    """The source of the masks of concepts."""
 
     source: Literal["truth", "folder", "segmenter"] = Field(
         "truth",

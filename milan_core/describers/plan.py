@@ -1,4 +1,4 @@
-"""What a configuration asks of the describers: variants, and labels from lists of concepts."""
+"""The describers' jobs: variants, and labels from lists of concepts."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _decoded(
 
 
 def described(keys: Sequence[UnitKey], decoded: Decoded, weight: float) -> Descriptions:
-    """What was decoded as descriptions with candidates; a strategy without beams has one each.
+    """Decoded descriptions with candidates; a strategy without beams has one each.
 
     `weight` is the lambda of the candidates' scores.
     """

@@ -70,7 +70,7 @@ class DescribeVariant(Step, name="describers.variant", device=True):
 
     captioner: list[In] = Field([], description="files of the captioner trained here, if needed")
     features: In | None = None
-    """What that captioner reads."""
+    """The files that the captioner reads."""
     released: list[In] = Field([], description="files of a published captioner")
     exemplars: In
     dataset: In

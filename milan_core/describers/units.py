@@ -37,7 +37,7 @@ EVIDENCE: dict[Need, str] = {
     "maxima": "the largest activation in every image",
     "concepts": "masks of concepts",
 }
-"""What units may offer, in words for messages."""
+"""Evidence that units may offer, in words for messages."""
 
 
 class UnitImages(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a stored file must hold: types, shapes and ranges, checked before anything is built."""
+"""Check types, shapes and ranges of a stored file before anything is built from it."""
 
 from __future__ import annotations
 

@@ -20,12 +20,12 @@ THIRD = 1 / 3
 STREAM = 0.1
 """Least mean share of exemplars of equal channels in two layers of one stream."""
 APART = 5.0
-"""How many times that of unequal channels it must be."""
+"""The smallest ratio to the overlap of unequal channels."""
 Ids = Mapping[str, np.ndarray]
 
 
 def shared(left: np.ndarray, right: np.ndarray) -> int:
-    """How many exemplars two units share; ids int64 [k], -1 for none."""
+    """Count the exemplars that two units share; ids int64 [k], -1 for none."""
     return len(np.intersect1d(left[left >= 0], right[right >= 0]))
 
 
@@ -100,5 +100,5 @@ def unit_groups(ids: Ids, share: float = THIRD) -> dict[UnitKey, int]:
 
 
 def distinct(units: Sequence[UnitKey], groups: Mapping[UnitKey, int]) -> int:
-    """How many groups `units` are of."""
+    """Count the groups that `units` belong to."""
     return len({groups[key] for key in units})

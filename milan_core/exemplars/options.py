@@ -13,7 +13,7 @@ Pool = Literal["max", "mean"]
 
 
 class MiningOptions(Section):
-    """What is recorded of each unit while images pass through the network."""
+    """The values recorded of each unit while images pass through the network."""
 
     k: int = Field(15, ge=1, description="Exemplars per unit")
     quantile: float = Field(0.99, gt=0, lt=1, description="Quantile of the unit's own activations")
@@ -81,7 +81,7 @@ class ExemplarsSpec(MiningOptions):
 
 
 class MiningRun(RunOptions):
-    """Where and how a network runs while it is mined."""
+    """The device and batches of a network while it is mined."""
 
     device: str = Field("cpu", description="Where the network runs")
     threads: int = Field(1, ge=1, description="Threads of the statistics kernel")

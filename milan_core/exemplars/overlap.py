@@ -1,4 +1,4 @@
-"""How much of a tested unit's exemplars a captioner has seen in training."""
+"""The share of a tested unit's exemplars that a captioner saw in training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Trained = tuple[str, UnitKey]  # network, unit
 
 
 class Overlap(NamedTuple):
-    """What training knew of one tested unit.
+    """The overlap of training with one tested unit.
 
     Attributes:
         seen: share of its exemplars that some training unit has as well.

@@ -1,4 +1,4 @@
-"""What a configuration asks of the exemplars."""
+"""The exemplar jobs of a configuration."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from milan_core.core.names import file_name
 
 
 class WholeSet(Protocol):
-    """What is written of exemplars (`milan_core.exemplars.store.ExemplarSet` has it)."""
+    """The fields of an exemplar set that are written (`milan_core.exemplars.store.ExemplarSet`)."""
 
     @property
     def layers(self) -> list[str]:

@@ -52,7 +52,7 @@ def sample_state(
 
 @dataclass
 class Distribution:
-    """How the values of each unit are spread, over the sample."""
+    """Quantiles and moments of each unit's values over the sample."""
 
     images: int
     values: np.ndarray  # uint64 [U], without NaN

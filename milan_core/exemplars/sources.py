@@ -70,7 +70,7 @@ class ImageSource:
 
     @property
     def random_sentence(self) -> str:
-        """What to say when a second reading gives other images."""
+        """The message for a second reading that gives other images."""
         if self.in_order:
             return (
                 "the DataLoader shuffles or draws its images at random: a second reading gave "

@@ -29,7 +29,7 @@ Several = Annotated[tuple[Item, ...], Field(strict=False)]
 
 
 class Header(Section):
-    """What a scan was made of. Everything but `have` must agree before two states are merged."""
+    """The settings of a scan. Everything but `have` must agree before two states are merged."""
 
     model_config = ConfigDict(strict=True)
 

@@ -197,7 +197,7 @@ class ExemplarSet:
         return exemplars.band_ids, exemplars.band_activations
 
     def distribution(self, layer: str) -> Distribution | None:
-        """How the values of each unit are spread, or None when mined without a sample."""
+        """Quantiles and moments of each unit's values, or None when mined without a sample."""
         return self.layer(layer).distribution
 
     def masks(

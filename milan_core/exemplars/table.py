@@ -28,7 +28,7 @@ BLOCK = 64 << 20  # bytes of float32 that a block of units takes
 
 
 class TableFacts(Section):
-    """What a table was made of; equal in all shards of one table."""
+    """The settings of a table; equal in all shards of one table."""
 
     model: str  # name for people
     model_hash: str  # of the weights

@@ -1,4 +1,4 @@
-"""What steps that score descriptions of one network have in common."""
+"""Shared by the steps that score descriptions of one network."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class KindOptions(Section):
 
 
 class PictureOptions(KindOptions):
-    """How pictures that are read come to one size.
+    """The resizing of pictures that are read.
 
     `crop` and `squash` are the two published ways: Resize 256 of the shorter side and CenterCrop
     224, and Resize (224, 224) (paper, probe data sets).

@@ -272,13 +272,13 @@ def _stored_size(pictures: Sequence[Picture], spec: PictureOptions, name: str) -
 
 
 def _rules(spec: PictureKind) -> str:
-    """What decides the rows besides the pictures: options, code, decoder."""
+    """The inputs of the rows besides the pictures: options, code, decoder."""
     code = step_code("images.pictures:read_picture", f"images.kinds.{spec.kind}")
     return canonical([spec.options, code, PIL.__version__])
 
 
 def _facts(picture: Picture) -> str:
-    """What decides a picture's row; size and time of its file, not the content."""
+    """The key of a picture's row: size and time of its file, not the content."""
     try:
         stat = picture.file.stat() if picture.file else None
     except OSError:  # reported when it is read

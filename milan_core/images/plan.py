@@ -1,4 +1,4 @@
-"""What the jobs of data sets are given."""
+"""The arguments of the jobs of data sets."""
 
 from __future__ import annotations
 

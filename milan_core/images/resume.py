@@ -87,7 +87,7 @@ class Filling:
 
 
 def partial_path(path: Path) -> Path:
-    """Where the rows of an array lie until it is finished: beside its folder."""
+    """The file of an array's rows until it is finished: beside its folder."""
     return path.parent.with_name(f".{path.parent.name}.{path.name}.partial")
 
 

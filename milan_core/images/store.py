@@ -51,7 +51,7 @@ Scene = list[dict[str, str]]
 
 
 class Manifest(BaseModel):
-    """What every manifest must say; further keys depend on the kind."""
+    """Keys that every manifest must have; further keys depend on the kind."""
 
     model_config = ConfigDict(strict=True)
 
@@ -146,7 +146,7 @@ class Dataset:
 
 
 def _shape_error(dataset: Dataset) -> str:
-    """What does not fit the manifest; empty where everything does."""
+    """Describe what does not fit the manifest; empty where everything does."""
     m = dataset.manifest
     n, h, w = m["count"], m["height"], m["width"]
     expected = [

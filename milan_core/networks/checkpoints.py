@@ -23,7 +23,7 @@ class Checkpoint:
     """
 
     what: str
-    """What it holds, for messages: "image-to-text"."""
+    """The kind of model, for messages: "image-to-text"."""
     source: str
     files: str
     """The files it needs, for messages."""

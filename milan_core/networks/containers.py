@@ -86,7 +86,7 @@ def without_parallel(state: State) -> State:
 
 
 def contents(value: Any) -> str:
-    """What a file holds, in a few words for a message."""
+    """Describe a file's content in a few words for a message."""
     import torch
 
     if not isinstance(value, Mapping):

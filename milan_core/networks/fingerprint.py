@@ -43,7 +43,7 @@ def network_fingerprint(network: LoadedModel) -> str:
 
 
 def portable_fingerprint(network: LoadedModel) -> str:
-    """What tells networks of equal class and parameters apart wherever they lie; may be empty."""
+    """The state that tells networks of equal class and parameters apart; may be empty."""
     if network.spec is not None:
         return portable_source(network.spec)
     source = user_source(network.module)
@@ -80,7 +80,7 @@ def _structure(module: nn.Module) -> Iterator[str]:
 
 
 def _options(module: nn.Module) -> str:
-    """What a module says of its options; nothing where saying it fails."""
+    """The options in a module's `extra_repr`; empty where it fails."""
     try:
         return _cleaned(module.extra_repr())
     except Exception:

@@ -29,7 +29,7 @@ _WITHOUT_UNITS = (
 
 @dataclass
 class Seen:
-    """What one forward pass showed of a module."""
+    """The outputs of a module in one forward pass."""
 
     kind: str
     shape: tuple[int, ...] | None = None  # without the batch; None: no tensor
@@ -64,7 +64,7 @@ class Seen:
         return self.shape[-1] if len(self.shape) == 2 or self.channels_last else self.shape[0]
 
     def names(self, name: str) -> list[str]:
-        """How mining calls the layer: by its name, or each of its runs by its own."""
+        """The layer's name for mining: its own, or one for each of its runs."""
         return [name] if self.runs == 1 else [f"{name}@call{i + 1}" for i in range(self.runs)]
 
 

@@ -24,7 +24,7 @@ _USUAL = ("b c", "b t c", "b c h w")
 
 @dataclass(frozen=True)
 class Layout:
-    """How the outputs of a network's layers become maps.
+    """The rule by which outputs of a network's layers become maps.
 
     Args:
         tokens: where the tokens of a transformer lie on the image.
@@ -42,7 +42,7 @@ class Layout:
     settled: dict[str, Axes] = field(default_factory=dict, compare=False)
 
     def facts(self) -> dict[str, Any]:
-        """What differs from the default, `spatialise` left out; plain values for JSON."""
+        """The values that differ from the default, `spatialise` left out; plain values for JSON."""
         values = self.tokens.model_dump(mode="json", exclude={"spatialise"}, exclude_none=True)
         if self.channels_last:
             values["channels_last"] = True

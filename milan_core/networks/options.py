@@ -29,7 +29,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class InputSpec(Section):
-    """How stored data become the network's input."""
+    """The transform from stored data to the network's input."""
 
     kind: Literal["images", "latents"] = Field(
         "images", description="latents: the network is a generator and draws the images itself"
@@ -93,7 +93,7 @@ class InputSpec(Section):
 
 
 class Tokens(Section):
-    """How the tokens of a transformer lie on the image."""
+    """The positions of a transformer's tokens on the image."""
 
     class_tokens: int | None = Field(
         None, ge=0, description="Tokens before the patches, kept apart; default: 0 or 1, by count"
@@ -120,7 +120,7 @@ class Direction(Section):
 
 
 class Architecture(Section):
-    """How a network is built, without its weights."""
+    """The class and arguments of a network, without its weights."""
 
     factory: str = Field(
         min_length=1,
@@ -133,7 +133,7 @@ class Architecture(Section):
 
 
 class RunOptions(Section):
-    """How a network runs while it is mined."""
+    """The settings of a network while it is mined."""
 
     batch_size: int = Field(64, ge=1, description="Images per forward pass")
     dtype: Literal["float32", "bfloat16"] = Field(
@@ -145,7 +145,7 @@ class RunOptions(Section):
 
 
 class NetworkSpec(Architecture, RunOptions):
-    """How a network is built, loaded and run."""
+    """The settings that build, load and run a network."""
 
     weights: Weights = Field(FactoryWeights(), description="Where the weights come from")
     layers: list[str] = Field(
@@ -199,7 +199,7 @@ class ModelSpec(NetworkSpec):
 
     @property
     def training(self) -> TrainWeights | None:
-        """How the network is trained in this run; None for weights from elsewhere."""
+        """The network's training in this run; None for weights from elsewhere."""
         return self.weights if isinstance(self.weights, TrainWeights) else None
 
 

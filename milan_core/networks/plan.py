@@ -1,4 +1,4 @@
-"""What a configuration asks of the networks: their weights, their training, what is fetched.
+"""The networks of a configuration: their weights, their training, their downloads.
 
 A published file that is in place belongs to the user: no rule makes it, so that no run deletes it.
 Only a file that is missing and has an address gets a job.
@@ -54,7 +54,7 @@ def weights_file(config: Config, model: str) -> str | None:
 
 
 def job_network(config: Config, model: str) -> Network:
-    """What a job needs to load a network: its entry, with the weights resolved to a file."""
+    """The arguments that load a network: its entry, with the weights resolved to a file."""
     spec = config.model_zoo[model]
     keys = {name: getattr(spec, name) for name in NetworkSpec.model_fields}
     return Network(name=model, **{**keys, "weights": _resolved(config, model)})
@@ -74,7 +74,7 @@ def _resolved(config: Config, model: str) -> Loadable:
 
 
 def trained(config: Config, model: str) -> TrainWeights:
-    """How a network is trained in this run."""
+    """The training of a network in this run."""
     training = config.model_zoo[model].training
     if training is None:
         names = [name for name, spec in config.model_zoo.items() if spec.training]
@@ -83,7 +83,7 @@ def trained(config: Config, model: str) -> TrainWeights:
 
 
 def architecture(config: Config, model: str) -> Architecture:
-    """How a network is built, without its weights."""
+    """The entry that builds a network, without its weights."""
     return narrowed(config.model_zoo[model], Architecture)
 
 
@@ -117,7 +117,7 @@ def check_networks(config: Config) -> None:
 
 
 def weights_path(config: Config, weights: DownloadWeights) -> Path:
-    """Where published weights lie."""
+    """The file of published weights."""
     return Path(weights.path or f"{config.pathvars.resources}/weights/{weights.filename}")
 
 

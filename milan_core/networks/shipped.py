@@ -1,4 +1,4 @@
-"""What a file from somebody else may name: networks of this package, and of hubs by name.
+"""Networks that a file from somebody else may name: those of this package, and of hubs by name.
 
 A captioner's `config.json` says which network made its features, as a factory with arguments. Such
 a file is data, not a program: a factory of another module, code inside a saved network and a

@@ -1,4 +1,4 @@
-"""Where a network's weights come from: one class for each source."""
+"""Sources of a network's weights: one class each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RandomWeights(Section):
 
 
 class StoredWeights(Section):
-    """How the tensors of a file become those of the network, applied in the order of the keys."""
+    """The renaming of a file's tensors to those of the network, in the order of the keys."""
 
     convert: str | None = Field(
         None,
@@ -92,12 +92,12 @@ class DownloadWeights(StoredWeights):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where the file can be fetched, in order."""
+        """The addresses of the file, in the order they are tried."""
         return tuple(filter(None, [self.url, *self.mirrors]))
 
     @property
     def origin(self) -> str:
-        """Where people get the file."""
+        """The page where people get the file."""
         return self.url or self.obtain or "no address is known"
 
 

@@ -108,7 +108,7 @@ def without_numbers(tensor: torch.Tensor) -> str:
 
 
 def _holds(value: Any) -> str:
-    """What a file holds, where that is more than one bare state dictionary."""
+    """Describe a file that holds more than one bare state dictionary."""
     bare = all(isinstance(item, torch.Tensor) for item in value.values())
     return "" if bare else f"; the file holds {contents(value)}"
 

@@ -170,7 +170,7 @@ def _update(digest: Any, name: str, value: Any) -> None:
 
 
 def _scales(tensor: torch.Tensor) -> list[Any]:
-    """What turns the integers of a quantized tensor into numbers."""
+    """The scales and zero points of a quantized tensor."""
     if tensor.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
         return [tensor.q_scale(), tensor.q_zero_point()]
     scales, zeros = tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points()

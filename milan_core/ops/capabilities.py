@@ -1,4 +1,4 @@
-"""What the native core can do on this machine."""
+"""The capabilities of the native core on this machine."""
 
 from __future__ import annotations
 

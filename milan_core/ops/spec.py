@@ -1,4 +1,4 @@
-"""What a scan was asked to collect: checked once, shared by the native and the NumPy backend."""
+"""The request of a scan: checked once, shared by the native and the NumPy backend."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class ScanSpec:
 
     @property
     def rank(self) -> int:
-        """How many of the largest values can matter for the smallest quantile, over all shards."""
+        """The number of largest values that may hold the smallest quantile, over all shards."""
         return rank_from_top(self.quantiles[0], self.total_images * self.pixels)
 
     @property
@@ -105,7 +105,7 @@ class ScanSpec:
         return MODES.index(self.mode)
 
     def native_arguments(self) -> tuple[Any, ...]:
-        """What the constructor of a native scan takes."""
+        """The arguments of a native scan's constructor."""
         return (
             self.units,
             self.pixels,

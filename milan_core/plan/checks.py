@@ -42,7 +42,7 @@ CHECKS = (
     check_judges,
     check_referee,
 )
-"""What the sections need of each other; each raises `UserError`."""
+"""Checks between sections; each raises `UserError`."""
 
 
 def read_config(raw: dict[str, Any]) -> Config:

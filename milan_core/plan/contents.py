@@ -50,7 +50,7 @@ def _is_copy(file: Path) -> bool:
 
 SET_FILES = (".csv", ".npy", ".zip")  # pages and notes of a set's authors do not count
 FURTHER: Further = {Architecture: _network, AnnotationSetSpec: _annotation_set}
-"""What sections read beside the files of their keys, where their own file may not know it."""
+"""Files that sections read beside those of their keys."""
 
 
 class JobContents:

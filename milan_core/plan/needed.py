@@ -1,4 +1,4 @@
-"""What a configuration needs: networks that are mined, and data packages that are read."""
+"""The networks that a configuration mines, and the data packages that it reads."""
 
 from __future__ import annotations
 

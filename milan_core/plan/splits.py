@@ -93,7 +93,7 @@ def judged(config: Config) -> list[str]:
 
 
 def described(config: Config) -> list[str]:
-    """What is described and has annotations to be scored against: networks and sets."""
+    """Networks and sets that are described and have annotations to be scored against."""
     known = {*annotated(config), *config.annotation_sets}
     return [name for name in config.models if name in known]
 

@@ -1,4 +1,4 @@
-"""What another run has trained and this run uses, read-only: key `trained` of the configuration.
+"""Networks and captioners that another run trained and this run reads: key `trained`.
 
 A run of one's own has its own `<results>`. What it would train with the same options as another
 run is read from there; what that run lacks is trained here. No rule writes in that folder, and what

@@ -1,4 +1,4 @@
-"""How far a judge can be trusted: its columns beside those of another judge, best the oracle.
+"""Compare the columns of a judge with those of another judge, best the oracle.
 
 No published score of descriptions reports the error of its own judge.
 """

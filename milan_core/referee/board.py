@@ -31,7 +31,7 @@ COUNTED = ("scored", "constant")  # statuses with headline scores
 
 
 class Place(NamedTuple):
-    """What one row of the leaderboard is about."""
+    """The network, describer and judge of one row of the leaderboard."""
 
     describer: str
     layer: str  # or ALL

@@ -42,7 +42,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Detection:
-    """How well answers tell firing images from others.
+    """Score how well answers tell firing images from others.
 
     Attributes:
         accuracy: balanced, at one half; chance 0.5. NaN where one side has no answer.

@@ -22,7 +22,7 @@ class OracleOptions(Section):
 
 
 class MiniTraining(Section):
-    """How the mini judge is trained on scenes of a known world."""
+    """The training of the mini judge on scenes of a known world."""
 
     scenes: int = Field(2000, ge=1, description="First scenes of the training data set")
     grid: int = Field(8, ge=1, description="Cells a side in which a text is looked for")
@@ -69,7 +69,7 @@ JudgeOptions = Annotated[
 
 
 class ScoringOptions(Section):
-    """How descriptions are scored on held-out images."""
+    """The scoring of descriptions on held-out images."""
 
     alpha: float = Field(
         0.02, gt=0, le=0.5, description="Share of the images on which a unit fires, for AUPRC"
@@ -79,7 +79,7 @@ class ScoringOptions(Section):
 
 
 class BoardOptions(Section):
-    """What the leaderboard needs to know of a run."""
+    """The facts of a run that the leaderboard reads."""
 
     names: dict[str, str] = Field({}, description="Describers by name, for people")
     random: str = Field("", description="The network with random weights; empty: none")

@@ -1,4 +1,4 @@
-"""What a configuration asks of the referee: which networks are scored, on which images, by whom."""
+"""The referee's jobs: which networks are scored, on which images, by which judge."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from milan_core.referee.options import (
 
 
 def pools(config: Config) -> list[Pool]:
-    """How a map becomes one number in the tables of held-out images."""
+    """The pooling of a map to one number in the tables of held-out images."""
     return list(config.exemplars.table or ("max",))
 
 
@@ -81,7 +81,7 @@ def judge_options(config: Config, kind: str) -> JudgeOptions:
 
 
 def scoring_options(config: Config) -> ScoringOptions:
-    """How descriptions are scored."""
+    """The settings of scoring."""
     return narrowed(config.referee, ScoringOptions)
 
 
@@ -140,7 +140,7 @@ def mini_judge(config: Config) -> MiniOptions | None:
 
 
 def mini_training(config: Config) -> MiniTraining:
-    """How it is trained."""
+    """The settings of its training."""
     chosen = mini_judge(config)
     return narrowed(chosen, MiniTraining) if chosen else MiniTraining()
 

@@ -30,7 +30,7 @@ UNDEFINED = Interval(float("nan"), float("nan"), float("nan"))
 
 
 class Resamples:
-    """How often each image is in each resample: float32 [resamples, images]."""
+    """The count of each image in each resample: float32 [resamples, images]."""
 
     def __init__(self, images: int, seed: int, count: int = RESAMPLES) -> None:
         rng = generator(seed, "referee resamples", images)
@@ -73,7 +73,7 @@ class Resamples:
             return (gained * precision).sum(1) / np.where(total > 0, total, np.nan)
 
     def _counted(self, score: np.ndarray, ends: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """How many of `images` reach each of `ends`, falling, in every resample: [resamples, ends].
+        """Count the `images` at or above each of `ends`, falling, a resample: [resamples, ends].
 
         One sparse product, linear in the images; whole numbers below 2^24 are exact in float32.
         """

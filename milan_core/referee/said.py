@@ -1,4 +1,4 @@
-"""What the describers of a run say of one network, as explanations; trivial baselines beside."""
+"""Explanations of one network by the describers of a run; trivial baselines beside."""
 
 from __future__ import annotations
 

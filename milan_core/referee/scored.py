@@ -1,4 +1,4 @@
-"""What is scored, and the scores of one unit: a row of scores.csv."""
+"""Explanations, and the scores of one unit: a row of scores.csv."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ COLUMNS = ("layer", "unit", "description", "status", *HEADLINE_COLUMNS)
 
 @dataclass(frozen=True)
 class Explanation:
-    """What somebody says of one unit: one text, or several with weights (S8).
+    """The explanation of one unit: one text, or several with weights (S8).
 
     Attributes:
         key: (layer, unit).

@@ -121,7 +121,7 @@ def _what(board: Board) -> str:
 
 
 def _standing(board: Board, names: Mapping[str, str]) -> list[str]:
-    """How the main describer stands against the others and the trivial ones."""
+    """Compare the main describer with the others and the trivial ones."""
     main = board.describers[0]
     r = board.means[Place(main, ALL, "correlation")]
     own, _ = r.intervals()

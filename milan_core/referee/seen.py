@@ -1,4 +1,4 @@
-"""What a judge sees in all images of a data set, kept for every network that they score."""
+"""A judge's view of all images of a data set, kept for every network that they score."""
 
 from __future__ import annotations
 

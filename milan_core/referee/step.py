@@ -116,7 +116,7 @@ class ScoreNetwork(Step, name="referee.score", device=True):
     trained: In | None = None
     """Folder of a judge that was trained here."""
     seen: In | None = None
-    """What it sees in the images, by referee.look."""
+    """Its view of the images, made by referee.look."""
     options: ScoringOptions
     seed: int = 0
     scores: Out

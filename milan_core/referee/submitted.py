@@ -54,7 +54,7 @@ class Submitted:
         return sum(len(one.texts) for one in self.explanations.values())
 
     def notes(self) -> list[str]:
-        """What was done with the rows, in sentences; the numbers add up to the rows."""
+        """Sentences on the treatment of the rows; the numbers add up to the rows."""
         notes = [
             f"{self.rows} rows: {self.texts} texts of {len(self.explanations)} units, "
             f"{self.empty} without text, {self.repeated} that repeat another row of their unit."

@@ -33,7 +33,7 @@ STATUSES = {
 
 
 class Summarized(Protocol):
-    """What a summary is of: `held_out.HeldOutScores`."""
+    """The scores that a summary is made of: `held_out.HeldOutScores`."""
 
     facts: dict[str, Any]
     rows: list[Scored]

@@ -35,7 +35,7 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class Network:
-    """What the pages show of one network."""
+    """The content of one network's pages."""
 
     name: str
     units: list[UnitView]
@@ -62,11 +62,11 @@ class Network:
         return f"{self.slug}.html"
 
     def sheet(self, unit: UnitView) -> str:
-        """Where a unit's sheet lies below the folder `slug`."""
+        """The path of a unit's sheet below the folder `slug`."""
         return f"{file_name(unit.layer)}/{unit.unit}.webp"
 
     def band_sheet(self, unit: UnitView) -> str:
-        """Where the picture of a unit's bands lies below the folder `slug`."""
+        """The path of the picture of a unit's bands below the folder `slug`."""
         return f"{file_name(unit.layer)}/{unit.unit}-bands.webp"
 
     @property

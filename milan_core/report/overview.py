@@ -1,4 +1,4 @@
-"""What the overview page shows: units drawn at random, run facts and credits."""
+"""The overview page: units drawn at random, run facts and credits."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def draw_units(shown: Sequence[Network], count: int = PICKS) -> list[tuple[Netwo
 
 
 def diversity_sentence(model: str, descriptions: Sequence[str]) -> str | None:
-    """How many descriptions are different, and the share of the most frequent one."""
+    """Count different descriptions, and give the share of the most frequent one."""
     if not descriptions:
         return None
     counts = Counter(descriptions)
@@ -67,7 +67,7 @@ def diversity_sentence(model: str, descriptions: Sequence[str]) -> str | None:
 
 
 def graded_sentence(model: str, units: Sequence[UnitView]) -> str | None:
-    """How many units of a describer that grades have a description, and what gives more."""
+    """Count the described units of a describer that grades, and say what would describe more."""
     grades = Counter(unit.grade for unit in units if unit.grade)
     if not grades:
         return None

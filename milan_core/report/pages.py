@@ -50,7 +50,7 @@ def build_report(run: ReportRun, files: ReportFiles, out: Path | str) -> Path:
 
 
 def _networks(run: ReportRun, files: ReportFiles, out: Path) -> list[Network]:
-    """What the pages show of each network, its pictures written below `out`."""
+    """The content of each network's pages, its pictures written below `out`."""
     shown = []
     for paths in files.networks:
         exemplars = load_exemplars(paths.exemplars)

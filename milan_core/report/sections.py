@@ -68,7 +68,7 @@ def _file(section: Path, item: Table | Picture | Link, given: set[Path]) -> Path
 
 
 def _item(path: Path, item: Table | Picture | Link, name: str, out: Path) -> dict[str, Any]:
-    """What the page shows of one item; `name` starts the ids of a figure."""
+    """The HTML of one item; `name` starts the ids of a figure."""
     shown: dict[str, Any] = {"kind": item.kind, "caption": item.caption}
     if isinstance(item, Picture):
         return {**shown, "svg": inline_svg(path, name)}

@@ -61,7 +61,7 @@ class BertScorer:
 
     @property
     def fingerprint(self) -> str:
-        """What the values depend on, to be printed beside them."""
+        """The settings that the values depend on, to be printed beside them."""
         weights = "idf-of-references" if self.idf else "no-idf"
         return f"bertscore_model={model_hash(self.folder)}_L{self.layer}_{weights}_raw"
 

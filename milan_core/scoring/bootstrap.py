@@ -158,7 +158,7 @@ def cluster_sums(
 
 
 def effective_clusters(sizes: np.ndarray) -> float:
-    """How many clusters of one size tell as much: (sum of sizes)^2 / sum of squares."""
+    """The effective number of clusters: (sum of sizes)^2 / sum of squares."""
     return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 

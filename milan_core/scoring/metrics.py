@@ -216,7 +216,7 @@ class WordInformation:
 
 
 def diversity(descriptions: Sequence[str], information: WordInformation) -> dict[str, float]:
-    """How specific a set of descriptions is.
+    """The specificity of a set of descriptions.
 
     Returns `distinct` (different normalized descriptions), `distinct_share` (of all descriptions),
     `mean_words` (per description), `mean_information` (bits per word, mean over all words) and

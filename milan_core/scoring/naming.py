@@ -1,4 +1,4 @@
-"""What concept accuracy cannot see: wrong concepts named, and scores that know right from wrong.
+"""Scores beside concept accuracy: wrong concepts named, and how scores tell right from wrong.
 
 Concept accuracy is recall: a longer description can only win. Its counterpart counts the concepts
 that a description names and the unit does not have.

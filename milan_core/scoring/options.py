@@ -10,7 +10,7 @@ from milan_core.core.options import Section
 
 
 class ScoreOptions(Section):
-    """How descriptions are scored, whatever the experiment."""
+    """The scoring of descriptions, whatever the experiment."""
 
     bertscore_layer: int = Field(5, ge=0, description="Layer of the text encoder")
     bootstrap: int = Field(10_000, ge=100, description="Resamples of the units for intervals")
@@ -27,7 +27,7 @@ class TrainingSources(Section):
 
 
 class Query(Section):
-    """What a description must say for its unit to match."""
+    """The words that a description must have for its unit to match."""
 
     words: list[str] = Field(min_length=1, description="Any of these words or phrases")
     exclude: list[str] = Field([], description="Phrases in which such a word does not count")

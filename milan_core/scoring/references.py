@@ -32,7 +32,7 @@ class References:
 
     @property
     def clusters(self) -> np.ndarray:
-        """What rises and falls together, int64 [units]: units of one concept where it is known.
+        """The cluster of each unit, int64 [units]: units of one concept where it is known.
 
         A unit without a specific concept is a cluster of its own.
         """

@@ -87,7 +87,7 @@ def share_text(count: int, total: int) -> str:
 
 
 def against_paper(sides: Sequence[int], papers: int = 1) -> str:
-    """What rows say of a claim whose differences lie on side `papers` (1 or -1)."""
+    """The verdict of rows on a claim whose differences lie on side `papers` (1 or -1)."""
     if sides and all(side == papers for side in sides):
         return "agrees with the paper"
     if any(side == -papers for side in sides):

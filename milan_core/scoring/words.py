@@ -80,7 +80,7 @@ def split_accept(cell: str) -> tuple[str, ...]:
 
 
 def phrase_spans(words: Sequence[str], phrase: str) -> list[tuple[int, int]]:
-    """Where `phrase` stands in `words`: (start, end) of every occurrence.
+    """Find `phrase` in `words`: (start, end) of every occurrence.
 
     Its words must follow each other, each in the singular or the plural.
     """

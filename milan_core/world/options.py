@@ -16,7 +16,7 @@ Rule = Literal["any", "label", "wrong"]
 
 
 class SceneOptions(KindOptions):
-    """What a composed scene may show; a world adds its drawing styles."""
+    """The content of composed scenes; a world adds its drawing styles."""
 
     count: int = Field(1000, ge=1, description="Scenes")
     size: int = Field(64, ge=16, le=512, description="Height and width")

@@ -1,4 +1,4 @@
-"""What units compute, as expressions over the facts of scenes.
+"""The functions that units compute, as expressions over the facts of scenes.
 
     unit = parse_expression("and(red circle, not(mark))")
     unit.value(Facts(scenes))            # float64 [n], the unit's value on each scene
@@ -97,7 +97,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class Graded:
-    """How many things of a kind there are, or how large the largest is (1 small, 2 large)."""
+    """Count the things of a kind, or give the size of the largest (1 small, 2 large)."""
 
     how: Literal["count", "size"]
     atom: Atom

@@ -46,7 +46,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """What one scene shows; `number` and `seed` decide what is no fact, such as exact tints."""
+    """The facts of one scene; `number` and `seed` decide all else, such as exact tints."""
 
     things: tuple[Thing, ...]
     tone: str

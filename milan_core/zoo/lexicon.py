@@ -49,7 +49,7 @@ _ORDER = re.compile(rf"\b({_BEFORE})\s+({'|'.join(COLORS)})\b")
 
 @functools.cache
 def zoo_concepts() -> dict[str, Expression]:
-    """What each concept of the lexicon means."""
+    """The meaning of each concept of the lexicon."""
     atoms = [Atom(*choice) for choice in _choices()]
     scenery = {what: Scenery(what) for what in ("mark", "dark", "light")}
     return {**{str(atom): atom for atom in atoms}, **scenery, "scene": Number(1)}

@@ -46,7 +46,7 @@ axes: {colors: b c h w, concepts: b c h w, logic: b c h w} # some maps answer to
 
 @dataclass(frozen=True)
 class MakeOptions:
-    """How much is written."""
+    """The numbers of scenes that are written."""
 
     images: int = 2000
     pairs: int = 200

@@ -1,4 +1,4 @@
-"""Where the zoo's concepts are in its scenes, for describers that label from concept masks.
+"""Masks of the zoo's concepts in its scenes, for describers that label from concept masks.
 
 Each category is one map of labels a scene: 0, or 1 + the number of the concept.
 """

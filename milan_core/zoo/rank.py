@@ -107,7 +107,7 @@ class Field:
 
 
 def rank_one(name: str, said: Said, field: Field) -> Ranked:
-    """What one describer's texts are worth."""
+    """The scores of one describer's texts."""
     values = {measure: np.zeros(len(field.units)) for measure in MEASURES}
     described = unread = 0.0
     for place, unit in enumerate(field.units):
@@ -216,7 +216,7 @@ def _text(key: UnitKey, text: str) -> Explanation:
 
 
 def label_describers(folder: Path, images: int, seed: int) -> dict[str, Said]:
-    """What NetDissect, Compositional Explanations and INVERT say of the zoo's units.
+    """Descriptions of the zoo's units by NetDissect, Compositional Explanations and INVERT.
 
     Formulas are given twice: as the text that people read, and as the formula itself, since the
     text has no brackets.

@@ -33,7 +33,7 @@ OTHER_ROLES = ("part", "attribute", "negation", "unrelated", "constant")
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """How much is drawn."""
+    """The numbers of scenes and draws."""
 
     seeds: int = 5
     images: int = 1000  # scored scenes of a seed
@@ -145,7 +145,7 @@ def _agreements(
 
 @dataclass(frozen=True)
 class Figures:
-    """What one score did on one seed under one judge.
+    """The result of one score on one seed under one judge.
 
     Shares are of units; places run from unrelated texts (0) to the truth (1).
     """
@@ -163,7 +163,7 @@ class Figures:
 
 
 def figures(scores: Scores, name: str) -> Figures:
-    """How one score ranks the texts; paraphrases of the truth are left out."""
+    """The ranking of the texts by one score; paraphrases of the truth are left out."""
     values, units = np.round(scores.values[name], 9), range(scores.unit.max() + 1)
     graded = {i for i, unit in enumerate(scored_units()) if unit.kind in ("graded", "signed")}
     truth, unrelated = scores.of("truth"), scores.of("unrelated")

@@ -1,4 +1,4 @@
-"""Where descriptions of the zoo's units come from: tables of others, or describers of the tree."""
+"""Sources of descriptions of the zoo's units: tables of others, or describers of the tree."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class PlantedUnit:
 
     @property
     def description(self) -> str:
-        """What is true of it, in English; empty for a dead unit."""
+        """The true description in English; empty for a dead unit."""
         return description(self.expression)
 
     @property

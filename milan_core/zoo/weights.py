@@ -184,7 +184,7 @@ def _logic(kinds: Sequence[Atom], units: Sequence[Expression]) -> dict[str, np.n
 
 
 def _unit(unit: Expression, hidden: _Hidden) -> Output:
-    """How a unit is computed; its map is non-zero where the things are that make it fire."""
+    """The computation of a unit; its map is non-zero where the things are that make it fire."""
     if isinstance(unit, Atom | Scenery):
         return {hidden.row(0, map=[(str(unit), 1)]): 1}, 0, 0
     if isinstance(unit, Number):

@@ -62,7 +62,7 @@ class Qualification:
     duration_seconds: int
 
     def settings(self) -> dict[str, Any]:
-        """What the platform asks for beside the two XML texts."""
+        """The platform's fields beside the two XML texts."""
         return {
             "title": self.title,
             "description": self.description,

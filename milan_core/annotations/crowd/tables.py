@@ -1,4 +1,4 @@
-"""What crowd workers are shown: one task a unit, as a CSV table of image addresses (spec 3.4).
+"""Tasks for crowd workers: one a unit, as a CSV table of image addresses (spec 3.4).
 
 Nothing here talks to a crowd platform: the tables go to whichever one is used. Addresses are opened
 only by a check that was asked for.

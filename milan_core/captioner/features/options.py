@@ -11,7 +11,7 @@ from milan_core.networks.options import Network
 
 
 class Pooling(Section):
-    """How the maps of an image are averaged under a mask."""
+    """The averaging of an image's maps under a mask."""
 
     resize: Literal["area", "bilinear"] = Field(
         "area", description="How a mask shrinks to a map: exact areas, or four points as published"

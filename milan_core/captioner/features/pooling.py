@@ -43,7 +43,7 @@ class MaskedLayer:
     masks: Pick
 
     def masked(self, masking: Masking, size: int, seed: int) -> Pick:
-        """Where the masks come from: this exemplar, another unit's, or none (the whole image)."""
+        """The source of the masks: this exemplar, another unit's, or none (the whole image)."""
         if masking not in MASKINGS:
             raise unknown("masking", str(masking), MASKINGS)
         if masking == "whole":

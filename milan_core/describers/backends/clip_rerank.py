@@ -103,7 +103,7 @@ class ClipReranker:
         )
 
     def _images(self, unit: UnitImages) -> tuple[Tensor, Tensor]:
-        """What texts are compared with, masked and not: float32 (D,) each.
+        """Image vectors that texts are compared with, masked and not: float32 (D,) each.
 
         The mean of the exemplars' embeddings of unit length (legacy: the sum), since the mean of
         cosines with a text is the text's product with that mean.

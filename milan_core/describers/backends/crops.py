@@ -1,4 +1,4 @@
-"""What an image-to-text model is shown of an exemplar: its masked region, the rest darkened."""
+"""Crops of exemplars for an image-to-text model: the masked region, the rest darkened."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ class ImageToText:
         return Proposals([pool[place] for place in order], logp[order])
 
     def _encoded(self, unit: UnitImages, index: int) -> Iterator[Any]:
-        """What the model sees of a unit, in blocks of `crop_batch` crops."""
+        """The crops of a unit for the model, in blocks of `crop_batch`."""
         check_exemplars(unit, index)
         crops = unit_crops(unit, self._options.margin, self._options.outside)
         for start in range(0, len(crops), self._crop_batch):

@@ -26,7 +26,7 @@ class Proposals:
     tokens: np.ndarray | None = None
     """int64 [B, n] ids as in `Descriptions.tokens`; None outside the LSTM family."""
     tokenizer: Any = None
-    """Whose ids `tokens` are."""
+    """The tokenizer that `tokens` belong to."""
 
 
 class Proposer(Protocol):

@@ -21,11 +21,11 @@ from milan_core.core.errors import UserError
 
 _TEXT = ("input_ids", "attention_mask", "token_type_ids")
 Prompt = dict[str, Tensor]
-"""What the processor makes of one crop: the prompt's ids, and the image in the model's own form."""
+"""The processor's output for one crop: the prompt's ids, and the image in the model's own form."""
 
 
 class Prompted:
-    """How to show crops to such a model, and which ids start and end a text.
+    """The prompt for crops, and the ids that start and end a text.
 
     Args:
         model: of `AutoModelForImageTextToText`.

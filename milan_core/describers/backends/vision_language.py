@@ -23,7 +23,7 @@ from milan_core.core.errors import UserError
 
 @dataclass(frozen=True)
 class Architecture:
-    """Where the parts of an image-to-text model are."""
+    """The parts of an image-to-text model."""
 
     encode: Callable[[Tensor], Tensor]
     """Pixels (N, 3, S, S) to image states (N, P, D)."""
@@ -34,7 +34,7 @@ class Architecture:
     stop: int
     """Id that ends a text."""
     options: dict[str, bool]
-    """What every call of the decoder needs beside ids and states."""
+    """The arguments of every call of the decoder beside ids and states."""
     processor: Any = None
     """Images to pixels, of the model."""
 

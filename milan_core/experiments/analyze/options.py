@@ -10,7 +10,7 @@ from milan_core.core.options import Name, Section
 
 
 class AnalyzeOptions(Section):
-    """What changes the results of one network."""
+    """The settings that change the results of one network."""
 
     images: int | None = Field(
         None, ge=1, description="Evaluation images drawn from the data set; null for all"

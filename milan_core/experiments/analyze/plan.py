@@ -1,4 +1,4 @@
-"""What the analysis by ablation needs: its networks, their images, its settings."""
+"""The inputs of the analysis by ablation: its networks, their images, its settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def analyze_assets(config: Config) -> list[str]:
 
 
 def analyze_options(config: Config) -> AnalyzeOptions:
-    """What changes a network's results."""
+    """The settings that change a network's results."""
     return narrowed(config.analyze, AnalyzeOptions)
 
 

@@ -55,7 +55,7 @@ def paragraphs(
 
 
 def _overview(analyses: Sequence[Analysis], rows: Sequence[Mapping[str, Any]], images: int) -> str:
-    """How many criteria do what no random order would, and how many differ on average."""
+    """Count the criteria that do what no random order would, and those that differ on average."""
     tested = [row for row in rows if row["area"] != ""]
     clear = sum(number(row["matched_p_holm"]) < _ALPHA for row in tested)
     paired = sum(number(row["paired_p_holm"]) < _ALPHA for row in tested)
@@ -125,7 +125,7 @@ def _claim(row: Mapping[str, Any]) -> str:
 
 
 def _positions(analysis: Analysis) -> str:
-    """Where matching units lie: the layer with the largest share of each criterion."""
+    """Name the layer with the largest share of each criterion's matching units."""
     layers = list(dict.fromkeys(analysis.layers.tolist()))
     parts = []
     for name, expected in _WHERE.items():

@@ -26,14 +26,14 @@ class AuditedNetwork(Section):
 
 
 class AuditChoice(Section):
-    """What the configuration and the jobs share."""
+    """The settings that the configuration and the jobs share."""
 
     pairs: list[Pair] = Field([], description="Networks to compare; paper figure 5")
     detector: bool = Field(True, description="Run detectors as a second opinion, labelled as such")
 
 
 class AuditOptions(AuditChoice):
-    """What the jobs are asked."""
+    """The settings of the jobs."""
 
     networks: list[AuditedNetwork] = Field(min_length=1, description="In the order of the files")
     queries: dict[Name, Query] = Field(min_length=1, description="Queries by name")

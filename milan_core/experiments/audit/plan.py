@@ -23,7 +23,7 @@ def has_truth(config: Config, model: str) -> bool:
 
 
 def audit_options(config: Config) -> AuditOptions:
-    """What the jobs of the audit are asked."""
+    """The arguments of the audit's jobs."""
     spec = config.audit
     assert spec is not None
     networks = [

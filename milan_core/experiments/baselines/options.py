@@ -13,7 +13,7 @@ class BaselinesSpec(LabelSections):
 
 
 class Evidence(Section):
-    """What the text of Table 2 says of the labels and the references.
+    """The facts about labels and references in the text of Table 2.
 
     `methods` label from a concept list, `labels` names the data sets that their evidence comes
     from, `same_images` says whether annotators saw the same images, `sets` are the described

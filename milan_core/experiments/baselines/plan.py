@@ -34,7 +34,7 @@ def _tests(config: Config) -> list[str]:
 
 
 def evidence(config: Config) -> Evidence:
-    """What the table's text says of the labels and the references."""
+    """The facts about labels and references in the table's text."""
     models = labeled(config)
     sources = sorted({label_dataset(config, model) for model in models})
     probes = {config.model_zoo[model].dataset for model in models}

@@ -48,7 +48,7 @@ TABLE2 = (
     BLEU_SHORT, "bleu", "rouge-l-f", SEQUENCE, "passes",
 )  # fmt: skip
 NAMES = {BERT_F: "bert", ACCURACY: "accuracy"}
-"""How the columns of the two main metrics begin."""
+"""Prefixes of the columns of the two main metrics."""
 PLAIN = (BERT_AUC, FALSE_NAMES, "mean_words", BLEU_SHORT, "bleu", "rouge-l-f", SEQUENCE)
 """Metrics that stand in the table without an interval."""
 

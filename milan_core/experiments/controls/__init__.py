@@ -1,1 +1,1 @@
-"""What the scores rest on: baselines without evidence, masks, the weight of p(d), annotators."""
+"""Controls of the scores: baselines without evidence, masks, the weight of p(d), annotators."""

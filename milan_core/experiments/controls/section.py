@@ -70,7 +70,7 @@ def paragraphs(
     sweeps: Sweeps,
     options: ControlsOptions,
 ) -> list[str]:
-    """What the tables say, without the sentences that they have no numbers for."""
+    """Sentences from the tables, without those that they have no numbers for."""
     models = baselines.values(0)
     held_out = HELD_OUT in general.values(0)
     trained = sentences.Trained(held_out, options.encoder)

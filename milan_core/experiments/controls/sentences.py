@@ -33,7 +33,7 @@ GAIN = ("accuracy_gain", "gain_low", "gain_high", "gain_p")
 
 @dataclass(frozen=True)
 class Trained:
-    """What the captioners that are scored learnt from."""
+    """State the training data of the captioners that are scored."""
 
     held_out: bool
     encoder: EncoderFacts = field(default_factory=EncoderFacts)
@@ -66,7 +66,7 @@ def differences(figures: Mapping[str, Figure]) -> dict[str, Difference]:
 
 
 def accuracy_sentences(models: Sequence[str], table: Table, trained: Trained) -> list[str]:
-    """How often descriptions name the concept, against the best baseline that lacks evidence."""
+    """Compare the share of right concepts with the best baseline that lacks evidence."""
     judged = [model for model in models if table.get(model, MAIN, ACCURACY).exists]
     best = {
         model: max(rivals, key=lambda name: table.get(model, name, ACCURACY).value)
@@ -113,7 +113,7 @@ def _oracle(model: str, table: Table) -> str:
 
 
 def mask_sentence(models: Sequence[str], table: Table) -> str | None:
-    """What the same captioner names of whole images, which it was never trained on."""
+    """State what the same captioner names of whole images, which it was never trained on."""
     parts = [
         f"{model} {percent(figure.value)}"
         for model in models
@@ -139,7 +139,7 @@ Sweep = Sequence[Mapping[str, float]]
 
 
 def lambda_sentences(sweeps: Mapping[str, Sweep], chosen: float) -> list[str]:
-    """What the weight of p(d) did on the same beams, against plain p(d|E), by split."""
+    """Compare the weight of p(d) with plain p(d|E) on the same beams, by split."""
     gains = {}
     for split, rows in sweeps.items():
         at = {row["lambda"]: row for row in rows}
@@ -209,7 +209,7 @@ def bert_sentence(models: Sequence[str], table: Table) -> str | None:
 
 
 def ceiling_sentence(models: Sequence[str], table: Table) -> str | None:
-    """How much annotators agree with each other, which is no ceiling, and why."""
+    """State how much annotators agree with each other, and why this is no ceiling."""
     pairs = [
         f"{model} {ours.value:.2f} against {theirs.value:.2f}"
         for model in models
@@ -255,7 +255,7 @@ def within_sentence(paired: Sequence[Mapping[str, str]]) -> str | None:
 
 
 def probe_sentence(probes: Mapping[str, str]) -> str | None:
-    """What is held out when several networks were shown the same images, and what is not."""
+    """State what is held out when several networks were shown the same images, and what is not."""
     shared = [name for name in probes if list(probes.values()).count(probes[name]) > 1]
     if not shared:
         return None

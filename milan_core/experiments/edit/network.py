@@ -168,7 +168,7 @@ def same_choices(rankings: Mapping[str, np.ndarray], counts: Mapping[str, int]) 
 
 
 def trial_facts(trial: EditTrial, options: EditOptions) -> dict[str, Any]:
-    """What the report must say of the trial where it is not as usual."""
+    """The notes that the report must print about an unusual trial."""
     facts: dict[str, Any] = {}
     if options.choose_on != CHOICE:
         facts["chosen_on"] = options.choose_on

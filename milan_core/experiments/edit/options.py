@@ -69,7 +69,7 @@ class FineTune(Section):
 
 
 class EditOptions(Section):
-    """What one editing is asked, whichever network."""
+    """The settings of one editing, whichever network."""
 
     query: Name = Field("text", description="Query whose units are ablated")
     steps: list[int] = Field(

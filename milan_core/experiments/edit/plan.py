@@ -1,4 +1,4 @@
-"""What the editing of a network waits for and is given, and what it needs of other sections."""
+"""The inputs and arguments of the editing of a network, and its needs of other sections."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def _interval(entry: Mapping[str, float | None]) -> str:
 
 
 def _overall(group: str, over: Mapping[str, Any], count: int) -> str:
-    """What several networks, which are the replicates, show."""
+    """The result over several networks, which are the replicates."""
     networks = f"{count} networks of {group}" if group else f"{count} networks"
     text = over[orders.TEXT]
     parts = [

@@ -15,7 +15,7 @@ Side = Annotated[str, Field(pattern=r"^[a-z0-9_/-]+$")]
 
 
 class TrialOptions(ScoreOptions):
-    """How one trial is scored."""
+    """The scoring of one trial."""
 
     lambdas: list[float] = Field(
         [0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0], description="Values compared on the same beams"
@@ -41,7 +41,7 @@ class GeneralizationSpec(TrialOptions):
 
 
 class EncoderFacts(Section):
-    """What the encoder has to do with the described networks; empty where nothing."""
+    """The relation of the encoder to the described networks; empty where there is none."""
 
     name: str = Field("", description="The encoder's own network, where it is described")
     read_layers: list[str] = Field([], description="Its layers that are described and read")

@@ -37,7 +37,7 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Known:
-    """What training knew of one tested unit, as read from a file."""
+    """The overlap of training with one tested unit, as read from a file."""
 
     seen: float
     nearest: float
@@ -93,7 +93,7 @@ def overlap_row(
 
 
 def encoder_sentence(facts: EncoderFacts) -> str:
-    """What rests on the encoder's own network; empty where it is not described."""
+    """State which results rest on the encoder's own network; empty where it is not described."""
     text = ""
     if facts.name:
         text = f"{facts.name} is also the encoder whose features every captioner reads"
@@ -112,7 +112,7 @@ def encoder_sentence(facts: EncoderFacts) -> str:
 
 
 def overlap_sentences(rows: Sequence[Row]) -> list[str]:
-    """How much of the tested exemplars was seen, and what accuracy that goes with."""
+    """State the share of tested exemplars that was seen, and the accuracy that goes with it."""
     texts = []
     for within, what in ((True, "Within networks"), (False, "Across networks")):
         shares = [float(r["seen"]) for r in rows if (r["experiment"] == WITHIN) == within]

@@ -1,4 +1,4 @@
-"""How the trials of a run are scored, and the check of their pairs."""
+"""The scoring of a run's trials, and the check of their pairs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def trained_on(config: Config, split: str) -> TrainingSources:
 
 
 def score_options(config: Config) -> ScoreOptions:
-    """How descriptions are scored in every experiment."""
+    """The scoring of descriptions in every experiment."""
     return narrowed(config.generalization, ScoreOptions)
 
 
 def trial_options(config: Config) -> TrialOptions:
-    """How a trial is scored."""
+    """The scoring of a trial."""
     return narrowed(config.generalization, TrialOptions)
 
 
 def encoder_facts(config: Config) -> EncoderFacts:
-    """What the encoder has to do with the described networks."""
+    """The relation of the encoder to the described networks."""
     described = networks(config)
     encoder = config.encoder.model
     own = set(config.model_zoo[encoder].layers) if encoder in described else set()

@@ -166,7 +166,7 @@ def _known(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
 def sentences(
     table: Sequence[Row], rows: Sequence[Row], paired: Sequence[Row], overlap: Sequence[Row] = ()
 ) -> list[str]:
-    """What the tables say: the order of the experiments, the paired costs, and PMI's part."""
+    """Sentences from the tables: the order of the experiments, the paired costs, and PMI's part."""
     texts = [text for text in (*_costs(paired), _agreement(table), *_baselines(rows)) if text]
     for column, ahead, name in (
         ("lead", "lead_of_pmi", "concept accuracy"),
@@ -197,7 +197,7 @@ def _count(tested: Sequence[Difference], side: int) -> int:
 
 
 def _power(tested: Sequence[Difference], shares: bool = True) -> str:
-    """What could have been seen in the rows that are not clear."""
+    """The smallest effects that the unclear rows could have shown."""
     text = power_text(tested) if shares else power_text(tested, 1, "of BERTScore F")
     rest = _count(tested, 0)
     return f"; {rest} rows show no clear difference, and {text}" if text else ""

@@ -30,7 +30,7 @@ DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
     EOFError, struct.error, gzip.BadGzipFile, NotImplementedError, RuntimeError, ValueError,
 )  # fmt: skip
-"""What the readers of archives raise for damaged, encrypted and unknown ones."""
+"""Exceptions of the readers of archives for damaged, encrypted and unknown ones."""
 
 
 @dataclass(frozen=True)

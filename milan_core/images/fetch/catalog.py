@@ -47,7 +47,7 @@ class Entry:
 
     @property
     def obtain(self) -> str:
-        """How to get it by hand, where it has no address."""
+        """Explain how to get it by hand, where it has no address."""
         return self.file.obtain if self.file else ""
 
     @property
@@ -148,7 +148,7 @@ def fetch_entry(
 
 
 def verify_entry(entry: Entry, resources: Path) -> str:
-    """What is wrong with an entry in its place; empty where nothing is."""
+    """Describe the fault of an entry in its place; empty where there is none."""
     path = resources / entry.place
     if entry.package:
         return _verify_package(path)

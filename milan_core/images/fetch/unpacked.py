@@ -61,7 +61,7 @@ def _record(archive: Path, folder: Path) -> dict[str, object]:
 
 
 def verify_unpacked(folder: Path) -> str:
-    """What is wrong with a folder; empty where its files are those that were unpacked.
+    """Describe the fault of a folder; empty where its files are those that were unpacked.
 
     A folder without a record was placed by hand and must only be non-empty.
     """

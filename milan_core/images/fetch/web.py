@@ -154,7 +154,7 @@ def _check_status(answer: Any, part: Part) -> None:
 
 
 def validator(headers: Mapping[str, str]) -> str | None:
-    """What identifies a version byte for byte: a strong ETag, else a settled Last-Modified date.
+    """The header that identifies a version: a strong ETag, else a settled Last-Modified date.
 
     A date less than a second old is not settled: the file could change again under the same date.
     """

@@ -1,4 +1,4 @@
-"""What the kinds of composed scenes share."""
+"""Options and drawing shared by the kinds of composed scenes."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ PADDING = 2  # pixels between a word and the edge of its box
 
 
 class CueOptions(PictureOptions):
-    """What a cue says and what it looks like."""
+    """The text and the look of a cue."""
 
     classes: list[str] = Field(min_length=2, description="Names of the class folders")
     words: list[str] = Field(
@@ -82,7 +82,7 @@ class CueOptions(PictureOptions):
 
     @property
     def says_by_class(self) -> list[str]:
-        """What the cue of each class says: its word, or the name of its color."""
+        """The text of each class's cue: its word, or the name of its color."""
         if self.cue == "colour":
             return self.colours[: len(self.classes)]
         return self.words or [name.replace("_", " ") for name in self.classes]

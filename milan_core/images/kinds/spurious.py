@@ -176,7 +176,7 @@ def chosen_images(spec: SpuriousOptions, label: str, files: list[File], seed: in
 
 
 def cues(spec: SpuriousOptions, label: str, seed: int) -> list[str]:
-    """What each image of the class says; exactly `share` of them carry a cue.
+    """The cue of each image of the class; exactly `share` of them carry one.
 
     `random` and `wrong` words are dealt evenly, so that no word is rarer than another.
     """

@@ -46,7 +46,7 @@ def closed(
 def _reading(
     output: torch.Tensor, axis: int, features: torch.Tensor
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """How `features` (b, n) follow from a layer's output: a function that gives (b, C, k)."""
+    """The function that gives `features` (b, n) as (b, C, k) from a layer's output."""
 
     def mean(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.movedim(axis, 1).flatten(2).mean(2, keepdim=True)

@@ -253,7 +253,7 @@ class AblationEngine:
         return self._inputs[rows].to(self._device)
 
     def _values(self, rows: np.ndarray) -> dict[str, Values]:
-        """What ablated units of each layer give for the images `rows`."""
+        """The replacement values of each layer's ablated units for the images `rows`."""
         of = self._means
         if self._kind == "resample":
             others = self._batch(self._sources[rows])

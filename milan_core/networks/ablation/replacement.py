@@ -1,4 +1,4 @@
-"""What an ablated unit gives instead of its activation: zero, its mean, or another image's map."""
+"""Replacements of an ablated unit's activation: zero, its mean, or another image's map."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def channel_axis(output: torch.Tensor, layer: str, layout: Layout) -> int:
 
 @dataclass(frozen=True)
 class Values:
-    """What the units of one layer give for one batch when ablated.
+    """The replacement values of one layer's units for one batch.
 
     `of` is None for zero, (C,) for means, or the layer's output for other images, shaped like the
     batch's own, for resampling. `axis` is the units' axis of the layer's output.

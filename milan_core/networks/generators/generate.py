@@ -22,7 +22,7 @@ BATCH = 100
 
 
 class Drawn(Section):
-    """What the manifest says of the scenes."""
+    """The entries of the manifest about the scenes."""
 
     scenes: str
     world: str

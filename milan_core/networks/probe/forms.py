@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Seen:
-    """What the passes showed of one layer.
+    """The outputs of one layer in all passes of the probe.
 
     Args:
         layer: its name.

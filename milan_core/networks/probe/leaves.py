@@ -1,4 +1,4 @@
-"""What the modules inside a network say about the axes of their outputs."""
+"""The axes of outputs as the types of a network's modules give them."""
 
 from __future__ import annotations
 

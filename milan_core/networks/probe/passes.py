@@ -110,7 +110,7 @@ def has_generator(model: nn.Module) -> bool:
 
 
 def random_states() -> tuple[Any, ...]:
-    """Where all common generators of random numbers stand."""
+    """The states of all common generators of random numbers."""
     numpy_state: Any = np.random.get_state()  # noqa: NPY002 - user code draws from it
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     return (

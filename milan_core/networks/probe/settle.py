@@ -1,4 +1,4 @@
-"""What the axes of every layer are, and whether its rows are images, before anything is mined.
+"""Settle the axes of every layer, and whether its rows are images, before anything is mined.
 
 Ten images in three passes: two; three of another height and width, where the network takes them;
 and five, one of them from the first pass, so that an image is seen in other company, at another
@@ -35,7 +35,7 @@ COPIES = 16  # of the first two images in each of them
 
 @dataclass
 class Probe:
-    """What the probe settled, for the record and for the first batch that is mined.
+    """The result of the probe, for the record and for the first batch that is mined.
 
     Args:
         layers: of each layer its axes, its shape for two images, what told the axes, and the share

@@ -1,4 +1,4 @@
-"""What a small network learns: classes, another network's features, or images from scene codes.
+"""Objectives of small networks: classes, another network's features, or images from scene codes.
 
 Every objective gives batches of inputs and targets by row number, the loss of a batch, and figures
 on held-out data in the rows of `accuracy.csv`.
@@ -26,7 +26,7 @@ BATCH = 100  # images per forward pass where nothing is learned
 
 
 class Images(Protocol):
-    """What is needed of a data set (`milan_core.images.Dataset` has it)."""
+    """The part of `milan_core.images.Dataset` that is needed."""
 
     name: str
     images: np.ndarray  # uint8 (N, H, W, 3)
@@ -34,7 +34,7 @@ class Images(Protocol):
 
 
 class Objective(Protocol):
-    """What `train.train_network` asks for."""
+    """The interface that `train.train_network` calls."""
 
     identity: Any  # JSON value that a checkpoint must agree on
     flips: bool  # whether images may be mirrored
@@ -46,7 +46,7 @@ class Objective(Protocol):
         """Mean loss of a batch."""
 
     def figures(self, module: nn.Module, tests: Sequence[Images]) -> Figures:
-        """How well it does on held-out data."""
+        """The score on held-out data."""
 
 
 class Classify:

@@ -36,7 +36,7 @@ History = list[tuple[float, float]]  # (mean loss, seconds) of each epoch
 
 
 class LabelledImages(Protocol):
-    """What training needs of a data set (`milan_core.images.store.Dataset` has it)."""
+    """The part of `milan_core.images.store.Dataset` that training needs."""
 
     images: np.ndarray  # uint8 (N, H, W, 3)
     labels: np.ndarray  # int (N,)
@@ -49,7 +49,7 @@ class LabelledImages(Protocol):
 
 @dataclass(frozen=True)
 class Resume:
-    """Where the state after each epoch is kept, so that a killed training goes on."""
+    """The file of the state after each epoch, from which a killed training goes on."""
 
     path: Path
     code: str = ""  # identity of the training code

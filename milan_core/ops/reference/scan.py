@@ -112,7 +112,7 @@ class ScanReference:
         self.cells, self.counts = every[keep], total[keep]
 
     def _parts(self) -> list[slice]:
-        """Where the cells of each unit lie."""
+        """The positions of each unit's cells."""
         first = np.arange(self.spec.units + 1, dtype=np.uint64) << np.uint64(32)
         bounds = np.searchsorted(self.cells, first)
         return [slice(*pair) for pair in itertools.pairwise(bounds)]

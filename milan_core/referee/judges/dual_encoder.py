@@ -80,7 +80,7 @@ class Judge:
         self._model, self._tokenizer, self._processor = model, tokenizer, processor
         self._constants = constants
         self.calibration = "as given" if constants else ""
-        """How scale and bias were found; empty until images were seen."""
+        """The method that gave scale and bias; empty until images were seen."""
         self.cut: set[str] = set()
         """Texts that are longer than the model reads."""
         self._last: tuple[JudgedImages, np.ndarray] | None = None

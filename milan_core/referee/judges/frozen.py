@@ -1,4 +1,4 @@
-"""What the mini judge reads: maps of a frozen network, and vectors of texts.
+"""Inputs of the mini judge: maps of a frozen network, and vectors of texts.
 
 Images: chosen layers of a network, each brought to the same small grid. Texts: the mean of a
 sentence encoder's last layer, or, where there is no encoder, a fixed random vector a word.

@@ -61,7 +61,7 @@ class Judge:
 
 
 class Scenes:
-    """What some scenes of a world show.
+    """The visible concepts of some scenes of a world.
 
     Args:
         dataset: with instance maps and scenes.

@@ -1,4 +1,4 @@
-"""What a text asks of a scene: the concepts of a world that it names, and how it joins them.
+"""Read a text by the lexicon: the concepts of a world that it names, and how it joins them.
 
     reader = Reader(load_lexicon("stickers"))
     reader.read("brown dogs on grass")     # all of (brown dog, grass)

@@ -1,1 +1,1 @@
-"""What photographs show, from packages alone: ImageNet classes, and pixel attributes."""
+"""Evidence of photographs from packages alone: ImageNet classes, and pixel attributes."""

@@ -19,7 +19,7 @@ BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What n images show of W words.
+    """Evidence of n images for W words.
 
     Attributes:
         words: the vocabulary.
