@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from milan_core.referee.photographs.evidence import Evidence
+from milan_core.scoring.verdicts import discoveries
 
 STRONGEST = 15  # images that must show the word
 SMOOTH = 0.02  # added to shares before their ratio
@@ -83,16 +84,6 @@ def p_values(correlations: np.ndarray, images: int) -> np.ndarray:
 
     bounded = np.clip(correlations, -1 + 1e-12, 1 - 1e-12)
     return t.sf(bounded * np.sqrt((images - 2) / (1 - bounded**2)), images - 2)
-
-
-def discoveries(p: np.ndarray, rate: float) -> np.ndarray:
-    """bool: hypotheses that Benjamini and Hochberg's procedure rejects at `rate`."""
-    order = np.argsort(p, kind="stable")
-    passes = p[order] <= rate * np.arange(1, len(p) + 1) / len(p)
-    rejected = np.zeros(len(p), bool)
-    if passes.any():
-        rejected[order[: np.flatnonzero(passes)[-1] + 1]] = True
-    return rejected
 
 
 def grade_layer(maxima: np.ndarray, evidence: Evidence, rule: GradingRule) -> list[Graded]:

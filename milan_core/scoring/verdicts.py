@@ -61,6 +61,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
+def discoveries(p: np.ndarray, rate: float) -> np.ndarray:
+    """Hypotheses that are rejected at a rate of false discoveries (Benjamini and Hochberg 1995).
+
+    Those up to the largest k with p_(k) <= rate k / n.
+
+    Args:
+        p: float [n].
+        rate: expected share of wrong ones among the rejected.
+
+    Returns:
+        bool [n].
+
+    """
+    order = np.argsort(p, kind="stable")
+    below = np.flatnonzero(p[order] <= rate * np.arange(1, len(p) + 1) / max(1, len(p)))
+    rejected = np.zeros(len(p), bool)
+    if len(below):
+        rejected[order[: below[-1] + 1]] = True
+    return rejected
+
+
 def over_trials(p_values: Sequence[float]) -> float:
     """One p of several trials on the same units: twice their median, at most 1; NaN of none.
 
