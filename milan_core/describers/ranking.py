@@ -13,6 +13,8 @@ has one row a candidate, best first, for every unit that shows something to desc
     fit_judge       the same with z(v3) alone, the judge
     range           corr(a, z(v1) + z(v3)): over the whole range of activations
     score           what the ranking is by: fit + 0.02 (logp - 0.5 logp_lm)
+    wins            share of 100 bootstraps of these images in which the text comes first
+                    (`abstention.stability`); empty where there were none
 
 where a is the unit's pooled activation, v1 and v3 the presence of the text by the two judges, and z
 standardizes over the images. A correlation with a constant is 0.
@@ -29,7 +31,7 @@ from milan_core.core.files import numbered_rows, write_csv
 from milan_core.core.units import UnitKey
 
 NAME = "ranking.csv"
-SCORES = ("logp", "logp_lm", "fit", "fit_chooser", "fit_judge", "range", "score")
+SCORES = ("logp", "logp_lm", "fit", "fit_chooser", "fit_judge", "range", "score", "wins")
 COLUMNS = ("layer", "unit", "rank", "description", "source", *SCORES)
 DIGITS = 6  # significant digits of a score
 NONE = float("nan")
@@ -47,6 +49,7 @@ class Ranked(NamedTuple):
     fit_judge: float
     range: float
     score: float
+    wins: float = NONE
 
 
 Ranking = dict[UnitKey, list[Ranked]]

@@ -6,7 +6,6 @@ import pytest
 from milan_core.describers.grading import (
     GradingRule,
     counts,
-    discoveries,
     grade_layer,
     p_values,
     standardized,
@@ -15,6 +14,7 @@ from milan_core.describers.grading import (
 )
 from milan_core.referee.photographs.evidence import Evidence
 from milan_core.referee.photographs.vocabulary import Word
+from milan_core.scoring.verdicts import discoveries
 
 RULE = GradingRule(share=0.5, lift=2, rate=0.1)
 WORDS = (

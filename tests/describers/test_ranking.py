@@ -34,8 +34,8 @@ def test_a_ranking_reads_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ("a,0,1,dogs,milan,-1,-1,0,0,0,0,0", "rank 1 of unit 0 of a, expected 0"),
-        ("a,0,0,dogs,milan,-1,-1,0,0,0,x,0", "could not convert"),
+        ("a,0,1,dogs,milan,-1,-1,0,0,0,0,0,1", "rank 1 of unit 0 of a, expected 0"),
+        ("a,0,0,dogs,milan,-1,-1,0,0,0,x,0,1", "could not convert"),
     ],
 )
 def test_damage_is_refused_with_its_line(tmp_path: Path, row: str, expected: str) -> None:

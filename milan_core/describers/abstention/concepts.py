@@ -15,19 +15,25 @@ from milan_core.scoring.words import IRREGULAR_PLURALS, tokens
 
 SINGULAR = {plural: singular for singular, plural in IRREGULAR_PLURALS.items()}
 JOINING = frozenset(
-    "a an the and or not no with without of in on at to from for by as is are be it its that this "
-    "these those such like up but some other others mostly many more most all any both just only "
-    "very around under over beside behind near above below between within inside outside which "
-    "their there around".split()
+    tokens(
+        "a an the and or not no with without of in on at to from for by as is are be it its "
+        "that this these those such like up but some other others mostly many more most all "
+        "any both just only very around under over beside behind near above below between "
+        "within inside outside which their there around"
+    )
 )
 GENERAL = frozenset(
-    "thing object item area part image picture photo photograph scene something anything place "
-    "region various several different certain kind type group piece shape color colour colorful "
-    "colourful view section center centre side edge top bottom background".split()
+    tokens(
+        "thing object item area part image picture photo photograph scene something anything "
+        "place region various several different certain kind type group piece shape color "
+        "colour colorful colourful view section center centre side edge top bottom background"
+    )
 )
 COLORS = frozenset(
-    "red orange yellow green blue purple violet pink brown black white gray grey beige tan gold "
-    "silver dark light bright pale".split()
+    tokens(
+        "red orange yellow green blue purple violet pink brown black white gray grey beige "
+        "tan gold silver dark light bright pale"
+    )
 )
 
 

@@ -45,9 +45,7 @@ def correlations(activations: np.ndarray, presence: np.ndarray) -> np.ndarray:
     return standardized(activations).T @ standardized(presence) / max(1, len(activations))
 
 
-def other_texts(
-    keys: Sequence[UnitKey], texts: Sequence[str], seed: int = 0
-) -> list[np.ndarray]:
+def other_texts(keys: Sequence[UnitKey], texts: Sequence[str], seed: int = 0) -> list[np.ndarray]:
     """For each unit, the units whose texts it is compared with: int64, rising.
 
     Units of the layer whose text is of another concept; where these are fewer than `FEWEST`, those
@@ -80,7 +78,7 @@ def _drawn(units: np.ndarray, most: int, seed: int, key: UnitKey) -> np.ndarray:
 
 
 def p_values(fit: np.ndarray, column: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
-    """p of each unit: (1 + number of others' texts that fit as well) / (1 + others).
+    """The p of each unit: (1 + number of others' texts that fit as well) / (1 + others).
 
     Args:
         fit: float [units, texts], correlation of each unit with each text.
