@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from milan_core.annotations.mapped import MappedArray, Residency, npy_pieces
 from milan_core.annotations.packing import MASKS, PACKED, RECORD, is_valid, write_packing
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_npy
+from milan_core.core.units import UnitKey
+from milan_core.exemplars.status import ACTIVE, UnitStatus, shown_status
 
 
 class LayerFolder:
@@ -123,6 +126,17 @@ class LayerFolder:
             return self._packed.row(row)
         assert self._masks is not None
         return _pack(self._masks.row(row))
+
+    def silent(self, rows: Iterable[int]) -> dict[UnitKey, UnitStatus]:
+        """The status of the units in some rows that show nothing, as their exemplars tell it."""
+        chosen = np.fromiter(rows, np.int64)
+        masked = np.array([self.packed(row).any() for row in chosen.tolist()], bool)
+        activations = None if self.activations is None else self.activations[chosen]
+        status = shown_status(masked, activations)
+        return {
+            (self.name, int(self.units[chosen[place]])): status[place]
+            for place in np.flatnonzero(status != ACTIVE)
+        }
 
     def images(self, row: int) -> np.ndarray:
         """Images of a row, RGB, not masked: uint8 [k, 3, S, S], a view of the file."""

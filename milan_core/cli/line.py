@@ -33,6 +33,7 @@ from milan_core.describers.options import ConceptsOptions, DescriberOptions, Mil
 from milan_core.describers.registry import describer_options, find_describer
 from milan_core.describers.sources import ExemplarUnits, FeatureUnits, SetUnits
 from milan_core.describers.units import Units
+from milan_core.exemplars.status import status_counts, status_sentence
 from milan_core.networks.zoo import load_network
 from milan_core.report.files import NetworkFiles, ReportFiles
 from milan_core.report.options import ReportNetwork, ReportRun
@@ -63,7 +64,7 @@ def describe_source(arguments: argparse.Namespace) -> None:
         units = _units(arguments, describer, resources.compute, out, record)
         said = describe(describer, units)
         written = write_all(out, said, describer.form)
-        record["units"] = len(said.keys)
+        record["units"], record["status"] = len(said.keys), status_counts(said.statuses)
         if isinstance(units, SetUnits) and units.table is not None:
             record["fingerprint"] = units.table.meta["dataset"]
             if arguments.keep_features:
@@ -73,6 +74,8 @@ def describe_source(arguments: argparse.Namespace) -> None:
             written.append("report/index.html")
     for name in written:
         print(arguments.out / name)
+    if sentence := status_sentence(list(filter(None, said.statuses)), len(said.keys)):
+        print(sentence)
 
 
 def _options(arguments: argparse.Namespace) -> DescriberOptions:

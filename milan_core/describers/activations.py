@@ -17,6 +17,7 @@ from milan_core.describers.evidence import LayerEvidence, gather
 from milan_core.describers.options import Need
 from milan_core.describers.units import Units
 from milan_core.exemplars.sources import open_source
+from milan_core.exemplars.status import ACTIVE, UnitStatus
 from milan_core.images.store import Dataset
 from milan_core.networks.zoo import LoadedModel
 
@@ -68,6 +69,15 @@ class NetworkUnits(Units):
             for layer, evidence in self.activations().items()
             for unit in range(len(evidence.maxima))
         ]
+
+    @property
+    def silent(self) -> Mapping[UnitKey, UnitStatus]:
+        """As the activations over the data set show."""
+        return {
+            (layer, int(unit)): evidence.status[unit]
+            for layer, evidence in self.activations().items()
+            for unit in np.flatnonzero(evidence.status != ACTIVE)
+        }
 
     @property
     def concept_masks(self) -> ConceptMasks:

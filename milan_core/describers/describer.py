@@ -20,7 +20,7 @@ from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
 from milan_core.describers.options import DescriberOptions, Need
 from milan_core.describers.units import EVIDENCE, Units
-from milan_core.exemplars.status import ACTIVE, UnitStatus
+from milan_core.exemplars.status import ACTIVE, UNKNOWN, UnitStatus
 
 Cell = str | float | int
 Status = Literal["described", "abstained", "failed", "dead", "constant", "saturated"]
@@ -35,7 +35,8 @@ class Description:
         score: what the describer maximizes, or "" where it has no score.
         cells: further cells of the unit's row in a table, by column.
         failed: no answer came; the unit may be asked for again.
-        silent: why the unit shows nothing to describe; `active` where it does.
+        silent: why the unit shows nothing to describe; `active` where it does. A saturated unit may
+            have a text all the same, of a describer that reads no masks.
 
     """
 
@@ -51,7 +52,7 @@ class Description:
 
         A unit that shows nothing has its status (`milan_core.exemplars.status`) and no text.
         """
-        if self.silent != "active":
+        if self.silent != "active" and not self.text:
             return self.silent
         if self.failed:
             return "failed"
@@ -75,11 +76,15 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Descriptions:
-    """Descriptions of units by a describer: one row each, in the order of `keys`."""
+    """Descriptions of units by a describer: one row each, in the order of `keys`.
+
+    `seen` tells whether somebody has seen what the units do; else their status is unknown.
+    """
 
     keys: Sequence[UnitKey]
     rows: Sequence[Description]
     candidates: Candidates | None = None
+    seen: bool = True
 
     def __post_init__(self) -> None:
         """Refuse rows and candidates that are not one for each unit."""
@@ -93,6 +98,13 @@ class Descriptions:
     def texts(self) -> dict[UnitKey, str]:
         """The descriptions by (layer, unit)."""
         return {key: row.text for key, row in zip(self.keys, self.rows, strict=True)}
+
+    @property
+    def statuses(self) -> list[str]:
+        """For the column `status`: empty for active units, `unknown` where nobody has seen them."""
+        if not self.seen:
+            return [UNKNOWN] * len(self.rows)
+        return [row.silent if row.silent != ACTIVE else "" for row in self.rows]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from milan_core.core.files import write_csv
 from milan_core.core.tensors import save_tensors
 from milan_core.describers.describer import Cell, Describer, Description, Descriptions, TableForm
 from milan_core.describers.units import Units
-from milan_core.exemplars.status import ACTIVE
+from milan_core.exemplars.status import ACTIVE, UnitStatus
 from milan_core.scoring.tables import STATUS
 
 KEY = ("layer", "unit", "description")
@@ -29,17 +29,26 @@ def describe(describer: Describer, units: Units) -> Descriptions:
     """Describe units by a describer; refuse units that do not offer what it needs.
 
     A unit that shows nothing (`milan_core.exemplars.status`) gets that as its status, and no text.
+    A saturated unit keeps its text where the describer ranks images: their largest values may
+    differ although no mask does.
     """
     describer.prepare(units.offers)
     descriptions = describer.describe(units)
     silent = units.silent
     if not silent:
-        return descriptions
+        return descriptions if silent is not None else replace(descriptions, seen=False)
+    ranks = bool(describer.Options.needs & {"activations", "maxima"})
     rows = [
-        Description("", silent=silent[key]) if key in silent else row
+        _silenced(row, silent[key], keep=ranks and silent[key] == "saturated")
+        if key in silent
+        else row
         for key, row in zip(descriptions.keys, descriptions.rows, strict=True)
     ]
     return replace(descriptions, rows=rows)
+
+
+def _silenced(row: Description, status: UnitStatus, *, keep: bool) -> Description:
+    return replace(row, silent=status) if keep else Description("", silent=status)
 
 
 def table_rows(descriptions: Descriptions, form: TableForm) -> list[list[Cell]]:
@@ -51,7 +60,7 @@ def table_rows(descriptions: Descriptions, form: TableForm) -> list[list[Cell]]:
 
 
 def _cell(row: Description, column: str, digits: int | None) -> Cell:
-    if row.silent != ACTIVE:
+    if row.silent != ACTIVE and not row.text:
         return ""
     value = row.score if column == "score" else row.cells.get(column, "")
     if digits is None or isinstance(value, str):
@@ -67,11 +76,12 @@ def write_descriptions(
 ) -> None:
     """Write one row a unit; `beside` are further columns at the end.
 
-    The last one is `status`, where some unit shows nothing: it is empty for those that do.
+    The last one is `status`, where some unit shows nothing: it is empty for those that do, and
+    `unknown` where nobody has seen the units.
     """
     beside = dict(beside or {})
-    if any(row.silent != ACTIVE for row in descriptions.rows):
-        beside[STATUS] = [row.silent if row.silent != ACTIVE else "" for row in descriptions.rows]
+    if any(descriptions.statuses):
+        beside[STATUS] = descriptions.statuses
     rows = [
         [*row, *(column[index] for column in beside.values())]
         for index, row in enumerate(table_rows(descriptions, form))
@@ -96,9 +106,16 @@ def write_all(folder: Path, descriptions: Descriptions, form: TableForm) -> list
 
 
 def write_methods(path: Path, methods: Iterable[tuple[str, Descriptions]], form: TableForm) -> None:
-    """Write what several methods say, below each other."""
-    rows = [[name, *row] for name, one in methods for row in table_rows(one, form)]
-    write_csv(path, ("method", *KEY, *form.columns), rows)
+    """Write what several methods say, below each other; the last column as in one table."""
+    rows, statuses = [], []
+    for name, one in methods:
+        rows += [[name, *row] for row in table_rows(one, form)]
+        statuses += one.statuses
+    columns = ("method", *KEY, *form.columns)
+    if any(statuses):
+        rows = [[*row, status] for row, status in zip(rows, statuses, strict=True)]
+        columns = (*columns, STATUS)
+    write_csv(path, columns, rows)
 
 
 def write_candidates(path: Path, descriptions: Descriptions, digits: int = 6) -> None:
@@ -108,7 +125,7 @@ def write_candidates(path: Path, descriptions: Descriptions, digits: int = 6) ->
         raise ValueError("this describer gives no candidates")
     rows: list[list[Cell]] = []
     for unit, (key, texts) in enumerate(zip(descriptions.keys, candidates.texts, strict=True)):
-        if descriptions.rows[unit].silent != ACTIVE:
+        if descriptions.rows[unit].silent != ACTIVE and not descriptions.rows[unit].text:
             continue
         for rank, text in enumerate(texts):
             values = [_score(candidates.scores.get(name), unit, rank) for name in CANDIDATES]

@@ -3,12 +3,13 @@
 Two passes over the images, all layers at once: the first finds the level of every unit, the second
 keeps the masks above it; without masks one pass is enough. Masks are packed and only those with a
 pixel are kept, on disk while they come, so that memory does not grow with the number of images.
+The status of the units (`exemplars.status`) is settled on the way, as mining settles it.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -16,6 +17,8 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.core.errors import UserError
+from milan_core.exemplars.options import MiningOptions
+from milan_core.exemplars.status import FlatUnits, unit_status
 from milan_core.ops import ScanState
 from milan_core.ops.formulas import SparseMasks, mask_words
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from milan_core.exemplars.sources import ImageSource
     from milan_core.networks.zoo import LoadedModel
 
+STATUS_QUANTILE = MiningOptions().quantile
+"""A unit whose largest value is no larger than this quantile of its values is saturated."""
 Levels = dict[float, np.ndarray]  # float32 [U] by quantile
 Receive = Callable[[str, "torch.Tensor", np.ndarray], None]  # layer, maps [b, U, h, w], image ids
 
@@ -80,6 +85,8 @@ class UnitMasks:
 class LayerEvidence:
     """One layer: masks per quantile, and the activations of every unit on every image."""
 
+    status: np.ndarray  # str [U], see `exemplars.status`
+
     def __init__(self, units: int, images: int, levels: Levels, folder: Path, size: int) -> None:
         self.levels = levels  # float32 [U] by quantile
         self.masks = {quantile: UnitMasks(units, folder) for quantile in levels}
@@ -124,54 +131,61 @@ def gather(
         threads: of the statistics.
 
     """
-    wanted = tuple(sorted(set(quantiles)))
-    levels: Mapping[str, Levels] = {}
-    if wanted:
-        levels = _levels(loaded, source, wanted, batch_size, device, threads)
+    scan = _Scan(quantiles, source.total, threads)
+    if quantiles:
+        stream(loaded, source, scan.add, batch_size, device)
+        scan.refuse_nan()
     layers: dict[str, LayerEvidence] = {}
 
     def keep(layer: str, maps: torch.Tensor, ids: np.ndarray) -> None:
+        if not quantiles:
+            scan.add(layer, maps, ids)
         if layer not in layers:
-            own_levels = levels.get(layer, {})
-            layers[layer] = LayerEvidence(maps.shape[1], source.total, own_levels, folder, size)
+            levels = {q: scan.states[layer].levels(q)[0] for q in sorted(set(quantiles))}
+            layers[layer] = LayerEvidence(maps.shape[1], source.total, levels, folder, size)
         layers[layer].add(np.ascontiguousarray(maps.float().numpy()), ids)
 
     stream(loaded, source, keep, batch_size, device)
     for layer, evidence in layers.items():
         if np.isnan(evidence.maxima).any():
             raise _nan_activations(layer)
+        evidence.status = scan.status(layer)
         for masks in evidence.masks.values():
             masks.finish()
     return layers
 
 
-def _levels(
-    loaded: LoadedModel,
-    source: ImageSource,
-    quantiles: tuple[float, ...],
-    batch_size: int,
-    device: str,
-    threads: int,
-) -> dict[str, Levels]:
-    """Levels float32 [U] of every layer, by quantile: one pass over the images."""
-    scans: dict[str, ScanState] = {}
+class _Scan:
+    """Levels and status of the units of every layer, in one pass over the images."""
 
-    def scan(layer: str, maps: torch.Tensor, ids: np.ndarray) -> None:
-        if layer not in scans:
+    def __init__(self, quantiles: Sequence[float], images: int, threads: int) -> None:
+        self.states: dict[str, ScanState] = {}
+        self._quantiles = sorted({*quantiles, STATUS_QUANTILE})
+        self._images, self._threads, self._flat = images, threads, FlatUnits()
+
+    def add(self, layer: str, maps: torch.Tensor, ids: np.ndarray) -> None:
+        """Take in the maps (b, U, h, w) of some images."""
+        if layer not in self.states:
             units, height, width = maps.shape[1:]
-            scans[layer] = ScanState(
-                units, (height, width), 1, quantiles, source.total, keep_maps=False
+            self.states[layer] = ScanState(
+                *(units, (height, width), 1, self._quantiles, self._images), keep_maps=False
             )
-        scans[layer].update(maps, ids, threads)
+        self.states[layer].update(maps, ids, self._threads)
+        if len(ids):
+            self._flat.add(layer, maps)
 
-    stream(loaded, source, scan, batch_size, device)
-    for layer, state in scans.items():
-        if state.counts()["nan"].any():
-            raise _nan_activations(layer)
-    return {
-        layer: {quantile: state.levels(quantile)[0] for quantile in quantiles}
-        for layer, state in scans.items()
-    }
+    def refuse_nan(self) -> None:
+        """Refuse a layer with NaN among its activations."""
+        for layer, state in self.states.items():
+            if state.counts()["nan"].any():
+                raise _nan_activations(layer)
+
+    def status(self, layer: str) -> np.ndarray:
+        """The status of every unit: str [U]."""
+        state = self.states[layer]
+        constant = self._flat.constant(layer, state.spec.units)
+        levels, largest = state.levels(STATUS_QUANTILE)[0], state.topk()[1][:, 0]
+        return unit_status(state.counts(), constant, levels, largest)
 
 
 def _nan_activations(layer: str) -> UserError:

@@ -16,12 +16,14 @@ from typing import ClassVar
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json
 from milan_core.core.numbers import is_whole
+from milan_core.core.units import UnitKey
 from milan_core.describers.describer import Describer, Descriptions, Resources, TableForm
 from milan_core.describers.driver import describe
 from milan_core.describers.labels import FORM, labeled
 from milan_core.describers.options import DescriberOptions, PublishedMethod, PublishedOptions
 from milan_core.describers.units import LayerUnits, Units
 from milan_core.describers.wording import compexp_text, netdissect_text
+from milan_core.exemplars.status import UnitStatus
 
 # (layer, unit) to (description, label)
 Labels = dict[tuple[str, int], tuple[str, str]]
@@ -51,10 +53,15 @@ class Published(Describer):
 
 
 def published_labels(
-    folders: Mapping[PublishedMethod, str], layers: Iterable[str]
+    folders: Mapping[PublishedMethod, str],
+    layers: Iterable[str],
+    silent: Mapping[UnitKey, UnitStatus] | None = None,
 ) -> list[tuple[str, Descriptions]]:
-    """The labels of several programs for the layers of a network, by `<program>_published`."""
-    units = LayerUnits(layers)
+    """The labels of several programs for the layers of a network, by `<program>_published`.
+
+    `silent` are the units that show nothing, where it is known.
+    """
+    units = LayerUnits(layers, silent)
     return [
         (
             f"{method}_published",

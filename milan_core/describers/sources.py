@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, overload
@@ -243,6 +244,21 @@ class SetUnits(Units):
     def keys(self) -> list[UnitKey]:
         """(layer, unit) of every unit."""
         return self._keys
+
+    @property
+    def silent(self) -> Mapping[UnitKey, UnitStatus]:
+        """As the masks and activations of the set's exemplars tell it."""
+        return self._silent
+
+    @functools.cached_property
+    def _silent(self) -> dict[UnitKey, UnitStatus]:
+        if self.table is not None:
+            return self.table.silent
+        silent: dict[UnitKey, UnitStatus] = {}
+        for name, folder in self.annotations.layers.items():
+            units = [unit for layer, unit in self._keys if layer == name]
+            silent |= folder.silent(folder.row(unit) for unit in units)
+        return silent
 
     def exemplars(self) -> SetImagesOfUnits:
         """Images and masks of every unit."""

@@ -30,13 +30,17 @@ class DescribeUnits(Step, name="describers.units", device=True):
     baselines: Out
     """Descriptions by the controls."""
 
-    def run(self, compute: Compute) -> None:
-        """Write the descriptions with the side of each unit, all candidates, and the controls."""
+    def run(self, compute: Compute) -> dict[str, int]:
+        """Write the descriptions with the side of each unit, all candidates, and the controls.
+
+        The record counts units that show nothing, by status.
+        """
         from milan_core.captioner.features.store import load_features
         from milan_core.describers import driver, milan
         from milan_core.describers.describer import Resources
         from milan_core.describers.options import MilanOptions
         from milan_core.describers.sources import FeatureUnits
+        from milan_core.exemplars.status import status_counts
 
         table = load_features(self.features)
         resources = Resources(captioner=self.captioner, compute=compute)
@@ -47,6 +51,7 @@ class DescribeUnits(Step, name="describers.units", device=True):
         driver.write_beams(self.beams, said)
         others = milan.controls(describer, table, self.features)
         driver.write_methods(self.baselines, others, milan.Milan.form)
+        return status_counts(said.statuses)
 
 
 class PublishDescriptions(Step, name="describers.publish"):
@@ -157,7 +162,8 @@ class LabelUnits(Step, name="describers.label", device=True):
             compute=compute,
         )
         said = [(one.Options.describer_name(), describe(one, units)) for one in describers]
-        said += published_labels(self.published, loaded.layers)
+        if self.published:
+            said += published_labels(self.published, loaded.layers, units.silent)
         write_methods(self.labels, said, FORM)
 
 
@@ -166,15 +172,19 @@ class ImportLabels(Step, name="describers.import_labels"):
 
     annotations: In
     """They name the layers of the set."""
+    features: In
+    """They name the units of the set that show nothing."""
     published: dict[PublishedMethod, InputPath] = Field(description="result folders by program")
     labels: Out
 
     def run(self, compute: Compute) -> None:
         """Write the labels."""
+        from milan_core.captioner.features.store import load_features
         from milan_core.core.files import read_csv
         from milan_core.describers.driver import write_methods
         from milan_core.describers.labels import FORM
         from milan_core.describers.published import published_labels
 
         layers = [row["layer"] for row in read_csv(self.annotations, ("layer", "unit"))]
-        write_methods(self.labels, published_labels(self.published, layers), FORM)
+        silent = load_features(self.features).silent
+        write_methods(self.labels, published_labels(self.published, layers, silent), FORM)

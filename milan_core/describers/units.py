@@ -81,9 +81,12 @@ class Units(ABC):
         return list(dict.fromkeys(layer for layer, _ in self.keys))
 
     @property
-    def silent(self) -> Mapping[UnitKey, UnitStatus]:
-        """The status of units that show nothing; those that do are left out."""
-        return {}
+    @abstractmethod
+    def silent(self) -> Mapping[UnitKey, UnitStatus] | None:
+        """The status of units that show nothing; those that do are left out.
+
+        None: nobody has seen the units' activations or masks, so it is unknown.
+        """
 
     def exemplars(self) -> Sequence[UnitImages]:
         """Images and masks of every unit, read when they are asked for."""
@@ -113,12 +116,20 @@ class Units(ABC):
 
 
 class LayerUnits(Units):
-    """Layers whose units nobody has counted: a table of descriptions says which ones there are."""
+    """Layers whose units nobody has counted: a table of descriptions says which ones there are.
+
+    Args:
+        layers: their names.
+        silent: the status of units that show nothing, where it is known from elsewhere.
+
+    """
 
     source: ClassVar[str] = "units of named layers"
 
-    def __init__(self, layers: Iterable[str]) -> None:
-        self._layers = list(dict.fromkeys(layers))
+    def __init__(
+        self, layers: Iterable[str], silent: Mapping[UnitKey, UnitStatus] | None = None
+    ) -> None:
+        self._layers, self._silent = list(dict.fromkeys(layers)), silent
 
     @property
     def keys(self) -> list[UnitKey]:
@@ -129,3 +140,8 @@ class LayerUnits(Units):
     def layers(self) -> list[str]:
         """Names of the layers."""
         return self._layers
+
+    @property
+    def silent(self) -> Mapping[UnitKey, UnitStatus] | None:
+        """As it was given; names of layers alone do not tell."""
+        return self._silent

@@ -6,6 +6,8 @@ masks, so there is nothing to describe.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 UnitStatus = Literal["active", "dead", "constant", "saturated"]
 ACTIVE: UnitStatus = "active"
+UNKNOWN = "unknown"  # in tables of units of which nobody has seen an activation
 SILENT: dict[str, str] = {
     "dead": "never active: 0 on every image",
     "constant": "the same value on every image",
@@ -84,6 +87,11 @@ class FlatUnits:
         batch = Flat(units.astype(np.int64), low, high)
         self.layers[layer] = batch.kept(batch if seen is None else seen)
 
+    def constant(self, layer: str, count: int) -> np.ndarray:
+        """Bool [count]: the units of a layer that had one value on every image."""
+        seen = self.layers.get(layer)
+        return np.isin(np.arange(count), seen.units if seen is not None else [])
+
 
 def unit_status(
     counts: dict[str, np.ndarray],
@@ -94,17 +102,54 @@ def unit_status(
     """The status of every unit of a layer: str [U].
 
     Args:
-        counts: uint64 [U] of values and zeros; empty: not known, then all units are active.
+        counts: uint64 [U] of values and zeros.
         constant: bool [U], units with one value; None: there are none.
         levels: float32 [U].
         largest: float32 [U], the largest value of each unit.
 
     """
     status = np.full(len(levels), ACTIVE, dtype=object)
-    if not counts:
-        return status
     status[levels >= largest] = "saturated"
     if constant is not None:
         status[constant] = "constant"
     status[counts["zeros"] >= counts["values"]] = "dead"
     return status
+
+
+def shown_status(masked: np.ndarray, activations: np.ndarray | None) -> np.ndarray:
+    """The status of units of which only the exemplars are known, such as those of other programs.
+
+    A mask with a pixel is a value above the unit's level, so the unit is active. Without one the
+    unit is `dead` where all its largest activations are 0, else `saturated`: a constant unit cannot
+    be told from one whose largest value is frequent.
+
+    Args:
+        masked: bool [U], whether a mask of any exemplar has a pixel.
+        activations: float32 [U, k] of the exemplars; None: not known.
+
+    """
+    status = np.full(len(masked), ACTIVE, dtype=object)
+    status[~masked] = "saturated"
+    if activations is not None:
+        status[~masked & (activations == 0).all(1)] = "dead"
+    return status
+
+
+def status_counts(statuses: Iterable[str]) -> dict[str, int]:
+    """How many units have each status, in the order of `SILENT`; those without are left out."""
+    counts = Counter(statuses)
+    return {name: counts[name] for name in (*SILENT, UNKNOWN) if counts[name]}
+
+
+def status_sentence(statuses: Collection[str], units: int) -> str:
+    """How many units have no text because they show nothing, and why; empty where all do."""
+    counts = status_counts(statuses)
+    if not counts:
+        return ""
+    if UNKNOWN in counts:
+        return (
+            f"Whether the {units} units show anything is unknown: nothing here has seen their "
+            "activations."
+        )
+    why = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f"{sum(counts.values())} of {units} units show nothing to describe ({why})."

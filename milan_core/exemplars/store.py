@@ -23,7 +23,7 @@ from milan_core.exemplars.checks import check_arrays, layer_facts
 from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sample import Distribution, draw_bands
 from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
-from milan_core.exemplars.status import ACTIVE, UnitStatus, unit_status
+from milan_core.exemplars.status import ACTIVE, UnitStatus, shown_status, unit_status
 from milan_core.exemplars.table import ActivationTable
 
 KIND = "milan-exemplars"
@@ -63,6 +63,14 @@ class LayerExemplars:
             maps.reshape(-1, *maps.shape[2:]), per_slot.reshape(-1).astype(np.float32), size, border
         )
         return packed.reshape(*maps.shape[:2], *packed.shape[1:])
+
+    def masked(self) -> np.ndarray:
+        """Bool [U]: whether the mask of any exemplar has a pixel."""
+        if self.maps is None:
+            packed = self.packed if self.packed is not None else np.ones((len(self.ids), 1))
+            return np.asarray(packed.reshape(len(packed), -1).any(1))
+        above = self.maps.reshape(*self.ids.shape, -1) > self.levels[:, None, None]
+        return np.asarray((above.any(2) & (self.ids >= 0)).any(1))
 
     def _stored_masks(self, size: int, levels: Any, units: np.ndarray) -> np.ndarray:
         if self.packed is None:
@@ -176,6 +184,8 @@ class ExemplarSet:
         """Str [U]: active, or why there is nothing to describe (`milan_core.exemplars.status`)."""
         self._needs_all("the status of units")
         facts = self.layer(layer)
+        if not facts.counts:  # imported: what the exemplars show
+            return shown_status(facts.masked(), facts.activations)
         return unit_status(facts.counts, facts.constant, facts.levels, facts.activations[:, 0])
 
     def silent(self) -> dict[UnitKey, UnitStatus]:

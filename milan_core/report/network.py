@@ -14,6 +14,7 @@ from milan_core.core.files import read_csv, write_bytes
 from milan_core.core.names import file_name
 from milan_core.core.numbers import number
 from milan_core.exemplars import sheets
+from milan_core.exemplars.status import status_sentence
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.report.bands import Band, bands_picture, unit_bands
 from milan_core.report.files import NetworkFiles
@@ -46,7 +47,7 @@ class Network:
     judged: bool  # it has ground truth
     accuracy: list[tuple[str, float]]
     quantile: float | None = None  # of a unit's activations, above which its mask lies
-    idle: frozenset[str] = field(default_factory=frozenset)  # anchors of units that never activate
+    idle: frozenset[str] = field(default_factory=frozenset)  # anchors of units not to be drawn
     spreads: Mapping[str, Any] = field(default_factory=dict)  # drawings, by anchor
     bands: Mapping[str, list[Band]] = field(default_factory=dict)  # by anchor, where configured
     band_size: int = 0  # images of a band
@@ -108,13 +109,19 @@ class Network:
     @property
     def distinct(self) -> int:
         """Different descriptions."""
-        return len({unit.description for unit in self.units})
+        return len({unit.description for unit in self.units if not unit.silent})
+
+    @property
+    def silent(self) -> str:
+        """How many units show nothing, in a sentence; empty where all do."""
+        silent = [unit.status for unit in self.units if unit.silent]
+        return status_sentence(silent, len(self.units))
 
 
 def load_network(files: NetworkFiles, exemplars: ExemplarSet, columns: int) -> Network:
     """Join the tables and exemplars of one network; refuses descriptions of other units."""
     facts = files.facts
-    units = read_units(files)
+    units = read_units(files, exemplars.silent())
     counts = exemplars.units
     for unit in units:
         if unit.unit >= counts.get(unit.layer, 0):
@@ -125,7 +132,9 @@ def load_network(files: NetworkFiles, exemplars: ExemplarSet, columns: int) -> N
             )
             raise UserError(message)
     idle = frozenset(
-        unit.anchor for unit in units if not exemplars.activations(unit.layer)[unit.unit, 0] > 0
+        unit.anchor
+        for unit in units
+        if unit.silent or not exemplars.activations(unit.layer)[unit.unit, 0] > 0
     )
     bands = {unit.anchor: unit_bands(exemplars, unit.layer, unit.unit) for unit in units}
     return Network(

@@ -22,9 +22,12 @@ def overview(files: ReportFiles, shown: Sequence[Network]) -> dict[str, Any]:
     """Everything that `index.html` needs beside the networks themselves."""
     texts = [
         graded_sentence(network.name, network.units)
-        or diversity_sentence(network.name, [unit.description for unit in network.units])
+        or diversity_sentence(
+            network.name, [unit.description for unit in network.units if not unit.silent]
+        )
         for network in shown
     ]
+    texts += [f"{network.name}: {network.silent}" for network in shown if network.silent]
     return {
         "picks": draw_units(shown),
         "sentences": [text for text in texts if text],

@@ -52,9 +52,14 @@ class UnitView:
     @property
     def shown(self) -> str:
         """Its description, or why it has none."""
-        if self.status in SILENT:
+        if self.silent:
             return f"({SILENT[self.status]})"
         return self.description or ("no reliable description" if self.grade else "(empty)")
+
+    @property
+    def silent(self) -> bool:
+        """Whether it shows nothing; a saturated unit may have the text of what ranks images."""
+        return self.status in SILENT and not (self.status == "saturated" and self.description)
 
     @property
     def anchor(self) -> str:
@@ -62,8 +67,11 @@ class UnitView:
         return f"{file_name(self.layer)}-{self.unit}"
 
 
-def read_units(files: NetworkFiles) -> list[UnitView]:
-    """All units of a network in the order of its descriptions; refuses tables of other units."""
+def read_units(files: NetworkFiles, silent: Mapping[UnitKey, str]) -> list[UnitView]:
+    """All units of a network in the order of its descriptions; refuses tables of other units.
+
+    `silent` is the status of units that show nothing, for tables that do not have it.
+    """
     path = files.descriptions
     rows = {unit_key(row, path): row for row in read_csv(path, (*_KEY, "description"))}
     annotations = read_annotations(files.annotations) if files.annotations else []
@@ -77,7 +85,10 @@ def read_units(files: NetworkFiles) -> list[UnitView]:
                 "which its descriptions lack; they come from different runs, so describe the "
                 "network again"
             )
-    return [_view(key, row, texts.get(key, ()), truths.get(key)) for key, row in rows.items()]
+    return [
+        _view(key, {STATUS: silent.get(key, "")} | row, texts.get(key, ()), truths.get(key))
+        for key, row in rows.items()
+    ]
 
 
 def _view(
@@ -95,12 +106,12 @@ def _view(
         logp=number(row.get("logp")),
         logp_lm=number(row.get("logp_lm")),
         score=number(row.get("score")),
-        verdict=UNJUDGED if row.get(STATUS) in SILENT else _verdict(row["description"], truth),
+        verdict=UNJUDGED if row[STATUS] in SILENT else _verdict(row["description"], truth),
         within=within,
         within_side=row.get("side_within") or "",
         within_verdict=_verdict(within, truth) if within else UNJUDGED,
         annotations=tuple((item.annotator, item.summary) for item in annotations),
-        status=row.get(STATUS) or "",
+        status=row[STATUS] or "",
         grade=row.get("grade") or "",
         tendency=row.get("tendency") or "",
         share=number(row.get("share")),

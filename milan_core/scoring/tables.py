@@ -94,10 +94,17 @@ def read_descriptions(
     return _unique(rows, path)
 
 
-def read_silent(path: Path | str) -> dict[UnitKey, str]:
-    """The status of the units that show nothing to describe; none without the column `status`."""
-    rows = read_csv(path, ("layer", "unit"))
-    return {unit_key(row, path): row[STATUS] for row in rows if row.get(STATUS) in SILENT}
+def read_silent(path: Path | str, column: str = "description") -> dict[UnitKey, str]:
+    """The status of the units that show nothing to describe; none without the column `status`.
+
+    A saturated unit that has a text was described by what ranks whole images, and counts as others.
+    """
+    rows = read_csv(path, ("layer", "unit", column))
+    return {
+        unit_key(row, path): row[STATUS]
+        for row in rows
+        if row.get(STATUS) in SILENT and not (row[STATUS] == "saturated" and row[column].strip())
+    }
 
 
 def scored_descriptions(
@@ -112,7 +119,7 @@ def scored_descriptions(
 
     """
     described = read_descriptions(path, side, column)
-    silent = {key: status for key, status in read_silent(path).items() if key in described}
+    silent = {k: status for k, status in read_silent(path, column).items() if k in described}
     scored = {key: text for key, text in described.items() if key not in silent}
     if not scored:
         raise UserError(f"{path}: none of its {len(described)} units shows anything to describe")

@@ -14,6 +14,7 @@ from torch import nn
 
 from describers.backends.test_clip import make_model, make_tokenizer
 from milan_core import ops
+from milan_core.captioner.features.store import FeatureTable
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
 from milan_core.core.step import Compute
@@ -130,7 +131,7 @@ def test_labels_of_a_network_with_known_units(patches, tmp_path):
     # 12 pixels around the 128 red ones, 20 around the red and the blue ones.
     assert (red["category"], float(red["score"]), red["passes"]) == ("color", 128 / 140, "1")
     assert (float(either["score"]), either["passes"]) == (128 / 276, "0")
-    assert (silent["description"], silent["passes"]) == ("", "0")
+    assert (silent["description"], silent["passes"], silent["status"]) == ("", "", "dead")
     said = [row["label"] for row in by_unit(out, "compexp")]
     assert said == ["red", "blue", "(red OR blue)", ""]
     assert float(by_unit(out, "compexp")[2]["score"]) == 256 / 276
@@ -247,9 +248,13 @@ def test_published_labels_of_a_set(tmp_path):
     rows = [(layer, unit, "text") for layer in ("conv5", "conv1") for unit in (0, 1)]
     write_csv(tmp_path / "a.csv", ("layer", "unit", "summary"), rows)
     step = {"published": {"compexp": str(tmp_path)}, "labels": tmp_path / "labels.csv"}
+    layers, facts = [("conv1", 2), ("conv5", 2)], {"silent": [["conv5", 1, "dead"]]}
+    step["features"] = tmp_path / "features"
+    FeatureTable({"exact": np.ones((4, 1, 2), np.float16)}, layers, facts).save(step["features"])
     ImportLabels(annotations=tmp_path / "a.csv", **step).run(Compute())
     found = {(r["layer"], r["unit"]): r["description"] for r in read_csv(tmp_path / "labels.csv")}
-    assert found == {(n, u): n if u == "0" else "dog" for n in ("conv1", "conv5") for u in "01"}
+    texts = {(n, u): n if u == "0" else "dog" for n in ("conv1", "conv5") for u in "01"}
+    assert found == {**texts, ("conv5", "1"): ""}, "the set's own exemplars show nothing"
     write_csv(tmp_path / "b.csv", ("layer", "unit"), [("layer4", 0)])
     with pytest.raises(UserError, match="the network has the layers layer4"):
         ImportLabels(annotations=tmp_path / "b.csv", **step).run(Compute())
@@ -282,14 +287,15 @@ def test_clip_dissect_with_any_clip(patches, clip_folder, tmp_path):
     weights = np.array([[1, -1, -1], [-1, -1, 1], [1, -1, 1], [0, 0, 0]])
     scores = soft_wpmi(weights @ means, similarity, top=6, weight=1.0)
     rows = by_unit(out, "clip_dissect")
-    assert [float(row["score"]) for row in rows] == pytest.approx(scores.max(1), abs=1e-4)
+    assert [float(row["score"]) for row in rows[:3]] == pytest.approx(scores.max(1)[:3], abs=1e-4)
+    assert (rows[3]["score"], rows[3]["label"], rows[3]["status"]) == ("", "", "dead")
     with pytest.raises(UserError, match="no CLIP is given"):
         load_describer(ClipDissectOptions(), Resources())
     with pytest.raises(UserError, match=r"has no .* for the concept"):
         load_describer(options.model_copy(update={"prompt": "a"}), Resources())
     plain = options.model_copy(update={"concepts": None})
     write_labels(network, dataset, concepts, [plain], out)
-    assert {row["label"] for row in by_unit(out, "clip_dissect")} <= set(concepts.names)
+    assert {row["label"] for row in by_unit(out, "clip_dissect")[:3]} <= set(concepts.names)
     with pytest.raises(UserError, match="no word list and no concept masks"):
         write_labels(network, dataset, None, [plain], out)
 

@@ -39,8 +39,11 @@ def files(tmp_path_factory):
     ids = np.array([[0, 3], [5, 1], [-1, -1]])
     maps = rng.random((UNITS, K, 4, 4), np.float32)
     maps[2] = 0
-    levels = np.full(UNITS, 0.5, np.float32)
-    layer = LayerExemplars(ids, maps.max((2, 3)), levels, np.ones(UNITS, bool), maps=maps)
+    levels = np.array([0.5, 0.5, -1], np.float32)
+    counts = {"values": np.full(UNITS, 96, np.uint64), "zeros": np.zeros(UNITS, np.uint64)}
+    layer = LayerExemplars(
+        *(ids, maps.max((2, 3)), levels, np.ones(UNITS, bool)), maps=maps, counts=counts
+    )
     ExemplarSet({"conv": layer}, {}).save(root / "exemplars.safetensors")
     features = rng.normal(size=(UNITS, K, F)).astype(np.float16)
     FeatureTable({"exact": features}, [("conv", UNITS)], {"encoder": "e"}).save(root / "f")

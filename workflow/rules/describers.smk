@@ -207,6 +207,7 @@ rule describers_label:
 rule describers_import_labels:
     input:
         annotations="<results>/{annotation_set}/annotations/annotations.csv",
+        features="<results>/{annotation_set}/features/features.safetensors",
     output:
         labels="<results>/{annotation_set}/labels/labels.csv",
         record="<results>/{annotation_set}/labels/provenance.json",

@@ -24,7 +24,7 @@ from milan_core.captioner.features.pooling import (
     pool_images,
 )
 from milan_core.captioner.features.spatial import spatial_features
-from milan_core.captioner.features.store import FeatureTable
+from milan_core.captioner.features.store import FeatureTable, silent_facts
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, drop_pages, file_sha256, text_hash
 
@@ -77,7 +77,18 @@ def encode_set(
             dtype=encoder.dtype,
         )
         arrays = {str(masking): array for masking, array in pooled.items()}
-    meta = {"encoder": encoder.hash, "dataset": set_fingerprint(opened), "pooling": record}
+    meta: dict[str, Any] = {
+        "encoder": encoder.hash,
+        "dataset": set_fingerprint(opened),
+        "pooling": record,
+        **silent_facts(
+            {
+                key: status
+                for name, chosen in rows.items()
+                for key, status in opened.layers[name].silent(chosen.tolist()).items()
+            }
+        ),
+    }
     units = {name: opened.layers[name].units[chosen].tolist() for name, chosen in rows.items()}
     counts = [(name, len(chosen)) for name, chosen in rows.items()]
     return FeatureTable(arrays, counts, meta, units)

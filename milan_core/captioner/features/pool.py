@@ -17,7 +17,7 @@ from milan_core.captioner.features.pooling import (
     pool_exemplars,
 )
 from milan_core.captioner.features.spatial import spatial_features
-from milan_core.captioner.features.store import FeatureTable
+from milan_core.captioner.features.store import FeatureTable, silent_facts
 from milan_core.core.errors import UserError
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
@@ -81,9 +81,8 @@ def pool_network(
         "encoder": encoded.encoder,
         "dataset": dataset.fingerprint,
         "pooling": pooled,
+        **silent_facts(exemplars.silent()),
     }
-    if silent := [[*key, status] for key, status in exemplars.silent().items()]:
-        facts["silent"] = silent
     return FeatureTable(arrays, list(exemplars.units.items()), facts)
 
 

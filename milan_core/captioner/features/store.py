@@ -59,6 +59,11 @@ class FeatureTable:
         save_tensors(path, KIND, VERSION, self.arrays, meta)
 
 
+def silent_facts(silent: Mapping[UnitKey, UnitStatus]) -> dict[str, Any]:
+    """What the header of a file says of units that show nothing; nothing where all do."""
+    return {"silent": [[*key, status] for key, status in silent.items()]} if silent else {}
+
+
 @reads("a file of features", "run its stage again")
 def load_features(path: Path) -> FeatureTable:
     """Open a feature file, refusing one whose rows do not match its layers; arrays are mapped."""

@@ -20,6 +20,7 @@ from milan_core.captioner.features.store import load_features
 from milan_core.captioner.training.splits import load_units
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
+from milan_core.describers.sources import SetUnits
 
 SIZE, K, UNITS, IMAGES = 32, 4, 6, 20
 NETWORK = """
@@ -69,6 +70,20 @@ def encoder(root, **more):
     view = {"size": SIZE, "mean": [0.5] * 3, "std": [0.25] * 3}
     model = {"factory": f"{root}/net.py:build", "input": view, "batch_size": 3}
     return load_encoder(JobEncoder(model=model, layers=["0", "2"], **more))
+
+
+def test_units_of_a_set_whose_masks_are_empty_have_a_status(mini, tmp_path):
+    root, _ = mini
+    found = open_set(root / "set")
+    images = SetImages(found, root / "val", expected=IMAGES)
+    table = encode_set(found, images, encoder(root))
+    table.save(tmp_path / "f")
+    assert load_features(tmp_path / "f").silent == {("4", 2): "saturated"}
+    assert SetUnits(found, images).silent == {("4", 2): "saturated"}
+    folder = found.layers["4"]
+    folder.activations = np.ones((UNITS, K), np.float32)
+    folder.activations[1:3] = 0  # of unit 1 a rounded table: it has masks
+    assert SetUnits(found, images).silent == {("4", 2): "dead"}
 
 
 @pytest.mark.parametrize("resize", ["area", "bilinear"])

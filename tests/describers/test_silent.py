@@ -1,0 +1,259 @@
+"""No describer gives a text to a unit that shows nothing: every registered one, and each source."""
+
+import ast
+import inspect
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from captioner.test_captioner import make as make_captioner
+from datasets_made import build_dataset
+from paths import ROOT
+from torch import nn
+
+from milan_core.captioner.features.store import FeatureTable, load_features
+from milan_core.captioner.options import DecodingOptions
+from milan_core.core.files import read_csv, write_csv
+from milan_core.core.step import Compute
+from milan_core.describers import clip_dissect, words
+from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.backends.lstm import LstmCaptioner
+from milan_core.describers.composed import Composed
+from milan_core.describers.concept_sources import concept_masks
+from milan_core.describers.constant import Constant
+from milan_core.describers.describer import Resources
+from milan_core.describers.driver import describe, write_all, write_methods
+from milan_core.describers.grading import GradingRule
+from milan_core.describers.labels import FORM
+from milan_core.describers.milan import Milan
+from milan_core.describers.options import (
+    ClipDissectOptions,
+    CompexpOptions,
+    ComposedOptions,
+    ConceptsOptions,
+    InvertOptions,
+    NetDissectOptions,
+    PublishedOptions,
+    TableOptions,
+)
+from milan_core.describers.published import published_labels
+from milan_core.describers.registry import declared, load_describer
+from milan_core.describers.retrieval import Retrieval
+from milan_core.describers.sources import ExemplarUnits, FeatureUnits
+from milan_core.describers.units import LayerUnits, Units
+from milan_core.exemplars.mine import mine
+from milan_core.exemplars.published_import import import_legacy
+from milan_core.networks.options import InputSpec
+from milan_core.networks.zoo import LoadedModel
+from milan_core.referee.photographs.evidence import Evidence
+from milan_core.referee.photographs.vocabulary import vocabulary
+from milan_core.report.files import NetworkFiles, ReportFiles
+from milan_core.report.options import ReportNetwork, ReportRun
+from milan_core.report.pages import build_report
+from milan_core.scoring.tables import scored_descriptions
+
+COUNT, F = 120, 6
+VIEW = InputSpec(size=16, mean=(0, 0, 0), std=(1, 1, 1))
+KEYS = [("units", unit) for unit in range(5)]
+NOTHING = {("units", 0): "dead", ("units", 1): "constant", ("units", 2): "saturated"}
+
+
+class Five(nn.Module):
+    """Units: always 0, always 3, cut off at an edge of a bin, and two usual ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.units = nn.Hardtanh(0, 8)
+
+    def forward(self, x):
+        red, green, blue = x.unbind(1)
+        bright = (red + green + blue > 1.2).float() * 64
+        ramp = torch.arange(256).reshape(16, 16) / 256  # so that no largest value is frequent
+        maps = [red * 0, red * 0 + 3, bright, 1 + 3 * red + ramp, 1 + 3 * blue + ramp]
+        return self.units(torch.stack(maps, 1)).mean((2, 3))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Images, activations with concepts, mined exemplars with features, and a scratch folder."""
+    folder = tmp_path_factory.mktemp("silent")
+    dataset = build_dataset(
+        "w", {"kind": "shapes", "count": COUNT, "size": 16}, {}, folder / "w", 3
+    )
+    loaded = LoadedModel(Five().eval(), VIEW, ["units"], [])
+    concepts = concept_masks(dataset, ConceptsOptions(size=16))
+    network = NetworkUnits(
+        *(loaded, dataset, concepts, [0.99, 0.995], folder), batch_size=50, compute=Compute()
+    )
+    mined = mine(Five().eval(), dataset.images, ["units"], k=5, input=VIEW)
+    table = FeatureTable(
+        {"exact": np.random.default_rng(0).normal(size=(5, 5, F)).astype(np.float16)},
+        [("units", 5)],
+        {"silent": [[*key, status] for key, status in mined.silent().items()]},
+    )
+    table.save(folder / "features")
+    features = FeatureUnits(load_features(folder / "features"), folder / "features")
+    exemplars = ExemplarUnits(mined, np.asarray(dataset.images), features)
+    return SimpleNamespace(folder=folder, network=network, exemplars=exemplars, mined=mined)
+
+
+def words_describer(run, monkeypatch):
+    columns = np.random.default_rng(1).random((COUNT, len(vocabulary())), np.float32)
+    evidence = Evidence(vocabulary(), columns)
+    monkeypatch.setattr(words, "photograph_evidence", lambda *_: evidence)
+    return words.Words(GradingRule(0.5, 2.0, 0.1), run.folder)
+
+
+def clip_describer(run, monkeypatch):
+    similarity = np.random.default_rng(1).random((COUNT, 3), np.float32)
+    monkeypatch.setattr(clip_dissect, "clip_similarity", lambda *_: similarity)
+    (run.folder / "words.txt").write_text("dog\ncat\nsky\n")
+    options = ClipDissectOptions(concepts=str(run.folder / "words.txt"))
+    return clip_dissect.ClipDissect(None, options)
+
+
+def table_describer(run, monkeypatch):
+    path = run.folder / "theirs.csv"
+    write_csv(path, ("layer", "unit", "description"), [[*key, "a dog"] for key in KEYS])
+    return load_describer(TableOptions(path=str(path)), Resources())
+
+
+def published_describer(run, monkeypatch):
+    write_csv(run.folder / "tally_units.csv", ("unit", "label"), [[u, "dog"] for _, u in KEYS])
+    options = PublishedOptions(method="compexp", path=str(run.folder))
+    return load_describer(options, Resources())
+
+
+READER = SimpleNamespace(check=lambda table, path: None, encoder=None)
+#: Of each registered describer one that is ready, and the units that it works with.
+MADE = {
+    "milan": lambda *_: Milan(make_captioner().eval(), READER, DecodingOptions()),
+    "composed": lambda *_: Composed(
+        LstmCaptioner(make_captioner().eval()), None, None, READER, ComposedOptions()
+    ),
+    "constant": lambda *_: Constant("a dog"),
+    "netdissect": lambda *_: load_describer(NetDissectOptions(), Resources()),
+    "compexp": lambda *_: load_describer(CompexpOptions(), Resources()),
+    "invert": lambda *_: load_describer(InvertOptions(), Resources()),
+    "clip_dissect": clip_describer,
+    "words": words_describer,
+    "retrieval": lambda *_: Retrieval(np.eye(2, F), ["a dog", "a cat"]),
+    "published": published_describer,
+    "table": table_describer,
+}
+
+
+@pytest.mark.parametrize("name", declared())
+def test_no_describer_describes_what_shows_nothing(name, run, monkeypatch, tmp_path):
+    assert name in MADE, f"a new describer: add to MADE how {name!r} is made for this test"
+    describer = MADE[name](run, monkeypatch)
+    ranks = describer.Options.needs & {"activations", "maxima"}
+    said = describe(describer, run.network if ranks else run.exemplars)
+    assert list(said.keys) == KEYS
+    assert [row.silent for row in said.rows] == [*NOTHING.values(), "active", "active"]
+    assert not said.rows[0].text
+    assert not said.rows[1].text
+    if not ranks or describer.quantiles:  # those that rank whole images may read a saturated unit
+        assert not said.rows[2].text
+    assert said.statuses == [*NOTHING.values(), "", ""]
+    write_all(tmp_path, said, describer.form)
+    rows = read_csv(tmp_path / "descriptions.csv")
+    assert [row["status"] for row in rows] == said.statuses
+    assert rows[0]["description"] == rows[1]["description"] == ""
+    assert not any(row[column] for row in rows[:2] for column in describer.form.columns)
+    if (tmp_path / "candidates.csv").is_file():
+        assert {row["unit"] for row in read_csv(tmp_path / "candidates.csv")} == {"3", "4"}
+
+
+def test_they_would_have_given_texts(run, monkeypatch):
+    """What the driver takes away: several describers say something of dead and constant units."""
+    texts = {
+        name: [row.text for row in MADE[name](run, monkeypatch).describe(units).rows]
+        for name, units in {"clip_dissect": run.network, "retrieval": run.exemplars}.items()
+    }
+    assert all(text[0] and text[1] and text[2] for text in texts.values())
+
+
+def test_activations_and_mining_agree(run):
+    assert run.network.silent == run.exemplars.silent == run.mined.silent() == NOTHING
+    without = NetworkUnits(
+        *(run.network._loaded, run.network._dataset, None, [], run.folder),
+        batch_size=7,
+        compute=Compute(),
+    )
+    assert without.silent == NOTHING, "one pass is enough where no describer reads masks"
+
+
+def test_saturated_units_may_be_ranked(run, monkeypatch, tmp_path):
+    said = describe(clip_describer(run, monkeypatch), run.network)
+    assert said.rows[2].text
+    assert said.rows[2].status == "described"
+    write_all(tmp_path, said, FORM)
+    row = read_csv(tmp_path / "descriptions.csv")[2]
+    assert (row["status"], bool(row["score"])) == ("saturated", True)
+    scored, silent = scored_descriptions(tmp_path / "descriptions.csv")
+    assert (sorted(scored), list(silent.values())) == (KEYS[2:], ["dead", "constant"])
+
+
+def test_unknown_is_said_and_known_where_it_can_be(run, monkeypatch, tmp_path):
+    published_describer(run, monkeypatch)
+    folders = {"compexp": str(run.folder)}
+    for silent, expected in ((None, ["unknown"] * 5), (NOTHING, [*NOTHING.values(), "", ""])):
+        said = published_labels(folders, ["units"], silent)
+        write_methods(tmp_path / "labels.csv", said, FORM)
+        rows = read_csv(tmp_path / "labels.csv")
+        assert [row["status"] for row in rows] == expected
+        assert [bool(row["description"]) for row in rows] == [silent is None] * 3 + [True] * 2
+    assert LayerUnits(["units"]).silent is None
+
+
+def test_exemplars_of_other_programs_tell_by_their_masks(run, tmp_path):
+    """The published layout has no counts: without a mask a unit is dead or saturated."""
+    run.mined.export_legacy(tmp_path, size=16)
+    back = import_legacy(tmp_path)
+    told = {**NOTHING, ("units", 1): "saturated"}  # cannot be told from a constant one
+    assert back.silent() == told
+    back.save(tmp_path / "again")
+    from milan_core.exemplars.store import load_exemplars
+
+    assert load_exemplars(tmp_path / "again").silent() == told
+
+
+def test_pages_say_so_whatever_the_table_says(run, tmp_path):
+    """A table of somebody else describes every unit and has no column `status`."""
+    run.mined.save(tmp_path / "exemplars")
+    table = [[*key, f"text {key[1]}"] for key in KEYS]
+    write_csv(tmp_path / "d.csv", ("layer", "unit", "description"), table)
+    shown = ReportNetwork(name="five", dataset="w")
+    files = NetworkFiles(
+        shown, tmp_path / "exemplars", run.folder / "w", descriptions=tmp_path / "d.csv"
+    )
+    build_report(ReportRun(networks=[shown]), ReportFiles([files]), tmp_path / "report")
+    page = (tmp_path / "report/five.html").read_text()
+    sentence = "2 of 5 units show nothing to describe (1 dead, 1 constant)."
+    assert sentence in page
+    assert sentence in (tmp_path / "report/index.html").read_text()
+    assert "(never active: 0 on every image)" in page
+    assert "(the same value on every image)" in page
+    assert [f"text {unit}" in page for unit in range(5)] == [False, False, True, True, True]
+
+
+def test_every_kind_of_units_says_what_it_knows():
+    assert inspect.isabstract(Units)
+    assert "silent" in Units.__abstractmethods__
+
+
+def test_the_driver_alone_calls_describers():
+    """Whoever calls `describe` of a describer directly passes by the status of units."""
+    calls = set()
+    for path in (ROOT / "milan_core").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = node.func.value
+                is_super = isinstance(owner, ast.Call) and getattr(owner.func, "id", "") == "super"
+                is_driver = isinstance(owner, ast.Name) and owner.id == "driver"
+                if node.func.attr == "describe" and not is_super and not is_driver:
+                    calls.add(str(path.relative_to(ROOT / "milan_core")))
+    # Retrieval of the units that a trial scores, which leaves out those that show nothing.
+    assert calls == {"describers/driver.py", "experiments/baselines/methods.py"}
