@@ -34,11 +34,12 @@ class Confidence:
 
     def of(self, features: np.ndarray) -> np.ndarray:
         """P(right) of each row: float64 [n] of float [n, features]."""
-        return sigmoid(self._standardized(features) @ self.weights + self.intercept)
+        return sigmoid(self.log_odds(features))
 
-    def _standardized(self, features: np.ndarray) -> np.ndarray:
+    def log_odds(self, features: np.ndarray) -> np.ndarray:
+        """Log odds of being right: float64 [n] of float [n, features]."""
         filled = np.where(np.isfinite(features), features, self.mean)
-        return (filled - self.mean) / self.deviation
+        return (filled - self.mean) / self.deviation @ self.weights + self.intercept
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -1,0 +1,161 @@
+"""Files of abstention: the evidence of a network's units, and the user's annotations of some."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import numbered_rows, read_csv, write_csv
+from milan_core.core.tables import cell
+from milan_core.core.units import UnitKey
+from milan_core.describers.abstention.calibration import Annotated
+from milan_core.describers.abstention.concepts import same_concept
+from milan_core.describers.abstention.decision import Decision
+from milan_core.describers.abstention.evidence import FEATURES, Evidence
+from milan_core.scoring.tables import Truth
+from milan_core.scoring.units import example, unit_key
+
+EVIDENCE = ("layer", "unit", "description", "right", "p", "passed", "shuffled", *FEATURES, "likely")
+DECISIONS = ("status", "confidence", "likely")
+BETWEEN = " | "  # texts of one cell
+DIGITS = 6  # significant digits
+YES, NO = ("yes", "y", "1", "true", "right"), ("no", "n", "0", "false", "wrong")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A file of evidence.
+
+    Attributes:
+        evidence: of every ranked unit.
+        right: float64 [units], whether the description names the unit's concept; NaN: not known.
+        shuffled: bool [units], whether the unit would pass the null test with its images shuffled.
+
+    """
+
+    evidence: Evidence
+    right: np.ndarray
+    shuffled: np.ndarray
+
+    def annotated(self) -> Annotated:
+        """The units whose descriptions are known to be right or wrong."""
+        known = np.isfinite(self.right)
+        return Annotated(
+            self.evidence.features[known], self.evidence.passed[known], self.right[known]
+        )
+
+
+def rightness(evidence: Evidence, truth: Mapping[UnitKey, Truth]) -> np.ndarray:
+    """Whether each description names the unit's concept: float64 [units], NaN where none is clear.
+
+    As concept accuracy counts it (`scoring.tables.Truth`).
+    """
+    right = np.full(len(evidence.keys), math.nan)
+    for unit, (key, text) in enumerate(zip(evidence.keys, evidence.texts, strict=True)):
+        if (entry := truth.get(key)) is not None and entry.specific:
+            right[unit] = entry.named_by(text)
+    return right
+
+
+def write_evidence(path: Path | str, measured: Measured) -> None:
+    """Write one row a unit, six significant digits."""
+    one = measured.evidence
+    rows: list[list[str | float | int]] = []
+    for unit, key in enumerate(one.keys):
+        numbers = [_short(value) for value in one.features[unit]]
+        right = "" if math.isnan(measured.right[unit]) else int(measured.right[unit])
+        tests = [_short(one.p[unit]), int(one.passed[unit]), int(measured.shuffled[unit])]
+        rows.append(
+            [*key, one.texts[unit], right, *tests, *numbers, BETWEEN.join(one.likely[unit])]
+        )
+    write_csv(path, EVIDENCE, rows)
+
+
+def _short(value: float) -> float | str:
+    return cell(float(f"{value:.{DIGITS}g}"))
+
+
+def read_evidence(path: Path | str) -> Measured:
+    """Read a file of `write_evidence`; refuses numbers that are none, and a unit with two rows."""
+    keys, texts, numbers, likely = [], [], [], []
+    names = ("right", "p", "passed", "shuffled", *FEATURES)
+    for line, row in numbered_rows(path, EVIDENCE):
+        try:
+            numbers.append([float(row[name]) if row[name] else math.nan for name in names])
+        except ValueError as error:
+            raise UserError(f"{path}, line {line}: {error}; measure the evidence again") from None
+        keys.append(unit_key(row, path))
+        texts.append(row["description"])
+        likely.append(tuple(row["likely"].split(BETWEEN)))
+    if len(set(keys)) < len(keys):
+        raise UserError(f"{path}: a unit has two rows; measure the evidence again")
+    array = np.array(numbers, np.float64).reshape(len(keys), len(names))
+    right, p, passed, shuffled = array[:, :4].T
+    evidence = Evidence(keys, texts, array[:, 4:], p, passed == 1, likely)
+    return Measured(evidence, right, shuffled == 1)
+
+
+def decision_cells(decision: Decision) -> list[str | float]:
+    """Cells of `DECISIONS`."""
+    return [decision.status, _short(decision.confidence), BETWEEN.join(decision.likely)]
+
+
+def read_annotated(path: Path, evidence: Evidence) -> Annotated:
+    """The user's annotations of some units.
+
+    A row has layer and unit, and either `right` (yes or no: is the description of this unit
+    right?) or `text` (a right description: the unit's own is right where both share a word that
+    says what they are about).
+
+    Raises:
+        UserError: for other columns or cells, units that have no description, and two rows of one
+            unit.
+
+    """
+    rows = read_csv(path, ("layer", "unit"))
+    column = next((name for name in ("right", "text") if rows and name in rows[0]), None)
+    if column is None:
+        got = ", ".join(rows[0]) if rows else "no row"
+        raise UserError(
+            f"{path}: expected the columns layer, unit and right (yes or no) or text (a right "
+            f"description), got {got}"
+        )
+    place = {key: unit for unit, key in enumerate(evidence.keys)}
+    right: dict[UnitKey, float] = {}
+    for line, row in enumerate(rows, 2):
+        key = unit_key(row, path)
+        if key in right:
+            raise UserError(f"{path}, line {line}: layer {key[0]!r} unit {key[1]} appears twice")
+        said = evidence.texts[place[key]] if key in place else ""
+        right[key] = _judged(row[column], column, said, f"{path}, line {line}")
+    if strange := right.keys() - place.keys():
+        raise UserError(
+            f"{path}: {example(strange)} have no description here; annotate units of this network "
+            "that show something to describe"
+        )
+    chosen = np.array([place[key] for key in right], np.int64)
+    values = np.array(list(right.values()), np.float64)
+    return Annotated(evidence.features[chosen], evidence.passed[chosen], values)
+
+
+def _judged(given: str, column: str, said: str, where: str) -> float:
+    text = given.strip()
+    if column == "text" and text:
+        return float(same_concept(text, said) or text.lower() == said.lower())
+    if text.lower() in YES + NO:
+        return float(text.lower() in YES)
+    expected = "yes or no" if column == "right" else "a right description"
+    raise UserError(f"{where}: {column}: expected {expected}, got {given!r}")
+
+
+def counts_of(decisions: Sequence[Decision]) -> dict[str, int]:
+    """Units of each status."""
+    return {
+        status: sum(one.status == status for one in decisions)
+        for status in ("described", "several", "unreliable")
+    }
