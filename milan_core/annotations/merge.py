@@ -19,7 +19,7 @@ from PIL import Image
 from milan_core.annotations.layers import LayerFolder
 from milan_core.annotations.mapped import npy_pieces
 from milan_core.annotations.released import AnnotationSet
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_json, write_json
 from milan_core.images.files import UNREADABLE, open_picture, resize_crop
 from milan_core.images.kinds.published import PublishedOptions, published_files
@@ -159,16 +159,17 @@ def check_record(layer: LayerFolder, transform: str) -> None:
     record = layer.folder / RECORD
     if not record.is_file():
         return
-    facts = read_json(record, "record of merged images")
-    if facts.get("format") != KIND or facts.get("version") != VERSION:
-        msg = f"{record} is not a {KIND} record of version {VERSION}; delete it and images.npy"
-        raise UserError(msg)
-    if facts["transform"] != transform:
-        msg = (
-            f"{record.parent}/images.npy was merged with transform {facts['transform']!r}, asked "
-            f"for {transform!r}; delete it to merge again"
-        )
-        raise UserError(msg)
+    with reading(record, "a record of merged images", "delete it and images.npy"):
+        facts = read_json(record, "record of merged images")
+        if facts.get("format") != KIND or facts.get("version") != VERSION:
+            msg = f"{record} is not a {KIND} record of version {VERSION}; delete it and images.npy"
+            raise UserError(msg)
+        if facts["transform"] != transform:
+            msg = (
+                f"{record.parent}/images.npy was merged with transform {facts['transform']!r}, "
+                f"asked for {transform!r}; delete it to merge again"
+            )
+            raise UserError(msg)
 
 
 def _write_images(layer: LayerFolder, paths: list[Path], form: Transform, threads: int) -> None:

@@ -21,7 +21,7 @@ from milan_core.captioner.language_model import LanguageModel
 from milan_core.captioner.options import CAPTIONER_FILES
 from milan_core.captioner.release import captioner_parts, filled, read_release
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reads
 from milan_core.core.files import canonical_json, read_json, text_hash, write_json
 from milan_core.core.tensors import load_tensors, save_tensors
 
@@ -90,6 +90,7 @@ def _load_release(path: Path) -> Captioner:
     return captioner
 
 
+@reads("the folder of a captioner", "train or convert it again")
 def _load_folder(folder: Path) -> Captioner:
     config = read_json(folder / CONFIG, "captioner configuration")
     if not isinstance(config, dict) or config.get("kind") != KIND:

@@ -69,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _check_given(arguments)
         return int(arguments.run(arguments) or 0)
     except UserError as error:
+        if os.environ.get("MILAN_TRACEBACK"):
+            traceback.print_exc(file=terminal)
         return _fail(str(error), terminal)
     except PermissionError as error:
         message = f"no permission for {error.filename}; change its mode, or give another path"

@@ -11,6 +11,7 @@ import difflib
 import functools
 import struct
 import tokenize
+import traceback
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +23,13 @@ Content = TypeVar("Content")
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave us: says what, where, got, expected and the fix."""
+    """A mistake in what the user gave us: says what, where, got, expected and the fix.
+
+    The message is one line, whatever names or texts of files stand in it.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(" ".join(line.strip() for line in str(message).splitlines()))
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3, cutoff: float = 0.4) -> list[str]:
@@ -45,7 +52,7 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-_DAMAGE = (
+DAMAGE = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, OSError),
     *(RuntimeError, MemoryError, EOFError, SyntaxError),
     *(tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile),
@@ -69,8 +76,8 @@ def reading(path: Path | str, what: str, fix: str = "make it again") -> Iterator
         yield
     except UserError:
         raise
-    except _DAMAGE as error:
-        raise UserError(f"{path} is damaged or not {what} ({_reason(error)}); {fix}") from error
+    except DAMAGE as error:
+        raise UserError(f"{path} is damaged or not {what} ({reason_of(error)}); {fix}") from error
 
 
 def reads(
@@ -94,7 +101,14 @@ def reads(
     return decorate
 
 
-def _reason(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
+    """File and line of this package where an exception arose, or of what was called last."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "milan_core" in frame.filename] or list(frames)
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "its end"
+
+
+def reason_of(error: BaseException) -> str:
     """An exception for people: what it says, or its type where that is not enough."""
     if isinstance(error, KeyError):
         return f"it has no {error}"

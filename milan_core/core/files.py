@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.core.arrays import npy_header
+from milan_core.core.cells import Row
 from milan_core.core.errors import UserError, reading
 from milan_core.core.lock import publishing
 
@@ -235,15 +236,15 @@ def _plain(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def read_csv(path: Path | str, required: Sequence[str] = ()) -> list[dict[str, str]]:
+def read_csv(path: Path | str, required: Sequence[str] = ()) -> list[Row]:
     """The rows of a CSV file with a header; see `numbered_rows`."""
     return [row for _, row in numbered_rows(path, required)]
 
 
-def numbered_rows(
-    path: Path | str, required: Sequence[str] = ()
-) -> Iterator[tuple[int, dict[str, str]]]:
+def numbered_rows(path: Path | str, required: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
     """The rows of a CSV file with a header, each with the number of the line that it ends on.
+
+    Rows know their place, so that a step can say which cell is no number (`core.cells`).
 
     UTF-8 with or without a byte order mark, comma-separated, as spreadsheets save "CSV UTF-8";
     every row as long as the header.
@@ -266,7 +267,8 @@ def numbered_rows(
                     f"{len(cells)}; quote cells that hold commas"
                 )
             if cells:
-                yield lines.line_num, dict(zip(header, map(_plain, cells), strict=True))
+                line = lines.line_num
+                yield line, Row(dict(zip(header, map(_plain, cells), strict=True)), path, line)
     except csv.Error as error:
         raise UserError(f"{path}, line {lines.line_num}: not a CSV table ({error})") from None
 

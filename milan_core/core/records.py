@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from milan_core.core.attempts import Attempts
-from milan_core.core.errors import UserError
+from milan_core.core.cells import no_number
+from milan_core.core.errors import DAMAGE, UserError, place_of, reads, reason_of
 from milan_core.core.files import canonical_json, file_sha256, read_json, text_hash, write_json
 from milan_core.core.lock import claimed, folder_lock
 from milan_core.core.step import Compute, Step
@@ -79,10 +80,42 @@ def recorded(step: Step, compute: Compute, code: str) -> Iterator[dict[str, Any]
     attempted = Attempts(beside.with_name(f".{beside.name}.attempts.json"))
     with claimed(beside), attempted as attempts:
         inputs, facts = check_inputs(step.paths("input")), dict[str, Any]()
-        yield facts
+        with _foreign_inputs(step):
+            yield facts
         outputs = [item for item in step.paths("output", "folder") if item != step.record]
         facts = {"compute": compute.model_dump(), **attempts.summary(), **facts}
         write_record(path, step.step_name, inputs, outputs, step.settings(), code, facts)
+
+
+@contextlib.contextmanager
+def _foreign_inputs(step: Step) -> Iterator[None]:
+    """Turn an error into one sentence where inputs may be its cause: files that no record lists.
+
+    A person made or edited them. An error over files that steps wrote, and that are as their
+    records say, is a bug of ours and passes.
+    """
+    try:
+        yield
+    except (UserError, OSError):
+        raise
+    except DAMAGE as error:
+        if problem := no_number(error):
+            raise UserError(problem) from error
+        foreign = [path for path in step.paths("input") if not _is_recorded(path)]
+        if not foreign or type(error).__name__ == "OutOfMemoryError":  # of a GPU
+            raise
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+        raise UserError(
+            f"{step.step_name} cannot use {', '.join(map(str, foreign[:3]))}{more} "
+            f"({reason_of(error)}, at {place_of(error)}); no record of a step lists it: correct "
+            "it, or run the step that writes it again; MILAN_TRACEBACK=1 shows the traceback"
+        ) from error
+
+
+def _is_recorded(path: Path) -> bool:
+    """Whether records of steps list the file, or every file of the folder, `path`."""
+    records = Records()
+    return all(records.of(item) is not None for item in files_of(path))
 
 
 @contextlib.contextmanager
@@ -145,10 +178,16 @@ def digests(path: Path) -> dict[Path, Digest]:
 
     Records and hidden files of a folder do not count.
     """
-    files = (
-        [path] if path.is_file() else [item for item in sorted(path.rglob("*")) if _counts(item)]
-    )
-    return {item: {"sha256": file_sha256(item), "bytes": item.stat().st_size} for item in files}
+    return {
+        item: {"sha256": file_sha256(item), "bytes": item.stat().st_size} for item in files_of(path)
+    }
+
+
+def files_of(path: Path) -> list[Path]:
+    """A file, or the files of a folder that are neither records nor hidden."""
+    if path.is_file():
+        return [path]
+    return [item for item in sorted(path.rglob("*")) if _counts(item)]
 
 
 def _counts(item: Path) -> bool:
@@ -246,6 +285,7 @@ class Records:
         return self._outputs[folder]
 
 
+@reads("a provenance record", "run its step again")
 def read_record(path: Path) -> dict[str, Any]:
     """A record; refuses another format and version, and damage."""
     record = read_json(path, "provenance record")

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from milan_core.core.errors import UserError, reading
+from milan_core.core.errors import UserError, reads
 from milan_core.core.files import read_json, write_json
 
 FORMAT = 1
@@ -97,16 +97,16 @@ def relative_to(section: Path, path: Path) -> str:
     return Path(os.path.relpath(path, section.parent)).as_posix()
 
 
-def read_section(path: Path | str) -> Section:
+@reads("a section of the report")
+def read_section(path: Path) -> Section:
     """The section written by `write_section`; refuses another format with `UserError`."""
     record = read_json(path, "section")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         got = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise UserError(f"{path}: expected a section of format {FORMAT}, got {got}; make it again")
-    with reading(path, "a section of the report"):
-        kinds = [item.get("kind") for item in record["items"]]
-        if unknown := [kind for kind in kinds if kind not in ("table", "figure", "link")]:
-            message = f"{path}: items: unknown kind {unknown[0]!r}, expected table, figure or link"
-            raise UserError(message)
-        section: Section = TypeAdapter(Section).validate_python(record)
+    kinds = [item.get("kind") for item in record["items"]]
+    if unknown := [kind for kind in kinds if kind not in ("table", "figure", "link")]:
+        message = f"{path}: items: unknown kind {unknown[0]!r}, expected table, figure or link"
+        raise UserError(message)
+    section: Section = TypeAdapter(Section).validate_python(record)
     return section

@@ -95,8 +95,8 @@ class ConceptMasks:
     @classmethod
     def load(cls, path: Path | str) -> ConceptMasks:
         """Read a file of `save`."""
-        arrays, meta = load_tensors(path, KIND, (VERSION,))
         with reading(path, "a file of concept masks"):
+            arrays, meta = load_tensors(path, KIND, (VERSION,))
             masks = SparseMasks(arrays["starts"], arrays["members"], arrays["bits"])
             return cls(
                 tuple(meta["names"]),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_csv, read_json
 from milan_core.core.numbers import is_whole
 from milan_core.core.units import UnitKey
@@ -111,14 +111,17 @@ def _netdissect(path: Path) -> Labels:
         if match is None:
             continue
         layer = match["layer"]
-        content = read_json(report, "NetDissect report")
-        units = content.get("units") if isinstance(content, dict) else None
-        if not isinstance(units, list):
-            raise UserError(f"{report} is not a NetDissect report: it has no list `units`")
-        for entry in units:
-            if not isinstance(entry, dict) or not {"unit", "label"} <= entry.keys():
-                raise UserError(f"{report}: an entry of `units` lacks `unit` or `label`")
-            _put(labels, layer, str(entry["unit"]), str(entry["label"]), report, netdissect_text)
+        with reading(report, "a NetDissect report", "get it again"):
+            content = read_json(report, "NetDissect report")
+            units = content.get("units") if isinstance(content, dict) else None
+            if not isinstance(units, list):
+                raise UserError(f"{report} is not a NetDissect report: it has no list `units`")
+            for entry in units:
+                if not isinstance(entry, dict) or not {"unit", "label"} <= entry.keys():
+                    raise UserError(f"{report}: an entry of `units` lacks `unit` or `label`")
+                _put(
+                    labels, layer, str(entry["unit"]), str(entry["label"]), report, netdissect_text
+                )
     return labels
 
 

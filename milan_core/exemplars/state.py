@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.options import Section, sentences
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.exemplars.checks import damaged
@@ -137,8 +137,8 @@ class MiningState:
     @classmethod
     def load(cls, path: Path | str) -> MiningState:
         """Read a state; a damaged or foreign file is refused with a sentence."""
-        arrays, meta = load_tensors(path, SHARD_KIND, (SHARD_VERSION,))
-        try:
+        with reading(path, "the state of a shard", "run its stage again"):
+            arrays, meta = load_tensors(path, SHARD_KIND, (SHARD_VERSION,))
             header = Header.from_meta(meta["header"])
             kinds = ("scan", "sample") if header.sample else ("scan",)
             states = {
@@ -148,9 +148,6 @@ class MiningState:
                 }
                 for kind in kinds
             }
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            msg = f"{path}: the header is damaged ({error!r}); run its stage again"
-            raise UserError(msg) from None
         for name, state in states["scan"].items():
             rules = state.spec
             if (rules.k, rules.total_images, rules.mode) != (header.k, header.shown, header.mode):

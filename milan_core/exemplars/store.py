@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from milan_core import ops
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import UserError, reads, unknown
 from milan_core.core.tensors import load_tensors, save_tensors, tensors_kind
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.checks import check_arrays, layer_facts
@@ -281,7 +281,8 @@ class ExemplarSet:
             raise UserError(msg)
 
 
-def load_exemplars(path: Path | str) -> ExemplarSet:
+@reads("a file of exemplars", "mine the network again")
+def load_exemplars(path: Path) -> ExemplarSet:
     """Read a file of `ExemplarSet.save`, whole or shard."""
     if tensors_kind(path) == SHARD_KIND:
         return ExemplarSet.from_state(MiningState.load(path))

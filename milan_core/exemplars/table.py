@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import UserError, reads, unknown
 from milan_core.core.files import canonical_json, map_new
 from milan_core.core.options import Section, sentences
 from milan_core.core.tensors import map_tensors, save_tensors
@@ -135,7 +135,8 @@ class ActivationTable:
         save_tensors(path, KIND, VERSION, arrays, {"facts": self.facts.model_dump(mode="json")})
 
 
-def open_table(path: Path | str) -> ActivationTable:
+@reads("a table of activations")
+def open_table(path: Path) -> ActivationTable:
     """Map a file of `ActivationTable.save`; refuses damage, other kinds and other versions."""
     arrays, meta = map_tensors(path, KIND, (VERSION,))
     try:
@@ -149,11 +150,9 @@ def open_table(path: Path | str) -> ActivationTable:
         )
         wrong = any(array.shape != table.shape for array in values.values())
         if wrong or set(values) != set(facts.pools) or len(table.heldout) != len(table.ids):
-            raise KeyError("arrays of another shape")
+            raise ValueError("arrays of another shape")
     except ValidationError as error:
         raise UserError(f"{path}: {sentences(error, TableFacts, 'the header')}") from None
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a whole activation table ({error}); make it again") from None
     return table
 
 

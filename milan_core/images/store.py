@@ -25,7 +25,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from milan_core.core.errors import UserError, reading
+from milan_core.core.errors import UserError, reading, reads
 from milan_core.core.files import (
     atomic_path,
     canonical_json,
@@ -50,6 +50,12 @@ SCENE_KEYS = ("kind", "name", "group", "colour")
 Scene = list[dict[str, str]]
 
 
+class ManifestSpec(BaseModel):
+    """The entry of the configuration that a data set was built from, as far as it is read."""
+
+    options: dict[str, Any] = {}
+
+
 class Manifest(BaseModel):
     """Keys that every manifest must have; further keys depend on the kind."""
 
@@ -62,7 +68,7 @@ class Manifest(BaseModel):
     height: int = Field(ge=0)
     width: int = Field(ge=0)
     classes: list[str]
-    spec: dict[str, Any]
+    spec: ManifestSpec
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]+$")], str]
 
 
@@ -166,9 +172,9 @@ def _shape_error(dataset: Dataset) -> str:
     return ""
 
 
-def open_dataset(folder: Path | str) -> Dataset:
+@reads("the folder of a data set", "build it again")
+def open_dataset(folder: Path) -> Dataset:
     """Open a data set folder; checks format, version and shapes, not bytes (see `verify`)."""
-    folder = Path(folder)
     if not (folder / "manifest.json").is_file():
         msg = f"{folder} is not a dataset (no manifest.json); let the workflow build it"
         raise UserError(msg)
@@ -182,9 +188,8 @@ def open_dataset(folder: Path | str) -> Dataset:
             f"{VERSION}; build the dataset again"
         )
         raise UserError(msg)
-    with reading(folder / "manifest.json", "the manifest of a data set", "build it again"):
-        parse(Manifest, manifest, f"{folder / 'manifest.json'}")
-        dataset = Dataset(folder, manifest)
+    parse(Manifest, manifest, f"{folder / 'manifest.json'}")
+    dataset = Dataset(folder, manifest)
     if problem := _shape_error(dataset):
         msg = f"{folder}: {problem}; build the dataset again"
         raise UserError(msg)

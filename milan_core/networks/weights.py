@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from milan_core.core.arrays import read_npy_header
-from milan_core.core.errors import UserError, first_line, reading
+from milan_core.core.errors import UserError, first_line, reading, reads
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.networks.containers import COUNTER, contents, is_lazy, plain_state
 from milan_core.networks.mapping import mapped
@@ -34,9 +34,10 @@ def save_weights(module: nn.Module, path: Path | str, meta: Any = None) -> None:
     save_tensors(path, WEIGHTS_KIND, 1, arrays, meta)
 
 
-def read_meta(path: Path | str) -> dict[str, Any]:
+@reads("a file of weights", "fetch or train them again")
+def read_meta(path: Path) -> dict[str, Any]:
     """The metadata that `save_weights` wrote; empty for other weight files."""
-    if Path(path).suffix != ".safetensors":
+    if path.suffix != ".safetensors":
         return {}
     _, meta = load_tensors(path, WEIGHTS_KIND)
     return meta if isinstance(meta, dict) else {}
@@ -171,6 +172,7 @@ def _check_npz(path: Path) -> None:
                 read_npy_header(handle, info.file_size)
 
 
+@reads("a file of weights", "fetch or train them again")
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file

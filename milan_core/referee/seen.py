@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import Judge, JudgedImages
@@ -36,11 +36,13 @@ def recall(judge: Judge, path: Path | str) -> None:
         UserError: for those of another judge.
 
     """
-    arrays, meta = map_tensors(path, KIND, (VERSION,))
     remember = getattr(judge, "remember", None)
-    if remember is None or meta["model"] != judge.model:
-        raise UserError(
-            f"{path} holds what judge {meta['model']} saw, and this one is {judge.model}; look at "
-            "the images again"
-        )
-    remember(meta["dataset"], arrays["vectors"])
+    with reading(path, "a judge's view of images", "look at the images again"):
+        arrays, meta = map_tensors(path, KIND, (VERSION,))
+        model, dataset, vectors = meta["model"], meta["dataset"], arrays["vectors"]
+        if remember is None or model != judge.model:
+            raise UserError(
+                f"{path} holds what judge {model} saw, and this one is {judge.model}; look at "
+                "the images again"
+            )
+        remember(dataset, vectors)

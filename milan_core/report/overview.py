@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.files import read_json
 from milan_core.core.numbers import percent
 from milan_core.core.records import NAME, read_record
 from milan_core.core.seeding import generator
+from milan_core.images.fetch.asset_record import read_asset
 from milan_core.report.files import ReportFiles
 from milan_core.report.network import Network
 from milan_core.report.units import UnitView
@@ -32,7 +32,7 @@ def overview(files: ReportFiles, shown: Sequence[Network]) -> dict[str, Any]:
         "picks": draw_units(shown),
         "sentences": [text for text in texts if text],
         **run_facts(files.records),
-        "assets": [read_json(path / "asset.json", "asset record") for path in files.assets],
+        "assets": [read_asset(path) for path in files.assets],
     }
 
 

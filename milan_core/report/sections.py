@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_csv
 from milan_core.core.names import file_name
 from milan_core.core.numbers import DASH, number
@@ -71,7 +71,8 @@ def _item(path: Path, item: Table | Picture | Link, name: str, out: Path) -> dic
     """The HTML of one item; `name` starts the ids of a figure."""
     shown: dict[str, Any] = {"kind": item.kind, "caption": item.caption}
     if isinstance(item, Picture):
-        return {**shown, "svg": inline_svg(path, name)}
+        with reading(path, "a figure (.svg)", "run the step that draws it again"):
+            return {**shown, "svg": inline_svg(path, name)}
     if isinstance(item, Link):
         return {**shown, "href": Path(os.path.relpath(path, out)).as_posix()}
     needed = {column.name for column in item.columns}

@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.ImageDraw import Draw
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_json
+from milan_core.images.fetch.asset_record import read_asset
 from milan_core.images.files import open_picture
 from milan_core.world.bank import BILINEAR
 from milan_core.world.lexicon import load_lexicon
@@ -30,8 +30,8 @@ def _asset(assets: Mapping[str, Path], name: str) -> tuple[Path, dict[str, str]]
         message = f"the sticker world needs the assets {' and '.join(NEEDED)}, got "
         raise UserError(message + (", ".join(sorted(assets)) or "none"))
     folder = Path(assets[name])
-    record = read_json(folder / "asset.json", "asset record")
-    return folder, {key: str(record.get(key, "")) for key in ("name", "licence", "credit")}
+    record = read_asset(folder)
+    return folder, {"name": record.name, "licence": record.licence, "credit": record.credit}
 
 
 def _open(path: Path) -> Image.Image:

@@ -37,10 +37,7 @@ def sealed(rng: random.Random, data: bytes) -> bytes:
     """Other contents of one of our tensor files, under the right checksum."""
     from milan_core.core.tensors import save_tensors
 
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    ours = json.loads(header["__metadata__"]["milan"])
-    arrays = _arrays(header, data[8 + size :])
+    ours, arrays = arrays_of(data)
     meta, kind, version = ours["meta"], ours["kind"], ours["version"]
     for _ in range(rng.choice((1, 1, 2))):
         name = rng.choice(sorted(arrays))
@@ -56,7 +53,10 @@ def sealed(rng: random.Random, data: bytes) -> bytes:
         return path.read_bytes()
 
 
-def _arrays(header: dict[str, Any], body: bytes) -> dict[str, np.ndarray]:
+def arrays_of(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What `save_tensors` wrote into the header of a tensor file, and its arrays by name."""
+    size = int.from_bytes(data[:8], "little")
+    header, body = json.loads(data[8 : 8 + size]), data[8 + size :]
     codes = {"BOOL": "?", "U8": "u1", "I8": "i1", "I16": "i2", "U16": "u2", "F16": "f2"}
     codes |= {"I32": "i4", "U32": "u4", "F32": "f4", "F64": "f8", "I64": "i8", "U64": "u8"}
     arrays = {}
@@ -65,7 +65,7 @@ def _arrays(header: dict[str, Any], body: bytes) -> dict[str, np.ndarray]:
             start, end = facts["data_offsets"]
             flat = np.frombuffer(body[start:end], codes[facts["dtype"]])
             arrays[name] = flat.reshape(facts["shape"])
-    return arrays
+    return json.loads(header["__metadata__"]["milan"]), arrays
 
 
 def _other(rng: random.Random, array: np.ndarray) -> np.ndarray:

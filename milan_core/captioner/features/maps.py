@@ -59,8 +59,8 @@ class EncodedMaps:
     @classmethod
     def load(cls, folder: Path) -> EncodedMaps:
         """Open the folder that `encode_dataset` wrote."""
-        meta = read_json(folder / MARKER, "encoded maps")
         with reading(folder / MARKER, "a record of encoded maps"):
+            meta = read_json(folder / MARKER, "encoded maps")
             facts = (meta["images"], meta["encoder"], meta["dataset"], meta["kind"])
             if type(meta["images"]) is not int or not 0 <= meta["images"] <= MOST_IMAGES:
                 raise ValueError(f"its number of images is {meta['images']}")

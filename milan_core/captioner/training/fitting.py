@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from milan_core.captioner.options import CaptionerSettings
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.tensors import load_tensors, save_tensors
 
 _log = logging.getLogger(__name__)
@@ -73,10 +74,10 @@ class StateFile:
         self._finished: dict[str, tuple[dict[str, Tensor], list[Row]]] = {}
         self._open: tuple[str, dict[str, Tensor], dict[str, Any]] | None = None
         if path is not None and path.exists():
-            self._read(path)
+            with reading(path, "the state of a training", "delete it to start afresh"):
+                self._read(path, *load_tensors(path, STATE_KIND, (STATE_FORMAT,)))
 
-    def _read(self, path: Path) -> None:
-        arrays, meta = load_tensors(path, STATE_KIND, (STATE_FORMAT,))
+    def _read(self, path: Path, arrays: dict[str, np.ndarray], meta: Any) -> None:
         if meta["fingerprint"] != self._fingerprint:
             # An edited configuration or code must neither stop a run nor be mixed with the old one.
             _log.warning("%s is of another training: starting afresh", path)

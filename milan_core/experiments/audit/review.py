@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reads
 from milan_core.core.files import read_csv, read_json, text_hash, write_bytes, write_text
 from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
@@ -69,12 +69,12 @@ def _page(rows: Sequence[Mapping[str, str]], size: tuple[int, int]) -> str:
     return environment.get_template("review.html").render(rows=rows, width=size[0], height=size[1])
 
 
-def read_answers(path: Path | str) -> dict[str, bool]:
+@reads("answers to a review", "save them again")
+def read_answers(path: Path) -> dict[str, bool]:
     """Answers by question, of the CSV that the page saves or a JSON object {id: answer}.
 
     Questions without an answer are left out; anything but yes and no is refused.
     """
-    path = Path(path)
     if path.suffix == ".json":
         raw = read_json(path, "review answers")
         if not isinstance(raw, dict):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_csv, read_json
 from milan_core.core.numbers import number
 from milan_core.core.options import parse
@@ -68,7 +68,9 @@ def read_trial(
 ) -> Trial:
     """Read the files of one trial: scores.csv of both steps, units.csv and facts.json."""
     both = [*scores_of(scores).values(), *read_scores(methods)]
-    method_facts = parse(MethodFacts, read_json(facts_file, "facts of a trial"), f"{facts_file}")
+    with reading(facts_file, "facts of a trial", "score its methods again"):
+        found = read_json(facts_file, "facts of a trial")
+        method_facts = parse(MethodFacts, found, f"{facts_file}")
     return Trial(facts, both, read_csv(units, UNITS), method_facts)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.errors import UserError, reading
+from milan_core.core.errors import UserError, reads
 from milan_core.core.files import read_json
 from milan_core.core.numbers import added, number
 from milan_core.experiments.edit import orders
@@ -25,17 +25,17 @@ MEAN = "mean over networks"
 Result = Mapping[str, Any]
 
 
+@reads("an editing result", "run its edit again")
 def read_result(path: Path) -> dict[str, Any]:
     """The result.json of one network; refuses another format."""
     record = read_json(path, "editing result")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise UserError(f"{path}: not an editing result of format {FORMAT}; run its edit again")
-    with reading(path, "an editing result", "run its edit again"):
-        cells = [cell for row in _rows(record) for cell in row[3:]]
-        named = isinstance(record["model"], str) and isinstance(record.get("group", ""), str)
-        if not named or not all(cell == "" or isinstance(cell, int | float) for cell in cells):
-            raise TypeError("its accuracies are not numbers")
-        over_networks([record])
+    cells = [cell for row in _rows(record) for cell in row[3:]]
+    named = isinstance(record["model"], str) and isinstance(record.get("group", ""), str)
+    if not named or not all(cell == "" or isinstance(cell, int | float) for cell in cells):
+        raise TypeError("its accuracies are not numbers")
+    over_networks([record])
     return record
 
 

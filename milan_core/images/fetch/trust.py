@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.errors import UserError, first_line
+from milan_core.core.errors import UserError, first_line, reading
 from milan_core.core.files import file_sha256, read_json, write_json
 from milan_core.images.fetch.archive import DAMAGED
 from milan_core.images.fetch.options import PublishedFile
@@ -34,8 +34,9 @@ def read_lock(target: Path) -> dict[str, Any] | None:
     path = lock_path(target)
     if not path.is_file():
         return None
-    record = read_json(path, "record of a download")
-    readable = isinstance(record, dict) and record.get("format") == FORMAT and "sha256" in record
+    with reading(path, "a record of a download", "delete it"):
+        record: dict[str, Any] = read_json(path, "record of a download")
+        readable = record.get("format") == FORMAT and isinstance(record["sha256"], str)
     if not readable or record.get("format_version") != VERSION:
         msg = f"{path} is not a record of a download that this release reads; delete it"
         raise UserError(msg)

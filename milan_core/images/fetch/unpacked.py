@@ -10,7 +10,7 @@ import glob
 import shutil
 from pathlib import Path
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import file_sha256, read_json, temporary_path, write_json
 from milan_core.core.lock import file_lock, publishing
 from milan_core.images.fetch.archive import extract, open_members
@@ -69,12 +69,12 @@ def verify_unpacked(folder: Path) -> str:
         return "it is empty"
     if not lock_path(folder).is_file():
         return ""
-    record = read_json(lock_path(folder), "record of an unpacked archive")
-    files = record.get("files") if isinstance(record, dict) else None
-    if not isinstance(files, dict) or record.get("format_version") != VERSION:
-        message = f"{lock_path(folder)} is not a record that this release reads; delete it"
-        raise UserError(message)
-    for name, digest in files.items():
-        if not (folder / name).is_file() or file_sha256(folder / name) != digest:
-            return f"{folder / name} is missing or was changed; delete the folder, fetch it again"
+    with reading(lock_path(folder), "a record of an unpacked archive", "delete it"):
+        record = read_json(lock_path(folder), "record of an unpacked archive")
+        if record["format_version"] != VERSION:
+            raise ValueError(f"version {record['format_version']}")
+        for name, digest in record["files"].items():
+            path = folder / name
+            if not path.is_file() or file_sha256(path) != digest:
+                return f"{path} is missing or was changed; delete the folder, fetch it again"
     return ""

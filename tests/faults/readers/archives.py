@@ -155,13 +155,13 @@ ASSET = {"format_version": 1, "files": [{"path": "x", "sha256": "0" * 64, "size"
     x__txt__lock__json="json", f_S_asset__json="json", f__lock__json="json",
 )  # fmt: skip
 def download_records(folder: Path) -> object:
-    from milan_core.images.fetch.catalog import _verify_package
+    from milan_core.images.fetch.asset_record import damage_of
     from milan_core.images.fetch.options import PublishedFile
     from milan_core.images.fetch.trust import verify
     from milan_core.images.fetch.unpacked import verify_unpacked
 
     spec = PublishedFile(name="x.txt", urls=["https://x.org/x.txt"])
-    for call in (lambda: verify(spec, folder / "x.txt"), lambda: _verify_package(folder / "f")):
+    for call in (lambda: verify(spec, folder / "x.txt"), lambda: damage_of(folder / "f")):
         try:
             call()
         except ValueError as error:

@@ -93,7 +93,7 @@ def test_a_folder_without_a_record_was_placed_by_hand(site):
     assert not site.asked
     assert catalog.verify_entry(entry, Path("resources")) == ""
     lock_path(place).write_text('{"format_version": 99}')
-    with pytest.raises(UserError, match="is not a record that this release reads"):
+    with pytest.raises(UserError, match="not a record of an unpacked archive"):
         catalog.verify_entry(entry, Path("resources"))
 
 

@@ -1,0 +1,71 @@
+"""Rows of CSV tables that know their place, so that a text for a number is one sentence.
+
+A step reads tables that another step or a person wrote, and takes numbers from them far from the
+reader: `float(row["score"])`. A row says file, line and column where there is no such column, and
+remembers which cell was taken last; where a number is asked of that cell in vain, `no_number` says
+whose fault it is. Whoever uses rows has nothing to check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from milan_core.core.errors import UserError
+
+_SHOWN = 60  # letters of a cell in a message
+_last: tuple[Row, str] | None = None  # the row and column of the cell that was taken last
+
+
+class Row(dict[str, str]):
+    """The cells of one row by column.
+
+    Args:
+        cells: texts by column.
+        path: the table.
+        line: number of the line that the row ends on.
+
+    """
+
+    __slots__ = ("line", "path")
+
+    def __init__(self, cells: Mapping[str, str], path: Path, line: int) -> None:
+        super().__init__(cells)
+        self.path, self.line = path, line
+
+    def __getitem__(self, column: str) -> str:
+        self._take(column)
+        return super().__getitem__(column)
+
+    def get(self, column: str, default: Any = None) -> Any:
+        """The cell of a column, or the default."""
+        self._take(column)
+        return super().get(column, default)
+
+    def _take(self, column: str) -> None:
+        global _last
+        _last = self, column
+
+    def __missing__(self, column: str) -> str:
+        raise UserError(
+            f"{self.path}, line {self.line}: missing column {column!r}; got {list(self)}; make "
+            "the table again"
+        )
+
+    def __reduce__(self) -> tuple[type[dict[str, str]], tuple[dict[str, str]]]:
+        return dict, (dict(self),)
+
+
+def no_number(error: BaseException) -> str:
+    """The cell that `float` or `int` could not read, where `error` is of that; else empty."""
+    if _last is None or not isinstance(error, ValueError):
+        return ""
+    row, column = _last
+    text = dict.get(row, column, "")
+    if not str(error).endswith(f": {text!r}"):
+        return ""
+    return (
+        f"{row.path}, line {row.line}, column {column!r}: expected a number, got "
+        f"{text[:_SHOWN]!r}; correct the cell or make the table again"
+    )

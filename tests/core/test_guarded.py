@@ -1,0 +1,96 @@
+"""Readers of files turn whatever their content causes into one sentence, everywhere."""
+
+import ast
+import pickle
+import re
+
+import pytest
+
+from milan_core.core.cells import no_number
+from milan_core.core.errors import UserError
+from milan_core.core.files import read_csv, write_csv
+from milan_core.core.identity import PACKAGE
+from milan_core.core.numbers import number
+
+RAW = {"read_json", "loads", "load_tensors", "map_tensors"}
+# Functions that make no sentence of what they read, and why.
+ELSEWHERE = {
+    "core/files.py:read_json": "the reader itself; what it gives is checked where it is called",
+    "core/tensors.py:_checked": "the reader itself",
+    "core/tensors.py:_map_arrays": "part of it, inside its own `try`",
+    "core/tensors.py:tensors_kind": "damage has no kind",
+    "core/records.py:write_record": "reads what it is about to write",
+    "core/attempts.py:_read": "starts afresh where the note is damaged",
+    "core/contents.py:_remembered": "a cache: reads the file again",
+    "images/fetch/partial.py:version": "starts afresh",
+    "images/resume.py:resume": "starts afresh",
+    "annotations/packing.py:_record": "packs again",
+    "cli/common.py:json_value": "a word of the command line",
+}
+
+
+def unguarded(path):
+    """(function, line) of calls of raw readers outside `with reading` and `@reads`."""
+
+    def visit(node, guarded, function):
+        if isinstance(node, ast.FunctionDef):
+            function = node.name
+            guarded = any("reads" in ast.unparse(item) for item in node.decorator_list)
+        elif isinstance(node, ast.With):
+            guarded = guarded or any("reading(" in ast.unparse(item) for item in node.items)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in RAW:
+            yield from () if guarded else [(function, node.lineno)]
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, guarded, function)
+
+    yield from visit(ast.parse(path.read_text()), False, "")
+
+
+def test_every_reader_of_a_document_is_guarded():
+    found = {
+        f"{path.relative_to(PACKAGE).as_posix()}:{name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for name, _ in unguarded(path)
+    }
+    assert found - ELSEWHERE.keys() == set(), "read in `with reading(...)` or under `@reads(...)`"
+    assert ELSEWHERE.keys() - found == set(), "these are guarded now"
+
+
+@pytest.fixture
+def row(tmp_path):
+    path = tmp_path / "t.csv"
+    write_csv(path, ("layer", "score"), [("a", "0.5"), ("b", "x\ny")])
+    return read_csv(path)[1]
+
+
+@pytest.mark.parametrize("take", [float, int, number])
+def test_a_text_for_a_number_says_its_place(row, take):
+    with pytest.raises(ValueError, match=r"x.ny") as caught:
+        take(row["score"])
+    problem = no_number(caught.value)
+    assert re.search(r"t\.csv, line 4, column 'score': expected a number, got 'x.ny'", problem)
+
+
+def test_an_error_of_another_cell_is_not_that_of_the_last(row):
+    assert row["layer"] == "b"
+    with pytest.raises(ValueError, match="c") as caught:
+        float("c")
+    assert no_number(caught.value) == ""
+    assert no_number(KeyError("b")) == ""
+
+
+def test_a_column_that_is_not_there_says_its_place(row):
+    with pytest.raises(UserError, match=r"t\.csv, line 4: missing column 'p'; got \['layer'"):
+        row["p"]
+    assert row.get("p") is None
+
+
+def test_cells_are_plain_texts(row):
+    assert type(row["layer"]) is str
+    assert type(row.get("layer")) is str
+    assert row == {"layer": "b", "score": "x\ny"}
+    assert {**row} == dict(row) == pickle.loads(pickle.dumps(row))
+
+
+def test_a_message_is_one_line():
+    assert str(UserError("a\nb\r\n  c\u2028d")) == "a b c d"
