@@ -107,6 +107,31 @@ def table(path: Path, column: str, texts: list[str]) -> Path:
     return path
 
 
+def test_units_that_show_nothing_are_left_out_and_said(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = read_csv(files / "mine.csv")
+    states = ("", "", "dead", "constant", "")
+    texts = [
+        (row["layer"], row["unit"], "" if state else row["caption"], state)
+        for row, state in zip(rows, states, strict=True)
+    ]
+    write_csv(files / "mine.csv", ("layer", "unit", "caption", "status"), texts)
+    code, values = score(files, "--references", files / "truth.csv")
+    assert (code, values["descriptions", "silent"]) == (0, 2)
+    assert values["descriptions", "concept_accuracy"] == 1, "the dog and the cat that are left"
+    said = capsys.readouterr().out
+    assert "2 of 5 units show nothing to describe (constant, dead); they are left out" in said
+    assert "are empty" not in said, "they are no abstentions"
+    write_csv(
+        files / "mine.csv",
+        ("layer", "unit", "caption", "status"),
+        [(*row[:3], "dead") for row in texts],
+    )
+    assert score(files, "--references", files / "truth.csv")[0] == 2
+    assert "none of its 5 units shows anything to describe" in capsys.readouterr().err
+
+
 def test_empty_descriptions_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     references = table(tmp_path / "refs.csv", "summary", ["red cars"] * 4)
     half = table(tmp_path / "half.csv", "description", ["red cars", "red cars", "", " . "])

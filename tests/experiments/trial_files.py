@@ -30,6 +30,15 @@ def descriptions(path: Path, texts=TEXTS) -> Path:
     return path
 
 
+def silence(path: Path, states: dict[int, str]) -> None:
+    """Give units of a table of `descriptions` a status, and take their texts away."""
+    rows = [
+        ("c", unit, "" if unit in states else text, "test", states.get(unit, ""))
+        for unit, text in enumerate(TEXTS)
+    ]
+    write_csv(path, ("layer", "unit", "description", "side", "status"), rows)
+
+
 def methods(path: Path, *names: str, text: str = "dog") -> Path:
     rows = [(name, "c", unit, text) for name in names for unit in range(6)]
     write_csv(path, ("method", "layer", "unit", "description"), rows)

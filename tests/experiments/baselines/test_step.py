@@ -66,6 +66,16 @@ def test_methods_have_their_known_scores(fields, tmp_path):
     }
 
 
+def test_units_that_show_nothing_are_left_out_and_counted(fields, tmp_path):
+    trial_files.silence(fields["descriptions"], {2: "dead", 5: "saturated"})
+    outputs = {name: tmp_path / f"out/{name}.csv" for name in ("scores", "units")}
+    step = ScoreMethods(**fields, **outputs, facts=tmp_path / "out/facts.json")
+    assert step.run(Compute()) == {"scored": 4, "silent": 2}
+    units = read_csv(tmp_path / "out/units.csv", methods.UNITS)
+    assert {row["unit"] for row in units} == {"0", "1", "3", "4"}, "of every method"
+    assert read_json(tmp_path / "out/facts.json")["passes"] == {"netdissect": 2 / 4}
+
+
 def test_features_of_two_encoders_are_not_compared(fields, tmp_path):
     other = features(tmp_path / "a/f.safetensors", encoder="other")
     with pytest.raises(UserError, match="'b' have encoder 'e', those of 'a' 'other'"):

@@ -80,6 +80,19 @@ def test_only_the_test_side_is_scored(fields):
     assert float(found["pmi", "concept_accuracy"]["value"]) == pytest.approx(2 / 3)
 
 
+def test_units_that_show_nothing_are_left_out_and_counted(fields):
+    """Two of the six; what they are said to be makes no difference."""
+    trial_files.silence(fields["descriptions"], {0: "dead", 1: "constant"})
+    counts = ScoreTrial(**fields).run(Compute())
+    assert counts == {"scored": 4, "silent": 2}
+    found = score(fields)
+    assert {row["n"] for (method, _), row in found.items() if method == "pmi"} == {"4"}
+    assert float(found["pmi", "concept_accuracy"]["value"]) == 2 / 4, "both silent ones were right"
+    trial_files.silence(fields["descriptions"], dict.fromkeys(range(6), "saturated"))
+    with pytest.raises(UserError, match="none of its 6 units shows anything to describe"):
+        score(fields)
+
+
 def test_files_of_other_models_are_refused(fields, tmp_path):
     write_csv(tmp_path / "other.csv", TRUTH, [("z", 1, "dog", "object", 1, 15, 1, "dog")])
     with pytest.raises(UserError, match="not of the same units"):
