@@ -123,7 +123,7 @@ def display_name(model: str) -> str:
     """Name the network of --model on a page: by its name in a hub, its file, or its callable."""
     kind, _, rest = model.removeprefix("@").partition(":")
     if kind in HUBS and rest:
-        return rest.rpartition("/")[2]
+        return rest.rpartition("/")[2].partition("@")[0]
     if kind in FILES and rest:
         return Path(rest).stem
     source, _, name = model.removeprefix("@").rpartition(":")

@@ -24,6 +24,7 @@ from milan_core.core.attempts import Attempts
 from milan_core.core.cells import no_number
 from milan_core.core.errors import DAMAGE, UserError, place_of, reads, reason_of
 from milan_core.core.files import canonical_json, file_sha256, read_json, text_hash, write_json
+from milan_core.core.hub import commits_read
 from milan_core.core.lock import claimed, folder_lock
 from milan_core.core.step import Compute, Step
 
@@ -83,7 +84,7 @@ def recorded(step: Step, compute: Compute, code: str) -> Iterator[dict[str, Any]
         with _foreign_inputs(step):
             yield facts
         outputs = [item for item in step.paths("output", "folder") if item != step.record]
-        facts = {"compute": compute.model_dump(), **attempts.summary(), **facts}
+        facts = {"compute": compute.model_dump(), **attempts.summary(), **_hub(), **facts}
         write_record(path, step.step_name, inputs, outputs, step.settings(), code, facts)
 
 
@@ -135,7 +136,13 @@ def recorded_command(
         if path.name != NAME:
             stem = path.name.removesuffix(f".{NAME}")
             outputs = [item for item in path.parent.glob(f"{stem}.*") if _counts(item)]
-        write_record(path, name, checked, outputs, options, code, {**attempts.summary(), **facts})
+        facts = {**attempts.summary(), **_hub(), **facts}
+        write_record(path, name, checked, outputs, options, code, facts)
+
+
+def _hub() -> dict[str, Any]:
+    """What was read from the hub, for the record; nothing where nothing was."""
+    return {"hub": commits} if (commits := commits_read()) else {}
 
 
 def write_record(

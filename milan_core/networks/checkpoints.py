@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError
+from milan_core.core.hub import note_read, repository
 
 # Weights that this package never reads, and that published checkpoints often lack.
 _UNREAD = ("pooler",)
@@ -16,7 +17,7 @@ _UNREAD = ("pooler",)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder of `save_pretrained`, or the name of a repository on the Hugging Face hub.
+    """A folder of `save_pretrained`, or a repository of the hub by name (`OWNER/NAME@COMMIT`).
 
     Code that comes with a checkpoint is never run. Of several weight files the library takes
     safetensors; a `.bin` is read by torch's loader of plain tensors.
@@ -40,10 +41,13 @@ class Checkpoint:
 
     def part(self, loader: Any, **options: Any) -> Any:
         """`loader.from_pretrained` of this checkpoint."""
+        wanted = repository(self.source)
+        if wanted is not None and wanted.revision is not None:
+            options["revision"] = wanted.revision
         with _quiet():
             try:
-                return loader.from_pretrained(
-                    str(self._folder) if self._folder.is_dir() else self.source,
+                loaded = loader.from_pretrained(
+                    str(self._folder) if wanted is None else wanted.name,
                     trust_remote_code=False,
                     local_files_only=not self.download,
                     **options,
@@ -52,6 +56,9 @@ class Checkpoint:
             except (OSError, ValueError, KeyError, ImportError) as error:
                 reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
                 raise self.refusal(reason.rstrip(".")) from error
+        if wanted is not None:
+            note_read(wanted, options.get("cache_dir"))
+        return loaded
 
     def model(self, loader: Any, device: str, **options: Any) -> Any:
         """The model in float32 and evaluation mode on `device`; missing weights are refused.

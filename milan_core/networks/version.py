@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.contents import content_digest, files_digest
+from milan_core.core.contents import content_digest, files_digest, path_digest
 from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.identity import NAME, WHOLE, Node, digest, file_of, imported_libraries, reached
 from milan_core.core.user_files import Closure, closure, module_file
@@ -75,6 +75,8 @@ def _parts(model: Architecture) -> Iterator[str]:
     kind, _, name = model.factory.partition(":")
     if kind in FILES:
         yield _file_digest(name)
+    if kind == "hf" and Path(name).expanduser().is_dir():  # of `save_pretrained`
+        yield path_digest(name)
     if isinstance(model, NetworkSpec):
         yield from (_file_digest(direction.path) for direction in model.directions.values())
     yield _argument_files(model)

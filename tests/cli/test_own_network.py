@@ -117,6 +117,7 @@ def test_what_was_assumed_is_said_and_what_was_used_is_recorded(own, tmp_path, c
         ("torchvision:resnet18", "resnet18"),
         ("timm:resnet18.a1_in1k", "resnet18.a1_in1k"),
         ("hf:facebook/dinov2-base", "dinov2-base"),
+        ("hf:facebook/dinov2-base@3f3f", "dinov2-base"),
         ("torchscript:nets/script.pt", "script"),
         ("nets/my_net.py:build", "my_net"),
         ("package.nets:small", "small"),

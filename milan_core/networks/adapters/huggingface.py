@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from milan_core.core.errors import UserError
+from milan_core.core.hub import note_read, repository
 
 
 def vision_model(architecture: str, config: Mapping[str, Any]) -> nn.Module:
@@ -26,12 +27,17 @@ def vision_model(architecture: str, config: Mapping[str, Any]) -> nn.Module:
 
 
 def hub_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.Module:
-    """`hf:REPOSITORY`; of a model of text and images the vision tower is taken.
+    """`hf:REPOSITORY` or `hf:REPOSITORY@COMMIT`; of text and images the vision tower is taken.
 
-    Only safetensors are read, and no code of the repository is run.
+    Only safetensors are read, and no code of the repository is run. The commit that was read is
+    noted for the record (`core.hub`).
     """
     from transformers import AutoConfig, AutoModel
 
+    if wanted := repository(name, kwargs.get("revision")):
+        name = wanted.name
+        if wanted.revision is not None:
+            kwargs["revision"] = wanted.revision
     try:
         if pretrained:
             kwargs.setdefault("use_safetensors", True)
@@ -43,4 +49,6 @@ def hub_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.Module:
         reason = " ".join(str(error).split())
         msg = f"hf:{name} cannot be loaded: {reason[:200]}"
         raise UserError(msg) from None
+    if wanted:
+        note_read(wanted, kwargs.get("cache_dir"))
     return getattr(model, "vision_model", model)

@@ -104,7 +104,7 @@ class Judge:
         if kind not in KINDS:
             raise checkpoint.refusal(f"it holds a {kind!r} model, expected {' or '.join(KINDS)}")
         loader = CLIPModel if kind == "clip" else SiglipModel
-        constants = PUBLISHED.get(options.source)
+        constants = PUBLISHED.get(options.source.partition("@")[0])
         if options.scale is not None and options.bias is not None:
             constants = options.scale, options.bias
         judge = cls(
