@@ -28,6 +28,8 @@ class TrainCaptioner(Step, name="captioner.train", device=True):
     weights: Out
     history: Out
     """Losses by epoch."""
+    domain: Out
+    """Which images are like those of the training (`captioner.domain`)."""
     units: Out
     """The annotated units, and whether they are trained on or kept for the test."""
 
@@ -36,6 +38,7 @@ class TrainCaptioner(Step, name="captioner.train", device=True):
         import numpy as np
 
         from milan_core.captioner.checkpoint import captioner_folder, save_captioner
+        from milan_core.captioner.domain import fit_domain, save_domain
         from milan_core.captioner.training.splits import UNITS_HEADER, load_units, tested_rows
         from milan_core.captioner.training.train import HISTORY, STATE, train_captioner
         from milan_core.core.files import write_csv
@@ -59,6 +62,9 @@ class TrainCaptioner(Step, name="captioner.train", device=True):
                 "encoder": self.encoder.record(),
             },
         )
+        wholes = units.whole_images(rows)
+        domain = None if wholes is None else fit_domain(wholes, units.encoder, self.seed)
+        save_domain(domain, self.domain)
         write_csv(self.units, UNITS_HEADER, units.table(tested))
         write_csv(self.history, HISTORY, trained.rows())
         save_captioner(trained.captioner, folder, trained.captioner.meta)

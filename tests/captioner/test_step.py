@@ -7,6 +7,7 @@ import pytest
 
 from milan_core.annotations.records import Annotation, write_annotations
 from milan_core.captioner.checkpoint import load_captioner
+from milan_core.captioner.domain import FILE, load_domain
 from milan_core.captioner.features.options import JobEncoder
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.captioner.options import CAPTIONER_FILES, CaptionerSettings, TrainingSplit
@@ -42,7 +43,7 @@ def step(inputs, folder, **changes):
     )
     split = TrainingSplit(name="all", train=["one", "two"], test_share=0.25, seed=3)
     outputs = dict(zip(("config", "vocabulary", "weights"), CAPTIONER_FILES, strict=True))
-    outputs |= {"history": "history.csv", "units": "units.csv"}
+    outputs |= {"history": "history.csv", "units": "units.csv", "domain": FILE}
     files = {name: folder / file for name, file in outputs.items()}
     given = {**inputs, "split": split, "options": options, "encoder": ENCODER, **files}
     return TrainCaptioner(**{**given, **changes})
@@ -56,7 +57,9 @@ def test_the_captioner_and_its_units(inputs, tmp_path):
         *CAPTIONER_FILES,
         "history.csv",
         "units.csv",
+        FILE,
     }
+    assert load_domain(folder / FILE) is None, "the features have no whole images"
     sides = [row["side"] for row in read_csv(folder / "units.csv")]
     assert (sides.count("train"), sides.count("test")) == (45, 15)
     captioner = load_captioner([folder / name for name in CAPTIONER_FILES])
@@ -65,6 +68,21 @@ def test_the_captioner_and_its_units(inputs, tmp_path):
     record = json.loads((folder / "config.json").read_text())["meta"]["encoder"]
     assert JobEncoder.from_record(record) == ENCODER
     assert captioner.decode(np.zeros((1, 4, 6), np.float16), beam_size=2).captions
+
+
+def test_a_domain_is_fitted_to_the_different_whole_images_of_the_training_units(inputs, tmp_path):
+    rng, facts = np.random.default_rng(1), {"encoder": "e", "pooling": {"resize": "area"}}
+    for path in inputs["features"]:
+        array = rng.normal(size=(30, 4, 6)).astype(np.float16)
+        whole = array.copy()
+        whole[::2] = whole[:1]  # half of the units show the same four images
+        FeatureTable({"exact": array, "whole": whole}, [("l", 30)], facts).save(path)
+    step(inputs, tmp_path / "c").run(Compute())
+    domain = load_domain(tmp_path / "c" / FILE)
+    sides = [row["side"] == "train" for row in read_csv(tmp_path / "c/units.csv")]
+    odd = sum(side for unit, side in enumerate(sides) if unit % 2)
+    assert domain.images == 4 * (odd + 2)
+    assert domain.encoder == "e"
 
 
 def test_a_killed_step_resumes_and_writes_the_same_bytes(inputs, tmp_path, monkeypatch):

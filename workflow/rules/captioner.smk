@@ -57,6 +57,7 @@ rule captioner_train:
         vocabulary="<results>/captioners/{split}/seed{seed}/vocabulary.json",
         weights="<results>/captioners/{split}/seed{seed}/weights.safetensors",
         history="<results>/captioners/{split}/seed{seed}/history.csv",
+        domain="<results>/captioners/{split}/seed{seed}/domain.safetensors",
         units="<results>/captioners/{split}/seed{seed}/units.csv",
         record="<results>/captioners/{split}/seed{seed}/provenance.json",
     log:

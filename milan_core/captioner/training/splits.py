@@ -30,6 +30,8 @@ class AnnotatedUnits:
             annotated units; below each other they are the rows of `units`.
         captions: the annotations of each unit, in file order.
         encoder: hash of the encoder that made the features.
+        wholes: per network the features of its whole exemplar images, [U, k, F], where its file has
+            them (annotation sets may lack them; a spatial encoder has none of whole images).
 
     """
 
@@ -37,6 +39,23 @@ class AnnotatedUnits:
     parts: list[tuple[np.ndarray, np.ndarray]]
     captions: list[list[str]]
     encoder: str
+    wholes: tuple[np.ndarray | None, ...] = ()
+
+    def whole_images(self, rows: np.ndarray) -> np.ndarray | None:
+        """Features of the different images behind rows of `units`, [n, F]; None: there are none."""
+        found: list[np.ndarray] = []
+        begin = 0
+        for array, (_, annotated) in zip(self.wholes, self.parts, strict=False):
+            inside = (rows >= begin) & (rows < begin + len(annotated))
+            wanted = annotated[rows[inside] - begin]
+            begin += len(annotated)
+            if array is None:
+                continue
+            for start in range(0, len(wanted), _BLOCK):
+                block = array[wanted[start : start + _BLOCK]]
+                found.append(np.unique(block.reshape(-1, block.shape[-1]), axis=0))
+                drop_pages(array)
+        return np.unique(np.concatenate(found), axis=0) if found else None
 
     def features(self, rows: np.ndarray | None = None) -> np.ndarray:
         """Features of rows of `units` (default: all), ascending: float16 [n, k, F].
@@ -78,6 +97,7 @@ def load_units(
     _check_alike(names, tables)
     units: list[Unit] = []
     parts, captions = [], []
+    wholes: list[np.ndarray | None] = []
     for name, table, path, place in zip(names, tables, annotations, features, strict=True):
         texts = read_unit_texts(path)
         rows = [index for index, key in enumerate(table.rows) if texts.get(key)]
@@ -85,9 +105,16 @@ def load_units(
             message = f"{path} has no annotation for any unit of {place}"
             raise UserError(message)
         parts.append((table.arrays["exact"], np.array(rows)))
+        wholes.append(_wholes(table))
         units += [(name, *table.rows[index]) for index in rows]
         captions += [list(texts[table.rows[index]]) for index in rows]
-    return AnnotatedUnits(units, parts, captions, tables[0].meta["encoder"])
+    return AnnotatedUnits(units, parts, captions, tables[0].meta["encoder"], tuple(wholes))
+
+
+def _wholes(table: FeatureTable) -> np.ndarray | None:
+    """Features of whole images, of an encoder that gives one vector an exemplar."""
+    pools_masks = "resize" in table.meta.get("pooling", {})
+    return table.arrays.get("whole") if pools_masks else None
 
 
 def _check_alike(names: Sequence[str], tables: Sequence[FeatureTable]) -> None:
