@@ -29,6 +29,7 @@ from milan_core.describers.abstention.concepts import same_concept
 from milan_core.describers.abstention.null import (
     RATE,
     correlations,
+    distinct_texts,
     excess,
     other_texts,
     p_values,
@@ -104,10 +105,11 @@ def held_out(
         seed: of the texts that a unit's own is compared with.
 
     """
-    read = [text for text, column in presence.items() if not np.isnan(column).any()]
+    readable = {text for text, column in presence.items() if not np.isnan(column).any()}
+    known = [text if text in readable else "" for text in texts]
+    read = distinct_texts(known)
     place = {text: number for number, text in enumerate(read)}
-    column = np.array([place.get(text, -1) for text in texts], np.int64)
-    known = [text if own >= 0 else "" for text, own in zip(texts, column, strict=True)]
+    column = np.array([place.get(text, -1) for text in known], np.int64)
     if not read:
         nothing = np.full(len(keys), math.nan)
         return HeldOut(nothing, nothing.copy(), np.ones(len(keys)))

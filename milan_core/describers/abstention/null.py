@@ -1,9 +1,9 @@
 """Does a text fit its unit better than texts of other concepts do? (null test)
 
 A unit's statistic is the correlation of its activation with the judged presence of its text, on
-images that did not choose the text. Texts of other units of the layer that are of another concept
-say what the statistic is worth by chance. The test separates noise from signal, not right from
-wrong: `confidence` does that.
+images that did not choose the text. Texts of other units that are of another concept say what the
+statistic is worth by chance; each counts once, since equal texts are one chance only. The test
+separates noise from signal, not right from wrong: `confidence` does that.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from milan_core.scoring.verdicts import discoveries
 RATE = 0.10
 """Share of false discoveries among the units of a layer that pass."""
 COMPARED = 200
-"""Texts of others that a unit's own text is compared with, at most."""
-FEWEST = 40
-"""Texts below which those of other layers are taken too: p is 1 / (texts + 1) at least."""
+"""Texts that a unit's own is compared with, at most; p is 1 / (texts + 1) at least."""
 
 
 def standardized(values: np.ndarray) -> np.ndarray:
@@ -46,54 +44,61 @@ def correlations(activations: np.ndarray, presence: np.ndarray) -> np.ndarray:
 
 
 def other_texts(keys: Sequence[UnitKey], texts: Sequence[str], seed: int = 0) -> list[np.ndarray]:
-    """For each unit, the units whose texts it is compared with: int64, rising.
+    """For each unit, the texts that its own is compared with: int64, places in `distinct_texts`.
 
-    Units of the layer whose text is of another concept; where these are fewer than `FEWEST`, those
-    of other layers too. Of more than `COMPARED`, a random choice. Units without a text are nobody's
-    comparison, and have none.
+    Texts of another concept, each once however many units have it: first those of the unit's layer,
+    then those of other layers, up to `COMPARED`; a random choice where there are more. A unit
+    without a text has none.
     """
-    layers = np.array([layer for layer, _ in keys], dtype=object)
-    distinct = list(dict.fromkeys(text for text in texts if text.strip()))
+    distinct = distinct_texts(texts)
     number = {text: place for place, text in enumerate(distinct)}
-    place = np.array([number.get(text, -1) for text in texts])
     alike = np.array([[same_concept(one, other) for other in distinct] for one in distinct], bool)
+    in_layer: dict[str, np.ndarray] = {}
+    for (layer, _), text in zip(keys, texts, strict=True):
+        if text in number:
+            in_layer.setdefault(layer, np.zeros(len(distinct), bool))[number[text]] = True
     chosen = []
-    for unit, (layer, own) in enumerate(zip(layers, place, strict=True)):
-        if own < 0:
+    for key, text in zip(keys, texts, strict=True):
+        if text not in number:
             chosen.append(np.zeros(0, np.int64))
             continue
-        another = (place >= 0) & ~alike[own][np.maximum(place, 0)]
-        within, beyond = np.flatnonzero(another & (layers == layer)), another & (layers != layer)
-        if len(within) < FEWEST:
-            more = _drawn(np.flatnonzero(beyond), FEWEST - len(within), seed, keys[unit])
-            within = np.concatenate([within, more])
-        chosen.append(np.sort(_drawn(within, COMPARED, seed, keys[unit])))
+        another = ~alike[number[text]]
+        another[number[text]] = False
+        near = _drawn(np.flatnonzero(another & in_layer[key[0]]), COMPARED, seed, key)
+        far = np.flatnonzero(another & ~in_layer[key[0]])
+        far = _drawn(far, COMPARED - len(near), seed, key)
+        chosen.append(np.sort(np.concatenate([near, far])))
     return chosen
 
 
-def _drawn(units: np.ndarray, most: int, seed: int, key: UnitKey) -> np.ndarray:
-    if len(units) <= most:
-        return units
-    return units[generator(seed, "null test", *key).permutation(len(units))[:most]]
+def distinct_texts(texts: Sequence[str]) -> list[str]:
+    """The texts that are there, each once, in the order of their first unit."""
+    return list(dict.fromkeys(text for text in texts if text.strip()))
+
+
+def _drawn(texts: np.ndarray, most: int, seed: int, key: UnitKey) -> np.ndarray:
+    if len(texts) <= most:
+        return texts
+    return texts[generator(seed, "null test", *key).permutation(len(texts))[:most]]
 
 
 def p_values(fit: np.ndarray, column: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
-    """The p of each unit: (1 + number of others' texts that fit as well) / (1 + others).
+    """The p of each unit: (1 + number of other texts that fit as well) / (1 + other texts).
 
     Args:
-        fit: float [units, texts], correlation of each unit with each text.
+        fit: float [units, texts], correlation of each unit with each distinct text.
         column: int64 [units], the column of a unit's own text; -1: it has none.
-        others: units whose texts each unit is compared with (`other_texts`).
+        others: columns of the texts that each unit's own is compared with (`other_texts`).
 
     Returns:
         float64 [units]; 1 for a unit without a text, or without anything to compare it with.
 
     """
     p = np.ones(len(column))
-    for unit, (own, units) in enumerate(zip(column, others, strict=True)):
-        if own >= 0 and len(units):
-            better = fit[unit, column[units]] >= fit[unit, own]
-            p[unit] = (1 + int(better.sum())) / (1 + len(units))
+    for unit, (own, texts) in enumerate(zip(column, others, strict=True)):
+        if own >= 0 and len(texts):
+            better = fit[unit, texts] >= fit[unit, own]
+            p[unit] = (1 + int(better.sum())) / (1 + len(texts))
     return p
 
 

@@ -13,8 +13,12 @@ from milan_core.describers.abstention.evidence import (
     held_out,
 )
 from milan_core.describers.ranking import NONE, Ranked
+from milan_core.scoring.words import tokens
 
-WORDS = ("cats", "dogs", "grass", "faces", "boats", "sand", "drums", "stars")
+WORDS = tokens(
+    "cats dogs grass faces boats sand drums stars lions owls kites cups books chairs lamps trees "
+    "roses shells clouds rocks bikes cars trains shoes hats rings bells coins keys forks"
+)
 
 
 def ranked(text: str, score: float, logp: float, wins: float = NONE) -> Ranked:

@@ -51,35 +51,46 @@ def test_statistics_are_those_of_numpy() -> None:
 
 def test_p_counts_texts_that_fit_as_well() -> None:
     """(1 + better or equal) / (1 + others); 1 without a text or without others."""
-    fit = np.array([[0.5, 0.6, 0.1, 0.5], [0.9, 0.2, 0.1, 0.0], [0, 0, 0, 0], [0.1, 0.1, 0.1, 0.9]])
-    column = np.array([0, 1, -1, 3])
-    others = [np.array([1, 3]), np.array([0]), np.array([0]), np.zeros(0, np.int64)]
-    assert null.p_values(fit, column, others).tolist() == [1.0, 1.0, 1.0, 1.0]
-    fit[0] = [0.55, 0.6, 0.1, 0.5]
-    assert null.p_values(fit, column, others)[0] == 2 / 3
+    fit = np.array([[0.55, 0.6, 0.1], [0.9, 0.9, 0.1], [0.0, 0.0, 0.0], [0.1, 0.1, 0.9]])
+    column = np.array([0, 1, -1, 2])
+    others = [np.array([1, 2]), np.array([0]), np.array([0]), np.zeros(0, np.int64)]
+    assert null.p_values(fit, column, others).tolist() == [2 / 3, 1.0, 1.0, 1.0]
 
 
-def test_others_are_of_another_concept() -> None:
-    """Texts of the unit's own concept are never compared, other layers only where few are left."""
+def test_others_are_distinct_texts_of_another_concept() -> None:
+    """Texts of the unit's own concept are never compared; those of the layer come first."""
     keys = [("a", n) for n in range(60)] + [("b", n) for n in range(60)]
-    texts = ["cats"] * 10 + ["dogs"] * 50 + ["yellow cats"] * 59 + [""]
+    texts = ["cats"] * 10 + ["dogs"] * 50 + ["yellow cats"] * 30 + ["grass"] * 29 + [""]
+    assert null.distinct_texts(texts) == ["cats", "dogs", "yellow cats", "grass"]
     others = null.other_texts(keys, texts)
-    assert others[0].tolist() == list(range(10, 60))  # 50 in its layer
-    assert len(others[20]) == null.FEWEST  # 10 cats here, 30 of the other layer
-    assert (others[20] >= 60).sum() == 30
-    assert others[70].min() >= 10
-    assert others[70].max() < 60
+    assert others[0].tolist() == [1, 3]
+    assert others[20].tolist() == [0, 2, 3]
+    assert others[70].tolist() == [1, 3]
     assert len(others[119]) == 0
-    assert not any(119 in one for one in others)
 
 
-def test_more_texts_than_needed_are_drawn() -> None:
-    """At most `COMPARED`, the same ones each time."""
-    keys = [("a", n) for n in range(300)]
-    texts = [f"concept{'abcdefghij'[n % 10]}" for n in range(300)]
+def test_texts_of_the_layer_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most `COMPARED`, the same ones each time; other layers fill up."""
+    monkeypatch.setattr(null, "COMPARED", 12)
+    keys = [("a", n) for n in range(10)] + [("b", n) for n in range(20)]
+    texts = [f"concept{'abcdefghijklmnopqrstuvwxyz1234'[n]}" for n in range(30)]
     first, second = null.other_texts(keys, texts), null.other_texts(keys, texts)
-    assert {len(one) for one in first} == {null.COMPARED}
+    assert {len(one) for one in first} == {12}
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
+    assert set(range(1, 10)) < set(first[0].tolist())
+    assert (first[29] >= 10).all()
+
+
+def test_equal_texts_are_one_chance() -> None:
+    """A layer that says few things cannot make noise significant by saying them often."""
+    rng = np.random.default_rng(0)
+    keys = [("a", n) for n in range(80)]
+    texts = [("cats", "dogs", "grass", "sand")[n % 4] for n in range(80)]
+    presence = rng.random((500, 4))
+    fit = null.correlations(rng.normal(size=(500, 80)), presence)
+    p = null.p_values(fit, np.arange(80) % 4, null.other_texts(keys, texts))
+    assert p.min() == 1 / 4
+    assert not null.passes(p, keys).any()
 
 
 def test_discoveries_are_the_textbook_ones() -> None:

@@ -1,0 +1,182 @@
+"""Status and confidence of all networks of a run, each by the others, and how good they are.
+
+A network is decided by a calibration on the annotated *other* networks, so that its own truth,
+where it is known, says how often the answered units are right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.tables import cell
+from milan_core.core.units import UnitKey
+from milan_core.describers.abstention.calibration import Calibration, calibrate
+from milan_core.describers.abstention.decision import Decision, decide
+from milan_core.describers.abstention.reliability import (
+    COVERAGES,
+    accuracy_at,
+    auroc,
+    calibration_error,
+)
+from milan_core.describers.abstention.tables import (
+    DECISIONS,
+    Measured,
+    counts_of,
+    decision_cells,
+)
+
+EVERY = "all networks"
+UNITS = ("model", "layer", "unit", "description", *DECISIONS, "right")
+SHARES = ("right_all", "coverage", "right_answered", "wrong", "auroc", "ece", "shuffled")
+SUMMARY = ("model", "units", "described", "several", "unreliable", "silent", "judged", *SHARES)
+"""Columns of summary.csv:
+
+described, several, unreliable   units of each status; silent: units that show nothing
+judged           units whose concept is known and specific
+right_all        share of the judged whose description is right
+coverage         share of the judged that are answered
+right_answered   share of these whose description is right
+wrong            share of the judged that are answered and wrong: what the threshold bounds
+auroc, ece       of the confidence over the judged
+shuffled         share of all units that would pass the null test if their images were shuffled
+"""
+CURVE = ("model", *(f"at_{100 * share:.0f}" for share in COVERAGES))
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """One network: its evidence, the calibration by the others, and its decisions.
+
+    `silent` are the units that show nothing to describe, with why.
+    """
+
+    name: str
+    measured: Measured
+    calibration: Calibration
+    decisions: list[Decision]
+    silent: Mapping[UnitKey, str]
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Float64 [units]."""
+        return np.array([one.confidence for one in self.decisions], np.float64)
+
+    @property
+    def answered(self) -> np.ndarray:
+        """Bool [units]."""
+        return np.array([one.answered for one in self.decisions], bool)
+
+
+def annotated(networks: Mapping[str, Measured]) -> list[str]:
+    """Networks with judged units."""
+    return [name for name, one in networks.items() if np.isfinite(one.right).any()]
+
+
+def decide_all(
+    networks: Mapping[str, Measured],
+    made_by: str,
+    alpha: float,
+    silent: Mapping[str, Mapping[UnitKey, str]] | None = None,
+) -> tuple[list[Decided], Calibration]:
+    """Every network decided by the annotated others, and the calibration on all of them.
+
+    Raises:
+        UserError: with fewer than two annotated networks.
+
+    """
+    judged = {name: networks[name].annotated() for name in annotated(networks)}
+    if len(judged) < 2:
+        raise UserError(
+            f"abstention: {len(judged)} networks with known concepts, expected 2 or more: a "
+            "network is decided by the others; describe more annotated networks"
+        )
+    decided = []
+    for name, one in networks.items():
+        others = {other: units for other, units in judged.items() if other != name}
+        calibration = calibrate(others, made_by, alpha)
+        decisions = decide(one.evidence, calibration)
+        decided.append(Decided(name, one, calibration, decisions, (silent or {}).get(name, {})))
+    return decided, calibrate(judged, made_by, alpha)
+
+
+def unit_rows(decided: Sequence[Decided]) -> Iterator[list[str | float | int]]:
+    """Rows of `UNITS`."""
+    for one in decided:
+        for decision, right in zip(one.decisions, one.measured.right.tolist(), strict=True):
+            known = "" if math.isnan(right) else int(right)
+            cells = decision_cells(decision)
+            yield [one.name, *decision.key, decision.text, *cells, known]
+        for key, status in one.silent.items():
+            yield [one.name, *key, "", status, 0.0, "", ""]
+
+
+def summary_rows(decided: Sequence[Decided], beside: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Rows of `SUMMARY`: all annotated networks together, then each network.
+
+    Args:
+        decided: all networks.
+        beside: those that are no part of the first row.
+
+    """
+    together = [one for one in decided if one.name not in beside and _judged(one).any()]
+    return [_summary(EVERY, together), *(_summary(one.name, [one]) for one in decided)]
+
+
+def _judged(one: Decided) -> np.ndarray:
+    return np.isfinite(one.measured.right)
+
+
+def _summary(name: str, parts: Sequence[Decided]) -> dict[str, Any]:
+    confidence, right, answered = _joined(parts)
+    every = [decision for one in parts for decision in one.decisions]
+    shuffled = np.concatenate([one.measured.shuffled for one in parts] or [np.zeros(0, bool)])
+    shares = {
+        "right_all": _mean(right),
+        "coverage": _mean(answered),
+        "right_answered": _mean(right[answered]),
+        "wrong": _mean(answered & (right == 0)),
+        "auroc": auroc(confidence, right),
+        "ece": calibration_error(confidence, right),
+        "shuffled": _mean(shuffled),
+    }
+    return {
+        "model": name,
+        "units": len(every) + sum(len(one.silent) for one in parts),
+        **counts_of(every),
+        "silent": sum(len(one.silent) for one in parts),
+        "judged": len(right),
+        **{key: cell(round(value, 6)) for key, value in shares.items()},
+    }
+
+
+def _joined(parts: Sequence[Decided]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Confidence, right and answered of the judged units."""
+    empty = [np.zeros(0)]
+    judged = [_judged(one) for one in parts]
+    pairs = list(zip(parts, judged, strict=True))
+    return (
+        np.concatenate([one.confidence[known] for one, known in pairs] or empty),
+        np.concatenate([one.measured.right[known] for one, known in pairs] or empty),
+        np.concatenate([one.answered[known] for one, known in pairs] or empty).astype(bool),
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else math.nan
+
+
+def curve_rows(decided: Sequence[Decided]) -> list[list[str | float]]:
+    """Rows of `CURVE`: share right among the most confident judged units, at each coverage."""
+    rows: list[list[str | float]] = []
+    for one in decided:
+        confidence, right, _ = _joined([one])
+        if len(right):
+            shares = [accuracy_at(confidence, right, share) for share in COVERAGES]
+            rows.append([one.name, *(round(share, 6) for share in shares)])
+    return rows
