@@ -20,7 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 Scorer = Callable[["Pair"], float]
 
@@ -41,12 +40,12 @@ class Pair:
     @functools.cached_property
     def ranks_a(self) -> np.ndarray:
         """Mid-ranks of the activations: float64 [n]."""
-        return rankdata(self.a)
+        return mid_ranks(self.a)
 
     @functools.cached_property
     def ranks_c(self) -> np.ndarray:
         """Mid-ranks of the presence: float64 [n]."""
-        return rankdata(self.c)
+        return mid_ranks(self.c)
 
     def with_presence(self, c: np.ndarray) -> Pair:
         """The same unit with another presence of the concept."""
@@ -85,9 +84,18 @@ def _constant(x: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return variance <= len(x) * (1e-12 * np.maximum(scale, 1e-300)) ** 2
 
 
+def mid_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, equal values at the mean of theirs: float64 [n]; all NaN where one is."""
+    if np.isnan(values).any():
+        return np.full(len(values), np.nan)
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle: np.ndarray = np.cumsum(counts) - (counts - 1) / 2
+    return middle[place]
+
+
 def auc(score: np.ndarray, label: np.ndarray) -> float:
     """Area under the ROC curve by mid-ranks (Mann-Whitney): equal scores count one half."""
-    return _rank_auc(rankdata(score), label)
+    return _rank_auc(mid_ranks(score), label)
 
 
 def _rank_auc(ranks: np.ndarray, label: np.ndarray) -> float:

@@ -12,13 +12,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, text_hash
 from milan_core.core.numbers import added
+from milan_core.scoring.text_encoder import TextEncoder, load_text_encoder, padded
 
 if TYPE_CHECKING:
     import torch
@@ -53,9 +54,7 @@ class BertScorer:
                 "run the assets stage or name the folder that holds config.json"
             )
             raise UserError(message)
-        self._model: Any = None
-        self._tokenizer: Any = None
-        self._special: frozenset[int] = frozenset()
+        self._encoder: TextEncoder | None = None
         self._ids: dict[str, list[int]] = {}
         self._vectors: dict[str, torch.Tensor] = {}
 
@@ -96,31 +95,15 @@ class BertScorer:
         starts = np.cumsum([0, *(len(group) for group in references)])[:-1]
         return np.maximum.reduceat(scores, starts, axis=0) if len(starts) else np.zeros((0, 3))
 
-    def _load(self) -> None:
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
-        verbosity = logging.get_verbosity()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
-            model = AutoModel.from_pretrained(self.folder, local_files_only=True).eval()
-        except (OSError, ValueError, KeyError) as error:
-            message = f"BERTScore: cannot load {self.folder}: {error}"
-            raise UserError(message) from error
-        finally:
-            logging.set_verbosity(verbosity)
-            logging.enable_progress_bar()
-        layers = int(model.config.num_hidden_layers)
-        if not 0 <= self.layer <= layers:
+    def _load(self) -> TextEncoder:
+        encoder = load_text_encoder(self.folder, "BERTScore")
+        if not 0 <= self.layer <= encoder.layers:
             message = (
-                f"BERTScore: layer {self.layer} of {self.folder}, which has layers 0 to {layers}"
+                f"BERTScore: layer {self.layer} of {self.folder}, which has layers 0 to "
+                f"{encoder.layers}"
             )
             raise UserError(message)
-        unknown = {self._tokenizer.unk_token_id}
-        self._special = frozenset(set(self._tokenizer.all_special_ids) - unknown)
-        self._model = model
+        return encoder
 
     def _encode(self, texts: Sequence[str]) -> None:
         """Fill the cache of token ids and unit-length vectors [tokens, D] for every new text."""
@@ -129,23 +112,20 @@ class BertScorer:
         new = sorted({text.strip() for text in texts} - self._ids.keys())
         if not new:
             return
-        if self._model is None:
-            self._load()
-        limit = min(_MAX_TOKENS, int(self._tokenizer.model_max_length))
+        if self._encoder is None:
+            self._encoder = self._load()
+        encoder = self._encoder
+        limit = min(_MAX_TOKENS, encoder.longest)
         for text in new:
-            self._ids[text] = self._tokenizer.encode(text, truncation=True, max_length=limit)
+            self._ids[text] = encoder.ids(text, limit)
         new.sort(key=lambda text: (len(self._ids[text]), text))
-        pad = self._tokenizer.pad_token_id or 0
         with torch.inference_mode():
             for start in range(0, len(new), self.batch_size):
                 batch = new[start : start + self.batch_size]
-                rows = [torch.tensor(self._ids[text]) for text in batch]
-                ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad)
-                lengths = torch.tensor([len(row) for row in rows])
-                mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
-                hidden = self._model(ids, attention_mask=mask, output_hidden_states=True)
-                vectors = torch.nn.functional.normalize(hidden.hidden_states[self.layer], dim=-1)
-                for text, row, length in zip(batch, vectors, lengths.tolist(), strict=True):
+                ids, mask = padded([self._ids[text] for text in batch], encoder.pad)
+                hidden = encoder.states(ids, mask)[self.layer]
+                vectors = torch.nn.functional.normalize(hidden, dim=-1)
+                for text, row, length in zip(batch, vectors, mask.sum(1).tolist(), strict=True):
                     self._vectors[text] = row[:length].clone()
 
     def _document_weights(self, documents: Sequence[str]) -> dict[int, float] | None:
@@ -163,7 +143,8 @@ class BertScorer:
         import torch
 
         ids = self._ids[text]
-        content = [token not in self._special for token in ids]
+        special = self._encoder.special if self._encoder else frozenset()
+        content = [token not in special for token in ids]
         raw = [(1.0 if idf is None else idf.get(t, idf[-1])) * c for t, c in zip(ids, content)]  # noqa: B905
         if added(raw) <= 0:  # every token is in every document: let them weigh the same
             raw = [float(c) for c in content]

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.scoring.text_encoder import TextEncoder, load_text_encoder, padded
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -42,7 +42,7 @@ class WordVectors:
             message = f"no transformers model in {self.folder} (config.json missing)"
             raise UserError(message)
         self._known: dict[str, np.ndarray] = {}
-        self._loaded: Any = None
+        self._encoder: TextEncoder | None = None
 
     def of(self, words: Sequence[str]) -> np.ndarray:
         """Unit vectors of `words`, float32 (n, width)."""
@@ -55,33 +55,16 @@ class WordVectors:
     def _encode(self, words: Sequence[str]) -> np.ndarray:
         import torch
 
-        if self._loaded is None:
-            self._loaded = self._load()
-        tokenizer, model = self._loaded
-        batch = tokenizer(
-            list(words), padding=True, return_special_tokens_mask=True, return_tensors="pt"
-        )
-        pieces = (1 - batch.pop("special_tokens_mask"))[..., None]
+        if self._encoder is None:
+            self._encoder = load_text_encoder(self.folder, "word vectors")
+        encoder = self._encoder
+        ids, mask = padded([encoder.ids(word, encoder.longest) for word in words], encoder.pad)
+        special = torch.tensor(sorted(encoder.special))
+        pieces = (mask.bool() & ~torch.isin(ids, special)).long()[..., None]
         with torch.inference_mode():
-            states = model(**batch).last_hidden_state
+            states = encoder.states(ids, mask)[-1]
         means = (states * pieces).sum(1) / pieces.sum(1).clamp(min=1)
         return torch.nn.functional.normalize(means, dim=1).numpy()
-
-    def _load(self) -> tuple[Any, Any]:
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
-        bars = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
-            return tokenizer, AutoModel.from_pretrained(self.folder, local_files_only=True).eval()
-        except (OSError, ValueError, KeyError) as error:
-            message = f"word vectors: cannot load {self.folder}: {error}"
-            raise UserError(message) from error
-        finally:
-            if bars:
-                logging.enable_progress_bar()
 
 
 def max_word_difference(vectors: np.ndarray) -> float:

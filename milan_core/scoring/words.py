@@ -102,5 +102,20 @@ def names_concept(description: str, accept_words: Iterable[str]) -> bool:
     An accepted entry may be several words ("brick wall"): they must follow each other.
     Every word may stand in the singular or the plural.
     """
-    words = _words(description)
-    return any(phrase_spans(words, entry) for entry in accept_words)
+    return any(_names(description, entry) for entry in accept_words)
+
+
+@lru_cache(maxsize=2**18)
+def _names(description: str, entry: str) -> bool:
+    wanted = _words(entry)
+    if len(wanted) == 1:
+        words, forms = _forms(description)
+        return wanted[0] in forms or not words.isdisjoint(plurals(wanted[0]))
+    return bool(phrase_spans(_words(description), entry))
+
+
+@lru_cache(maxsize=65536)
+def _forms(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The words of a text, and these with their plurals."""
+    words = frozenset(_words(text))
+    return words, words.union(*map(plurals, words))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 
 from milan_core.referee.metrics import (
     METRICS,
@@ -14,6 +15,7 @@ from milan_core.referee.metrics import (
     cosy_mad,
     firing,
     lift,
+    mid_ranks,
 )
 
 
@@ -86,6 +88,13 @@ def test_ranks_agree_with_slow_definitions(rows):
         assert auc(score, label) == pytest.approx(pairwise_auc(score, label))
     if label.any():
         assert average_precision(score, label) == pytest.approx(stepwise_precision(score, label))
+
+
+@given(st.lists(st.integers(-3, 3), max_size=20))
+def test_mid_ranks_are_those_of_scipy(values):
+    given_values = np.array(values, float) / 3
+    np.testing.assert_array_equal(mid_ranks(given_values), rankdata(given_values))
+    assert np.isnan(mid_ranks(np.append(given_values, np.nan))).all()
 
 
 def test_undefined_scores_are_nan_and_chance_has_no_lift():

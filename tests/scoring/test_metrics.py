@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from paths import TESTS
 
 from milan_core.scoring import intervals, metrics, words
@@ -220,3 +222,13 @@ def test_bleu_equals_the_package_up_to_its_last_digit(text: str) -> None:
     references = [texts, ["red dogs run", "red dogs run"]]
     ours = metrics.bleu([text, "a red dog"], references)["bleu"]
     assert ours == pytest.approx(corpus, rel=1e-14)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["leaf", "leaves", "leafs", "fox", "foxes", "woman", "women"])),
+    st.sampled_from(["leaf", "leaves", "fox", "foxes", "woman", "women", "woman fox", "", "s"]),
+)
+def test_one_word_is_found_as_in_the_search_of_phrases(said: list[str], entry: str) -> None:
+    found = words.names_concept(" ".join(said), [entry])
+    assert found == bool(words.phrase_spans(said, entry))

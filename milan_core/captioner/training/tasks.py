@@ -17,6 +17,7 @@ from milan_core.captioner.stepping import Stepper
 from milan_core.captioner.training.fitting import Row
 from milan_core.captioner.training.pairs import Corpus
 from milan_core.captioner.vocabulary import Tokenizer
+from milan_core.core.optimizers import adamw
 from milan_core.core.seeding import generator, seed_torch
 from milan_core.scoring.metrics import bleu
 
@@ -204,9 +205,7 @@ def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 
 
 def _optimizer(model: torch.nn.Module, settings: CaptionerSettings) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
-    )
+    return adamw(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
 def _split(units: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from milan_core.core.optimizers import adamw
 from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
 from milan_core.experiments.edit.options import FineTune
@@ -63,7 +64,7 @@ def fine_tuned(
     for parameter in module.parameters():
         parameter.requires_grad_(id(parameter) in head)
     learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learnt, lr=settings.learning_rate)
+    optimizer = adamw(learnt, lr=settings.learning_rate)
     for epoch in range(settings.epochs):
         order = generator(seed, "fine-tune", epoch).permutation(len(train.labels))
         for start in range(0, len(order), BATCH):

@@ -23,6 +23,7 @@ from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, text_hash, write_bytes
+from milan_core.core.optimizers import adamw
 from milan_core.core.seeding import generator, seed_torch
 from milan_core.networks.factories import build
 from milan_core.networks.options import Architecture, InputSpec
@@ -142,7 +143,7 @@ class _Run:
         self.device = device
         self.module = module.to(device)
         self.module.to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = adamw(
             self.module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
         steps = settings.epochs * -(-images // settings.batch_size)

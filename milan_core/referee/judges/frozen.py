@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, text_hash
 from milan_core.core.seeding import generator
+from milan_core.scoring.text_encoder import load_text_encoder
 from milan_core.scoring.words import tokens
 
 if TYPE_CHECKING:
@@ -123,27 +123,14 @@ class SentenceVectors:
     """
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
         self.folder = folder
-        bars = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"mini judge: cannot load the text encoder {folder}: {error}") from None
-        finally:
-            if bars:
-                logging.enable_progress_bar()
-        self.width = int(self._model.config.hidden_size)
+        self._encoder = load_text_encoder(folder, "mini judge")
+        self.width = self._encoder.width
         self.digest = folder_digest(folder)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors: float32 [texts, width]."""
-        limit = {"truncation": True, "max_length": LONGEST}
-        ids = [self._tokenizer(text, **limit)["input_ids"] for text in texts]
+        ids = [self._encoder.ids(text, LONGEST) for text in texts]
         out = np.zeros((len(texts), self.width), np.float32)
         lengths = np.array([len(one) for one in ids])
         for length in np.unique(lengths):
@@ -160,8 +147,8 @@ class SentenceVectors:
 
         with torch.inference_mode():
             tensor = torch.from_numpy(ids)
-            states = self._model(input_ids=tensor, attention_mask=torch.ones_like(tensor))
-            return functional.normalize(states.last_hidden_state.mean(1), dim=1).half().numpy()
+            states = self._encoder.states(tensor, torch.ones_like(tensor))[-1]
+            return functional.normalize(states.mean(1), dim=1).half().numpy()
 
 
 TextEncoder = WordSums | SentenceVectors

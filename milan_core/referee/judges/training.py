@@ -187,8 +187,10 @@ def _fit(
     import torch
     from torch.nn import functional
 
+    from milan_core.core.optimizers import adamw
+
     rng = torch_generator(seed, "mini judge batches")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=0.1)
+    optimizer = adamw(model.parameters(), lr=options.rate, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.rate, total_steps=options.steps
     )
