@@ -134,9 +134,11 @@ class Bert:
         self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self.longest = int(min(said.get("model_max_length", _ENDLESS), _ENDLESS))
-        ids = {name: self._tokenizer.token_to_id(text) for name, text in _SPECIAL.items()}
-        self.pad = ids["pad_token"]
-        self.special = frozenset(ids.values()) - {ids["unk_token"]}
+        ids: dict[str, Any] = {
+            name: self._tokenizer.token_to_id(text) for name, text in _SPECIAL.items()
+        }
+        self.pad = int(ids["pad_token"])
+        self.special = frozenset(map(int, ids.values())) - {int(ids["unk_token"])}
         self._weights = load_file(folder / "model.safetensors")
 
     def ids(self, text: str, most: int) -> list[int]:

@@ -144,7 +144,7 @@ class _Run:
         self.module = module.to(device)
         self.module.to(memory_format=torch.channels_last)
         self.optimizer = adamw(
-            self.module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+            self.module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         steps = settings.epochs * -(-images // settings.batch_size)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
