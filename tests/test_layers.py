@@ -23,7 +23,7 @@ FLOORS = [
     {"annotations"},
     {"exemplars"},
     {"networks"},
-    {"images", "world"},
+    {"endpoint", "images", "world"},
     {"ops"},
     {"options"},
     {"core", "__init__"},
