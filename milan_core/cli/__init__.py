@@ -35,6 +35,7 @@ COMMANDS = (
     "audit",
     "bench",
     "zoo",
+    "endpoint",
     "crowd",
     "captioner",
     "annotations",

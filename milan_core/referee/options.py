@@ -12,6 +12,7 @@ from pydantic import Field
 
 from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
+from milan_core.endpoint.options import EndpointOptions
 
 
 class OracleOptions(Section):
@@ -60,7 +61,9 @@ class VerdictOptions(Section):
     """Yes-or-no answers of a vision-language model."""
 
     kind: Literal["verdict"] = Field("verdict", description="Answers of a vision-language model")
-    source: InputPath = Field(description="Model that answers")
+    endpoint: EndpointOptions = Field(description="Where the model is asked")
+    cassette: str = Field(min_length=1, description="File that keeps every answer, for good")
+    replay: bool = Field(False, description="Answer from the cassette alone")
 
 
 JudgeOptions = Annotated[

@@ -1,23 +1,28 @@
 """Verdicts: yes-or-no answers of a vision-language model about single images.
 
-An `Answerer` is the client of such a model. It is asked about each image of each text, so scores
-with it draw few images (`estimated`, importance sampling). Clients come with the describers; in
-Python any object with `model` and `answers` serves.
+An `Answerer` is the client of such a model: `answerer.EndpointAnswerer`, or in Python any object
+with `model` and `answers`. Every image of every text is a question, so scores with it draw few
+images (`estimated`, importance sampling).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
+from milan_core.endpoint.cassette import Cassette
+from milan_core.endpoint.client import Endpoint
 from milan_core.referee.importance import IMAGES, Estimate, Rule, draw, estimate, proposal
 from milan_core.referee.judge import Judge as AnyJudge
 from milan_core.referee.judge import JudgedImages, JudgeResources
+from milan_core.referee.judges.answerer import EndpointAnswerer
 from milan_core.referee.options import VerdictOptions
 
 QUESTION = "Does the image show: {text}? Answer 1 or 0."
@@ -42,33 +47,39 @@ class Judge:
 
     Args:
         answerer: the model's client.
+        opened: context in which it may be asked; one around many calls saves work.
 
     """
 
-    def __init__(self, answerer: Answerer) -> None:
+    def __init__(
+        self,
+        answerer: Answerer,
+        opened: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self.name, self.model = f"verdicts of {answerer.model}", answerer.model
-        self._answerer = answerer
+        self._answerer, self.opened = answerer, opened
 
     @classmethod
     def load(cls, options: VerdictOptions, resources: JudgeResources) -> Judge:
-        """No client is named by configurations yet; see the module."""
-        raise UserError(
-            f"judge verdict: there is no client for {options.source!r} here; score from Python "
-            "with an answerer of yours (milan_core.referee.judges.verdict), or choose the judge "
-            "oracle, mini or dual_encoder"
-        )
+        """A model behind an endpoint; every answer is kept in the cassette, for good."""
+        cassette = Cassette(Path(options.cassette), options.endpoint.model, replay=options.replay)
+        endpoint = Endpoint(options.endpoint, cassette)
+        return cls(EndpointAnswerer(endpoint), endpoint.open)
 
     def columns(self, images: JudgedImages, texts: Sequence[str]) -> np.ndarray:
         """Probability of yes: float32 [images, texts]; every image is asked about every text."""
         out = np.empty((len(images), len(texts)), np.float32)
-        for place, text in enumerate(texts):
-            out[:, place] = self.answers(images, np.arange(len(images)), text)
+        with self.opened():
+            for place, text in enumerate(texts):
+                out[:, place] = self.answers(images, np.arange(len(images)), text)
         return out
 
     def answers(self, images: JudgedImages, positions: np.ndarray, text: str) -> np.ndarray:
         """Probability of yes for some of the images: float32 [m], NaN where there is no answer."""
         pixels = np.asarray(images.dataset.images[images.ids[positions]])
-        return np.asarray(self._answerer.answers(pixels, QUESTION.format(text=text)), np.float32)
+        with self.opened():
+            given = self._answerer.answers(pixels, QUESTION.format(text=text))
+        return np.asarray(given, np.float32)
 
 
 @dataclass(frozen=True)

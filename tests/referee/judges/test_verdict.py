@@ -1,11 +1,16 @@
 """Verdicts of an answerer that knows the truth."""
 
+import math
+
 import numpy as np
 import pytest
 from datasets_made import build_dataset
+from model_server import ModelServer, completion, pictures, token
 
 from milan_core.core.errors import UserError
+from milan_core.endpoint.answer import Answer
 from milan_core.referee.judge import JudgedImages, JudgeResources, load_judge
+from milan_core.referee.judges.answerer import yes
 from milan_core.referee.judges.oracle import Judge as Oracle
 from milan_core.referee.judges.verdict import Judge, estimated
 from milan_core.referee.options import VerdictOptions
@@ -55,9 +60,41 @@ def test_columns_ask_about_every_image(images):
     assert np.isnan(column[7::8, 0]).all()
 
 
+def reddish(request):
+    """Says with which probability the picture is red, or only the likelier word."""
+    share = float(pictures(request)[0][..., 0].mean() / 255)
+    if share < 0.6:
+        return completion("No, it does not.")
+    top = [("1", math.log(share)), (" 0", math.log(1 - share)), ("A", -9.0)]
+    return completion("1", [token("1", math.log(share), top)])
+
+
+def test_a_model_behind_an_endpoint_is_a_judge_and_replays(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ModelServer(reddish)
+    options = {"url": server.url, "model": "tiny"}
+    path = str(tmp_path / "cassette.jsonl")
+    ids = JudgedImages(images.dataset, images.ids[:40])
+    judge = load_judge(VerdictOptions(endpoint=options, cassette=path), JudgeResources())
+    column = judge.columns(ids, [TEXT])[:, 0]
+    share = images.dataset.images[:40][..., 0].mean((1, 2)) / 255
+    expected = np.where(share < 0.6, 0, share)
+    np.testing.assert_allclose(column, expected, atol=1e-6)
+    assert 0 < (expected == 0).sum() < 40
+    server.close()
+    replay = VerdictOptions(endpoint=options, cassette=path, replay=True)
+    again = load_judge(replay, JudgeResources()).columns(ids, [TEXT])[:, 0]
+    np.testing.assert_array_equal(again, column)
+
+
+def test_words_stand_for_yes_and_no():
+    texts = ["1", "Yes.", "**true**", "0", "no", "perhaps", "...", "10"]
+    values = [yes(Answer(text)) for text in texts]
+    np.testing.assert_array_equal(values, [1, 1, 1, 0, 0, np.nan, np.nan, np.nan])
+    assert np.isnan(yes(Answer(problem="the model refused")))
+
+
 def test_refusals(images):
-    with pytest.raises(UserError, match="no client for 'llava'"):
-        load_judge(VerdictOptions(source="llava"), JudgeResources())
     judge = Judge(Knowing())
     with pytest.raises(UserError, match="same model"):
         estimated(judge, images, np.arange(300.0), TEXT, judge, 0)

@@ -1,0 +1,81 @@
+"""`milan endpoint verdicts`: the work behind the command."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import Any
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import write_csv
+from milan_core.core.identity import step_code
+from milan_core.core.options import parse
+from milan_core.core.records import recorded_command
+from milan_core.core.step import Compute
+from milan_core.endpoint.cassette import Cassette
+from milan_core.endpoint.client import Endpoint
+from milan_core.endpoint.options import EndpointOptions
+from milan_core.exemplars.table import open_table
+from milan_core.images.store import open_dataset
+from milan_core.referee.judge import JudgedImages
+from milan_core.referee.judges.answerer import EndpointAnswerer, question_of
+from milan_core.referee.judges.choice import named_judge
+from milan_core.referee.judges.verdict import QUESTION, Judge
+from milan_core.referee.submitted import read_submitted
+from milan_core.referee.verdicts import COLUMNS, check_draws, summary, verdicts
+
+LOG = logging.getLogger(__name__)
+
+
+def ask_verdicts(arguments: argparse.Namespace, server: dict[str, Any]) -> str:
+    """Ask, write the table with its record, and return a summary; `--dry-run`: the cost alone."""
+    options = parse(EndpointOptions, server, "milan endpoint")
+    given = read_submitted(arguments.descriptions, arguments.column)
+    draws = check_draws(arguments.draws)
+    table, dataset = open_table(arguments.table), open_dataset(arguments.images)
+    if table.facts.dataset != dataset.fingerprint:
+        raise UserError(
+            f"{arguments.table} holds activations on other images than {arguments.images}; give "
+            "the data set that it was made from"
+        )
+    held = np.flatnonzero(table.heldout)
+    positions = held if len(held) else np.arange(len(table.ids))
+    images = JudgedImages(dataset, table.ids[positions])
+    cassette = Cassette(arguments.cassette, options.model, replay=arguments.replay)
+    endpoint = Endpoint(options, cassette)
+    if arguments.dry_run:
+        most = min(draws, len(positions))
+        one = question_of(dataset.images[table.ids[positions[0]]], QUESTION.format(text="x" * 40))
+        spend = endpoint.estimate([one])
+        texts = given.texts
+        return (
+            f"{texts} texts x at most {most} images = {texts * most} questions of about "
+            f"{spend.asked} tokens and at most {spend.answered} answered"
+            + ("" if spend.price is None else f", price at most {spend.price * texts * most:.4g}")
+        )
+    compute = Compute(device=arguments.device, threads=arguments.threads)
+    cheap = named_judge(arguments.judge, dataset, compute)
+    recorded = {
+        key: str(value) for key, value in vars(arguments).items() if key not in ("run", "log")
+    }
+    with recorded_command(
+        "endpoint verdicts",
+        arguments.out.with_suffix(".provenance.json"),
+        inputs=[arguments.table, arguments.descriptions],
+        options=recorded,
+        code=step_code("referee.verdicts:verdicts"),
+    ):
+        judge = Judge(EndpointAnswerer(endpoint), endpoint.open)
+        rows = list(
+            verdicts(
+                *(table, positions, images, judge, cheap, given),
+                seed=arguments.seed,
+                draws=draws,
+                pool=arguments.pool,
+            )
+        )
+        write_csv(arguments.out, COLUMNS, [row.cells() for row in rows])
+    seen = "held-out images" if len(held) else "images that describers may have seen"
+    return f"{summary(rows)} on {len(positions)} {seen}\n{endpoint.spent}"
