@@ -15,10 +15,10 @@ from milan_core.exemplars.mine import mine
 from milan_core.networks.inputs import prepare
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec, Tokens
-from networks.probe.families import TIMM, TORCHVISION, TRANSFORMERS, Case
+from networks.probe.families import OPEN_CLIP, TIMM, TORCHVISION, TRANSFORMERS, Case
 from networks.probe.oracle import right
 
-ALL = [*TORCHVISION, *TIMM, *TRANSFORMERS]
+ALL = [*TORCHVISION, *TIMM, *TRANSFORMERS, *OPEN_CLIP]
 GATE = {  # quick ones, one of each kind of output
     "torchvision resnet18-layer2",
     "torchvision resnet18-fc",
@@ -66,7 +66,7 @@ def outcome(case: Case) -> tuple[str, str]:
 
 
 def check(case: Case) -> None:
-    for library in ("timm", "transformers"):
+    for library in ("timm", "transformers", "open_clip"):
         if case.name.startswith(library):
             pytest.importorskip(library)
     result, sentence = outcome(case)
