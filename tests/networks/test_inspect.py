@@ -71,6 +71,47 @@ def test_channels_last():
     assert rows["features.0.0"][-5:] == ["96", *"bchw"], "the first convolution has them first"
 
 
+class Windows(nn.Module):
+    """A layer whose rows are windows, behind one that is a map."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3, padding=1)
+        self.mlp = nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = self.conv(x)
+        b, c, h, w = x.shape
+        rows = x.reshape(b, c, h // 8, 8, w // 8, 8).permute(0, 2, 4, 3, 5, 1)
+        return self.mlp(rows.reshape(-1, 64, c)).mean((1, 2))
+
+
+def test_a_layer_that_mining_refuses_is_marked_and_not_suggested():
+    text = describe_layers(f"{__name__}:Windows", {}, 32)
+    assert "refused: axis 0 has 16 rows an image, such as windows" in text
+    assert '# axes of mlp: "(b y x) (h w) c", if it is that' in text
+    assert units_of_the_entry(text, IMAGE[:, :, :32, :32]) == {"conv": 6}
+
+
+class Alone(nn.Module):
+    """A network that takes one image at a time, as many exported programs do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        if len(x) != 1:
+            raise ValueError("one image")
+        return self.conv(x)
+
+
+def test_without_the_probe_the_table_says_that_it_guesses():
+    text = describe_layers(f"{__name__}:Alone", {}, 32)
+    assert "# guessed from one pass, as the probe cannot run: " in text
+    assert 'layers: ["conv"]' in text
+
+
 def test_blocks_that_turn_channels_inside_are_channels_first():
     text = describe_layers("torchvision:convnext_tiny", {}, 64)
     assert "channels_last" not in text.split("\n\n")[1]

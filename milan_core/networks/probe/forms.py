@@ -144,9 +144,9 @@ def _channel_axis(seen: Seen, images: int, rest: Sequence[int]) -> tuple[int, st
     looks, guess = "which axis holds the channels cannot be seen", _guess(seen, images, rest)
     if not candidates:
         looks = "its axes are not rows and columns of the image, such as heads of attention"
-        if patches := _patches_last(seen, images, rest, varying):
-            what = "for places within patches and the patches, as in MobileViTv2"
-            _refuse(seen, looks, _say(seen, patches, what), patches)
+    if patches := _patches_last(seen, images, rest, varying):
+        what = "for places within patches and the patches, as in MobileViTv2"
+        _refuse(seen, looks, _say(seen, patches, what), patches)
     return _refuse(seen, looks, _say(seen, guess, "if it is that"), guess)
 
 
