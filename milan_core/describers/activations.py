@@ -55,10 +55,10 @@ class NetworkUnits(Units):
                 f"{dataset.fingerprint} ({dataset.name}); results of different images are not "
                 "compared: make the concept masks of this data set"
             )
-        self.concepts, self.images = concepts, dataset.images
+        self.concepts, self.dataset, self.images = concepts, dataset, dataset.images
         offers: set[Need] = {"activations", "maxima"}
         self.offers = frozenset(offers if concepts is None else offers | {"concepts"})
-        self._loaded, self._dataset, self._quantiles = loaded, dataset, sorted(set(quantiles))
+        self._loaded, self._quantiles = loaded, sorted(set(quantiles))
         self._scratch, self._batch_size, self._compute = scratch, batch_size, compute
 
     @property
@@ -103,7 +103,7 @@ class NetworkUnits(Units):
     def _evidence(self) -> dict[str, LayerEvidence]:
         return gather(
             self._loaded,
-            open_source(self._dataset, self._loaded.input),
+            open_source(self.dataset, self._loaded.input),
             self._quantiles,
             self.concepts.size if self.concepts else 1,
             self._scratch,

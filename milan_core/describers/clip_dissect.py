@@ -4,7 +4,9 @@
     log P(c|X_u)  = sum over the most activating images x of log(1 + p_x (P[x, c] - 1) + 1e-7)
     score(u, c)   = log P(c|X_u) - weight * (log-mean-exp over units of log P(c|X_u))
 
-where p_x falls linearly from .998 to .97 over the images X_u, best first (soft WPMI).
+where p_x falls linearly from .998 to .97 over the images X_u, best first (soft WPMI). Where the
+mini judge takes CLIP's place, 100 cos is log p(c in x) - log mean over images of p(c in x)
+(`backends.judge`).
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_text
 from milan_core.describers.activations import NetworkUnits
 from milan_core.describers.backends.clip import Clip
+from milan_core.describers.backends.judge import is_judge, open_judge, similarity
 from milan_core.describers.describer import Description, Descriptions, Resources
 from milan_core.describers.evidence import LayerEvidence
 from milan_core.describers.labels import LabelDescriber, labeled
 from milan_core.describers.options import ClipDissectOptions, DescriberOptions
 from milan_core.describers.units import Units
 from milan_core.describers.wording import concept_text
+from milan_core.referee.judges.mini import Judge
+from milan_core.referee.seen import recall
 
 SHARPNESS = 10.0
 FIRST, LAST = 0.998, 0.97  # p_x of the most and the least activating image
@@ -37,14 +42,20 @@ class ClipDissect(LabelDescriber):
 
     Options: ClassVar[type[DescriberOptions]] = ClipDissectOptions
 
-    def __init__(self, clip: Clip, options: ClipDissectOptions) -> None:
-        self._clip, self._options = clip, options
+    def __init__(self, model: Clip | Judge, options: ClipDissectOptions) -> None:
+        self._model, self._options = model, options
         self._words = read_words(options.concepts) if options.concepts else []
         self._similarity: np.ndarray | None = None
 
     @classmethod
     def load(cls, options: ClipDissectOptions, resources: Resources) -> ClipDissect:
-        """The describer with its CLIP."""
+        """The describer with its CLIP, or the judge."""
+        if options.reads_judge or is_judge(options.path):
+            folder = resources.judge if options.reads_judge else options.path
+            judge = open_judge(folder, resources.compute)
+            if resources.seen is not None:
+                recall(judge, resources.seen)
+            return cls(judge, options)
         if not options.path:
             raise UserError(
                 "baselines.clip_dissect.path: no CLIP is given; name the folder of a CLIPModel, or "
@@ -65,10 +76,16 @@ class ClipDissect(LabelDescriber):
             if not self._words:
                 message = "baselines.clip_dissect.concepts: no word list and no concept masks"
                 raise UserError(message)
-            self._similarity = clip_similarity(
-                self._clip, units.images, self._words, self._options.prompt
-            )
+            self._similarity = self._look(units)
         return super().describe(units)
+
+    def _look(self, units: NetworkUnits) -> np.ndarray:
+        """float32 [N, C]: how much each image shows each word."""
+        if isinstance(self._model, Clip):
+            prompt = self._options.prompt
+            return clip_similarity(self._model, units.images, self._words, prompt)
+        texts = list(map(concept_text, self._words))
+        return similarity(self._model, units.dataset, texts)
 
     def label_layer(self, evidence: LayerEvidence, units: NetworkUnits) -> list[Description]:
         """The labels of the units of one layer."""

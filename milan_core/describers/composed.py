@@ -16,9 +16,15 @@ from milan_core.captioner.captioner import Captioner
 from milan_core.captioner.checkpoint import load_captioner
 from milan_core.captioner.descriptions import Descriptions as Decoded
 from milan_core.describers.backends.causal_lm import CausalPrior
-from milan_core.describers.backends.clip_rerank import ClipReranker, Reranked, with_best
+from milan_core.describers.backends.clip_rerank import (
+    ClipReranker,
+    Reranked,
+    Reranker,
+    with_best,
+)
 from milan_core.describers.backends.image_to_text import ImageToText
 from milan_core.describers.backends.interface import Prior, Proposer
+from milan_core.describers.backends.judge import JudgeReranker, is_judge, open_judge
 from milan_core.describers.backends.lstm import LstmCaptioner, LstmPrior
 from milan_core.describers.describer import (
     Candidates,
@@ -52,7 +58,7 @@ class Composed(Describer):
         self,
         proposer: Proposer,
         prior: Prior | None,
-        clip: ClipReranker | None,
+        clip: Reranker | None,
         reader: CaptionerReader | None,
         options: ComposedOptions,
     ) -> None:
@@ -72,8 +78,7 @@ class Composed(Describer):
             per_token = options.candidates == "beam_mi"
             proposer = LstmCaptioner(captioner, options.temperature if per_token else None)
         prior = _prior(options, captioner, device)
-        clip = ClipReranker.load(options.clip, device) if options.clip else None
-        return cls(proposer, prior, clip, reader, options)
+        return cls(proposer, prior, _reranker(options, resources), reader, options)
 
     def prepare(self, offers: frozenset[Need]) -> None:
         """Refuse units that do not offer what the parts need."""
@@ -93,6 +98,17 @@ class Composed(Describer):
         reranked = self._clip.rerank(units.exemplars(), decoded.beam_captions)
         said = described(units.keys, with_best(decoded, reranked), weight)
         return _with_similarity(said, decoded, reranked)
+
+
+def _reranker(options: ComposedOptions, resources: Resources) -> Reranker | None:
+    chosen = options.clip
+    if chosen is None:
+        return None
+    if chosen.reads_judge or is_judge(chosen.source):
+        folder = resources.judge if chosen.reads_judge else chosen.source
+        judge = open_judge(folder, resources.compute)
+        return JudgeReranker(judge, weight=chosen.weight, seen=resources.seen)
+    return ClipReranker.load(chosen, resources.compute.device)
 
 
 def _captioner(

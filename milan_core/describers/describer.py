@@ -117,6 +117,8 @@ class Resources:
         encoder_weights: file of the captioner's encoder, where it lacks it or the file has moved.
         trust: run the code that a captioner's file names (`networks.shipped`).
         compute: device and threads.
+        judge: folder of the mini judge, for describers that read it in CLIP's place.
+        seen: what this judge sees in the images of the units' data set (`referee.look`).
 
     """
 
@@ -124,6 +126,8 @@ class Resources:
     encoder_weights: Path | None = None
     trust: bool = False
     compute: Compute = field(default_factory=Compute)
+    judge: Path | None = None
+    seen: Path | None = None
 
     def need_captioner(self, describer: str) -> Path | Sequence[Path]:
         """The captioner; raises `UserError` where there is none."""

@@ -123,14 +123,32 @@ class NoPrior(Section):
 
 
 class ClipOptions(Section):
-    """CLIP as a second opinion on the beams."""
+    """CLIP, or the mini judge in its place, as a second opinion on the beams."""
 
-    source: InputPath = Field(description="CLIP checkpoint folder, or hub name")
+    source: InputPath | None = Field(
+        None, description="CLIP checkpoint folder, hub name, or folder of a mini judge"
+    )
+    judge: bool = Field(
+        False, description="Without `source`: take the mini judge that this run trains"
+    )
     weight: float = Field(
         ge=0, le=1, description="Share of the unmasked pass; released: 1, no mask at all"
     )
     download: bool = Field(False, description="May the hub be asked for `source`?")
     legacy: bool = Field(False, description="Published geometry and attention, 224 pixels only")
+
+    @model_validator(mode="after")
+    def _one_model(self) -> ClipOptions:
+        if not self.judge and self.source is None:
+            raise ValueError("source: no CLIP is given; name its folder, or give judge: true")
+        if self.reads_judge and self.legacy:
+            raise ValueError("legacy: the published behavior is that of a CLIP; leave it out")
+        return self
+
+    @property
+    def reads_judge(self) -> bool:
+        """Whether the mini judge of the run takes CLIP's place."""
+        return self.judge and self.source is None
 
 
 ProposerOptions = Annotated[
@@ -212,20 +230,28 @@ class InvertOptions(
 class ClipDissectOptions(
     DescriberOptions, label="CLIP-Dissect", color="#b04a72", needs=("activations", "clip")
 ):
-    """CLIP-Dissect: the concept with the highest soft WPMI; needs a CLIP of the user's own."""
+    """CLIP-Dissect: the concept with the highest soft WPMI, by a CLIP or the mini judge."""
 
     describer: Literal["clip_dissect"] = Field(
         "clip_dissect", description="Whose options these are"
     )
     path: InputPath | None = Field(
-        None, description="Folder of a CLIPModel saved by `transformers`"
+        None, description="Folder of a CLIPModel saved by `transformers`, or of a mini judge"
+    )
+    judge: bool = Field(
+        False, description="Without `path`: take the mini judge of this run, presence as cosine"
     )
     concepts: InputPath | None = Field(
         None, description="Text file, a concept a line; null: the masks'"
     )
-    prompt: str = Field("a {}", description="Text that stands for a concept")
+    prompt: str = Field("a {}", description="Text that stands for a concept, for CLIP")
     top: int = Field(100, ge=1, description="Images that stand for a unit")
     weight: float = Field(1.0, ge=0, description="lambda of log p(c)")
+
+    @property
+    def reads_judge(self) -> bool:
+        """Whether the mini judge of the run takes CLIP's place."""
+        return self.judge and self.path is None
 
 
 class WordsOptions(DescriberOptions, label="words", color="#4f7f3f", needs=("maxima",)):

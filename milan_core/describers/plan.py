@@ -11,13 +11,19 @@ from milan_core.core.options import narrowed
 from milan_core.describers.options import (
     CausalPriorOptions,
     ComposedOptions,
+    LabelMethod,
     LabelOptions,
     PublishedMethod,
 )
 
 
 def variant_models(config: Config, variant: str) -> list[str]:
-    """Networks of a variant; those that this run does not describe are left out."""
+    """Networks of a variant; those that this run does not describe are left out.
+
+    There are none where the variant reads the mini judge and the run trains no judge.
+    """
+    if judge_reranks(config, variant) and not trains_judge(config):
+        return []
     chosen = config.variants[variant].models or networks(config)
     return [name for name in chosen if name in config.models]
 
@@ -42,6 +48,29 @@ def variant_options(config: Config, variant: str) -> ComposedOptions:
         resolved = prior.model_copy(update={"asset": None, "source": source})
         return options.model_copy(update={"prior": resolved})
     return options
+
+
+def judge_reranks(config: Config, variant: str) -> bool:
+    """Whether the mini judge of this run re-ranks a variant's beams."""
+    clip = config.variants[variant].clip
+    return clip is not None and clip.reads_judge
+
+
+def trains_judge(config: Config) -> bool:
+    """Whether this run trains a mini judge; what reads one is left out of runs without."""
+    return any(judge.kind == "mini" for judge in config.referee.judges)
+
+
+def label_names(config: Config) -> list[LabelMethod]:
+    """Methods that label from a list of concepts, without those that lack the mini judge."""
+    section = config.baselines
+    lacking = section.clip_dissect.reads_judge and not trains_judge(config)
+    return [name for name in section.methods if name != "clip_dissect" or not lacking]
+
+
+def judge_labels(config: Config) -> bool:
+    """Whether CLIP-Dissect reads the mini judge of this run."""
+    return "clip_dissect" in label_names(config) and config.baselines.clip_dissect.reads_judge
 
 
 def variant_asset(config: Config, variant: str) -> str | None:
@@ -86,7 +115,7 @@ def check_variants(config: Config) -> None:
 
 def label_methods(config: Config) -> list[LabelOptions]:
     """Options of the methods that label from a list of concepts, by name."""
-    return [getattr(config.baselines, name) for name in sorted(config.baselines.methods)]
+    return [getattr(config.baselines, name) for name in sorted(label_names(config))]
 
 
 def label_dataset(config: Config, model: str) -> str:
@@ -100,7 +129,8 @@ def needs_masks(config: Config) -> bool:
     """Whether a method reads masks of concepts, or takes its words from their names."""
     section = config.baselines
     return any(
-        name != "clip_dissect" or section.clip_dissect.concepts is None for name in section.methods
+        name != "clip_dissect" or section.clip_dissect.concepts is None
+        for name in label_names(config)
     )
 
 
@@ -118,10 +148,12 @@ def check_labels(config: Config) -> None:
         known = [*config.model_zoo, *config.annotation_sets]
         if name not in known:
             raise unknown("model", name, known, "config: baselines.published")
-    if "clip_dissect" in section.methods and section.clip_dissect.path is None:
+    clip = section.clip_dissect
+    if "clip_dissect" in section.methods and clip.path is None and not clip.judge:
         raise UserError(
             "config: baselines.clip_dissect.path: no CLIP is given; name the folder of a CLIPModel "
-            "saved by transformers, or take clip_dissect out of baselines.methods"
+            "saved by transformers, give `judge: true` for the mini judge of this run, or take "
+            "clip_dissect out of baselines.methods"
         )
     if section.concepts.source == "truth" and set(section.methods) - {"clip_dissect"}:
         _check_truth(config)

@@ -79,6 +79,11 @@ class ExemplarImages(Sequence[UnitImages]):
     def __init__(self, exemplars: ExemplarSet, images: np.ndarray, keys: Sequence[UnitKey]) -> None:
         self._exemplars, self._images, self._keys = exemplars, images, keys
 
+    @property
+    def dataset(self) -> str:
+        """Fingerprint of the data set that the images are numbered in."""
+        return str(self._exemplars.meta.get("dataset", ""))
+
     def __len__(self) -> int:
         return len(self._keys)
 
@@ -100,7 +105,8 @@ class ExemplarImages(Sequence[UnitImages]):
         if not filled.any():
             shape = (1, height, width)
             return UnitImages(np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool))
-        return UnitImages(np.asarray(self._images[ids[filled]]), masks[filled])
+        ids = ids[filled]
+        return UnitImages(np.asarray(self._images[ids]), masks[filled], ids)
 
 
 class ExemplarUnits(Units):

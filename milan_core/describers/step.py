@@ -82,6 +82,10 @@ class DescribeVariant(Step, name="describers.variant", device=True):
     """The probe images."""
     asset: In | None = None
     """The asset that holds the prior."""
+    judge: In | None = None
+    """Folder of the mini judge, where it takes CLIP's place."""
+    seen: In | None = None
+    """Its view of the probe images, made by referee.look."""
     options: ComposedOptions
     descriptions: Out
     candidates: Out
@@ -101,7 +105,9 @@ class DescribeVariant(Step, name="describers.variant", device=True):
             stored = FeatureUnits(load_features(self.features), self.features)
         images = open_dataset(self.dataset).images
         units = ExemplarUnits(load_exemplars(self.exemplars), images, stored)
-        resources = Resources(captioner=self.captioner, compute=compute)
+        resources = Resources(
+            captioner=self.captioner, compute=compute, judge=self.judge, seen=self.seen
+        )
         said = driver.describe(Composed.load(self.options, resources), units)
         driver.write_candidates(self.candidates, said)
         driver.write_descriptions(self.descriptions, said, Composed.form)
@@ -132,6 +138,10 @@ class LabelUnits(Step, name="describers.label", device=True):
     """Images that the labels are drawn from."""
     concepts: In | None = None
     """Masks of concepts in these images."""
+    judge: In | None = None
+    """Folder of the mini judge, where it takes CLIP's place."""
+    seen: In | None = None
+    """Its view of these images, made by referee.look."""
     methods: list[LabelOptions]
     published: dict[PublishedMethod, InputPath] = Field(
         {}, description="result folders of programs"
@@ -150,7 +160,7 @@ class LabelUnits(Step, name="describers.label", device=True):
         from milan_core.images.store import open_dataset
         from milan_core.networks.zoo import load_network
 
-        resources = Resources(compute=compute)
+        resources = Resources(compute=compute, judge=self.judge, seen=self.seen)
         describers = [load_describer(options, resources) for options in self.methods]
         loaded = load_network(self.model)
         units = NetworkUnits(

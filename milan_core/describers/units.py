@@ -45,6 +45,7 @@ class UnitImages(NamedTuple):
 
     images: np.ndarray  # uint8 [k, H, W, 3], RGB
     masks: np.ndarray  # bool [k, H, W]; a mask without pixels is no evidence
+    ids: np.ndarray | None = None  # int64 [k], their numbers in the data set, where known
 
 
 class FeatureReader(Protocol):

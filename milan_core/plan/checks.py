@@ -88,7 +88,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
 # Folders below `<results>` that belong to steps; a network of such a name would share one.
 RESERVED = {
     "encoder", "captioners", "generalization", "baselines", "controls", "decoding", "variants",
-    "analyze", "audit", "edit", "report", "atlas", "quick", "referee",
+    "analyze", "audit", "edit", "report", "atlas", "quick", "referee", "judge",
 }  # fmt: skip
 
 

@@ -25,8 +25,10 @@ KIND, VERSION = "milan-leaderboard", 1
 ALL = "all"
 COLUMNS = (
     *("describer", "model", "layer", "score", "value", "low", "high", "units", "abstained"),
-    *("unscored", "difference", "difference_low", "difference_high", "judge", "heldout"),
+    *("unscored", "difference", "difference_low", "difference_high", "judge", "heldout", "note"),
 )
+OWN = "reads this judge, so only others score it"
+"""Note of a describer without scores."""
 COUNTED = ("scored", "constant")  # statuses with headline scores
 
 
@@ -77,7 +79,8 @@ class Board:
     """Means by describer, layer and score, with the counts behind them.
 
     Attributes:
-        facts: model, judge, judge_model, heldout, images.
+        facts: model, judge, judge_model, heldout, images; `own`: describers that the judge does not
+            score, with the reason.
         counts: by describer and layer.
         means: by place.
 
@@ -92,6 +95,10 @@ class Board:
         """Names in the order of the board, the main one first."""
         return list(dict.fromkeys(name for name, _ in self.counts))
 
+    def note(self, describer: str) -> str:
+        """Why a describer has no scores by this judge; empty where it has."""
+        return OWN if describer in self.facts.get("own", {}) else ""
+
     def rows(self) -> Iterator[list[str | float | int]]:
         """Rows of leaderboard.csv: COLUMNS."""
         for place, mean in self.means.items():
@@ -103,6 +110,7 @@ class Board:
                 *counts,
                 *map(rounded, (lead.value, lead.low, lead.high)),
                 *(self.facts["judge"], int(self.facts["heldout"])),
+                self.note(place.describer),
             ]
 
     def save(self, path: Path | str) -> None:

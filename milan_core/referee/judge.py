@@ -10,7 +10,7 @@ that a run loads only the judge that it asks for.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -117,6 +117,23 @@ def refuse_same_model(judge: Judge, describer: str, model: str) -> None:
             f"describer {describer!r} and judge {judge.name!r} are the same model ({model}); "
             "choose another judge"
         )
+
+
+def own_describers(judge: Judge, models: Mapping[str, str]) -> dict[str, str]:
+    """Describers that a judge must not score, each with the reason (`refuse_same_model`).
+
+    Args:
+        judge: any.
+        models: identity of the model that a describer reads, by name of the describer.
+
+    """
+    refused = {}
+    for describer, model in models.items():
+        try:
+            refuse_same_model(judge, describer, model)
+        except UserError as error:
+            refused[describer] = str(error)
+    return refused
 
 
 def facts(judge: Judge) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def over_networks(boards: Sequence[Board], random: str) -> list[Board]:
             "judge": judge,
             "heldout": all(board.facts["heldout"] for board in learned),
         }
+        own = {name: why for board in learned for name, why in board.facts.get("own", {}).items()}
+        facts |= {"own": own} if own else {}
         joined.append(pooled(learned, facts))
     return joined
 

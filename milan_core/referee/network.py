@@ -13,7 +13,7 @@ from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.referee.board import Board, make_board
-from milan_core.referee.judge import Judge, JudgedImages, facts
+from milan_core.referee.judge import Judge, JudgedImages, facts, own_describers
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.said import TRIVIAL, TRUTH, Said, explanations, trivial, true_texts
@@ -54,8 +54,12 @@ def score_network(
     truth: Mapping[UnitKey, Truth],
     options: ScoringOptions,
     seed: int,
+    models: Mapping[str, str] | None = None,
 ) -> NetworkScores:
     """Score every describer, the trivial baselines and the truth on the same images.
+
+    A describer that reads the judge's model has rows without scores. No describer that reads a
+    judge counts for random texts and for the sanity tests, so that these are those of all judges.
 
     Args:
         table: activations of the network.
@@ -65,17 +69,24 @@ def score_network(
         truth: the concept of each unit, as far as it is known.
         options: how scores are made.
         seed: of resamples, random words and damaged labels.
+        models: identity of the judge that a describer reads, by name of the describer.
 
     """
+    models = models or {}
+    own = own_describers(judge, models)
     positions, heldout = scored_images(table, options.fewest)
     images = JudgedImages(dataset, table.ids[positions])
     bench = Bench(table, positions, images, judge, options, seed)
-    every = {**said, **trivial(said, bench.keys, seed)}
+    others = {name: texts for name, texts in said.items() if name not in models}
+    every = {**said, **trivial(others, bench.keys, seed)}
     if truth:
         every[TRUTH] = true_texts(truth)
     explained = {name: explanations(texts, bench.keys) for name, texts in every.items()}
     scores = {
-        name: bench.score(ones, others=name not in TRIVIAL) for name, ones in explained.items()
+        name: bench.unscored(ones, "own judge")
+        if name in own
+        else bench.score(ones, others=name not in TRIVIAL)
+        for name, ones in explained.items()
     }
     made_of: dict[str, Any] = {
         "model": table.facts.model,
@@ -84,7 +95,10 @@ def score_network(
         "images": len(positions),
         "alpha": options.alpha,
     }
-    pairs = bench.pairs(best_explanations(explained, scores, seed))
+    if own:
+        made_of["own"] = own
+    fair = {name: ones for name, ones in explained.items() if name not in models}
+    pairs = bench.pairs(best_explanations(fair, scores, seed))
     verdicts = sanity(pairs, HEADLINE, seed) + sanity(pairs[:COMPARED], OTHERS, seed)
     return NetworkScores(scores, make_board(made_of, scores), verdicts)
 

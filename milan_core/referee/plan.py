@@ -10,7 +10,7 @@ from milan_core.captioner.features.options import JobEncoder
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
-from milan_core.describers.plan import label_dataset, varied
+from milan_core.describers.plan import judge_labels, judge_reranks, label_dataset, varied
 from milan_core.exemplars.options import Pool
 from milan_core.exemplars.plan import heldout_choice, heldout_dataset
 from milan_core.experiments.baselines.names import method_texts
@@ -179,6 +179,13 @@ def check_judges(config: Config) -> None:
             f"{where}: the mini judge learns from scenes of known content, and the images of "
             f"{chosen.dataset!r} are not; choose a data set of kind stickers or shapes"
         )
+
+
+def judge_readers(config: Config, model: str) -> list[str]:
+    """Describers of a network that read the mini judge: it does not score them."""
+    names = [name for name in variants_of(config, model) if judge_reranks(config, name)]
+    labels = judge_labels(config) and model in labeled(config)
+    return ["clip_dissect", *names] if labels else names
 
 
 def _describing_models(config: Config) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ resamples of the images.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -105,6 +105,13 @@ class Bench:
         if self._dead[row]:
             return "dead"
         return "scored" if any(text.strip() for text in explanation.texts) else "abstained"
+
+    def unscored(self, explanations: Sequence[Explanation], status: Status) -> Scores:
+        """Explanations without scores: of those that could be scored, `status` says why not."""
+        rows = [Scored(one.key, one.description, self.status(one)) for one in explanations]
+        rows = [replace(row, status=status) if row.status == "scored" else row for row in rows]
+        nothing = np.full((self.options.resamples, len(rows)), np.nan, np.float32)
+        return Scores(rows, dict.fromkeys(HEADLINE, nothing))
 
     def score(self, explanations: Sequence[Explanation], *, others: bool = True) -> Scores:
         """Scores of every explanation; `others`: those for comparison too."""

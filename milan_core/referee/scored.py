@@ -17,6 +17,7 @@ Status = Literal[
     "dead",
     "constant",
     "unread",
+    "own judge",
     "missing",
     "unknown unit",
 ]
@@ -28,6 +29,7 @@ failed        the describer did not answer
 dead          the unit's activation is (nearly) constant, or non-zero in under 1e-4 of the images
 constant      the text is judged equally present in all images: correlation 0, lift 0
 unread        the judge cannot read the text
+own judge     the describer reads the judge's model, which would mark its own work
 missing       the descriptions leave the unit out
 unknown unit  the table of activations does not have it
 """

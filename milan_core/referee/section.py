@@ -16,7 +16,7 @@ Rows = list[dict[str, Any]]
 SUMMARY = (
     *("judge", "model", "describer", "correlation", "correlation_low", "correlation_high"),
     *("auprc", "auprc_low", "auprc_high", "lead", "lead_low", "lead_high"),
-    *("units", "abstained", "unscored"),
+    *("units", "abstained", "unscored", "note"),
 )
 TRIVIAL_NAMES = {
     CONSTANT: "constant: says nothing",
@@ -30,7 +30,8 @@ CAPTION = (
     "each image with how much of the text the judge sees there. Lift: average precision of the "
     "same for the {alpha:.0%} of images on which the unit is strongest; 0 is chance, 1 perfect. "
     "Intervals: bootstrap over images. Lead: mean paired difference of the correlation to the "
-    "first row. Unscored: the unit is dead, or the judge cannot read the text."
+    "first row. Unscored: the unit is dead, the judge cannot read the text, or the describer reads "
+    "the judge itself."
 )
 SANITY_CAPTION = (
     "Share of units on which a score falls when half of the concept's labels are deleted "
@@ -50,7 +51,7 @@ def summary_rows(board: Board, names: Mapping[str, str]) -> Rows:
             own, _ = mean.intervals()
             cells += [own.value, own.low, own.high]
         _, lead = r.intervals()
-        cells += [lead.value, lead.low, lead.high, *board.counts[name, ALL]]
+        cells += [lead.value, lead.low, lead.high, *board.counts[name, ALL], board.note(name)]
         rows.append(dict(zip(SUMMARY, cells, strict=True)))
     return rows
 
@@ -94,6 +95,8 @@ def referee_section(
         Column("abstained", "abstained", "integer"),
         Column("unscored", "unscored", "integer"),
     ]
+    if any(row["note"] for row in rows):
+        columns.append(Column("note", "why no score"))
     verdicts = [
         Column("judge", "judge"),
         Column("metric", "score"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,13 +37,24 @@ def recall(judge: Judge, path: Path | str) -> None:
         UserError: for those of another judge.
 
     """
-    remember = getattr(judge, "remember", None)
+    dataset, vectors = read_seen(judge, path)
+    remember: Any = getattr(judge, "remember", None)
+    remember(dataset, vectors)
+
+
+def read_seen(judge: Judge, path: Path | str) -> tuple[str, np.ndarray]:
+    """The fingerprint of the data set and the vectors of its images, as `look` wrote them.
+
+    Raises:
+        UserError: for those of another judge.
+
+    """
     with reading(path, "a judge's view of images", "look at the images again"):
         arrays, meta = map_tensors(path, KIND, (VERSION,))
         model, dataset, vectors = meta["model"], meta["dataset"], arrays["vectors"]
-        if remember is None or model != judge.model:
+        if not hasattr(judge, "remember") or model != judge.model:
             raise UserError(
                 f"{path} holds what judge {model} saw, and this one is {judge.model}; look at "
                 "the images again"
             )
-        remember(dataset, vectors)
+        return str(dataset), vectors

@@ -117,6 +117,9 @@ class ScoreNetwork(Step, name="referee.score", device=True):
     """Folder of a judge that was trained here."""
     seen: In | None = None
     """Its view of the images, made by referee.look."""
+    readers: list[str] = Field([], description="describers that read the judge of `read`")
+    read: In | None = None
+    """Folder of the judge that some describers read: it does not score these."""
     options: ScoringOptions
     seed: int = 0
     scores: Out
@@ -130,6 +133,7 @@ class ScoreNetwork(Step, name="referee.score", device=True):
         from milan_core.exemplars.table import open_table
         from milan_core.images.store import open_dataset
         from milan_core.referee.judge import JudgeResources, load_judge
+        from milan_core.referee.judges.mini import folder_model
         from milan_core.referee.network import SANITY, SCORES, score_network
         from milan_core.referee.said import read_said
         from milan_core.referee.seen import recall
@@ -147,6 +151,7 @@ class ScoreNetwork(Step, name="referee.score", device=True):
             read_truth(self.truth) if self.truth else {},
             self.options,
             self.seed,
+            dict.fromkeys(self.readers, folder_model(self.read)) if self.read else {},
         )
         write_csv(self.scores, SCORES, result.rows())
         write_csv(self.sanity, SANITY, result.sanity_rows())

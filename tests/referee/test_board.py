@@ -33,7 +33,7 @@ class FakeJudge:
         return np.stack(columns, 1).astype(np.float32)
 
 
-def network(seed, heldout=True, units=8):
+def network(seed, heldout=True, units=8, models=None):
     """Units that follow words 0, 1, 2, 3, 0, ...; the last is dead."""
     rng = np.random.default_rng(seed)
     presence = (rng.random((IMAGES, len(WORDS))) < 0.3).astype(float)
@@ -52,7 +52,30 @@ def network(seed, heldout=True, units=8):
     judge = FakeJudge(presence)
     options = ScoringOptions(resamples=40, alpha=0.3)
     args = (merge_tables([table]), SimpleNamespace(), judge)
-    return score_network(*args, {"milan": wrong, "better": right}, truth, options, 0)
+    return score_network(*args, {"milan": wrong, "better": right}, truth, options, 0, models)
+
+
+def test_a_describer_that_reads_the_judge_has_rows_without_scores(tmp_path):
+    apart = network(1, models={"better": "fake-1"})
+    other = network(1, models={"better": "another"})
+    board = apart.board
+    means = [board.means[Place("better", ALL, score)] for score in ("correlation", "auprc")]
+    assert all(np.isnan(mean.value) and mean.units == 0 for mean in means)
+    assert board.counts["better", ALL] == (8, 0, 8)
+    statuses = {row.status for row in apart.scores["better"].rows}
+    assert statuses == {"own judge", "dead"}
+    named = {row[0]: row[COLUMNS.index("note")] for row in board.rows()}
+    assert "only others score it" in named["better"]
+    assert named["milan"] == ""
+    # it does not change what stands beside: the same as by a judge that may score it
+    for place, mean in other.board.means.items():
+        if place.describer != "better":
+            np.testing.assert_equal(mean.value, board.means[place].value)
+    assert apart.sanity_rows() == other.sanity_rows()
+    board.save(tmp_path / "b.safetensors")
+    joined = over_networks([load_board(tmp_path / "b.safetensors")], "")[0]
+    assert joined.note("better")
+    assert summary_rows(joined, {})[1]["note"] == joined.note("better")
 
 
 @pytest.fixture(scope="module")

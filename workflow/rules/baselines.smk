@@ -12,6 +12,13 @@ def trial_labels(wildcards):
     return f"{RESULTS}/{model}/labels/labels.csv" if model in LABELED else []
 
 
+def trial_variants(wildcards):
+    """Variants of the captioner of a trial."""
+    return baseline_plan.compared_variants(
+        CONFIG, wildcards.model, wildcards.split, int(wildcards.seed)
+    )
+
+
 rule baselines_score:
     input:
         annotations="<results>/{model}/annotations/annotations.csv",
@@ -26,6 +33,10 @@ rule baselines_score:
         features="<results>/{model}/features/features.safetensors",
         train_features=train_features,
         labels=trial_labels,
+        tables=lambda wildcards: [
+            f"{RESULTS}/{wildcards.model}/variants/{name}/descriptions.csv"
+            for name in trial_variants(wildcards)
+        ],
     output:
         scores="<results>/baselines/{split}/{model}/seed{seed}/scores.csv",
         units="<results>/baselines/{split}/{model}/seed{seed}/units.csv",
@@ -47,6 +58,7 @@ rule baselines_score:
         options=canonical(generalization_plan.score_options(CONFIG)),
         seed=CONFIG.seed,
         model="{model}",
+        named=lambda wildcards: canonical(trial_variants(wildcards)),
         code=step_code("baselines.score"),
     shell:
         command("baselines.score")

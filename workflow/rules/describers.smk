@@ -2,7 +2,7 @@
 from milan_core.describers import plan as describers_plan
 
 # Modules of the describers that label: part of the code of their step.
-LABELERS = [f"describers.{name}" for name in CONFIG.baselines.methods]
+LABELERS = [f"describers.{name}" for name in describers_plan.label_names(CONFIG)]
 
 
 def published(kind):
@@ -43,6 +43,26 @@ def label_concepts(wildcards):
     dataset = describers_plan.label_dataset(CONFIG, wildcards.model)
     masks = f"{RESULTS}/baselines/concepts/{dataset}/concepts.safetensors"
     return masks if describers_plan.needs_masks(CONFIG) else []
+
+
+def variant_judge(wildcards):
+    """The mini judge, where it takes CLIP's place in a variant."""
+    reranks = describers_plan.judge_reranks(CONFIG, wildcards.variant)
+    return f"{RESULTS}/judge" if reranks else []
+
+
+def variant_seen(wildcards):
+    """What the mini judge sees in the probe images, for a variant that it re-ranks."""
+    dataset = CONFIG.model_zoo[wildcards.model].dataset
+    seen = f"{RESULTS}/referee/mini/{dataset}.safetensors"
+    return seen if describers_plan.judge_reranks(CONFIG, wildcards.variant) else []
+
+
+def label_seen(wildcards):
+    """What the mini judge sees in the images that labels are drawn from."""
+    dataset = describers_plan.label_dataset(CONFIG, wildcards.model)
+    seen = f"{RESULTS}/referee/mini/{dataset}.safetensors"
+    return seen if describers_plan.judge_labels(CONFIG) else []
 
 
 rule describers_units:
@@ -121,6 +141,8 @@ rule describers_variant:
         asset=lambda wildcards: asset_folder(
             describers_plan.variant_asset(CONFIG, wildcards.variant)
         ),
+        judge=variant_judge,
+        seen=variant_seen,
     output:
         descriptions="<results>/{model}/variants/{variant}/descriptions.csv",
         candidates="<results>/{model}/variants/{variant}/candidates.csv",
@@ -178,6 +200,8 @@ rule describers_label:
             describers_plan.label_dataset(CONFIG, wildcards.model)
         ),
         concepts=label_concepts,
+        judge=f"{RESULTS}/judge" if describers_plan.judge_labels(CONFIG) else [],
+        seen=label_seen,
     output:
         labels="<results>/{model}/labels/labels.csv",
         record="<results>/{model}/labels/provenance.json",

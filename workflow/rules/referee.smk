@@ -50,6 +50,11 @@ def referee_seen(wildcards):
     return seen if wildcards.judge == "mini" else []
 
 
+def referee_readers(wildcards):
+    """Describers of the network that read the judge trained here."""
+    return referee_plan.judge_readers(CONFIG, wildcards.model)
+
+
 def judge_module(wildcards):
     """The module of a judge, which is imported by name."""
     return f"referee.judges.{wildcards.judge}"
@@ -154,6 +159,7 @@ rule referee_score:
         truth=referee_truth,
         trained=referee_trained,
         seen=referee_seen,
+        read=lambda wildcards: f"{RESULTS}/judge" if referee_readers(wildcards) else [],
     output:
         scores="<results>/{model}/referee/{judge}/scores.csv",
         board="<results>/{model}/referee/{judge}/board.safetensors",
@@ -179,6 +185,7 @@ rule referee_score:
         judge=lambda wildcards: canonical(
             referee_plan.judge_options(CONFIG, wildcards.judge)
         ),
+        readers=lambda wildcards: canonical(referee_readers(wildcards)),
         options=canonical(referee_plan.scoring_options(CONFIG)),
         seed=CONFIG.seed,
         code=lambda wildcards: step_code("referee.score", judge_module(wildcards)),

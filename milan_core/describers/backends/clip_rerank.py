@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -46,6 +47,34 @@ class Reranked:
     """float32: similarity to the whole images."""
 
 
+class Reranker(Protocol):
+    """A second opinion on beams."""
+
+    def rerank(self, units: Sequence[UnitImages], beams: Sequence[Sequence[str]]) -> list[Reranked]:
+        """The beam of every unit, most similar first."""
+
+
+def check_beams(units: Sequence[UnitImages], beams: Sequence[Sequence[str]]) -> None:
+    """Refuse beams that are not one for each unit; raises `UserError`."""
+    if len(units) != len(beams):
+        message = f"got {len(beams)} beams for {len(units)} units; give one beam per unit"
+        raise UserError(message)
+
+
+def in_order(texts: list[str], masked: np.ndarray, unmasked: np.ndarray, weight: float) -> Reranked:
+    """Texts by (1 - weight) masked + weight unmasked, float32 [B] each; ties keep their order."""
+    z = np.float32(weight)
+    similarity = (1 - z) * masked + z * unmasked
+    order = np.argsort(-similarity, kind="stable")
+    return Reranked(
+        [texts[place] for place in order],
+        order,
+        similarity[order],
+        masked[order],
+        unmasked[order],
+    )
+
+
 class ClipReranker:
     """CLIP as a second opinion on beams.
 
@@ -62,6 +91,7 @@ class ClipReranker:
     @classmethod
     def load(cls, options: ClipOptions, device: str = "cpu") -> ClipReranker:
         """Read a checkpoint; raises `UserError` as `Clip.load`."""
+        assert options.source is not None
         clip = Clip.load(options.source, device, download=options.download)
         return cls(clip, weight=options.weight, legacy=options.legacy)
 
@@ -76,9 +106,7 @@ class ClipReranker:
             UserError: units and beams do not match, or `legacy` and the images are not of CLIP's
                 input size.
         """
-        if len(units) != len(beams):
-            message = f"got {len(beams)} beams for {len(units)} units; give one beam per unit"
-            raise UserError(message)
+        check_beams(units, beams)
         distinct = list(dict.fromkeys(text for beam in beams for text in beam))
         embedded = self._clip.embed_texts(distinct)
         place = {text: index for index, text in enumerate(distinct)}
@@ -87,20 +115,9 @@ class ClipReranker:
             check_exemplars(unit, index)
             texts = embedded[[place[text] for text in beam]]
             masked, unmasked = (texts @ image for image in self._images(unit))
-            result.append(self._sorted(list(beam), masked.cpu().numpy(), unmasked.cpu().numpy()))
+            parts = masked.cpu().numpy(), unmasked.cpu().numpy()
+            result.append(in_order(list(beam), *parts, self._weight))
         return result
-
-    def _sorted(self, texts: list[str], masked: np.ndarray, unmasked: np.ndarray) -> Reranked:
-        weight = np.float32(self._weight)
-        similarity = (1 - weight) * masked + weight * unmasked
-        order = np.argsort(-similarity, kind="stable")
-        return Reranked(
-            [texts[place] for place in order],
-            order,
-            similarity[order],
-            masked[order],
-            unmasked[order],
-        )
 
     def _images(self, unit: UnitImages) -> tuple[Tensor, Tensor]:
         """Image vectors that texts are compared with, masked and not: float32 (D,) each.

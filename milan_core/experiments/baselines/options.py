@@ -17,13 +17,14 @@ class Evidence(Section):
 
     `methods` label from a concept list, `labels` names the data sets that their evidence comes
     from, `same_images` says whether annotators saw the same images, `sets` are the described
-    annotation sets.
+    annotation sets, `judged` methods that read the mini judge of the run.
     """
 
     methods: list[LabelMethod]
     labels: str
     same_images: bool
     sets: list[str] = Field([])
+    judged: list[str] = Field([])
 
 
 class MethodFacts(Section):

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from milan_core.config import Config
-from milan_core.describers.plan import label_dataset
+from milan_core.describers.plan import (
+    judge_labels,
+    judge_reranks,
+    label_dataset,
+    label_names,
+    varied,
+)
 from milan_core.experiments.baselines.options import Evidence
 from milan_core.experiments.generalization.options import HELD_OUT, WITHIN, TrialFacts
-from milan_core.plan.splits import trials
+from milan_core.plan.splits import primary_split, seeds, trials
 
 
 def compared(config: Config) -> list[TrialFacts]:
@@ -18,7 +24,7 @@ def compared(config: Config) -> list[TrialFacts]:
 
 def labeled(config: Config) -> list[str]:
     """Networks that other methods label."""
-    if not (config.baselines.methods or config.baselines.published):
+    if not (label_names(config) or config.baselines.published):
         return []
     return [name for name in _tests(config) if name in config.model_zoo]
 
@@ -39,8 +45,24 @@ def evidence(config: Config) -> Evidence:
     sources = sorted({label_dataset(config, model) for model in models})
     probes = {config.model_zoo[model].dataset for model in models}
     return Evidence(
-        methods=list(config.baselines.methods),
+        methods=label_names(config),
         labels=", ".join(sources),
         same_images=bool(probes & set(sources)),
         sets=[name for name in _tests(config) if name in config.annotation_sets],
+        judged=_judged(config),
     )
+
+
+def _judged(config: Config) -> list[str]:
+    """Methods and variants that read the mini judge of the run."""
+    there = dict.fromkeys(name for model, name in varied(config) if model in _tests(config))
+    variants = [name for name in there if judge_reranks(config, name)]
+    return ["clip_dissect", *variants] if judge_labels(config) else variants
+
+
+def compared_variants(config: Config, model: str, split: str, seed: int) -> list[str]:
+    """Variants that stand in the table of a trial: they describe by its captioner alone."""
+    first = primary_split(config, model)
+    if split != first or seed != seeds(config, first)[0]:
+        return []
+    return [variant for name, variant in varied(config) if name == model]

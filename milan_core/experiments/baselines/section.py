@@ -227,10 +227,19 @@ def caveats(evidence: Evidence) -> list[str]:
             "counts it as right when any of them is the unit's, a negated one too: read their "
             "accuracy as an upper bound, and BERTScore and BLEU beside it."
         )
+    if evidence.judged:
+        readers = _listed([TEXTS.get(name, name) for name in evidence.judged])
+        texts.append(
+            f"{readers} read the mini judge of this run where published programs read a CLIP. The "
+            "judge learned the names of this world's things from training scenes and their ground "
+            "truth, so these rows say what such a method reaches with a model that knows the "
+            "vocabulary, not what CLIP does."
+        )
     if "clip_dissect" not in methods:
         texts.append(
             "CLIP-Dissect is not part of this run: it needs a CLIP checkpoint, which the run does "
-            "not fetch (baselines.clip_dissect.path)."
+            "not fetch (baselines.clip_dissect.path), or the mini judge (baselines."
+            "clip_dissect.judge)."
         )
     return texts
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
+from milan_core.core.errors import UserError
 from milan_core.core.step import Compute, In, Out, Step
 from milan_core.experiments.baselines.options import Evidence
 from milan_core.experiments.generalization.options import TrialFacts
@@ -25,6 +28,8 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
     features: In
     train_features: list[In]
     labels: In | None = None
+    named: list[str] = Field([], description="variants of the files of `tables`")
+    tables: list[In] = Field([], description="descriptions by variants of the same captioner")
     scores: Out
     units: Out
     facts: Out
@@ -64,7 +69,7 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
         from milan_core.experiments.baselines.names import BEAM, GREEDY, RETRIEVAL
         from milan_core.scoring.beams import read_beams
         from milan_core.scoring.scorer import MAIN
-        from milan_core.scoring.tables import read_methods
+        from milan_core.scoring.tables import read_descriptions, read_methods
         from milan_core.scoring.units import rows_of
 
         units = list(described)
@@ -77,6 +82,10 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
         texts[RETRIEVAL] = retrieved
         for method, table in read_methods(self.labels).items() if self.labels else ():
             texts[method] = rows_of(units, table, f"{self.labels} ({method})", WANTED)
+        for name, path in zip(self.named, self.tables, strict=True):
+            if name in texts:
+                raise UserError(f"variants.{name}: Table 2 has a method of this name; rename it")
+            texts[name] = rows_of(units, read_descriptions(path), f"{path}", WANTED)
         return texts
 
 

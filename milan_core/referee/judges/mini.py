@@ -10,7 +10,7 @@ digests) and `weights.safetensors`; the two frozen networks stay where they are.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,9 +89,11 @@ class Maps:
             functional.linear(vectors, self.text_weight, self.text_bias), dim=1
         )
 
-    def evidence(self, images: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
-        """-log of absence, summed over cells: (b, T)."""
-        return summed_evidence(self.scale * (images @ texts.T) + self.bias)
+    def evidence(
+        self, images: torch.Tensor, texts: torch.Tensor, shares: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """-log of absence, summed over cells: (b, T); `shares` (b, cells) weigh the cells."""
+        return summed_evidence(self.scale * (images @ texts.T) + self.bias, shares)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As stored."""
@@ -122,13 +124,14 @@ class Maps:
         )
 
 
-def summed_evidence(logits: torch.Tensor) -> torch.Tensor:
-    """Sum over cells of log(1 + exp(logit)): (b, T) of (b, cells, T).
+def summed_evidence(logits: torch.Tensor, shares: torch.Tensor | None = None) -> torch.Tensor:
+    """Sum over cells of log(1 + exp(logit)), weighed by `shares`: (b, T) of (b, cells, T).
 
     Seven times as fast as torch's softplus, whose log1p takes one number at a time; the difference
     is at most 6e-8 a cell.
     """
-    return (logits.clamp(max=80).exp() + 1).log().sum(1)
+    evidence = (logits.clamp(max=80).exp() + 1).log()
+    return evidence.sum(1) if shares is None else (evidence * shares[:, :, None]).sum(1)
 
 
 class Judge:
@@ -180,18 +183,58 @@ class Judge:
         import torch
 
         vectors, out = self.vectors(images), np.zeros((len(images), len(texts)), np.float32)
-        embedded = torch.from_numpy(self._texts.embed(texts))
         with torch.inference_mode():
-            for first in range(0, len(texts), TEXTS):
-                part = embedded[first : first + TEXTS]
-                count = len(part)
-                filled = torch.cat([part, part[:1].expand(TEXTS - count, -1)])
-                projected = self._maps.of_texts(filled)
+            for first, count, projected in self._blocks(texts):
                 for start in range(0, len(vectors), IMAGES):
                     block = torch.from_numpy(vectors[start : start + IMAGES]).float()
                     seen = -torch.expm1(-self._maps.evidence(block, projected))
                     out[start : start + IMAGES, first : first + count] = seen[:, :count].numpy()
         return out
+
+    def _blocks(self, texts: Sequence[str]) -> Iterator[tuple[int, int, torch.Tensor]]:
+        """Unit vectors (TEXTS, width) of texts block by block: (first, texts in the block, them).
+
+        Blocks are filled up, so that a text's bits do not depend on how many others there are.
+        """
+        import torch
+
+        embedded = torch.from_numpy(self._texts.embed(texts))
+        for first in range(0, len(texts), TEXTS):
+            part = embedded[first : first + TEXTS]
+            filled = torch.cat([part, part[:1].expand(TEXTS - len(part), -1)])
+            yield first, len(part), self._maps.of_texts(filled)
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors of texts: float32 [texts, width]."""
+        import torch
+
+        with torch.inference_mode():
+            parts = [vectors[:count].numpy() for _, count, vectors in self._blocks(texts)]
+        width = len(self._maps.text_bias)
+        return np.concatenate([np.zeros((0, width), np.float32), *parts])
+
+    def presences(
+        self, vectors: np.ndarray, texts: np.ndarray, shares: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Presence of each text in each image, or in a part of it: float32 [images, texts].
+
+        Args:
+            vectors: float16 [images, cells, width], of `look` or `vectors`.
+            texts: float32 [texts, width], of `embed_texts`.
+            shares: float32 [images, cells], how much the evidence of each cell counts; None: whole.
+
+        """
+        import torch
+
+        counted = None if shares is None else torch.from_numpy(shares)
+        with torch.inference_mode():
+            images = torch.from_numpy(np.asarray(vectors)).float()
+            evidence = self._maps.evidence(images, torch.from_numpy(texts), counted)
+            return np.asarray(-torch.expm1(-evidence).numpy())
+
+    def look(self, pixels: np.ndarray) -> np.ndarray:
+        """Unit vectors of the cells of images uint8 (n, H, W, 3): float16 [n, cells, width]."""
+        return self._encode(pixels, np.arange(len(pixels)))
 
     def image_vectors(self, images: JudgedImages) -> np.ndarray:
         """Unit vectors of whole images, the mean of their cells: float32 [images, width]."""
@@ -202,20 +245,24 @@ class Judge:
         """Unit vectors of the cells of each image: float16 [images, cells, width]."""
         if self._last is None or self._last[0] is not images:
             seen = self._seen.get(getattr(images.dataset, "fingerprint", ""))
-            self._last = images, self._encode(images) if seen is None else seen[images.ids]
+            self._last = (
+                images,
+                self._encode(images.dataset.images, images.ids)
+                if seen is None
+                else seen[images.ids],
+            )
         return self._last[1]
 
     def remember(self, fingerprint: str, vectors: np.ndarray) -> None:
         """Take the vectors of all images of a data set, which `vectors` gave before."""
         self._seen[fingerprint] = vectors
 
-    def _encode(self, images: JudgedImages) -> np.ndarray:
+    def _encode(self, pixels: Any, ids: np.ndarray) -> np.ndarray:
         import torch
 
         parts = []
-        pixels = images.dataset.images
         with torch.inference_mode():
-            for maps in grid_maps(self._network, self._layers, pixels, images.ids, self._grid):
+            for maps in grid_maps(self._network, self._layers, pixels, ids, self._grid):
                 parts.append(self._maps.of_images(maps).half().cpu().numpy())
         return np.concatenate(parts)
 
@@ -237,6 +284,17 @@ def save_folder(
         **facts,
     }
     write_json(folder / RECORD, record)
+
+
+@reads("the folder of a mini judge", "train the judge again")
+def folder_model(folder: Path) -> str:
+    """Identity of the judge in a folder, as `Judge.model`."""
+    record = read_json(folder / RECORD, "mini judge")
+    return _model(record["weights"])
+
+
+def _model(weights: str) -> str:
+    return f"mini judge {weights[:16]}"
 
 
 @reads("the folder of a mini judge", "train the judge again")
@@ -264,8 +322,8 @@ def load_folder(folder: Path, resources: JudgeResources) -> Judge:
     texts = _text_encoder(record["text"], folder, resources)
     network.module.to(resources.compute.device)
     maps = Maps.from_arrays(dict(arrays))
-    name = f"mini judge {record['weights'][:16]}"
-    return Judge(maps, network, encoder.layers, record["grid"], texts, name)
+    model = _model(record["weights"])
+    return Judge(maps, network, encoder.layers, record["grid"], texts, model)
 
 
 def _text_encoder(named: dict[str, str], folder: Path, resources: JudgeResources) -> TextEncoder:

@@ -212,7 +212,7 @@ def test_plan_of_the_default(root):
     ("change", "words"),
     [
         ({"dataset": "stickers_tset"}, "did you mean 'stickers_test'"),
-        ({"methods": ["clip_dissect"]}, "clip_dissect.path: no CLIP is given"),
+        ({"methods": ["clip_dissect"], "clip_dissect": {}}, "clip_dissect.path: no CLIP is given"),
         ({"concepts": {"source": "folder"}}, "concepts: source 'folder' needs a path"),
         ({"published": {"resnet": {"compexp": "x"}}}, "unknown model 'resnet'"),
         ({"methods": ["milan"]}, "baselines.methods"),

@@ -13,7 +13,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.networks.options import Network
 from milan_core.referee.judge import JudgedImages, JudgeResources, load_judge
-from milan_core.referee.judges.mini import RECORD, WEIGHTS, Maps
+from milan_core.referee.judges.mini import RECORD, WEIGHTS, Maps, folder_model
 from milan_core.referee.judges.oracle import Judge as Oracle
 from milan_core.referee.judges.training import phrases_of
 from milan_core.referee.metrics import auc
@@ -75,6 +75,19 @@ def test_same_text_same_column_in_any_company_and_order_of_images(scenes, traine
     np.testing.assert_array_equal(many[:, 72], alone[:, 0])
     few = judge.columns(JudgedImages(scenes[1], np.arange(30, 50)), COLORS)
     np.testing.assert_allclose(few, many[30:50, 70:], atol=2e-3)
+
+
+def test_presences_of_vectors_are_the_columns(scenes, trained):
+    judge, images = load(trained), JudgedImages(scenes[1], np.arange(20))
+    columns, texts = judge.columns(images, COLORS), judge.embed_texts(COLORS)
+    vectors = judge.look(np.asarray(scenes[1].images[:20]))
+    np.testing.assert_array_equal(vectors, judge.vectors(images))
+    np.testing.assert_allclose(judge.presences(vectors, texts), columns, atol=1e-6)
+    whole = np.ones(vectors.shape[:2], np.float32)
+    np.testing.assert_allclose(judge.presences(vectors, texts, whole), columns, atol=1e-6)
+    left = np.zeros_like(whole)
+    assert not judge.presences(vectors, texts, left).any()
+    assert folder_model(trained) == judge.model
 
 
 def test_presence_is_a_noisy_or_over_positions():
