@@ -32,6 +32,9 @@ class LayerFacts:
     units: int
     specific: int
     named: int
+    reliable: int
+    trusted: int  # reliable ones with a specific concept
+    confirmed: int  # of these, those that name it
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,9 @@ class Network:
                 len(units),
                 sum(unit.specific for unit in units),
                 sum(unit.verdict == CORRECT for unit in units),
+                sum(unit.reliable for unit in units),
+                sum(unit.reliable and unit.specific for unit in units),
+                sum(unit.reliable and unit.verdict == CORRECT for unit in units),
             )
             for name, units in groups.items()
         ]
@@ -105,6 +111,20 @@ class Network:
     def named(self) -> int:
         """Units whose description names their specific concept."""
         return sum(unit.verdict == CORRECT for unit in self.units)
+
+    @property
+    def decided(self) -> bool:
+        """Whether it is known which of its descriptions are reliable."""
+        return any(unit.reliable or unit.guess for unit in self.units)
+
+    @property
+    def reliability(self) -> str:
+        """How many descriptions are reliable, in a sentence; empty where it is not known."""
+        if not self.decided:
+            return ""
+        reliable = sum(unit.reliable for unit in self.units)
+        none = sum(bool(unit.guess) for unit in self.units)
+        return f"{reliable} have a reliable description, {none} have none."
 
     @property
     def distinct(self) -> int:

@@ -14,6 +14,13 @@ from milan_core.core.names import file_name
 from milan_core.core.numbers import number
 from milan_core.core.tables import grouped
 from milan_core.core.units import UnitKey
+from milan_core.describers.abstention.options import (
+    BETWEEN,
+    DESCRIBED,
+    MEANING,
+    SEVERAL,
+    UNRELIABLE,
+)
 from milan_core.exemplars.status import SILENT
 from milan_core.report.files import NetworkFiles
 from milan_core.scoring.tables import STATUS, Truth, read_truth
@@ -43,7 +50,9 @@ class UnitView:
     coverage: float = math.nan
     support: int = 0
     specific: bool = False
-    status: str = ""  # why it shows nothing to describe
+    status: str = ""  # why it shows nothing to describe, or whether its description is reliable
+    confidence: float = math.nan  # P(right)
+    likely: tuple[str, ...] = ()  # texts that other images would have chosen
     grade: str = ""  # A, B or C, of a describer that grades its words
     tendency: str = ""  # what a B unit follows weakly
     share: float = math.nan  # of the strongest images that show the word
@@ -54,12 +63,26 @@ class UnitView:
         """Its description, or why it has none."""
         if self.silent:
             return f"({SILENT[self.status]})"
+        if self.status == UNRELIABLE:
+            return MEANING[UNRELIABLE]
+        if self.status == SEVERAL:
+            return " / ".join(self.likely)
         return self.description or ("no reliable description" if self.grade else "(empty)")
 
     @property
     def silent(self) -> bool:
         """Whether it shows nothing; a saturated unit may have the text of what ranks images."""
         return self.status in SILENT and not (self.status == "saturated" and self.description)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether it has a status that says that its description is reliable."""
+        return self.status in (DESCRIBED, SEVERAL)
+
+    @property
+    def guess(self) -> str:
+        """The description that is not reliable; empty elsewhere."""
+        return self.description if self.status == UNRELIABLE else ""
 
     @property
     def anchor(self) -> str:
@@ -112,6 +135,8 @@ def _view(
         within_verdict=_verdict(within, truth) if within else UNJUDGED,
         annotations=tuple((item.annotator, item.summary) for item in annotations),
         status=row[STATUS] or "",
+        confidence=number(row.get("confidence")),
+        likely=tuple(text for text in (row.get("likely") or "").split(BETWEEN) if text),
         grade=row.get("grade") or "",
         tendency=row.get("tendency") or "",
         share=number(row.get("share")),

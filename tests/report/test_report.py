@@ -255,3 +255,33 @@ def test_the_report_needs_neither_torch_nor_matplotlib() -> None:
         "sys.exit(bool({'torch', 'matplotlib', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_statuses_stand_on_the_page(step: ReportPages, tmp_path: Path) -> None:
+    """No text is stated where none is reliable; sets are shown; counts add up."""
+    header = ["layer", "unit", "description", "logp", "logp_lm", "score"]
+    statuses = [
+        ("described", 0.93, "red dogs"),
+        ("several", 0.81, "cats | sofas"),
+        ("unreliable", 0.2, "sky"),
+    ]
+    rows = [
+        (*key, text, -1, -2, -1, *status)
+        for key, text, status in zip(UNITS, ["red dogs", "cats", "sky"], statuses, strict=True)
+    ]
+    table = tmp_path / "descriptions.csv"
+    write_csv(table, [*header, "status", "confidence", "likely"], rows)
+    changed = step.model_copy(
+        update={"descriptions": [table, step.descriptions[1]], "pages": tmp_path / "report"}
+    )
+    changed.run(Compute())
+    page = (tmp_path / "report/net_a.html").read_text()
+    shown = re.findall(r'<p class="description">(.*?)</p>', page)
+    assert shown == ["red dogs", "cats / sofas", "no reliable description"]
+    assert 'Best guess</dt><dd><span class="aside">sky</span>' in page
+    assert "confidence 93%" in page
+    assert "2 have a reliable description, 1 have none." in page
+    assert "Reliable descriptions" in page
+    beside = (tmp_path / "report/mine.html").read_text()
+    assert "confidence" not in beside
+    assert "reliable" not in beside

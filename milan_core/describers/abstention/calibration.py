@@ -23,12 +23,11 @@ from milan_core.core.options import Section, parse
 from milan_core.describers.abstention.confidence import Confidence, fit_confidence, sigmoid
 from milan_core.describers.abstention.conformal import ALPHA, threshold
 from milan_core.describers.abstention.evidence import FEATURES
+from milan_core.describers.abstention.options import SHIPPED
 from milan_core.describers.abstention.reliability import auroc
 
 KIND: Literal["milan-calibration"] = "milan-calibration"
 VERSION: Literal[1] = 1
-SHIPPED = Path(__file__).with_name("calibration.json")
-"""Fitted on the annotated networks of the default run; `made_by` in the file says how."""
 SMALLEST, FEWEST_OF_A_KIND = 60, 5
 """Units for a calibration of one's own, and right or wrong ones among them."""
 DIGITS = 9  # significant digits of stored numbers
@@ -157,6 +156,16 @@ def calibrate(networks: Mapping[str, Annotated], made_by: str, alpha: float = AL
         sources=tuple(one.source(name) for name, one in networks.items()),
         made_by=made_by,
     )
+
+
+def calibrate_run(
+    networks: Mapping[str, Annotated], shipped: Calibration, alpha: float
+) -> Calibration:
+    """A calibration on all annotated networks of a run; `shipped` where they cannot make one."""
+    right = np.concatenate([one.right for one in networks.values()] or [np.zeros(0)])
+    if not len(right) or right.min() == right.max():
+        return shipped
+    return calibrate(networks, f"the workflow, on {', '.join(networks)}", alpha)
 
 
 def _fit(parts: list[Annotated]) -> Confidence:

@@ -7,21 +7,20 @@ that fewer than half of the bootstraps choose is not shown alone: the set that t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from milan_core.core.units import UnitKey
 from milan_core.describers.abstention.calibration import Calibration
 from milan_core.describers.abstention.evidence import FEATURES, Evidence
+from milan_core.describers.abstention.options import (
+    DESCRIBED,
+    MEANING,
+    SEVERAL,
+    UNRELIABLE,
+    Outcome,
+)
 from milan_core.describers.abstention.stability import STABLE
-
-Outcome = Literal["described", "several", "unreliable"]
-MEANING: dict[str, str] = {
-    "described": "the description is reliable",
-    "several": "one of several texts",
-    "unreliable": "no reliable description",
-}
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,14 @@ class Decision:
     @property
     def answered(self) -> bool:
         """Whether something is said of the unit."""
-        return self.status != "unreliable"
+        return self.status != UNRELIABLE
 
     @property
     def shown(self) -> str:
         """What a page says of the unit."""
-        if self.status == "unreliable":
-            return MEANING["unreliable"]
-        return " / ".join(self.likely) if self.status == "several" else self.text
+        if self.status == UNRELIABLE:
+            return MEANING[UNRELIABLE]
+        return " / ".join(self.likely) if self.status == SEVERAL else self.text
 
 
 def decide(evidence: Evidence, calibration: Calibration) -> list[Decision]:
@@ -64,9 +63,9 @@ def decide(evidence: Evidence, calibration: Calibration) -> list[Decision]:
     torn = np.nan_to_num(stability, nan=1.0) < STABLE
     decisions = []
     for unit, key in enumerate(evidence.keys):
-        status: Outcome = "unreliable"
+        status = UNRELIABLE
         if answered[unit]:
-            status = "several" if torn[unit] and len(evidence.likely[unit]) > 1 else "described"
+            status = SEVERAL if torn[unit] and len(evidence.likely[unit]) > 1 else DESCRIBED
         decisions.append(
             Decision(
                 key,

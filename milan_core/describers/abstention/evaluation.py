@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.core.errors import UserError
 from milan_core.core.tables import cell
 from milan_core.core.units import UnitKey
-from milan_core.describers.abstention.calibration import Calibration, calibrate
+from milan_core.describers.abstention.calibration import Annotated, Calibration, calibrate_run
 from milan_core.describers.abstention.decision import Decision, decide
 from milan_core.describers.abstention.reliability import (
     COVERAGES,
@@ -32,7 +31,16 @@ from milan_core.describers.abstention.tables import (
 )
 
 EVERY = "all networks"
-UNITS = ("model", "layer", "unit", "description", *DECISIONS, "right")
+UNITS = ("layer", "unit", "description", *DECISIONS, "candidate", "right")
+"""Columns of decisions.csv: a table of descriptions that abstains.
+
+description  the text of an answered unit; empty where there is no reliable description
+status       described, several, unreliable, or why the unit shows nothing
+confidence   P(right), 0 to 1; 0 where the null test is not passed
+likely       the texts that bootstraps choose
+candidate    the text that was decided on
+right        1 or 0 where the unit's concept is known and specific
+"""
 SHARES = ("right_all", "coverage", "right_answered", "wrong", "auroc", "ece", "shuffled")
 SUMMARY = ("model", "units", "described", "several", "unreliable", "silent", "judged", *SHARES)
 """Columns of summary.csv:
@@ -73,47 +81,42 @@ class Decided:
         return np.array([one.answered for one in self.decisions], bool)
 
 
-def annotated(networks: Mapping[str, Measured]) -> list[str]:
-    """Networks with judged units."""
-    return [name for name, one in networks.items() if np.isfinite(one.right).any()]
-
-
-def decide_all(
+def decide_network(
+    name: str,
     networks: Mapping[str, Measured],
-    made_by: str,
+    shipped: Calibration,
     alpha: float,
-    silent: Mapping[str, Mapping[UnitKey, str]] | None = None,
-) -> tuple[list[Decided], Calibration]:
-    """Every network decided by the annotated others, and the calibration on all of them.
+    silent: Mapping[UnitKey, str],
+) -> Decided:
+    """One network decided by the annotated others, or by `shipped` where there are none.
 
-    Raises:
-        UserError: with fewer than two annotated networks.
+    Args:
+        name: the network, one of `networks`.
+        networks: evidence by name.
+        shipped: a calibration on networks of other runs.
+        alpha: share of units that may be answered wrongly.
+        silent: its units that show nothing, with why.
 
     """
-    judged = {name: networks[name].annotated() for name in annotated(networks)}
-    if len(judged) < 2:
-        raise UserError(
-            f"abstention: {len(judged)} networks with known concepts, expected 2 or more: a "
-            "network is decided by the others; describe more annotated networks"
-        )
-    decided = []
-    for name, one in networks.items():
-        others = {other: units for other, units in judged.items() if other != name}
-        calibration = calibrate(others, made_by, alpha)
-        decisions = decide(one.evidence, calibration)
-        decided.append(Decided(name, one, calibration, decisions, (silent or {}).get(name, {})))
-    return decided, calibrate(judged, made_by, alpha)
+    others = {other: units for other, units in judged_units(networks).items() if other != name}
+    calibration = calibrate_run(others, shipped, alpha)
+    one = networks[name]
+    return Decided(name, one, calibration, decide(one.evidence, calibration), dict(silent))
 
 
-def unit_rows(decided: Sequence[Decided]) -> Iterator[list[str | float | int]]:
-    """Rows of `UNITS`."""
-    for one in decided:
-        for decision, right in zip(one.decisions, one.measured.right.tolist(), strict=True):
-            known = "" if math.isnan(right) else int(right)
-            cells = decision_cells(decision)
-            yield [one.name, *decision.key, decision.text, *cells, known]
-        for key, status in one.silent.items():
-            yield [one.name, *key, "", status, 0.0, "", ""]
+def judged_units(networks: Mapping[str, Measured]) -> dict[str, Annotated]:
+    """The judged units of the networks that have some."""
+    return {name: one.annotated() for name, one in networks.items() if np.isfinite(one.right).any()}
+
+
+def unit_rows(decided: Decided) -> Iterator[list[str | float | int]]:
+    """Rows of `UNITS`: units with a candidate, then those that show nothing."""
+    for decision, right in zip(decided.decisions, decided.measured.right.tolist(), strict=True):
+        known = "" if math.isnan(right) else int(right)
+        answer = decision.text if decision.answered else ""
+        yield [*decision.key, answer, *decision_cells(decision), decision.text, known]
+    for key, status in decided.silent.items():
+        yield [*key, "", status, 0.0, "", "", ""]
 
 
 def summary_rows(decided: Sequence[Decided], beside: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -1,10 +1,27 @@
-"""Options of abstention; nothing heavy is imported here."""
+"""Options of abstention, and the words of its tables; nothing heavy is imported here."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from milan_core.core.options import Section
+
+Outcome = Literal["described", "several", "unreliable"]
+DESCRIBED: Outcome = "described"
+SEVERAL: Outcome = "several"
+UNRELIABLE: Outcome = "unreliable"
+MEANING: dict[str, str] = {
+    DESCRIBED: "the description is reliable",
+    SEVERAL: "one of several texts",
+    UNRELIABLE: "no reliable description",
+}
+BETWEEN = " | "
+"""Between texts of one cell."""
+SHIPPED = Path(__file__).with_name("calibration.json")
+"""The calibration for networks beside which none is annotated, fitted on the default run."""
 
 
 class AbstentionOptions(Section):

@@ -17,12 +17,12 @@ from milan_core.describers.abstention.calibration import Annotated
 from milan_core.describers.abstention.concepts import same_concept
 from milan_core.describers.abstention.decision import Decision
 from milan_core.describers.abstention.evidence import FEATURES, Evidence
+from milan_core.describers.abstention.options import BETWEEN, MEANING
 from milan_core.scoring.tables import Truth
 from milan_core.scoring.units import example, unit_key
 
 EVIDENCE = ("layer", "unit", "description", "right", "p", "passed", "shuffled", *FEATURES, "likely")
 DECISIONS = ("status", "confidence", "likely")
-BETWEEN = " | "  # texts of one cell
 DIGITS = 6  # significant digits
 YES, NO = ("yes", "y", "1", "true", "right"), ("no", "n", "0", "false", "wrong")
 
@@ -155,7 +155,4 @@ def _judged(given: str, column: str, said: str, where: str) -> float:
 
 def counts_of(decisions: Sequence[Decision]) -> dict[str, int]:
     """Units of each status."""
-    return {
-        status: sum(one.status == status for one in decisions)
-        for status in ("described", "several", "unreliable")
-    }
+    return {status: sum(one.status == status for one in decisions) for status in MEANING}

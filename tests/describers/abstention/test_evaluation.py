@@ -10,6 +10,7 @@ import pytest
 
 from milan_core.core.errors import UserError
 from milan_core.describers.abstention import evaluation
+from milan_core.describers.abstention.calibration import Calibration, calibrate
 from milan_core.describers.abstention.measure import measure
 from milan_core.describers.abstention.tables import Measured
 from milan_core.describers.ranking import Ranked
@@ -99,27 +100,37 @@ def test_units_that_the_table_lacks_are_refused() -> None:
 
 def test_networks_are_decided_by_the_others(networks: dict[str, Measured]) -> None:
     """Answered units are right more often, and the network itself is no source."""
-    decided, every = evaluation.decide_all(networks, "test", 0.1)
-    assert [source.name for source in every.sources] == list(networks)
-    for one in decided:
-        assert one.name not in [source.name for source in one.calibration.sources]
-        right, answered = one.measured.right, one.answered
+    for name, one in networks.items():
+        decided = evaluation.decide_network(name, networks, shipped(networks), 0.1, {})
+        assert name not in [source.name for source in decided.calibration.sources]
+        right, answered = one.right, decided.answered
         assert 0.3 < answered.mean() < 1
         assert right[answered].mean() > right.mean() + 0.05
         assert (answered & (right == 0)).mean() < 0.2
 
 
-def test_changing_a_network_changes_no_decision_on_itself(networks: dict[str, Measured]) -> None:
-    """Its truth is not looked at."""
-    first = networks["net0"]
+def test_the_truth_of_a_network_is_not_looked_at(networks: dict[str, Measured]) -> None:
+    """Turned around, it changes decisions on the others alone."""
+    first, beside = networks["net0"], shipped(networks)
     turned = {**networks, "net0": Measured(first.evidence, 1 - first.right, first.shuffled)}
-    before, _ = evaluation.decide_all(networks, "test", 0.1)
-    after, _ = evaluation.decide_all(turned, "test", 0.1)
-    assert before[0].decisions == after[0].decisions
-    assert before[1].decisions != after[1].decisions
+    for name in networks:
+        before, after = (
+            evaluation.decide_network(name, every, beside, 0.1, {}).decisions
+            for every in (networks, turned)
+        )
+        assert (before == after) == (name == "net0")
 
 
-def test_one_annotated_network_is_not_enough(networks: dict[str, Measured]) -> None:
-    """Nobody can decide it."""
-    with pytest.raises(UserError, match="1 networks with known concepts, expected 2"):
-        evaluation.decide_all({"net0": networks["net0"]}, "test", 0.1)
+def test_alone_it_is_decided_by_what_is_shipped(networks: dict[str, Measured]) -> None:
+    """Without an annotated network beside it, or with one whose texts are all right."""
+    beside = shipped(networks)
+    one = networks["net0"]
+    lone = evaluation.decide_network("net0", {"net0": one}, beside, 0.1, {})
+    assert lone.calibration is beside
+    right = Measured(networks["net1"].evidence, np.ones(UNITS), networks["net1"].shuffled)
+    pair = {"net0": one, "net1": right}
+    assert evaluation.decide_network("net0", pair, beside, 0.1, {}).calibration is beside
+
+
+def shipped(networks: dict[str, Measured]) -> Calibration:
+    return calibrate({"other run": networks["net3"].annotated()}, "test", 0.1)
