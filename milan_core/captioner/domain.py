@@ -24,12 +24,13 @@ import numpy as np
 
 from milan_core.captioner.features.encoder import Encoder
 from milan_core.captioner.features.options import Pooling
+from milan_core.captioner.options import DOMAIN
 from milan_core.captioner.reading import Recorded, pooling_of
 from milan_core.core.errors import UserError, reads
 from milan_core.core.seeding import generator
 from milan_core.core.tensors import load_tensors, save_tensors
 
-FILE, KIND, VERSION = "domain.safetensors", "milan-domain", 1
+FILE, KIND, VERSION = DOMAIN, "milan-domain", 1
 SHRINKAGE, QUANTILE, HELD_OUT = 0.1, 0.99, 0.25
 FEWEST, MOST = 40, 8_000  # images that a domain is fitted to
 LOOKED_AT = 400  # images of the user's, evenly spaced

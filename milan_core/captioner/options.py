@@ -10,6 +10,8 @@ from milan_core.core.options import Section
 
 CAPTIONER_FILES = ("config.json", "vocabulary.json", "weights.safetensors")
 """Files of a captioner's folder; `config.json` is written last."""
+DOMAIN = "domain.safetensors"
+"""Beside them: which images are like those of the training."""
 
 
 class CaptionerSettings(Section):

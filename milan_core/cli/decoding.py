@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.captioner.options import CAPTIONER_FILES, DecodingOptions
+from milan_core.captioner.options import CAPTIONER_FILES, DOMAIN, DecodingOptions
 from milan_core.core.errors import UserError
 from milan_core.core.options import parse
 
@@ -98,7 +98,12 @@ def find_captioner(choice: str) -> Path:
     raise UserError(message)
 
 
+def is_published(path: Path) -> bool:
+    """Whether a captioner that `auto` found is a published one."""
+    return released_folder() in path.parents
+
+
 def captioner_files(path: Path) -> list[Path]:
     """The files that descriptions depend on: a published file, or those of a captioner's folder."""
-    files = [path / name for name in CAPTIONER_FILES]
+    files = [path / name for name in (*CAPTIONER_FILES, DOMAIN)]
     return [path] if path.is_file() else [file for file in files if file.is_file()]

@@ -46,9 +46,16 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--describer",
-        default="milan",
-        help="milan, words (for photographs; docs/photographs.md) or another name, or module:Class "
-        "or file.py:Class of your own",
+        default="auto",
+        help="auto (default): the best that is at hand for these images, and it says which; milan, "
+        "words (for photographs; docs/photographs.md) or another name, or module:Class or "
+        "file.py:Class of your own",
+    )
+    parser.add_argument(
+        "--clip", metavar="PATH", help="CLIP or SigLIP that looks for words: a folder or hub name"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="use a captioner outside its domain all the same"
     )
     parser.add_argument(
         "--options", type=json_value, default={}, help="of the describer: JSON, or @FILE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,17 @@ from typing import Any
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.released import open_set
 from milan_core.captioner.features.store import load_features
-from milan_core.cli.decoding import captioner_files, decoding_options, find_captioner
-from milan_core.cli.mine import image_facts, mine_own, own_images
+from milan_core.cli.choosing import (
+    Chosen,
+    asked_for,
+    captioner_at_hand,
+    check_auto,
+    chosen_for,
+    described_by,
+    within_domain,
+)
+from milan_core.cli.decoding import captioner_files
+from milan_core.cli.mine import image_facts, mine_own, open_own, own_images
 from milan_core.cli.own_network import (
     display_name,
     entry_file,
@@ -19,18 +29,17 @@ from milan_core.cli.own_network import (
     own_network,
     require_layers,
 )
-from milan_core.core.errors import UserError
 from milan_core.core.folders import new_folder
 from milan_core.core.identity import step_code
 from milan_core.core.records import NAME, recorded_command
 from milan_core.core.step import Compute
 from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.choice import AUTO, CAPTIONER
 from milan_core.describers.concept_sources import concept_masks
 from milan_core.describers.concepts import ConceptMasks
-from milan_core.describers.describer import Describer, Resources
+from milan_core.describers.describer import Describer
 from milan_core.describers.driver import describe, write_all
-from milan_core.describers.options import ConceptsOptions, DescriberOptions, MilanOptions
-from milan_core.describers.registry import describer_options, find_describer
+from milan_core.describers.options import ConceptsOptions, MilanOptions
 from milan_core.describers.sources import ExemplarUnits, FeatureUnits, SetUnits
 from milan_core.describers.units import Units
 from milan_core.exemplars.status import status_counts, status_sentence
@@ -42,35 +51,36 @@ from milan_core.report.pages import build_report
 
 def describe_source(arguments: argparse.Namespace) -> None:
     """Describe the units that the flags name; the folder --out appears when all is written."""
-    options = _options(arguments)
-    resources = _resources(arguments, options)
+    check_auto(arguments)
+    name = arguments.describer
+    if name == AUTO and not arguments.model:
+        name = CAPTIONER  # a set or features bring no images that a describer could be chosen by
+    chosen = None if name == AUTO else asked_for(arguments, name)
     settings = {
         key: str(value) if isinstance(value, Path) else value
         for key, value in vars(arguments).items()
         if key not in ("run", "log")
     }
-    inputs = list(_inputs(arguments, resources))
-    code = step_code("describers.driver:describe", *_described_by(arguments.describer))
+    inputs = list(_inputs(arguments, chosen))
+    code = step_code("describers.driver:describe", *described_by(name))
     with (
         new_folder(arguments.out) as out,
         recorded_command(
             "describe", out / NAME, inputs=inputs, options=settings, code=code
         ) as record,
     ):
-        describer = find_describer(arguments.describer).load(options, resources)
-        record["describer"] = options.model_dump(mode="json")
-        if isinstance(resources.captioner, Path):
-            record["captioner"] = str(resources.captioner)
-        units = _units(arguments, describer, resources.compute, out, record)
-        said = describe(describer, units)
-        written = write_all(out, said, describer.form)
+        chosen, units = _ready(arguments, chosen, out, record)
+        _record_choice(chosen, record)
+        said = describe(chosen.describer, units)
+        beside = {"domain": [chosen.beside] * len(said.keys)} if chosen.beside else {}
+        written = write_all(out, said, chosen.describer.form, beside)
         record["units"], record["status"] = len(said.keys), status_counts(said.statuses)
         if isinstance(units, SetUnits) and units.table is not None:
             record["fingerprint"] = units.table.meta["dataset"]
             if arguments.keep_features:
                 units.table.save(out / "features.safetensors")
         if isinstance(units, ExemplarUnits):
-            _page(arguments, out)
+            _page(arguments, chosen, out)
             written.append("report/index.html")
     for name in written:
         print(arguments.out / name)
@@ -78,62 +88,59 @@ def describe_source(arguments: argparse.Namespace) -> None:
         print(sentence)
 
 
-def _options(arguments: argparse.Namespace) -> DescriberOptions:
-    """The options of the describer; flags of decoding are laid over those of milan."""
-    given = arguments.options
-    if arguments.describer == MilanOptions.describer_name():
-        decoding = decoding_options(arguments, given.get("decoding"))
-        given = {**given, "decoding": decoding.model_dump(exclude_unset=True)}
-    elif decoding_options(arguments).model_fields_set:
-        raise UserError(
-            "flags of decoding are for describer milan; give the options of "
-            f"{arguments.describer!r} with --options"
-        )
-    return describer_options(arguments.describer, given)
+def _record_choice(chosen: Chosen, record: dict[str, Any]) -> None:
+    record["describer"] = chosen.options.model_dump(mode="json")
+    if isinstance(chosen.resources.captioner, Path):
+        record["captioner"] = str(chosen.resources.captioner)
+    if chosen.choice is not None:
+        record["choice"] = {"describer": chosen.name, "why": chosen.choice.why}
+        if chosen.choice.check is not None:
+            record["domain"] = {
+                **dataclasses.asdict(chosen.choice.check),
+                "verdict": chosen.choice.check.verdict,
+            }
 
 
-def _resources(arguments: argparse.Namespace, options: DescriberOptions) -> Resources:
-    compute = Compute(device=arguments.device, threads=arguments.threads)
-    needed = options.reads_captioner or arguments.captioner != "auto"
-    captioner = find_captioner(arguments.captioner) if needed else ()
-    return Resources(captioner, arguments.encoder_weights, trust=arguments.trust, compute=compute)
-
-
-def _inputs(arguments: argparse.Namespace, resources: Resources) -> Iterator[Path]:
-    """Files that the record names."""
-    if isinstance(resources.captioner, Path):
-        yield from captioner_files(resources.captioner)
+def _inputs(arguments: argparse.Namespace, chosen: Chosen | None) -> Iterator[Path]:
+    """Files that the record names; of `auto` the captioner that it looks at."""
+    captioner = chosen.resources.captioner if chosen else captioner_at_hand(arguments)
+    if isinstance(captioner, Path):
+        yield from captioner_files(captioner)
     if arguments.model and (entry := entry_file(arguments.model)):
         yield entry
     if arguments.features:
         yield arguments.features
 
 
-def _described_by(describer: str) -> list[str]:
-    """The describer's module as a root of the code; none for one of another package."""
-    return [] if ":" in describer else [f"describers.{describer}"]
+def _ready(
+    arguments: argparse.Namespace, chosen: Chosen | None, out: Path, record: dict[str, Any]
+) -> tuple[Chosen, Units]:
+    """The describer, chosen by the images where `auto` is to choose, and the units."""
+    if chosen is not None and arguments.features:
+        return chosen, FeatureUnits(load_features(arguments.features), arguments.features)
+    if chosen is not None and arguments.set:
+        chosen.describer.prepare(SetUnits.offers)
+        return chosen, _set_units(arguments, out)
+    if chosen is not None and "activations" in chosen.options.needs:
+        units = _network_units(arguments, chosen.describer, chosen.resources.compute, out, record)
+        return chosen, units
+    if chosen is not None:
+        _prepare(chosen)
+    opened = open_own(arguments, out)
+    if chosen is not None:
+        chosen = within_domain(arguments, chosen, opened.images)
+    else:
+        chosen = chosen_for(arguments, opened.images)
+        _prepare(chosen)
+    exemplars = mine_own(arguments, opened, out, table="maxima" in chosen.options.needs)
+    record["network"] = network_facts(opened.network)
+    record["images"], record["probe"] = image_facts(opened.images), exemplars.probe
+    return chosen, ExemplarUnits(exemplars, opened.images.images)
 
 
-def _units(
-    arguments: argparse.Namespace,
-    describer: Describer,
-    compute: Compute,
-    out: Path,
-    record: dict[str, Any],
-) -> Units:
-    if arguments.features:
-        return FeatureUnits(load_features(arguments.features), arguments.features)
-    if arguments.set:
-        describer.prepare(SetUnits.offers)
-        return _set_units(arguments, out)
-    if "activations" in describer.Options.needs:
-        return _network_units(arguments, describer, compute, out, record)
-    table = "maxima" in describer.Options.needs
-    describer.prepare(ExemplarUnits.offers | ({"maxima"} if table else set()))
-    exemplars, dataset, network = mine_own(arguments, out, table=table)
-    record["network"], record["images"] = network_facts(network), image_facts(dataset)
-    record["probe"] = exemplars.probe
-    return ExemplarUnits(exemplars, dataset.images)
+def _prepare(chosen: Chosen) -> None:
+    mined = chosen.options.needs & {"maxima"}
+    chosen.describer.prepare(ExemplarUnits.offers | mined)
 
 
 def _set_units(arguments: argparse.Namespace, out: Path) -> SetUnits:
@@ -171,12 +178,16 @@ def _network_units(
     )
 
 
-def _page(arguments: argparse.Namespace, out: Path) -> None:
+def _page(arguments: argparse.Namespace, chosen: Chosen, out: Path) -> None:
     name = display_name(arguments.model)
     network = ReportNetwork(name=name, dataset="dataset")
-    described = f"Describer {arguments.describer}"
-    if arguments.describer == MilanOptions.describer_name():
+    described = f"Describer {chosen.name}"
+    if chosen.name == MilanOptions.describer_name():
         described = f"Captioner {arguments.captioner}"
+    if chosen.choice is not None and arguments.describer == AUTO:
+        described = f"Describer {chosen.name}, chosen by auto: {chosen.choice.why}"
+    elif chosen.choice is not None:
+        described = f"{described}: {chosen.choice.why}"
     run = ReportRun(
         title=f"Units of {name}",
         notice=f"{described}; there are no references to score against.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from milan_core.cli.common import add_compute, start_torch
 from milan_core.cli.own_network import (
@@ -22,6 +22,7 @@ from milan_core.exemplars.options import MiningOptions
 if TYPE_CHECKING:
     from milan_core.exemplars.store import ExemplarSet
     from milan_core.images.store import Dataset
+    from milan_core.networks.options import NetworkSpec
     from milan_core.networks.zoo import LoadedModel
 
 EXAMPLE = (
@@ -115,9 +116,10 @@ def _mine(arguments: argparse.Namespace) -> None:
         new_folder(arguments.out) as out,
         recorded_command("mine", out / NAME, inputs=inputs, options=options, code=code) as record,
     ):
-        exemplars, dataset, network = mine_own(arguments, out)
-        record["network"], record["images"] = network_facts(network), image_facts(dataset)
-        record["probe"] = exemplars.probe
+        opened = open_own(arguments, out)
+        exemplars = mine_own(arguments, opened, out)
+        record["network"] = network_facts(opened.network)
+        record["images"], record["probe"] = image_facts(opened.images), exemplars.probe
     print(f"exemplars: {arguments.out / 'exemplars.safetensors'}")
 
 
@@ -127,35 +129,57 @@ def image_facts(dataset: Dataset) -> dict[str, Any]:
     return {"fingerprint": dataset.fingerprint, "count": len(dataset), "passed_over": passed}
 
 
-def mine_own(
-    arguments: argparse.Namespace, out: Path, *, table: bool = False
-) -> tuple[ExemplarSet, Dataset, LoadedModel]:
-    """Mine the network of a command line over a folder of images, and write both into `out`.
+class Opened(NamedTuple):
+    """The network of a command line, and the images that it is shown."""
 
-    With `table` the largest activation of every unit in every image is kept in memory.
+    spec: NetworkSpec
+    network: LoadedModel
+    images: Dataset
+
+
+def open_own(arguments: argparse.Namespace, out: Path) -> Opened:
+    """Load the network of a command line, and read its images into `out`.
+
     `arguments` has those of `add_network`, `add_mining` and `add_compute`, model and images.
     """
-    from milan_core.core.options import narrowed, parse
+    from milan_core.networks.zoo import load_network
+
+    _options(arguments)  # its mistakes come before the work
+    spec = require_layers(own_network(arguments))
+    network = load_network(spec)
+    return Opened(spec, network, own_images(arguments, network, out))
+
+
+def mine_own(
+    arguments: argparse.Namespace, opened: Opened, out: Path, *, table: bool = False
+) -> ExemplarSet:
+    """Mine what `open_own` has opened, and write the exemplars into `out`.
+
+    With `table` the largest activation of every unit in every image is kept in memory.
+    """
+    from milan_core.core.options import narrowed
     from milan_core.exemplars.mine import mine_dataset
     from milan_core.exemplars.options import MiningRun
     from milan_core.networks.options import RunOptions
-    from milan_core.networks.zoo import load_network
 
-    given = {"k": arguments.k, "quantile": arguments.quantile, "sample": 0}
-    pools = {"table": ("max",)} if table else {}
-    options = parse(MiningOptions, {**given, **pools}, "milan mine")
-    network = require_layers(own_network(arguments))
-    loaded = load_network(network)
+    options = _options(arguments, table=table)
     run = MiningRun(
-        **narrowed(network, RunOptions).model_dump(),
+        **narrowed(opened.spec, RunOptions).model_dump(),
         device=arguments.device,
         threads=arguments.threads,
         progress=sys.stderr.isatty(),
     )
-    dataset = own_images(arguments, loaded, out)
-    exemplars = mine_dataset(loaded, dataset, options, run, name=arguments.model)
+    exemplars = mine_dataset(opened.network, opened.images, options, run, name=arguments.model)
     exemplars.save(out / "exemplars.safetensors")
-    return exemplars, dataset, loaded
+    return exemplars
+
+
+def _options(arguments: argparse.Namespace, *, table: bool = False) -> MiningOptions:
+    from milan_core.core.options import parse
+
+    given = {"k": arguments.k, "quantile": arguments.quantile, "sample": 0}
+    pools = {"table": ("max",)} if table else {}
+    return parse(MiningOptions, {**given, **pools}, "milan mine")
 
 
 def own_images(arguments: argparse.Namespace, network: LoadedModel, out: Path) -> Dataset:

@@ -89,10 +89,15 @@ def write_descriptions(
     write_csv(path, (*KEY, *form.columns, *beside), rows)
 
 
-def write_all(folder: Path, descriptions: Descriptions, form: TableForm) -> list[str]:
+def write_all(
+    folder: Path,
+    descriptions: Descriptions,
+    form: TableForm,
+    beside: Mapping[str, Sequence[Cell]] | None = None,
+) -> list[str]:
     """Write the table, candidates and beams of units, as far as there are any; returns names."""
     names = ["descriptions.csv"]
-    write_descriptions(folder / names[0], descriptions, form)
+    write_descriptions(folder / names[0], descriptions, form, beside)
     if descriptions.candidates is not None:
         names.append("candidates.csv")
         write_candidates(folder / names[-1], descriptions)

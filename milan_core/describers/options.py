@@ -266,6 +266,12 @@ class WordsOptions(DescriberOptions, label="words", color="#4f7f3f", needs=("max
     weights: str = Field(
         "resources/assets/efficientnet_lite0", description="Folder of the asset of Lite0's weights"
     )
+    clip: InputPath | None = Field(
+        None,
+        description="CLIP or SigLIP that looks for the words instead of Lite0: folder of "
+        "save_pretrained, or a name on the hub",
+    )
+    download: bool = Field(False, description="May the hub be asked for `clip`?")
 
 
 class RetrievalOptions(

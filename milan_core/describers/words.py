@@ -7,8 +7,9 @@ tendency (B) stands in a column of its own (`grading`).
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
+
+import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
@@ -23,7 +24,12 @@ from milan_core.describers.describer import (
 from milan_core.describers.grading import Graded, GradingRule, grade_layer, tendency_text
 from milan_core.describers.options import DescriberOptions, WordsOptions
 from milan_core.describers.units import Units
-from milan_core.referee.photographs.evidence import lite0_weights, photograph_evidence
+from milan_core.referee.photographs.evidence import (
+    Evidence,
+    encoder_evidence,
+    lite0_weights,
+    photograph_evidence,
+)
 
 FEWEST = 100  # images from which a correlation says something
 
@@ -34,24 +40,22 @@ class Words(Describer):
     Options: ClassVar[type[DescriberOptions]] = WordsOptions
     form: ClassVar[TableForm] = TableForm(("grade", "score", "share", "base", "tendency"), 6)
 
-    def __init__(self, rule: GradingRule, weights: Path, device: str = "cpu") -> None:
-        self._rule, self._weights, self._device = rule, weights, device
+    def __init__(self, options: WordsOptions, device: str = "cpu") -> None:
+        self._options, self._device = options, device
+        self._rule = GradingRule(options.share, options.lift, options.rate)
+        self._weights = None if options.clip else lite0_weights(options.weights)
 
     @classmethod
     def load(cls, options: WordsOptions, resources: Resources) -> Words:
         """The describer; its network is loaded when images are there."""
-        rule = GradingRule(options.share, options.lift, options.rate)
-        return cls(rule, lite0_weights(options.weights), resources.compute.device)
+        return cls(options, resources.compute.device)
 
     def describe(self, units: Units) -> Descriptions:
         """A word for every unit that has one."""
         pictures = units.pictures
         if len(pictures) < FEWEST:
-            raise UserError(
-                f"describer 'words' correlates over images: got {len(pictures)}, expected "
-                f"{FEWEST} or more; give more images with --images"
-            )
-        evidence = photograph_evidence(pictures, self._weights, self._device)
+            raise UserError(f"describer 'words' {_too_few(len(pictures))}")
+        evidence = self._evidence(pictures)
         keys: list[UnitKey] = []
         rows: list[Description] = []
         for layer, maxima in units.maxima().items():
@@ -59,6 +63,33 @@ class Words(Describer):
             keys += [(layer, unit) for unit in range(len(graded))]
             rows += map(_row, graded)
         return Descriptions(keys, rows)
+
+    def _evidence(self, pictures: np.ndarray) -> Evidence:
+        clip = self._options.clip
+        if clip:
+            download = self._options.download
+            return encoder_evidence(pictures, clip, self._device, download=download)
+        assert self._weights is not None
+        return photograph_evidence(pictures, self._weights, self._device)
+
+
+def _too_few(images: int) -> str:
+    return (
+        f"correlates over images: got {images}, expected {FEWEST} or more; give more images with "
+        "--images"
+    )
+
+
+def missing_for_words(options: WordsOptions, images: int) -> str:
+    """Why the describer cannot look for words in so many images; empty where it can."""
+    if images < FEWEST:
+        return _too_few(images)
+    try:
+        if not options.clip:
+            lite0_weights(options.weights)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def _row(graded: Graded) -> Description:

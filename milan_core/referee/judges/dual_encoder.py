@@ -19,7 +19,6 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, text_hash
 from milan_core.core.seeding import generator
-from milan_core.images.store import Dataset
 from milan_core.networks.checkpoints import Checkpoint
 from milan_core.referee.judge import JudgedImages, JudgeResources
 from milan_core.referee.options import DualEncoderOptions
@@ -132,16 +131,22 @@ class Judge:
     def image_vectors(self, images: JudgedImages) -> np.ndarray:
         """Unit vectors of whole images: float32 [images, d]."""
         if self._last is None or self._last[0] is not images:
-            self._last = images, self._encode(images.dataset, images.ids)
+            self._last = images, self.encode(images.dataset.images, images.ids)
         return self._last[1]
 
-    def _encode(self, dataset: Dataset, ids: np.ndarray) -> np.ndarray:
+    @property
+    def sharpness(self) -> float:
+        """What the model was trained to multiply cosines with."""
+        return float(self._model.logit_scale.detach().exp())
+
+    def encode(self, images: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Unit vectors of some of the images uint8 (N, H, W, 3): float32 [ids, d]."""
         import torch
 
         parts = []
         with torch.inference_mode():
             for start in range(0, len(ids), IMAGES):
-                pictures = list(np.asarray(dataset.images[ids[start : start + IMAGES]]))
+                pictures = list(np.asarray(images[ids[start : start + IMAGES]]))
                 pixels = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
                 pooled = self._model.vision_model(
                     pixel_values=pixels.to(self._model.device)

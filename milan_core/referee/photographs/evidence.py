@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.referee.photographs.attributes import SIZE, attribute_columns
-from milan_core.referee.photographs.vocabulary import CLASSES, Word, membership, vocabulary
+from milan_core.referee.photographs.vocabulary import (
+    CLASSES,
+    Word,
+    class_names,
+    membership,
+    vocabulary,
+)
+
+if TYPE_CHECKING:
+    import torch
 
 SHOWN = 0.35  # probability of a word's classes from which an image shows it
 STRONGEST = 0.2  # share of the images that show an attribute
 FEWEST, LEAST = 5, 0.5  # a word is looked for if the mean of its 5 largest columns reaches .5
 BATCH = 32
+PROMPT = "a photo of a {}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,17 +81,52 @@ def photograph_evidence(images: np.ndarray, weights: Path, device: str = "cpu") 
     its ImageNet `weights`, and by the pixel attributes.
     """
     import torch
-    import torch.nn.functional as F
 
     from milan_core.networks.minis.efficientnet_lite import efficientnet_lite0
     from milan_core.networks.weights import load_weights
 
-    words = vocabulary()
     network = efficientnet_lite0()
     load_weights(network, weights)
     network.to(device)
     probabilities = np.zeros((len(images), CLASSES), np.float32)
     attributes = []
+    for start, batch in _batches(images):
+        with torch.inference_mode():
+            inputs = ((batch - 0.5) / 0.5).to(device, memory_format=torch.channels_last)
+            logits = network(inputs).float().cpu()
+            probabilities[start : start + len(batch)] = logits.softmax(1).numpy()
+            attributes.append(attribute_columns(batch))
+    return _joined(probabilities, attributes)
+
+
+def encoder_evidence(
+    images: np.ndarray, source: str, device: str = "cpu", *, download: bool = False
+) -> Evidence:
+    """Evidence of the same words by a CLIP or SigLIP, a folder or hub name.
+
+    The probabilities of the classes are its zero-shot ones: the softmax over "a photo of a NAME" of
+    its own scale times the cosines.
+    """
+    from milan_core.core.step import Compute
+    from milan_core.referee.judge import JudgeResources
+    from milan_core.referee.judges.dual_encoder import Judge
+    from milan_core.referee.options import DualEncoderOptions
+
+    options = DualEncoderOptions(kind="dual_encoder", source=source, download=download)
+    encoder = Judge.load(options, JudgeResources(compute=Compute(device=device)))
+    texts = encoder.embed([PROMPT.format(name) for name in class_names()]).astype(np.float64)
+    cosines = encoder.encode(images, np.arange(len(images))).astype(np.float64) @ texts.T
+    scaled = encoder.sharpness * cosines
+    exponents = np.exp(scaled - scaled.max(1, keepdims=True))
+    probabilities = (exponents / exponents.sum(1, keepdims=True)).astype(np.float32)
+    return _joined(probabilities, [attribute_columns(batch) for _, batch in _batches(images)])
+
+
+def _batches(images: np.ndarray) -> Iterator[tuple[int, torch.Tensor]]:
+    """Images as float32 (n, 3, 224, 224) in [0, 1], a batch at a time, with the first's number."""
+    import torch
+    import torch.nn.functional as F
+
     for start in range(0, len(images), BATCH):
         pixels = torch.from_numpy(
             np.array(images[start : start + BATCH])
@@ -87,10 +134,11 @@ def photograph_evidence(images: np.ndarray, weights: Path, device: str = "cpu") 
         batch = pixels.permute(0, 3, 1, 2).float() / 255
         if batch.shape[2:] != (SIZE, SIZE):
             batch = F.interpolate(batch, (SIZE, SIZE), mode="bilinear", antialias=True)
-        with torch.inference_mode():
-            inputs = ((batch - 0.5) / 0.5).to(device, memory_format=torch.channels_last)
-            logits = network(inputs).float().cpu()
-            probabilities[start : start + len(batch)] = logits.softmax(1).numpy()
-            attributes.append(attribute_columns(batch))
+        yield start, batch
+
+
+def _joined(probabilities: np.ndarray, attributes: list[np.ndarray]) -> Evidence:
+    """Groups, classes and attributes side by side."""
+    words = vocabulary()
     named = probabilities @ membership([word for word in words if word.kind != "attribute"])
     return Evidence(words, np.concatenate([named, np.concatenate(attributes)], axis=1))

@@ -1,0 +1,149 @@
+"""The describer of `milan describe`: the one that is asked for, or the choice of `auto`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from milan_core.captioner.checkpoint import load_captioner
+from milan_core.captioner.domain import DomainCheck, check_domain, domain_of
+from milan_core.captioner.encoder import encoder_of
+from milan_core.cli.decoding import decoding_options, find_captioner, is_published
+from milan_core.core.errors import UserError
+from milan_core.core.step import Compute
+from milan_core.describers.choice import (
+    AUTO,
+    CAPTIONER,
+    WORDS,
+    AtHand,
+    CaptionerAtHand,
+    Choice,
+    choose,
+    require_domain,
+)
+from milan_core.describers.describer import Describer, Resources
+from milan_core.describers.options import DescriberOptions, WordsOptions
+from milan_core.describers.registry import describer_options, find_describer
+from milan_core.describers.words import missing_for_words
+from milan_core.images.store import Dataset
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A describer that is ready, and how it was chosen."""
+
+    name: str
+    options: DescriberOptions
+    describer: Describer
+    resources: Resources
+    choice: Choice | None = None
+
+    @property
+    def beside(self) -> str:
+        """What the table says of every description; empty: nothing."""
+        return self.choice.warning if self.choice else ""
+
+
+def asked_for(arguments: argparse.Namespace, name: str, choice: Choice | None = None) -> Chosen:
+    """The describer of that name with its options and files; refuses what is missing."""
+    options = _options(arguments, name)
+    resources = _resources(arguments, options)
+    describer = find_describer(name).load(options, resources)
+    return Chosen(name, options, describer, resources, choice)
+
+
+def chosen_for(arguments: argparse.Namespace, images: Dataset) -> Chosen:
+    """The choice of `auto` for a user's images, said in the log."""
+    at_hand = AtHand(
+        _captioner(arguments, images),
+        arguments.clip or "",
+        missing_for_words(_words(arguments), len(images)),
+        arguments.force,
+    )
+    choice = choose(at_hand)
+    _log.warning("auto takes describer %s: %s", choice.describer, choice.why)
+    return asked_for(arguments, choice.describer, choice)
+
+
+def within_domain(arguments: argparse.Namespace, chosen: Chosen, images: Dataset) -> Chosen:
+    """A describer that was asked for by name, its captioner within its domain or forced."""
+    path = chosen.resources.captioner
+    if not chosen.options.reads_captioner or not isinstance(path, Path):
+        return chosen
+    check = _checked(arguments, path, images)
+    require_domain(path, check, force=arguments.force)
+    choice = Choice(chosen.name, check.sentence, check)
+    if choice.warning:
+        _log.warning("captioner %s: %s", path, choice.warning)
+    return replace(chosen, choice=choice)
+
+
+def _captioner(arguments: argparse.Namespace, images: Dataset) -> CaptionerAtHand | None:
+    if (path := captioner_at_hand(arguments)) is None:
+        return None
+    trusted = arguments.captioner != "auto" or is_published(path)
+    return CaptionerAtHand(path, _checked(arguments, path, images), trusted)
+
+
+def _checked(arguments: argparse.Namespace, path: Path, images: Dataset) -> DomainCheck:
+    captioner = load_captioner(path)
+    if domain_of(captioner) is None:
+        return DomainCheck()
+    encoder = encoder_of(captioner, arguments.device, arguments.encoder_weights, arguments.trust)
+    return check_domain(captioner, encoder, images.images)
+
+
+def _options(arguments: argparse.Namespace, name: str) -> DescriberOptions:
+    """The options of the describer; flags of decoding are laid over those of milan."""
+    given = arguments.options
+    if name == CAPTIONER:
+        decoding = decoding_options(arguments, given.get("decoding"))
+        given = {**given, "decoding": decoding.model_dump(exclude_unset=True)}
+    elif decoding_options(arguments).model_fields_set:
+        raise UserError(
+            "flags of decoding are for describer milan; give the options of "
+            f"{name!r} with --options"
+        )
+    if name == WORDS and arguments.clip:
+        given = {**given, "clip": arguments.clip}
+    return describer_options(name, given)
+
+
+def _words(arguments: argparse.Namespace) -> WordsOptions:
+    return WordsOptions(clip=arguments.clip) if arguments.clip else WordsOptions()
+
+
+def _resources(arguments: argparse.Namespace, options: DescriberOptions) -> Resources:
+    compute = Compute(device=arguments.device, threads=arguments.threads)
+    needed = options.reads_captioner or arguments.captioner != "auto"
+    captioner = find_captioner(arguments.captioner) if needed else ()
+    return Resources(captioner, arguments.encoder_weights, trust=arguments.trust, compute=compute)
+
+
+def check_auto(arguments: argparse.Namespace) -> None:
+    """Refuse options without the describer that they are for."""
+    if arguments.describer == AUTO and arguments.options:
+        raise UserError("--options are those of a describer; name it with --describer")
+    if arguments.clip and arguments.describer not in (AUTO, WORDS):
+        raise UserError(f"--clip is for describers auto and words, not {arguments.describer!r}")
+
+
+def described_by(name: str) -> list[str]:
+    """Modules of the describer as roots of the code; none for one of another package."""
+    if name == AUTO:
+        return [f"describers.{one}" for one in (CAPTIONER, WORDS)]
+    return [] if ":" in name else [f"describers.{name}"]
+
+
+def captioner_at_hand(arguments: argparse.Namespace) -> Path | None:
+    """The captioner that `auto` looks at; None where there is none."""
+    if arguments.captioner != "auto":
+        return find_captioner(arguments.captioner)
+    try:
+        return find_captioner("auto")
+    except UserError:
+        return None
