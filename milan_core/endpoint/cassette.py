@@ -32,6 +32,11 @@ class Exchange:
     status: int
     body: str
 
+    @property
+    def reason(self) -> str:
+        """Status and the start of the body, for people."""
+        return f"the server answered {self.status} ({' '.join(self.body.split())[:200]})"
+
 
 class Cassette:
     """Exchanges by the key of their question.

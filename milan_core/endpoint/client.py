@@ -140,7 +140,7 @@ class Endpoint:
                 return sent
             exchange = sent
         if exchange.status != 200:
-            return unanswered(f"the server answered {exchange.status}", final=False)
+            return unanswered(exchange.reason, final=False)
         try:
             return read_answer(exchange.body, question)
         except MalformedReply as error:
@@ -148,7 +148,7 @@ class Endpoint:
 
     def _sent(self, key: str, question: Question) -> Exchange | Answer:
         """A new exchange, recorded; an unanswered question where no attempt has a reply."""
-        body, reason = question.body(self.model), ""
+        body, last = question.body(self.model), LaterError("")
         for attempt in range(1, self._options.attempts + 1):
             if self._stopped.is_set():
                 break
@@ -157,7 +157,7 @@ class Endpoint:
             try:
                 reply = self._transport.post(body)
             except LaterError as error:
-                reason = str(error)
+                last = error
                 if error.wait is not None:
                     self._pace.hold(error.wait)
                 if attempt < self._options.attempts:
@@ -165,12 +165,16 @@ class Endpoint:
                 continue
             exchange = Exchange(reply.status, reply.body)
             self._cassette.add(key, question.facts, exchange)
-            self._noted(reply.status == 200, f"the server answered {reply.status}: {reply.body}")
+            self._noted(reply.status == 200, exchange.reason)
             counted = usage(reply.body)
             self._count(asked=counted.asked, answered=counted.answered)
             return exchange
-        self._noted(False, reason)
-        return unanswered(f"no reply in {self._options.attempts} attempts: {reason}", final=False)
+        self._noted(False, str(last))
+        if last.reply is not None:  # for replays; the next run asks again
+            exchange = Exchange(last.reply.status, last.reply.body)
+            self._cassette.add(key, question.facts, exchange)
+            return exchange
+        return unanswered(f"no reply in {self._options.attempts} attempts: {last}", final=False)
 
     def _noted(self, replied: bool, reason: str) -> None:
         """Count replies; stop where the first questions all had none."""

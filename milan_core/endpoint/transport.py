@@ -6,11 +6,11 @@ import email.utils
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from milan_core.core.addresses import expanded, hidden
 from milan_core.core.errors import UserError, first_line
+from milan_core.endpoint.cassette import Exchange
 from milan_core.endpoint.options import EndpointOptions
 from milan_core.images.fetch.attempt import LATER, InterruptedTransfer, Patience
 from milan_core.images.fetch.stream import Stream, streamed
@@ -20,37 +20,26 @@ LONGEST_WAIT = 600.0  # seconds that a server may ask for
 CLOSED = {401, 402, 403, 404, 405, 407}  # of all questions, not of one
 
 
-@dataclass(frozen=True)
-class Reply:
-    """A complete reply.
-
-    Attributes:
-        status: of HTTP.
-        body: text; bytes that are not UTF-8 are replaced.
-
-    """
-
-    status: int
-    body: str
-
-
 class LaterError(Exception):
     """No reply this time; another attempt may have one.
 
     Attributes:
         wait: seconds that the server asks for; None where it does not.
+        reply: what it answered; None where the connection failed.
 
     """
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    def __init__(
+        self, reason: str, wait: float | None = None, reply: Exchange | None = None
+    ) -> None:
         super().__init__(reason)
-        self.wait = wait
+        self.wait, self.reply = wait, reply
 
 
 class Transport(Protocol):
     """Sends the body of a request."""
 
-    def post(self, body: bytes) -> Reply:
+    def post(self, body: bytes) -> Exchange:
         """The reply.
 
         Raises:
@@ -75,7 +64,7 @@ class Web:
             connect=min(20.0, options.timeout), read=options.timeout, attempts=1, least=0.0
         )
 
-    def post(self, body: bytes) -> Reply:
+    def post(self, body: bytes) -> Exchange:
         """Send one request; redirects are not followed, since they would take the key along."""
         import requests
         from urllib3.exceptions import HTTPError
@@ -83,11 +72,12 @@ class Web:
         try:
             with streamed(lambda: self._send(body), self._patience) as stream:
                 answer = stream.answer()
-                reply = Reply(answer.status_code, self._body(stream))
+                reply = Exchange(answer.status_code, self._body(stream))
         except InterruptedTransfer as error:
             raise LaterError(str(error)) from None
         except (requests.RequestException, HTTPError) as error:
-            raise LaterError(self._shown(first_line(error))) from None
+            cause = getattr(error.args[0], "reason", error) if error.args else error
+            raise LaterError(self._shown(first_line(cause))) from None
         return self._sorted(reply, answer.headers)
 
     def _send(self, body: bytes) -> Any:
@@ -125,25 +115,26 @@ class Web:
             if time.monotonic() > end:
                 raise LaterError(f"no complete reply within {self._options.timeout:g} seconds")
             parts.append(block)
-        return b"".join(parts).decode("utf-8", "replace")
+        return self._without_key(b"".join(parts).decode("utf-8", "replace"))
 
-    def _sorted(self, reply: Reply, headers: Any) -> Reply:
+    def _sorted(self, reply: Exchange, headers: Any) -> Exchange:
         """The reply, unless its status is about the moment or about the server as a whole."""
-        status = f"the server answered {reply.status}"
+        status = self._shown(reply.reason)
         if reply.status in LATER or reply.status in (409, 529) or reply.status >= 500:
-            raise LaterError(status, _wait(headers.get("Retry-After", "")))
+            raise LaterError(status, _wait(headers.get("Retry-After", "")), reply)
         if reply.status in CLOSED or 300 <= reply.status < 400:
-            told = self._shown(" ".join(reply.body.split())[:200])
             raise UserError(
-                f"endpoint {hidden(self._options.url)}: {status} ({told}); check the address, the "
-                f"key and the model {self._options.model!r}"
+                f"endpoint {hidden(self._options.url)}: {status}; check the address, the key and "
+                f"the model {self._options.model!r}"
             )
         return reply
 
     def _shown(self, text: str) -> str:
         """A text of others for a message, without the key and addresses' secrets."""
+        return hidden(self._without_key(text), self._options.url)
+
+    def _without_key(self, text: str) -> str:
         key = os.environ.get(self._options.key_variable or "", "")
-        text = hidden(text, self._options.url)
         return text.replace(key, "***") if key else text
 
 

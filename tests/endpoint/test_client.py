@@ -92,10 +92,13 @@ def test_a_question_without_a_reply_is_asked_again_by_the_next_run(server, tmp_p
     questions = [Question("good"), Question("bad")]
     (good, bad), spent = ask(server, tmp_path / "c", questions, attempts=3)
     assert good.answered
-    assert bad.problem == "no reply in 3 attempts: the server answered 500"
+    refusal = 'the server answered {} ({{"error": {{"message": "no"}}}})'
+    assert bad.problem == refusal.format(500)
+    (_, replayed), _ = ask(server, tmp_path / "c", questions, replay=True)
+    assert replayed == bad
     assert spent.unanswered == 1
     (_, refused), _ = ask(server, tmp_path / "c", questions)
-    assert refused.problem == "the server answered 400"
+    assert refused.problem == refusal.format(400)
     (_, finally_there), spent = ask(server, tmp_path / "c", questions)
     assert finally_there.text == "echo bad"
     assert (spent.kept, spent.requests) == (1, 1)
@@ -172,6 +175,9 @@ def test_the_key_is_sent_and_shown_nowhere(server, tmp_path, monkeypatch):
     monkeypatch.setenv("SERVICE_KEY", "sk-secret")
     ask(server, tmp_path / "c", [Question("q")], key_variable="SERVICE_KEY")
     assert server.headers[-1]["Authorization"] == "Bearer sk-secret"
+    server.rule = lambda _: completion("your key is sk-secret")
+    (answer,), _ = ask(server, tmp_path / "c", [Question("echo")], key_variable="SERVICE_KEY")
+    assert answer.text == "your key is ***"
     assert b"sk-secret" not in (tmp_path / "c").read_bytes()
     with pytest.raises(UserError, match="sent over https or to this machine only"):
         parse(
