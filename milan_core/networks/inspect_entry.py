@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from milan_core.core.errors import UserError
+from milan_core.core.seeding import torch_generator
 from milan_core.networks.catalog import network_entry, network_names
 from milan_core.networks.factories import build
-from milan_core.networks.inspect import Seen, inspect_layers, suggest
-from milan_core.networks.options import Architecture, InputSpec
+from milan_core.networks.inspect import Seen, inspect_layers, settle_layers, suggest
+from milan_core.networks.options import Architecture, InputSpec, Tokens
 from milan_core.networks.zoo import load_network
 
+HINTS = 3  # lines on layers that are refused
 MOST_BEFORE = 16  # class tokens and registers; more are patches of a grid that is no square
 
 
@@ -40,27 +43,52 @@ def describe_layers(
         module, view = network.module, network.input
     else:
         module = build(Architecture(factory=factory, kwargs=dict(kwargs or {}), trust=trust))
-    seen = inspect_layers(module, example_input(module, view))
+    example = example_input(module, view)
+    seen = inspect_layers(module, example[:1])
+    table = _probed(module, seen, example, _class_tokens(suggest(seen).values()))
     if built_in:
-        return f"{_table(seen)}\n\n{built_in_entry(factory)}"
+        return f"{table}\n\n{built_in_entry(factory)}"
     chosen = suggest(seen)
-    return f"{_table(seen)}\n\n{entry(factory, kwargs, view, trust, module, chosen)}"
+    return f"{table}\n\n{entry(factory, kwargs, view, trust, module, chosen)}"
 
 
 def example_input(module: nn.Module, view: InputSpec) -> torch.Tensor:
-    """Zeros of the form that a network takes: an image, or for a generator a code and a class."""
+    """Two inputs of a network: noise for images, zeros for a generator's code and class."""
     codes = getattr(module, "code_size", None)
-    return torch.zeros(1, *((codes + 1,) if isinstance(codes, int) else view.shape()))
+    if isinstance(codes, int):
+        return torch.zeros(2, codes + 1)
+    return torch.randn(2, *view.shape(), generator=torch_generator(0, "inspect"))
+
+
+def _probed(
+    module: nn.Module, seen: Mapping[str, Seen], rows: torch.Tensor, class_tokens: int | None
+) -> str:
+    """The table with what mining's probe says of every layer; else how little is known."""
+    try:
+        settle_layers(module, seen, rows, Tokens(class_tokens=class_tokens))
+    except UserError as error:
+        return f"{_table(seen)}\n# guessed from one pass, as the probe cannot run: {error}"
+    text = _table(seen)
+    hints = [
+        f'# axes of {name}: "{hint}", if it is that'
+        for name, layer in seen.items()
+        if (hint := getattr(layer.refused, "hint", ""))
+    ]
+    if hints:
+        more = [f"# and {len(hints) - HINTS} more layers"] if len(hints) > HINTS else []
+        text = "\n".join([text, *hints[:HINTS], *more])
+    return text
 
 
 def _table(seen: Mapping[str, Seen]) -> str:
-    rows = [("layer", "type", "output", "units", "note")]
+    rows = [("layer", "type", "output", "units", "axes", "note")]
     for name, layer in seen.items():
         shape = "-" if layer.shape is None else " x ".join(map(str, layer.shape))
-        rows.append((name, layer.kind, shape, str(layer.units or "-"), layer.note))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        units = str(layer.units or "-")
+        rows.append((name, layer.kind, shape, units, layer.axes or "-", layer.note))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join(
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]).rstrip()
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[5]]).rstrip()
         for row in rows
     )
 
@@ -109,15 +137,28 @@ def entry(
     )
 
 
-def _form(layers: list[Seen]) -> list[str]:
+def _form(layers: Sequence[Seen]) -> list[str]:
     """Keys that say where channels and tokens lie."""
     lines = []
-    if any(layer.channels_last for layer in layers):
+    if any(layer.channels_last and not layer.axes for layer in layers):
         lines.append("  channels_last: true")
-    counts = {layer.shape[0] for layer in layers if layer.shape and len(layer.shape) == 2}
-    before = {count - math.isqrt(count) ** 2 for count in counts}
-    if len(before) == 1 and max(before) <= MOST_BEFORE:
-        lines.append(f"  tokens: {{class_tokens: {max(before)}}}")
-    elif before:
+    before = _class_tokens(layers)
+    if before is not None:
+        lines.append(f"  tokens: {{class_tokens: {before}}}")
+    elif _token_counts(layers):
         lines.append("  # tokens on no square grid: set `tokens: {grid: [rows, columns]}`")
     return lines
+
+
+def _token_counts(layers: Iterable[Seen]) -> set[int]:
+    return {
+        layer.shape[0]
+        for layer in layers
+        if layer.shape and len(layer.shape) == 2 and layer.axes in ("", "b t c")
+    }
+
+
+def _class_tokens(layers: Iterable[Seen]) -> int | None:
+    """Tokens before those of a square grid, the same number in all layers; None: not so."""
+    before = {count - math.isqrt(count) ** 2 for count in _token_counts(layers)}
+    return max(before) if len(before) == 1 and max(before) <= MOST_BEFORE else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -92,10 +93,24 @@ def _images_axis(seen: Seen) -> int:
     elif rows:
         count = first[rows[0]] // FIRST
         looks = f"axis {rows[0]} has {count} rows an image, such as windows, patches or proposals"
-        _refuse(seen, looks, _say(seen, "(b y x) (h w) c", "for windows in rows and columns"))
+        hint, when = _inside_rows(seen, rows[0], count)
+        _refuse(seen, looks, _say(seen, hint, when), hint)
     else:
         looks = "no axis counts the images"
     return _refuse(seen, looks, _other_layer(seen))
+
+
+def _inside_rows(seen: Seen, axis: int, count: int) -> tuple[str, str]:
+    """A line for layers with several rows an image, and what it is for.
+
+    Larger images have more windows of one size. Where they have as many rows and more tokens, the
+    rows are places within patches, of which one token each is taken, as in MobileViT.
+    """
+    other, side = seen.other, math.isqrt(count)
+    same_rows = other is not None and len(other) == 3 and other[axis] == count * OTHER
+    if same_rows and side**2 == count and axis == 0 and len(seen.first) == 3:
+        return f"(b h={side} w={side}) (y x) c", "for places within patches, as in MobileViT"
+    return "(b y x) (h w) c", "for windows in rows and columns"
 
 
 def _channel_axis(seen: Seen, images: int, rest: Sequence[int]) -> tuple[int, str]:
@@ -126,10 +141,26 @@ def _channel_axis(seen: Seen, images: int, rest: Sequence[int]) -> tuple[int, st
         return int(answer or 0), "places"
     if seen.channels_last and images == 0 and rest[-1] in candidates and len(rest) == 3:
         return rest[-1], "channels_last"
-    looks = "which axis holds the channels cannot be seen"
+    looks, guess = "which axis holds the channels cannot be seen", _guess(seen, images, rest)
     if not candidates:
         looks = "its axes are not rows and columns of the image, such as heads of attention"
-    return _refuse(seen, looks, _say(seen, _guess(seen, images, rest), "if it is that"))
+    if patches := _patches_last(seen, images, rest, varying):
+        what = "for places within patches and the patches, as in MobileViTv2"
+        _refuse(seen, looks, _say(seen, patches, what), patches)
+    return _refuse(seen, looks, _say(seen, guess, "if it is that"), guess)
+
+
+def _patches_last(
+    seen: Seen, images: int, rest: Sequence[int], varying: Sequence[int] | None
+) -> str:
+    """A line for (b, c, places within patches, patches): only the last axis grows with the input.
+
+    Empty where it is not that.
+    """
+    if images != 0 or len(rest) != 3 or list(varying or ()) != [3]:
+        return ""
+    side = math.isqrt(seen.first[2])
+    return f"b c (h={side} w={side}) (y x)" if side > 1 and side**2 == seen.first[2] else ""
 
 
 def _varying(seen: Seen, images: int, rest: Sequence[int]) -> list[int] | None:
@@ -210,7 +241,15 @@ def _other_layer(seen: Seen) -> str:
     return f'choose another layer, or name its axes with `axes: {{"{seen.layer}": ...}}`'
 
 
-def _refuse(seen: Seen, looks: str, fix: str) -> NoReturn:
+class Unsettled(UserError):
+    """A layer whose axes cannot be known; `looks` is the short reason, `hint` a line for `axes`."""
+
+    def __init__(self, message: str, looks: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.looks, self.hint = looks, hint
+
+
+def _refuse(seen: Seen, looks: str, fix: str, hint: str = "") -> NoReturn:
     shape = f"a tensor of shape {seen.first}"
     msg = f"layer {seen.layer!r} gives {shape} for {FIRST} images: {looks}; {fix}"
-    raise UserError(msg)
+    raise Unsettled(msg, looks, hint)

@@ -31,6 +31,7 @@ COARSE = 5e-2  # half precision, and quantized layers, whose scale may be that o
 GPU = 1e-2  # float32 whose convolutions may round to TF32
 AGAIN = 4  # further passes of a network that draws random numbers
 COPIES = 16  # of the first two images in each of them
+Refusals = dict[str, UserError]  # by layer
 
 
 @dataclass
@@ -77,6 +78,22 @@ class Probe:
             raise _company(layer, difference)
 
 
+def look_at(network: LoadedModel, rows: torch.Tensor, feed: Feed) -> tuple[Probe, Refusals]:
+    """Settle what can be settled of the layers of a network, and say why the others cannot be.
+
+    Args:
+        network: as for `settle`.
+        rows: one or two inputs.
+        feed: brings a batch to the device and type of the network.
+
+    Raises:
+        UserError: for a network that cannot run on these inputs.
+
+    """
+    refusals: Refusals = {}
+    return _Passes(network, feed, refusals).run(rows), refusals
+
+
 def settle(network: LoadedModel, rows: torch.Tensor, feed: Feed) -> Probe:
     """Settle the axes of all layers of a network, and note them in its layout.
 
@@ -114,8 +131,10 @@ def _check_patterns(network: LoadedModel) -> None:
 
 
 class _Passes:
-    def __init__(self, network: LoadedModel, feed: Feed) -> None:
-        self._network, self._feed = network, feed
+    """The passes; with `refusals` a layer that is refused is put there, and the others go on."""
+
+    def __init__(self, network: LoadedModel, feed: Feed, refusals: Refusals | None = None) -> None:
+        self._network, self._feed, self._refusals = network, feed, refusals
         self._first: dict[str, torch.Tensor] = {}
         self._modules: dict[str, int | None] = {}
         self._tokens: dict[str, frozenset[int]] = {}
@@ -135,7 +154,7 @@ class _Passes:
                 def keep(layer: str, output: torch.Tensor) -> None:
                     if output.is_complex():
                         msg = f"layer {layer!r} gives complex numbers; choose a layer behind it"
-                        raise UserError(msg)
+                        self._refuse(layer, UserError(msg))
                     self._first[layer] = output.detach().clone()
                     self._modules[layer] = leaves.channel_axis(tuple(output.shape))
                     self._tokens[layer] = leaves.token_counts
@@ -147,11 +166,16 @@ class _Passes:
             drew |= run(network, self._inputs.third(), self._feed, self._settle)
             if self._differing or drew:
                 self._refuse_random(*((AGAIN, COPIES) if drew and not self._differing else (1, 1)))
-        if self._differing:
-            raise _company(*next(iter(self._differing.items())))
-        if self._misplaced:
-            raise _out_of_place(*next(iter(self._misplaced.items())), network.layout)
+        for layer, difference in self._differing.items():
+            self._refuse(layer, _company(layer, difference))
+        for layer, share in self._misplaced.items():
+            self._refuse(layer, _out_of_place(layer, share, network.layout))
         return self._probe
+
+    def _refuse(self, layer: str, error: UserError) -> None:
+        if self._refusals is None:
+            raise error
+        self._refusals.setdefault(layer, error)
 
     def _other_size(self) -> None:
         for batch in self._inputs.other_sizes():
@@ -165,6 +189,12 @@ class _Passes:
                 return
 
     def _settle(self, layer: str, output: torch.Tensor) -> None:
+        try:
+            self._settle_axes(layer, output)
+        except UserError as error:
+            self._refuse(layer, error)
+
+    def _settle_axes(self, layer: str, output: torch.Tensor) -> None:
         first, layout = self._first[layer], self._network.layout
         declared = layout.declared(layer)
         shape = tuple(first.shape)
@@ -201,6 +231,8 @@ class _Passes:
         """Refuse a network that answers the first batch otherwise when it is asked again."""
 
         def compare(layer: str, output: torch.Tensor) -> None:
+            if layer in (self._refusals or {}):
+                return
             axes = self._network.layout.settled[layer]
             before = axes.split(self._first[layer], layer)
             after = axes.split(output, layer)
@@ -208,12 +240,7 @@ class _Passes:
             repeats = [copies, *[1] * (before.ndim - 1)]
             difference = relative(before.repeat(repeats), after) if same else 1.0
             if difference > self._probe.tolerance:
-                raise UserError(
-                    f"layer {layer!r} answers differently each time it is shown the same images, "
-                    f"by {difference:.2g} of its largest value: something stays random in "
-                    "evaluation, such as dropout or masking; switch it off in the factory or its "
-                    "`kwargs`, or choose a layer before it"
-                )
+                self._refuse(layer, _random(layer, difference))
 
         batch = self._inputs.first().repeat([copies, *[1] * (self._inputs.first().ndim - 1)])
         for _ in range(times):
@@ -236,6 +263,15 @@ def _tolerance(network: LoadedModel, output: torch.Tensor) -> float:
 
 def _gpus() -> list[int]:
     return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+
+
+def _random(layer: str, difference: float) -> UserError:
+    return UserError(
+        f"layer {layer!r} answers differently each time it is shown the same images, by "
+        f"{difference:.2g} of its largest value: something stays random in evaluation, such as "
+        "dropout or masking; switch it off in the factory or its `kwargs`, or choose a layer "
+        "before it"
+    )
 
 
 def _company(layer: str, difference: float) -> UserError:

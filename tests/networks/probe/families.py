@@ -86,6 +86,22 @@ def transformers(name, layer, to_units=maps, side=64, arguments=None, config=Non
     return Case(f"transformers {name}", build, layer, to_units, side, **keys)
 
 
+def open_clip(name, layer, to_units=maps, side=64, vision=None, **keys):
+    """The image tower of a configuration of open_clip, `vision` laid over it."""
+
+    def build():
+        import open_clip as library
+        from open_clip.model import _build_vision_tower
+
+        config = library.get_model_config(name)
+        tower = {**config["vision_cfg"], "image_size": side, **(vision or {})}
+        if "timm_model_name" in tower:
+            tower["timm_model_pretrained"] = False
+        return _build_vision_tower(config["embed_dim"], tower, config.get("quick_gelu", False))
+
+    return Case(f"open_clip {name}", build, layer, to_units, side, **keys)
+
+
 SMALL = {
     "image_size": 64,
     "patch_size": 16,
@@ -228,4 +244,36 @@ TRANSFORMERS = [
     transformers("PoolFormerModel", "encoder.block.1.0"),
     transformers("ViTMAEModel", "layers.1", None, arguments=SMALL),
     transformers("MobileNetV2Model", "layer.5"),
+]
+FEW = {"layers": 2}  # blocks of a transformer
+OPEN_CLIP = [
+    open_clip("ViT-B-32", "transformer.resblocks.1", after(1), 96, FEW),
+    open_clip("ViT-B-32", "transformer.resblocks.1.mlp.c_fc", after(1), 96, FEW),
+    open_clip("ViT-B-32", "transformer.resblocks.0.attn.out_proj", None, 96, FEW),
+    open_clip("ViT-B-32", "conv1", maps, 96, FEW),
+    open_clip("ViT-B-32", "", vectors, 96, FEW),
+    open_clip("ViT-B-16-quickgelu", "transformer.resblocks.0.mlp.gelu", after(1), vision=FEW),
+    open_clip("ViT-H-14", "transformer.resblocks.1", after(1), 56, FEW),
+    open_clip("ViT-bigG-14-CLIPA", "transformer.resblocks.1.ln_2", after(1), 56, FEW),
+    open_clip("coca_ViT-B-32", "transformer.resblocks.1", after(1), 96, FEW),
+    open_clip("coca_ViT-B-32", "attn_pool.attn", None, 96, FEW),
+    open_clip("RN50", "layer2"),
+    open_clip("RN50", "layer4.2.conv2"),
+    open_clip("RN50", "attnpool", vectors),
+    open_clip("RN50x4", "layer3", vision={"layers": [1, 1, 1, 1]}),
+    open_clip("convnext_base", "trunk.stages.1"),
+    open_clip("convnext_base", "trunk.stages.1.blocks.0.mlp.fc1", last),
+    open_clip("swin_base_patch4_window7_224", "trunk.layers.1.blocks.0", last, 224),
+    open_clip("swin_base_patch4_window7_224", "trunk.layers.1.blocks.0.attn.proj", None, 224),
+    open_clip("vit_medium_patch16_gap_256", "trunk.blocks.1", last),
+    open_clip("vit_relpos_medium_patch16_cls_224", "trunk.blocks.1", after(1)),
+    open_clip("ViT-B-16-SigLIP", "trunk.blocks.1", last),
+    open_clip("ViT-B-16-SigLIP", "trunk.blocks.1.mlp.fc1", last),
+    open_clip("ViT-B-16-SigLIP2", "trunk.blocks.2", last),
+    open_clip("EVA02-B-16", "trunk.blocks.1", after(1)),
+    open_clip("EVA02-B-16", "trunk.blocks.1.mlp.fc1_g", after(1)),
+    open_clip("MobileCLIP-S1", "trunk.stages.1"),
+    open_clip("MobileCLIP2-S0", "trunk.stages.2"),
+    open_clip("ViTamin-S", "trunk.blocks.1", last),
+    open_clip("PE-Core-T-16-384", "trunk.blocks.1", after(1)),
 ]

@@ -15,10 +15,10 @@ from milan_core.exemplars.mine import mine
 from milan_core.networks.inputs import prepare
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec, Tokens
-from networks.probe.families import TIMM, TORCHVISION, TRANSFORMERS, Case
+from networks.probe.families import OPEN_CLIP, TIMM, TORCHVISION, TRANSFORMERS, Case, maps
 from networks.probe.oracle import right
 
-ALL = [*TORCHVISION, *TIMM, *TRANSFORMERS]
+ALL = [*TORCHVISION, *TIMM, *TRANSFORMERS, *OPEN_CLIP]
 GATE = {  # quick ones, one of each kind of output
     "torchvision resnet18-layer2",
     "torchvision resnet18-fc",
@@ -66,7 +66,7 @@ def outcome(case: Case) -> tuple[str, str]:
 
 
 def check(case: Case) -> None:
-    for library in ("timm", "transformers"):
+    for library in ("timm", "transformers", "open_clip"):
         if case.name.startswith(library):
             pytest.importorskip(library)
     result, sentence = outcome(case)
@@ -83,6 +83,28 @@ def test_some_families(case):
 @pytest.mark.parametrize("case", [case for case in ALL if str(case) not in GATE], ids=str)
 def test_all_families(case):
     check(case)
+
+
+PATCHES = {  # rows are places within patches, or patches are the last axis: what the hint says
+    "mobilevit_xxs": ("(b h=2 w=2) (y x) c", lambda out, n: out.reshape(n, -1, out.shape[-1])),
+    "mobilevitv2_050": ("b c (h=2 w=2) (y x)", maps),
+}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_patches_get_a_hint_that_mines_them_right(name):
+    timm = pytest.importorskip("timm")
+    hint, to_units = PATCHES[name]
+    layer = "stages.2.1.transformer.0.mlp.fc1"
+    torch.manual_seed(0)
+    model = timm.create_model(name, pretrained=False).eval()
+    images, view = pictures(64), InputSpec(size=64)
+    with pytest.raises(UserError, match="axes:") as refusal:
+        mine(model, images, [layer], k=3, batch_size=5, input=view)
+    assert f'`axes: {{"{layer}": "{hint}"}}`' in str(refusal.value)
+    found = mine(model, images, [layer], k=3, batch_size=5, input=view, axes={layer: hint})
+    inputs = prepare(images, view).contiguous()
+    assert right(found.ids(layer), model, layer, inputs, to_units) == 1
 
 
 if __name__ == "__main__":
