@@ -4,8 +4,10 @@ A file counts by its bytes, whatever its time: `cp -p` and `rsync -t` bring file
 The digest of a large file is remembered by place, size, inode and both times; the time of the last
 change of the inode cannot be set back, so a file that was replaced is always read again.
 
-A folder counts by the names and contents of its files, up to `WHOLE` bytes in all. Beyond that its
-files count by name, size and time, because reading ImageNet at every plan would take minutes.
+A folder counts by names and contents of its files. The digest of a folder above `WHOLE` bytes is
+remembered with facts of every file (place, size, inode, both times): it is read whole once, and
+again when a file has changed. Reading 10,000 pictures, 1.1 GB, took 1.3 CPU-seconds, looking them
+over 0.12: about 170 and 15 for ImageNet's training set, where the disk keeps up.
 """
 
 from __future__ import annotations
@@ -14,22 +16,24 @@ import contextlib
 import glob
 import hashlib
 import json
+import logging
 import os
 import stat
 import time
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, file_sha256, write_text
 
-WHOLE = 512 << 20  # bytes of a folder that are read
+WHOLE = 512 << 20  # bytes of a folder that are read each time
 REMEMBERED = 8 << 20  # bytes from which a file's digest is kept between processes
 SETTLED = 2 * 10**9  # nanoseconds; a file that changed this recently may change again unseen
 MEMORY = Path(".snakemake/milan-digests.json")  # only where Snakemake has its folder
 
-_known: dict[str, list[object]] = {}  # place -> [facts of the file, digest]
+_log = logging.getLogger(__name__)
+_known: dict[str, list[object]] = {}  # place -> [facts of the file or of a folder's files, digest]
 _loaded: set[Path] = set()
 
 
@@ -107,22 +111,41 @@ def files_digest(files: Iterable[tuple[Path, Path]]) -> str:
     """
     names: list[str] = []  # paths relative to the folder of the place
     folders: list[str] = []  # shared between the files of a place
-    sizes, times = array("q"), array("q")
+    sizes, latest = array("q"), 0
+    facts = hashlib.sha256()
     for place, file in files:
-        if (facts := _stat(file)) is None:
+        if (seen := _stat(file)) is None:
             continue
         parent = str(place.parent)
         folders.append(folders[-1] if folders and folders[-1] == parent else parent)
         names.append(os.path.relpath(file, parent))
-        sizes.append(facts.st_size)
-        times.append(facts.st_mtime_ns)
+        sizes.append(seen.st_size)
+        latest = max(latest, seen.st_mtime_ns, seen.st_ctime_ns)
+        numbers = seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+        facts.update(f"{_printable(str(file))} {numbers}\n".encode())
     if not names:
         return ""
-    read = len(names) == 1 or sum(sizes) <= WHOLE
+    if len(names) == 1 or sum(sizes) <= WHOLE:
+        return _whole(folders, names, sizes)
+    where = f"{len(names)} files from {os.path.realpath(Path(folders[0], names[0]))}"
+    if (remembered := _remembered(where)) and remembered[0] == facts.hexdigest():
+        return str(remembered[1])
+    _log.warning(
+        "reading %.1f GB, %s and so on, to know their content; once, until one of them changes",
+        *(sum(sizes) / 1e9, where),
+    )
+    digest = _whole(folders, names, sizes)
+    if time.time_ns() - latest > SETTLED:
+        _known[where] = [facts.hexdigest(), digest]
+        _save()
+    return digest
+
+
+def _whole(folders: Sequence[str], names: Sequence[str], sizes: Sequence[int]) -> str:
     digest = hashlib.sha256()
-    for number, name in enumerate(names):
-        last = content_digest(Path(folders[number], name)) if read else times[number]
-        digest.update((canonical_json([_printable(name), sizes[number], last]) + "\n").encode())
+    for folder, name, size in zip(folders, names, sizes, strict=True):
+        facts = [_printable(name), size, content_digest(Path(folder, name))]
+        digest.update((canonical_json(facts) + "\n").encode())
     return digest.hexdigest()[:12]
 
 

@@ -160,7 +160,7 @@ PATHS = {
     *("ImageToTextOptions.source", "CausalPriorOptions.source", "ClipOptions.source"),
     *("ClipDissectOptions.path", "ClipDissectOptions.concepts", "ConceptsOptions.path"),
     *("LabelSections.published", "AnnotationSetSpec.path", "AnnotationSetSpec.images"),
-    *("AuditSpec.review", "DualEncoderOptions.source", ""),
+    *("AuditSpec.review", "DualEncoderOptions.source"),
 }
 
 
@@ -171,7 +171,7 @@ def test_the_paths_of_the_configuration():
 def test_every_path_of_the_configuration_reaches_a_step():
     """As an option that the rule's digest goes through, or as an input without a job."""
     inputs = {"AuditSpec.review", "DownloadWeights.path"}  # audit.recount; FileWeights of the job
-    inputs |= {"DualEncoderOptions.source", ""}  # no step reads them yet
+    inputs.add("DualEncoderOptions.source")  # no step reads it yet
     renamed = {"LabelSections.published"}  # LabelUnits.published, ImportLabels.published
     classes = [one for kind in of_steps() for one in sections(kind, set())]
     reached = {*paths(classes)}
@@ -235,13 +235,35 @@ def kind_of(name: str) -> type[DatasetKind]:
     return kind_class(name)
 
 
-def test_large_folders_count_by_size_and_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(contents, "WHOLE", 10)
+def test_large_folders_count_by_content_and_are_read_once(tmp_path, monkeypatch, caplog):
+    """A file with other bytes, the same size and an older time is noticed; a touched one is not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".snakemake").mkdir()
+    folder = tmp_path / "pictures"
+    folder.mkdir()
     for name in ("a", "b"):
-        (tmp_path / name).write_text("123456")
-    before = contents.path_digest(str(tmp_path))
-    os.utime(tmp_path / "a", ns=(0, 0))
-    assert contents.path_digest(str(tmp_path)) != before
+        (folder / name).write_text("123456")
+    small = contents.path_digest(str(folder))
+    for name, value in {"WHOLE": 10, "SETTLED": -1, "_known": {}, "_loaded": set()}.items():
+        monkeypatch.setattr(contents, name, value)
+    read = []
+    content = contents.content_digest
+    monkeypatch.setattr(contents, "content_digest", lambda p: read.append(p) or content(p))
+    assert contents.path_digest(str(folder)) == small, "the size of a folder makes no difference"
+    assert len(read) == 2
+    assert "to know their content; once" in caplog.text
+    monkeypatch.setattr(contents, "_known", {})
+    monkeypatch.setattr(contents, "_loaded", set())  # another process
+    assert contents.path_digest(str(folder)) == small
+    assert len(read) == 2, "remembered"
+    stamp = (folder / "a").stat().st_mtime_ns
+    (folder / "a").write_text("654321")
+    os.utime(folder / "a", ns=(0, stamp))
+    changed = contents.path_digest(str(folder))
+    assert changed != small
+    (folder / "b").touch()
+    assert contents.path_digest(str(folder)) == changed
+    assert len(read) == 6
 
 
 def test_the_digest_of_a_large_file_is_remembered_and_never_wrong(tmp_path, monkeypatch):
