@@ -52,7 +52,7 @@ coverage         share of the judged that are answered
 right_answered   share of these whose description is right
 wrong            share of the judged that are answered and wrong: what the threshold bounds
 auroc, ece       of the confidence over the judged
-shuffled         share of all units that would pass the null test if their images were shuffled
+shuffled         share of all units that would be answered if the images that score were shuffled
 """
 CURVE = ("model", *(f"at_{100 * share:.0f}" for share in COVERAGES))
 
@@ -61,13 +61,15 @@ CURVE = ("model", *(f"at_{100 * share:.0f}" for share in COVERAGES))
 class Decided:
     """One network: its evidence, the calibration by the others, and its decisions.
 
-    `silent` are the units that show nothing to describe, with why.
+    `noise` are the decisions if the images that score were shuffled, `silent` the units that show
+    nothing to describe, with why.
     """
 
     name: str
     measured: Measured
     calibration: Calibration
     decisions: list[Decision]
+    noise: list[Decision]
     silent: Mapping[UnitKey, str]
 
     @property
@@ -101,7 +103,8 @@ def decide_network(
     others = {other: units for other, units in judged_units(networks).items() if other != name}
     calibration = calibrate_run(others, shipped, alpha)
     one = networks[name]
-    return Decided(name, one, calibration, decide(one.evidence, calibration), dict(silent))
+    decisions, noise = (decide(each, calibration) for each in (one.evidence, one.noise))
+    return Decided(name, one, calibration, decisions, noise, dict(silent))
 
 
 def judged_units(networks: Mapping[str, Measured]) -> dict[str, Annotated]:
@@ -138,7 +141,7 @@ def _judged(one: Decided) -> np.ndarray:
 def _summary(name: str, parts: Sequence[Decided]) -> dict[str, Any]:
     confidence, right, answered = _joined(parts)
     every = [decision for one in parts for decision in one.decisions]
-    shuffled = np.concatenate([one.measured.shuffled for one in parts] or [np.zeros(0, bool)])
+    shuffled = np.array([decision.answered for one in parts for decision in one.noise], bool)
     shares = {
         "right_all": _mean(right),
         "coverage": _mean(answered),

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,27 @@ READINGS: tuple[Callable[[Ranked], float], ...] = (
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What images that did not choose say of each unit's description.
+
+    Attributes:
+        correlation, strong: float64 [units]; NaN for a unit without a text.
+        p: float64 [units], of the null test on `strong`; 1 for a unit without a text.
+
+    """
+
+    correlation: np.ndarray
+    strong: np.ndarray
+    p: np.ndarray
+
+    @property
+    def features(self) -> np.ndarray:
+        """Float64 [units, HELD_OUT]."""
+        null = np.log(np.where(np.isnan(self.strong), math.nan, self.p))
+        return np.column_stack([self.correlation, self.strong, null])
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """The evidence of the units of one network.
 
@@ -72,20 +93,10 @@ class Evidence:
     passed: np.ndarray
     likely: list[tuple[str, ...]]
 
-
-@dataclass(frozen=True, eq=False)
-class HeldOut:
-    """What images that did not choose say of each unit's description.
-
-    Attributes:
-        correlation, strong: float64 [units]; NaN for a unit without a text.
-        p: float64 [units], of the null test on `strong`; 1 for a unit without a text.
-
-    """
-
-    correlation: np.ndarray
-    strong: np.ndarray
-    p: np.ndarray
+    def judged_by(self, apart: HeldOut) -> Evidence:
+        """The same units on other held-out images."""
+        features = np.column_stack([apart.features, self.features[:, len(HELD_OUT) :]])
+        return replace(self, features=features, p=apart.p, passed=passes(apart.p, self.keys))
 
 
 def held_out(
@@ -132,10 +143,7 @@ def gather_evidence(
     """The evidence of all ranked units; `apart` is in their order."""
     keys = list(ranking)
     chosen = np.array([_chosen(ranking[key]) for key in keys], np.float64)
-    null = np.log(np.where(np.isnan(apart.strong), math.nan, apart.p))
-    features = np.column_stack(
-        [apart.correlation, apart.strong, null, chosen.reshape(len(keys), len(CHOSEN))]
-    )
+    features = np.column_stack([apart.features, chosen.reshape(len(keys), len(CHOSEN))])
     return Evidence(
         keys,
         [ranking[key][0].text for key in keys],

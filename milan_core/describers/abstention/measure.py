@@ -10,7 +10,6 @@ from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
 from milan_core.describers.abstention.evidence import gather_evidence, held_out
-from milan_core.describers.abstention.null import passes
 from milan_core.describers.abstention.tables import Measured, rightness
 from milan_core.describers.ranking import Ranked
 from milan_core.exemplars.table import ActivationTable
@@ -29,7 +28,7 @@ def measure(
     seed: int = 0,
     fewest: int = 500,
 ) -> Measured:
-    """The evidence of every ranked unit, and whether it would pass with its images shuffled.
+    """The evidence of every ranked unit, as it is and if the images that score were shuffled.
 
     Args:
         ranking: candidates of each unit, best first; made on other images than those of `table`
@@ -45,6 +44,7 @@ def measure(
         UserError: for fewer images, and units that the table lacks.
 
     """
+    ranking = {key: candidates for key, candidates in ranking.items() if candidates}
     keys = list(ranking)
     texts = [ranking[key][0].text for key in keys]
     positions, _ = scored_images(table, fewest)
@@ -60,7 +60,7 @@ def measure(
     for unit, key in enumerate(keys):
         mixed[:, unit] = generator(seed, "shuffled images", *key).permutation(mixed[:, unit])
     noise = held_out(keys, texts, mixed, presence, seed)
-    return Measured(evidence, rightness(evidence, truth), passes(noise.p, keys))
+    return Measured(evidence, rightness(evidence, truth), evidence.judged_by(noise))
 
 
 def _rows(table: ActivationTable, keys: Sequence[UnitKey]) -> np.ndarray:

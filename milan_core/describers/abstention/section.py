@@ -31,7 +31,7 @@ SUMMARY_CAPTION = (
     "Each network is decided by a calibration on the annotated other networks. Judged: units whose "
     "concept is known and specific; shares to the right are of these. Answered and wrong: what the "
     "threshold bounds. AUC: of the confidence, right against wrong. Shuffled: units that would "
-    "pass the null test if the images of every unit were shuffled."
+    "be answered if the images of every unit were shuffled."
 )
 CURVE_CAPTION = "Share right among the most confident judged units, at each share of them."
 

@@ -16,12 +16,14 @@ from milan_core.core.units import UnitKey
 from milan_core.describers.abstention.calibration import Annotated
 from milan_core.describers.abstention.concepts import same_concept
 from milan_core.describers.abstention.decision import Decision
-from milan_core.describers.abstention.evidence import FEATURES, Evidence
+from milan_core.describers.abstention.evidence import FEATURES, Evidence, HeldOut
+from milan_core.describers.abstention.null import passes
 from milan_core.describers.abstention.options import BETWEEN, MEANING
 from milan_core.scoring.tables import Truth
 from milan_core.scoring.units import example, unit_key
 
-EVIDENCE = ("layer", "unit", "description", "right", "p", "passed", "shuffled", *FEATURES, "likely")
+NOISE = ("shuffled_p", "shuffled_correlation", "shuffled_strong")
+EVIDENCE = ("layer", "unit", "description", "right", "p", *NOISE, *FEATURES, "likely")
 DECISIONS = ("status", "confidence", "likely")
 DIGITS = 6  # significant digits
 YES, NO = ("yes", "y", "1", "true", "right"), ("no", "n", "0", "false", "wrong")
@@ -34,13 +36,13 @@ class Measured:
     Attributes:
         evidence: of every ranked unit.
         right: float64 [units], whether the description names the unit's concept; NaN: not known.
-        shuffled: bool [units], whether the unit would pass the null test with its images shuffled.
+        noise: the evidence of the same units if the images that score were shuffled.
 
     """
 
     evidence: Evidence
     right: np.ndarray
-    shuffled: np.ndarray
+    noise: Evidence
 
     def annotated(self) -> Annotated:
         """The units whose descriptions are known to be right or wrong."""
@@ -64,15 +66,13 @@ def rightness(evidence: Evidence, truth: Mapping[UnitKey, Truth]) -> np.ndarray:
 
 def write_evidence(path: Path | str, measured: Measured) -> None:
     """Write one row a unit, six significant digits."""
-    one = measured.evidence
+    one, noise = measured.evidence, measured.noise
     rows: list[list[str | float | int]] = []
     for unit, key in enumerate(one.keys):
-        numbers = [_short(value) for value in one.features[unit]]
         right = "" if math.isnan(measured.right[unit]) else int(measured.right[unit])
-        tests = [_short(one.p[unit]), int(one.passed[unit]), int(measured.shuffled[unit])]
-        rows.append(
-            [*key, one.texts[unit], right, *tests, *numbers, BETWEEN.join(one.likely[unit])]
-        )
+        shuffled = [noise.p[unit], *noise.features[unit, :2]]
+        numbers = [_short(value) for value in [one.p[unit], *shuffled, *one.features[unit]]]
+        rows.append([*key, one.texts[unit], right, *numbers, BETWEEN.join(one.likely[unit])])
     write_csv(path, EVIDENCE, rows)
 
 
@@ -83,7 +83,7 @@ def _short(value: float) -> float | str:
 def read_evidence(path: Path | str) -> Measured:
     """Read a file of `write_evidence`; refuses numbers that are none, and a unit with two rows."""
     keys, texts, numbers, likely = [], [], [], []
-    names = ("right", "p", "passed", "shuffled", *FEATURES)
+    names = ("right", "p", *NOISE, *FEATURES)
     for line, row in numbered_rows(path, EVIDENCE):
         try:
             numbers.append([float(row[name]) if row[name] else math.nan for name in names])
@@ -95,9 +95,10 @@ def read_evidence(path: Path | str) -> Measured:
     if len(set(keys)) < len(keys):
         raise UserError(f"{path}: a unit has two rows; measure the evidence again")
     array = np.array(numbers, np.float64).reshape(len(keys), len(names))
-    right, p, passed, shuffled = array[:, :4].T
-    evidence = Evidence(keys, texts, array[:, 4:], p, passed == 1, likely)
-    return Measured(evidence, right, shuffled == 1)
+    p, features = array[:, 1], array[:, 5:]
+    evidence = Evidence(keys, texts, features, p, passes(p, keys), likely)
+    apart = HeldOut(array[:, 3], array[:, 4], array[:, 2])
+    return Measured(evidence, array[:, 0], evidence.judged_by(apart))
 
 
 def decision_cells(decision: Decision) -> list[str | float]:

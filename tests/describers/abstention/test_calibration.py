@@ -159,19 +159,20 @@ def test_evidence_reads_back(tmp_path: Path) -> None:
     assert right[:2].tolist() == [1, 0]
     assert np.isnan(right[2:]).all()
     first, second = tmp_path / "a.csv", tmp_path / "b.csv"
-    write_evidence(first, Measured(one, right, np.arange(120) == 5))
+    write_evidence(first, Measured(one, right, evidence(120, 8)))
     read = read_evidence(first)
     write_evidence(second, read)
     assert first.read_bytes() == second.read_bytes()
     assert np.allclose(read.evidence.features, one.features, rtol=1e-5, equal_nan=True)
-    assert read.shuffled.sum() == 1
+    assert np.allclose(read.noise.features[:, :2], evidence(120, 8).features[:, :2], rtol=1e-5)
+    assert np.array_equal(read.noise.features[:, 3:], read.evidence.features[:, 3:])
     assert len(read.annotated().right) == 2
 
 
 def test_damaged_evidence_is_refused(tmp_path: Path) -> None:
     """A word for a number, and a unit twice."""
     path = tmp_path / "e.csv"
-    write_evidence(path, Measured(evidence(2), np.full(2, math.nan), np.zeros(2, bool)))
+    write_evidence(path, Measured(evidence(2), np.full(2, math.nan), evidence(2)))
     text = path.read_text()
     path.write_text(text.replace("0.01", "high", 1))
     with pytest.raises(UserError, match=r"e.csv, line 2: could not convert"):
@@ -209,3 +210,12 @@ def test_annotations_that_cannot_be_meant(tmp_path: Path, text: str, expected: s
     path.write_text(text)
     with pytest.raises(UserError, match=rf"mine\.csv.*{expected}"):
         read_annotated(path, evidence(4))
+
+
+def test_what_is_shipped_can_be_used() -> None:
+    """It has the features of today, is of several networks, and answers somebody, not all."""
+    shipped = load_calibration()
+    assert len(shipped.sources) >= 3
+    assert shipped.own is None
+    assert 0.5 < shipped.threshold < 1
+    assert shipped.weights[CONSENSUS] > 0

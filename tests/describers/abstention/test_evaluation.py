@@ -86,7 +86,7 @@ def test_evidence_of_planted_units(networks: dict[str, Measured]) -> None:
     """All follow their text; none does with its images shuffled; truth is looked up."""
     for one in networks.values():
         assert one.evidence.passed.mean() > 0.95
-        assert one.shuffled.mean() <= 0.05
+        assert one.noise.passed.mean() <= 0.05
         assert 0.6 < one.right.mean() < 0.9
 
 
@@ -112,7 +112,7 @@ def test_networks_are_decided_by_the_others(networks: dict[str, Measured]) -> No
 def test_the_truth_of_a_network_is_not_looked_at(networks: dict[str, Measured]) -> None:
     """Turned around, it changes decisions on the others alone."""
     first, beside = networks["net0"], shipped(networks)
-    turned = {**networks, "net0": Measured(first.evidence, 1 - first.right, first.shuffled)}
+    turned = {**networks, "net0": Measured(first.evidence, 1 - first.right, first.noise)}
     for name in networks:
         before, after = (
             evaluation.decide_network(name, every, beside, 0.1, {}).decisions
@@ -127,7 +127,7 @@ def test_alone_it_is_decided_by_what_is_shipped(networks: dict[str, Measured]) -
     one = networks["net0"]
     lone = evaluation.decide_network("net0", {"net0": one}, beside, 0.1, {})
     assert lone.calibration is beside
-    right = Measured(networks["net1"].evidence, np.ones(UNITS), networks["net1"].shuffled)
+    right = Measured(networks["net1"].evidence, np.ones(UNITS), networks["net1"].noise)
     pair = {"net0": one, "net1": right}
     assert evaluation.decide_network("net0", pair, beside, 0.1, {}).calibration is beside
 
