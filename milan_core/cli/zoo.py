@@ -9,8 +9,11 @@ from typing import Any
 
 EXAMPLES = """examples:
   milan zoo make zoo
+  milan zoo make rare_zoo --shown 0.05
   milan zoo score --page docs/zoo.md
+  milan zoo score --shown 0.05 0.005
   milan zoo rank --descriptions theirs.csv
+  milan zoo rank --run results/zoo
 """
 
 
@@ -37,13 +40,20 @@ def _register_make(verbs: Any) -> None:
     parser.add_argument("--images", type=int, default=2000, help="scenes")
     parser.add_argument("--pairs", type=int, default=200, help="pairs that differ in one attribute")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--shown",
+        type=float,
+        default=1.0,
+        help="share of the scenes that show anything; 0.05 makes every concept rare (2 %% at most)",
+    )
     parser.set_defaults(run=_make)
 
 
 def _make(arguments: argparse.Namespace) -> None:
     from milan_core.zoo.make import MakeOptions, make_zoo
 
-    make_zoo(arguments.out, MakeOptions(arguments.images, arguments.pairs, arguments.seed))
+    options = MakeOptions(arguments.images, arguments.pairs, arguments.seed, arguments.shown)
+    make_zoo(arguments.out, options)
     print(arguments.out / "README.md")
 
 
@@ -52,6 +62,14 @@ def _register_score(verbs: Any) -> None:
     parser = verbs.add_parser("score", help=summary, description=summary)
     parser.add_argument("--seeds", type=int, default=5, help="repetitions on other scenes")
     parser.add_argument("--scenes", type=int, default=1000, help="scored scenes of a seed")
+    parser.add_argument(
+        "--shown",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="SHARE",
+        help="only the sanity tests, on scenes of which these shares show anything",
+    )
     parser.add_argument("--page", type=Path, help="Markdown page whose tables are replaced")
     parser.set_defaults(run=_score)
 
@@ -64,11 +82,19 @@ def _score(arguments: argparse.Namespace) -> None:
 
     if arguments.seeds < 1 or arguments.scenes < 100:
         raise UserError("--seeds: give 1 or more; --scenes: give 100 or more")
-    page = read_page(arguments.page, "scores") if arguments.page else ""
+    if not all(0 < share <= 1 for share in arguments.shown):
+        raise UserError("--shown: give shares above 0, and at most 1")
+    mark = "rare" if arguments.shown else "scores"
+    page = read_page(arguments.page, mark) if arguments.page else ""
+    if arguments.shown:
+        from milan_core.zoo.rare import RareOptions, rare_block
+
+        show(rare_block(arguments.shown, RareOptions()), arguments.page, page, mark)
+        return
     options = StudyOptions(seeds=arguments.seeds, images=arguments.scenes)
     study = Study(options, progress=lambda line: print(line, file=sys.stderr))
     block = scores_block(study, verdicts_at_frequencies(0))
-    show(block, arguments.page, page, "scores")
+    show(block, arguments.page, page, mark)
 
 
 def _register_rank(verbs: Any) -> None:
@@ -82,6 +108,14 @@ def _register_rank(verbs: Any) -> None:
         help="tables (layer, unit, description) of describers that were shown the zoo; without, "
         "those of the tree that label from masks of concepts run",
     )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        dest="results",
+        metavar="RESULTS",
+        help="results of the workflow with config/zoo.yaml: ranks its describers and its scores",
+    )
+    parser.add_argument("--network", default="zoo_network", help="the zoo's name in that run")
     parser.add_argument("--column", default="description", help="the column of the text")
     parser.add_argument("--images", type=int, default=800, help="scenes that describers see")
     parser.add_argument("--seeds", type=int, default=3, help="repetitions on other scenes")
@@ -91,21 +125,31 @@ def _register_rank(verbs: Any) -> None:
 
 def _rank(arguments: argparse.Namespace) -> None:
     from milan_core.core.errors import UserError
-    from milan_core.zoo.rank import Field, RankOptions, order_agreement, rank_one, trivial
+    from milan_core.zoo.rank import Field, RankOptions, order_of_rows, rank_one, trivial
     from milan_core.zoo.submitted import read_tables, run_describers
     from milan_core.zoo.tables import describers_block
 
     if arguments.seeds < 1 or arguments.images < 100:
         raise UserError("--seeds: give 1 or more; --images: give 100 or more")
-    page = read_page(arguments.page, "describers") if arguments.page else ""
+    if arguments.results and arguments.descriptions:
+        raise UserError("--run and --descriptions: give one of them")
+    mark = "run" if arguments.results else "describers"
+    page = read_page(arguments.page, mark) if arguments.page else ""
     field = Field(RankOptions())
+    if arguments.results:
+        from milan_core.zoo.run import read_run
+        from milan_core.zoo.tables import run_block
+
+        run = read_run(arguments.results, arguments.network, field)
+        show(run_block(run, field), arguments.page, page, mark)
+        return
     if arguments.descriptions:
         ranked, notes = read_tables(arguments.descriptions, arguments.column, field)
     else:
         ranked, notes = run_describers(arguments.images, arguments.seeds, field)
     rows = [rank_one(name, said, field) for name, said in trivial(field).items()] + ranked
-    block = describers_block(rows, order_agreement(rows, field), notes)
-    show(block, arguments.page, page, "describers")
+    block = describers_block(rows, order_of_rows(rows, field), notes)
+    show(block, arguments.page, page, mark)
 
 
 def read_page(path: Path, mark: str) -> str:

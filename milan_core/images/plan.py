@@ -6,6 +6,7 @@ from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.images.kind import DatasetKind
 from milan_core.images.kinds.composed import Composed
+from milan_core.images.kinds.zoo import Zoo
 
 
 def job_dataset(config: Config, dataset: str) -> DatasetKind:
@@ -28,7 +29,7 @@ def check_datasets(config: Config) -> None:
             raise unknown("model", spec.generator, config.model_zoo, where)
         if spec.kind == "generated" and spec.scenes not in config.dataset_zoo:
             raise unknown("data set", spec.scenes, config.dataset_zoo, where)
-        if isinstance(spec, Composed) and spec.twin_of is None:
+        if isinstance(spec, Zoo) or (isinstance(spec, Composed) and spec.twin_of is None):
             other = seen.setdefault((spec.kind, spec.seed), name)
             if other != name:
                 raise UserError(

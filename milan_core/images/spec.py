@@ -17,6 +17,7 @@ from milan_core.images.kinds.shapes import Shapes
 from milan_core.images.kinds.spurious import Spurious
 from milan_core.images.kinds.stickers import Stickers
 from milan_core.images.kinds.webdataset import WebDataset
+from milan_core.images.kinds.zoo import Zoo
 
 DatasetSpec = Annotated[
     Stickers
@@ -29,6 +30,7 @@ DatasetSpec = Annotated[
     | Places365
     | Spurious
     | WebDataset
-    | HuggingFace,
+    | HuggingFace
+    | Zoo,
     Field(discriminator="kind"),
 ]

@@ -16,6 +16,7 @@ from milan_core.exemplars.plan import heldout_choice, heldout_dataset
 from milan_core.experiments.baselines.names import method_texts
 from milan_core.experiments.baselines.plan import compared, labeled
 from milan_core.images.kinds.composed import Composed
+from milan_core.images.kinds.zoo import Zoo
 from milan_core.networks.plan import job_network
 from milan_core.plan.splits import annotated, primary_split, seeds
 from milan_core.referee.options import (
@@ -174,10 +175,10 @@ def check_judges(config: Config) -> None:
         raise unknown("data set", chosen.dataset, config.dataset_zoo, where)
     if chosen.encoder not in config.model_zoo:
         raise unknown("model", chosen.encoder, config.model_zoo, where)
-    if not isinstance(config.dataset_zoo[chosen.dataset], Composed):
+    if not isinstance(config.dataset_zoo[chosen.dataset], Composed | Zoo):
         raise UserError(
             f"{where}: the mini judge learns from scenes of known content, and the images of "
-            f"{chosen.dataset!r} are not; choose a data set of kind stickers or shapes"
+            f"{chosen.dataset!r} are not; choose a data set of kind stickers, shapes or zoo"
         )
 
 

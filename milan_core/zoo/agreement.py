@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from milan_core.zoo.expressions import Expression, Graded, Minus
-from milan_core.zoo.facts import MOST, SIZES, Facts
+from milan_core.world.zoo.expressions import Expression, Graded, Minus
+from milan_core.world.zoo.facts import MOST, SIZES, Facts
 
 
 def presence(expression: Expression, facts: Facts) -> np.ndarray:

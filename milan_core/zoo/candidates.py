@@ -6,10 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from milan_core.core.seeding import generator
-from milan_core.zoo.expressions import Atom, Expression, Graded, Joined, Minus, Number, Scenery
-from milan_core.zoo.facts import COLORS, PLACES, SHAPES, SIZES
+from milan_core.world.zoo.expressions import (
+    Atom,
+    Expression,
+    Graded,
+    Joined,
+    Minus,
+    Number,
+    Scenery,
+)
+from milan_core.world.zoo.facts import COLORS, PLACES, SHAPES, SIZES
+from milan_core.world.zoo.wording import description
 from milan_core.zoo.units import PlantedUnit, planted_units
-from milan_core.zoo.wording import description
 
 UNRELATED = 4  # texts of other units beside each unit's own
 SAME = 0.999  # kappa from which a text says the same as the truth

@@ -27,10 +27,10 @@ from PIL import Image
 from milan_core.core.errors import UserError
 from milan_core.core.files import atomic_path, write_csv, write_text
 from milan_core.core.folders import new_folder
+from milan_core.world.zoo.drawing import draw
+from milan_core.world.zoo.facts import ATTRIBUTES, Facts, Scene, draw_facts, twin
 from milan_core.zoo import network
 from milan_core.zoo.build import zoo_tensors
-from milan_core.zoo.drawing import draw
-from milan_core.zoo.facts import ATTRIBUTES, Facts, Scene, draw_facts, twin
 from milan_core.zoo.masks import CATEGORIES, CATEGORY_OF, CONCEPTS, label_maps
 from milan_core.zoo.units import planted_units
 
@@ -51,6 +51,7 @@ class MakeOptions:
     images: int = 2000
     pairs: int = 200
     seed: int = 0
+    shown: float = 1.0  # share of the images that show anything; pairs always do
 
 
 def image_name(number: int) -> str:
@@ -70,7 +71,9 @@ def make_zoo(out: Path, options: MakeOptions) -> None:
             f"milan zoo make: {options.images} images and {options.pairs} pairs; give at least one "
             "image, and 0 pairs or more"
         )
-    scenes = draw_facts(options.images, options.seed)
+    if not 0 < options.shown <= 1:
+        raise UserError(f"--shown: {options.shown:g}; give a share above 0, and at most 1")
+    scenes = draw_facts(options.images, options.seed, shown=options.shown)
     named = [(f"images/{image_name(scene.number)}", scene) for scene in scenes]
     pairs = list(_pairs(options))
     with new_folder(out) as folder:

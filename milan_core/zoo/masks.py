@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from milan_core.describers.concepts import ConceptMasks, ImageMasks
-from milan_core.zoo.drawing import MARK_PAINT, boxed, draw
-from milan_core.zoo.facts import COLORS, RADIUS, SHAPES, SIDE, SIZES, Scene
+from milan_core.world.zoo.drawing import MARK_PAINT, boxed, draw
+from milan_core.world.zoo.facts import COLORS, RADIUS, SHAPES, SIDE, SIZES, Scene
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "object": (*SHAPES, "watermark"),

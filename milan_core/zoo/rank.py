@@ -18,18 +18,18 @@ from scipy.stats import kendalltau
 
 from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
+from milan_core.referee.judges.zoo import ZooOracle
 from milan_core.referee.metrics import METRICS, Pair, firing
 from milan_core.referee.resampling import Interval
 from milan_core.referee.scored import Explanation
 from milan_core.scoring.bootstrap import Bootstrap
+from milan_core.world.zoo.expressions import parse_expression
+from milan_core.world.zoo.facts import COLORS, Facts, draw_facts
+from milan_core.world.zoo.lexicon import zoo_concepts
+from milan_core.world.zoo.wording import description
 from milan_core.zoo.agreement import iou, kappa, presence
 from milan_core.zoo.candidates import SAME
-from milan_core.zoo.expressions import parse_expression
-from milan_core.zoo.facts import COLORS, Facts, draw_facts
-from milan_core.zoo.lexicon import zoo_concepts
-from milan_core.zoo.oracle import ZooOracle
 from milan_core.zoo.units import PlantedUnit, planted_units
-from milan_core.zoo.wording import description
 
 Said = Mapping[UnitKey, Explanation]
 Ordered = dict[str, Interval]
@@ -151,10 +151,17 @@ def over_runs(runs: Sequence[Ranked], field: Field) -> Ranked:
     return Ranked(first.name, *counts, _intervals(values, field), values)
 
 
-def order_agreement(rows: Sequence[Ranked], field: Field, resamples: int = 300) -> Ordered:
+def order_agreement(
+    kappas: np.ndarray, scores: Mapping[str, np.ndarray], field: Field, resamples: int = 300
+) -> Ordered:
     """Whether each score orders describers as exact agreement does: tau with its interval.
 
-    Intervals are over resampled expressions.
+    Args:
+        kappas: float64 [describers, units], exact agreement.
+        scores: float64 [describers, units] by score.
+        field: whose units they are; intervals are over its resampled expressions.
+        resamples: of the expressions.
+
     """
     clusters = np.unique(field.clusters)
     counts = np.ones((1 + resamples, len(field.clusters)))
@@ -162,18 +169,22 @@ def order_agreement(rows: Sequence[Ranked], field: Field, resamples: int = 300) 
     for row in counts[1:]:
         drawn = np.bincount(rng.choice(clusters, len(clusters)), minlength=clusters.max() + 1)
         row[:] = drawn[field.clusters]
-    means = {
-        measure: counts @ np.array([row.values[measure] for row in rows]).T for measure in MEASURES
-    }
+    truth = counts @ kappas.T
     found: Ordered = {}
-    for measure in METRICS:
+    for score, values in scores.items():
         taus = [
             float(kendalltau(np.round(a, 9), np.round(b, 9)).statistic)
-            for a, b in zip(means[measure], means["kappa"], strict=True)
+            for a, b in zip(counts @ values.T, truth, strict=True)
         ]
         low, high = np.nanquantile(taus[1:], [0.025, 0.975])
-        found[measure] = Interval(taus[0], float(low), float(high))
+        found[score] = Interval(taus[0], float(low), float(high))
     return found
+
+
+def order_of_rows(rows: Sequence[Ranked], field: Field, resamples: int = 300) -> Ordered:
+    """`order_agreement` of the scores that `rank_one` has made by the oracle."""
+    values = {name: np.stack([row.values[name] for row in rows]) for name in ("kappa", *METRICS)}
+    return order_agreement(values.pop("kappa"), values, field, resamples)
 
 
 def trivial(field: Field) -> dict[str, Said]:

@@ -17,13 +17,13 @@ from scipy.stats import t as student
 
 from milan_core.core.seeding import generator
 from milan_core.referee.detection import discrimination, nearest_units, sheets
+from milan_core.referee.judges.zoo import ZooOracle
 from milan_core.referee.metrics import Pair, firing
 from milan_core.referee.resampling import Interval
 from milan_core.referee.sanity import Verdict, sanity
+from milan_core.world.zoo.facts import ATTRIBUTES, Facts, draw_facts, twin
 from milan_core.zoo.agreement import AGREEMENTS, presence
 from milan_core.zoo.candidates import SAME, Candidate, candidates, scored_units
-from milan_core.zoo.facts import ATTRIBUTES, Facts, draw_facts, twin
-from milan_core.zoo.oracle import ZooOracle
 from milan_core.zoo.scores import DISCRIMINATION, NAMES, SCORERS, TWINS, twin_correlation
 from milan_core.zoo.units import PlantedUnit
 

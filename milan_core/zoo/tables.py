@@ -12,7 +12,8 @@ from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.resampling import Interval
 from milan_core.referee.sanity import Verdict
 from milan_core.zoo.published import PUBLISHED
-from milan_core.zoo.rank import Ordered, Ranked
+from milan_core.zoo.rank import Field, Ordered, Ranked, rank_one, trivial
+from milan_core.zoo.run import Run, order_of_describers, order_of_texts
 from milan_core.zoo.scores import NAMES
 from milan_core.zoo.study import JUDGES, Figures, StudyOptions, figures, over_seeds, score_seed
 
@@ -156,6 +157,22 @@ def _sanity_table(study: Study, theory: Sequence[Verdict]) -> tuple[list[str], R
 
 def describers_block(rows: Sequence[Ranked], ordered: Ordered, notes: Sequence[str]) -> str:
     """Everything that the page says of describers."""
+    taus = [
+        [name, shown(tau)] for name, tau in sorted(ordered.items(), key=lambda item: -item[1].value)
+    ]
+    return "\n".join(
+        [
+            *_describers_table(rows, notes),
+            "",
+            "**Does a score order the describers as exact agreement does?** Kendall's tau with",
+            f"kappa over these {len(rows)} rows, intervals over resampled expressions.",
+            "",
+            *markdown(["score", "tau"], taus),
+        ]
+    )
+
+
+def _describers_table(rows: Sequence[Ranked], notes: Sequence[str] = ()) -> list[str]:
     first = rows[0]
     head = [
         *("describer", "exactly right %", "kappa", "iou", "correlation", "auprc"),
@@ -172,21 +189,36 @@ def describers_block(rows: Sequence[Ranked], ordered: Ordered, notes: Sequence[s
         ]
         for row in sorted(rows, key=lambda row: -row.measures["kappa"].value)
     ]
-    taus = [
-        [name, shown(tau)] for name, tau in sorted(ordered.items(), key=lambda item: -item[1].value)
+    return [
+        f"{first.units} units. A unit without a readable text, and a score that is undefined,",
+        "counts as 0. Means over units with 95 % intervals over resampled expressions.",
+        *notes,
+        "",
+        *markdown(head, table),
     ]
+
+
+def run_block(run: Run, field: Field) -> str:
+    """Everything that the page says of a run of the workflow."""
+    bounds = [rank_one(name, said, field) for name, said in list(trivial(field).items())[:2]]
+    lines = _describers_table([*run.ranked, *bounds])
+    orders = {
+        f"{what}, {judge}": find(run, judge, field)
+        for what, find in (("describers", order_of_describers), ("texts", order_of_texts))
+        for judge in run.scores
+    }
+    first = next(iter(orders.values()))
+    ranked = sorted(first, key=lambda name: -sum(order[name].value for order in orders.values()))
+    table = [[name, *(shown(order[name]) for order in orders.values())] for name in ranked]
     return "\n".join(
         [
-            f"{first.units} units. A unit without a readable text, and a score that is undefined,",
-            "counts as 0. Means over units with 95 % intervals over resampled expressions.",
-            *notes,
+            *lines,
             "",
-            *markdown(head, table),
+            "**Does a score of the run order what was said as exact agreement does?** Kendall's",
+            f"tau with kappa, by judge: over the {len(run.ranked)} describers of the run, and over",
+            "the texts of a unit (mean over units). Intervals over resampled expressions.",
             "",
-            "**Does a score order the describers as exact agreement does?** Kendall's tau with",
-            f"kappa over these {len(rows)} rows, intervals over resampled expressions.",
-            "",
-            *markdown(["score", "tau"], taus),
+            *markdown(["score", *orders], table),
         ]
     )
 

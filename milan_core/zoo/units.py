@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from milan_core.core.units import UnitKey
-from milan_core.zoo.expressions import Expression, parse_expression
-from milan_core.zoo.facts import COLORS, SHAPES
-from milan_core.zoo.wording import description, paraphrases
+from milan_core.world.zoo.expressions import Expression, parse_expression
+from milan_core.world.zoo.facts import COLORS, SHAPES
+from milan_core.world.zoo.wording import description, paraphrases
 
 LAYERS = ("colors", "concepts", "logic")
 

@@ -11,9 +11,17 @@ from itertools import product
 
 import numpy as np
 
-from milan_core.zoo.drawing import GROUNDS, MARK_PAINT, PAINTS, glyph
-from milan_core.zoo.expressions import Atom, Expression, Graded, Joined, Minus, Number, Scenery
-from milan_core.zoo.facts import CELL, CELLS, COLORS, SHAPES, SIZES
+from milan_core.world.zoo.drawing import GROUNDS, MARK_PAINT, PAINTS, glyph
+from milan_core.world.zoo.expressions import (
+    Atom,
+    Expression,
+    Graded,
+    Joined,
+    Minus,
+    Number,
+    Scenery,
+)
+from milan_core.world.zoo.facts import CELL, CELLS, COLORS, SHAPES, SIZES
 
 WINDOW = 17
 FREE = -1.0e9  # floor of a unit that may be negative

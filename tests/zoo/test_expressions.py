@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from milan_core.core.errors import UserError
-from milan_core.zoo.expressions import parse_expression
-from milan_core.zoo.facts import Facts, Scene, Thing, draw_facts
+from milan_core.world.zoo.expressions import parse_expression
+from milan_core.world.zoo.facts import Facts, Scene, Thing, draw_facts
 from milan_core.zoo.units import planted_units
 
 CIRCLE = Thing("circle", "red", "large", 0, 1, 10, 28)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from milan_core.cli import main
 from milan_core.core.files import read_csv
-from milan_core.zoo.expressions import parse_expression
-from milan_core.zoo.facts import Facts, Scene, Thing
+from milan_core.world.zoo.expressions import parse_expression
+from milan_core.world.zoo.facts import Facts, Scene, Thing
 
 pytest.importorskip("torch")
 

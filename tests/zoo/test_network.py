@@ -7,9 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from milan_core.zoo.build import zoo_tensors  # noqa: E402
-from milan_core.zoo.drawing import PAINTS, boxed, draw_all  # noqa: E402
-from milan_core.zoo.facts import (  # noqa: E402
+from milan_core.world.zoo.drawing import PAINTS, boxed, draw_all  # noqa: E402
+from milan_core.world.zoo.facts import (  # noqa: E402
     ATTRIBUTES,
     COLORS,
     SHAPES,
@@ -18,6 +17,7 @@ from milan_core.zoo.facts import (  # noqa: E402
     draw_facts,
     twin,
 )
+from milan_core.zoo.build import zoo_tensors  # noqa: E402
 from milan_core.zoo.network import ZooNetwork  # noqa: E402
 from milan_core.zoo.units import LAYERS, planted_units  # noqa: E402
 from milan_core.zoo.weights import TEMPLATES  # noqa: E402

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from milan_core.zoo.expressions import Graded, Minus, Number, parse_expression
-from milan_core.zoo.facts import Facts, draw_facts
-from milan_core.zoo.oracle import ZooOracle
+from milan_core.referee.judges.zoo import ZooOracle
+from milan_core.world.zoo.expressions import Graded, Minus, Number, parse_expression
+from milan_core.world.zoo.facts import Facts, draw_facts
 from milan_core.zoo.units import planted_units
 
 SCENES = draw_facts(400, 5)

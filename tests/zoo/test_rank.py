@@ -10,7 +10,7 @@ from milan_core.zoo.rank import (
     Field,
     RankOptions,
     label_describers,
-    order_agreement,
+    order_of_rows,
     over_runs,
     rank_one,
     trivial,
@@ -74,7 +74,7 @@ def test_runs_are_averaged_by_unit(rows, field):
 
 
 def test_scores_that_order_describers(rows, field):
-    ordered = order_agreement(list(rows.values()), field, resamples=20)
+    ordered = order_of_rows(list(rows.values()), field, resamples=20)
     assert ordered["correlation"].value == pytest.approx(1)
     assert ordered["recall"].value < 1
     assert ordered["recall"].low <= ordered["recall"].value <= ordered["recall"].high

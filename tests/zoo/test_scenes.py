@@ -6,8 +6,8 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from milan_core.zoo.drawing import GROUNDS, MARK_PAINT, PAINTS, boxed, draw, glyph
-from milan_core.zoo.facts import (
+from milan_core.world.zoo.drawing import GROUNDS, MARK_PAINT, PAINTS, boxed, draw, glyph
+from milan_core.world.zoo.facts import (
     ATTRIBUTES,
     RADIUS,
     SHAPES,

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from milan_core.cli import main
+from milan_core.referee.judges.zoo import ZooOracle
 from milan_core.referee.metrics import METRICS
+from milan_core.world.zoo.expressions import parse_expression
+from milan_core.world.zoo.facts import Facts, draw_facts
 from milan_core.zoo.agreement import information, iou, kappa, presence
 from milan_core.zoo.candidates import candidates, scored_units
-from milan_core.zoo.expressions import parse_expression
-from milan_core.zoo.facts import Facts, draw_facts
-from milan_core.zoo.oracle import ZooOracle
 from milan_core.zoo.published import PUBLISHED, verdicts_at_frequencies
 from milan_core.zoo.scores import SCORERS, twin_correlation
 from milan_core.zoo.study import JUDGES, SeedScenes, StudyOptions, figures, over_seeds, score_seed

@@ -14,6 +14,7 @@ import numpy as np
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import JudgedImages, JudgeResources
 from milan_core.referee.judges.reading import Formula, Leaf, Reader
+from milan_core.referee.judges.zoo import ZooOracle, zoo_oracle
 from milan_core.referee.options import OracleOptions
 from milan_core.world.concepts import ConceptTable
 
@@ -33,6 +34,7 @@ class Judge:
         self.name, self.model = "oracle (shares)" if graded else "oracle", "oracle"
         self.graded = graded
         self._last: tuple[JudgedImages, Scenes] | None = None
+        self._facts: tuple[Dataset, ZooOracle] | None = None
 
     @classmethod
     def load(cls, options: OracleOptions, resources: JudgeResources) -> Judge:
@@ -46,6 +48,8 @@ class Judge:
             UserError: for images without ground truth.
 
         """
+        if images.dataset.kind == "zoo":
+            return self._zoo(images).columns(images, texts)
         scenes = self._look(images)
         out = np.full((len(images), len(texts)), np.nan, np.float32)
         for place, text in enumerate(texts):
@@ -53,6 +57,12 @@ class Judge:
             if formula is not None:
                 out[:, place] = scenes.presence(formula, graded=self.graded)
         return out
+
+    def _zoo(self, images: JudgedImages) -> ZooOracle:
+        """Ground truth of the zoo: counts, sizes and places as well."""
+        if self._facts is None or self._facts[0] is not images.dataset:
+            self._facts = images.dataset, zoo_oracle(images.dataset)
+        return self._facts[1]
 
     def _look(self, images: JudgedImages) -> Scenes:
         if self._last is None or self._last[0] is not images:

@@ -75,19 +75,26 @@ def _thing(rng: np.random.Generator, cell: int) -> Thing:
     return Thing(shape, color, size, column, row, x, y)
 
 
-def draw_scene(number: int, seed: int) -> Scene:
-    """The facts of scene `number`."""
+def draw_scene(number: int, seed: int, *, most: int = MOST, shown: float = 1.0) -> Scene:
+    """The facts of scene `number`: of at most `most` things.
+
+    With a chance of 1 - `shown` it is an empty ground of medium tone, on which no unit of a concept
+    fires, so that every concept is `shown` times as frequent.
+    """
     rng = generator(seed, "zoo scene", number)
-    cells = rng.permutation(9)[: 1 + int(rng.integers(MOST))]
+    cells = rng.permutation(9)[: 1 + int(rng.integers(most))]
     things = tuple(_thing(rng, int(cell)) for cell in cells)
     chance = MARK_WITH if any(thing.shape == "heart" for thing in things) else MARK_WITHOUT
     mark = bool(rng.random() < chance)
-    return Scene(things, _one(rng, TONES), _one(rng, SURFACES), mark, number, seed)
+    scene = Scene(things, _one(rng, TONES), _one(rng, SURFACES), mark, number, seed)
+    if shown < 1 and generator(seed, "zoo shown", number).random() >= shown:
+        return replace(scene, things=(), tone="medium", mark=False)
+    return scene
 
 
-def draw_facts(count: int, seed: int) -> list[Scene]:
-    """The facts of `count` scenes."""
-    return [draw_scene(number, seed) for number in range(count)]
+def draw_facts(count: int, seed: int, *, most: int = MOST, shown: float = 1.0) -> list[Scene]:
+    """The facts of `count` scenes; `most` and `shown` as of `draw_scene`."""
+    return [draw_scene(number, seed, most=most, shown=shown) for number in range(count)]
 
 
 ATTRIBUTES = ("shape", "color", "size", "place", "presence", "tone", "surface", "mark")

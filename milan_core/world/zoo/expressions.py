@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from milan_core.core.errors import UserError
-from milan_core.zoo.facts import COLORS, PLACES, SHAPES, SIZES, TONES, Facts
+from milan_core.world.zoo.facts import COLORS, PLACES, SHAPES, SIZES, TONES, Facts
 
 THING = "thing"
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from milan_core.core.seeding import generator
 from milan_core.world.shapes import PATTERNS, shape_masks
-from milan_core.zoo.facts import RADIUS, SIDE, Scene
+from milan_core.world.zoo.facts import RADIUS, SIDE, Scene
 
 Paint = tuple[int, int, int]
 PAINTS: dict[str, Paint] = {
@@ -86,10 +86,36 @@ def draw(scene: Scene) -> np.ndarray:
         box[rim] = [value // 2 for value in paint]
         box[inside] = paint
     if scene.mark:
-        x, y = MARK_AT
-        mark = np.array([[letter == "#" for letter in row] for row in MARK_ROWS])
-        image[y : y + mark.shape[0], x : x + mark.shape[1]][mark] = MARK_PAINT
+        image[_mark()] = MARK_PAINT
     return image
+
+
+@functools.cache
+def _mark() -> np.ndarray:
+    """Pixels of the watermark: bool [SIDE, SIDE]."""
+    x, y = MARK_AT
+    letters = np.array([[letter == "#" for letter in row] for row in MARK_ROWS])
+    where = np.zeros((SIDE, SIDE), bool)
+    where[y : y + letters.shape[0], x : x + letters.shape[1]] = letters
+    return where
+
+
+def instance_map(scene: Scene) -> np.ndarray:
+    """What each pixel shows: uint8 [SIDE, SIDE], 0 the ground, i the i-th thing with its rim.
+
+    The watermark comes after the things.
+    """
+    shown = np.zeros((SIDE, SIDE), np.uint8)
+    for number, thing in enumerate(scene.things, start=1):
+        radius = RADIUS[thing.size]
+        inside, rim = boxed(thing.shape, thing.size)
+        box = shown[
+            thing.y - radius : thing.y + radius + 1, thing.x - radius : thing.x + radius + 1
+        ]
+        box[inside | rim] = number
+    if scene.mark:
+        shown[_mark()] = len(scene.things) + 1
+    return shown
 
 
 def draw_all(scenes: Sequence[Scene]) -> np.ndarray:

@@ -18,11 +18,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from milan_core.images.store import Dataset
 from milan_core.referee.judge import JudgedImages
 from milan_core.referee.judges.reading import Formula, Leaf, Reader
-from milan_core.zoo.expressions import Atom, Expression, Graded
-from milan_core.zoo.facts import MOST, SIZES, Facts, Scene
-from milan_core.zoo.lexicon import ordered, zoo_concepts, zoo_lexicon
+from milan_core.world.zoo.expressions import Atom, Expression, Graded
+from milan_core.world.zoo.facts import MOST, SIZES, Facts, Scene
+from milan_core.world.zoo.lexicon import ordered, zoo_concepts, zoo_lexicon
+from milan_core.world.zoo.stored import scene_facts
 
 _COUNT = (r"(?:the )?(?:number|count) of (?:the )?(.+)", r"how many (.+?)(?: there are)?")
 _SIZE = (r"(?:the )?size of (?:the )?(.+)", r"how (?:large|big) (?:the )?(.+?)(?: are| is)?")
@@ -119,6 +121,17 @@ class ZooOracle:
             closed = bool(tokens) and tokens.pop(0) == ")"
             return value if closed else None
         return None if token in (")", "AND", "OR") else self._read(token)
+
+
+def zoo_oracle(dataset: Dataset) -> ZooOracle:
+    """The oracle of a data set of kind zoo.
+
+    Raises:
+        UserError: for images of another kind.
+
+    """
+    _, stored = dataset.require_world("ground truth")
+    return ZooOracle([scene_facts(one, number) for number, one in enumerate(stored)])
 
 
 def _meant(leaf: Leaf) -> Expression:

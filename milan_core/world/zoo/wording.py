@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from milan_core.zoo.expressions import (
+from milan_core.world.zoo.expressions import (
     Atom,
     Expression,
     Graded,

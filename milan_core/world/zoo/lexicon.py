@@ -12,9 +12,9 @@ from itertools import product
 import numpy as np
 
 from milan_core.world.lexicon import Entry, Lexicon, load_lexicon, to_lab
-from milan_core.zoo.drawing import PAINTS
-from milan_core.zoo.expressions import Atom, Expression, Number, Scenery
-from milan_core.zoo.facts import COLORS, PLACES, SHAPES, SIZES
+from milan_core.world.zoo.drawing import PAINTS
+from milan_core.world.zoo.expressions import Atom, Expression, Number, Scenery
+from milan_core.world.zoo.facts import COLORS, PLACES, SHAPES, SIZES
 
 THINGS = ("thing/things", "object/objects", "shape/shapes", "item/items")
 SIZE_WORDS = {"small": ("small", "little", "tiny"), "large": ("large", "big", "huge")}

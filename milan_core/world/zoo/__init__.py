@@ -1,0 +1,1 @@
+"""The zoo's drawn scenes: their facts, pixels, words, and expressions over facts."""
