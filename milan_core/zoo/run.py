@@ -28,7 +28,7 @@ from milan_core.referee.scored import Explanation
 from milan_core.referee.section import TRIVIAL_NAMES
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.units import unit_key
-from milan_core.zoo.rank import Field, Ranked, order_agreement, rank_one
+from milan_core.zoo.rank import Field, Ranked, Said, order_agreement, rank_one
 
 NAMES = {**TRIVIAL_NAMES, TRUTH: "concept under the masks, as annotators name it", "milan": "MILAN"}
 UNSCORED = ("dead", "abstained", "failed", "unread", "missing", "unknown unit")
@@ -75,11 +75,15 @@ def read_run(folder: Path, network: str, field: Field) -> Run:
             "the zoo's network by --network"
         )
     labels = {**method_texts(), **NAMES}
-    said = {
+    said: dict[str, Said] = {
         name: {key: _explanation(key, row) for key, row in texts.items()}
         for name, texts in first.items()
     }
-    ranked = [rank_one(labels.get(name, name), texts, field) for name, texts in said.items()]
+    said = _distinct(said, keys)
+    ranked = [
+        rank_one(labels.get(name, name.replace("_", " ")), texts, field)
+        for name, texts in said.items()
+    ]
     with reading(folder / network / "referee", "tables of scores"):
         scores = {
             judge: {
@@ -103,6 +107,15 @@ def _table(path: Path) -> Rows:
     found: Rows = {}
     for row in read_csv(path, ("describer", "layer", "unit", "description", "status")):
         found.setdefault(row["describer"], {})[unit_key(row, path)] = row
+    return found
+
+
+def _distinct(said: Mapping[str, Said], keys: Sequence[UnitKey]) -> dict[str, Said]:
+    """Without describers that say of every scored unit what an earlier one says."""
+    found: dict[str, Said] = {}
+    for name, texts in said.items():
+        if all(any(one.get(key) != texts.get(key) for key in keys) for one in found.values()):
+            found[name] = texts
     return found
 
 

@@ -180,7 +180,7 @@ def _describers_table(rows: Sequence[Ranked], notes: Sequence[str] = ()) -> list
     ]
     table = [
         [
-            row.name,
+            row.name.replace("|", "\\|"),
             percent(row.measures["exact"]),
             *(shown(row.measures[name]) for name in ("kappa", "agreement", *HEADLINE)),
             f"{100 * row.described / row.units:.0f}",

@@ -1,0 +1,1 @@
+"""Several labels for a unit that responds to several things (specification S6)."""
