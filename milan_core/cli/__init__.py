@@ -26,6 +26,7 @@ from milan_core.core.files import cannot_write
 COMMANDS = (
     "describe",
     "score",
+    "labels",
     "mine",
     "networks",
     "fetch",

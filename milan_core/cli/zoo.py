@@ -31,6 +31,7 @@ def register(subparsers: Any) -> None:
     _register_make(verbs)
     _register_score(verbs)
     _register_rank(verbs)
+    _register_labels(verbs)
 
 
 def _register_make(verbs: Any) -> None:
@@ -150,6 +151,28 @@ def _rank(arguments: argparse.Namespace) -> None:
     rows = [rank_one(name, said, field) for name, said in trivial(field).items()] + ranked
     block = describers_block(rows, order_of_rows(rows, field), notes)
     show(block, arguments.page, page, mark)
+
+
+def _register_labels(verbs: Any) -> None:
+    summary = "count the labels that rules give to ORs and to single concepts (milan labels)"
+    parser = verbs.add_parser("labels", help=summary, description=summary)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102, 103, 104])
+    parser.add_argument("--judge", type=Path, help="folder of a mini judge beside the oracle")
+    parser.add_argument("--page", type=Path, help="Markdown page whose tables are replaced")
+    parser.set_defaults(run=_labels)
+
+
+def _labels(arguments: argparse.Namespace) -> None:
+    from milan_core.referee.judge import JudgeResources
+    from milan_core.referee.judges.mini import Judge, load_folder
+    from milan_core.zoo.several import SeveralOptions, several_block
+
+    page = read_page(arguments.page, "labels") if arguments.page else ""
+    judges: dict[str, Judge | None] = {"oracle": None}
+    if arguments.judge:
+        judges["mini judge"] = load_folder(arguments.judge, JudgeResources())
+    block = several_block(judges, arguments.seeds, SeveralOptions())
+    show(block, arguments.page, page, "labels")
 
 
 def read_page(path: Path, mark: str) -> str:

@@ -90,8 +90,9 @@ def rare_block(shown: Sequence[float], options: RareOptions) -> str:
     return "\n".join(
         [
             f"{options.images:,} scenes a seed, {options.seeds} seeds, of which this share shows",
-            f"anything (units that fire on at most {RARE:.0%} of them; median share):",
-            f"{'; '.join(about)}. Percent of units that pass, means with 95 % t intervals.",
+            f"anything (units that fire on at most {100 * RARE:g} % of them; median share):",
+            f"{'; '.join(about)}.",
+            "Percent of units that pass, means with 95 % t intervals.",
             "",
             *markdown([*head, "published measurement: missing, extra"], rows),
         ]

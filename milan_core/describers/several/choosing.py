@@ -16,7 +16,7 @@ import numpy as np
 
 from milan_core.referee.metrics import correlation
 
-STARTS = 5  # best single labels from which lists grow
+STARTS = 3  # best single labels from which lists grow
 ALIKE = 0.8  # correlation of two labels' columns from which they are one (S6)
 
 
@@ -27,6 +27,8 @@ class CoverRule:
     Attributes:
         most: labels.
         alike: correlation of columns from which two labels are one.
+        within: how far one label's presence rises where another is seen, from its mean (0) to where
+            it is seen itself (1), from which the other is a case of it.
         lift: the unit's mean where the label is seen and no other label is, from 0 (where no label
             is seen) to 1 (where the other labels are seen), from which it fires the unit alone.
         gain: what it must add to the correlation of the list.
@@ -36,6 +38,7 @@ class CoverRule:
 
     most: int = 5
     alike: float = ALIKE
+    within: float = 0.8
     lift: float = 0.5
     gain: float = 0.02
     fewest: float = 10
@@ -51,6 +54,19 @@ def readable(columns: np.ndarray) -> np.ndarray:
     finite = np.isfinite(columns).all(0)
     spread = np.ptp(np.where(finite, columns, 0.0), axis=0)
     return finite & (spread > 0)
+
+
+def containment(columns: np.ndarray) -> np.ndarray:
+    """How far label i is seen where label j is: float64 [T, T].
+
+    0 where j tells nothing of i, 1 where i is seen as where it is seen itself: then j is a case of
+    i, as red squares are of squares. A judge that errs lowers both sides alike.
+    """
+    seen = np.asarray(columns, np.float64)
+    mean, total = seen.mean(0), np.maximum(seen.sum(0), 1e-12)
+    there = (seen.T @ seen) / total  # of i, weighted by j
+    own = np.diag(there) - mean
+    return np.asarray((there - mean[:, None]) / np.where(own > 0, own, np.inf)[:, None])
 
 
 def cluster_labels(
@@ -94,7 +110,7 @@ def merged(labels: Sequence[int], columns: np.ndarray, alike: float = ALIKE) -> 
     return kept
 
 
-def cover_labels(a: np.ndarray, columns: np.ndarray, rule: CoverRule) -> list[int]:
+def cover_labels(a: np.ndarray, columns: np.ndarray, rule: CoverRule | None = None) -> list[int]:
     """Labels each of which fires the unit without the others, by forward choice with exchange.
 
     From each of the best single labels the label that raises the correlation of the list most is
@@ -111,6 +127,7 @@ def cover_labels(a: np.ndarray, columns: np.ndarray, rule: CoverRule) -> list[in
         Columns, in the order of their own correlation; empty where no candidate is readable.
 
     """
+    rule = rule or CoverRule()
     search = _Search(np.asarray(a, np.float64), columns, rule)
     if not search.usable.any() or np.ptp(search.a) == 0:
         return []
@@ -140,6 +157,8 @@ class _Search:
         length = np.linalg.norm(centered, axis=0)
         centered = centered / np.where(length > 0, length, 1)
         self._like = centered.T @ centered > rule.alike
+        cases = containment(self.seen) >= rule.within
+        self._like |= cases | cases.T
         np.fill_diagonal(self._like, val=True)
 
     def best(self) -> np.ndarray:

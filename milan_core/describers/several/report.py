@@ -72,7 +72,7 @@ def label_figures(
     shown = columns >= SEEN
     shares = mass @ shown / total if total else np.zeros(count)
     anywhere = union(columns) >= SEEN
-    both = np.corrcoef(columns.T) if count > 1 else np.ones((1, 1))
+    both = np.atleast_2d(np.corrcoef(columns.T))
     pairs = both[np.triu_indices(count, 1)]
     return LabelFigures(
         weights=weights,
