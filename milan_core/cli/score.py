@@ -83,7 +83,12 @@ def _add_images(group: Any) -> None:
         help="split: score on the fifth of the images that `milan describe` holds out",
     )
     group.add_argument("--pool", choices=["max", "mean"], default="max", help="of a unit's map")
-    group.add_argument("--alpha", type=float, help="share of images on which a unit fires")
+    group.add_argument(
+        "--alpha",
+        type=float,
+        help="share of the images on which a unit fires; default: "
+        "chosen on images that do not score, where there are some (--heldout split), else 0.02",
+    )
     group.add_argument(
         "--allow-small", action="store_true", help="fewer than 500 images; intervals are wide"
     )

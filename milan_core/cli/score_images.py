@@ -97,6 +97,7 @@ def _scores(
         heldout=arguments.heldout,
         pool=arguments.pool,
         name=arguments.model,
+        choose_alpha=arguments.alpha is None,
     )
 
 
@@ -123,6 +124,7 @@ def _of_table(
         *(table, positions, dataset, judge, given, options, arguments.seed),
         heldout=fair,
         pool=arguments.pool,
+        choosing=np.flatnonzero(~table.heldout) if fair and arguments.alpha is None else None,
     )
 
 

@@ -25,7 +25,8 @@ KIND, VERSION = "milan-leaderboard", 1
 ALL = "all"
 COLUMNS = (
     *("describer", "model", "layer", "score", "value", "low", "high", "units", "abstained"),
-    *("unscored", "difference", "difference_low", "difference_high", "judge", "heldout", "note"),
+    *("unscored", "difference", "difference_low", "difference_high", "judge", "heldout"),
+    *("alpha", "note"),
 )
 OWN = "reads this judge, so only others score it"
 """Note of a describer without scores."""
@@ -109,7 +110,7 @@ class Board:
                 *map(rounded, (own.value, own.low, own.high)),
                 *counts,
                 *map(rounded, (lead.value, lead.low, lead.high)),
-                *(self.facts["judge"], int(self.facts["heldout"])),
+                *(self.facts["judge"], int(self.facts["heldout"]), self.facts.get("alpha", "")),
                 self.note(place.describer),
             ]
 

@@ -19,6 +19,7 @@ from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.referee import board as boards
 from milan_core.referee.agreement import Agreement, agreement
+from milan_core.referee.alpha import Chosen, choose_alpha, drawn_units, evenly, pairs_of
 from milan_core.referee.board import Board, make_board
 from milan_core.referee.further import (
     FURTHER,
@@ -110,6 +111,7 @@ def score_submitted(
     *,
     heldout: bool = False,
     pool: str = "max",
+    choosing: np.ndarray | None = None,
 ) -> HeldOutScores:
     """Score a table of descriptions; every unit and every row is accounted for.
 
@@ -123,15 +125,22 @@ def score_submitted(
         seed: of resamples, draws and damaged labels.
         heldout: whether it is known that no describer has seen the images.
         pool: of the table.
+        choosing: int64 [m], columns of images that do not score, by which alpha is chosen; None:
+            that of the options.
 
     """
+    judge = Remembered(judge)
+    alpha = None
+    if choosing is not None and len(choosing):
+        alpha = _chosen_alpha(table, choosing, len(positions), dataset, judge, given, seed, pool)
+        options = options.model_copy(update={"alpha": alpha.alpha})
     images = JudgedImages(dataset, table.ids[positions])
-    bench = Bench(table, positions, images, Remembered(judge), options, seed, pool)
+    bench = Bench(table, positions, images, judge, options, seed, pool)
     explained = _explained(given, bench.keys, seed)
     scores = {
         name: bench.score(ones, others=name not in TRIVIAL) for name, ones in explained.items()
     }
-    named = getattr(judge, "image_vectors", None)
+    named = getattr(judge.judge, "image_vectors", None)
     vectors = None if named is None else named(images)
     sheets = Sheets(table, positions, pool)
     ours = _completed(scores[OURS], bench, explained[OURS], given, sheets, seed, vectors)
@@ -157,8 +166,30 @@ def score_submitted(
         verdicts=sanity(pairs, list(METRICS), seed) if pairs else [],
         redundancy={} if vectors is None else dict(layer_redundancy(sheets, vectors)),
         trust=_trust(judge, images, given),
-        notes=[*given.notes(), *unknown_units(outside, bench.keys)],
+        notes=[
+            *given.notes(),
+            *unknown_units(outside, bench.keys),
+            f"Alpha is {options.alpha:g}, fixed beforehand." if alpha is None else alpha.sentence(),
+        ],
     )
+
+
+def _chosen_alpha(
+    table: ActivationTable,
+    choosing: np.ndarray,
+    scored: int,
+    dataset: Dataset,
+    judge: Judge,
+    given: Submitted,
+    seed: int,
+    pool: str,
+) -> Chosen:
+    """Alpha by the given texts of some units, on images that do not score."""
+    positions = evenly(choosing)
+    named = [key for key in table.keys if key in given.explanations]
+    ones = [given.explanations[key] for key in drawn_units(named, seed)]
+    images = JudgedImages(dataset, table.ids[positions])
+    return choose_alpha(pairs_of(table, positions, images, judge, ones, pool), scored, judge.name)
 
 
 def _explained(given: Submitted, keys: list[UnitKey], seed: int) -> dict[str, list[Explanation]]:

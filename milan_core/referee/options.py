@@ -71,14 +71,22 @@ JudgeOptions = Annotated[
 ]
 
 
-class ScoringOptions(Section):
+ALPHA = 0.02  # where nothing can choose it
+
+
+class ScoringRules(Section):
+    """The scoring of descriptions on held-out images."""
+
+    resamples: int = Field(200, ge=1, description="Bootstrap resamples of the images")
+    fewest: int = Field(500, ge=1, description="Images below which nothing is scored")
+
+
+class ScoringOptions(ScoringRules):
     """The scoring of descriptions on held-out images."""
 
     alpha: float = Field(
-        0.02, gt=0, le=0.5, description="Share of the images on which a unit fires, for AUPRC"
+        ALPHA, gt=0, le=0.5, description="Share of the images on which a unit fires, for AUPRC"
     )
-    resamples: int = Field(200, ge=1, description="Bootstrap resamples of the images")
-    fewest: int = Field(500, ge=1, description="Images below which nothing is scored")
 
 
 class BoardOptions(Section):
@@ -88,8 +96,16 @@ class BoardOptions(Section):
     random: str = Field("", description="The network with random weights; empty: none")
 
 
-class RefereeSpec(ScoringOptions):
+class RefereeSpec(ScoringRules):
     """Held-out scores of every describer of the run, and the leaderboard."""
+
+    alpha: float | None = Field(
+        None,
+        gt=0,
+        le=0.5,
+        description="Share of the images on which a unit fires, for AUPRC; null: chosen for the "
+        "run on images that do not score, by the lift of the descriptions of 5 % of the units",
+    )
 
     judges: list[JudgeOptions] = Field(
         [OracleOptions()],

@@ -20,6 +20,7 @@ from milan_core.images.kinds.zoo import Zoo
 from milan_core.networks.plan import job_network
 from milan_core.plan.splits import annotated, primary_split, seeds
 from milan_core.referee.options import (
+    ALPHA,
     BoardOptions,
     JudgeOptions,
     MiniOptions,
@@ -76,14 +77,49 @@ def scored_dataset(config: Config, model: str) -> str:
     return heldout_dataset(config, model) or config.model_zoo[model].dataset
 
 
+def scored_table(config: Config, model: str) -> str:
+    """Activations on the images that score a network, below `<results>`."""
+    folder = "referee" if heldout_dataset(config, model) else "exemplars"
+    return f"{model}/{folder}/activations.safetensors"
+
+
 def judge_options(config: Config, kind: str) -> JudgeOptions:
     """The options of the judge of that kind."""
     return next(judge for judge in config.referee.judges if judge.kind == kind)
 
 
 def scoring_options(config: Config) -> ScoringOptions:
-    """The settings of scoring."""
-    return narrowed(config.referee, ScoringOptions)
+    """The settings of scoring; alpha is another one where it is chosen (`choosing`)."""
+    spec = config.referee
+    return ScoringOptions(
+        alpha=ALPHA if spec.alpha is None else spec.alpha,
+        resamples=spec.resamples,
+        fewest=spec.fewest,
+    )
+
+
+def alpha_judge(config: Config) -> JudgeOptions | None:
+    """The judge by which alpha is chosen: the first one; None where alpha is given."""
+    judges = config.referee.judges
+    return judges[0] if judges and config.referee.alpha is None else None
+
+
+def choosing(config: Config) -> list[str]:
+    """Networks whose descriptions choose alpha, on mined images that do not score.
+
+    Nothing where alpha is given, or where every image with a table scores.
+    """
+    judge = alpha_judge(config)
+    if judge is None or not config.exemplars.table:
+        return []
+    return [name for name in networks(config) if _chooses(config, judge, name)]
+
+
+def _chooses(config: Config, judge: JudgeOptions, model: str) -> bool:
+    mined = config.model_zoo[model].dataset
+    looks = config.dataset_zoo[mined].has_truth or judge.kind in ("dual_encoder", "verdict")
+    apart = heldout_dataset(config, model) is not None
+    return looks and (apart or heldout_choice(config, model) == "split")
 
 
 def variants_of(config: Config, model: str) -> list[str]:

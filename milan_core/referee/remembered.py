@@ -15,8 +15,8 @@ class Remembered:
     """Asks a judge once for every text of the same images, as far as memory allows."""
 
     def __init__(self, judge: Judge, limit: int = LIMIT) -> None:
-        self.name, self.model = judge.name, judge.model
-        self._judge, self._limit = judge, limit
+        self.name, self.model, self.judge = judge.name, judge.model, judge
+        self._limit = limit
         self._images: JudgedImages | None = None
         self._columns: dict[str, np.ndarray] = {}
 
@@ -26,7 +26,7 @@ class Remembered:
             self._images, self._columns = images, {}
         new = [text for text in dict.fromkeys(texts) if text not in self._columns]
         if new:
-            columns = np.asarray(self._judge.columns(images, new), np.float32)
+            columns = np.asarray(self.judge.columns(images, new), np.float32)
             self._columns |= dict(zip(new, np.ascontiguousarray(columns.T), strict=True))
         out = np.stack([self._columns[text] for text in texts], 1)
         if len(self._columns) * 4 * len(images) > self._limit:

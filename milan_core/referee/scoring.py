@@ -68,7 +68,8 @@ def score(
         allow_small: score on fewer than 500 images, whose intervals are wide.
         pool: how a unit's map becomes one number.
         described_by: folder or name of the model that wrote the descriptions; refused as judge.
-        alpha: share of the images on which a unit fires, for AUPRC.
+        alpha: share of the images on which a unit fires, for AUPRC; None: with `heldout="split"` it
+            is chosen on the images that do not score (`alpha.choose_alpha`), else 0.02.
         batch_size: images a forward pass.
         device: where network and judge run.
         seed: of resamples and draws.
@@ -93,7 +94,8 @@ def score(
         )
         run = MiningRun(batch_size=batch_size, device=device)
         return score_network_on(
-            network, dataset, chosen, given, options, seed, run, heldout, pool, title
+            *(network, dataset, chosen, given, options, seed, run, heldout, pool, title),
+            choose_alpha=alpha is None,
         )
 
 
@@ -108,8 +110,12 @@ def score_network_on(
     heldout: Seen = "all",
     pool: Pool = "max",
     name: str = "",
+    *,
+    choose_alpha: bool = False,
 ) -> HeldOutScores:
     """Pass images through a network and score descriptions of its units on them.
+
+    `choose_alpha` chooses alpha on images that do not score, where there are some.
 
     Raises:
         UserError: for too few images, before the network runs.
@@ -126,10 +132,12 @@ def score_network_on(
             f"more images{allow}"
         )
     table = pool_dataset(network, dataset, (pool,), run, name=name)
+    apart = np.flatnonzero(~chosen) if choose_alpha else None
     return score_submitted(
         *(table, positions, dataset, judge, given, options, seed),
         heldout=heldout == "split",
         pool=pool,
+        choosing=apart,
     )
 
 

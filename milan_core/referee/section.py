@@ -28,7 +28,7 @@ TRIVIAL_NAMES = {
 CAPTION = (
     "Descriptions on {images} images {heldout}. Correlation: of a unit's largest activation in "
     "each image with how much of the text the judge sees there. Lift: average precision of the "
-    "same for the {alpha:.0%} of images on which the unit is strongest; 0 is chance, 1 perfect. "
+    "same for the {alpha} of images on which the unit is strongest; 0 is chance, 1 perfect. "
     "Intervals: bootstrap over images. Lead: mean paired difference of the correlation to the "
     "first row. Unscored: the unit is dead, the judge cannot read the text, or the describer reads "
     "the judge itself."
@@ -82,7 +82,7 @@ def referee_section(
     caption = CAPTION.format(
         images=facts["images"],
         heldout="that no describer has seen" if facts["heldout"] else "that describers have seen",
-        alpha=facts["alpha"],
+        alpha=f"{100 * facts['alpha']:g} %",
     )
     columns = [
         Column("judge", "judge"),

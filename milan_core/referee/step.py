@@ -99,6 +99,47 @@ class LookAtImages(Step, name="referee.look", device=True):
         look(judge, open_dataset(self.dataset), self.seen)
 
 
+class ChooseAlpha(Step, name="referee.choose_alpha", device=True):
+    """Choose the share of images on which a unit fires, on images that do not score."""
+
+    tables: list[In]
+    """Activations on the mined images, of each network."""
+    scored_on: list[In]
+    """Activations on the images that score, of the same networks."""
+    descriptions: list[In]
+    """By the main describer, of the same networks."""
+    folders: list[In]
+    """The data sets that were mined, each once."""
+    judge: JudgeOptions
+    trained: In | None = None
+    """Folder of a judge that was trained here."""
+    seen: list[In] = Field([], description="its view of these data sets, by referee.look")
+    seed: int = 0
+    alpha: Out
+
+    def run(self, compute: Compute) -> dict[str, Any]:
+        """Write alpha with the lifts that it was chosen from."""
+        from milan_core.exemplars.table import open_table
+        from milan_core.images.store import open_dataset
+        from milan_core.referee.alpha import choose_alpha, mined_pairs
+        from milan_core.referee.judge import JudgeResources, load_judge
+        from milan_core.referee.seen import recall
+        from milan_core.referee.table import scored_images
+        from milan_core.scoring.tables import read_descriptions
+
+        judge = load_judge(self.judge, JudgeResources(folder=self.trained, compute=compute))
+        for path in self.seen:
+            recall(judge, path)
+        said = [read_descriptions(path) for path in self.descriptions]
+        tables = [open_table(path) for path in self.tables]
+        datasets = [open_dataset(folder) for folder in self.folders]
+        pairs = mined_pairs(tables, said, datasets, judge, self.seed)
+        scored = min(len(scored_images(open_table(path), 1)[0]) for path in self.scored_on)
+        chosen = choose_alpha(pairs, scored, judge.name)
+        chosen.save(self.alpha)
+        return {"alpha": chosen.alpha, "units": chosen.units}
+
+
 class ScoreNetwork(Step, name="referee.score", device=True):
     """Score everything that was said of one network on images that no describer has seen."""
 
@@ -120,6 +161,8 @@ class ScoreNetwork(Step, name="referee.score", device=True):
     readers: list[str] = Field([], description="describers that read the judge of `read`")
     read: In | None = None
     """Folder of the judge that some describers read: it does not score these."""
+    alpha: In | None = None
+    """Takes the place of `options.alpha`, by referee.choose_alpha."""
     options: ScoringOptions
     seed: int = 0
     scores: Out
@@ -132,6 +175,7 @@ class ScoreNetwork(Step, name="referee.score", device=True):
         from milan_core.core.files import write_csv
         from milan_core.exemplars.table import open_table
         from milan_core.images.store import open_dataset
+        from milan_core.referee.alpha import read_alpha
         from milan_core.referee.judge import JudgeResources, load_judge
         from milan_core.referee.judges.mini import folder_model
         from milan_core.referee.network import SANITY, SCORES, score_network
@@ -140,7 +184,9 @@ class ScoreNetwork(Step, name="referee.score", device=True):
         from milan_core.scoring.tables import read_truth
 
         resources = JudgeResources(folder=self.trained, compute=compute)
-        judge = load_judge(self.judge, resources)
+        judge, options = load_judge(self.judge, resources), self.options
+        if self.alpha is not None:
+            options = options.model_copy(update={"alpha": read_alpha(self.alpha)})
         if self.seen is not None:
             recall(judge, self.seen)
         result = score_network(
@@ -149,7 +195,7 @@ class ScoreNetwork(Step, name="referee.score", device=True):
             judge,
             read_said(self.descriptions, self.named, self.tables, self.methods),
             read_truth(self.truth) if self.truth else {},
-            self.options,
+            options,
             self.seed,
             dict.fromkeys(self.readers, folder_model(self.read)) if self.read else {},
         )

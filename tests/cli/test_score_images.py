@@ -82,6 +82,24 @@ def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys):
     }
 
 
+def test_alpha_is_chosen_on_images_that_do_not_score(place, capsys):
+    build_dataset("more", {"kind": "shapes", "count": 400}, {}, place / "more", 6)
+    table = "layer,unit,description\n" + "".join(
+        f"blocks.0,{unit},{text}\n" for unit, text in enumerate(("red areas", "blue areas"))
+    )
+    split = ("--images", str(place / "more"), "--heldout", "split", "--allow-small")
+    assert score(place, table, *split, out="chosen") == 0
+    chosen = capsys.readouterr().out
+    with (place / "chosen/leaderboard.csv").open() as handle:
+        alphas = {row["alpha"] for row in csv.DictReader(handle)}
+    (alpha,) = alphas
+    assert f"Alpha is {float(alpha):g}: of 3 values" in chosen  # 5 of 77 images: .1, .2, .5
+    assert score(place, table, *split, "--alpha", "0.3", out="fixed") == 0
+    assert "Alpha is 0.3, fixed beforehand." in capsys.readouterr().out
+    assert score(place, table, "--allow-small", out="all") == 0
+    assert "Alpha is 0.02, fixed beforehand." in capsys.readouterr().out
+
+
 def test_markup_of_a_stranger_does_not_reach_the_page(place, capsys):
     table = "layer,unit,description\nblocks.0,0,red | <img src=x onerror=alert(1)> & x<y `code`\n"
     assert score(place, table, "--allow-small") == 0

@@ -3,6 +3,9 @@ from milan_core.referee import plan as referee_plan
 
 MINI = referee_plan.mini_judge(CONFIG)
 REFEREED = referee_plan.scored(CONFIG)
+CHOOSING = referee_plan.choosing(CONFIG)
+CHOOSING_ON = list(dict.fromkeys(CONFIG.model_zoo[name].dataset for name in CHOOSING))
+CHOOSER = getattr(referee_plan.alpha_judge(CONFIG), "kind", "oracle")
 
 
 def refereed(file):
@@ -12,9 +15,7 @@ def refereed(file):
 
 def referee_activations(wildcards):
     """Activations on the images that score: a second data set, or held-out probe images."""
-    apart = wildcards.model in referee_plan.held_apart(CONFIG)
-    folder = "referee" if apart else "exemplars"
-    return f"{RESULTS}/{wildcards.model}/{folder}/activations.safetensors"
+    return f"{RESULTS}/{referee_plan.scored_table(CONFIG, wildcards.model)}"
 
 
 def referee_variants(wildcards):
@@ -147,6 +148,44 @@ rule referee_look:
         command("referee.look")
 
 
+rule referee_choose_alpha:
+    input:
+        tables=[
+            f"{RESULTS}/{name}/exemplars/activations.safetensors" for name in CHOOSING
+        ],
+        scored_on=[
+            f"{RESULTS}/{referee_plan.scored_table(CONFIG, name)}" for name in CHOOSING
+        ],
+        descriptions=[f"{RESULTS}/{name}/descriptions.csv" for name in CHOOSING],
+        folders=[dataset_folder(name) for name in CHOOSING_ON],
+        trained=f"{RESULTS}/judge" if CHOOSER == "mini" else [],
+        seen=(
+            [f"{RESULTS}/referee/mini/{name}.safetensors" for name in CHOOSING_ON]
+            if CHOOSER == "mini"
+            else []
+        ),
+    output:
+        alpha="<results>/referee/alpha.json",
+        record="<results>/referee/alpha.provenance.json",
+    log:
+        "<logs>/referee/alpha.log",
+    benchmark:
+        "<benchmarks>/referee/alpha.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        device=CONFIG.device,
+        gpu=gpus,
+        mem="4GB",
+    params:
+        judge=canonical(referee_plan.alpha_judge(CONFIG)),
+        seed=CONFIG.seed,
+        code=step_code("referee.choose_alpha", f"referee.judges.{CHOOSER}"),
+    shell:
+        command("referee.choose_alpha")
+
+
 rule referee_score:
     input:
         table=referee_activations,
@@ -160,6 +199,7 @@ rule referee_score:
         trained=referee_trained,
         seen=referee_seen,
         read=lambda wildcards: f"{RESULTS}/judge" if referee_readers(wildcards) else [],
+        alpha=f"{RESULTS}/referee/alpha.json" if CHOOSING else [],
     output:
         scores="<results>/{model}/referee/{judge}/scores.csv",
         board="<results>/{model}/referee/{judge}/board.safetensors",
