@@ -20,7 +20,7 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_text
 from milan_core.describers.activations import NetworkUnits
-from milan_core.describers.backends.clip import Clip
+from milan_core.describers.backends.clip import Clip, load_encoder
 from milan_core.describers.backends.judge import is_judge, open_judge, similarity
 from milan_core.describers.describer import Description, Descriptions, Resources
 from milan_core.describers.evidence import LayerEvidence
@@ -66,7 +66,7 @@ class ClipDissect(LabelDescriber):
                 f"baselines.clip_dissect.prompt: {options.prompt!r} has no {{}} for the concept"
             )
             raise UserError(message)
-        return cls(Clip.load(options.path, resources.compute.device), options)
+        return cls(load_encoder(options.path, resources.compute.device), options)
 
     def describe(self, units: Units) -> Descriptions:
         """The label of every unit; the words are those of the masks where no list is given."""

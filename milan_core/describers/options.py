@@ -236,7 +236,8 @@ class ClipDissectOptions(
         "clip_dissect", description="Whose options these are"
     )
     path: InputPath | None = Field(
-        None, description="Folder of a CLIPModel saved by `transformers`, or of a mini judge"
+        None,
+        description="Folder of a CLIP or SigLIP saved by `transformers`, or of a mini judge",
     )
     judge: bool = Field(
         False, description="Without `path`: take the mini judge of this run, presence as cosine"

@@ -103,6 +103,52 @@ class Clip:
         return unit_length(self.model.visual_projection(pooled))
 
 
+class Siglip(Clip):
+    """A SigLIP checkpoint: its towers need no projection, its texts are padded and have no mask."""
+
+    @classmethod
+    def load(cls, source: Path | str, device: str = "cpu", *, download: bool = False) -> Siglip:
+        """Read a checkpoint: a folder, or a hub name."""
+        checkpoint = Checkpoint("SigLIP", str(source), _FILES, download)
+        from transformers import AutoImageProcessor, AutoTokenizer, SiglipModel
+
+        processor = checkpoint.part(AutoImageProcessor)
+        tokenizer = checkpoint.part(AutoTokenizer)
+        model = checkpoint.model(SiglipModel, device)
+        return cls(model, tokenizer, mean=processor.image_mean, std=processor.image_std)
+
+    @torch.inference_mode()
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit-length embeddings of texts: float32 (texts, D). What it cannot read is cut off."""
+        model = self.model
+        parts = [torch.zeros((0, model.config.text_config.hidden_size), device=model.device)]
+        for start in range(0, len(texts), self._text_batch):
+            ids = self._tokenizer(
+                list(texts[start : start + self._text_batch]),
+                padding="max_length",
+                truncation=True,
+                max_length=model.config.text_config.max_position_embeddings,
+                return_tensors="pt",
+            ).to(model.device)
+            parts.append(unit_length(model.text_model(input_ids=ids["input_ids"]).pooler_output))
+        return torch.cat(parts)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Unit-length embeddings of images (k, 3, S, S): float32 (k, D)."""
+        return unit_length(self.model.vision_model(pixel_values=pixels).pooler_output)
+
+
+def load_encoder(source: Path | str, device: str = "cpu", *, download: bool = False) -> Clip:
+    """A CLIP or SigLIP by what its checkpoint says; raises `UserError` for other kinds."""
+    checkpoint = Checkpoint("CLIP or SigLIP", str(source), _FILES, download)
+    checkpoint.check()
+    from transformers import AutoConfig
+
+    kind = checkpoint.part(AutoConfig).model_type
+    loader = Siglip if kind == "siglip" else Clip
+    return loader.load(source, device, download=download)
+
+
 def unit_length(vectors: Tensor) -> Tensor:
     """Vectors of any float type (n, D), scaled to length 1: float32."""
     return torch.nn.functional.normalize(vectors.float(), dim=-1)

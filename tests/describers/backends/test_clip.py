@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from tiny_checkpoints import save_clip, save_gpt2, save_siglip
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from milan_core.captioner.descriptions import Descriptions
 from milan_core.core.errors import UserError
-from milan_core.describers.backends.clip import Clip
+from milan_core.describers.backends.clip import Clip, Siglip, load_encoder
 from milan_core.describers.backends.clip_attention import masked_attention
 from milan_core.describers.backends.clip_geometry import clip_pixels, patch_masks
 from milan_core.describers.backends.clip_rerank import ClipReranker, with_best
@@ -214,7 +215,7 @@ def test_a_dead_unit_has_no_nan_and_keeps_its_beam(model, legacy):
 def test_exemplars_without_masks_are_no_evidence_for_the_masked_pass(model):
     exemplars, other = unit(), unit(5)
     more = UnitImages(
-        *(np.concatenate([a, b]) for a, b in zip(exemplars, dead(other), strict=True))
+        *(np.concatenate([a, b]) for a, b in zip(exemplars[:2], dead(other)[:2], strict=True))
     )
     reranker = make(model, weight=0.0)
     one, two = (reranker.rerank([u], [BEAM])[0] for u in (exemplars, more))
@@ -283,3 +284,22 @@ def test_loading_and_refusals(model, tmp_path):
         ClipReranker.load(ClipOptions(source=str(tmp_path), weight=0.3))
     with pytest.raises(UserError, match="got 1 beams for 2 units"):
         loaded.rerank([unit(), unit()], [BEAM])
+
+
+def test_a_siglip_is_read_as_its_library_reads_it(tmp_path):
+    source = save_siglip(tmp_path / "siglip")
+    encoder = load_encoder(source)
+    assert isinstance(encoder, Siglip)
+    assert not isinstance(load_encoder(save_clip(tmp_path / "clip")), Siglip)
+    model = transformers.SiglipModel.from_pretrained(source).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    length = model.config.text_config.max_position_embeddings
+    ids = tokenizer(["a red dog", "cat"], padding="max_length", max_length=length)["input_ids"]
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    pixels = encoder.pixels(images)
+    with torch.no_grad():
+        whole = model(input_ids=torch.tensor(ids), pixel_values=pixels)
+    assert torch.allclose(encoder.embed_texts(["a red dog", "cat"]), whole.text_embeds, atol=1e-5)
+    assert torch.allclose(encoder.embed_images(images), whole.image_embeds, atol=1e-5)
+    with pytest.raises(UserError, match="CLIP"):
+        load_encoder(save_gpt2(tmp_path / "gpt2"))
