@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from milan_core.captioner.options import BeamOptions, DecodingOptions
 from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
+from milan_core.endpoint.options import EndpointOptions
 
 Need = Literal[
     "features",
@@ -24,6 +25,7 @@ Need = Literal[
     "captioner",
     "clip",
     "table",
+    "endpoint",
 ]
 """The inputs of a describer: evidence that `units.Units` offer, or files that it loads."""
 
@@ -273,6 +275,32 @@ class WordsOptions(DescriberOptions, label="words", color="#4f7f3f", needs=("max
         "save_pretrained, or a name on the hub",
     )
     download: bool = Field(False, description="May the hub be asked for `clip`?")
+
+
+class PacketOptions(Section):
+    """The images of an evidence packet (verification.md S9)."""
+
+    top: int = Field(8, ge=1, le=64, description="Strongest images, with masks")
+    range: int = Field(8, ge=0, le=64, description="Images over the rest of the firing range")
+    hard: int = Field(4, ge=0, le=64, description="Similar images that do not fire the unit")
+    neighbor: int = Field(4, ge=0, le=64, description="Images of the nearest unit that do not")
+
+
+class VlmOptions(
+    DescriberOptions, label="VLM", color="#6a4c93", needs=("exemplars", "maxima", "endpoint")
+):
+    """A vision-language model behind an OpenAI-compatible server."""
+
+    describer: Literal["vlm"] = Field("vlm", description="Whose options these are")
+    endpoint: EndpointOptions = Field(description="Where the model is asked")
+    cassette: str = Field(min_length=1, description="File that keeps every answer, for good")
+    replay: bool = Field(False, description="Answer from the cassette alone")
+    packet: PacketOptions = Field(PacketOptions(), description="Images that are shown")
+    masks: bool = Field(True, description="Darken the strongest images outside their masks")
+    tile: int = Field(224, ge=32, le=512, description="Side of an image on the sheet, pixels")
+    draws: int = Field(3, ge=0, le=16, description="Answers drawn beside the most probable one")
+    max_tokens: int = Field(96, ge=16, le=1024, description="Of an answer")
+    negative_weight: float = Field(0.5, ge=0, description="Of the verdict on the negatives")
 
 
 class RetrievalOptions(

@@ -62,6 +62,7 @@ TEXTS = {
     "TrainingSplit": "name train",
     "TrialFacts": "experiment split test test_side train train_side",
     "VerdictOptions": "cassette",
+    "VlmOptions": "cassette",
     "WebDatasetOptions": "classes labels",
 }
 

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,7 @@ from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.options import DecodingOptions
 from milan_core.core.files import read_csv, write_csv
 from milan_core.core.step import Compute
-from milan_core.describers import clip_dissect, words
+from milan_core.describers import clip_dissect, vlm, words
 from milan_core.describers.activations import NetworkUnits
 from milan_core.describers.backends.lstm import LstmCaptioner
 from milan_core.describers.composed import Composed
@@ -36,13 +37,17 @@ from milan_core.describers.options import (
     NetDissectOptions,
     PublishedOptions,
     TableOptions,
+    VlmOptions,
 )
 from milan_core.describers.published import published_labels
 from milan_core.describers.registry import declared, load_describer
 from milan_core.describers.retrieval import Retrieval
 from milan_core.describers.sources import ExemplarUnits, FeatureUnits
 from milan_core.describers.units import LayerUnits, Units
-from milan_core.exemplars.mine import mine
+from milan_core.endpoint import capabilities
+from milan_core.endpoint.answer import Answer
+from milan_core.exemplars.mine import mine, mine_dataset
+from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.published_import import import_legacy
 from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import LoadedModel
@@ -95,7 +100,12 @@ def run(tmp_path_factory):
     table.save(folder / "features")
     features = FeatureUnits(load_features(folder / "features"), folder / "features")
     exemplars = ExemplarUnits(mined, np.asarray(dataset.images), features)
-    return SimpleNamespace(folder=folder, network=network, exemplars=exemplars, mined=mined)
+    options = MiningOptions(k=5, table=("max",))
+    tabled = mine_dataset(loaded, dataset, options, MiningRun(batch_size=50))
+    tabled = ExemplarUnits(tabled, np.asarray(dataset.images))
+    return SimpleNamespace(
+        folder=folder, network=network, exemplars=exemplars, mined=mined, tabled=tabled
+    )
 
 
 def words_describer(run, monkeypatch):
@@ -125,6 +135,26 @@ def published_describer(run, monkeypatch):
     return load_describer(options, Resources())
 
 
+def vlm_describer(run, monkeypatch):
+    """Of a server that sees colors and says "a dog" of everything."""
+
+    def reply(question):
+        if "color" in question.text:
+            color = COLORS[tuple(question.images[0].pixels[0, 0])]
+            return Answer(color)
+        text = "1" if "Answer 1" in question.text else '{"description": "a dog"}'
+        return Answer(text, (("1", -0.1),))
+
+    endpoint = SimpleNamespace(
+        ask=lambda questions: [reply(question) for question in questions],
+        open=lambda: nullcontext(endpoint),
+        model="seeing",
+    )
+    options = {"url": "http://127.0.0.1:1/v1", "model": "seeing"}
+    return vlm.Vlm(VlmOptions(endpoint=options, cassette="none", tile=32), endpoint)
+
+
+COLORS = {rgb: name for name, rgb in capabilities.COLORS.items()}
 READER = SimpleNamespace(check=lambda table, path: None, encoder=None)
 #: Of each registered describer one that is ready, and the units that it works with.
 MADE = {
@@ -138,6 +168,7 @@ MADE = {
     "invert": lambda *_: load_describer(InvertOptions(), Resources()),
     "clip_dissect": clip_describer,
     "words": words_describer,
+    "vlm": vlm_describer,
     "retrieval": lambda *_: Retrieval(np.eye(2, F), ["a dog", "a cat"]),
     "published": published_describer,
     "table": table_describer,
@@ -148,8 +179,10 @@ MADE = {
 def test_no_describer_describes_what_shows_nothing(name, run, monkeypatch, tmp_path):
     assert name in MADE, f"a new describer: add to MADE how {name!r} is made for this test"
     describer = MADE[name](run, monkeypatch)
-    ranks = describer.Options.needs & {"activations", "maxima"}
-    said = describe(describer, run.network if ranks else run.exemplars)
+    needs = describer.Options.needs
+    ranks = needs & {"activations", "maxima"}
+    seen = run.tabled if needs >= {"exemplars", "maxima"} else run.network
+    said = describe(describer, seen if ranks else run.exemplars)
     assert list(said.keys) == KEYS
     assert [row.silent for row in said.rows] == [*NOTHING.values(), "active", "active"]
     assert not said.rows[0].text
