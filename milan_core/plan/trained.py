@@ -1,4 +1,4 @@
-"""Networks and captioners that another run trained and this run reads: key `trained`.
+"""Networks, captioners and the judge that another run trained and this run reads: key `trained`.
 
 A run of one's own has its own `<results>`. What it would train with the same options as another
 run is read from there; what that run lacks is trained here. No rule writes in that folder, and what
@@ -21,6 +21,8 @@ from milan_core.experiments.audit.plan import audited
 from milan_core.experiments.edit.plan import edited
 from milan_core.networks.plan import trained, trained_folder, training_seed
 from milan_core.plan.needed import needed_models
+from milan_core.referee.options import MiniOptions
+from milan_core.referee.plan import judge_folder, mini_judge, mini_training
 
 
 def captioner_folder(config: Config, training: TrainedOn) -> str:
@@ -69,13 +71,48 @@ def check_trained(config: Config, models: list[str], captioners: list[TrainedOn]
             "seed": one.seed,
         }
         _compare(config, captioner_folder(config, one), wanted, "captioner, corpus and seed")
+    if (judge := mini_judge(config)) is not None:
+        _compare(config, judge_folder(config), _judge(config, judge), "referee.judges and seed")
+
+
+def _judge(config: Config, judge: MiniOptions) -> dict[str, Any]:
+    """What the record of the mini judge must say: settings, frozen networks, and its inputs."""
+    architecture = plain(config.model_zoo[judge.encoder])
+    return {
+        "options": plain(mini_training(config)),
+        "seed": config.seed,
+        "layers": judge.layers,
+        "network": {key: architecture[key] for key in ("factory", "kwargs", "input")},
+        "data set": judge.dataset,
+        "text encoder": judge.text,
+    }
+
+
+def _of_judge(record: dict[str, Any]) -> dict[str, Any]:
+    """The same of the record of a judge, whose inputs lie in folders of their kinds."""
+    options, places = record["options"], [Path(path) for path in record["inputs"]]
+    named = {place.name: place.parent.name for place in places}
+    sets = [name for name, kind in named.items() if kind == "datasets"]
+    network = options["encoder"]["model"]
+    assets = {name for name, kind in named.items() if kind == "assets"}
+    weights = network["weights"].get("path") or ""
+    texts = [name for name in assets if f"/assets/{name}/" not in f"/{weights}"]
+    return {
+        **options,
+        "layers": options["encoder"]["layers"],
+        "network": network,
+        "data set": sets[0] if sets else None,
+        "text encoder": texts[0] if texts else None,
+    }
 
 
 def _compare(config: Config, folder: str, wanted: dict[str, Any], keys: str) -> None:
     # This run's folder may lie inside the other's: `trained: results`, `results: results/my_net`.
     if Path(folder).is_relative_to(config.pathvars.results):
         return
-    options = read_record(Path(folder) / NAME)["options"]
+    record = read_record(Path(folder) / NAME)
+    judges = record["step"] == "referee.train_judge"
+    options = _of_judge(record) if judges else record["options"]
     for name, value in wanted.items():
         other = options.get(name)
         if isinstance(value, dict) and isinstance(other, dict):

@@ -17,7 +17,7 @@ from milan_core.experiments.baselines.names import method_texts
 from milan_core.experiments.baselines.plan import compared, labeled
 from milan_core.images.kinds.composed import Composed
 from milan_core.images.kinds.zoo import Zoo
-from milan_core.networks.plan import job_network
+from milan_core.networks.plan import job_network, trained_folder
 from milan_core.plan.splits import annotated, primary_split, seeds
 from milan_core.referee.options import (
     ALPHA,
@@ -174,6 +174,11 @@ def mini_judge(config: Config) -> MiniOptions | None:
     """The judge that is trained in this run; None where there is none."""
     found = [one for one in config.referee.judges if isinstance(one, MiniOptions)]
     return found[0] if found else None
+
+
+def judge_folder(config: Config) -> str:
+    """The folder of the judge that is trained: of the run in `trained` where it is there."""
+    return trained_folder(config, "judge", "judge.json")
 
 
 def mini_training(config: Config) -> MiniTraining:

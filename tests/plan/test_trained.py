@@ -4,8 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
-from milan_core.plan.trained import _compare
+from milan_core.core.options import plain
+from milan_core.core.records import write_record
+from milan_core.plan.checks import parse_config
+from milan_core.plan.trained import _compare, check_trained
+from milan_core.referee.plan import judge_folder, mini_encoder, mini_training
 
 
 def test_a_run_inside_the_other_runs_folder_makes_its_own_files():
@@ -13,3 +18,42 @@ def test_a_run_inside_the_other_runs_folder_makes_its_own_files():
     _compare(config, "results/my_net/alexnet_mini/target", {"seed": 0}, "seed")
     with pytest.raises(UserError, match="record not found: results/alexnet_mini/target"):
         _compare(config, "results/alexnet_mini/target", {"seed": 0}, "seed")
+
+
+def judge_config(root, trained, **change):
+    raw = merge(load([root / "config/config.yaml"]), {"trained": str(trained), **change})
+    return parse_config(merge(raw, {"pathvars": {"results": "results/own"}}))
+
+
+def test_the_judge_of_the_other_run_is_used_and_compared(root, tmp_path):
+    config = judge_config(root, tmp_path)
+    assert judge_folder(config) == "results/own/judge", "none there: it is trained here"
+    folder = tmp_path / "judge"
+    folder.mkdir()
+    (folder / "judge.json").write_text("{}")
+    inputs = ("assets/efficientnet_lite0", "assets/minilm", "datasets/stickers_train")
+    options = {
+        "encoder": plain(mini_encoder(config)),
+        "options": plain(mini_training(config)),
+        "seed": config.seed,
+    }
+    digests = {f"resources/{name}": {"sha256": "0" * 64} for name in inputs}
+    write_record(
+        folder / "provenance.json", "referee.train_judge", digests, [folder], options, "", {}
+    )
+    assert judge_folder(config) == str(folder)
+    check_trained(config, [], [])
+    changes = {
+        "options": {"steps": 7},
+        "layers": {"layers": ["_blocks.4"]},
+        "data set": {"dataset": "stickers_test"},
+        "text encoder": {"text": None},
+    }
+    for name, change in changes.items():
+        judges = [{"kind": "mini", **change}]
+        other = judge_config(root, tmp_path, referee={"judges": judges})
+        with pytest.raises(UserError, match=f"judge was trained with another {name} than this"):
+            check_trained(other, [], [])
+    with pytest.raises(UserError, match="judge was trained with another seed"):
+        check_trained(judge_config(root, tmp_path, seed=3), [], [])
+    check_trained(judge_config(root, tmp_path, referee={"judges": []}), [], [])

@@ -48,7 +48,7 @@ def label_concepts(wildcards):
 def variant_judge(wildcards):
     """The mini judge, where it takes CLIP's place in a variant."""
     reranks = describers_plan.judge_reranks(CONFIG, wildcards.variant)
-    return f"{RESULTS}/judge" if reranks else []
+    return referee_plan.judge_folder(CONFIG) if reranks else []
 
 
 def variant_seen(wildcards):
@@ -200,7 +200,11 @@ rule describers_label:
             describers_plan.label_dataset(CONFIG, wildcards.model)
         ),
         concepts=label_concepts,
-        judge=f"{RESULTS}/judge" if describers_plan.judge_labels(CONFIG) else [],
+        judge=(
+            referee_plan.judge_folder(CONFIG)
+            if describers_plan.judge_labels(CONFIG)
+            else []
+        ),
         seen=label_seen,
     output:
         labels="<results>/{model}/labels/labels.csv",

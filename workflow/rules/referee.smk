@@ -1,5 +1,4 @@
 # The referee: held-out scores of every description.
-from milan_core.referee import plan as referee_plan
 
 MINI = referee_plan.mini_judge(CONFIG)
 REFEREED = referee_plan.scored(CONFIG)
@@ -41,7 +40,7 @@ def referee_truth(wildcards):
 
 def referee_trained(wildcards):
     """The folder of a judge that is trained here."""
-    return f"{RESULTS}/judge" if wildcards.judge == "mini" else []
+    return referee_plan.judge_folder(CONFIG) if wildcards.judge == "mini" else []
 
 
 def referee_seen(wildcards):
@@ -198,7 +197,9 @@ rule referee_score:
         truth=referee_truth,
         trained=referee_trained,
         seen=referee_seen,
-        read=lambda wildcards: f"{RESULTS}/judge" if referee_readers(wildcards) else [],
+        read=lambda wildcards: (
+            referee_plan.judge_folder(CONFIG) if referee_readers(wildcards) else []
+        ),
         alpha=f"{RESULTS}/referee/alpha.json" if CHOOSING else [],
     output:
         scores="<results>/{model}/referee/{judge}/scores.csv",
