@@ -40,7 +40,7 @@ TEXTS = {
     "EncoderFacts": "name read_layers students",
     "EncoderOptions": "layers",
     "EndpointOptions": "key_variable model url",
-    "Evidence": "labels sets",
+    "Evidence": "judged labels sets",
     "FineTune": "layers",
     "HuggingFaceOptions": "image label name revision split",
     "ImageToTextOptions": "prompt",

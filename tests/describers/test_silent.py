@@ -25,7 +25,6 @@ from milan_core.describers.concept_sources import concept_masks
 from milan_core.describers.constant import Constant
 from milan_core.describers.describer import Resources
 from milan_core.describers.driver import describe, write_all, write_methods
-from milan_core.describers.grading import GradingRule
 from milan_core.describers.labels import FORM
 from milan_core.describers.milan import Milan
 from milan_core.describers.options import (
@@ -38,6 +37,7 @@ from milan_core.describers.options import (
     PublishedOptions,
     TableOptions,
     VlmOptions,
+    WordsOptions,
 )
 from milan_core.describers.published import published_labels
 from milan_core.describers.registry import declared, load_describer
@@ -112,12 +112,13 @@ def words_describer(run, monkeypatch):
     columns = np.random.default_rng(1).random((COUNT, len(vocabulary())), np.float32)
     evidence = Evidence(vocabulary(), columns)
     monkeypatch.setattr(words, "photograph_evidence", lambda *_: evidence)
-    return words.Words(GradingRule(0.5, 2.0, 0.1), run.folder)
+    monkeypatch.setattr(words, "lite0_weights", lambda _: run.folder)
+    return words.Words(WordsOptions())
 
 
 def clip_describer(run, monkeypatch):
     similarity = np.random.default_rng(1).random((COUNT, 3), np.float32)
-    monkeypatch.setattr(clip_dissect, "clip_similarity", lambda *_: similarity)
+    monkeypatch.setattr(clip_dissect.ClipDissect, "_look", lambda *_: similarity)
     (run.folder / "words.txt").write_text("dog\ncat\nsky\n")
     options = ClipDissectOptions(concepts=str(run.folder / "words.txt"))
     return clip_dissect.ClipDissect(None, options)
@@ -139,7 +140,7 @@ def vlm_describer(run, monkeypatch):
     """Of a server that sees colors and says "a dog" of everything."""
 
     def reply(question):
-        if "color" in question.text:
+        if question.text.startswith("What color"):
             color = COLORS[tuple(question.images[0].pixels[0, 0])]
             return Answer(color)
         text = "1" if "Answer 1" in question.text else '{"description": "a dog"}'
@@ -211,7 +212,7 @@ def test_they_would_have_given_texts(run, monkeypatch):
 def test_activations_and_mining_agree(run):
     assert run.network.silent == run.exemplars.silent == run.mined.silent() == NOTHING
     without = NetworkUnits(
-        *(run.network._loaded, run.network._dataset, None, [], run.folder),
+        *(run.network._loaded, run.network.dataset, None, [], run.folder),
         batch_size=7,
         compute=Compute(),
     )
