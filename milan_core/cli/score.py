@@ -20,7 +20,7 @@ EXAMPLE = (
     " --references resources/data/milannotations/alexnet-imagenet.zip"
 )
 DEFAULTS = ScoreOptions()
-BY_IMAGES = ("model", "table", "images", "judge", "described_by", "alpha")
+BY_IMAGES = ("model", "table", "images", "judge", "described_by", "alpha", "fuzzing", "exemplars")
 BY_REFERENCES = ("count", "bertscore")
 
 
@@ -88,6 +88,17 @@ def _add_images(group: Any) -> None:
         type=float,
         help="share of the images on which a unit fires; default: "
         "chosen on images that do not score, where there are some (--heldout split), else 0.02",
+    )
+    group.add_argument(
+        "--fuzzing",
+        action="store_true",
+        default=None,
+        help="also ask the judge whether the marked part of an image is the one that fires",
+    )
+    group.add_argument(
+        "--exemplars",
+        type=Path,
+        help="with --table and --fuzzing: exemplars.safetensors of the same images, for the masks",
     )
     group.add_argument(
         "--allow-small", action="store_true", help="fewer than 500 images; intervals are wide"

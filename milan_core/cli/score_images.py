@@ -17,9 +17,11 @@ from milan_core.core.options import parse
 from milan_core.core.records import NAME, recorded_command
 from milan_core.core.step import Compute
 from milan_core.exemplars.options import MiningRun
+from milan_core.exemplars.store import load_exemplars
 from milan_core.exemplars.table import open_table
 from milan_core.images.store import Dataset, open_dataset
 from milan_core.networks.zoo import load_network
+from milan_core.referee.fuzzing import Marks
 from milan_core.referee.held_out import HeldOutScores, score_submitted
 from milan_core.referee.judge import Judge
 from milan_core.referee.judges.choice import AUTO, named_judge
@@ -74,6 +76,8 @@ def _inputs(arguments: argparse.Namespace) -> Iterator[Path]:
         yield entry
     if arguments.table:
         yield arguments.table
+    if arguments.exemplars:
+        yield arguments.exemplars
 
 
 def _scores(
@@ -98,6 +102,7 @@ def _scores(
         pool=arguments.pool,
         name=arguments.model,
         choose_alpha=arguments.alpha is None,
+        fuzzing=bool(arguments.fuzzing),
     )
 
 
@@ -125,7 +130,27 @@ def _of_table(
         heldout=fair,
         pool=arguments.pool,
         choosing=np.flatnonzero(~table.heldout) if fair and arguments.alpha is None else None,
+        marks=_marks(arguments, dataset),
     )
+
+
+def _marks(arguments: argparse.Namespace, dataset: Dataset) -> Marks | None:
+    """The masks of the exemplars of a run, where fuzzing is asked for."""
+    if not arguments.fuzzing:
+        return None
+    if arguments.exemplars is None:
+        raise UserError(
+            "--fuzzing: a table of activations has no masks; give the exemplars of the same images "
+            "with --exemplars, or the network with --model"
+        )
+    exemplars = load_exemplars(arguments.exemplars)
+    if exemplars.meta["dataset"] != dataset.fingerprint:
+        raise UserError(
+            f"--exemplars: {arguments.exemplars} was mined from other images than "
+            f"{arguments.images}; give the table and the images of the mining pass, or the network "
+            "with --model"
+        )
+    return Marks(exemplars)
 
 
 def _judge(arguments: argparse.Namespace, dataset: Dataset, compute: Compute) -> Judge:

@@ -16,7 +16,10 @@ from milan_core.referee.score import Bench
 from milan_core.referee.scored import Explanation
 from milan_core.referee.structure import clarity, monosemanticity, redundancy
 
+FUZZED = ("fuzzing", "fuzzing auroc")
+"""Where masks are there: `fuzzing`."""
 FURTHER = (
+    *FUZZED,
     *("detection", "detection auroc", "detection calibration", "discrimination"),
     *("cosy auc", "cosy mad", "cosy images"),
     *("clarity", "monosemanticity", "monosemanticity .999"),

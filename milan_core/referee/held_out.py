@@ -23,10 +23,12 @@ from milan_core.referee.alpha import Chosen, choose_alpha, drawn_units, evenly, 
 from milan_core.referee.board import Board, make_board
 from milan_core.referee.further import (
     FURTHER,
+    FUZZED,
     Sheets,
     further_scores,
     layer_redundancy,
 )
+from milan_core.referee.fuzzing import Marks, fuzz_units
 from milan_core.referee.judge import Judge, JudgedImages
 from milan_core.referee.judge import facts as judge_facts
 from milan_core.referee.metrics import METRICS
@@ -112,6 +114,7 @@ def score_submitted(
     heldout: bool = False,
     pool: str = "max",
     choosing: np.ndarray | None = None,
+    marks: Marks | None = None,
 ) -> HeldOutScores:
     """Score a table of descriptions; every unit and every row is accounted for.
 
@@ -127,6 +130,7 @@ def score_submitted(
         pool: of the table.
         choosing: int64 [m], columns of images that do not score, by which alpha is chosen; None:
             that of the options.
+        marks: where units fire, for fuzzing; None: without.
 
     """
     judge = Remembered(judge)
@@ -144,6 +148,10 @@ def score_submitted(
     vectors = None if named is None else named(images)
     sheets = Sheets(table, positions, pool)
     ours = _completed(scores[OURS], bench, explained[OURS], given, sheets, seed, vectors)
+    trust, fuzzed = _trust(judge, images, given), []
+    if marks is not None:
+        ours, sentence = _fuzzed(ours, bench, judge.judge, dataset, explained[OURS], marks, seed)
+        fuzzed = [sentence]
     scores[OURS] = Scores(ours, scores[OURS].resampled)
     facts = {
         "model": table.facts.model,
@@ -165,10 +173,11 @@ def score_submitted(
         board=make_board(facts, scores),
         verdicts=sanity(pairs, list(METRICS), seed) if pairs else [],
         redundancy={} if vectors is None else dict(layer_redundancy(sheets, vectors)),
-        trust=_trust(judge, images, given),
+        trust=trust,
         notes=[
             *given.notes(),
             *unknown_units(outside, bench.keys),
+            *fuzzed,
             f"Alpha is {options.alpha:g}, fixed beforehand." if alpha is None else alpha.sentence(),
         ],
     )
@@ -223,6 +232,25 @@ def _completed(
             row = replace(row, others={**row.others, **found[place]})
         rows.append(row)
     return rows
+
+
+def _fuzzed(
+    rows: list[Scored],
+    bench: Bench,
+    judge: Judge,
+    dataset: Dataset,
+    ours: list[Explanation],
+    marks: Marks,
+    seed: int,
+) -> tuple[list[Scored], str]:
+    """The rows with fuzzing, and what could not be done."""
+    places = [place for place, row in enumerate(rows) if row.status == "scored"]
+    found, sentence = fuzz_units(bench, judge, dataset, ours, places, marks, seed)
+    rows = list(rows)
+    for place, one in found.items():
+        cells = dict(zip(FUZZED, (one.accuracy, one.auroc), strict=True))
+        rows[place] = replace(rows[place], others={**rows[place].others, **cells})
+    return rows, sentence
 
 
 def _unknown(one: Explanation) -> Scored:

@@ -95,6 +95,12 @@ class Bench:
         """(layer, unit) of every unit that there is."""
         return list(self._row_of)
 
+    def activations(self, key: UnitKey) -> tuple[np.ndarray, np.ndarray]:
+        """Pooled activations of a unit on the images that score, float32 [n], and their numbers."""
+        row = self._row_of[key]
+        values = self._table.block(slice(row, row + 1), self._pool, self._positions)[0]
+        return values, self._table.ids[self._positions]
+
     def status(self, explanation: Explanation) -> Status:
         """Why an explanation cannot be scored; `scored` where only the judge can tell."""
         row = self._row_of.get(explanation.key)

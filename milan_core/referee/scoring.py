@@ -18,13 +18,17 @@ from torch import nn
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
-from milan_core.exemplars.options import MiningRun, Pool
+from milan_core.exemplars.mine import mine_source
+from milan_core.exemplars.options import MiningOptions, MiningRun, Pool
 from milan_core.exemplars.pooled import pool_dataset
+from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.splits import heldout_images
 from milan_core.images.store import Dataset, open_dataset
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec, NetworkSpec
 from milan_core.networks.zoo import LoadedModel, load_network, parse_network
+from milan_core.referee.alpha import evenly
+from milan_core.referee.fuzzing import IMAGES, MINED, Marks
 from milan_core.referee.held_out import HeldOutScores, score_submitted
 from milan_core.referee.judge import Judge
 from milan_core.referee.judges.choice import AUTO, named_judge
@@ -54,6 +58,7 @@ def score(
     device: str = "cpu",
     seed: int = 0,
     name: str = "",
+    fuzzing: bool = False,
 ) -> HeldOutScores:
     """Score descriptions of a network's units on images; trivial baselines and intervals beside.
 
@@ -74,6 +79,7 @@ def score(
         device: where network and judge run.
         seed: of resamples and draws.
         name: of the network, for tables.
+        fuzzing: ask the judge also whether the marked part of an image is the one that fires.
 
     Raises:
         UserError: for layers that do not exist, too few images, a table that cannot be read, and a
@@ -96,6 +102,7 @@ def score(
         return score_network_on(
             *(network, dataset, chosen, given, options, seed, run, heldout, pool, title),
             choose_alpha=alpha is None,
+            fuzzing=fuzzing,
         )
 
 
@@ -112,10 +119,12 @@ def score_network_on(
     name: str = "",
     *,
     choose_alpha: bool = False,
+    fuzzing: bool = False,
 ) -> HeldOutScores:
     """Pass images through a network and score descriptions of its units on them.
 
-    `choose_alpha` chooses alpha on images that do not score, where there are some.
+    `choose_alpha` chooses alpha on images that do not score, where there are some; `fuzzing` looks
+    for the units' masks in a second pass over at most 2,000 of the images that score.
 
     Raises:
         UserError: for too few images, before the network runs.
@@ -133,12 +142,26 @@ def score_network_on(
         )
     table = pool_dataset(network, dataset, (pool,), run, name=name)
     apart = np.flatnonzero(~chosen) if choose_alpha else None
+    marks = _marks(network, dataset, positions, run) if fuzzing else None
     return score_submitted(
         *(table, positions, dataset, judge, given, options, seed),
         heldout=heldout == "split",
         pool=pool,
         choosing=apart,
+        marks=marks,
     )
+
+
+def _marks(network: LoadedModel, dataset: Dataset, positions: np.ndarray, run: MiningRun) -> Marks:
+    """Masks of every unit in some of the images at `positions`."""
+    if network.input.kind == "latents":
+        raise UserError(
+            "--fuzzing: a generator gets codes, not images, so nothing can be dimmed; leave it out"
+        )
+    numbers = evenly(positions, MINED)
+    options = MiningOptions(k=min(IMAGES, len(numbers)), sample=0)
+    source = open_source(np.asarray(dataset.images[numbers]), network.input)
+    return Marks(mine_source(network, source, options, run), numbers)
 
 
 def _network(

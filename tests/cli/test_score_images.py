@@ -117,6 +117,7 @@ def test_markup_of_a_stranger_does_not_reach_the_page(place, capsys):
         (("--allow-small", "--described-by", "oracle"), "are the same model (oracle)"),
         (("--references", "x.csv"), "not both"),
         (("--out", "scores.csv"), "expected a folder for the files"),
+        (("--allow-small", "--references", "x.csv", "--fuzzing"), "not both"),
         (("--count", "3"), "--count belongs to --references"),
         (("--heldout", "split", "--allow-small"), "of the 80 that were given to score on"),
     ],

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from datasets_made import build_dataset
 
+import milan_core as milan
 from milan_core.core.errors import UserError
-from milan_core.referee.fuzzing import Pictures, dimmed, fuzz
+from milan_core.networks.options import InputSpec
+from milan_core.referee.fuzzing import IMAGES, Marks, Pictures, dimmed, fuzz
 from milan_core.referee.judges.oracle import Judge as Oracle
 
 
@@ -60,3 +63,66 @@ def test_refusals(dataset):
     with pytest.raises(UserError, match="images on which the unit fires"):
         fuzz(Reds(), dataset, np.full(3, -1), masks[:3], quiet, ["red"], 0)
     assert (Pictures(np.zeros((2, 4, 4, 3), np.uint8)).labels == -1).all()
+
+
+class Reddish(torch.nn.Module):
+    """Unit 0 is how red a pixel is, 1 the same, 2 dead, 3 bright and 4 as unit 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.units = torch.nn.Identity()
+
+    def forward(self, x):
+        red = torch.relu(x[:, :1] - x[:, 1:].amax(1, keepdim=True))
+        return self.units(torch.cat([red, red, 0 * red, x.mean(1, keepdim=True), red], 1))
+
+
+SAID = {("units", 0): "red", ("units", 1): "blue", ("units", 2): "red", ("units", 4): ["red", "x"]}
+
+
+def scored(dataset, judge, **more):
+    return milan.score(
+        *(Reddish(), dataset, "units", SAID, judge),
+        input=InputSpec(size=None),
+        allow_small=True,
+        fuzzing=True,
+        **more,
+    )
+
+
+def test_units_are_fuzzed_with_masks_of_the_images_that_score(dataset):
+    result = scored(dataset, Reds())
+    assert result.counts() == {"scored": 2, "constant": 1, "dead": 1, "missing": 1}
+    by_unit = {row.key[1]: row.others for row in result.rows}
+    assert by_unit[0]["fuzzing auroc"] > 0.9
+    assert by_unit[4]["fuzzing auroc"] > 0.9  # several texts are one explanation
+    assert "fuzzing" not in by_unit[1]  # judged alike in all images
+    assert any(note.startswith("Fuzzing of 2 of 2 scored units") for note in result.notes)
+    assert "| fuzzing auroc |" in result.summary()
+    plain = milan.score(
+        *(Reddish(), dataset, "units", SAID, Reds()),
+        input=InputSpec(size=None),
+        allow_small=True,
+    )
+    assert plain.rows[0].correlation == result.rows[0].correlation  # fuzzing changes nothing else
+
+
+def test_a_judge_of_ground_truth_leaves_fuzzing_out_and_says_so(dataset):
+    result = scored(dataset, Oracle())
+    assert any("Fuzzing was left out: the oracle" in note for note in result.notes)
+    assert not any(np.isfinite(row.others.get("fuzzing", np.nan)) for row in result.rows)
+
+
+def test_marks_are_numbered_in_the_data_set_and_have_pixels(dataset):
+    numbers = np.arange(10, 50)
+    spec = InputSpec(size=None)
+    mined = milan.mine(Reddish(), np.array(dataset.images[numbers]), "units", k=15, input=spec)
+    ids, masks = Marks(mined, numbers).of(("units", 0), 64)
+    assert 0 < len(ids) <= IMAGES
+    assert set(ids) <= set(numbers)
+    assert masks.any((1, 2)).all()
+    red = np.array(dataset.images[ids]).astype(int)
+    redness = (red[..., 0] - red[..., 1:].max(-1)).clip(0)
+    assert redness[masks].mean() > redness[~masks].mean() + 50
+    assert len(Marks(mined).of(("units", 2), 64)[0]) == 0  # dead
+    assert len(Marks(mined).of(("units", 9), 64)[0]) == len(Marks(mined).of(("no", 0), 64)[0]) == 0
