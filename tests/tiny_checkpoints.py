@@ -55,6 +55,14 @@ def save_gpt2(folder: Path) -> str:
     return _save(transformers.GPT2LMHeadModel(config), folder)
 
 
+def save_bert(folder: Path) -> str:
+    """An encoder of texts with as many layers as BERTScore reads by default."""
+    torch.manual_seed(4)
+    sizes = {**TINY, "num_hidden_layers": 5, "vocab_size": len(IDS)}
+    config = transformers.BertConfig(**sizes, max_position_embeddings=64)
+    return _save(transformers.BertModel(config), folder, ends=True)
+
+
 def save_clip(folder: Path) -> str:
     """A CLIP."""
     torch.manual_seed(2)

@@ -2,8 +2,8 @@
 
 A step reads tables that another step or a person wrote, and takes numbers from them far from the
 reader: `float(row["score"])`. A row says file, line and column where there is no such column, and
-remembers which cell was taken last; where a number is asked of that cell in vain, `no_number` says
-whose fault it is. Whoever uses rows has nothing to check.
+remembers which cell was taken last; where a number is asked of a cell in vain, `core.no_number`
+says of which. Whoever uses rows has nothing to check.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 
-_SHOWN = 60  # letters of a cell in a message
 _last: tuple[Row, str] | None = None  # the row and column of the cell that was taken last
+_tables: dict[Path, None] = {}  # tables that were read
 
 
 class Row(dict[str, str]):
@@ -33,6 +33,7 @@ class Row(dict[str, str]):
     def __init__(self, cells: Mapping[str, str], path: Path, line: int) -> None:
         super().__init__(cells)
         self.path, self.line = path, line
+        _tables[path] = None
 
     def __getitem__(self, column: str) -> str:
         self._take(column)
@@ -57,15 +58,11 @@ class Row(dict[str, str]):
         return dict, (dict(self),)
 
 
-def no_number(error: BaseException) -> str:
-    """The cell that `float` or `int` could not read, where `error` is of that; else empty."""
-    if _last is None or not isinstance(error, ValueError):
-        return ""
-    row, column = _last
-    text = dict.get(row, column, "")
-    if not str(error).endswith(f": {text!r}"):
-        return ""
-    return (
-        f"{row.path}, line {row.line}, column {column!r}: expected a number, got "
-        f"{text[:_SHOWN]!r}; correct the cell or make the table again"
-    )
+def last_cell() -> tuple[Row, str] | None:
+    """The row and column of the cell that was taken last."""
+    return _last
+
+
+def tables_read() -> list[Path]:
+    """The tables that this process has read."""
+    return list(_tables)

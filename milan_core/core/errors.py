@@ -58,6 +58,15 @@ DAMAGE = (
     *(tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile),
 )
 """Errors that damaged content causes in a library or in our code."""
+_LIBRARIES = ("safetensors", "safetensors_rust", "tokenizers", "pickle", "_pickle")
+"""Libraries whose errors of content are of no type above; `tokenizers` raises bare `Exception`."""
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an exception is of the kinds that damaged content causes."""
+    kind = type(error)
+    library = kind.__module__.partition(".")[0]
+    return isinstance(error, DAMAGE) or kind is Exception or library in _LIBRARIES
 
 
 @contextlib.contextmanager
@@ -76,7 +85,9 @@ def reading(path: Path | str, what: str, fix: str = "make it again") -> Iterator
         yield
     except UserError:
         raise
-    except DAMAGE as error:
+    except Exception as error:
+        if not is_damage(error):
+            raise
         raise UserError(f"{path} is damaged or not {what} ({reason_of(error)}); {fix}") from error
 
 

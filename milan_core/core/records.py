@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from milan_core.core.attempts import Attempts
-from milan_core.core.cells import no_number
-from milan_core.core.errors import DAMAGE, UserError, place_of, reads, reason_of
+from milan_core.core.errors import UserError, is_damage, place_of, reads, reason_of
 from milan_core.core.files import canonical_json, file_sha256, read_json, text_hash, write_json
 from milan_core.core.hub import commits_read
 from milan_core.core.lock import claimed, folder_lock
+from milan_core.core.no_number import no_number
 from milan_core.core.step import Compute, Step
 
 FORMAT, VERSION = "milan-provenance", 3
@@ -99,11 +99,12 @@ def _foreign_inputs(step: Step) -> Iterator[None]:
         yield
     except (UserError, OSError):
         raise
-    except DAMAGE as error:
+    except Exception as error:
         if problem := no_number(error):
             raise UserError(problem) from error
         foreign = [path for path in step.paths("input") if not _is_recorded(path)]
-        if not foreign or type(error).__name__ == "OutOfMemoryError":  # of a GPU
+        of_gpu = type(error).__name__ == "OutOfMemoryError"
+        if of_gpu or not foreign or not is_damage(error):
             raise
         more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
         raise UserError(

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import reading
 
 if TYPE_CHECKING:
     import torch
@@ -68,10 +68,8 @@ def load_text_encoder(folder: Path, what: str) -> TextEncoder:
         UserError: where the folder holds no encoder.
 
     """
-    try:
+    with reading(folder, f"an encoder of texts for {what}", "fetch the asset again"):
         return Bert(folder) if _is_bert(folder) else _Transformers(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{what}: cannot load {folder}: {error}") from None
 
 
 def _is_bert(folder: Path) -> bool:

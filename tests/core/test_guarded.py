@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from milan_core.core.cells import no_number
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
 from milan_core.core.identity import PACKAGE
+from milan_core.core.no_number import no_number
 from milan_core.core.numbers import number
 
 RAW = {"read_json", "loads", "load_tensors", "map_tensors"}
@@ -83,6 +83,14 @@ def test_a_column_that_is_not_there_says_its_place(row):
     with pytest.raises(UserError, match=r"t\.csv, line 4: missing column 'p'; got \['layer'"):
         row["p"]
     assert row.get("p") is None
+
+
+def test_a_copied_cell_says_its_place_too(row):
+    copied = {**row, "other": "1"}
+    assert row["layer"] == "b"
+    with pytest.raises(ValueError, match=r"x.ny") as caught:
+        int(copied["score"])
+    assert "t.csv, line 4, column 'score'" in no_number(caught.value)
 
 
 def test_cells_are_plain_texts(row):

@@ -22,12 +22,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from faults.kinds import BAD, FAULTS, MOUNTS, OUTCOMES, Round, can_mount
-from faults.run import (
-    SmallRun,
-    copy,
-    small_run,
-)  # fmt: skip
+from faults import harm, killing, machine  # noqa: F401 - they declare their faults
+from faults.kinds import BAD, FAULTS, OUTCOMES, Round
+from faults.machine import MOUNTS, can_mount
+from faults.run import SmallRun, copy
+from faults.small import small_run
 
 
 def play(run: SmallRun, seed: str, fault: str = "") -> Round:
@@ -58,13 +57,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=int, default=0, help="number of the first round")
     parser.add_argument("--fault", choices=sorted(FAULTS), default="")
-    parser.add_argument("--run", type=Path, help="keep the undisturbed run here, or take it")
     arguments = parser.parse_args(argv)
     begin, rounds = time.monotonic(), list[Round]()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name, "run")
-        folder.mkdir()
-        run = small_run(folder)
+    with tempfile.TemporaryDirectory() as name, small_run(Path(name, "run")) as run:
         print(
             f"undisturbed run: {len(run.jobs)} jobs, {time.monotonic() - begin:.0f} s", flush=True
         )

@@ -14,21 +14,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from copies import SNAKEMAKE
-from paths import ROOT, TESTS
+from paths import ROOT
 
 from milan_core.cli.step import read_step
 from milan_core.core.files import file_sha256
 from milan_core.core.records import record_path
 from milan_core.core.step import Step, step_fields
 
-CONFIG = ("config/quick.yaml", str(TESTS / "faults/small.yaml"))
 _JOB = re.compile(r"^Shell command: milan (--log \S+ step .*)$", re.MULTILINE)
 Setup = Callable[[], None]
 
@@ -64,10 +62,10 @@ class Job:
                     yield f"{self.name}.{field.name}", path
 
 
-def plan(configuration: Sequence[str] = CONFIG) -> list[Job]:
+def plan(configuration: Sequence[str], targets: Sequence[str] = ()) -> list[Job]:
     """The jobs of the small run, each after those whose outputs it reads."""
     done = subprocess.run(
-        [SNAKEMAKE, "-n", "-p", "--forceall", "--configfile", *configuration],
+        [SNAKEMAKE, "-n", "-p", "--forceall", "--configfile", *configuration, "--", *targets],
         cwd=ROOT, check=False, capture_output=True, text=True,
         env={**os.environ, "PATH": f"{SNAKEMAKE.parent}{os.pathsep}{os.environ['PATH']}"},
     )  # fmt: skip
@@ -197,32 +195,22 @@ def copy(source: Path, target: Path) -> Path:
     return target
 
 
+def restore(run: SmallRun, folder: Path, paths: Iterable[Path]) -> None:
+    """Give files and folders of a copy the contents of the undisturbed run again."""
+    for path in paths:
+        good, target = run.folder / path, folder / path
+        if good.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(good, target, copy_function=os.link)
+        else:
+            target.unlink(missing_ok=True)
+            os.link(good, target)
+
+
 def replace(path: Path, data: bytes) -> None:
     """Give a file other bytes without changing the file that it is linked to."""
     path.unlink()
     path.write_bytes(data)
-
-
-def warm() -> None:
-    """Load once, before the first fork, what most jobs load: a run costs a third of its time."""
-    import matplotlib.figure
-    import spacy  # noqa: F401
-    import torch
-
-    import milan_core.captioner.training.train
-    import milan_core.networks.training.train
-    import milan_core.report.pages
-    import milan_core.scoring.metrics  # noqa: F401
-    from milan_core.captioner.vocabulary import tokenize
-
-    torch.set_num_threads(1)
-    tokenize("a word")
-    matplotlib.figure.Figure().subplots()
-    weight = torch.nn.Parameter(torch.ones(1))
-    optimizer = torch.optim.AdamW([weight])
-    torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=2)
-    weight.sum().backward()
-    optimizer.step()
 
 
 @dataclass(frozen=True)
@@ -255,16 +243,3 @@ class SmallRun:
         inside = sorted(item for item in whole.rglob("*") if item.is_file())
         found = [item.relative_to(self.folder) for item in inside]
         return [item for item in found if not item.name.endswith("provenance.json")]
-
-
-def small_run(folder: Path) -> SmallRun:
-    """Make the undisturbed run in an empty folder."""
-    warm()
-    jobs, seconds = plan(), dict[Job, float]()
-    for job in jobs:
-        begin = time.monotonic()
-        outcome = execute(job, folder)
-        if outcome.code:
-            raise RuntimeError(f"{job.name}: {outcome.sentence or outcome.log[-2000:]}")
-        seconds[job] = time.monotonic() - begin
-    return SmallRun(folder, jobs, seconds, content(folder))

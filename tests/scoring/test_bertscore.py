@@ -133,5 +133,5 @@ def test_mistakes_are_answered(tiny_bert: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one non-empty list"):
         BertScorer(tiny_bert, layer=2).score(["a"], [[]])
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match="cannot load"):
+    with pytest.raises(UserError, match="not an encoder of texts for BERTScore"):
         BertScorer(tmp_path, layer=5).score(["a"], [["a"]])

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_json, write_json
 from milan_core.core.options import Section, parse
 from milan_core.describers.abstention.confidence import Confidence, fit_confidence, sigmoid
@@ -104,13 +104,14 @@ class Annotated:
 
 def load_calibration(path: Path | str = SHIPPED) -> Calibration:
     """Read a file of `Calibration.save`; refuses other kinds, versions and features."""
-    raw = read_json(path, "calibration")
-    if not isinstance(raw, dict) or raw.get("format") != KIND:
-        raise UserError(
-            f"{path}: expected a calibration, got another file; give one that `milan describe "
-            "--calibrate` or the workflow has written"
-        )
-    loaded = parse(Calibration, raw, str(path))
+    with reading(path, "a calibration", "calibrate again"):
+        raw = read_json(path, "calibration")
+        if not isinstance(raw, dict) or raw.get("format") != KIND:
+            raise UserError(
+                f"{path}: expected a calibration, got another file; give one that `milan describe "
+                "--calibrate` or the workflow has written"
+            )
+        loaded = parse(Calibration, raw, str(path))
     sizes = {len(loaded.mean), len(loaded.deviation), len(loaded.weights), len(loaded.features)}
     numbers = [*loaded.mean, *loaded.deviation, *loaded.weights, loaded.intercept, loaded.scale]
     if loaded.features != FEATURES or len(sizes) > 1 or not all(map(math.isfinite, numbers)):
