@@ -12,20 +12,11 @@ from milan_core.core.identity import PACKAGE
 from milan_core.core.no_number import no_number
 from milan_core.core.numbers import number
 
-RAW = {"read_json", "loads", "load_tensors", "map_tensors"}
+RAW = {"read_json", "load_tensors", "map_tensors"}
 # Functions that make no sentence of what they read, and why.
 ELSEWHERE = {
-    "core/files.py:read_json": "the reader itself; what it gives is checked where it is called",
-    "core/tensors.py:_checked": "the reader itself",
-    "core/tensors.py:_map_arrays": "part of it, inside its own `try`",
-    "core/tensors.py:tensors_kind": "damage has no kind",
-    "core/records.py:write_record": "reads what it is about to write",
-    "core/attempts.py:_read": "starts afresh where the note is damaged",
-    "core/contents.py:_remembered": "a cache: reads the file again",
-    "images/fetch/partial.py:version": "starts afresh",
-    "images/resume.py:resume": "starts afresh",
+    "images/resume.py:resume": "starts afresh where the record is damaged",
     "annotations/packing.py:_record": "packs again",
-    "cli/common.py:json_value": "a word of the command line",
 }
 
 
