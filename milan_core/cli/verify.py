@@ -9,6 +9,7 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.core.records import find_record, verify
+from milan_core.core.stale import stale
 
 
 def register(subparsers: Any) -> None:
@@ -16,8 +17,9 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "verify",
         help="compare files with the digests that were recorded when they were written",
-        description="Compare every recorded file below folders with its digest; exit code 1 where "
-        "one differs.",
+        description="Compare every recorded file below folders with its digest, and the inputs of "
+        "every step with what it read: a page that is older than its inputs is said. Exit code 1 "
+        "where something differs.",
         epilog="example: milan verify results",
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
@@ -40,7 +42,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         if not folder.is_dir():
             raise UserError(f"{folder} is not a folder; give the results of a run")
         count, found = verify(folder)
-        total, problems = total + count, problems + found
+        total, problems = total + count, problems + found + stale(folder)
     for problem in problems:
         print(problem)
     print(f"{total} recorded files compared, {len(problems)} problems")

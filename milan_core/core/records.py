@@ -204,8 +204,11 @@ def _counts(item: Path) -> bool:
 
 def _summary(path: Path, seen: Mapping[Path, Digest]) -> Digest:
     """One digest of an input: that of the file, or of the names and digests of a folder's files."""
-    if path.is_file():
-        return seen[path]
+    return seen[path] if path.is_file() else folder_summary(path, seen)
+
+
+def folder_summary(path: Path, seen: Mapping[Path, Digest]) -> Digest:
+    """One digest of a folder: that of the names and digests of its files."""
     lines = [f"{item.relative_to(path).as_posix()} {one['sha256']}" for item, one in seen.items()]
     size = sum(one["bytes"] for one in seen.values())
     return {"sha256": text_hash("\n".join(lines), 64), "bytes": size, "files": len(seen)}

@@ -157,7 +157,7 @@ rule referee_choose_alpha:
         ],
         descriptions=[f"{RESULTS}/{name}/descriptions.csv" for name in CHOOSING],
         folders=[dataset_folder(name) for name in CHOOSING_ON],
-        trained=f"{RESULTS}/judge" if CHOOSER == "mini" else [],
+        trained=referee_plan.judge_folder(CONFIG) if CHOOSER == "mini" else [],
         seen=(
             [f"{RESULTS}/referee/mini/{name}.safetensors" for name in CHOOSING_ON]
             if CHOOSER == "mini"

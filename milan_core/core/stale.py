@@ -1,0 +1,75 @@
+"""What is older than its inputs: results whose record names another content of a file than it has.
+
+A single stage may be run alone, such as `snakemake results/x/descriptions.csv`, or an input edited.
+Whatever reads the file and was not made anew, a page above all, then shows what is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from milan_core.core.errors import UserError
+from milan_core.core.files import file_sha256
+from milan_core.core.records import NAME, Records, digests, folder_summary, read_record
+
+
+def stale(folder: Path) -> list[str]:
+    """One sentence for every record below `folder` with an input that has changed since.
+
+    Inputs are looked for where the record names them, from the current folder. A file that a step
+    wrote counts by the digest in that step's record, so nothing large is read twice; other files
+    are read. Inputs that are gone, and records among the inputs, do not count.
+    """
+    now, problems = _Digests(), []
+    for path in sorted(folder.rglob(f"*{NAME}")):
+        try:
+            record = read_record(path)
+        except UserError:  # `verify` says so
+            continue
+        changed = [name for name, then in record["inputs"].items() if now.differs(name, then)]
+        if changed:
+            more = f" and {len(changed) - 1} more of its inputs" if len(changed) > 1 else ""
+            problems.append(
+                f"{_made(path, record)} is older than {changed[0]}{more}, which changed after "
+                f"{record['step']} had read it; run {record['step']} again"
+            )
+    return problems
+
+
+def _made(path: Path, record: Mapping[str, Any]) -> str:
+    """What a record stands for: its folder, or its only output."""
+    outputs = list(record["outputs"])
+    if "index.html" in outputs:
+        return f"the page {path.parent / 'index.html'}"
+    return str(path.parent / outputs[0] if len(outputs) == 1 else path.parent)
+
+
+class _Digests:
+    """Digests of inputs as they are now, each taken once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+        self._records = Records()
+
+    def differs(self, name: str, then: Mapping[str, Any]) -> bool:
+        """Whether an input is there with another content than a record says."""
+        path = Path(name)
+        if name.endswith(NAME) or not path.exists():
+            return False
+        if name not in self._known:
+            self._known[name] = self._digest(path)
+        return self._known[name] != then.get("sha256")
+
+    def _digest(self, path: Path) -> str:
+        if path.is_file():
+            written = self._records.of(path)
+            return str(written.digest["sha256"]) if written else file_sha256(path)
+        if (path / NAME).is_file():
+            outputs = read_record(path / NAME)["outputs"]
+            inside = sorted((name for name in outputs if not name.startswith("..")), key=Path)
+            seen = {path / name: outputs[name] for name in inside}
+        else:
+            seen = digests(path)
+        return str(folder_summary(path, seen)["sha256"])
