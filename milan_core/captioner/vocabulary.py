@@ -42,7 +42,12 @@ def tokenize(text: str) -> list[str]:
 
 def reconstruct(words: Iterable[str]) -> str:
     """Words as a readable line: ("dog", "-", "like", ",", "faces") gives "Dog-like, faces"."""
-    text = " ".join(words)
+    return _line(" ".join(words))
+
+
+@functools.lru_cache(maxsize=2**16)
+def _line(text: str) -> str:
+    """`reconstruct`, remembered: beams of many units end with the same few thousand texts."""
     text = re.sub(r" ([.,;:])", r"\1", text)
     text = re.sub(r" ?- ?", "-", text)
     return ". ".join(piece.strip().capitalize() for piece in text.split(".")).strip()
@@ -113,12 +118,13 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The words of one row of ids, up to the first stop, special ids dropped."""
-        words: list[str] = []
+        every, stop = self.words, self.stop
+        count, words = len(every), list[str]()
         for index in ids:
-            if index == self.stop:
+            if index == stop:
                 break
-            if 0 <= index < len(self.words):
-                words.append(self.words[index])
+            if 0 <= index < count:
+                words.append(every[index])
         return words
 
 

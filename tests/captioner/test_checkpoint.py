@@ -6,6 +6,8 @@ import os
 import pickle
 import random
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -65,6 +67,15 @@ def test_round_trip(captioner, tmp_path, with_prior):
     expected, found = (c.decode(features, beam_size=5) for c in (captioner, loaded))
     assert found.beam_captions == expected.beam_captions
     np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+def test_the_compiler_is_not_imported(captioner, tmp_path):
+    save_captioner(captioner, tmp_path)
+    code = (
+        "import pathlib, sys; from milan_core.captioner.checkpoint import load_captioner; "
+        f"load_captioner(pathlib.Path({str(tmp_path)!r})); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_same_captioner_same_bytes(captioner, tmp_path):
