@@ -76,7 +76,7 @@ def test_what_it_cannot_read_goes_to_transformers(
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="test: cannot load"):
+    with pytest.raises(UserError, match="not an encoder of texts for test"):
         load_text_encoder(tmp_path, "test")
 
 
