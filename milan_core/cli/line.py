@@ -42,6 +42,7 @@ from milan_core.describers.driver import describe, write_all
 from milan_core.describers.options import ConceptsOptions, MilanOptions
 from milan_core.describers.sources import ExemplarUnits, FeatureUnits, SetUnits
 from milan_core.describers.units import Units
+from milan_core.exemplars.options import Pool
 from milan_core.exemplars.status import status_counts, status_sentence
 from milan_core.networks.zoo import load_network
 from milan_core.report.files import NetworkFiles, ReportFiles
@@ -132,15 +133,24 @@ def _ready(
     else:
         chosen = chosen_for(arguments, opened.images)
         _prepare(chosen)
-    exemplars = mine_own(arguments, opened, out, table="maxima" in chosen.options.needs)
+    exemplars = mine_own(arguments, opened, out, _pools(chosen))
     record["network"] = network_facts(opened.network)
     record["images"], record["probe"] = image_facts(opened.images), exemplars.probe
     return chosen, ExemplarUnits(exemplars, opened.images.images)
 
 
 def _prepare(chosen: Chosen) -> None:
-    mined = chosen.options.needs & {"maxima"}
+    mined = chosen.options.needs & {"maxima", "means"}
     chosen.describer.prepare(ExemplarUnits.offers | mined)
+
+
+def _pools(chosen: Chosen) -> tuple[Pool, ...]:
+    """Pooled values of every image that mining keeps for the describer."""
+    needed: dict[Pool, bool] = {
+        "max": "maxima" in chosen.options.needs,
+        "mean": "means" in chosen.options.needs,
+    }
+    return tuple(pool for pool, wanted in needed.items() if wanted)
 
 
 def _set_units(arguments: argparse.Namespace, out: Path) -> SetUnits:

@@ -17,7 +17,7 @@ from milan_core.cli.own_network import (
     require_layers,
 )
 from milan_core.core.errors import UserError
-from milan_core.exemplars.options import MiningOptions
+from milan_core.exemplars.options import MiningOptions, Pool
 
 if TYPE_CHECKING:
     from milan_core.exemplars.store import ExemplarSet
@@ -151,18 +151,18 @@ def open_own(arguments: argparse.Namespace, out: Path) -> Opened:
 
 
 def mine_own(
-    arguments: argparse.Namespace, opened: Opened, out: Path, *, table: bool = False
+    arguments: argparse.Namespace, opened: Opened, out: Path, pools: tuple[Pool, ...] = ()
 ) -> ExemplarSet:
     """Mine what `open_own` has opened, and write the exemplars into `out`.
 
-    With `table` the largest activation of every unit in every image is kept in memory.
+    The `pools` of every unit in every image are kept in memory (`ExemplarSet.table`).
     """
     from milan_core.core.options import narrowed
     from milan_core.exemplars.mine import mine_dataset
     from milan_core.exemplars.options import MiningRun
     from milan_core.networks.options import RunOptions
 
-    options = _options(arguments, table=table)
+    options = _options(arguments, pools)
     run = MiningRun(
         **narrowed(opened.spec, RunOptions).model_dump(),
         device=arguments.device,
@@ -174,12 +174,11 @@ def mine_own(
     return exemplars
 
 
-def _options(arguments: argparse.Namespace, *, table: bool = False) -> MiningOptions:
+def _options(arguments: argparse.Namespace, pools: tuple[Pool, ...] = ()) -> MiningOptions:
     from milan_core.core.options import parse
 
     given = {"k": arguments.k, "quantile": arguments.quantile, "sample": 0}
-    pools = {"table": ("max",)} if table else {}
-    return parse(MiningOptions, {**given, **pools}, "milan mine")
+    return parse(MiningOptions, {**given, "table": pools}, "milan mine")
 
 
 def own_images(arguments: argparse.Namespace, network: LoadedModel, out: Path) -> Dataset:

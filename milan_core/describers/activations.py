@@ -56,7 +56,7 @@ class NetworkUnits(Units):
                 "compared: make the concept masks of this data set"
             )
         self.concepts, self.dataset, self.images = concepts, dataset, dataset.images
-        offers: set[Need] = {"activations", "maxima"}
+        offers: set[Need] = {"activations", "maxima", "means"}
         self.offers = frozenset(offers if concepts is None else offers | {"concepts"})
         self._loaded, self._quantiles = loaded, sorted(set(quantiles))
         self._scratch, self._batch_size, self._compute = scratch, batch_size, compute
@@ -93,6 +93,10 @@ class NetworkUnits(Units):
     def maxima(self) -> Mapping[str, np.ndarray]:
         """Largest activation in each image, by layer: float32 [U, n]."""
         return {layer: evidence.maxima for layer, evidence in self.activations().items()}
+
+    def means(self) -> Mapping[str, np.ndarray]:
+        """Mean activation in each image, by layer: float32 [U, n]."""
+        return {layer: evidence.means for layer, evidence in self.activations().items()}
 
     @property
     def pictures(self) -> np.ndarray:

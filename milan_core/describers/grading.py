@@ -5,6 +5,10 @@ the word's evidence. It is **A** when the correlation is significant and the uni
 show the word: at least half of them, at twice the word's share of all images or more. It is **B**
 when only the correlation is significant. Significance is of the activation without the layer's
 common gain: units of any network, random ones too, respond together to contrast and texture.
+
+A unit that gets no word by its largest activation may get one by the sum of its standardized
+largest and mean activation, but no attribute of pixels: colors and texture are what the means of
+random networks follow.
 """
 
 from __future__ import annotations
@@ -86,17 +90,32 @@ def p_values(correlations: np.ndarray, images: int) -> np.ndarray:
     return t.sf(bounded * np.sqrt((images - 2) / (1 - bounded**2)), images - 2)
 
 
-def grade_layer(maxima: np.ndarray, evidence: Evidence, rule: GradingRule) -> list[Graded]:
+def grade_layer(
+    maxima: np.ndarray, evidence: Evidence, rule: GradingRule, means: np.ndarray | None = None
+) -> list[Graded]:
     """The grades of the units of one layer.
 
     Args:
         maxima: float [U, n], the largest activation of every unit in every image.
         evidence: of the same n images; words that no image shows are left out.
         rule: the limits.
+        means: float [U, n], the mean activations; None: none are looked at.
 
     """
-    layer = _Layer(maxima.T, evidence, rule)
-    return [layer.graded(unit) for unit in range(len(maxima))]
+    graded = _graded(maxima.T, evidence, rule)
+    if means is None:
+        return graded
+    whole = _graded(standardized(maxima.T) + standardized(means.T), evidence, rule)
+    attributes = {word.text for word in evidence.words if word.kind == "attribute"}
+    return [
+        second if first.grade != "A" == second.grade and second.word not in attributes else first
+        for first, second in zip(graded, whole, strict=True)
+    ]
+
+
+def _graded(activations: np.ndarray, evidence: Evidence, rule: GradingRule) -> list[Graded]:
+    layer = _Layer(activations, evidence, rule)
+    return [layer.graded(unit) for unit in range(activations.shape[1])]
 
 
 class _Layer:

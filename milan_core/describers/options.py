@@ -20,6 +20,7 @@ Need = Literal[
     "exemplars",
     "activations",
     "maxima",
+    "means",
     "concepts",
     "annotations",
     "captioner",
@@ -257,7 +258,7 @@ class ClipDissectOptions(
         return self.judge and self.path is None
 
 
-class WordsOptions(DescriberOptions, label="words", color="#4f7f3f", needs=("maxima",)):
+class WordsOptions(DescriberOptions, label="words", color="#4f7f3f", needs=("maxima", "means")):
     """Words for photographs from packages alone: what activations follow and top images show."""
 
     describer: Literal["words"] = Field("words", description="Whose options these are")

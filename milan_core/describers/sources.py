@@ -18,6 +18,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
 from milan_core.describers.options import Need
 from milan_core.describers.units import FeatureReader, UnitImages, Units
+from milan_core.exemplars.options import Pool
 from milan_core.exemplars.status import UnitStatus
 from milan_core.exemplars.store import ExemplarSet
 
@@ -142,8 +143,9 @@ class ExemplarUnits(Units):
             )
         self._features = features
         self._table = exemplars.table
-        if self._table is not None and "max" in self._table.facts.pools:
-            self.offers = self.offers | {"maxima"}
+        pools = self._table.facts.pools if self._table is not None else ()
+        offered: dict[Pool, Need] = {"max": "maxima", "mean": "means"}
+        self.offers = self.offers | {offered[pool] for pool in pools}
 
     @property
     def keys(self) -> list[UnitKey]:
@@ -161,12 +163,19 @@ class ExemplarUnits(Units):
 
     def maxima(self) -> Mapping[str, np.ndarray]:
         """Largest activation in each mined image, by layer: float32 [U, n]."""
-        if "maxima" not in self.offers or self._table is None:
-            raise self.lacking("maxima")
+        return self._pooled("max", "maxima")
+
+    def means(self) -> Mapping[str, np.ndarray]:
+        """Mean activation in each mined image, by layer: float32 [U, n]."""
+        return self._pooled("mean", "means")
+
+    def _pooled(self, pool: Pool, need: Need) -> dict[str, np.ndarray]:
+        if need not in self.offers or self._table is None:
+            raise self.lacking(need)
         layers, first = {}, 0
         for layer, count in self._table.facts.layers:
             rows = slice(first, first + count)
-            layers[layer] = self._table.block(rows, images=~self._table.heldout)
+            layers[layer] = self._table.block(rows, pool, ~self._table.heldout)
             first += count
         return layers
 

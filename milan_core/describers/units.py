@@ -35,6 +35,7 @@ EVIDENCE: dict[Need, str] = {
     "exemplars": "images and masks of the exemplars",
     "activations": "activations over a data set",
     "maxima": "the largest activation in every image",
+    "means": "the mean activation in every image",
     "concepts": "masks of concepts",
 }
 """Evidence that units may offer, in words for messages."""
@@ -104,6 +105,10 @@ class Units(ABC):
     def maxima(self) -> Mapping[str, np.ndarray]:
         """Largest activation in each of the `pictures`, by layer: float32 [U, n]."""
         raise self.lacking("maxima")
+
+    def means(self) -> Mapping[str, np.ndarray]:
+        """Mean activation in each of the `pictures`, by layer: float32 [U, n]."""
+        raise self.lacking("means")
 
     @property
     def pictures(self) -> np.ndarray:

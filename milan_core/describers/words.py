@@ -58,8 +58,9 @@ class Words(Describer):
         evidence = self._evidence(pictures)
         keys: list[UnitKey] = []
         rows: list[Description] = []
+        means = units.means()
         for layer, maxima in units.maxima().items():
-            graded = grade_layer(maxima, evidence, self._rule)
+            graded = grade_layer(maxima, evidence, self._rule, means[layer])
             keys += [(layer, unit) for unit in range(len(graded))]
             rows += map(_row, graded)
         return Descriptions(keys, rows)

@@ -106,6 +106,7 @@ def test_every_declared_describer_has_its_class():
         "invert",
         "clip_dissect",
         "retrieval",
+        "vlm",
         "words",
     }
     assert names | {"constant", "published", "table"} == set(declared())

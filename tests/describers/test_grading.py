@@ -103,3 +103,17 @@ def test_p_values_and_discoveries_are_the_textbook_ones():
     p = np.array([0.01, 0.04, 0.03, 0.2])
     assert discoveries(p, 0.1).tolist() == [True, True, True, False]
     assert not discoveries(np.array([0.2, 0.9]), 0.1).any()
+
+
+def test_a_mean_that_follows_a_word_describes_a_unit_but_no_attribute_does(evidence):
+    """The largest activations are noise; only the means follow cars, or redness."""
+    maxima, means = noise(40), noise(40, seed=2)
+    means[0] += 6 * evidence.columns[:, 2]
+    means[1] += 6 * evidence.columns[:, 3]
+    maxima[0] += 0.4 * evidence.columns[:, 2]
+    alone = grade_layer(maxima, evidence, RULE)
+    both = grade_layer(maxima, evidence, RULE, means)
+    assert alone[0].grade != "A"
+    assert (both[0].grade, both[0].text) == ("A", "cars")
+    assert both[1].text == ""
+    assert both[2:] == alone[2:]
