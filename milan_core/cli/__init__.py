@@ -99,8 +99,12 @@ _OWN_CHECK = ("step", "verify", "provenance", "fetch", "doctor")
 
 
 def _check_given(arguments: argparse.Namespace) -> None:
-    """Compare every file and folder that a command is given with the record beside it."""
+    """Compare every file and folder that a command is given with the record beside it.
+
+    A data set folder without one is compared with its manifest.
+    """
     from milan_core.core.records import check_recorded
+    from milan_core.images.store import check_unrecorded
 
     if arguments.command in _OWN_CHECK:
         return
@@ -108,6 +112,7 @@ def _check_given(arguments: argparse.Namespace) -> None:
         for item in value if isinstance(value, list) else [value]:
             if name not in _WRITTEN and isinstance(item, Path | str) and _is_there(item):
                 check_recorded(Path(item))
+                check_unrecorded(Path(item))
 
 
 def _is_there(item: Path | str) -> bool:

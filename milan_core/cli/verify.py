@@ -10,6 +10,7 @@ from typing import Any
 from milan_core.core.errors import UserError
 from milan_core.core.records import find_record, verify
 from milan_core.core.stale import stale
+from milan_core.images.store import check_unrecorded
 
 
 def register(subparsers: Any) -> None:
@@ -43,6 +44,11 @@ def _verify(arguments: argparse.Namespace) -> int:
             raise UserError(f"{folder} is not a folder; give the results of a run")
         count, found = verify(folder)
         total, problems = total + count, problems + found + stale(folder)
+        for manifest in sorted(folder.rglob("manifest.json")):
+            try:
+                total += check_unrecorded(manifest.parent)
+            except UserError as error:
+                problems.append(str(error))
     for problem in problems:
         print(problem)
     print(f"{total} recorded files compared, {len(problems)} problems")

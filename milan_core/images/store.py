@@ -42,6 +42,7 @@ from milan_core.core.files import (
 )
 from milan_core.core.lock import publishing
 from milan_core.core.options import parse
+from milan_core.core.records import NAME as RECORD
 
 FORMAT = "milan-dataset"
 VERSION = 1
@@ -143,7 +144,10 @@ class Dataset:
         return self.instances, self.scenes
 
     def verify(self) -> None:
-        """Compare the SHA-256 of every file; raises `UserError` for the first that differs."""
+        """Compare the SHA-256 of every file; raises `UserError` for the first that differs.
+
+        Jobs and commands compare the folder with its record instead (`check_unrecorded`).
+        """
         for file, expected in self.manifest["files"].items():
             path = self.folder / file
             if not path.is_file() or file_sha256(path) != expected:
@@ -194,6 +198,30 @@ def open_dataset(folder: Path) -> Dataset:
         msg = f"{folder}: {problem}; build the dataset again"
         raise UserError(msg)
     return dataset
+
+
+def check_unrecorded(folder: Path) -> int:
+    """Compare the files of a data set folder without a record with its manifest.
+
+    A folder that was copied or made by hand has no `provenance.json`; one that a step wrote is
+    compared with its record instead.
+
+    Returns:
+        The number of files that were compared; 0 for another folder.
+
+    Raises:
+        UserError: for the first file that differs.
+
+    """
+    manifest = folder / "manifest.json"
+    if (folder / RECORD).is_file() or not manifest.is_file():
+        return 0
+    facts = read_json(manifest, "dataset manifest")
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        return 0
+    dataset = open_dataset(folder)
+    dataset.verify()
+    return len(dataset.manifest["files"])
 
 
 @contextmanager

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from datasets_made import build_dataset
 
+from milan_core.cli import main
 from milan_core.core.errors import UserError
 from milan_core.images.kinds.shapes import Shapes, ShapesOptions
-from milan_core.images.store import open_dataset
+from milan_core.images.store import check_unrecorded, open_dataset
 
 SPEC = {"kind": "shapes", "count": 6}
 
@@ -47,6 +48,23 @@ def test_damage_is_named(built):
     np.save(built.folder / "images.npy", images)
     with pytest.raises(UserError, match=r"images\.npy is missing or differs"):
         open_dataset(built.folder).verify()
+
+
+def test_a_folder_without_a_record_is_compared_with_its_manifest(built, tmp_path, capsys):
+    """By every command that is given one, and by `milan verify`."""
+    assert check_unrecorded(built.folder) == 5
+    assert main(["verify", str(tmp_path)]) == 0
+    assert "5 recorded files compared, 0 problems" in capsys.readouterr().out
+    labels = np.load(built.folder / "labels.npy")
+    labels[0] = (labels[0] + 1) % len(built.classes)
+    np.save(built.folder / "labels.npy", labels)
+    exemplars = ["mine", "export", "--exemplars", "x", "--dataset", str(built.folder)]
+    for command in (["verify", str(tmp_path)], [*exemplars, "--out", str(tmp_path / "out")]):
+        assert main(command) in (1, 2)
+        said = capsys.readouterr()
+        assert "labels.npy is missing or differs from its manifest" in said.out + said.err
+    (built.folder / "manifest.json").write_text('{"format": "somebody else\'s"}')
+    assert check_unrecorded(built.folder) == check_unrecorded(tmp_path) == 0
 
 
 def test_other_shapes_are_refused(built):
