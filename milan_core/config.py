@@ -15,10 +15,10 @@ from pydantic import Field
 
 from milan_core.annotations.options import AnnotationSetSpec, expand_groups
 from milan_core.captioner.features.options import EncoderSpec
-from milan_core.captioner.options import CaptionerSpec, DecodingOptions
+from milan_core.captioner.options import CaptionerSpec
 from milan_core.core.errors import reading
 from milan_core.core.options import Name, Section, parse
-from milan_core.describers.options import VariantSpec
+from milan_core.describers.options import DescribeSpec, VariantSpec
 from milan_core.exemplars.options import ExemplarsSpec
 from milan_core.experiments.analyze.options import AnalyzeSpec
 from milan_core.experiments.audit.options import AuditSpec
@@ -72,7 +72,7 @@ class Config(Section):
     exemplars: ExemplarsSpec = Field(ExemplarsSpec(), description="Mining")
     encoder: EncoderSpec = Field(description="Feature encoder of the captioner")
     captioner: CaptionerSpec = Field(CaptionerSpec(), description="Captioner and language model")
-    describe: DecodingOptions = Field(DecodingOptions(), description="Decoding")
+    describe: DescribeSpec = Field(DescribeSpec(), description="Decoding, and whose texts count")
     analyze: AnalyzeSpec = Field(AnalyzeSpec(), description="Analysis by ablation")
     generalization: GeneralizationSpec = Field(GeneralizationSpec(), description="Scores")
     baselines: BaselinesSpec = Field(BaselinesSpec(), description="Other methods (Table 2)")

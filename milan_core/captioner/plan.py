@@ -51,7 +51,7 @@ def published_training(config: Config, split: str) -> TrainedOn:
 
 def decoding(config: Config) -> DecodingOptions:
     """Options of decoding; where words are drawn, the seed is the run's unless one is given."""
-    chosen = config.describe
+    chosen = narrowed(config.describe, DecodingOptions)
     if chosen.strategy == "sample" and chosen.seed is None:
         return chosen.model_copy(update={"seed": config.seed})
     return chosen

@@ -117,7 +117,7 @@ class Resources:
         encoder_weights: file of the captioner's encoder, where it lacks it or the file has moved.
         trust: run the code that a captioner's file names (`networks.shipped`).
         compute: device and threads.
-        judge: folder of the mini judge, for describers that read it in CLIP's place.
+        judge: folder of the mini judge, for describers that read it.
         seen: what this judge sees in the images of the units' data set (`referee.look`).
 
     """
@@ -135,6 +135,15 @@ class Resources:
             message = f"describer {describer!r} reads a captioner; give it with --captioner"
             raise UserError(message)
         return self.captioner
+
+    def need_judge(self, describer: str) -> Path:
+        """The folder of the judge; raises `UserError` where there is none."""
+        if self.judge is None:
+            raise UserError(
+                f"describer {describer!r} reads a trained judge; give its folder with --judge (the "
+                "default run writes results/judge)"
+            )
+        return self.judge
 
 
 class TableForm(NamedTuple):

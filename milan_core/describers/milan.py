@@ -2,7 +2,8 @@
 
 Its controls are describers on other evidence: features under masks of other units
 (`shuffled_masks`), of whole images (`whole_image`), the language model alone (`prior_only`), and
-the same captioner without its prior (`greedy`).
+the same captioner without its prior (`greedy`). Beside them stands its search with fewer beams and
+a larger lambda (`milan_tuned`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from milan_core.core.units import UnitKey
 from milan_core.describers.constant import Constant
 from milan_core.describers.describer import Describer, Descriptions, Resources, TableForm
 from milan_core.describers.driver import describe
-from milan_core.describers.options import DescriberOptions, MilanOptions, Need
+from milan_core.describers.options import DescriberOptions, MilanOptions, MilanTunedOptions, Need
 from milan_core.describers.pmi import FORM, described
 from milan_core.describers.reader import CaptionerReader
 from milan_core.describers.sources import FeatureUnits
@@ -77,6 +78,13 @@ class Milan(Describer):
         plain = {"strategy": "greedy", "mi": False}
         return Milan(self.captioner, self.reader, self.decoding.model_copy(update=plain))
 
+    def tuned(self) -> Milan:
+        """The same captioner with the search of `milan_tuned`."""
+        options = MilanTunedOptions().decoding
+        chosen = {name: getattr(options, name) for name in options.model_fields_set}
+        search = self.decoding.model_copy(update={"strategy": None, "mi": None, **chosen})
+        return Milan(self.captioner, self.reader, search)
+
     def prior_only(self) -> Constant:
         """The most likely text of the language model, for every unit."""
         beam, length = self.decoding.beam_size, self.decoding.length
@@ -91,6 +99,7 @@ def controls(milan: Milan, table: FeatureTable, path: Path) -> Iterator[tuple[st
             yield name, describe(milan, FeatureUnits(table, path, masking))
     units = FeatureUnits(table, path)
     if milan.captioner.language_model is not None:
+        yield MilanTunedOptions.describer_name(), describe(milan.tuned(), units)
         yield "prior_only", describe(milan.prior_only(), units)
     yield "greedy", describe(milan.greedy(), units)
 

@@ -24,6 +24,7 @@ Need = Literal[
     "concepts",
     "annotations",
     "captioner",
+    "judge",
     "clip",
     "table",
     "endpoint",
@@ -71,6 +72,71 @@ class MilanOptions(
 
     describer: Literal["milan"] = Field("milan", description="Whose options these are")
     decoding: DecodingOptions = Field(DecodingOptions(), description="How words are chosen")
+
+
+class MilanTunedOptions(
+    MilanOptions, label="MILAN, tuned", color="#6a9bd8", needs=("features", "captioner")
+):
+    """The same captioner with a narrower search and a larger lambda, which name better."""
+
+    describer: Literal["milan_tuned"] = Field("milan_tuned", description="Whose options these are")  # type: ignore[assignment]
+    decoding: DecodingOptions = Field(
+        DecodingOptions(beam_size=10, temperature=0.6), description="How words are chosen"
+    )
+
+
+class LinearOptions(
+    DescriberOptions, label="linear explanation", color="#7a4fa3", needs=("maxima", "judge")
+):
+    """At most five weighted, signed words by exact least squares on the judge's columns."""
+
+    describer: Literal["linear"] = Field("linear", description="Whose options these are")
+    words: int = Field(5, ge=1, le=10, description="Words of a unit at most")
+    gain: float = Field(
+        0.005, ge=0, le=1, description="Correlation that a further word must add on mining images"
+    )
+    path: InputPath | None = Field(
+        None, description="Text file, a word or text a line; null: the lexicon of the judge's world"
+    )
+
+
+class PoolOptions(
+    DescriberOptions,
+    label="pool and verify",
+    color="#1f4e8c",
+    needs=("maxima", "captioner", "judge"),
+):
+    """Candidates of the captioner and others, chosen by what a judge sees in the images."""
+
+    describer: Literal["pool"] = Field("pool", description="Whose options these are")
+    weight: float = Field(
+        0.02, ge=0, description="Of log p(d|E) - lambda log p(d) beside the correlation"
+    )
+    temperature: float = Field(0.5, ge=0, description="lambda of log p(d) in it")
+    images: int = Field(10_000, ge=100, description="Mining images that are used at most")
+    tables: dict[Name, InputPath] = Field(
+        {}, description="Further candidates: CSV files (layer, unit, description) by name"
+    )
+    seed: int = Field(0, ge=0, description="Of the resamples that say how sure the choice is")
+    linear: LinearOptions = Field(
+        LinearOptions(), description="The linear explanation beside the text"
+    )
+
+
+class DescribeSpec(DecodingOptions):
+    """Decoding of the captioner, and the describer whose texts are shown."""
+
+    describer: Literal["auto", "pool", "milan"] = Field(
+        "auto",
+        description="Whose texts are shown: the captioner's as published (milan), or those that a "
+        "trained judge chooses among its beams (pool); auto: pool where there is a judge",
+    )
+    candidates: list[Name] = Field(
+        [],
+        description="Further describers whose texts pool may choose: variants, methods of "
+        "baselines, milan_tuned",
+    )
+    pool: PoolOptions = Field(PoolOptions(), description="How pool chooses")
 
 
 class TrainedCaptioner(Section):

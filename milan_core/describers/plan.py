@@ -13,8 +13,97 @@ from milan_core.describers.options import (
     ComposedOptions,
     LabelMethod,
     LabelOptions,
+    MilanTunedOptions,
+    PoolOptions,
     PublishedMethod,
 )
+
+TUNED = MilanTunedOptions.describer_name()
+
+
+def pooled(config: Config, model: str) -> bool:
+    """Whether a judge chooses the descriptions of a network.
+
+    Audits and edits count what the captioner says, as published: their networks have its texts.
+    """
+    random = config.referee.random
+    shown = [*networks(config), *([random] if random else [])]
+    return (
+        config.describe.describer != "milan"
+        and model in shown
+        and model not in _experimented(config)
+        and not why_not_pooled(config, model)
+    )
+
+
+def _experimented(config: Config) -> set[str]:
+    """Networks that are audited or edited."""
+    pairs = config.audit.pairs if config.audit else []
+    audited = [name for pair in pairs for name in (pair.original, pair.changed)]
+    counted = config.audit.models if config.audit else []
+    edited = [trial.model for trial in config.edit.trials] if config.edit else []
+    return {*audited, *counted, *edited}
+
+
+def why_not_pooled(config: Config, model: str) -> str:
+    """What is missing for the pool; empty where nothing is."""
+    if not trains_judge(config):
+        return "no judge is trained in this run (referee.judges)"
+    if "max" not in config.exemplars.table:
+        return "mining keeps no table of the largest activations (exemplars.table)"
+    probe = config.model_zoo[model].dataset
+    if not config.dataset_zoo[probe].has_truth:
+        return f"the judge knows composed scenes, and the images of {probe!r} are none"
+    return ""
+
+
+def pool_options(config: Config) -> PoolOptions:
+    """How the pool chooses; its resamples are seeded by the run."""
+    given = config.describe.pool
+    return (
+        given
+        if "seed" in given.model_fields_set
+        else given.model_copy(update={"seed": config.seed})
+    )
+
+
+def pool_variants(config: Config, model: str) -> list[str]:
+    """Variants of a network whose texts are candidates."""
+    return [name for name in variants_of(config, model) if name in config.describe.candidates]
+
+
+def pool_methods(config: Config) -> list[str]:
+    """Labeling methods, and forms of the captioner, whose texts are candidates."""
+    return [name for name in config.describe.candidates if name not in config.variants]
+
+
+def variants_of(config: Config, model: str) -> list[str]:
+    """Variants that describe a network."""
+    return [variant for name, variant in varied(config) if name == model]
+
+
+def further_tables(config: Config, model: str) -> dict[str, str]:
+    """Descriptions of a network beside MILAN's, by describer: files below `<results>`."""
+    tables = {
+        name: f"{model}/variants/{name}/descriptions.csv" for name in variants_of(config, model)
+    }
+    chosen = {"pool": f"{model}/pool/descriptions.csv"} if pooled(config, model) else {}
+    return {**tables, **chosen}
+
+
+def check_pool(config: Config) -> None:
+    """Refuse a pool that cannot be, and candidates that nobody proposes."""
+    spec = config.describe
+    known = [*config.variants, *config.baselines.methods, TUNED]
+    for name in spec.candidates:
+        if name not in known:
+            raise unknown("describer", name, known, "config: describe.candidates")
+    for model in networks(config) if spec.describer == "pool" else []:
+        if reason := why_not_pooled(config, model):
+            raise UserError(
+                f"config: describe.describer: pool cannot describe {model!r}: {reason}; choose "
+                "auto or milan"
+            )
 
 
 def variant_models(config: Config, variant: str) -> list[str]:

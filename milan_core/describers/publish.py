@@ -1,4 +1,4 @@
-"""The published table of one network: its main descriptions, within-network ones beside them."""
+"""The published table of one network: its descriptions, and those of its captioner beside them."""
 
 from __future__ import annotations
 
@@ -12,30 +12,56 @@ from milan_core.scoring.tables import STATUS
 WITHIN = ("description_within", "score_within", "side_within")
 
 
-def publish_table(descriptions: Path, within: Path | None, out: Path) -> None:
-    """Write the main descriptions, with the within-network ones beside them where there are any.
+POOLED = ("describer", "description_milan", "linear")
+"""Whose text it is, the captioner's own as published, and a linear explanation."""
+
+
+def publish_table(
+    descriptions: Path, within: Path | None, out: Path, pooled: Path | None = None
+) -> None:
+    """Write the descriptions, with the within-network ones beside them where there are any.
 
     Args:
         descriptions: by a captioner that was not trained on the network.
         within: by a captioner that was trained on other units of the network.
         out: descriptions.csv.
+        pooled: chosen by a judge among the captioner's candidates; these are then the descriptions,
+            and the captioner's stand in a column of their own.
 
     """
     rows = read_csv(descriptions, COLUMNS)
     beside = _within(within) if within else {}
+    chosen = _chosen(pooled) if pooled else {}
     silent = any(row.get(STATUS) for row in rows)
     table = []
     for row in rows:
-        values = tuple(row[name] for name in COLUMNS)
+        own = _own(chosen, row, pooled) if pooled else row
+        values = tuple(own[name] for name in COLUMNS)
         if within:
             key = row["layer"], row["unit"]
             if key not in beside:
                 message = f"{within} lacks unit {key[1]} of {key[0]}; describe the network again"
                 raise UserError(message)
             values += beside[key]
-        table.append((*values, *([row[STATUS]] if silent else [])))
-    columns = (*COLUMNS, *(WITHIN if within else ()), *([STATUS] if silent else []))
+        status = [row[STATUS]] if silent else []
+        more = ["pool", row["description"], own["linear"]] if pooled else []
+        table.append((*values, *status, *more))
+    columns = [*COLUMNS, *(WITHIN if within else ()), *([STATUS] if silent else [])]
+    columns += POOLED if pooled else ()
     write_csv(out, columns, table)
+
+
+def _chosen(path: Path) -> dict[tuple[str, str], dict[str, str]]:
+    return {(row["layer"], row["unit"]): row for row in read_csv(path, [*COLUMNS, "linear"])}
+
+
+def _own(
+    chosen: dict[tuple[str, str], dict[str, str]], row: dict[str, str], path: Path
+) -> dict[str, str]:
+    key = row["layer"], row["unit"]
+    if key not in chosen:
+        raise UserError(f"{path} lacks unit {key[1]} of {key[0]}; describe the network again")
+    return chosen[key]
 
 
 def _within(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -11,6 +11,7 @@ from milan_core.describers.options import (
     ComposedOptions,
     ConceptsOptions,
     LabelOptions,
+    PoolOptions,
     PublishedMethod,
 )
 from milan_core.networks.options import Network
@@ -54,20 +55,74 @@ class DescribeUnits(Step, name="describers.units", device=True):
         return status_counts(said.statuses)
 
 
+class PoolCandidates(Step, name="describers.pool", device=True):
+    """Choose among the candidates of one network by what a judge sees in the mining images."""
+
+    table: In
+    """Activations of its units on these images."""
+    dataset: In
+    beams: In
+    """Candidates of a captioner that was not trained on the network."""
+    descriptions: In
+    """By the same captioner; they name the units that show nothing."""
+    named: list[str] = Field([], description="describers of the files of `tables`")
+    tables: list[In] = Field([], description="texts of further describers")
+    chosen: list[str] = Field([], description="describers whose texts are taken from `methods`")
+    methods: list[In] = Field([], description="tables that name the describer in each row")
+    judge: In
+    """Folder of the judge that was trained here."""
+    seen: In | None = None
+    """What it sees in the images, by referee.look."""
+    options: PoolOptions
+    pooled: Out
+    ranking: Out
+    linear: Out
+
+    def run(self, compute: Compute) -> dict[str, int]:
+        """Write the descriptions, every candidate by rank, and the linear explanations."""
+        from milan_core.describers import driver
+        from milan_core.describers.describer import Resources
+        from milan_core.describers.linear import write_linear
+        from milan_core.describers.pool import Pool
+        from milan_core.describers.proposals import proposed_units
+        from milan_core.describers.ranking import write_ranking
+        from milan_core.exemplars.table import open_table
+        from milan_core.images.store import open_dataset
+
+        units = proposed_units(
+            open_table(self.table),
+            open_dataset(self.dataset),
+            self.beams,
+            self.descriptions,
+            dict(zip(self.named, self.tables, strict=True)),
+            self.methods,
+            self.chosen,
+            self.options,
+        )
+        pool = Pool(self.options, Resources(judge=self.judge, seen=self.seen, compute=compute))
+        said = driver.describe(pool, units)
+        driver.write_descriptions(self.pooled, said, Pool.form)
+        write_ranking(self.ranking, pool.ranking)
+        write_linear(self.linear, pool.explained)
+        return {"images": len(units.images), "units": len(said.keys)}
+
+
 class PublishDescriptions(Step, name="describers.publish"):
-    """Publish the main descriptions of one network, within-network ones beside them."""
+    """Publish the descriptions of one network, those of its captioner beside them."""
 
     main: In
     """By a captioner that was not trained on the network."""
     within: In | None = None
     """By a captioner that was trained on other units of the network."""
+    pooled: In | None = None
+    """Those that a judge chose among its candidates."""
     descriptions: Out
 
     def run(self, compute: Compute) -> None:
         """Write the table."""
         from milan_core.describers.publish import publish_table
 
-        publish_table(self.main, self.within, self.descriptions)
+        publish_table(self.main, self.within, self.descriptions, self.pooled)
 
 
 class DescribeVariant(Step, name="describers.variant", device=True):

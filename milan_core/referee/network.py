@@ -16,7 +16,7 @@ from milan_core.referee.board import Board, make_board
 from milan_core.referee.judge import Judge, JudgedImages, facts, own_describers
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.options import ScoringOptions
-from milan_core.referee.said import TRIVIAL, TRUTH, Said, explanations, trivial, true_texts
+from milan_core.referee.said import TRIVIAL, TRUTH, Lists, Said, explanations, trivial, true_texts
 from milan_core.referee.sanity import Verdict, sanity
 from milan_core.referee.score import OTHERS, Bench, Scores
 from milan_core.referee.scored import COLUMNS, Explanation
@@ -55,6 +55,7 @@ def score_network(
     options: ScoringOptions,
     seed: int,
     models: Mapping[str, str] | None = None,
+    lists: Lists | None = None,
 ) -> NetworkScores:
     """Score every describer, the trivial baselines and the truth on the same images.
 
@@ -70,6 +71,8 @@ def score_network(
         options: how scores are made.
         seed: of resamples, random words and damaged labels.
         models: identity of the judge that a describer reads, by name of the describer.
+        lists: weighted texts by describer; the sanity tests do without them, since a weighted sum
+            is no presence.
 
     """
     models = models or {}
@@ -82,11 +85,15 @@ def score_network(
     if truth:
         every[TRUTH] = true_texts(truth)
     explained = {name: explanations(texts, bench.keys) for name, texts in every.items()}
+    weighted = {
+        name: [given.get(key, Explanation(key)) for key in bench.keys]
+        for name, given in (lists or {}).items()
+    }
     scores = {
         name: bench.unscored(ones, "own judge")
         if name in own
         else bench.score(ones, others=name not in TRIVIAL)
-        for name, ones in explained.items()
+        for name, ones in _ordered(explained, weighted).items()
     }
     made_of: dict[str, Any] = {
         "model": table.facts.model,
@@ -101,6 +108,14 @@ def score_network(
     pairs = bench.pairs(best_explanations(fair, scores, seed))
     verdicts = sanity(pairs, HEADLINE, seed) + sanity(pairs[:COMPARED], OTHERS, seed)
     return NetworkScores(scores, make_board(made_of, scores), verdicts)
+
+
+def _ordered(
+    explained: dict[str, list[Explanation]], weighted: dict[str, list[Explanation]]
+) -> dict[str, list[Explanation]]:
+    """All explanations, weighted ones before the trivial baselines."""
+    first = {name: ones for name, ones in explained.items() if name not in (*TRIVIAL, TRUTH)}
+    return {**first, **weighted, **explained}
 
 
 def best_explanations(

@@ -10,7 +10,13 @@ from milan_core.captioner.features.options import JobEncoder
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
-from milan_core.describers.plan import judge_labels, judge_reranks, label_dataset, varied
+from milan_core.describers.plan import (
+    judge_labels,
+    judge_reranks,
+    label_dataset,
+    pooled,
+    variants_of,
+)
 from milan_core.exemplars.options import Pool
 from milan_core.exemplars.plan import heldout_choice, heldout_dataset
 from milan_core.experiments.baselines.names import method_texts
@@ -27,6 +33,8 @@ from milan_core.referee.options import (
     MiniTraining,
     ScoringOptions,
 )
+
+PUBLISHED = (50, 0.2)  # beams and lambda
 
 
 def pools(config: Config) -> list[Pool]:
@@ -122,9 +130,9 @@ def _chooses(config: Config, judge: JudgeOptions, model: str) -> bool:
     return looks and (apart or heldout_choice(config, model) == "split")
 
 
-def variants_of(config: Config, model: str) -> list[str]:
-    """Variants that describe a network."""
-    return [variant for name, variant in varied(config) if name == model]
+def lists_of(config: Config, model: str) -> dict[str, str]:
+    """Weighted texts of a network by describer: files below `<results>`."""
+    return {"linear": f"{model}/pool/linear.csv"} if pooled(config, model) else {}
 
 
 def method_tables(config: Config, model: str) -> list[str]:
@@ -144,7 +152,9 @@ def has_truth(config: Config, model: str) -> bool:
 
 def board_options(config: Config) -> BoardOptions:
     """Names of describers, for people, and the network with random weights."""
-    names = {"milan": "MILAN", **method_texts()}
+    spec = config.describe
+    published = (spec.beam_size, spec.temperature) == PUBLISHED
+    names = {**method_texts(), "milan": "MILAN, as published" if published else "MILAN"}
     return BoardOptions(names=names, random=config.referee.random or "")
 
 
@@ -227,7 +237,8 @@ def judge_readers(config: Config, model: str) -> list[str]:
     """Describers of a network that read the mini judge: it does not score them."""
     names = [name for name in variants_of(config, model) if judge_reranks(config, name)]
     labels = judge_labels(config) and model in labeled(config)
-    return ["clip_dissect", *names] if labels else names
+    chosen = ["pool", "linear"] if pooled(config, model) else []
+    return [*(["clip_dissect"] if labels else []), *names, *chosen]
 
 
 def _describing_models(config: Config) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
 from milan_core.referee.scored import Explanation
+from milan_core.referee.submitted import read_submitted
 from milan_core.scoring.tables import Truth, read_descriptions, read_methods
 
 CONSTANT, FREQUENT, WORD, OTHER = "constant", "most_frequent", "random_word", "other_unit"
@@ -20,6 +21,7 @@ TRUTH = "truth"
 SAYS_NOTHING = "things"
 
 Said = dict[str, dict[UnitKey, str]]
+Lists = Mapping[str, Mapping[UnitKey, Explanation]]
 
 
 def read_said(
@@ -51,6 +53,13 @@ def read_said(
     if said.get("pmi") == said["milan"]:
         del said["pmi"]  # the same descriptions under the name of Table 2
     return said
+
+
+def read_lists(names: Sequence[str], paths: Sequence[Path]) -> Lists:
+    """Weighted texts of units, by describer, from tables as `milan score` reads them."""
+    return {
+        name: read_submitted(path).explanations for name, path in zip(names, paths, strict=True)
+    }
 
 
 def explanations(said: Mapping[UnitKey, str], keys: Sequence[UnitKey]) -> list[Explanation]:

@@ -49,7 +49,7 @@ class TableHeldOut(Step, name="referee.table", device=True):
 
 
 class TrainJudge(Step, name="referee.train_judge", device=True):
-    """Train the mini judge on training scenes of a world, whose content is known."""
+    """Train the mini judge, and the chooser of names, on training scenes of known content."""
 
     encoder: JobEncoder
     """The frozen network of images, and its layers."""
@@ -67,6 +67,7 @@ class TrainJudge(Step, name="referee.train_judge", device=True):
         """Write the judge."""
         from milan_core.images.store import open_dataset
         from milan_core.networks.zoo import load_network
+        from milan_core.referee.judges.chooser import save_chooser, train_chooser
         from milan_core.referee.judges.frozen import SentenceVectors, WordSums
         from milan_core.referee.judges.mini import save_folder
         from milan_core.referee.judges.training import train
@@ -75,8 +76,10 @@ class TrainJudge(Step, name="referee.train_judge", device=True):
         network, images = load_network(self.encoder.model), open_dataset(self.dataset)
         network.module.to(compute.device)
         texts = SentenceVectors(encoder_folder(self.text)) if self.text else WordSums()
-        maps, facts = train(network, self.encoder, texts, images, self.options, self.seed)
-        save_folder(self.judge, maps, self.encoder, texts, facts)
+        trained = train(network, self.encoder, texts, images, self.options, self.seed)
+        save_folder(self.judge, trained.maps, self.encoder, texts, trained.facts)
+        save_chooser(self.judge, train_chooser(trained.means, texts, images, self.seed))
+        facts = trained.facts
         return {key: facts[key] for key in ("scenes", "phrases", "loss")}
 
 
@@ -151,6 +154,8 @@ class ScoreNetwork(Step, name="referee.score", device=True):
     named: list[str] = Field([], description="describers of the files of `tables`")
     tables: list[In] = Field([], description="descriptions by further describers")
     methods: list[In] = Field([], description="tables that name the describer in each row")
+    listed: list[str] = Field([], description="describers of the files of `lists`")
+    lists: list[In] = Field([], description="several weighted texts a unit, as of linear")
     truth: In | None = None
     """Concepts of the units, where the probe images have ground truth."""
     judge: JudgeOptions
@@ -179,7 +184,7 @@ class ScoreNetwork(Step, name="referee.score", device=True):
         from milan_core.referee.judge import JudgeResources, load_judge
         from milan_core.referee.judges.mini import folder_model
         from milan_core.referee.network import SANITY, SCORES, score_network
-        from milan_core.referee.said import read_said
+        from milan_core.referee.said import read_lists, read_said
         from milan_core.referee.seen import recall
         from milan_core.scoring.tables import read_truth
 
@@ -198,6 +203,7 @@ class ScoreNetwork(Step, name="referee.score", device=True):
             options,
             self.seed,
             dict.fromkeys(self.readers, folder_model(self.read)) if self.read else {},
+            read_lists(self.listed, self.lists),
         )
         write_csv(self.scores, SCORES, result.rows())
         write_csv(self.sanity, SANITY, result.sanity_rows())

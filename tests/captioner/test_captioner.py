@@ -288,7 +288,7 @@ def test_tables_of_every_strategy_with_and_without_a_prior(tmp_path, features, p
         assert not beams.logp_lm.any()
         assert beams.rerank(0.9) == beams.rerank(0.0)
     methods = {row["method"] for row in read_csv(tmp_path / "o/baselines.csv")}
-    assert methods == {"whole_image", "greedy", *(["prior_only"] if prior else [])}
+    assert methods == {"whole_image", "greedy", *(["prior_only", "milan_tuned"] if prior else [])}
     plain = [r for r in read_csv(tmp_path / "o/baselines.csv") if r["method"] == "greedy"]
     greedy = captioner.decode(arrays["exact"], "greedy", mi=False, length=6)
     assert [row["description"] for row in plain] == greedy.captions, "without p(d) in any case"

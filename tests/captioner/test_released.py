@@ -260,7 +260,11 @@ def test_features_of_a_set_serve_the_converted_captioner(container, released_set
     names = {Path(path).name for path in record["inputs"]}
     assert names == {*CAPTIONER_FILES, "features.safetensors"}
     assert None not in record["inputs"].values()
-    assert {row["method"] for row in rows(again / "baselines.csv")} == {"prior_only", "greedy"}
+    assert {row["method"] for row in rows(again / "baselines.csv")} == {
+        "prior_only",
+        "greedy",
+        "milan_tuned",
+    }
     # The search with p(d) word by word is on by default, as published; --no-mi leaves it out.
     table = milan_features(features)
     for options in (

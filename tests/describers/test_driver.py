@@ -108,6 +108,9 @@ def test_every_declared_describer_has_its_class():
         "retrieval",
         "vlm",
         "words",
+        "milan_tuned",
+        "pool",
+        "linear",
     }
     assert names | {"constant", "published", "table"} == set(declared())
     for name, options in declared().items():

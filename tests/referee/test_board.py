@@ -12,6 +12,7 @@ from milan_core.referee.leaderboard import joined_sanity, long_rows, over_networ
 from milan_core.referee.network import score_network
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.said import TRIVIAL, explanations, read_said, trivial
+from milan_core.referee.scored import Explanation
 from milan_core.referee.section import referee_section, summary_rows
 from milan_core.scoring.tables import Truth
 
@@ -52,7 +53,9 @@ def network(seed, heldout=True, units=8, models=None):
     judge = FakeJudge(presence)
     options = ScoringOptions(resamples=40, alpha=0.3)
     args = (merge_tables([table]), SimpleNamespace(), judge)
-    return score_network(*args, {"milan": wrong, "better": right}, truth, options, 0, models)
+    listed = {key: Explanation(key, (text, "nothing"), (0.5, 2.0)) for key, text in right.items()}
+    said = {"milan": wrong, "better": right}
+    return score_network(*args, said, truth, options, 0, models, {"listed": listed})
 
 
 def test_a_describer_that_reads_the_judge_has_rows_without_scores(tmp_path):
@@ -83,6 +86,18 @@ def one():
     return network(1)
 
 
+def test_weighted_texts_stand_beside_the_others_and_are_no_presence(one):
+    names = one.board.describers
+    assert names[:3] == ["milan", "better", "listed"]
+    listed, better = (
+        one.board.means[Place(name, ALL, "correlation")].value for name in ("listed", "better")
+    )
+    assert listed == pytest.approx(better), "a text that is nowhere adds nothing"
+    rows = [row for row in one.rows() if row[0] == "listed"]
+    assert {row[4] for row in rows} == {"scored", "dead"}
+    assert all(cell == "" for row in rows for cell in row[11:]), "no scores of presence"
+
+
 def test_better_describers_lead_and_trivial_ones_are_at_chance(one):
     board = one.board
     lead = board.means[Place("better", ALL, "correlation")]
@@ -103,7 +118,7 @@ def test_counts_add_up(one):
     assert one.board.counts["milan", ALL] == (8, 1, 1)
     assert one.board.counts["milan", "a"] == (4, 1, 0)
     assert {row[1:4] == [] for row in one.rows()} == {False}
-    assert len(one.rows()) == 8 * (2 + len(TRIVIAL) + 1)
+    assert len(one.rows()) == 8 * (3 + len(TRIVIAL) + 1)
 
 
 def test_a_board_survives_its_file(one, tmp_path):

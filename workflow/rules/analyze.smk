@@ -13,7 +13,7 @@ rule analyze_network:
     input:
         weights=model_weights,
         dataset=evaluation_images,
-        descriptions="<results>/{model}/descriptions.csv",
+        descriptions=published("descriptions.csv"),
         parser=asset_folder(CONFIG.analyze.parser),
         vectors=asset_folder(CONFIG.analyze.vectors),
     output:

@@ -12,9 +12,9 @@ def trial_labels(wildcards):
     return f"{RESULTS}/{model}/labels/labels.csv" if model in LABELED else []
 
 
-def trial_variants(wildcards):
-    """Variants of the captioner of a trial."""
-    return baseline_plan.compared_variants(
+def trial_tables(wildcards):
+    """Texts of variants of a trial's captioner, and of the pool over its beams, by name."""
+    return baseline_plan.compared_tables(
         CONFIG, wildcards.model, wildcards.split, int(wildcards.seed)
     )
 
@@ -34,8 +34,7 @@ rule baselines_score:
         train_features=train_features,
         labels=trial_labels,
         tables=lambda wildcards: [
-            f"{RESULTS}/{wildcards.model}/variants/{name}/descriptions.csv"
-            for name in trial_variants(wildcards)
+            f"{RESULTS}/{table}" for table in trial_tables(wildcards).values()
         ],
     output:
         scores="<results>/baselines/{split}/{model}/seed{seed}/scores.csv",
@@ -58,7 +57,7 @@ rule baselines_score:
         options=canonical(generalization_plan.score_options(CONFIG)),
         seed=CONFIG.seed,
         model="{model}",
-        named=lambda wildcards: canonical(trial_variants(wildcards)),
+        named=lambda wildcards: canonical(list(trial_tables(wildcards))),
         code=step_code("baselines.score"),
     shell:
         command("baselines.score")

@@ -5,15 +5,16 @@ from milan_core.describers import plan as describers_plan
 LABELERS = [f"describers.{name}" for name in describers_plan.label_names(CONFIG)]
 
 
+def published_file(model, kind):
+    """A file of the trial of a captioner that is published for a network."""
+    split = splits_plan.primary_split(CONFIG, model)
+    seed = splits_plan.seeds(CONFIG, split)[0]
+    return f"{RESULTS}/{model}/describe/{split}/seed{seed}/{kind}"
+
+
 def published(kind):
     """An input function: a file of the trial that is published for the network."""
-
-    def path(wildcards):
-        split = splits_plan.primary_split(CONFIG, wildcards.model)
-        seed = splits_plan.seeds(CONFIG, split)[0]
-        return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/{kind}"
-
-    return path
+    return lambda wildcards: published_file(wildcards.model, kind)
 
 
 def within(wildcards):
@@ -23,6 +24,27 @@ def within(wildcards):
     split = f"within_{wildcards.model}"
     seed = splits_plan.seeds(CONFIG, split)[0]
     return f"{RESULTS}/{wildcards.model}/describe/{split}/seed{seed}/descriptions.csv"
+
+
+def pooled(wildcards):
+    """The descriptions that a judge chose, where one does."""
+    chosen = describers_plan.pooled(CONFIG, wildcards.model)
+    return f"{RESULTS}/{wildcards.model}/pool/descriptions.csv" if chosen else []
+
+
+def pool_tables(wildcards):
+    """Texts of variants that are candidates, in the order of their names."""
+    names = describers_plan.pool_variants(CONFIG, wildcards.model)
+    folder = f"{RESULTS}/{wildcards.model}/variants"
+    return [f"{folder}/{name}/descriptions.csv" for name in names]
+
+
+def pool_methods(wildcards):
+    """Tables in which describers whose texts are candidates speak of the network."""
+    names = describers_plan.pool_methods(CONFIG)
+    labels = [name for name in names if name in CONFIG.baselines.methods]
+    files = [f"{RESULTS}/{wildcards.model}/labels/labels.csv"] if labels else []
+    return files + ([published("baselines.csv")(wildcards)] if labels != names else [])
 
 
 def variant_captioner(wildcards):
@@ -97,10 +119,50 @@ rule describers_units:
         command("describers.units")
 
 
+rule describers_pool:
+    input:
+        table="<results>/{model}/exemplars/activations.safetensors",
+        dataset=probe_manifest,
+        beams=published("beams.safetensors"),
+        descriptions=published("descriptions.csv"),
+        tables=pool_tables,
+        methods=pool_methods,
+        judge="<results>/judge",
+        seen=lambda wildcards: (
+            f"{RESULTS}/referee/mini/{CONFIG.model_zoo[wildcards.model].dataset}.safetensors"
+        ),
+    output:
+        pooled="<results>/{model}/pool/descriptions.csv",
+        ranking="<results>/{model}/pool/ranking.csv",
+        linear="<results>/{model}/pool/linear.csv",
+        record="<results>/{model}/pool/provenance.json",
+    log:
+        "<logs>/{model}/pool.log",
+    benchmark:
+        "<benchmarks>/{model}/pool.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        device=CONFIG.device,
+        gpu=gpus,
+        mem="4GB",
+    params:
+        named=lambda wildcards: canonical(
+            describers_plan.pool_variants(CONFIG, wildcards.model)
+        ),
+        chosen=canonical(describers_plan.pool_methods(CONFIG)),
+        options=canonical(describers_plan.pool_options(CONFIG)),
+        code=step_code("describers.pool"),
+    shell:
+        command("describers.pool")
+
+
 rule describers_publish:
     input:
         main=published("descriptions.csv"),
         within=within,
+        pooled=pooled,
     output:
         descriptions=report(
             "<results>/{model}/descriptions.csv",

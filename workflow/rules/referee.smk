@@ -17,13 +17,13 @@ def referee_activations(wildcards):
     return f"{RESULTS}/{referee_plan.scored_table(CONFIG, wildcards.model)}"
 
 
-def referee_variants(wildcards):
-    """Descriptions by variants, in the order of their names."""
-    names = referee_plan.variants_of(CONFIG, wildcards.model)
-    return [
-        f"{RESULTS}/{wildcards.model}/variants/{name}/descriptions.csv"
-        for name in names
-    ]
+def referee_tables(of):
+    """An input function: files of further describers, in the order of their names."""
+
+    def paths(wildcards):
+        return [f"{RESULTS}/{table}" for table in of(CONFIG, wildcards.model).values()]
+
+    return paths
 
 
 def referee_methods(wildcards):
@@ -155,7 +155,7 @@ rule referee_choose_alpha:
         scored_on=[
             f"{RESULTS}/{referee_plan.scored_table(CONFIG, name)}" for name in CHOOSING
         ],
-        descriptions=[f"{RESULTS}/{name}/descriptions.csv" for name in CHOOSING],
+        descriptions=[published_file(name, "descriptions.csv") for name in CHOOSING],
         folders=[dataset_folder(name) for name in CHOOSING_ON],
         trained=referee_plan.judge_folder(CONFIG) if CHOOSER == "mini" else [],
         seen=(
@@ -191,9 +191,10 @@ rule referee_score:
         dataset=lambda wildcards: dataset_folder(
             referee_plan.scored_dataset(CONFIG, wildcards.model)
         ),
-        descriptions="<results>/{model}/descriptions.csv",
-        tables=referee_variants,
+        descriptions=published("descriptions.csv"),
+        tables=referee_tables(describers_plan.further_tables),
         methods=referee_methods,
+        lists=referee_tables(referee_plan.lists_of),
         truth=referee_truth,
         trained=referee_trained,
         seen=referee_seen,
@@ -221,7 +222,10 @@ rule referee_score:
         mem="4GB",
     params:
         named=lambda wildcards: canonical(
-            referee_plan.variants_of(CONFIG, wildcards.model)
+            list(describers_plan.further_tables(CONFIG, wildcards.model))
+        ),
+        listed=lambda wildcards: canonical(
+            list(referee_plan.lists_of(CONFIG, wildcards.model))
         ),
         judge=lambda wildcards: canonical(
             referee_plan.judge_options(CONFIG, wildcards.judge)

@@ -16,7 +16,7 @@ def variant_tables(wildcards):
     folder = f"{RESULTS}/{wildcards.model}"
     others = variant_names(wildcards)[1:]
     return [
-        f"{folder}/descriptions.csv",
+        published("descriptions.csv")(wildcards),
         *(f"{folder}/variants/{name}/descriptions.csv" for name in others),
     ]
 

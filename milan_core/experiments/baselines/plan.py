@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from milan_core.annotations.plan import networks
 from milan_core.config import Config
 from milan_core.describers.plan import (
+    further_tables,
     judge_labels,
     judge_reranks,
     label_dataset,
     label_names,
+    pooled,
     varied,
 )
 from milan_core.experiments.baselines.options import Evidence
@@ -57,12 +60,16 @@ def _judged(config: Config) -> list[str]:
     """Methods and variants that read the mini judge of the run."""
     there = dict.fromkeys(name for model, name in varied(config) if model in _tests(config))
     variants = [name for name in there if judge_reranks(config, name)]
+    variants += ["pool"] if any(pooled(config, model) for model in networks(config)) else []
     return ["clip_dissect", *variants] if judge_labels(config) else variants
 
 
-def compared_variants(config: Config, model: str, split: str, seed: int) -> list[str]:
-    """Variants that stand in the table of a trial: they describe by its captioner alone."""
+def compared_tables(config: Config, model: str, split: str, seed: int) -> dict[str, str]:
+    """Further descriptions in the table of a trial, by its captioner: files below `<results>`.
+
+    They are those of the variants, and what a judge chose among its beams.
+    """
     first = primary_split(config, model)
     if split != first or seed != seeds(config, first)[0]:
-        return []
-    return [variant for name, variant in varied(config) if name == model]
+        return {}
+    return further_tables(config, model)

@@ -127,9 +127,19 @@ class SentenceVectors:
         self._encoder = load_text_encoder(folder, "mini judge")
         self.width = self._encoder.width
         self.digest = folder_digest(folder)
+        self._known: dict[str, np.ndarray] = {}
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors: float32 [texts, width]."""
+        """Unit vectors: float32 [texts, width]; a text that was encoded once is remembered."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known |= zip(new, self._embed(new).astype(np.float16), strict=True)
+        found = [self._known[text] for text in texts]
+        return (
+            np.stack(found).astype(np.float32) if found else np.zeros((0, self.width), np.float32)
+        )
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of texts: float32 [texts, width]."""
         ids = [self._encoder.ids(text, LONGEST) for text in texts]
         out = np.zeros((len(texts), self.width), np.float32)
         lengths = np.array([len(one) for one in ids])

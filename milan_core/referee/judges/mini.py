@@ -134,6 +134,15 @@ def summed_evidence(logits: torch.Tensor, shares: torch.Tensor | None = None) ->
     return evidence.sum(1) if shares is None else (evidence * shares[:, :, None]).sum(1)
 
 
+def cell_means(vectors: np.ndarray) -> np.ndarray:
+    """Means over cells: float32 [images, width] of float16 [images, cells, width]."""
+    parts = [
+        vectors[first : first + IMAGES].astype(np.float32).mean(1)
+        for first in range(0, len(vectors), IMAGES)
+    ]
+    return np.concatenate(parts)
+
+
 class Judge:
     """The trained judge with its frozen networks.
 
@@ -144,6 +153,7 @@ class Judge:
         grid: cells a side.
         texts: the encoder of texts.
         model: identity for `refuse_same_model`.
+        world: whose words it learned.
 
     """
 
@@ -157,8 +167,9 @@ class Judge:
         grid: int,
         texts: TextEncoder,
         model: str,
+        world: str = "stickers",
     ) -> None:
-        self.model, self._maps, self._network = model, maps, network
+        self.model, self.world, self._maps, self._network = model, world, maps, network
         self._layers, self._grid, self._texts = list(layers), grid, texts
         self._last: tuple[JudgedImages, np.ndarray] | None = None
         self._seen: dict[str, np.ndarray] = {}
@@ -238,7 +249,7 @@ class Judge:
 
     def image_vectors(self, images: JudgedImages) -> np.ndarray:
         """Unit vectors of whole images, the mean of their cells: float32 [images, width]."""
-        means = self.vectors(images).astype(np.float32).mean(1)
+        means = self.image_means(images)
         return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12))
 
     def vectors(self, images: JudgedImages) -> np.ndarray:
@@ -252,6 +263,14 @@ class Judge:
                 else seen[images.ids],
             )
         return self._last[1]
+
+    def image_means(self, images: JudgedImages) -> np.ndarray:
+        """Means over the cells of each image of their vectors: float32 [images, width]."""
+        return cell_means(self.vectors(images))
+
+    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of texts by the frozen encoder: float32 [texts, d]."""
+        return self._texts.embed(texts)
 
     def remember(self, fingerprint: str, vectors: np.ndarray) -> None:
         """Take the vectors of all images of a data set, which `vectors` gave before."""
@@ -323,7 +342,9 @@ def load_folder(folder: Path, resources: JudgeResources) -> Judge:
     network.module.to(resources.compute.device)
     maps = Maps.from_arrays(dict(arrays))
     model = _model(record["weights"])
-    return Judge(maps, network, encoder.layers, record["grid"], texts, model)
+    return Judge(
+        *(maps, network, encoder.layers, record["grid"], texts, model), world=record["world"]
+    )
 
 
 def _text_encoder(named: dict[str, str], folder: Path, resources: JudgeResources) -> TextEncoder:

@@ -17,7 +17,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.seeding import seed_torch, torch_generator
 from milan_core.images.store import Dataset
 from milan_core.referee.judges.frozen import TextEncoder, grid_maps
-from milan_core.referee.judges.mini import MOST, Maps, summed_evidence
+from milan_core.referee.judges.mini import IMAGES, MOST, Maps, cell_means, summed_evidence
 from milan_core.referee.judges.oracle import Scenes
 from milan_core.referee.judges.reading import Leaf
 from milan_core.referee.options import MiniTraining
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 RARE = 0.001  # share of the scenes below which a phrase is not learned
 MOMENTS = 500  # scenes from which the channels' means and deviations are taken
 START = (2.3, -5.0)  # log of the scale, and bias
+
+
+class Trained(NamedTuple):
+    """A trained judge: its parts, facts for records, and what the chooser of names learns from."""
+
+    maps: Maps
+    facts: dict[str, Any]
+    means: np.ndarray  # float32 [scenes, width], of the judge's vectors of each scene
 
 
 class Phrases(NamedTuple):
@@ -77,8 +85,8 @@ def train(
     dataset: Dataset,
     options: MiniTraining,
     seed: int,
-) -> tuple[Maps, dict[str, Any]]:
-    """Train on the first scenes of a data set; returns the trained parts and facts for records.
+) -> Trained:
+    """Train on the first scenes of a data set.
 
     Raises:
         UserError: for images without ground truth, or too few scenes.
@@ -112,7 +120,19 @@ def train(
         "loss": round(loss, 6),
         "tiers": list(LEAF_TIERS),
     }
-    return model.trained(), facts
+    trained = model.trained()
+    return Trained(trained, facts, _means(trained, maps))
+
+
+def _means(trained: Maps, maps: Sequence[torch.Tensor]) -> np.ndarray:
+    """Means over the cells of the trained judge's vectors of the scenes: float32 [n, width]."""
+    import torch
+
+    parts = []
+    with torch.inference_mode():
+        for rows in torch.arange(len(maps[0])).split(IMAGES):
+            parts.append(trained.of_images([part[rows].float() for part in maps]).half().numpy())
+    return cell_means(np.concatenate(parts))
 
 
 class _Model:

@@ -1,0 +1,139 @@
+"""Pool and verify: candidates of one or more describers, chosen by what the unit's images show.
+
+    score(d) = corr(max(z(a), 0)^2, z(v1) + z(v3)) + weight (log p(d|E) - lambda log p(d))
+
+a is the pooled activation on the mining images, v1 and v3 the presence of d in them by the chooser
+of names and by the mini judge (`fit`). The largest correlation alone names worse: over the whole
+range a unit is best described by something broader than what its top images show. The whole
+ranking is kept (`ranking`), and a linear explanation stands beside the text (`linear`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.tables import cell
+from milan_core.core.units import UnitKey
+from milan_core.describers.abstention.stability import resample_counts
+from milan_core.describers.describer import (
+    Cell,
+    Describer,
+    Description,
+    Descriptions,
+    Resources,
+    TableForm,
+)
+from milan_core.describers.fit import Fitted
+from milan_core.describers.linear import Explained, explain, summary
+from milan_core.describers.options import DescriberOptions, PoolOptions
+from milan_core.describers.pooled import PooledUnits, Proposed, Views
+from milan_core.describers.ranking import Ranked, Ranking
+from milan_core.describers.units import Units
+
+
+class Pool(Describer):
+    """The candidate that fits a unit best.
+
+    Args:
+        options: weight of the captioner, lambda.
+        resources: folder of the judge, and what it saw.
+
+    """
+
+    Options: ClassVar[type[DescriberOptions]] = PoolOptions
+    form: ClassVar[TableForm] = TableForm(
+        ("logp", "logp_lm", "score", "fit", "source", "linear"), digits=6
+    )
+
+    def __init__(self, options: PoolOptions, resources: Resources) -> None:
+        self._options, self._resources = options, resources
+        self._judge = resources.need_judge("pool")
+        self.ranking: Ranking = {}
+        """Candidates of the units that were described last, best first."""
+        self.explained: dict[UnitKey, Explained] = {}
+        """Their linear explanations."""
+
+    @classmethod
+    def load(cls, options: PoolOptions, resources: Resources) -> Pool:
+        """The describer; its judge is loaded when images are there."""
+        return cls(options, resources)
+
+    def describe(self, units: Units) -> Descriptions:
+        """The best candidate of every unit; a unit without candidates abstains."""
+        if not isinstance(units, PooledUnits):
+            raise units.lacking("maxima")
+        if not units.proposed:
+            raise UserError("describer 'pool' chooses among texts, and no describer proposes any")
+        views = Views.load(
+            *(self._judge, self._resources.seen, units.images, self._resources.compute)
+        )
+        places = [place for place, key in enumerate(units.keys) if key not in units.silent]
+        pools = [_joined(units.proposed, place) for place in places]
+        texts = [[text for _, text, _, _ in one] for one in pools]
+        fitted = Fitted(units.pooled(places), views.chooser, views.judge, texts)
+        counts = resample_counts(len(units.images), self._options.seed)
+        self.ranking = {
+            units.keys[place]: self._ranked(pools[number], fitted, number, counts)
+            for number, place in enumerate(places)
+        }
+        self.explained = explain(units, views, self._options.linear)
+        return _descriptions(units, self.ranking, self.explained)
+
+    def _ranked(
+        self, pool: Sequence[_Candidate], fitted: Fitted, unit: int, counts: np.ndarray
+    ) -> list[Ranked]:
+        """The candidates of a unit by score; equal scores: the earlier one."""
+        if not pool:
+            return []
+        spoken = np.array([logp - self._options.temperature * prior for _, _, logp, prior in pool])
+        known = spoken[np.isfinite(spoken)]
+        # A text that the captioner did not propose is as likely as its least likely one.
+        spoken = np.where(np.isnan(spoken), known.min() if len(known) else 0.0, spoken)
+        one, offsets = fitted.fits[unit], self._options.weight * spoken
+        scores = one.fit + offsets
+        won = fitted.wins(unit, offsets, counts)
+        parts = (one.fit, one.fit_chooser, one.fit_judge, one.range, scores, won)
+        return [
+            Ranked(text, source, logp, prior, *(float(part[place]) for part in parts))
+            for place in np.argsort(-scores, kind="stable")
+            for source, text, logp, prior in [pool[place]]
+        ]
+
+
+_Candidate = tuple[str, str, float, float]
+"""Source, text, log p(d|E) and log p(d)."""
+
+
+def _joined(proposed: dict[str, Proposed], unit: int) -> list[_Candidate]:
+    """The candidates of a unit from all sources; of equal texts the first."""
+    found: dict[str, _Candidate] = {}
+    for source, one in proposed.items():
+        values = zip(one.texts[unit], one.logp[unit], one.logp_lm[unit], strict=True)
+        for text, logp, prior in values:
+            if text.strip():
+                found.setdefault(text, (source, text, float(logp), float(prior)))
+    return list(found.values())
+
+
+def _descriptions(
+    units: PooledUnits, ranking: Ranking, explained: Mapping[UnitKey, Explained]
+) -> Descriptions:
+    rows = []
+    for key in units.keys:
+        linear = {"linear": summary(explained.get(key))}
+        if not ranking.get(key):
+            rows.append(Description("", cells=linear))
+            continue
+        best = ranking[key][0]
+        cells: dict[str, Cell] = {
+            "logp": cell(best.logp),
+            "logp_lm": cell(best.logp_lm),
+            "fit": best.fit,
+            "source": best.source,
+        }
+        rows.append(Description(best.text, best.score, {**cells, **linear}))
+    return Descriptions(units.keys, rows)

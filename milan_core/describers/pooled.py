@@ -1,0 +1,147 @@
+"""Units with their pooled activations on images that describers may see, and texts proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from milan_core.core.errors import UserError
+from milan_core.core.step import Compute
+from milan_core.core.units import UnitKey
+from milan_core.describers.options import Need
+from milan_core.describers.units import Units
+from milan_core.exemplars.status import UnitStatus
+from milan_core.exemplars.table import ActivationTable
+from milan_core.images.store import Dataset
+from milan_core.referee.judge import JudgedImages, JudgeResources
+from milan_core.referee.judges.chooser import Chooser, load_chooser
+from milan_core.referee.judges.mini import Judge, load_folder
+from milan_core.referee.seen import recall
+
+FEWEST = 100  # images from which a correlation says something
+NONE = float("nan")
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """Texts of a describer for each unit.
+
+    Attributes:
+        texts: of each unit.
+        logp, logp_lm: float64 of each text, log p(d|E) and log p(d); NaN where there is none.
+
+    """
+
+    texts: Sequence[Sequence[str]]
+    logp: Sequence[np.ndarray]
+    logp_lm: Sequence[np.ndarray]
+
+    @classmethod
+    def of_texts(cls, texts: Sequence[str]) -> Proposed:
+        """One text a unit, or none where it is empty, without log-probabilities."""
+        lists = [[text] if text else [] for text in texts]
+        none = [np.full(len(one), NONE) for one in lists]
+        return cls(lists, none, none)
+
+
+class PooledUnits(Units):
+    """Units with their activations on mining images.
+
+    Args:
+        table: activations; images that are held out are left out.
+        dataset: its images.
+        keys: the units, of the table.
+        proposed: texts by describer.
+        silent: units that show nothing.
+        limit: images that are used at most, evenly drawn over their numbers.
+
+    Raises:
+        UserError: for too few images, or units that the table lacks.
+
+    """
+
+    offers: frozenset[Need] = frozenset({"maxima"})
+    source: ClassVar[str] = "units with pooled activations"
+
+    def __init__(
+        self,
+        table: ActivationTable,
+        dataset: Dataset,
+        keys: Sequence[UnitKey],
+        proposed: Mapping[str, Proposed] | None = None,
+        silent: Mapping[UnitKey, Any] | None = None,
+        limit: int = 10_000,
+    ) -> None:
+        self.dataset, self.proposed = dataset, dict(proposed or {})
+        self._table, self._keys, self._silent = table, list(keys), dict(silent or {})
+        self._rows = table.rows_of(self._keys)
+        if (self._rows < 0).any():
+            layer, unit = self._keys[int(np.argmax(self._rows < 0))]
+            raise UserError(
+                f"the activation table of {table.facts.model!r} lacks unit {unit} of {layer}; mine "
+                "the network again"
+            )
+        seen = np.flatnonzero(~table.heldout)
+        if len(seen) < FEWEST:
+            raise UserError(
+                f"{len(seen)} images to fit descriptions on, expected {FEWEST} or more; give more "
+                "images"
+            )
+        if len(seen) > limit:
+            seen = seen[np.arange(limit) * len(seen) // limit]
+        self._positions = seen
+        self.images = JudgedImages(dataset, table.ids[seen])
+
+    @property
+    def keys(self) -> list[UnitKey]:
+        """(layer, unit) of every unit."""
+        return self._keys
+
+    @property
+    def silent(self) -> Mapping[UnitKey, UnitStatus]:
+        """As it was given."""
+        return self._silent
+
+    def pooled(self, places: Sequence[int]) -> np.ndarray:
+        """Activations of the units at `places` of `keys`: float32 [units, images]."""
+        return self._table.block(self._rows[list(places)], images=self._positions)
+
+
+class Views:
+    """What the judge and the chooser of one folder see in the same images.
+
+    Args:
+        judge: the mini judge.
+        chooser: of the same folder.
+        images: those that are looked at.
+
+    Attributes:
+        world: whose words the judge learned.
+
+    """
+
+    def __init__(self, judge: Judge, chooser: Chooser, images: JudgedImages) -> None:
+        self.world = judge.world
+        self._judge, self._chooser, self._images = judge, chooser, images
+        self._vectors = chooser.of_images(judge.image_means(images))
+
+    @classmethod
+    def load(cls, folder: Path, seen: Path | None, images: JudgedImages, compute: Compute) -> Views:
+        """Views by the judge in a folder; `seen` is what it saw in the images (`referee.look`)."""
+        judge = load_folder(folder, JudgeResources(folder=folder, compute=compute))
+        if seen is not None:
+            recall(judge, seen)
+        return cls(judge, load_chooser(folder), images)
+
+    def judge(self, texts: Sequence[str]) -> np.ndarray:
+        """Presence by the judge: float32 [images, texts]."""
+        return self._judge.columns(self._images, texts)
+
+    def chooser(self, texts: Sequence[str]) -> np.ndarray:
+        """Presence by the chooser: float32 [images, texts]."""
+        vectors = self._chooser.of_texts(self._judge.text_vectors(texts))
+        return self._chooser.columns(self._vectors, vectors)

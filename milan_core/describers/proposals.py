@@ -1,0 +1,72 @@
+"""Candidates from files: the captioner's beams, and the texts of other describers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from milan_core.core.errors import UserError, unknown
+from milan_core.core.units import UnitKey
+from milan_core.describers.options import MilanOptions, PoolOptions
+from milan_core.describers.pooled import PooledUnits, Proposed
+from milan_core.exemplars.table import ActivationTable
+from milan_core.images.store import Dataset
+from milan_core.scoring.beams import Beams, read_beams
+from milan_core.scoring.tables import read_descriptions, read_methods, read_silent
+
+
+def proposed_units(
+    table: ActivationTable,
+    dataset: Dataset,
+    beams: Path,
+    descriptions: Path,
+    tables: Mapping[str, Path],
+    methods: Sequence[Path],
+    chosen: Collection[str],
+    options: PoolOptions,
+) -> PooledUnits:
+    """The units of a file of beams, with the candidates of every describer.
+
+    Args:
+        table: activations on the mining images.
+        dataset: the images.
+        beams: candidates of the captioner.
+        descriptions: by the captioner, with the status of units.
+        tables: texts of further describers by name.
+        methods: files that name the describer of each row.
+        chosen: describers whose texts are taken from these.
+        options: further tables, and images.
+
+    Raises:
+        UserError: for a describer that no file names, and tables of other units.
+
+    """
+    from_beams = read_beams(beams)
+    keys = list(from_beams.units)
+    proposed = {MilanOptions.describer_name(): of_beams(from_beams)}
+    named = {**tables, **{name: Path(path) for name, path in options.tables.items()}}
+    for name, path in named.items():
+        proposed[name] = _of_table(read_descriptions(path), keys, path)
+    found: dict[str, dict[UnitKey, str]] = {}
+    for path in methods:
+        found |= read_methods(path)
+    for name in chosen:
+        if name not in found:
+            raise unknown("describer", name, found, "candidates of pool")
+        proposed[name] = _of_table(found[name], keys, name)
+    silent = read_silent(descriptions)
+    return PooledUnits(table, dataset, keys, proposed, silent, options.images)
+
+
+def of_beams(beams: Beams) -> Proposed:
+    """The candidates of a captioner with their log-probabilities."""
+    logp, prior = beams.logp.astype(np.float64), beams.logp_lm.astype(np.float64)
+    return Proposed(beams.captions, list(logp), list(prior))
+
+
+def _of_table(texts: Mapping[UnitKey, str], keys: Sequence[UnitKey], where: Path | str) -> Proposed:
+    if not set(texts) & set(keys):
+        raise UserError(f"{where} has no text of any of the {len(keys)} units that are described")
+    return Proposed.of_texts([texts.get(key, "").strip() for key in keys])
