@@ -1,9 +1,10 @@
 """Any other model of `transformers` that reads an image with a prompt and goes on with text.
 
 GIT, LLaVA, PaliGemma, Qwen-VL and their kin differ in how the image enters the prompt; their
-own processors know. So every text is the processor's prompt and the text's ids after it, and the
-whole is read anew for each word: right for all of them, and slow. The two architectures of
-`vision_language` share what they computed of the image.
+own processors know. So every text is the processor's prompt and the text's ids after it. The prompt
+with its image is read once, and its keys and values are kept for all words of all texts, where the
+model gives the same logits so as without: this is tried on a blank picture when it is loaded. A
+model that does not, such as GIT, reads the whole anew for each word.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 from milan_core.captioner.stepping import Scores
 from milan_core.core.errors import UserError
 
+SAME = 1e-3  # largest difference of logits that rounding explains, of the largest logit
 _TEXT = ("input_ids", "attention_mask", "token_type_ids")
 Prompt = dict[str, Tensor]
 """The processor's output for one crop: the prompt's ids, and the image in the model's own form."""
@@ -58,6 +60,25 @@ class Prompted:
         (blank,) = self.look([np.zeros((64, 64, 3), np.uint8)])
         self.start = int(blank["input_ids"][0, -1])
         """The prompt's last id, which a reader is given first."""
+        self.keeps = self._keeps(blank)
+        """Whether what was read is kept; else everything is read anew."""
+
+    def _keeps(self, prompt: Prompt) -> bool:
+        """Whether kept keys and values give the logits that reading anew does, copies too."""
+        first = torch.tensor([[self.start]], device=self._device)
+        further = torch.tensor([[self.stop, self.start], [self.start, self.stop]]).to(first)
+        with torch.inference_mode():
+            anew, kept = (PromptedText(self, [prompt], keep=keep) for keep in (False, True))
+            try:
+                given = [[one.read(first), one.copies(2).read(further)] for one in (anew, kept)]
+            # A model without a cache, or with one of another interface.
+            except (TypeError, ValueError, AttributeError, RuntimeError, IndexError, KeyError):
+                return False
+        scale = max(float(given[0][1].abs().max()), 1.0)
+        return all(
+            a.shape == b.shape and float((a - b).abs().max()) <= SAME * scale
+            for a, b in zip(*given, strict=True)
+        )
 
     def look(self, crops: Sequence[np.ndarray]) -> list[Prompt]:
         """The prompt of every crop."""
@@ -95,32 +116,37 @@ class Prompted:
 class PromptedText:
     """Reads tokens of texts about some crops; see `vision_language.TextDecoder`."""
 
-    def __init__(self, parts: Prompted, states: Sequence[Prompt]) -> None:
+    def __init__(
+        self, parts: Prompted, states: Sequence[Prompt], *, keep: bool | None = None
+    ) -> None:
         self._parts, self._states = parts, states
         prompts = [state["input_ids"][0, :-1] for state in states]
         if len({len(ids) for ids in prompts}) != 1:
             raise ValueError("prompts of different lengths cannot be read together")
         self._ids = torch.stack(prompts)  # [R, t] what was read so far
         self._images = torch.arange(len(states), device=self._ids.device)  # [R]
+        self._keep, self._cache = parts.keeps if keep is None else keep, None
         self.device = self._ids.device
 
     def read(self, tokens: Tensor) -> Tensor:
         """Logits (rows, T, V) after each of the tokens (rows, T)."""
         self._ids = torch.cat([self._ids, tokens], dim=1)
-        seen = [self._states[image] for image in self._images.tolist()]
-        inputs = {
-            name: torch.cat([state[name] for state in seen])
-            for name in seen[0]
-            if name != "input_ids"
-        }
+        kept = self._cache is not None
         out = self._parts.decoder(
-            input_ids=self._ids,
+            input_ids=tokens if kept else self._ids,
             attention_mask=torch.ones_like(self._ids),
-            use_cache=False,
-            **inputs,
+            use_cache=self._keep,
+            **({"past_key_values": self._cache} if kept else self._pictures()),
         )
+        self._cache = out.past_key_values if self._keep else None
         logits: Tensor = out.logits[:, -tokens.shape[1] :]
         return logits
+
+    def _pictures(self) -> dict[str, Tensor]:
+        """The image of every row, in the model's own form."""
+        seen = [self._states[image] for image in self._images.tolist()]
+        names = [name for name in seen[0] if name != "input_ids"]
+        return {name: torch.cat([state[name] for state in seen]) for name in names}
 
     def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
         """See `milan_core.captioner.stepping.NextWords.advance`; crops are the units."""
@@ -131,8 +157,11 @@ class PromptedText:
     def copies(self, rows: int) -> PromptedText:
         """A decoder that goes on with `rows` equal hypotheses of every crop; this one stays."""
         twin = copy.copy(self)
+        twin._cache = copy.deepcopy(self._cache)
         twin._select(torch.arange(len(self._images), device=self.device).repeat_interleave(rows))
         return twin
 
     def _select(self, rows: Tensor) -> None:
         self._images, self._ids = self._images[rows], self._ids[rows]
+        if self._cache is not None:
+            self._cache.reorder_cache(rows)

@@ -12,6 +12,7 @@ from milan_core.captioner.options import BeamOptions
 from milan_core.core.errors import UserError
 from milan_core.describers.backends.crops import masked_crop, unit_crops
 from milan_core.describers.backends.image_to_text import ImageToText
+from milan_core.describers.backends.prompted import Prompted
 from milan_core.describers.options import ImageToTextOptions
 from milan_core.describers.pmi import pmi_describe
 from milan_core.describers.units import UnitImages
@@ -374,6 +375,40 @@ def test_a_prompt_with_a_mark_for_the_image(llava):
     assert np.isfinite(pool.logp).all()
     with pytest.raises(UserError, match="the prompt 'the' does not suit this model"):
         load(folder, prompt="the").score([exemplars], [texts])
+
+
+def test_the_image_is_read_once_for_all_words(llava):
+    kept, anew = load(llava[0], prompt="<image> the"), load(llava[0], prompt="<image> the")
+    assert kept._parts.keeps
+    anew._parts.keeps = False
+    units, texts = [unit(k=2), unit(1, k=3)], [["a red dog", "cat"], ["the cat"]]
+    for one, other in zip(kept.score(units, texts), anew.score(units, texts), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    pools = [one.candidates(units, 4, 5) for one in (kept, anew)]
+    for one, other in zip(*pools, strict=True):
+        assert one.texts == other.texts
+        np.testing.assert_allclose(one.logp, other.logp, atol=1e-4)
+
+
+def test_a_model_whose_cache_is_wrong_reads_everything_anew(llava):
+    """Keys that were kept are not used where the logits would be others."""
+    _, model, processor = llava
+
+    class Forgetful(torch.nn.Module):
+        """Drops what it has kept."""
+
+        config, generation_config = model.config, model.generation_config
+
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids, past_key_values=None, attention_mask=None, **rest):
+            cut = attention_mask[:, : input_ids.shape[1]]
+            return self.model(input_ids=input_ids, attention_mask=cut, **rest)
+
+    assert Prompted(model, processor, "<image> the").keeps
+    assert not Prompted(Forgetful(), processor, "<image> the").keeps
 
 
 def test_prompts_go_with_models_that_read_one(checkpoint):
