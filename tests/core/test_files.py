@@ -5,6 +5,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,6 +130,23 @@ def test_tables_of_spreadsheets_are_read(tmp_path):
 def test_other_tables_are_refused_with_file_and_line(tmp_path, raw, words):
     with pytest.raises(UserError, match=f"t.csv.*{words}"):
         table(tmp_path, raw)
+
+
+def test_bytes_are_on_the_disk_before_a_file_gets_its_name(tmp_path, monkeypatch):
+    """After a power cut a renamed file is whole, or the old one is there."""
+    target, synced = tmp_path / "t.csv", []
+    target.write_text("old")
+    sync = os.fsync
+
+    def note(handle):
+        synced.append((str(Path(f"/proc/self/fd/{handle}").readlink()), target.read_text()))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    files.write_csv(target, ["x"], [[1]])
+    ((place, then),) = synced
+    assert place.startswith(f"{tmp_path}/.t.csv.")
+    assert (then, target.read_text()) == ("old", "x\n1\n")
 
 
 def test_a_folder_is_no_table(tmp_path):

@@ -63,6 +63,15 @@ def test_every_step_has_one_rule(root):
     assert sorted(steps) == sorted(all_steps())
 
 
+def test_what_another_run_trained_is_found_by_the_plan(root):
+    """Inputs that `trained: FOLDER` may move are no paths of this run's results."""
+    for path in (root / "workflow/rules").glob("*.smk"):
+        for name in ("judge", "captioners", "target"):
+            found = rf"\{{RESULTS\}}/(\{{\S+\}}/)?{name}\b"
+            asked = path.name == "report.smk"  # which asks whether they lie here
+            assert asked or not re.search(found, path.read_text()), (path.name, name)
+
+
 @pytest.mark.parametrize("block", ["input", "output"])
 def test_no_file_is_without_a_name(root, block):
     for rule, _, blocks in step_rules(root):

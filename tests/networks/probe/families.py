@@ -249,7 +249,7 @@ FEW = {"layers": 2}  # blocks of a transformer
 OPEN_CLIP = [
     open_clip("ViT-B-32", "transformer.resblocks.1", after(1), 96, FEW),
     open_clip("ViT-B-32", "transformer.resblocks.1.mlp.c_fc", after(1), 96, FEW),
-    open_clip("ViT-B-32", "transformer.resblocks.0.attn", after(1), 96, FEW),
+    open_clip("ViT-B-32", "transformer.resblocks.0.attn", after(1), 224, FEW),
     open_clip("ViT-B-32", "conv1", maps, 96, FEW),
     open_clip("ViT-B-32", "ln_post", after(1), 96, FEW),
     open_clip("ViT-B-16-quickgelu", "transformer.resblocks.0.mlp.gelu", after(1), vision=FEW),
