@@ -16,15 +16,25 @@ class ScoreVariants(ScoredStep, name="variants.score"):
     """`main` and the variants, in the order of `tables`."""
     scores: Out
 
-    def run(self, compute: Compute) -> None:
-        """Write one row per table of descriptions."""
+    def run(self, compute: Compute) -> dict[str, int]:
+        """Write one row per table of descriptions.
+
+        Units that show nothing are left out; the record counts them (`silent`).
+        """
         from milan_core.core.files import write_csv
         from milan_core.experiments.variants.tables import COLUMNS, MAIN, variant_rows
-        from milan_core.scoring.tables import read_descriptions
+        from milan_core.scoring.tables import read_descriptions, scored_descriptions
+        from milan_core.scoring.units import check_same_units
 
-        tables = dict(zip(self.names, map(read_descriptions, self.tables), strict=True))
-        scorer = self.scorer(list(tables[MAIN]))
+        files = dict(zip(self.names, self.tables, strict=True))
+        described = {name: read_descriptions(path) for name, path in files.items()}
+        for name, table in described.items():
+            check_same_units(table, described[MAIN], f"{files[name]}", f"{files[MAIN]}")
+        scored, silent = scored_descriptions(files[MAIN])
+        tables = {name: {key: table[key] for key in scored} for name, table in described.items()}
+        scorer = self.scorer(list(scored))
         write_csv(self.scores, COLUMNS, variant_rows(self.model, tables, scorer))
+        return {"scored": len(scored), "silent": len(silent)}
 
 
 class VariantTable(Step, name="variants.table"):

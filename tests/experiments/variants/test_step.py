@@ -29,3 +29,19 @@ def test_scores_beside_the_main_descriptions(tmp_path):
     assert table.table.read_bytes() == step.scores.read_bytes()
     text = " ".join(read_section(table.section).paragraphs)
     assert "blip names 100.0 % of the concepts, +50.0 points" in text
+
+
+def test_units_that_show_nothing_are_left_out_and_counted(tmp_path):
+    tables = [trial_files.descriptions(tmp_path / f"{name}.csv") for name in ("main", "blip")]
+    for table in tables:
+        trial_files.silence(table, {2: "dead", 5: "constant"})
+    step = ScoreVariants(
+        **trial_files.scored_fields(tmp_path),
+        model="net",
+        tables=tables,
+        names=["main", "blip"],
+        scores=tmp_path / "scores.csv",
+    )
+    assert step.run(Compute()) == {"scored": 4, "silent": 2}
+    assert {row["n"] for row in read_csv(step.scores)} == {"4"}
+    assert {float(row["concept_accuracy"]) for row in read_csv(step.scores)} == {1.0}
