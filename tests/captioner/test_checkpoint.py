@@ -70,7 +70,7 @@ def test_round_trip(captioner, tmp_path, with_prior):
 
 
 def test_the_compiler_is_not_imported(captioner, tmp_path):
-    save_captioner(captioner, tmp_path)
+    save_captioner(captioner, tmp_path, {})
     code = (
         "import pathlib, sys; from milan_core.captioner.checkpoint import load_captioner; "
         f"load_captioner(pathlib.Path({str(tmp_path)!r})); sys.exit('torch._dynamo' in sys.modules)"
