@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Scorer = Callable[["Pair"], float]
+_OF_UNIT, _OF_CONCEPT = ("ranks_a", "falling_a"), ("ranks_c", "falling_c")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +48,34 @@ class Pair:
         """Mid-ranks of the presence: float64 [n]."""
         return mid_ranks(self.c)
 
+    @functools.cached_property
+    def falling_a(self) -> np.ndarray:
+        """Images in falling order of the activations: int64 [n]."""
+        return np.argsort(-self.a, kind="stable")
+
+    @functools.cached_property
+    def falling_c(self) -> np.ndarray:
+        """Images in falling order of the presence: int64 [n]."""
+        return np.argsort(-self.c, kind="stable")
+
+    @functools.cached_property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Images where both are there, neither is, the unit fires, the concept is there."""
+        z = self.z
+        return int((self.b & z).sum()), int((~self.b & ~z).sum()), int(self.b.sum()), int(z.sum())
+
+    def sharing(self, unit: Pair | None, concept: Pair | None) -> Pair:
+        """Take the orders that pairs of the same unit and the same concept have; returns itself."""
+        for other, names in ((unit, _OF_UNIT), (concept, _OF_CONCEPT)):
+            if other is not None:
+                vars(self).update(
+                    (name, vars(other)[name]) for name in names if name in vars(other)
+                )
+        return self
+
     def with_presence(self, c: np.ndarray) -> Pair:
         """The same unit with another presence of the concept."""
-        return Pair(self.a, c, self.b)
+        return Pair(self.a, c, self.b).sharing(self, None)
 
 
 def firing(a: np.ndarray, alpha: float) -> np.ndarray:
@@ -106,12 +132,17 @@ def _rank_auc(ranks: np.ndarray, label: np.ndarray) -> float:
     return float((ranks[label].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def average_precision(score: np.ndarray, label: np.ndarray) -> float:
-    """Area under precision and recall; images of equal score enter together."""
+def average_precision(
+    score: np.ndarray, label: np.ndarray, order: np.ndarray | None = None
+) -> float:
+    """Area under precision and recall; images of equal score enter together.
+
+    `order` int64 [n] has the images in falling order of the score; None: made here.
+    """
     positives = int(label.sum())
     if not positives:
         return float("nan")
-    order = np.argsort(-score, kind="stable")
+    order = np.argsort(-score, kind="stable") if order is None else order
     hits = np.cumsum(label[order])
     last = np.append(np.diff(score[order]) != 0, True)  # the end of each group of equal scores
     ends = np.flatnonzero(last)
@@ -126,7 +157,7 @@ def lift(value: float, share: float) -> float:
 
 def auprc_lift(pair: Pair) -> float:
     """Lift of the average precision of the presence for the unit's firing."""
-    return lift(average_precision(pair.c, pair.b), float(pair.b.mean()))
+    return lift(average_precision(pair.c, pair.b, pair.falling_c), float(pair.b.mean()))
 
 
 def cosy_mad(control: np.ndarray, concept: np.ndarray) -> float:
@@ -142,29 +173,23 @@ def _ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def _counts(pair: Pair) -> tuple[int, int, int, int]:
-    both = int((pair.b & pair.z).sum())
-    neither = int((~pair.b & ~pair.z).sum())
-    return both, neither, int(pair.b.sum()), int(pair.z.sum())
-
-
 def _balanced(pair: Pair) -> float:
-    both, neither, fires, _ = _counts(pair)
+    both, neither, fires, _ = pair.counts
     return (_ratio(both, fires) + _ratio(neither, len(pair.a) - fires)) / 2
 
 
 def _inverse_balanced(pair: Pair) -> float:
-    both, neither, _, there = _counts(pair)
+    both, neither, _, there = pair.counts
     return (_ratio(both, there) + _ratio(neither, len(pair.a) - there)) / 2
 
 
 def _f1(pair: Pair) -> float:
-    both, _, fires, there = _counts(pair)
+    both, _, fires, there = pair.counts
     return _ratio(2 * both, fires + there)
 
 
 def _iou(pair: Pair) -> float:
-    both, _, fires, there = _counts(pair)
+    both, _, fires, there = pair.counts
     return _ratio(both, fires + there - both)
 
 
@@ -193,10 +218,10 @@ METRICS: dict[str, Scorer] = {
     "f1": _f1,
     "iou": _iou,
     "cosine": _cosine,
-    "inverse auprc": lambda pair: average_precision(pair.a, pair.z),
-    "recall": lambda pair: _ratio(_counts(pair)[0], _counts(pair)[2]),
-    "precision": lambda pair: _ratio(_counts(pair)[0], _counts(pair)[3]),
-    "accuracy": lambda pair: _ratio(sum(_counts(pair)[:2]), len(pair.a)),
+    "inverse auprc": lambda pair: average_precision(pair.a, pair.z, pair.falling_a),
+    "recall": lambda pair: _ratio(pair.counts[0], pair.counts[2]),
+    "precision": lambda pair: _ratio(pair.counts[0], pair.counts[3]),
+    "accuracy": lambda pair: _ratio(sum(pair.counts[:2]), len(pair.a)),
     "balanced accuracy": _balanced,
     "inverse balanced accuracy": _inverse_balanced,
     "auc": lambda pair: _rank_auc(pair.ranks_c, pair.b),

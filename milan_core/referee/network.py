@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,11 +89,11 @@ def score_network(
         name: [given.get(key, Explanation(key)) for key in bench.keys]
         for name, given in (lists or {}).items()
     }
+    ordered = _ordered(explained, weighted)
+    scored = score_together(bench, {name: o for name, o in ordered.items() if name not in own})
     scores = {
-        name: bench.unscored(ones, "own judge")
-        if name in own
-        else bench.score(ones, others=name not in TRIVIAL)
-        for name, ones in _ordered(explained, weighted).items()
+        name: bench.unscored(ones, "own judge") if name in own else scored[name]
+        for name, ones in ordered.items()
     }
     made_of: dict[str, Any] = {
         "model": table.facts.model,
@@ -116,6 +116,34 @@ def _ordered(
     """All explanations, weighted ones before the trivial baselines."""
     first = {name: ones for name, ones in explained.items() if name not in (*TRIVIAL, TRUTH)}
     return {**first, **weighted, **explained}
+
+
+def score_together(bench: Bench, explained: Mapping[str, list[Explanation]]) -> dict[str, Scores]:
+    """Scores by describer; what several say of a unit is scored once.
+
+    Scores for comparison are left out of the trivial baselines.
+    """
+    place: dict[Explanation, int] = {}
+    compared = [one for name, ones in explained.items() if name not in TRIVIAL for one in ones]
+    for one in compared:
+        place.setdefault(one, len(place))
+    count = len(place)
+    for ones in explained.values():
+        for one in ones:
+            place.setdefault(one, len(place))
+    every = list(place)
+    parts = [bench.score(every[:count]), bench.score(every[count:], others=False)]
+    rows = [row for part in parts for row in part.rows]
+    resampled = {
+        name: np.concatenate([part.resampled[name] for part in parts], 1) for name in HEADLINE
+    }
+    scores = {}
+    for name, ones in explained.items():
+        places = [place[one] for one in ones]
+        mine = [replace(rows[i], others={}) if name in TRIVIAL else rows[i] for i in places]
+        drawn = {score: values[:, places] for score, values in resampled.items()}
+        scores[name] = Scores(mine, drawn)
+    return scores
 
 
 def best_explanations(

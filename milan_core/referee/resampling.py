@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from milan_core.core.seeding import generator
 
@@ -56,41 +55,82 @@ class Resamples:
         r = np.where(vc <= tiny * np.maximum((c * c).max(0), 1e-300), 0.0, r)
         return np.where(va <= tiny * np.maximum((a * a).max(0), 1e-300), np.nan, r)
 
-    def average_precision(self, score: np.ndarray, label: np.ndarray) -> np.ndarray:
+    def ranked(self, score: np.ndarray) -> Ranked:
+        """The images in falling order of a score, for any number of labels."""
+        order = np.argsort(-score, kind="stable")
+        return Ranked(score[order], np.cumsum(self._by_image[order], axis=0))
+
+    def average_precision(
+        self, score: np.ndarray, label: np.ndarray, ranked: Ranked | None = None
+    ) -> np.ndarray:
         """Average precision of one unit in every resample: float64 [resamples].
 
-        Equal scores enter together. NaN for a resample without positives.
+        Equal scores enter together. NaN for a resample without positives. Sums are whole numbers
+        below 2^24, so they are exact in float32.
+
+        Args:
+            score: float [n].
+            label: bool [n].
+            ranked: of this score; none: made here.
+
         """
-        ends = np.unique(score[label])[::-1]  # only groups with positives gain anything
-        if not len(ends):
+        positives = np.flatnonzero(label)
+        if not len(positives):
             return np.full(len(self.counts), np.nan)
-        seen = self._counted(score, ends, np.arange(len(score)))
-        hits = self._counted(score, ends, np.flatnonzero(label))
+        ranked = ranked or self.ranked(score)
+        order = positives[np.argsort(-score[positives], kind="stable")]
+        falling = score[order]
+        last = np.append(falling[1:] != falling[:-1], True)  # of each group of equal scores
+        hits = np.cumsum(self._by_image[order], axis=0)[last].T
+        seen = ranked.reaching(falling[last]).T
         gained = np.diff(hits, axis=1, prepend=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             precision = np.where(seen > 0, hits / np.maximum(seen, 1), 0.0)
             total = hits[:, -1].astype(np.float64)
             return (gained * precision).sum(1) / np.where(total > 0, total, np.nan)
 
-    def _counted(self, score: np.ndarray, ends: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Count the `images` at or above each of `ends`, falling, a resample: [resamples, ends].
-
-        One sparse product, linear in the images; whole numbers below 2^24 are exact in float32.
-        """
-        group = np.searchsorted(-ends, -score[images], side="left")
-        inside = group < len(ends)
-        order = np.argsort(group[inside], kind="stable")
-        starts = np.append(0, np.cumsum(np.bincount(group[inside], minlength=len(ends))))
-        members = images[inside][order]
-        shape = (len(ends), len(score))
-        groups = csr_matrix((np.ones(len(members), np.float32), members, starts), shape)
-        return np.cumsum(groups @ self._by_image, axis=0).T
-
-    def lift(self, score: np.ndarray, label: np.ndarray) -> np.ndarray:
+    def lift(
+        self, score: np.ndarray, label: np.ndarray, ranked: Ranked | None = None
+    ) -> np.ndarray:
         """Lift of the average precision in every resample: float64 [resamples]."""
         share = self._single[:, label].sum(1, dtype=np.float64) / len(label)
-        value = self.average_precision(score, label)
+        value = self.average_precision(score, label, ranked)
         return np.where(share < 1, (value - share) / np.maximum(1 - share, 1e-300), np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Images in falling order of a score.
+
+    Attributes:
+        falling: float [n], their scores.
+        seen: float32 [n, resamples], how often each resample has drawn the images so far.
+
+    """
+
+    falling: np.ndarray
+    seen: np.ndarray
+
+    def reaching(self, ends: np.ndarray) -> np.ndarray:
+        """How many images reach each of `ends`: float32 [ends, resamples]."""
+        place = np.searchsorted(-self.falling, -ends, side="right")
+        reached: np.ndarray = self.seen[place - 1]
+        return reached
+
+
+def intervals(values: np.ndarray, resampled: np.ndarray, level: float = LEVEL) -> list[Interval]:
+    """`interval` of many values float [n] with their resamples float [resamples, n]."""
+    tail = (1 - level) / 2
+    whole = np.isfinite(resampled).all(0)
+    ends = np.full((2, len(values)), np.nan)
+    if whole.any():
+        ends[:, whole] = np.quantile(resampled[:, whole], [tail, 1 - tail], axis=0)
+    return [
+        Interval(float(value), float(low), float(high))
+        if there
+        else interval(float(value), column, level)
+        for value, low, high, there, column in zip(values, *ends, whole, resampled.T, strict=True)
+    ]
 
 
 def interval(value: float, resampled: np.ndarray, level: float = LEVEL) -> Interval:

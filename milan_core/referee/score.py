@@ -27,7 +27,7 @@ from milan_core.referee.metrics import (
     firing,
 )
 from milan_core.referee.options import ScoringOptions
-from milan_core.referee.resampling import Resamples, interval
+from milan_core.referee.resampling import Ranked, Resamples, intervals
 from milan_core.referee.scored import Explanation, Scored, Status
 from milan_core.referee.table import dead_units
 
@@ -86,6 +86,7 @@ class Bench:
         self._images, self._judge, self.options = images, judge, options
         self._resamples = Resamples(len(positions), seed, options.resamples)
         self._row_of = {key: row for row, key in enumerate(table.keys)}
+        self._pairs: dict[UnitKey, Pair] = {}
         self._dead = np.zeros(len(self._row_of), bool)
         for rows, block in table.blocks(pool, positions):
             self._dead[rows] = dead_units(block)
@@ -191,23 +192,46 @@ class Bench:
         values = correlation(block.a, block.c)
         drawn = self._resamples.correlation(block.a, block.c)
         fires = firing(block.a, self.options.alpha)
-        for number, place in enumerate(block.places.tolist()):
-            a, c, b = block.a[:, number], block.c[:, number], fires[:, number]
-            if np.isnan(c).any():
-                rows[place] = Scored(rows[place].key, rows[place].description, "unread")
+        read = np.flatnonzero(~np.isnan(block.c).any(0))
+        lifts, lead = np.full(drawn.shape, np.nan), np.full(len(block.places), np.nan)
+        further: dict[int, dict[str, float]] = {}
+        before: tuple[Explanation, Pair, Ranked] | None = None
+        for number in read.tolist():
+            one = explanations[block.places[number]]
+            same = before is not None and _same_text(one, before[0])
+            a, c = (x[:, number].astype(np.float64) for x in (block.a, block.c))
+            concept = before[1] if same and before else None
+            pair = Pair(a, c, fires[:, number]).sharing(self._pairs.get(one.key), concept)
+            lead[number] = auprc_lift(pair)
+            column = block.c[:, number]
+            ranked = before[2] if same and before else self._resamples.ranked(column)
+            one_lifts = self._resamples.lift(column, pair.b, ranked)
+            # An image drawn twice supports itself: no bias.
+            lifts[:, number] = one_lifts + (lead[number] - np.nanmean(one_lifts))
+            if others and not one.weights:  # a sum of presences is no presence
+                further[number] = {name: METRICS[name](pair) for name in OTHERS}
+            self._remember(one.key, pair)
+            before = one, pair, ranked
+        resampled["correlation"][:, block.places[read]] = drawn[:, read]
+        resampled["auprc"][:, block.places[read]] = lifts[:, read]
+        found = zip(intervals(values, drawn), intervals(lead, lifts), strict=True)
+        for number, (correlated, lifted) in enumerate(found):
+            place = int(block.places[number])
+            key, description = rows[place].key, rows[place].description
+            if number not in read:
+                rows[place] = Scored(key, description, "unread")
                 continue
-            pair = Pair(a.astype(np.float64), c.astype(np.float64), b)
-            value = auprc_lift(pair)
-            lifts = self._resamples.lift(c, b)
-            lifts += value - np.nanmean(lifts)  # an image drawn twice supports itself: no bias
-            resampled["correlation"][:, place] = drawn[:, number]
-            resampled["auprc"][:, place] = lifts
-            weighted = bool(explanations[place].weights)  # a sum of presences is no presence
-            rows[place] = Scored(
-                rows[place].key,
-                rows[place].description,
-                "constant" if c.min() == c.max() else "scored",
-                interval(float(values[number]), drawn[:, number]),
-                interval(value, lifts),
-                {name: METRICS[name](pair) for name in OTHERS} if others and not weighted else {},
-            )
+            c = block.c[:, number]
+            status: Status = "constant" if c.min() == c.max() else "scored"
+            others_of = further.get(number, {})
+            rows[place] = Scored(key, description, status, correlated, lifted, others_of)
+
+    def _remember(self, key: UnitKey, pair: Pair) -> None:
+        """Keep a unit's pair, whose orders its other descriptions share: 64 MB at most."""
+        if len(self._pairs) > BLOCK // (10 * len(self._positions)):
+            self._pairs.clear()
+        self._pairs[key] = pair
+
+
+def _same_text(one: Explanation, other: Explanation) -> bool:
+    return (one.texts, one.weights) == (other.texts, other.weights)

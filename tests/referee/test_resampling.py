@@ -7,7 +7,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
 from milan_core.exemplars.splits import SHARES, members, split_names
 from milan_core.referee.metrics import average_precision, correlation
-from milan_core.referee.resampling import Resamples, interval
+from milan_core.referee.resampling import Resamples, interval, intervals
 from milan_core.referee.structure import clarity, monosemanticity, redundancy
 
 
@@ -35,6 +35,27 @@ def test_resampled_scores_equal_scores_of_repeated_images(data):
     for row in range(8):
         images = np.repeat(np.arange(300), resamples.counts[row])
         assert values[row] == pytest.approx(average_precision(c[images, 0], label[images]))
+
+
+def test_one_ranking_serves_any_label(data):
+    _, c = data
+    resamples, rng = Resamples(300, seed=5, count=8), generator(1, "labels")
+    ranked = resamples.ranked(c[:, 0])
+    for share in (0.0, 0.1, 0.7, 1.0):
+        label = rng.random(300) < share
+        for one in (resamples.lift, resamples.average_precision):
+            np.testing.assert_array_equal(one(c[:, 0], label, ranked), one(c[:, 0], label))
+
+
+def test_intervals_of_many_are_those_of_each():
+    drawn = generator(2, "intervals").random((50, 4))
+    drawn[3, 1], drawn[:, 2] = np.nan, np.nan
+    values = np.arange(4.0)
+    expected = [interval(float(v), column) for v, column in zip(values, drawn.T, strict=True)]
+    np.testing.assert_array_equal(
+        [(one.value, one.low, one.high) for one in intervals(values, drawn)],
+        [(one.value, one.low, one.high) for one in expected],
+    )
 
 
 def test_resamples_are_common_to_units_and_fixed_by_the_seed():
