@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from milan_core.core.numbers import number, percent
@@ -87,8 +88,10 @@ def _rule(calibration: Calibration) -> str:
 
 def _random(row: Row) -> str:
     answered = int(row["described"]) + int(row["several"])
+    right = number(row["right_answered"])
+    known = "" if math.isnan(right) else f", {percent(right)} of those with a known concept rightly"
     return (
         f"The network with random weights, {row['model']}: {answered} of {row['units']} units are "
-        "answered. A random unit can follow a color or a texture; that a description is reliable "
-        "does not say that the network has learned the concept."
+        f"answered{known}. A random unit can follow a color or a texture; that a description is "
+        "reliable does not say that the network has learned the concept."
     )

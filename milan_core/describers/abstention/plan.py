@@ -1,0 +1,32 @@
+"""What a configuration asks of abstention: the networks whose units get a status."""
+
+from __future__ import annotations
+
+from milan_core.config import Config
+from milan_core.describers.plan import pooled
+from milan_core.plan.splits import annotated
+from milan_core.referee import plan as referee
+
+JUDGE = "mini"
+
+
+def measured(config: Config) -> list[str]:
+    """Networks whose texts were chosen by a judge and can be tested on images apart."""
+    scored = referee.scored(config)
+    return [
+        model
+        for model in referee.candidates(config)
+        if pooled(config, model) and (model, JUDGE) in scored
+    ]
+
+
+def deciding(config: Config, model: str) -> list[str]:
+    """The network, and the annotated networks that decide on its units."""
+    known = annotated(config)
+    return [name for name in measured(config) if name == model or name in known]
+
+
+def has_truth(config: Config, model: str) -> bool:
+    """Whether the concepts of a network's units are known from its exemplars."""
+    known = config.dataset_zoo[config.model_zoo[model].dataset].has_truth
+    return model in annotated(config) or (known and model == config.referee.random)
