@@ -18,6 +18,7 @@ from milan_core.captioner.features.options import EncoderSpec
 from milan_core.captioner.options import CaptionerSpec
 from milan_core.core.errors import reading
 from milan_core.core.options import Name, Section, parse
+from milan_core.describers.abstention.options import AbstentionOptions
 from milan_core.describers.options import DescribeSpec, VariantSpec
 from milan_core.exemplars.options import ExemplarsSpec
 from milan_core.experiments.analyze.options import AnalyzeSpec
@@ -82,6 +83,9 @@ class Config(Section):
     )
     audit: AuditSpec | None = Field(None, description="Units that match a query; null: no audit")
     referee: RefereeSpec = Field(RefereeSpec(), description="Held-out scores of descriptions")
+    abstention: AbstentionOptions = Field(
+        AbstentionOptions(), description="When a unit has no reliable description"
+    )
     edit: EditSpec | None = Field(None, description="Removal of spurious units; null: no editing")
     notice: str = Field("", description="One line printed on every page: what this run is")
     trained: str | None = Field(

@@ -14,10 +14,16 @@ WITHIN = ("description_within", "score_within", "side_within")
 
 POOLED = ("describer", "description_milan", "linear")
 """Whose text it is, the captioner's own as published, and a linear explanation."""
+DECIDED = ("confidence", "likely")
+"""P(right), and the texts that other images would have chosen (`describers.abstention`)."""
 
 
 def publish_table(
-    descriptions: Path, within: Path | None, out: Path, pooled: Path | None = None
+    descriptions: Path,
+    within: Path | None,
+    out: Path,
+    pooled: Path | None = None,
+    decided: Path | None = None,
 ) -> None:
     """Write the descriptions, with the within-network ones beside them where there are any.
 
@@ -27,15 +33,18 @@ def publish_table(
         out: descriptions.csv.
         pooled: chosen by a judge among the captioner's candidates; these are then the descriptions,
             and the captioner's stand in a column of their own.
+        decided: says which of them are reliable; then every unit has a status.
 
     """
     rows = read_csv(descriptions, COLUMNS)
     beside = _within(within) if within else {}
-    chosen = _chosen(pooled) if pooled else {}
-    silent = any(row.get(STATUS) for row in rows)
+    chosen = _by_unit(pooled, [*COLUMNS, "linear"]) if pooled else {}
+    decisions = _by_unit(decided, [STATUS, *DECIDED]) if decided else {}
+    silent = bool(decisions) or any(row.get(STATUS) for row in rows)
     table = []
     for row in rows:
         own = _own(chosen, row, pooled) if pooled else row
+        about = _own(decisions, row, decided) if decided else row
         values = tuple(own[name] for name in COLUMNS)
         if within:
             key = row["layer"], row["unit"]
@@ -43,16 +52,19 @@ def publish_table(
                 message = f"{within} lacks unit {key[1]} of {key[0]}; describe the network again"
                 raise UserError(message)
             values += beside[key]
-        status = [row[STATUS]] if silent else []
+        status = [about[STATUS]] if silent else []
         more = ["pool", row["description"], own["linear"]] if pooled else []
+        more += [about[name] for name in DECIDED] if decided else []
         table.append((*values, *status, *more))
     columns = [*COLUMNS, *(WITHIN if within else ()), *([STATUS] if silent else [])]
     columns += POOLED if pooled else ()
+    columns += DECIDED if decided else ()
     write_csv(out, columns, table)
 
 
-def _chosen(path: Path) -> dict[tuple[str, str], dict[str, str]]:
-    return {(row["layer"], row["unit"]): row for row in read_csv(path, [*COLUMNS, "linear"])}
+def _by_unit(path: Path, columns: list[str]) -> dict[tuple[str, str], dict[str, str]]:
+    rows = read_csv(path, ["layer", "unit", *columns])
+    return {(row["layer"], row["unit"]): row for row in rows}
 
 
 def _own(

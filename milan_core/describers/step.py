@@ -116,13 +116,15 @@ class PublishDescriptions(Step, name="describers.publish"):
     """By a captioner that was trained on other units of the network."""
     pooled: In | None = None
     """Those that a judge chose among its candidates."""
+    decided: In | None = None
+    """The status and the confidence of each."""
     descriptions: Out
 
     def run(self, compute: Compute) -> None:
         """Write the table."""
         from milan_core.describers.publish import publish_table
 
-        publish_table(self.main, self.within, self.descriptions, self.pooled)
+        publish_table(self.main, self.within, self.descriptions, self.pooled, self.decided)
 
 
 class DescribeVariant(Step, name="describers.variant", device=True):

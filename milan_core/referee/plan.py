@@ -10,6 +10,7 @@ from milan_core.captioner.features.options import JobEncoder
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
+from milan_core.describers.abstention.options import ANSWERED
 from milan_core.describers.plan import (
     judge_labels,
     judge_reranks,
@@ -154,7 +155,8 @@ def board_options(config: Config) -> BoardOptions:
     """Names of describers, for people, and the network with random weights."""
     spec = config.describe
     published = (spec.beam_size, spec.temperature) == PUBLISHED
-    names = {**method_texts(), "milan": "MILAN, as published" if published else "MILAN"}
+    milan = "MILAN, as published" if published else "MILAN"
+    names = {**method_texts(), "milan": milan, ANSWERED: "pool and verify, answered only"}
     return BoardOptions(names=names, random=config.referee.random or "")
 
 

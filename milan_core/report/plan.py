@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from milan_core.annotations.plan import networks
 from milan_core.config import Config
+from milan_core.describers.abstention.plan import measured
 from milan_core.describers.plan import scored_variants
 from milan_core.experiments.analyze.plan import analyzed
 from milan_core.experiments.decoding.plan import studied
@@ -43,6 +44,7 @@ def experiments(config: Config) -> list[str]:
         "captioners": True,
         "baselines": scored,
         "referee": bool(referee.scored(config)),
+        "abstention": bool(measured(config)),
         "controls": bool(trials(config)),
         "decoding": bool(studied(config)),
         "variants": bool(scored_variants(config)),

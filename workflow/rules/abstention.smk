@@ -1,5 +1,4 @@
 # Status and confidence of every unit: which descriptions are reliable.
-from milan_core.describers.abstention import plan as abstention_plan
 from milan_core.describers.abstention.options import SHIPPED
 
 MEASURED = abstention_plan.measured(CONFIG)
@@ -57,6 +56,7 @@ rule abstention_measure:
         mem="4GB",
     params:
         judge=canonical(MINI),
+        scoring=canonical(referee_plan.scoring_options(CONFIG)),
         seed=CONFIG.seed,
         code=step_code("abstention.measure", "referee.judges.mini"),
     shell:

@@ -163,6 +163,7 @@ rule describers_publish:
         main=published("descriptions.csv"),
         within=within,
         pooled=pooled,
+        decided=lambda wildcards: abstaining(wildcards),
     output:
         descriptions=report(
             "<results>/{model}/descriptions.csv",

@@ -1,4 +1,5 @@
 # The referee: held-out scores of every description.
+from milan_core.describers.abstention import plan as abstention_plan
 
 MINI = referee_plan.mini_judge(CONFIG)
 REFEREED = referee_plan.scored(CONFIG)
@@ -192,7 +193,7 @@ rule referee_score:
             referee_plan.scored_dataset(CONFIG, wildcards.model)
         ),
         descriptions=published("descriptions.csv"),
-        tables=referee_tables(describers_plan.further_tables),
+        tables=referee_tables(abstention_plan.told_tables),
         methods=referee_methods,
         lists=referee_tables(referee_plan.lists_of),
         truth=referee_truth,
@@ -222,7 +223,7 @@ rule referee_score:
         mem="4GB",
     params:
         named=lambda wildcards: canonical(
-            list(describers_plan.further_tables(CONFIG, wildcards.model))
+            list(abstention_plan.told_tables(CONFIG, wildcards.model))
         ),
         listed=lambda wildcards: canonical(
             list(referee_plan.lists_of(CONFIG, wildcards.model))

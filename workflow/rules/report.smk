@@ -11,6 +11,7 @@ SECTIONS = {
     "baselines": [rules.baselines_table],
     "controls": [rules.controls_section, rules.generalization_table],
     "referee": [rules.referee_leaderboard],
+    "abstention": [rules.abstention_table],
     "decoding": [rules.decoding_table],
     "variants": [rules.variants_table],
     "audit": [rules.audit_section, rules.audit_count, rules.audit_recount][

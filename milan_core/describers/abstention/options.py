@@ -18,6 +18,8 @@ MEANING: dict[str, str] = {
     SEVERAL: "one of several texts",
     UNRELIABLE: "no reliable description",
 }
+ANSWERED = "pool_answered"
+"""Name of the describer that abstains in tables of several."""
 BETWEEN = " | "
 """Between texts of one cell."""
 SHIPPED = Path(__file__).with_name("calibration.json")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from milan_core.config import Config
-from milan_core.describers.plan import pooled
+from milan_core.describers.abstention.options import ANSWERED
+from milan_core.describers.plan import further_tables, pooled
 from milan_core.plan.splits import annotated
 from milan_core.referee import plan as referee
 
@@ -30,3 +31,9 @@ def has_truth(config: Config, model: str) -> bool:
     """Whether the concepts of a network's units are known from its exemplars."""
     known = config.dataset_zoo[config.model_zoo[model].dataset].has_truth
     return model in annotated(config) or (known and model == config.referee.random)
+
+
+def told_tables(config: Config, model: str) -> dict[str, str]:
+    """Descriptions of a network beside MILAN's by describer, those that are reliable once more."""
+    answered = {ANSWERED: f"{model}/abstention/decisions.csv"}
+    return further_tables(config, model) | (answered if model in measured(config) else {})

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from milan_core.core.step import Compute, In, Out, Step
 from milan_core.describers.abstention.options import AbstentionOptions
-from milan_core.referee.options import JudgeOptions
+from milan_core.referee.options import JudgeOptions, ScoringOptions
 
 
 class MeasureEvidence(Step, name="abstention.measure", device=True):
@@ -25,6 +25,8 @@ class MeasureEvidence(Step, name="abstention.measure", device=True):
     """Folder of a judge that was trained here."""
     seen: In | None = None
     """What it sees in the images, by referee.look."""
+    scoring: ScoringOptions
+    """It says from how many images anything is said."""
     seed: int = 0
     evidence: Out
 
@@ -49,6 +51,7 @@ class MeasureEvidence(Step, name="abstention.measure", device=True):
             judge,
             read_truth(self.truth) if self.truth else {},
             self.seed,
+            self.scoring.fewest,
         )
         write_evidence(self.evidence, measured)
 
