@@ -1,0 +1,118 @@
+"""Status and confidence for a network of the user's own, by a calibration that may be theirs.
+
+found = assess(ranking, table, dataset, judge, Asked(annotations=Path("mine.csv")))
+found.columns(keys, statuses)   # status, confidence and likely, for a table of descriptions
+found.save(out)                 # evidence.csv, calibration.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from milan_core.core.units import UnitKey
+from milan_core.describers.abstention.calibration import (
+    Calibration,
+    load_calibration,
+    recalibrate,
+)
+from milan_core.describers.abstention.decision import Decision, decide
+from milan_core.describers.abstention.measure import measure
+from milan_core.describers.abstention.options import SHIPPED
+from milan_core.describers.abstention.tables import (
+    DECISIONS,
+    Measured,
+    decision_cells,
+    read_annotated,
+    write_evidence,
+)
+from milan_core.describers.ranking import Ranked
+from milan_core.exemplars.table import ActivationTable
+from milan_core.images.store import Dataset
+from milan_core.referee.judge import Judge
+from milan_core.scoring.tables import STATUS
+
+FEWEST = 100  # images that did not choose, from which a status is given
+FILES = ("evidence.csv", "calibration.json")
+Cell = str | float | int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a user wants units to be decided.
+
+    Attributes:
+        annotations: units of this network whose descriptions are known to be right or wrong.
+        calibration: a file of an earlier calibration; the one that is shipped by default.
+        alpha: share of units that may be answered wrongly; None: that of the calibration.
+        made_by: the command, for the calibration's record.
+
+    """
+
+    annotations: Path | None = None
+    calibration: Path = SHIPPED
+    alpha: float | None = None
+    made_by: str = "milan describe --calibrate"
+
+
+@dataclass(frozen=True, eq=False)
+class Assessed:
+    """The evidence of a network, the calibration that decided, and its decisions."""
+
+    measured: Measured
+    calibration: Calibration
+    decisions: list[Decision]
+
+    def columns(self, keys: Sequence[UnitKey], statuses: Sequence[str]) -> dict[str, list[Cell]]:
+        """Columns of a table of descriptions, for units in the order of `keys`.
+
+        Args:
+            keys: the units of the table.
+            statuses: why each of them shows nothing; empty where it does.
+
+        """
+        cells = {one.key: decision_cells(one) for one in self.decisions}
+        rows = [
+            cells.get(key, ["abstained", 0.0, ""]) if not silent else [silent, 0.0, ""]
+            for key, silent in zip(keys, statuses, strict=True)
+        ]
+        columns = dict(zip(DECISIONS, map(list, zip(*rows, strict=True)), strict=True))
+        return {name: columns[name] for name in (*DECISIONS[1:], STATUS)}
+
+    def save(self, out: Path) -> list[str]:
+        """Write the evidence and the calibration into a folder; returns their names."""
+        write_evidence(out / FILES[0], self.measured)
+        self.calibration.save(out / FILES[1])
+        return list(FILES)
+
+
+def assess(
+    ranking: Mapping[UnitKey, Sequence[Ranked]],
+    table: ActivationTable,
+    dataset: Dataset,
+    judge: Judge,
+    asked: Asked,
+    seed: int = 0,
+) -> Assessed:
+    """Decide which descriptions are reliable.
+
+    Args:
+        ranking: candidates of every unit, best first.
+        table: activations, some images held out from the ranking.
+        dataset: its images.
+        judge: says what they show.
+        asked: by which calibration.
+        seed: of texts that are compared.
+
+    Raises:
+        UserError: for too few images, and annotations or a calibration that cannot be used.
+
+    """
+    calibration = load_calibration(asked.calibration)
+    measured = measure(ranking, table, dataset, judge, {}, seed, FEWEST)
+    if asked.annotations is not None:
+        units = read_annotated(asked.annotations, measured.evidence)
+        name = asked.annotations.name
+        calibration = recalibrate(calibration, units, name, asked.made_by, asked.alpha)
+    return Assessed(measured, calibration, decide(measured.evidence, calibration))
