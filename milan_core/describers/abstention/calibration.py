@@ -28,7 +28,7 @@ from milan_core.describers.abstention.reliability import auroc
 
 KIND: Literal["milan-calibration"] = "milan-calibration"
 VERSION: Literal[1] = 1
-SMALLEST, FEWEST_OF_A_KIND = 60, 5
+SMALLEST, FEWEST_OF_A_KIND = 60, 2
 """Units for a calibration of one's own, and right or wrong ones among them."""
 DIGITS = 9  # significant digits of stored numbers
 
