@@ -1,0 +1,92 @@
+"""Status and confidence of `milan describe`, where a judge has ranked the candidates."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from milan_core.core.errors import UserError
+from milan_core.describers.abstention.options import SHIPPED
+from milan_core.describers.abstention.own import FEWEST, Asked, Assessed, assess
+from milan_core.describers.describer import Describer, Resources
+from milan_core.exemplars.table import ActivationTable
+from milan_core.images.store import Dataset
+
+_log = logging.getLogger(__name__)
+FLAGS = ("calibrate", "calibration", "alpha")
+
+
+def add_reliability(group: Any) -> None:
+    """Arguments that say how units are decided."""
+    group.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="ANNOTATIONS",
+        help="CSV of 60 or more units of this network: layer, unit, and right (yes or no) or text "
+        "(a right description); the confidence and its threshold are fitted to them",
+    )
+    group.add_argument(
+        "--calibration", type=Path, help="calibration.json of an earlier run, in place of ours"
+    )
+    group.add_argument(
+        "--alpha",
+        type=float,
+        help="with --calibrate: share of units that may be answered wrongly; default .05",
+    )
+
+
+def check_reliability(arguments: argparse.Namespace, describer: Describer) -> None:
+    """Refuse flags for a describer that ranks nothing, and values that cannot be meant."""
+    given = [name for name in FLAGS if getattr(arguments, name, None) is not None]
+    if given and not hasattr(describer, "ranking"):
+        raise UserError(
+            f"--{given[0]} is for describers that rank candidates by a judge (--describer pool), "
+            f"not {describer.Options.describer_name()!r}; leave it out"
+        )
+    alpha = getattr(arguments, "alpha", None)
+    if alpha is not None and not 0 < alpha < 1:
+        raise UserError(f"--alpha: expected a share between 0 and 1, got {alpha:g}")
+    if alpha is not None and arguments.calibrate is None:
+        raise UserError(
+            "--alpha moves the threshold of a calibration on your own units; give them with "
+            "--calibrate"
+        )
+
+
+def assessed(
+    arguments: argparse.Namespace,
+    describer: Describer,
+    resources: Resources,
+    table: ActivationTable,
+    images: Dataset,
+) -> Assessed | None:
+    """The decisions on the units that a describer has ranked; None where there are too few images.
+
+    Raises:
+        UserError: where they are too few and a calibration was asked for.
+
+    """
+    from milan_core.referee.judge import JudgeResources
+    from milan_core.referee.judges.mini import load_folder
+
+    apart = int(table.heldout.sum())
+    if apart < FEWEST:
+        message = (
+            f"{apart} images are held out to test the descriptions, expected {FEWEST} or more: "
+            "give five times as many images"
+        )
+        if arguments.calibrate is not None:
+            raise UserError(f"--calibrate: {message}")
+        _log.warning("no status and no confidence: %s", message)
+        return None
+    judge = load_folder(resources.need_judge("pool"), JudgeResources(compute=resources.compute))
+    asked = Asked(
+        arguments.calibrate,
+        arguments.calibration or SHIPPED,
+        arguments.alpha,
+        f"milan describe --calibrate {arguments.calibrate}",
+    )
+    ranking = getattr(describer, "ranking", {})
+    return assess(ranking, table, images, judge, asked)

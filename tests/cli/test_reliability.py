@@ -1,0 +1,64 @@
+"""Flags of status and confidence: refused where they cannot be meant."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from milan_core.cli.reliability import add_reliability, assessed, check_reliability
+from milan_core.core.errors import UserError
+from milan_core.describers.describer import Resources
+
+
+class Ranks:
+    """A describer with a ranking."""
+
+    ranking: dict = {}  # noqa: RUF012
+
+
+class Plain:
+    """A describer without one."""
+
+    Options = SimpleNamespace(describer_name=lambda: "milan")
+
+
+def parsed(*flags: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_reliability(parser)
+    return parser.parse_args(flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "describer", "expected"),
+    [
+        (["--calibrate", "a.csv"], Plain(), "--calibrate is for describers that rank .* 'milan'"),
+        (["--calibration", "c.json"], Plain(), "--calibration is for describers that rank"),
+        (["--alpha", "0.1"], Ranks(), "give them with --calibrate"),
+        (["--calibrate", "a.csv", "--alpha", "5"], Ranks(), "between 0 and 1, got 5"),
+    ],
+)
+def test_flags_that_cannot_be_meant(flags: list[str], describer: object, expected: str) -> None:
+    """Each ends in a sentence."""
+    with pytest.raises(UserError, match=expected):
+        check_reliability(parsed(*flags), describer)  # type: ignore[arg-type]
+
+
+def test_flags_that_can() -> None:
+    """None at all, and all of them."""
+    check_reliability(parsed(), Plain())  # type: ignore[arg-type]
+    flags = ("--calibrate", "a.csv", "--calibration", "c.json", "--alpha", "0.1")
+    check_reliability(parsed(*flags), Ranks())  # type: ignore[arg-type]
+
+
+def test_too_few_images(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a status the table says nothing; a calibration that was asked for is refused."""
+    table = SimpleNamespace(heldout=np.arange(300) < 60)
+    given = (Ranks(), Resources(), table, SimpleNamespace())
+    assert assessed(parsed(), *given) is None  # type: ignore[arg-type]
+    assert "60 images are held out" in caplog.text
+    with pytest.raises(UserError, match="--calibrate: 60 images are held out"):
+        assessed(parsed("--calibrate", str(Path("a.csv"))), *given)  # type: ignore[arg-type]
