@@ -36,7 +36,7 @@ rule abstention_measure:
             referee_plan.scored_dataset(CONFIG, wildcards.model)
         ),
         truth=abstention_truth,
-        trained="<results>/judge",
+        trained=referee_plan.judge_folder(CONFIG) if MEASURED else [],
         seen=abstention_seen,
     output:
         evidence="<results>/{model}/abstention/evidence.csv",

@@ -1,5 +1,6 @@
 # The referee: held-out scores of every description.
 from milan_core.describers.abstention import plan as abstention_plan
+from milan_core.describers.abstention.options import ANSWERED
 
 MINI = referee_plan.mini_judge(CONFIG)
 REFEREED = referee_plan.scored(CONFIG)
@@ -53,7 +54,9 @@ def referee_seen(wildcards):
 
 def referee_readers(wildcards):
     """Describers of the network that read the judge trained here."""
-    return referee_plan.judge_readers(CONFIG, wildcards.model)
+    names = referee_plan.judge_readers(CONFIG, wildcards.model)
+    told = abstention_plan.told_tables(CONFIG, wildcards.model)
+    return names + [name for name in told if name == ANSWERED]
 
 
 def judge_module(wildcards):

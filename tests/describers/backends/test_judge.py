@@ -127,8 +127,10 @@ def test_readers_of_the_judge_are_left_out_where_none_is_trained(root):
     raw = load_yaml(root / "config/config.yaml")
     config = parse_config(raw)
     assert judge_labels(config)
-    assert judge_readers(config, "resnet_mini") == ["clip_dissect", "clip_rerank"]
-    assert judge_readers(config, "vit_mini") == []
+    assert judge_readers(config, "resnet_mini") == [
+        *("clip_dissect", "clip_rerank", "pool", "linear")
+    ]
+    assert judge_readers(config, "vit_mini") == ["pool", "linear"]
     without = parse_config({**raw, "referee": {"judges": [{"kind": "oracle"}], "random": None}})
     assert label_names(without) == ["netdissect", "compexp", "invert"]
     assert varied(without) == []
