@@ -26,19 +26,25 @@ from milan_core.describers.constant import Constant
 from milan_core.describers.describer import Resources
 from milan_core.describers.driver import describe, write_all, write_methods
 from milan_core.describers.labels import FORM
+from milan_core.describers.linear import Linear
 from milan_core.describers.milan import Milan
+from milan_core.describers.milan_tuned import MilanTuned
 from milan_core.describers.options import (
     ClipDissectOptions,
     CompexpOptions,
     ComposedOptions,
     ConceptsOptions,
     InvertOptions,
+    LinearOptions,
     NetDissectOptions,
+    PoolOptions,
     PublishedOptions,
     TableOptions,
     VlmOptions,
     WordsOptions,
 )
+from milan_core.describers.pool import Pool
+from milan_core.describers.pooled import PooledUnits, Proposed, Views
 from milan_core.describers.published import published_labels
 from milan_core.describers.registry import declared, load_describer
 from milan_core.describers.retrieval import Retrieval
@@ -49,6 +55,7 @@ from milan_core.endpoint.answer import Answer
 from milan_core.exemplars.mine import mine, mine_dataset
 from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.published_import import import_legacy
+from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
 from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import LoadedModel
 from milan_core.referee.photographs.evidence import Evidence
@@ -155,11 +162,41 @@ def vlm_describer(run, monkeypatch):
     return vlm.Vlm(VlmOptions(endpoint=options, cassette="none", tile=32), endpoint)
 
 
+def by_judge(cls, options):
+    """A describer whose judge and chooser see something else in every image."""
+
+    def made(run, monkeypatch):
+        def presence(texts):
+            return np.random.default_rng(2).random((COUNT, len(texts)), np.float32)
+
+        views = SimpleNamespace(world="shapes", judge=presence, chooser=presence)
+        monkeypatch.setattr(Views, "load", lambda *_: views)
+        return cls(options, Resources(judge=run.folder))
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def pooled(run):
+    """The same units with their largest activations, and a text that was proposed of each."""
+    maxima = run.network.activations()["units"].maxima
+    facts = TableFacts(
+        model="five", model_hash="h", dataset="d", images=COUNT, layers=(("units", 5),)
+    )
+    ids, apart = np.arange(COUNT), np.zeros(COUNT, bool)
+    table = merge_tables([ActivationTable(facts, ids, apart, {"max": maxima})])
+    texts = {"milan": Proposed.of_texts(["a dog"] * 5), "words": Proposed.of_texts(["sky"] * 5)}
+    return PooledUnits(table, run.network.dataset, KEYS, texts, run.mined.silent())
+
+
 COLORS = {rgb: name for name, rgb in capabilities.COLORS.items()}
 READER = SimpleNamespace(check=lambda table, path: None, encoder=None)
 #: Of each registered describer one that is ready, and the units that it works with.
 MADE = {
     "milan": lambda *_: Milan(make_captioner().eval(), READER, DecodingOptions()),
+    "milan_tuned": lambda *_: MilanTuned(make_captioner().eval(), READER, DecodingOptions()),
+    "pool": by_judge(Pool, PoolOptions()),
+    "linear": by_judge(Linear, LinearOptions()),
     "composed": lambda *_: Composed(
         LstmCaptioner(make_captioner().eval()), None, None, READER, ComposedOptions()
     ),
@@ -177,12 +214,13 @@ MADE = {
 
 
 @pytest.mark.parametrize("name", declared())
-def test_no_describer_describes_what_shows_nothing(name, run, monkeypatch, tmp_path):
+def test_no_describer_describes_what_shows_nothing(name, run, pooled, monkeypatch, tmp_path):
     assert name in MADE, f"a new describer: add to MADE how {name!r} is made for this test"
     describer = MADE[name](run, monkeypatch)
     needs = describer.Options.needs
     ranks = needs & {"activations", "maxima"}
     seen = run.tabled if needs >= {"exemplars", "maxima"} else run.network
+    seen = pooled if "judge" in needs else seen
     said = describe(describer, seen if ranks else run.exemplars)
     assert list(said.keys) == KEYS
     assert [row.silent for row in said.rows] == [*NOTHING.values(), "active", "active"]
