@@ -1,20 +1,22 @@
 """The leaderboard of one network: means over units with intervals, and differences to the main one.
 
-Intervals are percentiles over common resamples of the images; the units are all those of the
-network, so nothing is drawn there. A difference is over the units that both describers have a score
+Intervals of correlation and lift are percentiles over common resamples of the images; the units are
+all those of the network, so nothing is drawn there. Those of the scores for comparison are over
+resamples of the units. A difference is over the units that both describers have a score
 for. Units without a score are counted, never taken for 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from milan_core.core.errors import reads
+from milan_core.core.seeding import generator
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.resampling import Interval, interval
@@ -149,6 +151,7 @@ def make_board(facts: dict[str, Any], scores: Mapping[str, Scores]) -> Board:
     board = Board(facts, {}, {})
     main = next(iter(scores.values()))
     layers = np.array([row.key[0] for row in main.rows])
+    resamples = unit_resamples(len(layers), len(main.resampled[HEADLINE[0]]))
     for name, one in scores.items():
         statuses = np.array([row.status for row in one.rows])
         for layer in [ALL, *dict.fromkeys(layers.tolist())]:
@@ -159,9 +162,16 @@ def make_board(facts: dict[str, Any], scores: Mapping[str, Scores]) -> Board:
             for score in HEADLINE:
                 board.means[Place(name, layer, score)] = _headline(score, one, main, inside)
             for score in OTHERS:
-                values = np.array([row.others.get(score, np.nan) for row in one.rows])[inside]
-                if np.isfinite(values).any():
-                    board.means[Place(name, layer, score)] = _plain(values, main)
+                values, mains = (
+                    np.array([row.others.get(score, np.nan) for row in scored.rows])
+                    for scored in (one, main)
+                )
+                if np.isfinite(values[inside]).any():
+                    lead = np.where(inside, values - mains, np.nan)
+                    mean = over_units(np.where(inside, values, np.nan), resamples)
+                    board.means[Place(name, layer, score)] = (
+                        mean if one is main else _compared(mean, over_units(lead, resamples))
+                    )
     return board
 
 
@@ -182,11 +192,28 @@ def _headline(score: str, one: Scores, main: Scores, inside: np.ndarray) -> Mean
     )
 
 
-def _plain(values: np.ndarray, main: Scores) -> Mean:
-    """A mean without interval."""
-    values = values[np.isfinite(values)]
-    nothing = np.full(len(main.resampled[HEADLINE[0]]), np.nan)
-    return Mean(_mean(values), len(values), nothing, float("nan"), 0, nothing)
+def unit_resamples(units: int, count: int) -> np.ndarray:
+    """How often each unit is in each resample of the units: float64 [count, units]."""
+    drawn = generator(0, "referee resamples of units", units).integers(0, units, (count, units))
+    return np.stack([np.bincount(row, minlength=units) for row in drawn]).astype(np.float64)
+
+
+def over_units(values: np.ndarray, resamples: np.ndarray) -> Mean:
+    """Mean of a score float [units], NaN where there is none, with resamples of the units.
+
+    Scores that are printed for comparison are not made again on resampled images.
+    """
+    there = np.isfinite(values)
+    weights = resamples[:, there]
+    totals = weights.sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = np.where(totals > 0, weights @ values[there] / totals, np.nan)
+    nothing = np.full(len(resamples), np.nan)
+    return Mean(_mean(values[there]), int(there.sum()), drawn, float("nan"), 0, nothing)
+
+
+def _compared(mean: Mean, lead: Mean) -> Mean:
+    return replace(mean, lead=lead.value, both=lead.units, lead_drawn=lead.drawn)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -35,7 +35,7 @@ from milan_core.referee.metrics import METRICS
 from milan_core.referee.network import SANITY, best_explanations
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.remembered import Remembered
-from milan_core.referee.said import TRIVIAL, explanations, trivial
+from milan_core.referee.said import explanations, trivial
 from milan_core.referee.sanity import Verdict, sanity
 from milan_core.referee.score import OTHERS, Bench, Scores
 from milan_core.referee.scored import COLUMNS, Explanation, Scored
@@ -141,9 +141,7 @@ def score_submitted(
     images = JudgedImages(dataset, table.ids[positions])
     bench = Bench(table, positions, images, judge, options, seed, pool)
     explained = _explained(given, bench.keys, seed)
-    scores = {
-        name: bench.score(ones, others=name not in TRIVIAL) for name, ones in explained.items()
-    }
+    scores = {name: bench.score(ones) for name, ones in explained.items()}
     named = getattr(judge.judge, "image_vectors", None)
     vectors = None if named is None else named(images)
     sheets = Sheets(table, positions, pool)

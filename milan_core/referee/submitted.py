@@ -21,7 +21,9 @@ from milan_core.core.units import UnitKey
 from milan_core.referee.scored import Explanation
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\u2060\ufeff]+")
+_CODE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_UNSEEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")  # also turns of direction
 LONG = 300  # letters from which a text is cut in tables for people
 
 Line = tuple[UnitKey, str, float | None]
@@ -70,9 +72,9 @@ class Submitted:
 
 
 def plain(text: str) -> str:
-    """A text without tags, entities, control characters and superfluous spaces."""
-    without = _TAG.sub(" ", text)
-    return " ".join(_UNSEEN.sub(" ", html.unescape(without)).split())
+    """A text without tags, scripts, entities, characters that nobody sees, superfluous spaces."""
+    without = html.unescape(_TAG.sub(" ", _CODE.sub(" ", text)))
+    return " ".join(_BREAKS.sub(" ", _UNSEEN.sub("", without)).split())
 
 
 def read_submitted(path: Path | str, column: str = "description") -> Submitted:

@@ -7,8 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from milan_core.referee.agreement import Agreement
-from milan_core.referee.board import ALL, Board, Place
+from milan_core.referee.board import ALL, Board, Place, over_units, unit_resamples
 from milan_core.referee.further import FURTHER
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.resampling import Interval, interval
@@ -67,7 +69,8 @@ def markdown(result: Summarized) -> str:
         "## Units that agree most and least",
         _units(result),
         "## For comparison",
-        "Means over scored units. Most of these fail a sanity test, so they do not rank anything.",
+        "Means over scored units, intervals over units. Most of these fail a sanity test, so they "
+        "do not rank anything.",
         _others(result),
         "## What these scores are worth here",
         _sanity(result),
@@ -184,10 +187,19 @@ def _units(result: Summarized) -> str:
 
 
 def _others(result: Summarized) -> str:
-    means = [(name, result.mean(name)) for name in (*OTHERS, *FURTHER)]
-    return table(
-        ("score", "mean"), [(name, shown(mean)) for name, mean in means if not math.isnan(mean)]
-    )
+    """Means with intervals over units, and those of the trivial texts where they have the score."""
+    describers = result.board.describers
+    rows = []
+    for name in (*OTHERS, *FURTHER):
+        values = np.array([row.others.get(name, math.nan) for row in result.rows])
+        mean = over_units(values, unit_resamples(len(values), result.facts["resamples"]))
+        if mean.units:
+            places = [Place(who, ALL, name) for who in describers[1:]]
+            beside = [result.board.means.get(place) for place in places]
+            cells = [shown(one.value) if one else "-" for one in beside]
+            rows.append((name, _range(interval(mean.value, mean.drawn)), *cells, str(mean.units)))
+    header = ("score", "mean", *(name.replace("_", " ") for name in describers[1:]), "units")
+    return table(header, rows)
 
 
 def _sanity(result: Summarized) -> str:

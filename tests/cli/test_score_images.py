@@ -74,6 +74,12 @@ def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys):
         assert sentence in shown
     counts = Counter(statuses.values())
     assert "| scored | 2 |" in shown
+    header = next(line for line in shown.splitlines() if line.startswith("| score | mean |"))
+    trivial = "constant | most frequent | random word | other unit"
+    assert header == f"| score | mean | {trivial} | units |"
+    recall = next(line for line in shown.splitlines() if line.startswith("| recall |"))
+    assert "[" in recall  # every score has an interval, and the trivial texts beside
+    assert recall.endswith("| 2 |")
     assert sum(counts.values()) == len(rows)
     assert (place / "out/summary.md").read_text() in shown
     names = {path.name for path in (place / "out").iterdir()}

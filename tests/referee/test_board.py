@@ -7,7 +7,16 @@ import pytest
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
-from milan_core.referee.board import ALL, COLUMNS, Place, load_board, make_board, pooled
+from milan_core.referee.board import (
+    ALL,
+    COLUMNS,
+    Place,
+    load_board,
+    make_board,
+    over_units,
+    pooled,
+    unit_resamples,
+)
 from milan_core.referee.leaderboard import joined_sanity, long_rows, over_networks
 from milan_core.referee.network import score_network
 from milan_core.referee.options import ScoringOptions
@@ -109,6 +118,25 @@ def test_better_describers_lead_and_trivial_ones_are_at_chance(one):
     assert board.means[Place("constant", ALL, "auprc")].value == pytest.approx(0)
     truth = board.means[Place("truth", ALL, "correlation")]
     assert truth.value == lead.value
+
+
+def test_scores_for_comparison_have_intervals_over_units_and_differences(one):
+    mean = one.board.means[Place("better", ALL, "f1")]
+    own, lead = mean.intervals()
+    values = [row.others["f1"] for row in one.scores["better"].rows if row.others]
+    assert own.value == pytest.approx(np.mean(values))
+    assert own.low <= own.value <= own.high
+    assert lead.low > 0.3  # the right texts against wrong ones
+    assert np.isnan(one.board.means[Place("milan", ALL, "f1")].intervals()[1].value)
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(200):
+        drawn = over_units(rng.normal(2, 1, 40), unit_resamples(40, 200)).drawn
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        hits += low <= 2 <= high
+    assert hits / 200 > 0.88
+    without = over_units(np.array([np.nan, 1.0, 3.0]), unit_resamples(3, 50))
+    assert (without.value, without.units) == (2, 2)
 
 
 def test_counts_add_up(one):
