@@ -9,6 +9,10 @@ common gain: units of any network, random ones too, respond together to contrast
 A unit that gets no word by its largest activation may get one by the sum of its standardized
 largest and mean activation, but no attribute of pixels: colors and texture are what the means of
 random networks follow.
+
+Nothing is described in a layer whose units repeat a few common signals, as those of untrained
+networks do, whatever their architecture (`effective_dimensions`): on photographs their units follow
+brightness and color with correlations of .5 that hold on other photographs, and mean nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ STRONGEST = 15  # images that must show the word
 SMOOTH = 0.02  # added to shares before their ratio
 SPECIFIC, MOSTLY, RARER = 0.8, 0.6, 1.3
 APART, SECOND = 0.3, 0.6
+DIMENSIONS, SHARE_OF_UNITS = 15, 1 / 3  # effective ones of a layer that is described
 
 Grade = Literal["A", "B", "C"]
 
@@ -82,6 +87,18 @@ def without_gain(activations: np.ndarray) -> np.ndarray:
     return scaled - gain * (scaled * gain).mean(0)
 
 
+def effective_dimensions(activations: np.ndarray) -> float:
+    """Participation ratio of the variances of standardized activations [n, U] (1 to U).
+
+    The squared sum of the eigenvalues of their correlations over the sum of squares: how many
+    signals of equal strength the units would share out.
+    """
+    scaled = standardized(activations)
+    shorter = scaled @ scaled.T if len(scaled) < scaled.shape[1] else scaled.T @ scaled
+    total = np.trace(shorter)
+    return float(total**2 / (shorter**2).sum()) if total > 0 else 0.0
+
+
 def p_values(correlations: np.ndarray, images: int) -> np.ndarray:
     """One-sided p of Pearson correlations over independent images (Student's t)."""
     from scipy.stats import t
@@ -136,6 +153,8 @@ class _Layer:
         self.alike = columns.T @ columns / images
         p = np.minimum(1, len(self.words) * p_values(self.clean, images))  # Bonferroni over words
         self.shown = (self.share >= rule.share) & (self.lift >= rule.lift)
+        fewest = min(DIMENSIONS, SHARE_OF_UNITS * len(self.raw))
+        self.shown &= effective_dimensions(activations) >= fewest
         rows = np.arange(len(self.raw))
         self.first = np.where(self.shown, self.raw, -np.inf).argmax(1)
         supported = self.shown[rows, self.first]

@@ -6,6 +6,7 @@ import pytest
 from milan_core.describers.grading import (
     GradingRule,
     counts,
+    effective_dimensions,
     grade_layer,
     p_values,
     standardized,
@@ -117,3 +118,26 @@ def test_a_mean_that_follows_a_word_describes_a_unit_but_no_attribute_does(evide
     assert (both[0].grade, both[0].text) == ("A", "cars")
     assert both[1].text == ""
     assert both[2:] == alone[2:]
+
+
+def test_effective_dimensions_are_the_participation_ratio(evidence):
+    rng = np.random.default_rng(3)
+    one = rng.normal(size=(IMAGES, 1)) @ np.ones((1, 30))
+    assert effective_dimensions(one) == pytest.approx(1)
+    basis = np.linalg.qr(np.c_[np.ones(IMAGES), rng.normal(size=(IMAGES, 30))])[0][:, 1:]
+    assert effective_dimensions(basis) == pytest.approx(30)
+    assert effective_dimensions(np.repeat(basis[:, :5], 6, 1)) == pytest.approx(5)
+    assert effective_dimensions(np.ones((IMAGES, 4))) == 0
+
+
+def test_a_layer_of_a_few_common_signals_is_not_described(evidence):
+    """Units are mixtures of redness, cars and two signals more, as random filters mix colors."""
+    rng = np.random.default_rng(4)
+    signals = np.c_[standardized(evidence.columns[:, 2:]), rng.normal(size=(IMAGES, 2))]
+    mixed = (signals @ rng.normal(size=(4, 60))).T
+    graded = grade_layer(mixed + 0.1 * noise(60), evidence, RULE)
+    assert counts(graded)["A"] == 0
+    assert counts(graded)["B"] > 0
+    trained = noise(60)
+    trained[:10] += 4 * evidence.columns[:, 2]
+    assert counts(grade_layer(trained, evidence, RULE))["A"] == 10
