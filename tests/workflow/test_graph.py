@@ -1,5 +1,7 @@
 """The graph of each configuration, planned but not run."""
 
+import tomllib
+
 import pytest
 import yaml
 
@@ -139,6 +141,17 @@ def test_profiles_are_understood(root, checkout, name):
     run = snakemake(checkout, "-n", "--cores", "1", "--workflow-profile", str(profile), *QUICK)
     assert run.returncode == 0, run.stdout
     assert f"profile {profile}" in run.stdout
+
+
+def test_the_profile_of_a_cluster_names_no_partition(root):
+    """It goes to the cluster's own default; the plugin is an extra, and a page says how."""
+    profile = yaml.safe_load((root / "profiles/slurm/profile.v9+.yaml").read_text())
+    assert profile["executor"] == "slurm"
+    assert set(profile["default-resources"]) == {"mem", "runtime"}
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    (plugin,) = extras["optional-dependencies"]["slurm"]
+    assert plugin.startswith("snakemake-executor-plugin-slurm")
+    assert "profiles/slurm" in (root / "docs/cluster.md").read_text()
 
 
 def test_a_published_captioner_needs_no_training(checkout, root):
