@@ -56,7 +56,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--pool", choices=["max", "mean"], default="max", help="of a unit's map")
     parser.add_argument("--most", type=int, default=5, help="labels of a unit")
     parser.add_argument(
-        "--gain", type=float, default=0.02, help="correlation that another label must add"
+        "--gain", type=float, default=0.015, help="correlation that another label must add"
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="new folder for labels.csv and its record"

@@ -31,6 +31,7 @@ from milan_core.scoring.units import unit_key
 from milan_core.zoo.rank import Field, Ranked, Said, order_agreement, rank_one
 
 NAMES = {**TRIVIAL_NAMES, TRUTH: "concept under the masks, as annotators name it", "milan": "MILAN"}
+OWN = "own judge"  # status of texts by a describer that reads the judge
 UNSCORED = ("dead", "abstained", "failed", "unread", "missing", "unknown unit")
 
 
@@ -40,7 +41,8 @@ class Run:
 
     Attributes:
         ranked: one each describer, in the order of the tables.
-        scores: float64 [describers, units] by judge and score; 0 where a text has none.
+        scores: float64 [describers, units] by judge and score; 0 where a text has none, NaN where
+            the judge does not score the describer.
         kappa: float64 [describers, units], exact agreement; 0 where there is no readable text.
         texts: by describer, one a unit; empty where it abstained.
 
@@ -66,9 +68,12 @@ def read_run(folder: Path, network: str, field: Field) -> Run:
             "results of `snakemake --configfile config/zoo.yaml`, and the network by --network"
         )
     by_judge = {path.parent.name: _table(path) for path in tables}
-    first = next(iter(by_judge.values()))
+    every: Rows = {}
+    for table in by_judge.values():  # a describer that reads a judge is not scored by it
+        for name, rows in table.items():
+            every.setdefault(name, rows)
     keys = [unit.key for unit in field.units]
-    known = {key for texts in first.values() for key in texts}
+    known = {key for rows in every.values() for key in rows}
     if absent := [key for key in keys if key not in known]:
         raise UserError(
             f"--run: {tables[0]} has no unit {absent[0]}, which every zoo has; give the scores of "
@@ -77,7 +82,7 @@ def read_run(folder: Path, network: str, field: Field) -> Run:
     labels = {**method_texts(), **NAMES}
     said: dict[str, Said] = {
         name: {key: _explanation(key, row) for key, row in texts.items()}
-        for name, texts in first.items()
+        for name, texts in every.items()
     }
     said = _distinct(said, keys)
     ranked = [
@@ -85,15 +90,7 @@ def read_run(folder: Path, network: str, field: Field) -> Run:
         for name, texts in said.items()
     ]
     with reading(folder / network / "referee", "tables of scores"):
-        scores = {
-            judge: {
-                score: np.array(
-                    [[_value(table, name, key, score) for key in keys] for name in said]
-                )
-                for score in METRICS
-            }
-            for judge, table in by_judge.items()
-        }
+        scores = {judge: _values(table, list(said), keys) for judge, table in by_judge.items()}
     silent = Explanation(keys[0])
     texts = [[one.get(key, silent).description for key in keys] for one in said.values()]
     return Run(ranked, scores, np.stack([row.values["kappa"] for row in ranked]), texts)
@@ -132,8 +129,10 @@ def _values(table: Rows, names: Sequence[str], keys: Sequence[UnitKey]) -> dict[
 
 
 def _value(table: Rows, name: str, key: UnitKey, score: str) -> float:
-    """A score of one text; 0 where there is none."""
+    """A score of one text; 0 where there is none, NaN where the judge is its describer's own."""
     row = table.get(name, {}).get(key)
+    if name not in table or (row is not None and row["status"] == OWN):
+        return float("nan")
     if row is None or row["status"] in UNSCORED or not row.get(score):
         return 0.0
     return number(row[score])
@@ -141,7 +140,15 @@ def _value(table: Rows, name: str, key: UnitKey, score: str) -> float:
 
 def order_of_describers(run: Run, judge: str, field: Field) -> dict[str, Interval]:
     """Kendall's tau of each score of a judge with kappa over describers; see `order_agreement`."""
-    return order_agreement(run.kappa, run.scores[judge], field)
+    able = _scored(run, judge)
+    scores = {score: values[able] for score, values in run.scores[judge].items()}
+    return order_agreement(run.kappa[able], scores, field)
+
+
+def _scored(run: Run, judge: str) -> np.ndarray:
+    """Describers that a judge scores, not being their own: bool [describers]."""
+    values = next(iter(run.scores[judge].values()))
+    return np.asarray(np.isfinite(values).all(1))
 
 
 def order_of_texts(run: Run, judge: str, field: Field) -> dict[str, Interval]:
@@ -151,11 +158,12 @@ def order_of_texts(run: Run, judge: str, field: Field) -> dict[str, Interval]:
     expressions. A unit about which all texts are equally right does not count.
     """
     boot = Bootstrap(seed=0, resamples=field.options.resamples)
-    found = {}
+    found, able = {}, np.flatnonzero(_scored(run, judge))
+    said = np.array(run.texts)[able]
     for score, values in run.scores[judge].items():
         taus = np.array(
             [
-                _tau(values[:, unit], run.kappa[:, unit], [texts[unit] for texts in run.texts])
+                _tau(values[able, unit], run.kappa[able, unit], said[:, unit].tolist())
                 for unit in range(values.shape[1])
             ]
         )

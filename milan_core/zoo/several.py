@@ -79,14 +79,16 @@ def concepts() -> list[Expression]:
 
 
 def text_of(concept: Expression) -> str:
-    """How candidates name a concept; a judge of shapes knows the watermark as letters."""
-    return "letters" if isinstance(concept, Scenery) else description(concept)
+    """How candidates name a concept, in words that a judge of the world of shapes has learned."""
+    if isinstance(concept, Scenery):
+        return "letters"
+    return description(concept).replace("things", "objects")
 
 
 def candidate_texts() -> list[str]:
-    """Every concept, things at all, and shapes of one size."""
+    """Every concept, objects at all, and shapes of one size."""
     sized = [description(Atom(shape, None, size)) for shape in SHAPES for size in SIZES]
-    return [*map(text_of, concepts()), "things", *sized]
+    return [*map(text_of, concepts()), "objects", *sized]
 
 
 def drawn_units(seed: int, options: SeveralOptions) -> list[tuple[str, Expression]]:
@@ -263,9 +265,9 @@ def several_block(
     units = ", ".join(f"{number} {kind}" for number, kind in zip(options.units, KINDS, strict=True))
     return "\n".join(
         [
-            f"{len(seeds)} seeds ({seeds[0]} to {seeds[-1]}) of other units and scenes: {units};",
-            f"{options.images:,} scenes and {len(candidate_texts())} candidates. Means over seeds",
-            "with 95 % t intervals.",
+            f"{len(seeds)} seeds ({seeds[0]} to {seeds[-1]}) of other units and scenes, each",
+            f"{units}; {options.images:,} scenes and {len(candidate_texts())} candidates.",
+            "Means over seeds with 95 % t intervals.",
             "",
             *markdown(["judge", "rule", *head], rows),
             "",

@@ -104,6 +104,40 @@ def test_describers_and_scores_of_a_run_are_ranked(results, field):
         assert (right, wrong) == (pytest.approx(1), pytest.approx(-1))
 
 
+def test_a_describers_own_judge_does_not_count(results, tmp_path, field):
+    """CLIP-Dissect by the mini judge is ranked, and the oracle's scores of it count alone."""
+    for judge, status in (("oracle", "scored"), ("mini", "own judge")):
+        path = tmp_path / "zoo_network" / "referee" / judge / "scores.csv"
+        text = (results / "zoo_network" / "referee" / judge / "scores.csv").read_text()
+        rows = [line.split(",") for line in text.splitlines()[1:] if line.startswith("retrieval")]
+        empty = [""] * len(METRICS) if status == "own judge" else ["0.95"] * len(METRICS)
+        more = [",".join(["clip_dissect", *row[1:4], status, *empty]) for row in rows]
+        path.parent.mkdir(parents=True)
+        path.write_text("\n".join([*text.splitlines(), *more]) + "\n")
+    run = read_run(tmp_path, "zoo_network", field)
+    assert len(run.ranked) == 2, "it says what retrieval says"
+    for judge in ("oracle", "mini"):
+        path = tmp_path / "zoo_network/referee" / judge / "scores.csv"
+        path.write_text(
+            path.read_text().replace("retrieval,logic,0,number", "retrieval,logic,0,size")
+        )
+    run = read_run(tmp_path, "zoo_network", field)
+    assert [row.name for row in run.ranked][2] == "CLIP-Dissect"
+    assert np.isnan(run.scores["mini"]["auprc"][2]).all()
+    assert order_of_describers(run, "mini", field)["auprc"].value == pytest.approx(-1)
+    assert order_of_describers(run, "oracle", field)["auprc"].value < 1
+
+
+def test_the_configuration_is_sound(root):
+    from milan_core.core.yaml_files import load_yaml
+    from milan_core.plan.checks import parse_config
+
+    raw = load_yaml(root / "config/config.yaml") | load_yaml(root / "config/zoo.yaml")
+    config = parse_config(raw)
+    assert config.models == ["zoo_network"]
+    assert config.model_zoo["zoo_network"].axes
+
+
 def test_a_run_by_command(results, tmp_path, capsys):
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- run -->\nold\n<!-- end of run -->\nz\n")

@@ -39,8 +39,8 @@ class CoverRule:
     most: int = 5
     alike: float = ALIKE
     within: float = 0.8
-    lift: float = 0.5
-    gain: float = 0.02
+    lift: float = 0.2
+    gain: float = 0.015
     fewest: float = 10
 
 
@@ -59,8 +59,8 @@ def readable(columns: np.ndarray) -> np.ndarray:
 def containment(columns: np.ndarray) -> np.ndarray:
     """How far label i is seen where label j is: float64 [T, T].
 
-    0 where j tells nothing of i, 1 where i is seen as where it is seen itself: then j is a case of
-    i, as red squares are of squares. A judge that errs lowers both sides alike.
+    0 where j tells nothing of i, 1 where i is seen as much as where it is seen itself: then j is a
+    case of i, as red squares are of squares.
     """
     seen = np.asarray(columns, np.float64)
     mean, total = seen.mean(0), np.maximum(seen.sum(0), 1e-12)

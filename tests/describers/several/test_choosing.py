@@ -6,6 +6,7 @@ import pytest
 from milan_core.describers.several.choosing import (
     CoverRule,
     cluster_labels,
+    containment,
     cover_labels,
     merged,
     union,
@@ -55,6 +56,22 @@ def test_a_noisy_judge(columns):
     noise = np.abs(rng.normal(0, 0.1, len(columns)))
     assert cover_labels(columns[:, 3] + noise, judged, RULE) == [3]
     assert sorted(cover_labels(columns[:, [3, 5]].max(1) + noise, judged, RULE)) == [3, 5]
+
+
+def test_a_case_of_a_concept_is_no_second_label(columns):
+    """Two halves of concept 3, and a judge that misses some of the whole, and of each half."""
+    rng = np.random.default_rng(5)
+    half = rng.random(2000) < 0.5
+    whole, first, second = (np.where(rng.random(2000) < 0.08, 0, columns[:, 3]) for _ in range(3))
+    judged = np.column_stack([columns[:, [0, 1, 2, 4]], whole, first * half, second * ~half])
+    within = containment(judged)
+    assert (within[4, 5:] > 0.8).all(), "both halves are cases of the whole"
+    assert within[5, 4] == pytest.approx(0.45, abs=0.1)
+    assert abs(within[0, 1]) < 0.1
+    assert np.diag(within) == pytest.approx(1)
+    assert cover_labels(columns[:, 3], judged, RULE) == [4]
+    beside = columns[:, [0, 3]].max(1)
+    assert sorted(cover_labels(beside, judged, RULE)) == [0, 4]
 
 
 def test_nothing_to_choose_from(columns):
