@@ -203,8 +203,14 @@ def check_variants(config: Config) -> None:
 
 
 def label_methods(config: Config) -> list[LabelOptions]:
-    """Options of the methods that label from a list of concepts, by name."""
-    return [getattr(config.baselines, name) for name in sorted(label_names(config))]
+    """Options of the methods that label from a list of concepts, by name.
+
+    One that reads the mini judge comes last: BERTScore rounds texts by the batch that they share,
+    so what stands behind others leaves their scores as they are.
+    """
+    last = judge_labels(config)
+    names = sorted(label_names(config), key=lambda name: (last and name == "clip_dissect", name))
+    return [getattr(config.baselines, name) for name in names]
 
 
 def label_dataset(config: Config, model: str) -> str:

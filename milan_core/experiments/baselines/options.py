@@ -31,8 +31,9 @@ class MethodFacts(Section):
     """facts.json of one trial.
 
     `manifest` is the fingerprint of the images that the network was probed with, `passes` the share
-    of units whose label passes its method's own threshold.
+    of units whose label passes its method's own threshold, `variants` the variants that are scored.
     """
 
     manifest: str
     passes: dict[str, float]
+    variants: list[str] = Field([])

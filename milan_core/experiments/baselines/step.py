@@ -57,8 +57,9 @@ class ScoreMethods(ScoredStep, name="baselines.score"):
         write_scores(self.scores, methods.method_scores(measured, scorer))
         write_csv(self.units, methods.UNITS, methods.unit_rows(scorer.references, texts, measured))
         passes = {} if self.labels is None else methods.passing(self.labels, units)
-        facts = MethodFacts(manifest=features[self.model].meta["dataset"], passes=passes)
-        write_json(self.facts, facts.model_dump())
+        manifest = features[self.model].meta["dataset"]
+        facts = MethodFacts(manifest=manifest, passes=passes, variants=self.named)
+        write_json(self.facts, facts.model_dump(exclude_defaults=True))
         return {"scored": len(units), "silent": len(silent)}
 
     def _texts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def table2(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[dict[str, Any]
     manifests = check_manifests(trials)
     rows = network_rows(trials)
     for name in NAMES.values():
-        compared = [row for row in rows if _is_rival(row["method"])]
+        compared = [row for row in rows if row["method"] in (*rivals(), *_variants(trials))]
         p_values = [number(row.get(f"{name}_lead_p", "")) for row in compared]
         for row, p in zip(compared, holm(p_values), strict=True):
             row[f"{name}_lead_holm"] = cell(p)
@@ -105,16 +105,9 @@ def table2(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[dict[str, Any]
     return rows
 
 
-def _is_rival(method: str) -> bool:
-    """Whether PMI is compared with a method: the rivals by name, and variants of the run."""
-    return method in rivals() or method not in table_order()
-
-
-def _in_order(methods: Iterable[str]) -> list[str]:
-    """Methods in the order of the table, variants last."""
-    there = list(methods)
-    known = [name for name in table_order() if name in there]
-    return [*known, *(name for name in there if name not in known)]
+def _variants(trials: Sequence[Trial]) -> list[str]:
+    """Variants that some trial scores."""
+    return list(dict.fromkeys(name for trial in trials for name in trial.methods.variants))
 
 
 def check_manifests(trials: Sequence[Trial]) -> dict[str, str]:
@@ -137,7 +130,7 @@ def network_rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     for model, group in grouped(trials, lambda trial: trial.facts.test).items():
         scores = [row for trial in group for row in trial.scores]
         by_method = grouped(scores, lambda row: row.method)
-        for method in _in_order(by_method):
+        for method in [name for name in (*table_order(), *_variants(group)) if name in by_method]:
             row = _network_row(model, method, by_method[method])
             shares = [trial.methods.passes.get(method) for trial in group]
             if kept := [share for share in shares if share is not None]:
@@ -172,7 +165,7 @@ def pooled_rows(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[dict[str,
     values, clusters = _unit_values(trials)
     count = len(values[MAIN])
     rows: list[dict[str, Any]] = []
-    for method in _in_order(values):
+    for method in [name for name in (*table_order(), *_variants(trials)) if name in values]:
         row: dict[str, Any] = {"model": ALL, "method": method, "n": count}
         for place, (metric, name) in enumerate(((ACCURACY, "accuracy"), (BERT_F, "bert"))):
             ours, theirs = values[MAIN][:, place], values[method][:, place]

@@ -76,6 +76,29 @@ def test_units_that_show_nothing_are_left_out_and_counted(fields, tmp_path):
     assert read_json(tmp_path / "out/facts.json")["passes"] == {"netdissect": 2 / 4}
 
 
+def test_variants_are_further_methods_of_the_table_and_controls_are_not(fields, tmp_path):
+    right = tmp_path / "right.csv"
+    rows = [("c", unit, concept) for unit, concept in enumerate(trial_files.CONCEPTS)]
+    write_csv(right, ("layer", "unit", "description"), rows)
+    plain = score(fields, tmp_path / "plain")
+    more = {"named": ["again"], "tables": [right]}
+    values = score(fields, tmp_path / "out", **more)
+    assert {key: values[key] for key in plain} == pytest.approx(plain, nan_ok=True)
+    assert {method for method, _ in values} - {method for method, _ in plain} == {"again"}
+    assert values["again", "concept_accuracy:lead-of-pmi"] == pytest.approx(-2 / 6)
+    main = [("pmi", "concept_accuracy", 4 / 6, 0.5, 0.8, 6, 3, "")]
+    control = [("whole_image", "concept_accuracy", 1 / 6, 0.1, 0.3, 6, 3, "")]
+    write_csv(tmp_path / "base.csv", SCORES, main + control)
+    names = ("scores.csv", "units.csv", "facts.json")
+    files = [tmp_path / "base.csv", *(tmp_path / "out" / name for name in names)]
+    rows = table2.table2([table2.read_trial(facts("b"), *files)], Bootstrap(0, 200))
+    assert rows[-1]["method"] == "again"
+    assert 0 < rows[-1]["accuracy_lead_holm"] <= 1
+    assert "whole_image" not in [row["method"] for row in rows]
+    with pytest.raises(UserError, match=r"variants\.greedy: Table 2 has a method of this name"):
+        score(fields, tmp_path / "twice", named=["greedy"], tables=[right])
+
+
 def test_features_of_two_encoders_are_not_compared(fields, tmp_path):
     other = features(tmp_path / "a/f.safetensors", encoder="other")
     with pytest.raises(UserError, match="'b' have encoder 'e', those of 'a' 'other'"):
@@ -212,7 +235,10 @@ def test_plan_of_the_default(root):
     ("change", "words"),
     [
         ({"dataset": "stickers_tset"}, "did you mean 'stickers_test'"),
-        ({"methods": ["clip_dissect"], "clip_dissect": {}}, "clip_dissect.path: no CLIP is given"),
+        (
+            {"methods": ["clip_dissect"], "clip_dissect": {"judge": False}},
+            "clip_dissect.path: no CLIP is given",
+        ),
         ({"concepts": {"source": "folder"}}, "concepts: source 'folder' needs a path"),
         ({"published": {"resnet": {"compexp": "x"}}}, "unknown model 'resnet'"),
         ({"methods": ["milan"]}, "baselines.methods"),
