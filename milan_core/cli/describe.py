@@ -10,6 +10,7 @@ from milan_core.cli.common import add_compute, json_value, start_torch
 from milan_core.cli.decoding import add_captioner, add_decoding
 from milan_core.cli.mine import add_mining
 from milan_core.cli.own_network import MODEL, add_network
+from milan_core.cli.reliability import add_reliability
 
 EXAMPLES = """examples:
   milan describe --model my_net.py:build --weights w.pt --images pictures --layers 'conv*' --out d
@@ -67,6 +68,7 @@ def register(subparsers: Any) -> None:
     add_decoding(captioner)
     _add_network(parser.add_argument_group("network (--model)"))
     _add_set(parser.add_argument_group("annotation set (--set)"))
+    add_reliability(parser.add_argument_group("reliable descriptions (docs/abstention.md)"))
     parser.set_defaults(run=_run)
 
 

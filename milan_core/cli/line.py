@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,17 @@ from milan_core.cli.own_network import (
     own_network,
     require_layers,
 )
+from milan_core.cli.reliability import assessed, check_reliability, holds_out
 from milan_core.core.folders import new_folder
 from milan_core.core.identity import step_code
 from milan_core.core.records import NAME, recorded_command
 from milan_core.core.step import Compute
+from milan_core.describers.abstention.tables import counts_of
 from milan_core.describers.activations import NetworkUnits
 from milan_core.describers.choice import AUTO, CAPTIONER
 from milan_core.describers.concept_sources import concept_masks
 from milan_core.describers.concepts import ConceptMasks
-from milan_core.describers.describer import Describer
+from milan_core.describers.describer import Cell, Describer
 from milan_core.describers.driver import describe, write_all
 from milan_core.describers.options import ConceptsOptions, MilanOptions
 from milan_core.describers.sources import ExemplarUnits, FeatureUnits, SetUnits
@@ -73,13 +75,20 @@ def describe_source(arguments: argparse.Namespace) -> None:
         chosen, units = _ready(arguments, chosen, out, record)
         _record_choice(chosen, record)
         said = describe(chosen.describer, units)
-        beside = {"domain": [chosen.beside] * len(said.keys)} if chosen.beside else {}
+        beside: dict[str, Sequence[Cell]] = {}
+        if chosen.beside:
+            beside["domain"] = [chosen.beside] * len(said.keys)
+        found = assessed(arguments, chosen.describer, chosen.resources, units)
+        if found is not None:
+            beside |= found.columns(said.keys, said.statuses)
+            record["reliable"] = counts_of(found.decisions)
         written = write_all(out, said, chosen.describer.form, beside)
         record["units"], record["status"] = len(said.keys), status_counts(said.statuses)
         if isinstance(units, SetUnits) and units.table is not None:
             record["fingerprint"] = units.table.meta["dataset"]
             if arguments.keep_features:
                 units.table.save(out / "features.safetensors")
+        written += found.save(out) if found else []
         if isinstance(units, ExemplarUnits):
             _page(arguments, chosen, out)
             written.append("report/index.html")
@@ -117,6 +126,8 @@ def _ready(
     arguments: argparse.Namespace, chosen: Chosen | None, out: Path, record: dict[str, Any]
 ) -> tuple[Chosen, Units]:
     """The describer, chosen by the images where `auto` is to choose, and the units."""
+    if chosen is not None and (arguments.features or arguments.set):
+        check_reliability(arguments, chosen.describer)
     if chosen is not None and arguments.features:
         return chosen, FeatureUnits(load_features(arguments.features), arguments.features)
     if chosen is not None and arguments.set:
@@ -126,20 +137,22 @@ def _ready(
         units = _network_units(arguments, chosen.describer, chosen.resources.compute, out, record)
         return chosen, units
     if chosen is not None:
-        _prepare(chosen)
+        _prepare(arguments, chosen)
     opened = open_own(arguments, out)
     if chosen is not None:
         chosen = within_domain(arguments, chosen, opened.images)
     else:
         chosen = chosen_for(arguments, opened.images)
-        _prepare(chosen)
-    exemplars = mine_own(arguments, opened, out, _pools(chosen))
+        _prepare(arguments, chosen)
+    heldout = holds_out(chosen.describer, opened.images)
+    exemplars = mine_own(arguments, opened, out, _pools(chosen), heldout=heldout)
     record["network"] = network_facts(opened.network)
     record["images"], record["probe"] = image_facts(opened.images), exemplars.probe
     return chosen, ExemplarUnits(exemplars, opened.images.images)
 
 
-def _prepare(chosen: Chosen) -> None:
+def _prepare(arguments: argparse.Namespace, chosen: Chosen) -> None:
+    check_reliability(arguments, chosen.describer)
     mined = chosen.options.needs & {"maxima", "means"}
     chosen.describer.prepare(ExemplarUnits.offers | mined)
 

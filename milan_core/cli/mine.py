@@ -151,18 +151,24 @@ def open_own(arguments: argparse.Namespace, out: Path) -> Opened:
 
 
 def mine_own(
-    arguments: argparse.Namespace, opened: Opened, out: Path, pools: tuple[Pool, ...] = ()
+    arguments: argparse.Namespace,
+    opened: Opened,
+    out: Path,
+    pools: tuple[Pool, ...] = (),
+    *,
+    heldout: bool = False,
 ) -> ExemplarSet:
     """Mine what `open_own` has opened, and write the exemplars into `out`.
 
-    The `pools` of every unit in every image are kept in memory (`ExemplarSet.table`).
+    The `pools` of every unit in every image are kept in memory (`ExemplarSet.table`); with
+    `heldout` a fifth of the images is there only.
     """
     from milan_core.core.options import narrowed
     from milan_core.exemplars.mine import mine_dataset
     from milan_core.exemplars.options import MiningRun
     from milan_core.networks.options import RunOptions
 
-    options = _options(arguments, pools)
+    options = _options(arguments, pools, heldout=heldout)
     run = MiningRun(
         **narrowed(opened.spec, RunOptions).model_dump(),
         device=arguments.device,
@@ -174,11 +180,14 @@ def mine_own(
     return exemplars
 
 
-def _options(arguments: argparse.Namespace, pools: tuple[Pool, ...] = ()) -> MiningOptions:
+def _options(
+    arguments: argparse.Namespace, pools: tuple[Pool, ...] = (), *, heldout: bool = False
+) -> MiningOptions:
     from milan_core.core.options import parse
 
     given = {"k": arguments.k, "quantile": arguments.quantile, "sample": 0}
-    return parse(MiningOptions, {**given, "table": pools}, "milan mine")
+    further = {"table": pools, "heldout": "split" if heldout else "none"}
+    return parse(MiningOptions, {**given, **further}, "milan mine")
 
 
 def own_images(arguments: argparse.Namespace, network: LoadedModel, out: Path) -> Dataset:

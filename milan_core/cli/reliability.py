@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.describers.abstention.options import SHIPPED
 from milan_core.describers.abstention.own import FEWEST, Asked, Assessed, assess
 from milan_core.describers.describer import Describer, Resources
-from milan_core.exemplars.table import ActivationTable
+from milan_core.describers.sources import ExemplarUnits
+from milan_core.describers.units import Units
+from milan_core.exemplars.splits import heldout_images
 from milan_core.images.store import Dataset
 
 _log = logging.getLogger(__name__)
@@ -55,27 +60,33 @@ def check_reliability(arguments: argparse.Namespace, describer: Describer) -> No
         )
 
 
+def holds_out(describer: Describer, images: Dataset) -> bool:
+    """Whether images are kept from the describer to test its texts: where there are enough."""
+    if not hasattr(describer, "ranking"):
+        return False
+    apart = heldout_images(images.fingerprint, len(images), "split")
+    return int(apart.sum()) >= FEWEST
+
+
 def assessed(
-    arguments: argparse.Namespace,
-    describer: Describer,
-    resources: Resources,
-    table: ActivationTable,
-    images: Dataset,
+    arguments: argparse.Namespace, describer: Describer, resources: Resources, units: Units
 ) -> Assessed | None:
-    """The decisions on the units that a describer has ranked; None where there are too few images.
+    """The decisions on the units that a describer has ranked; None where it cannot be decided.
 
     Raises:
-        UserError: where they are too few and a calibration was asked for.
+        UserError: for too few images where a calibration was asked for.
 
     """
+    if not hasattr(describer, "ranking") or not isinstance(units, ExemplarUnits):
+        return None
     from milan_core.referee.judge import JudgeResources
     from milan_core.referee.judges.mini import load_folder
 
-    apart = int(table.heldout.sum())
+    apart = int(units.table.heldout.sum())
     if apart < FEWEST:
         message = (
             f"{apart} images are held out to test the descriptions, expected {FEWEST} or more: "
-            "give five times as many images"
+            f"give {5 * FEWEST + FEWEST} images or more"
         )
         if arguments.calibrate is not None:
             raise UserError(f"--calibrate: {message}")
@@ -88,5 +99,9 @@ def assessed(
         arguments.alpha,
         f"milan describe --calibrate {arguments.calibrate}",
     )
-    ranking = getattr(describer, "ranking", {})
-    return assess(ranking, table, images, judge, asked)
+    return assess(describer.ranking, units.table, pictures(units.images), judge, asked)
+
+
+def pictures(images: np.ndarray) -> Dataset:
+    """Images that are no data set of a folder, for a judge that looks at pixels alone."""
+    return cast(Dataset, SimpleNamespace(images=images, fingerprint="", world=""))

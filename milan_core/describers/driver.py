@@ -77,10 +77,10 @@ def write_descriptions(
     """Write one row a unit; `beside` are further columns at the end.
 
     The last one is `status`, where some unit shows nothing: it is empty for those that do, and
-    `unknown` where nobody has seen the units.
+    `unknown` where nobody has seen the units. A status that `beside` brings is kept.
     """
     beside = dict(beside or {})
-    if any(descriptions.statuses):
+    if any(descriptions.statuses) and STATUS not in beside:
         beside[STATUS] = descriptions.statuses
     rows = [
         [*row, *(column[index] for column in beside.values())]

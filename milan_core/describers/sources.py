@@ -21,6 +21,7 @@ from milan_core.describers.units import FeatureReader, UnitImages, Units
 from milan_core.exemplars.options import Pool
 from milan_core.exemplars.status import UnitStatus
 from milan_core.exemplars.store import ExemplarSet
+from milan_core.exemplars.table import ActivationTable
 
 
 class FeatureUnits(Units):
@@ -178,6 +179,18 @@ class ExemplarUnits(Units):
             layers[layer] = self._table.block(rows, pool, ~self._table.heldout)
             first += count
         return layers
+
+    @property
+    def table(self) -> ActivationTable:
+        """The largest activation of every unit in every mined image."""
+        if "maxima" not in self.offers or self._table is None:
+            raise self.lacking("maxima")
+        return self._table
+
+    @property
+    def images(self) -> np.ndarray:
+        """All images by number: uint8 (N, H, W, 3), RGB."""
+        return self._images
 
     @property
     def pictures(self) -> np.ndarray:

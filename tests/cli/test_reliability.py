@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
-from milan_core.cli.reliability import add_reliability, assessed, check_reliability
+from milan_core.cli.reliability import add_reliability, assessed, check_reliability, holds_out
 from milan_core.core.errors import UserError
 from milan_core.describers.describer import Resources
+from milan_core.describers.sources import ExemplarUnits
+from milan_core.exemplars.table import ActivationTable
 
 
 class Ranks:
@@ -54,11 +56,44 @@ def test_flags_that_can() -> None:
     check_reliability(parsed(*flags), Ranks())  # type: ignore[arg-type]
 
 
+class Mined(ExemplarUnits):
+    """Units of 300 images, 60 of them held out."""
+
+    def __init__(self) -> None:
+        """Nothing is mined."""
+
+    @property
+    def table(self) -> ActivationTable:
+        """The held-out images alone."""
+        return cast(ActivationTable, SimpleNamespace(heldout=np.arange(300) < 60))
+
+
 def test_too_few_images(caplog: pytest.LogCaptureFixture) -> None:
     """Without a status the table says nothing; a calibration that was asked for is refused."""
-    table = SimpleNamespace(heldout=np.arange(300) < 60)
-    given = (Ranks(), Resources(), table, SimpleNamespace())
+    given = (Ranks(), Resources(), Mined())
     assert assessed(parsed(), *given) is None  # type: ignore[arg-type]
     assert "60 images are held out" in caplog.text
-    with pytest.raises(UserError, match="--calibrate: 60 images are held out"):
-        assessed(parsed("--calibrate", str(Path("a.csv"))), *given)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"--calibrate: 60 images are held out.*600 images or more"):
+        assessed(parsed("--calibrate", "a.csv"), *given)  # type: ignore[arg-type]
+
+
+def test_images_are_held_out_where_there_are_enough() -> None:
+    """A fifth, for describers that rank, and never of a small folder."""
+
+    class Images:
+        fingerprint = "f"
+
+        def __init__(self, count: int) -> None:
+            self.count = count
+
+        def __len__(self) -> int:
+            return self.count
+
+    assert holds_out(Ranks(), Images(1000))  # type: ignore[arg-type]
+    assert not holds_out(Ranks(), Images(300))  # type: ignore[arg-type]
+    assert not holds_out(Plain(), Images(1000))  # type: ignore[arg-type]
+
+
+def test_other_describers_have_no_status() -> None:
+    """Nothing was ranked."""
+    assert assessed(parsed(), Plain(), Resources(), Mined()) is None  # type: ignore[arg-type]
