@@ -11,8 +11,10 @@ from typing import Any, cast
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.describers.abstention.calibration import load_calibration
 from milan_core.describers.abstention.options import SHIPPED
 from milan_core.describers.abstention.own import FEWEST, Asked, Assessed, assess
+from milan_core.describers.abstention.tables import check_answers
 from milan_core.describers.describer import Describer, Resources
 from milan_core.describers.sources import ExemplarUnits
 from milan_core.describers.units import Units
@@ -43,7 +45,7 @@ def add_reliability(group: Any) -> None:
 
 
 def check_reliability(arguments: argparse.Namespace, describer: Describer) -> None:
-    """Refuse flags for a describer that ranks nothing, and values that cannot be meant."""
+    """Refuse flags for a describer that ranks nothing, and files and values that cannot serve."""
     given = [name for name in FLAGS if getattr(arguments, name, None) is not None]
     if given and not hasattr(describer, "ranking"):
         raise UserError(
@@ -58,6 +60,10 @@ def check_reliability(arguments: argparse.Namespace, describer: Describer) -> No
             "--alpha moves the threshold of a calibration on your own units; give them with "
             "--calibrate"
         )
+    if arguments.calibrate is not None:
+        check_answers(arguments.calibrate)
+    if arguments.calibration is not None:
+        load_calibration(arguments.calibration)
 
 
 def holds_out(describer: Describer, images: Dataset) -> bool:

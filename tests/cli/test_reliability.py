@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -11,6 +12,7 @@ import pytest
 
 from milan_core.cli.reliability import add_reliability, assessed, check_reliability, holds_out
 from milan_core.core.errors import UserError
+from milan_core.describers.abstention.options import SHIPPED
 from milan_core.describers.describer import Resources
 from milan_core.describers.sources import ExemplarUnits
 from milan_core.exemplars.table import ActivationTable
@@ -49,11 +51,31 @@ def test_flags_that_cannot_be_meant(flags: list[str], describer: object, expecte
         check_reliability(parsed(*flags), describer)  # type: ignore[arg-type]
 
 
-def test_flags_that_can() -> None:
+def answered(path: Path, right: int, wrong: int) -> Path:
+    rows = [f"a,{unit},{'yes' if unit < right else 'no'}" for unit in range(right + wrong)]
+    path.write_text("layer,unit,right\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_flags_that_can(tmp_path: Path) -> None:
     """None at all, and all of them."""
     check_reliability(parsed(), Plain())  # type: ignore[arg-type]
-    flags = ("--calibrate", "a.csv", "--calibration", "c.json", "--alpha", "0.1")
+    mine = answered(tmp_path / "a.csv", 50, 10)
+    flags = ("--calibrate", str(mine), "--calibration", str(SHIPPED), "--alpha", "0.1")
     check_reliability(parsed(*flags), Ranks())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [(50, 9, "59 annotated units"), (60, 1, "60 right and 1 wrong"), (0, 70, "0 right and 70")],
+)
+def test_annotations_are_checked_before_the_work(
+    tmp_path: Path, right: int, wrong: int, expected: str
+) -> None:
+    """Too few, and one-sided ones."""
+    mine = answered(tmp_path / "a.csv", right, wrong)
+    with pytest.raises(UserError, match=expected):
+        check_reliability(parsed("--calibrate", str(mine)), Ranks())  # type: ignore[arg-type]
 
 
 class Mined(ExemplarUnits):

@@ -201,17 +201,7 @@ def recalibrate(
             no higher confidence than wrong ones.
 
     """
-    count, right = len(units.right), int(units.right.sum())
-    if count < SMALLEST:
-        raise UserError(
-            f"{name}: {count} annotated units, expected {SMALLEST} or more: with fewer the "
-            "threshold says nothing; annotate more units, drawn at random"
-        )
-    if min(right, count - right) < FEWEST_OF_A_KIND:
-        raise UserError(
-            f"{name}: {right} right and {count - right} wrong descriptions, expected "
-            f"{FEWEST_OF_A_KIND} or more of each; annotate more units, drawn at random"
-        )
+    require_enough(name, len(units.right), int(units.right.sum()))
     alpha = calibration.alpha if alpha is None else alpha
     odds = calibration.fitted.log_odds(units.features)
     tested = units.passed & np.isfinite(odds)
@@ -227,6 +217,27 @@ def recalibrate(
             "made_by": made_by,
         }
     )
+
+
+def require_enough(name: str, count: int, right: int | None) -> None:
+    """Refuse too few annotated units, and too few right or wrong ones of them.
+
+    Args:
+        name: of their file.
+        count: of units.
+        right: units that are right; None: not known, or enough.
+
+    """
+    if count < SMALLEST:
+        raise UserError(
+            f"{name}: {count} annotated units, expected {SMALLEST} or more: with fewer the "
+            "threshold says nothing; annotate more units, drawn at random"
+        )
+    if right is not None and min(right, count - right) < FEWEST_OF_A_KIND:
+        raise UserError(
+            f"{name}: {right} right and {count - right} wrong descriptions, expected "
+            f"{FEWEST_OF_A_KIND} or more of each; annotate more units, drawn at random"
+        )
 
 
 def _line(odds: np.ndarray, right: np.ndarray, name: str) -> tuple[float, float]:

@@ -10,10 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import numbered_rows, read_csv, write_csv
+from milan_core.core.files import numbered_rows, write_csv
 from milan_core.core.tables import cell
 from milan_core.core.units import UnitKey
-from milan_core.describers.abstention.calibration import Annotated
+from milan_core.describers.abstention.calibration import (
+    FEWEST_OF_A_KIND,
+    Annotated,
+    require_enough,
+)
 from milan_core.describers.abstention.concepts import same_concept
 from milan_core.describers.abstention.decision import Decision
 from milan_core.describers.abstention.evidence import FEATURES, Evidence, HeldOut
@@ -106,52 +110,76 @@ def decision_cells(decision: Decision) -> list[str | float]:
     return [decision.status, _short(decision.confidence), BETWEEN.join(decision.likely)]
 
 
+def read_answers(path: Path) -> tuple[str, dict[UnitKey, str]]:
+    """The user's annotations of some units: the column that has them, and its cells by unit.
+
+    Raises:
+        UserError: for other columns or cells, and two rows of one unit.
+
+    """
+    column, answers = "", {}
+    for line, row in numbered_rows(path, ("layer", "unit")):
+        column = next((name for name in ("right", "text") if name in row), "")
+        if not column:
+            break
+        key, cell_text, where = unit_key(row, path), row[column].strip(), f"{path}, line {line}"
+        if key in answers:
+            raise UserError(f"{where}: layer {key[0]!r} unit {key[1]} appears twice")
+        if not cell_text or (column == "right" and cell_text.lower() not in YES + NO):
+            expected = "yes or no" if column == "right" else "a right description"
+            raise UserError(f"{where}: {column}: expected {expected}, got {row[column]!r}")
+        answers[key] = cell_text
+    if not column:
+        raise UserError(
+            f"{path}: expected rows with the columns layer, unit and right (yes or no) or text (a "
+            "right description)"
+        )
+    return column, answers
+
+
+def check_answers(path: Path) -> None:
+    """Refuse annotations that cannot calibrate, before the work that they need.
+
+    Raises:
+        UserError: as `read_answers`, for too few units, and too few right or wrong ones.
+
+    """
+    column, answers = read_answers(path)
+    right = [answer.lower() in YES for answer in answers.values()]
+    enough = column == "text" or min(sum(right), len(right) - sum(right)) >= FEWEST_OF_A_KIND
+    require_enough(path.name, len(answers), sum(right) if not enough else None)
+
+
 def read_annotated(path: Path, evidence: Evidence) -> Annotated:
-    """The user's annotations of some units.
+    """The user's annotations of some units beside their evidence.
 
     A row has layer and unit, and either `right` (yes or no: is the description of this unit
     right?) or `text` (a right description: the unit's own is right where both share a word that
     says what they are about).
 
     Raises:
-        UserError: for other columns or cells, units that have no description, and two rows of one
-            unit.
+        UserError: as `read_answers`, and for units that have no description.
 
     """
-    rows = read_csv(path, ("layer", "unit"))
-    column = next((name for name in ("right", "text") if rows and name in rows[0]), None)
-    if column is None:
-        got = ", ".join(rows[0]) if rows else "no row"
-        raise UserError(
-            f"{path}: expected the columns layer, unit and right (yes or no) or text (a right "
-            f"description), got {got}"
-        )
+    column, answers = read_answers(path)
     place = {key: unit for unit, key in enumerate(evidence.keys)}
-    right: dict[UnitKey, float] = {}
-    for line, row in enumerate(rows, 2):
-        key = unit_key(row, path)
-        if key in right:
-            raise UserError(f"{path}, line {line}: layer {key[0]!r} unit {key[1]} appears twice")
-        said = evidence.texts[place[key]] if key in place else ""
-        right[key] = _judged(row[column], column, said, f"{path}, line {line}")
-    if strange := right.keys() - place.keys():
+    if strange := answers.keys() - place.keys():
         raise UserError(
             f"{path}: {example(strange)} have no description here; annotate units of this network "
             "that show something to describe"
         )
-    chosen = np.array([place[key] for key in right], np.int64)
-    values = np.array(list(right.values()), np.float64)
-    return Annotated(evidence.features[chosen], evidence.passed[chosen], values)
+    chosen = np.array([place[key] for key in answers], np.int64)
+    right = [
+        answer.lower() in YES if column == "right" else _names(answer, evidence.texts[unit])
+        for unit, answer in zip(chosen, answers.values(), strict=True)
+    ]
+    return Annotated(
+        evidence.features[chosen], evidence.passed[chosen], np.array(right, np.float64)
+    )
 
 
-def _judged(given: str, column: str, said: str, where: str) -> float:
-    text = given.strip()
-    if column == "text" and text:
-        return float(same_concept(text, said) or text.lower() == said.lower())
-    if text.lower() in YES + NO:
-        return float(text.lower() in YES)
-    expected = "yes or no" if column == "right" else "a right description"
-    raise UserError(f"{where}: {column}: expected {expected}, got {given!r}")
+def _names(given: str, said: str) -> bool:
+    return same_concept(given, said) or given.lower() == said.lower()
 
 
 def counts_of(decisions: Sequence[Decision]) -> dict[str, int]:

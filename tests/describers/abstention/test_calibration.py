@@ -196,7 +196,7 @@ def test_annotations_of_the_user(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("layer,unit,verdict\nlayer,1,yes\n", "columns layer, unit and right"),
-        ("layer,unit,right\n", "got no row"),
+        ("layer,unit,right\n", "expected rows with the columns"),
         ("layer,unit,right\nlayer,1,perhaps\n", "line 2: right: expected yes or no, got 'perhaps'"),
         ("layer,unit,text\nlayer,1,\n", "line 2: text: expected a right description, got ''"),
         ("layer,unit,right\nlayer,1,yes\nlayer,1,no\n", "line 3: .* appears twice"),
