@@ -90,6 +90,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
 RESERVED = {
     "encoder", "captioners", "generalization", "baselines", "controls", "decoding", "variants",
     "analyze", "audit", "edit", "report", "atlas", "quick", "referee", "judge",
+    "abstention",
 }  # fmt: skip
 
 

@@ -29,8 +29,8 @@ def test_default_graph(checkout):
     assert counts["exemplars_scan"] == 7 + 3 + 1
     assert counts["referee_table"] == 6 + 1
     assert counts["referee_score"] == (6 + 1) * 2, "the oracle and the mini judge"
-    # unseen scenes and drawings score; scenes of the labels and probe scenes are for describers
-    assert counts["referee_look"] == 2 + 2
+    # unseen scenes and drawings score; those of labels and the probe images are for describers
+    assert counts["referee_look"] == 2 + 3
     assert counts["describers_variant"] == 4
     assert counts["networks_train"] == 6 + 3
     assert counts["features_encode"] == 2 + 2
