@@ -20,7 +20,7 @@ from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
 from milan_core.referee.judges.zoo import ZooOracle
 from milan_core.referee.metrics import METRICS, Pair, firing
-from milan_core.referee.resampling import Interval
+from milan_core.referee.resampling import UNDEFINED, Interval
 from milan_core.referee.scored import Explanation
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.world.zoo.expressions import parse_expression
@@ -35,6 +35,7 @@ Said = Mapping[UnitKey, Explanation]
 Ordered = dict[str, Interval]
 MEASURES = ("exact", "kappa", "agreement", *METRICS)
 """`exact`: the text says the same as the unit; `kappa`, `agreement` (IoU): exact; then scores."""
+CORRELATION = "correlation"
 SILENT = ("dead",)  # kinds about which nothing is right
 
 
@@ -59,7 +60,8 @@ class Ranked:
         unread: of these, texts that the oracle cannot read.
         silent: dead units without a text, of `dead`.
         dead: dead units.
-        measures: mean over units with its interval over resampled expressions.
+        measures: mean over units with its interval over resampled expressions; of weighted lists
+            the correlation only.
         values: float64 [units] by measure.
 
     """
@@ -99,7 +101,7 @@ class Field:
         a = self.values[place]
         pair = Pair(a, c, firing(a, self.options.alpha))
         if weighted:
-            return {"correlation": METRICS["correlation"](pair)}
+            return {CORRELATION: METRICS[CORRELATION](pair)}
         agreement = kappa(self.presence[place], c)
         found = {name: scorer(pair) for name, scorer in METRICS.items()}
         exact = {"exact": float(agreement > SAME), "kappa": agreement}
@@ -124,7 +126,10 @@ def rank_one(name: str, said: Said, field: Field) -> Ranked:
                 values[measure][place] = value
     silent = sum(not (key in said and said[key].texts) for key in field.dead)
     counts = len(field.units), described, unread, float(silent), len(field.dead)
-    return Ranked(name, *counts, _intervals(values, field), values)
+    measures = _intervals(values, field)
+    if any(one.weights for one in said.values()):  # a weighted sum of presences is no presence
+        measures = {name: measures[name] if name == CORRELATION else UNDEFINED for name in measures}
+    return Ranked(name, *counts, measures, values)
 
 
 def _intervals(values: Mapping[str, np.ndarray], field: Field) -> dict[str, Interval]:

@@ -9,6 +9,7 @@ The run is that of config/zoo.yaml; `scores.csv` of each judge holds every text 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,8 @@ class Run:
         ranked: one each describer, in the order of the tables.
         scores: float64 [describers, units] by judge and score; 0 where a text has none, NaN where
             the judge does not score the describer.
-        kappa: float64 [describers, units], exact agreement; 0 where there is no readable text.
+        kappa: float64 [describers, units], exact agreement; 0 where there is no readable text, NaN
+            of weighted lists.
         texts: by describer, one a unit; empty where it abstained.
 
     """
@@ -93,7 +95,11 @@ def read_run(folder: Path, network: str, field: Field) -> Run:
         scores = {judge: _values(table, list(said), keys) for judge, table in by_judge.items()}
     silent = Explanation(keys[0])
     texts = [[one.get(key, silent).description for key in keys] for one in said.values()]
-    return Run(ranked, scores, np.stack([row.values["kappa"] for row in ranked]), texts)
+    kappa = [
+        np.where(np.isnan(row.measures["kappa"].value), np.nan, row.values["kappa"])
+        for row in ranked
+    ]
+    return Run(ranked, scores, np.stack(kappa), texts)
 
 
 Rows = dict[str, dict[UnitKey, dict[str, str]]]
@@ -116,8 +122,19 @@ def _distinct(said: Mapping[str, Said], keys: Sequence[UnitKey]) -> dict[str, Sa
     return found
 
 
+_WEIGHTED = re.compile(r"([+-]\d[\d.]*(?:e[+-]?\d+)?) (.+)")
+
+
 def _explanation(key: UnitKey, row: Mapping[str, str]) -> Explanation:
-    return Explanation(key, (row["description"],) if row["description"].strip() else ())
+    """A text, or the weighted texts that `Explanation.description` wrote as one."""
+    text = row["description"].strip()
+    items = [_WEIGHTED.fullmatch(part) for part in text.split("; ")]
+    if not all(items):
+        return Explanation(key, (text,) if text else ())
+    found = [item for item in items if item]
+    return Explanation(
+        key, tuple(item[2] for item in found), tuple(float(item[1]) for item in found)
+    )
 
 
 def _values(table: Rows, names: Sequence[str], keys: Sequence[UnitKey]) -> dict[str, np.ndarray]:
@@ -146,9 +163,9 @@ def order_of_describers(run: Run, judge: str, field: Field) -> dict[str, Interva
 
 
 def _scored(run: Run, judge: str) -> np.ndarray:
-    """Describers that a judge scores, not being their own: bool [describers]."""
+    """Describers of texts that a judge scores, not being their own: bool [describers]."""
     values = next(iter(run.scores[judge].values()))
-    return np.asarray(np.isfinite(values).all(1))
+    return np.asarray(np.isfinite(values + run.kappa).all(1))
 
 
 def order_of_texts(run: Run, judge: str, field: Field) -> dict[str, Interval]:

@@ -187,7 +187,7 @@ def _describers_table(rows: Sequence[Ranked], notes: Sequence[str] = ()) -> list
             f"{100 * row.unread / row.units:.0f}",
             f"{row.silent:.0f} of {row.dead}",
         ]
-        for row in sorted(rows, key=lambda row: -row.measures["kappa"].value)
+        for row in sorted(rows, key=_worst_last)
     ]
     return [
         f"{first.units} units. A unit without a readable text, and a score that is undefined,",
@@ -196,6 +196,12 @@ def _describers_table(rows: Sequence[Ranked], notes: Sequence[str] = ()) -> list
         "",
         *markdown(head, table),
     ]
+
+
+def _worst_last(row: Ranked) -> tuple[bool, float]:
+    """By kappa; lists that have a correlation only come last."""
+    kappa = row.measures["kappa"].value
+    return bool(np.isnan(kappa)), -kappa if np.isfinite(kappa) else 0.0
 
 
 def run_block(run: Run, field: Field) -> str:

@@ -128,6 +128,28 @@ def test_a_describers_own_judge_does_not_count(results, tmp_path, field):
     assert order_of_describers(run, "oracle", field)["auprc"].value < 1
 
 
+def test_weighted_lists_have_a_correlation_only(results, tmp_path, field):
+    path = tmp_path / "zoo_network" / "referee" / "oracle" / "scores.csv"
+    lines = (results / "zoo_network/referee/oracle/scores.csv").read_text().splitlines()
+    scores = ",".join(["0.5"] * len(METRICS))
+    lists = [
+        f'linear,{unit.key[0]},{unit.key[1]},"+1 circles; -1.5e-01 squares",scored,{scores}'
+        for unit in planted_units()
+    ]
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join([*lines, *lists]) + "\n")
+    run = read_run(tmp_path, "zoo_network", field)
+    (place,) = (i for i, row in enumerate(run.ranked) if row.name == "linear explanation")
+    row = run.ranked[place]
+    assert row.unread == 0
+    assert np.isnan(row.measures["kappa"].value)
+    assert np.isnan(run.kappa[place]).all()
+    assert np.isfinite(row.measures["correlation"].value)
+    units = [str(unit.expression) for unit in field.units]
+    assert row.values["correlation"][units.index("circle")] > 0.95
+    assert order_of_describers(run, "oracle", field)["auprc"].value == pytest.approx(1)
+
+
 def test_the_configuration_is_sound(root):
     from milan_core.core.yaml_files import load_yaml
     from milan_core.plan.checks import parse_config
