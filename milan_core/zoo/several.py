@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.core.seeding import generator
-from milan_core.describers.several.choosing import CoverRule, cluster_labels, cover_labels
+from milan_core.describers.several.choosing import cluster_labels, cover_labels
 from milan_core.describers.several.clusters import ClusterRule, choose_clusters
 from milan_core.describers.several.sampling import masked_vectors, sample_above, unit_rows
 from milan_core.images.kinds.zoo import Zoo, ZooOptions
@@ -43,6 +43,7 @@ from milan_core.zoo.weights import tensors
 
 KINDS = ("single", "or of two", "or of three", "and", "not", "count")
 CLUSTERS, COVER = "clusters", "cover"
+FIRST = 7000  # seed of the scenes of seed 0
 QUANTILE = 0.99  # of all positions of a unit: its level
 
 
@@ -133,8 +134,7 @@ def label_units(
     options: SeveralOptions,
     scratch: Path,
     judge: Judge | None = None,
-    clusters: ClusterRule | None = None,
-    cover: CoverRule | None = None,
+    maps: np.ndarray | None = None,
 ) -> list[LabeledUnit]:
     """Labels of every unit of one seed by both rules.
 
@@ -143,28 +143,28 @@ def label_units(
         options: how many.
         scratch: empty folder for the images.
         judge: a mini judge; None: the oracle.
-        clusters: rule of the clusters.
-        cover: rule of the cover.
+        maps: of the units, where they are known (`unit_maps`).
 
     """
     units = drawn_units(seed, options)
-    scenes = draw_facts(options.images, 7000 + seed)
+    scenes = draw_facts(options.images, FIRST + seed)
     facts = Facts(scenes)
     texts = candidate_texts()
     if judge is None:
         columns = ZooOracle(scenes).presence(texts)
         cells = oracle_cells(scenes)
     else:
-        kind = Zoo(options=ZooOptions(count=options.images), seed=7000 + seed)
+        kind = Zoo(options=ZooOptions(count=options.images), seed=FIRST + seed)
         images = JudgedImages(kind.build("zoo", scratch, {}, 1), np.arange(options.images))
         columns, cells = judge.columns(images, texts), judge.vectors(images)
-    maps = unit_maps([unit for _, unit in units], scenes)
+    if maps is None:
+        maps = unit_maps([unit for _, unit in units], scenes)
     found = []
     for place, (kind_of, unit) in enumerate(units):
         a = unit.value(facts)
-        labels = {COVER: cover_labels(a, columns, cover or CoverRule())}
+        labels = {COVER: cover_labels(a, columns)}
         sampled, vectors = _sample(maps[place], cells, seed)
-        groups = choose_clusters(vectors, clusters or ClusterRule(), seed)
+        groups = choose_clusters(vectors, ClusterRule(), seed)
         labels[CLUSTERS] = cluster_labels(a, columns, sampled, groups)
         named = {rule: [texts[one] for one in ones] for rule, ones in labels.items()}
         found.append(LabeledUnit(kind_of, _parts(unit), named))
@@ -244,12 +244,16 @@ def several_block(
         options: how many.
 
     """
-    rows, counts = [], []
-    for name, judge in judges.items():
-        runs = []
-        for seed in seeds:
+    labeled: dict[str, list[list[LabeledUnit]]] = {name: [] for name in judges}
+    for seed in seeds:
+        scenes = draw_facts(options.images, FIRST + seed)
+        maps = unit_maps([unit for _, unit in drawn_units(seed, options)], scenes)
+        for name, judge in judges.items():
             with tempfile.TemporaryDirectory() as scratch:
-                runs.append(label_units(seed, options, Path(scratch) / "images", judge))
+                found = label_units(seed, options, Path(scratch) / "images", judge, maps)
+            labeled[name].append(found)
+    rows, counts = [], []
+    for name, runs in labeled.items():
         for rule in (COVER, CLUSTERS):
             cells = [
                 percent(over_seeds([_share(run, rule, kind, right) for run in runs]))
@@ -262,7 +266,7 @@ def several_block(
     head = [
         f"{kind}: {what}" for kind in KINDS[:3] for what in ("number right %", "labels right %")
     ]
-    units = ", ".join(f"{number} {kind}" for number, kind in zip(options.units, KINDS, strict=True))
+    units = ", ".join(f"{n} {kind}" for n, kind in zip(options.units, KINDS, strict=True))
     return "\n".join(
         [
             f"{len(seeds)} seeds ({seeds[0]} to {seeds[-1]}) of other units and scenes, each",

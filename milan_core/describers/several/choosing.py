@@ -129,9 +129,9 @@ def cover_labels(a: np.ndarray, columns: np.ndarray, rule: CoverRule | None = No
     """
     rule = rule or CoverRule()
     search = _Search(np.asarray(a, np.float64), columns, rule)
-    if not search.usable.any() or np.ptp(search.a) == 0:
-        return []
     lists = [search.grown([int(first)]) for first in search.best()]
+    if not lists:
+        return []
     chosen = max(lists, key=lambda labels: search.value(labels) - rule.gain * len(labels))
     own = search.own[chosen]
     return [chosen[place] for place in np.argsort(-own, kind="stable")]
@@ -160,11 +160,13 @@ class _Search:
         cases = containment(self.seen) >= rule.within
         self._like |= cases | cases.T
         np.fill_diagonal(self._like, val=True)
+        self._chance = (2 * np.log(max(int(self.usable.sum()), 1)) + 4) / len(a)
 
     def best(self) -> np.ndarray:
-        """Candidates with the largest correlations: int64 [at most STARTS]."""
+        """Candidates with the largest correlations, above chance: int64 [at most STARTS]."""
         ordered = np.argsort(-self.own, kind="stable")[:STARTS]
-        return ordered[np.isfinite(self.own[ordered])]
+        own = self.own[ordered]
+        return ordered[(own > 0) & (own**2 >= self._chance)]
 
     def grown(self, chosen: list[int]) -> list[int]:
         """The list after all additions and exchanges, without labels that it does not need."""
@@ -172,7 +174,7 @@ class _Search:
             able = self._free(chosen) & self._alone(chosen)
             values = np.where(able, self._with(chosen), -np.inf)
             label = int(values.argmax())
-            if values[label] < self.value(chosen) + self.rule.gain:
+            if not self._gains(self.value(chosen), float(values[label])):
                 break
             chosen = self._exchanged([*chosen, label])
         return self._necessary(chosen)
@@ -180,6 +182,14 @@ class _Search:
     def value(self, labels: Sequence[int]) -> float:
         """Correlation of a list."""
         return float(self._correlations(union(self.seen[:, list(labels)])[:, None])[0])
+
+    def _gains(self, before: float, after: float) -> bool:
+        """Whether a correlation rises by the rule's gain, and by more than chance would have it.
+
+        The best of T columns of noise adds about 2 log T / n to a squared correlation.
+        """
+        squares = after**2 - max(before, 0.0) ** 2
+        return after >= before + self.rule.gain and squares >= self._chance
 
     def _correlations(self, columns: np.ndarray) -> np.ndarray:
         centered = columns - columns.mean(0)

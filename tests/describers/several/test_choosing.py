@@ -74,6 +74,15 @@ def test_a_case_of_a_concept_is_no_second_label(columns):
     assert sorted(cover_labels(beside, judged, RULE)) == [0, 4]
 
 
+def test_noise_has_no_label(columns):
+    rng = np.random.default_rng(6)
+    many = (rng.random((1000, 50)) < 0.2).astype(float)
+    counts = [len(cover_labels(rng.normal(size=1000), many, RULE)) for _ in range(40)]
+    assert np.mean(counts) <= 0.1
+    weak = columns[:, 3] + 4 * rng.normal(size=2000)
+    assert cover_labels(weak, columns, RULE) == [3]
+
+
 def test_nothing_to_choose_from(columns):
     assert cover_labels(np.ones(2000), columns, RULE) == []
     assert cover_labels(columns[:, 0], columns[:, 8:], RULE) == []
