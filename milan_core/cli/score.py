@@ -20,7 +20,17 @@ EXAMPLE = (
     " --references resources/data/milannotations/alexnet-imagenet.zip"
 )
 DEFAULTS = ScoreOptions()
-BY_IMAGES = ("model", "table", "images", "judge", "described_by", "alpha", "fuzzing", "exemplars")
+BY_IMAGES = (
+    "model",
+    "table",
+    "images",
+    "judge",
+    "described_by",
+    "alpha",
+    "fuzzing",
+    "exemplars",
+    "random_weights",
+)
 BY_REFERENCES = ("count", "bertscore")
 
 
@@ -94,6 +104,12 @@ def _add_images(group: Any) -> None:
         action="store_true",
         default=None,
         help="also ask the judge whether the marked part of an image is the one that fires",
+    )
+    group.add_argument(
+        "--random-weights",
+        action="store_true",
+        default=None,
+        help="also say what the best text of the table reaches on the network with random weights",
     )
     group.add_argument(
         "--exemplars",

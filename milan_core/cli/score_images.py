@@ -103,6 +103,7 @@ def _scores(
         name=arguments.model,
         choose_alpha=arguments.alpha is None,
         fuzzing=bool(arguments.fuzzing),
+        random_weights=bool(arguments.random_weights),
     )
 
 
@@ -110,6 +111,8 @@ def _of_table(
     arguments: argparse.Namespace, given: Submitted, options: ScoringOptions, compute: Compute
 ) -> HeldOutScores:
     """Scores on the activations that a run kept."""
+    if arguments.random_weights:
+        raise UserError("--random-weights needs the network: give --model in place of --table")
     table, dataset = open_table(arguments.table), open_dataset(arguments.images)
     if table.facts.dataset != dataset.fingerprint:
         raise UserError(

@@ -30,9 +30,10 @@ from milan_core.networks.zoo import LoadedModel, load_network, parse_network
 from milan_core.referee.alpha import evenly
 from milan_core.referee.fuzzing import IMAGES, MINED, Marks
 from milan_core.referee.held_out import HeldOutScores, score_submitted
-from milan_core.referee.judge import Judge
+from milan_core.referee.judge import Judge, JudgedImages
 from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
+from milan_core.referee.random_weights import best_of_texts, randomized, sentence
 from milan_core.referee.submitted import Submitted, from_mapping, read_submitted
 from milan_core.referee.table import FEWEST
 
@@ -59,6 +60,7 @@ def score(
     seed: int = 0,
     name: str = "",
     fuzzing: bool = False,
+    random_weights: bool = False,
 ) -> HeldOutScores:
     """Score descriptions of a network's units on images; trivial baselines and intervals beside.
 
@@ -80,6 +82,7 @@ def score(
         seed: of resamples and draws.
         name: of the network, for tables.
         fuzzing: ask the judge also whether the marked part of an image is the one that fires.
+        random_weights: compare with the same network with random weights.
 
     Raises:
         UserError: for layers that do not exist, too few images, a table that cannot be read, and a
@@ -103,6 +106,7 @@ def score(
             *(network, dataset, chosen, given, options, seed, run, heldout, pool, title),
             choose_alpha=alpha is None,
             fuzzing=fuzzing,
+            random_weights=random_weights,
         )
 
 
@@ -120,11 +124,13 @@ def score_network_on(
     *,
     choose_alpha: bool = False,
     fuzzing: bool = False,
+    random_weights: bool = False,
 ) -> HeldOutScores:
     """Pass images through a network and score descriptions of its units on them.
 
     `choose_alpha` chooses alpha on images that do not score, where there are some; `fuzzing` looks
-    for the units' masks in a second pass over at most 2,000 of the images that score.
+    for the units' masks in a second pass over at most 2,000 of the images that score;
+    `random_weights` passes them through the network with random weights too, as a control.
 
     Raises:
         UserError: for too few images, before the network runs.
@@ -143,13 +149,23 @@ def score_network_on(
     table = pool_dataset(network, dataset, (pool,), run, name=name)
     apart = np.flatnonzero(~chosen) if choose_alpha else None
     marks = _marks(network, dataset, positions, run) if fuzzing else None
-    return score_submitted(
+    result = score_submitted(
         *(table, positions, dataset, judge, given, options, seed),
         heldout=heldout == "split",
         pool=pool,
         choosing=apart,
         marks=marks,
     )
+    if random_weights:
+        texts = given.distinct
+        images = JudgedImages(dataset, table.ids[positions])
+        other, share = randomized(network, seed)
+        tables = table, pool_dataset(other, dataset, (pool,), run, name=name)
+        trained, random = (
+            best_of_texts(one, positions, images, judge, texts, seed, pool) for one in tables
+        )
+        result.notes.append(sentence(trained, random, share))
+    return result
 
 
 def _marks(network: LoadedModel, dataset: Dataset, positions: np.ndarray, run: MiningRun) -> Marks:

@@ -55,6 +55,11 @@ class Submitted:
         """Rows that are scored: the rows less the empty and the repeated ones."""
         return sum(len(one.texts) for one in self.explanations.values())
 
+    @property
+    def distinct(self) -> list[str]:
+        """Every text once, in the order of the units."""
+        return list(dict.fromkeys(t for one in self.explanations.values() for t in one.texts))
+
     def notes(self) -> list[str]:
         """Sentences on the treatment of the rows; the numbers add up to the rows."""
         notes = [
