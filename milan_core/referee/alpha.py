@@ -75,6 +75,8 @@ def read_alpha(path: Path) -> float:
         record = read_json(path, "a chosen alpha")
         if record["format"] != KIND or record["version"] != VERSION:
             raise UserError(f"{path} is no {KIND} of version {VERSION}; choose it again")
+        if record["alpha"] not in (ALPHA, *ALPHAS):
+            raise UserError(f"{path}: alpha is {record['alpha']!r}, not one to choose from")
         return float(record["alpha"])
 
 

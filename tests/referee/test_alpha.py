@@ -63,7 +63,9 @@ def test_a_file_gives_its_alpha_back_and_others_are_refused(tmp_path):
     chosen = choose_alpha(firing_pairs(0.1), IMAGES)
     chosen.save(tmp_path / "alpha.json")
     assert read_alpha(tmp_path / "alpha.json") == 0.1
-    for content in ("{}", "[]", '{"format": "milan-alpha", "version": 9, "alpha": 0.1}'):
+    named = '{"format": "milan-alpha", "version": %d, "alpha": %s}'
+    wrong = [named % pair for pair in ((9, "0.1"), (1, "7"), (1, "NaN"), (1, '"x"'), (1, "[]"))]
+    for content in ("{}", "[]", "7", *wrong):
         (tmp_path / "other.json").write_text(content)
         with pytest.raises(UserError):
             read_alpha(tmp_path / "other.json")

@@ -162,3 +162,14 @@ def command_line_json(folder: Path) -> object:
         return json_value(f"@{folder / 'o.json'}")
     except argparse.ArgumentTypeError:
         return None
+
+
+@reader(
+    write(alpha__json='{"format": "milan-alpha", "version": 1, "alpha": 0.05, "lifts": []}'),
+    alpha__json="json",
+)
+def chosen_alpha(folder: Path) -> object:
+    """The alpha that a run chose."""
+    from milan_core.referee.alpha import read_alpha
+
+    return read_alpha(folder / "alpha.json")
