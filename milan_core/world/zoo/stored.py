@@ -1,8 +1,8 @@
 """Facts of the zoo's scenes in the format of data sets, and back.
 
 A scene is a list of things as in every world (`images.store`): first its ground, then its things,
-then the watermark, each with further keys that hold the facts: `tone` of the ground; `size`,
-`column`, `row`, `x`, `y` of a thing.
+of which the first gives the scene its class, then the watermark. Further keys hold the facts:
+`tone` of the ground; `size`, `column`, `row`, `x`, `y` of a thing.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ def stored_scene(scene: Scene, ground: str) -> Stored:
             "tone": scene.tone,
         }
     ]
-    for thing in scene.things:
+    for place, thing in enumerate(scene.things):
+        kind = "object" if place else "main"
         places = {key: str(getattr(thing, key)) for key in ("size", "column", "row", "x", "y")}
         group = objects[thing.shape].group
-        named = {"kind": "object", "name": thing.shape, "group": group, "colour": thing.color}
+        named = {"kind": kind, "name": thing.shape, "group": group, "colour": thing.color}
         kept.append({**named, **places})
     if scene.mark:
         kept.append({"kind": "text", "name": WORD, "group": "text", "colour": "white"})
@@ -56,7 +57,7 @@ def scene_facts(stored: Sequence[Mapping[str, str]], number: int) -> Scene:
                 *(int(one[key]) for key in ("column", "row", "x", "y")),
             )
             for one in others
-            if one["kind"] == "object"
+            if one["kind"] in ("main", "object")
         )
         mark = any(one["kind"] == "text" for one in others)
         return Scene(things, ground["tone"], ground["name"], mark, number, 0)
