@@ -112,6 +112,7 @@ rule abstention_table:
         "../../envs/milan.yaml"
     params:
         networks=canonical(MEASURED),
+        images=canonical(abstention_plan.tested_on(CONFIG)),
         random=CONFIG.referee.random or "",
         options=canonical(CONFIG.abstention),
         code=step_code("abstention.table"),

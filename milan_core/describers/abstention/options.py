@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -32,3 +34,24 @@ class AbstentionOptions(Section):
     alpha: float = Field(
         0.05, gt=0, lt=1, description="Share of units that may be answered wrongly, at most"
     )
+
+
+def deciders(model: str, images: Mapping[str, str]) -> list[str]:
+    """Annotated networks that decide on a network: others on the same images, or all others.
+
+    Units that are tested on other images are less exchangeable with its own.
+
+    Args:
+        model: the network.
+        images: by annotated network, the data set that its units are tested on; with the network's.
+
+    """
+    others = [name for name in images if name != model]
+    return [name for name in others if images[name] == images[model]] or others
+
+
+def largest_group(images: Mapping[str, str]) -> list[str]:
+    """Networks that are tested on the images of most networks; of equal groups the first."""
+    counts = Counter(images.values())
+    most = max(counts, key=lambda name: counts[name], default="")
+    return [name for name, dataset in images.items() if dataset == most]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from milan_core.config import Config
-from milan_core.describers.abstention.options import ANSWERED
+from milan_core.describers.abstention.options import ANSWERED, deciders
 from milan_core.describers.plan import further_tables, pooled
 from milan_core.plan.splits import annotated
 from milan_core.referee import plan as referee
@@ -24,7 +24,15 @@ def measured(config: Config) -> list[str]:
 def deciding(config: Config, model: str) -> list[str]:
     """The network, and the annotated networks that decide on its units."""
     known = annotated(config)
-    return [name for name in measured(config) if name == model or name in known]
+    names = [name for name in measured(config) if name == model or name in known]
+    images = {name: referee.scored_dataset(config, name) for name in names}
+    chosen = deciders(model, images)
+    return [name for name in names if name == model or name in chosen]
+
+
+def tested_on(config: Config) -> list[str]:
+    """The data set that the units of each measured network are tested on."""
+    return [referee.scored_dataset(config, name) for name in measured(config)]
 
 
 def has_truth(config: Config, model: str) -> bool:

@@ -29,7 +29,8 @@ SUMMARY_COLUMNS = (
     Column("shuffled", "shuffled, answered", "percent"),
 )
 SUMMARY_CAPTION = (
-    "Each network is decided by a calibration on the annotated other networks. Judged: units whose "
+    "Each network is decided by a calibration on the annotated other networks that are tested on "
+    "the same images, or on all others where there are none. Judged: units whose "
     "concept is known and specific; shares to the right are of these. Answered and wrong: what the "
     "threshold bounds. AUC: of the confidence, right against wrong. Shuffled: units that would "
     "be answered if the images of every unit were shuffled."

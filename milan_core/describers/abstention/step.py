@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from milan_core.core.step import Compute, In, Out, Step
-from milan_core.describers.abstention.options import AbstentionOptions
+from milan_core.describers.abstention.options import AbstentionOptions, deciders, largest_group
 from milan_core.referee.options import JudgeOptions, ScoringOptions
 
 
@@ -95,6 +95,8 @@ class AbstentionTable(Step, name="abstention.table"):
 
     networks: list[str]
     """Their names, in the order of the files."""
+    images: list[str]
+    """The data set that the units of each are tested on."""
     evidence: list[In]
     descriptions: list[In]
     shipped: In
@@ -103,7 +105,7 @@ class AbstentionTable(Step, name="abstention.table"):
     summary: Out
     coverage: Out
     calibration: Out
-    """On all annotated networks, for networks of the user's own."""
+    """On the annotated networks that are tested on the same images, for networks of one's own."""
     section: Out
 
     def run(self, compute: Compute) -> None:
@@ -119,12 +121,17 @@ class AbstentionTable(Step, name="abstention.table"):
         measured = dict(zip(self.networks, map(read_evidence, self.evidence), strict=True))
         silent = dict(zip(self.networks, map(read_silent, self.descriptions), strict=True))
         shipped, alpha = load_calibration(self.shipped), self.options.alpha
-        learned = {name: one for name, one in measured.items() if name != self.random}
-        decided = [
-            tables.decide_network(name, {**learned, name: one}, shipped, alpha, silent[name])
-            for name, one in measured.items()
-        ]
-        calibration = calibrate_run(tables.judged_units(learned), shipped, alpha)
+        images = dict(zip(self.networks, self.images, strict=True))
+        judged = tables.judged_units(measured)
+        learned = {name: images[name] for name in judged if name != self.random}
+        decided = []
+        for name in measured:
+            others = deciders(name, {**learned, name: images[name]})
+            evidence = {other: measured[other] for other in [*others, name]}
+            one = tables.decide_network(name, evidence, shipped, alpha, silent[name])
+            decided.append(one)
+        chosen = {name: judged[name] for name in largest_group(learned)}
+        calibration = calibrate_run(chosen, shipped, alpha)
         rows = tables.summary_rows(decided, [self.random])
         write_csv(self.summary, tables.SUMMARY, [[row[x] for x in tables.SUMMARY] for row in rows])
         write_csv(self.coverage, tables.CURVE, tables.curve_rows(decided))

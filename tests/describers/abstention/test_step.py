@@ -12,7 +12,7 @@ from milan_core.core.section import read_section
 from milan_core.core.step import Compute
 from milan_core.describers.abstention import evaluation
 from milan_core.describers.abstention.calibration import calibrate, load_calibration
-from milan_core.describers.abstention.options import AbstentionOptions
+from milan_core.describers.abstention.options import AbstentionOptions, deciders, largest_group
 from milan_core.describers.abstention.step import AbstentionTable, DecideNetwork
 from milan_core.describers.abstention.tables import Measured, write_evidence
 from tests.describers.abstention.test_evaluation import UNITS, measured
@@ -52,6 +52,7 @@ def test_the_steps_write_every_unit(tmp_path: Path) -> None:
             assert row["description"] in ("", row["candidate"])
         assert ("dead" in [row["status"] for row in rows]) == (name == "net1")
     AbstentionTable(
+        images=["scenes"] * 3 + ["drawings"] + ["scenes"] * 2,
         descriptions=[tmp_path / f"{name}.said" for name in every],
         random="random",
         summary=tmp_path / "summary.csv",
@@ -68,6 +69,17 @@ def test_the_steps_write_every_unit(tmp_path: Path) -> None:
         assert (row["right_all"] == "") == (row["model"] == "unjudged") == (row["judged"] == "0")
         assert float(row["shuffled"]) <= 0.02
     made = load_calibration(tmp_path / "calibration.json")
-    assert [one.name for one in made.sources] == list(networks)  # a random network is no source
+    # neither a random network nor one on other images is a source
+    assert [one.name for one in made.sources] == list(networks)[:3]
     assert "random weights, random" in " ".join(read_section(tmp_path / "section.json").paragraphs)
     assert len(read_csv(tmp_path / "coverage.csv", evaluation.CURVE)) == 5
+
+
+def test_networks_on_the_same_images_decide() -> None:
+    """The others where there are none; the network itself never."""
+    images = {"a": "scenes", "b": "scenes", "c": "drawings"}
+    assert deciders("a", images) == ["b"]
+    assert deciders("c", images) == ["a", "b"]
+    assert deciders("a", {"a": "scenes"}) == []
+    assert largest_group(images) == ["a", "b"]
+    assert largest_group({}) == []
