@@ -113,8 +113,7 @@ rule abstention_table:
     params:
         networks=canonical(MEASURED),
         images=canonical(abstention_plan.tested_on(CONFIG)),
-        random=CONFIG.referee.random or "",
-        options=canonical(CONFIG.abstention),
+        options=canonical(abstention_plan.table_options(CONFIG)),
         code=step_code("abstention.table"),
     shell:
         command("abstention.table")

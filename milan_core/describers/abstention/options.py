@@ -36,6 +36,12 @@ class AbstentionOptions(Section):
     )
 
 
+class TableOptions(AbstentionOptions):
+    """What the table needs to know of a run."""
+
+    random: str = Field("", description="The network with random weights; empty: none")
+
+
 def deciders(model: str, images: Mapping[str, str]) -> list[str]:
     """Annotated networks that decide on a network: others on the same images, or all others.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from milan_core.config import Config
-from milan_core.describers.abstention.options import ANSWERED, deciders
+from milan_core.describers.abstention.options import ANSWERED, TableOptions, deciders
 from milan_core.describers.plan import further_tables, pooled
 from milan_core.plan.splits import annotated
 from milan_core.referee import plan as referee
@@ -39,6 +39,11 @@ def has_truth(config: Config, model: str) -> bool:
     """Whether the concepts of a network's units are known from its exemplars."""
     known = config.dataset_zoo[config.model_zoo[model].dataset].has_truth
     return model in annotated(config) or (known and model == config.referee.random)
+
+
+def table_options(config: Config) -> TableOptions:
+    """The settings of the table over all networks."""
+    return TableOptions(**config.abstention.model_dump(), random=config.referee.random or "")
 
 
 def told_tables(config: Config, model: str) -> dict[str, str]:

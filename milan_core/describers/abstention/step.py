@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from milan_core.core.step import Compute, In, Out, Step
-from milan_core.describers.abstention.options import AbstentionOptions, deciders, largest_group
+from milan_core.describers.abstention.options import (
+    AbstentionOptions,
+    TableOptions,
+    deciders,
+    largest_group,
+)
 from milan_core.referee.options import JudgeOptions, ScoringOptions
 
 
@@ -100,8 +103,7 @@ class AbstentionTable(Step, name="abstention.table"):
     evidence: list[In]
     descriptions: list[In]
     shipped: In
-    random: str = Field("", description="The network with random weights; empty: none")
-    options: AbstentionOptions
+    options: TableOptions
     summary: Out
     coverage: Out
     calibration: Out
@@ -123,7 +125,7 @@ class AbstentionTable(Step, name="abstention.table"):
         shipped, alpha = load_calibration(self.shipped), self.options.alpha
         images = dict(zip(self.networks, self.images, strict=True))
         judged = tables.judged_units(measured)
-        learned = {name: images[name] for name in judged if name != self.random}
+        learned = {name: images[name] for name in judged if name != self.options.random}
         decided = []
         for name in measured:
             others = deciders(name, {**learned, name: images[name]})
@@ -132,8 +134,8 @@ class AbstentionTable(Step, name="abstention.table"):
             decided.append(one)
         chosen = {name: judged[name] for name in largest_group(learned)}
         calibration = calibrate_run(chosen, shipped, alpha)
-        rows = tables.summary_rows(decided, [self.random])
+        rows = tables.summary_rows(decided, [self.options.random])
         write_csv(self.summary, tables.SUMMARY, [[row[x] for x in tables.SUMMARY] for row in rows])
         write_csv(self.coverage, tables.CURVE, tables.curve_rows(decided))
         calibration.save(self.calibration)
-        write_section(self.section, abstention_section(rows, calibration, self.random))
+        write_section(self.section, abstention_section(rows, calibration, self.options.random))

@@ -12,7 +12,12 @@ from milan_core.core.section import read_section
 from milan_core.core.step import Compute
 from milan_core.describers.abstention import evaluation
 from milan_core.describers.abstention.calibration import calibrate, load_calibration
-from milan_core.describers.abstention.options import AbstentionOptions, deciders, largest_group
+from milan_core.describers.abstention.options import (
+    AbstentionOptions,
+    TableOptions,
+    deciders,
+    largest_group,
+)
 from milan_core.describers.abstention.step import AbstentionTable, DecideNetwork
 from milan_core.describers.abstention.tables import Measured, write_evidence
 from tests.describers.abstention.test_evaluation import UNITS, measured
@@ -54,12 +59,11 @@ def test_the_steps_write_every_unit(tmp_path: Path) -> None:
     AbstentionTable(
         images=["scenes"] * 3 + ["drawings"] + ["scenes"] * 2,
         descriptions=[tmp_path / f"{name}.said" for name in every],
-        random="random",
         summary=tmp_path / "summary.csv",
         coverage=tmp_path / "coverage.csv",
         calibration=tmp_path / "calibration.json",
         section=tmp_path / "section.json",
-        **given,
+        **{**given, "options": TableOptions(alpha=0.1, random="random")},
     ).run(Compute())
     rows = read_csv(tmp_path / "summary.csv", evaluation.SUMMARY)
     assert [row["model"] for row in rows] == [evaluation.EVERY, *every]
