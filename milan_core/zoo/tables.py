@@ -213,6 +213,7 @@ def run_block(run: Run, field: Field) -> str:
         for what, find in (("describers", order_of_describers), ("texts", order_of_texts))
         for judge in run.scores
     }
+    texts = int(np.isfinite(run.kappa).all(1).sum())  # lists have no exact agreement
     first = next(iter(orders.values()))
     ranked = sorted(first, key=lambda name: -sum(order[name].value for order in orders.values()))
     table = [[name, *(shown(order[name]) for order in orders.values())] for name in ranked]
@@ -221,7 +222,7 @@ def run_block(run: Run, field: Field) -> str:
             *lines,
             "",
             "**Does a score of the run order what was said as exact agreement does?** Kendall's",
-            f"tau with kappa, by judge: over the {len(run.ranked)} describers of the run, and over",
+            f"tau with kappa, by judge: over {texts} describers, and over",
             "the texts of a unit (mean over units). Intervals over resampled expressions.",
             "",
             *markdown(["score", *orders], table),
