@@ -44,6 +44,11 @@ def check_encoder(captioner: Recorded, table: FeatureTable, folder: Path, path: 
         )
         raise UserError(message)
     pooled, wanted = table.meta.get("pooling", {}), pooling_of(captioner)
+    if not isinstance(pooled, dict):
+        raise UserError(
+            f"{path}: its pooling is {type(pooled).__name__}, expected names and values; run the "
+            "features stage again"
+        )
     for name in sorted(wanted.model_fields_set):
         value = getattr(wanted, name)
         if pooled.get(name, value) != value:
