@@ -58,7 +58,10 @@ DAMAGE = (
     *(tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile),
 )
 """Errors that damaged content causes in a library or in our code."""
-_LIBRARIES = ("safetensors", "safetensors_rust", "tokenizers", "pickle", "_pickle")
+_LIBRARIES = (
+    *("safetensors", "safetensors_rust", "tokenizers", "pickle", "_pickle"),
+    "huggingface_hub",
+)
 """Libraries whose errors of content are of no type above; `tokenizers` raises bare `Exception`."""
 
 

@@ -98,6 +98,9 @@ class ConceptMasks:
         with reading(path, "a file of concept masks"):
             arrays, meta = load_tensors(path, KIND, (VERSION,))
             masks = SparseMasks(arrays["starts"], arrays["members"], arrays["bits"])
+            if len(meta["names"]) != len(meta["categories"]):
+                counts = len(meta["names"]), len(meta["categories"])
+                raise ValueError("{} names, {} categories".format(*counts))
             return cls(
                 tuple(meta["names"]),
                 tuple(meta["categories"]),

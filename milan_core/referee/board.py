@@ -140,6 +140,9 @@ def load_board(path: Path) -> Board:
         drawn, lead_drawn = arrays["drawn"][row], arrays["lead_drawn"][row]
         means[Place(*place)] = Mean(value, units, drawn, lead, both, lead_drawn)
     counts = {(name, layer): Counts(*values) for name, layer, *values in meta["counts"]}
+    for name, layer in counts:
+        for score in HEADLINE:
+            _ = means[Place(name, layer, score)]  # a KeyError of `reads` where it is missing
     return Board(meta["facts"], counts, means)
 
 
