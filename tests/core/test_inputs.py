@@ -57,6 +57,7 @@ TEXTS = {
     "RunOptions": "compile",
     "SceneOptions": "objects surfaces",
     "StoredWeights": "entry convert drop keys",
+    "TableOptions": "column random",
     "TrainedOn": "split",
     "TrainingSources": "names with_truth",
     "TrainingSplit": "name train",
@@ -161,7 +162,7 @@ PATHS = {
     *("ImageToTextOptions.source", "CausalPriorOptions.source", "ClipOptions.source"),
     *("ClipDissectOptions.path", "ClipDissectOptions.concepts", "ConceptsOptions.path"),
     *("LabelSections.published", "AnnotationSetSpec.path", "AnnotationSetSpec.images"),
-    *("AuditSpec.review", "DualEncoderOptions.source"),
+    *("AuditSpec.review", "DualEncoderOptions.source", "PoolOptions.tables", "LinearOptions.path"),
 }
 
 

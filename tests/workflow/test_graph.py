@@ -159,8 +159,9 @@ def test_a_published_captioner_needs_no_training(checkout, root):
     release = root / "tests/data/golden/decoder/decoder.pth"
     choice = {"family": "released", "source": str(release)}
     variant = {"base": {"models": ["shapes_vit"], "captioner": choice}}
-    (checkout / "released.yaml").write_text(yaml.safe_dump({"variants": variant}))
-    plan = snakemake(checkout, "variants", "-n", "--configfile", QUICK[1], "released.yaml")
+    quick = yaml.safe_load((root / "config/quick.yaml").read_text())
+    (checkout / "released.yaml").write_text(yaml.safe_dump({**quick, "variants": variant}))
+    plan = snakemake(checkout, "variants", "-n", "--configfile", "released.yaml")
     assert plan.returncode == 0, plan.stdout
     counts = job_counts(plan.stdout)
     assert counts["describers_variant"] == counts["exemplars_merge"] == 1
