@@ -45,8 +45,8 @@ COMMANDS = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line, assembled from the modules of commands; none imports torch."""
+def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The command line, assembled from the modules of these commands; none imports torch."""
     parser = argparse.ArgumentParser(
         prog="milan",
         description="English descriptions of the units of vision models.",
@@ -55,14 +55,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"milan {__version__}")
     parser.add_argument("--log", type=Path, help="send progress and warnings to this file")
     commands = parser.add_subparsers(dest="command", metavar="<command>", required=True)
-    for name in COMMANDS:
+    for name in names:
         import_module(f"milan_core.cli.{name}").register(commands)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    arguments = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    job = words[:1] == ["step"] or (words[:1] == ["--log"] and words[2:3] == ["step"])
+    # A run of the workflow starts hundreds of steps: they import no other command.
+    arguments = build_parser(["step"] if job else COMMANDS).parse_args(words)
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may have any bytes
         sys.stdout.reconfigure(errors="backslashreplace")
     terminal = _redirect_errors(arguments.log) if arguments.log else None
