@@ -55,7 +55,7 @@ def wanted(name: str, keep: Sequence[str], drop: Sequence[str]) -> bool:
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
     for info in archive.infolist():
-        if info.is_dir():
+        if info.filename.endswith("/"):
             continue
         mode = info.external_attr >> 16  # Unix mode; 0 when the writer set none
         regular = stat.S_IFMT(mode) in (0, stat.S_IFREG)
