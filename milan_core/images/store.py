@@ -216,7 +216,8 @@ def check_unrecorded(folder: Path) -> int:
     manifest = folder / "manifest.json"
     if (folder / RECORD).is_file() or not manifest.is_file():
         return 0
-    facts = read_json(manifest, "dataset manifest")
+    with reading(manifest, "a dataset manifest"):
+        facts = read_json(manifest, "dataset manifest")
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         return 0
     dataset = open_dataset(folder)

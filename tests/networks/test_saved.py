@@ -64,6 +64,10 @@ def test_looking_inside_a_saved_network(saved):
     network = load_network(yaml.safe_load(entry)["my_network"])
     outputs = layer_outputs(network.module, network.layers, BATCH)
     blocks = {f"blocks.{i}": (4, 4, 6, 6, 8, 8)[i] for i in range(6)}
+    if saved[0] == "export":  # of one input size: the axes of some sums cannot be seen
+        refused = {line.split()[0] for line in table.splitlines() if " refused: " in line}
+        assert {"blocks.2", "blocks.3", "blocks.4"} <= refused
+        blocks = {name: units for name, units in blocks.items() if name not in refused}
     assert {name: out.shape[1] for name, out in outputs.items()} == {"stem.0": 4, **blocks}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from milan_core.core.errors import UserError, reads
+from milan_core.core.errors import UserError, reading, reads
 from milan_core.core.files import read_json
 from milan_core.core.seeding import generator, seed_torch, torch_generator
 from milan_core.core.tensors import map_tensors, save_tensors
@@ -100,7 +100,8 @@ def load_chooser(folder: Path) -> Chooser:
 
 
 def _judge(folder: Path) -> dict[str, str]:
-    return {"judge": read_json(folder / RECORD, "mini judge")["weights"]}
+    with reading(folder / RECORD, "a mini judge", "train it again"):
+        return {"judge": str(read_json(folder / RECORD, "mini judge")["weights"])}
 
 
 def train_chooser(means: np.ndarray, texts: TextEncoder, dataset: Dataset, seed: int) -> Chooser:
