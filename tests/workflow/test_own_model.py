@@ -283,7 +283,7 @@ def test_corrupt_captioner(quick_run, own, tmp_path):
 def test_auto_without_a_captioner(own, tmp_path):
     result = milan(tmp_path, *run_arguments(own, tmp_path / "d", captioner="auto"))
     assert result.returncode == 2
-    assert "make run" in result.stderr.splitlines()[-1]
+    assert "no captioner is here" in result.stderr.splitlines()[-1]
 
 
 def test_second_run_in_the_same_folder_waits_its_turn(quick_run, own, tmp_path):
