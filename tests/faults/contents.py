@@ -154,9 +154,6 @@ def _saved(array: Callable[[], np.ndarray]) -> bytes:
 
 
 def _tensors(data: bytes) -> Iterator[Variant]:
-    if b'"milan"' not in data[:4096]:  # a model of another program
-        yield from _raw(data)
-        return
     ours, arrays = arrays_of(data)
     for what, meta in trees(ours["meta"]):
         yield f"meta: {what}", partial(_sealed, ours, arrays, meta)
