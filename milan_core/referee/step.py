@@ -238,7 +238,9 @@ class Leaderboard(Step, name="referee.leaderboard"):
         rows = [row for board in [*over, *boards] for row in summary_rows(board, names)]
         write_csv(self.summary, SUMMARY, tables.cells(rows, SUMMARY))
         judges = [board.facts["judge"] for board in boards]
-        verdicts = tables.joined_sanity(judges, [read_csv(path) for path in self.sanity_tables])
+        needed = ("metric", "units", "missing", "extra", "both")
+        passed = [read_csv(path, needed) for path in self.sanity_tables]
+        verdicts = tables.joined_sanity(judges, passed)
         write_csv(self.sanity, tables.SANITY, tables.cells(verdicts, tables.SANITY))
         write_section(
             self.section, referee_section(over, rows, verdicts, names, self.options.random)
