@@ -43,6 +43,26 @@ def start_torch(arguments: argparse.Namespace) -> None:
     start_device(arguments.device, arguments.threads)
 
 
+def add_judge(group: Any, default: str | None) -> None:
+    """Flags of verbs that look at images through a judge (`referee.judges.choice.named_judge`)."""
+    group.add_argument(
+        "--judge",
+        default=default,
+        help="oracle (composed scenes), folder of a trained judge, folder or hub name of a CLIP or "
+        "SigLIP; default: oracle where the images have ground truth",
+    )
+    group.add_argument("--download", action="store_true", help="let the hub be asked for the judge")
+
+
+def recorded_flags(arguments: argparse.Namespace, *left_out: str) -> dict[str, Any]:
+    """The flags of a command as values of JSON, for its record."""
+    return {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in vars(arguments).items()
+        if key not in ("run", "log", *left_out)
+    }
+
+
 def json_value(text: str) -> Any:
     """An argument that is JSON, or `@file` with JSON in it."""
     try:

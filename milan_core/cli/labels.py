@@ -6,8 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import add_compute, start_torch
-from milan_core.cli.own_network import MODEL, add_network, entry_file, own_network, require_layers
+from milan_core.cli.common import add_compute, add_judge, recorded_flags, start_torch
+from milan_core.cli.own_network import (
+    MODEL,
+    add_network,
+    entry_file,
+    own_network,
+    passing,
+    require_layers,
+)
 from milan_core.core.errors import UserError
 
 EXAMPLE = (
@@ -44,15 +51,7 @@ def register(subparsers: Any) -> None:
         "unit of its layer",
     )
     parser.add_argument("--column", default="description", help="the column of the text")
-    parser.add_argument(
-        "--judge",
-        default="auto",
-        help="oracle (composed scenes), folder of a trained judge, folder or hub name of a CLIP or "
-        "SigLIP; default: oracle where the images have ground truth",
-    )
-    parser.add_argument(
-        "--download", action="store_true", help="let the hub be asked for the judge"
-    )
+    add_judge(parser, "auto")
     parser.add_argument("--pool", choices=["max", "mean"], default="max", help="of a unit's map")
     parser.add_argument("--most", type=int, default=5, help="labels of a unit")
     parser.add_argument(
@@ -82,11 +81,7 @@ def _run(arguments: argparse.Namespace) -> None:
         inputs.append(entry)
     if arguments.table:
         inputs.append(arguments.table)
-    recorded = {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in vars(arguments).items()
-        if key not in ("run", "log", "descriptions")
-    }
+    recorded = recorded_flags(arguments, "descriptions")
     code = step_code("describers.several.table:label_network")
     with (
         new_folder(arguments.out) as out,
@@ -106,14 +101,12 @@ def _write(arguments: argparse.Namespace, out: Path) -> str:
     from milan_core.core.step import Compute
     from milan_core.describers.several.choosing import CoverRule
     from milan_core.describers.several.table import COLUMNS, label_network
-    from milan_core.exemplars.options import MiningRun
     from milan_core.exemplars.pooled import pool_dataset
-    from milan_core.exemplars.table import open_table
-    from milan_core.images.store import open_dataset
     from milan_core.networks.zoo import load_network
     from milan_core.referee.judges.choice import named_judge
     from milan_core.referee.scoring import folder_dataset
     from milan_core.referee.submitted import read_submitted
+    from milan_core.referee.table import open_with_images
 
     given = [read_submitted(path, arguments.column) for path in arguments.descriptions]
     texts: dict[str, list[str]] = {}
@@ -123,23 +116,13 @@ def _write(arguments: argparse.Namespace, out: Path) -> str:
     compute = Compute(device=arguments.device, threads=arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         if arguments.table:
-            table, dataset = open_table(arguments.table), open_dataset(arguments.images)
-            if table.facts.dataset != dataset.fingerprint:
-                raise UserError(
-                    f"{arguments.table} holds activations on other images than "
-                    f"{arguments.images}; give the data set that it was made from"
-                )
+            table, dataset = open_with_images(arguments.table, arguments.images)
         else:
             network = require_layers(own_network(arguments))
             loaded = load_network(network)
             folder = Path(scratch) / "dataset"
             dataset = folder_dataset(arguments.images, loaded, folder, arguments.threads)
-            run = MiningRun(
-                batch_size=network.batch_size,
-                dtype=network.dtype,
-                device=arguments.device,
-                threads=arguments.threads,
-            )
+            run = passing(arguments, network)
             table = pool_dataset(loaded, dataset, (arguments.pool,), run, name=arguments.model)
         judge = named_judge(arguments.judge, dataset, compute, download=arguments.download)
         rule = CoverRule(most=arguments.most, gain=arguments.gain)

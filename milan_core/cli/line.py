@@ -20,6 +20,7 @@ from milan_core.cli.choosing import (
     described_by,
     within_domain,
 )
+from milan_core.cli.common import recorded_flags
 from milan_core.cli.decoding import captioner_files
 from milan_core.cli.mine import image_facts, mine_own, open_own, own_images
 from milan_core.cli.own_network import (
@@ -59,11 +60,7 @@ def describe_source(arguments: argparse.Namespace) -> None:
     if name == AUTO and not arguments.model:
         name = CAPTIONER  # a set or features bring no images that a describer could be chosen by
     chosen = None if name == AUTO else asked_for(arguments, name)
-    settings = {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in vars(arguments).items()
-        if key not in ("run", "log")
-    }
+    settings = recorded_flags(arguments)
     inputs = list(_inputs(arguments, chosen))
     code = step_code("describers.driver:describe", *described_by(name))
     with (

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from milan_core.cli.common import add_compute, start_torch
+from milan_core.cli.common import add_compute, recorded_flags, start_torch
 from milan_core.cli.own_network import (
     MODEL,
     add_network,
@@ -105,11 +105,7 @@ def _mine(arguments: argparse.Namespace) -> None:
     if missing := [name for name in ("model", "images", "out") if not getattr(arguments, name)]:
         flags = " and ".join(f"--{name}" for name in missing)
         raise UserError(f"milan mine needs {flags}; milan mine --help shows an example")
-    options = {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in vars(arguments).items()
-        if key not in ("run", "log", "command", "verb")
-    }
+    options = recorded_flags(arguments, "command", "verb")
     inputs = [*filter(None, [entry_file(arguments.model)])]
     code = step_code("exemplars.mine:mine_dataset")
     with (

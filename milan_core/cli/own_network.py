@@ -17,6 +17,7 @@ from milan_core.networks.catalog import extended, network_names
 from milan_core.networks.options import Entry, NetworkSpec
 
 if TYPE_CHECKING:
+    from milan_core.exemplars.options import MiningRun
     from milan_core.networks.zoo import LoadedModel
 
 _log = logging.getLogger(__name__)
@@ -167,6 +168,18 @@ def _axes(given: Iterable[str]) -> dict[str, str]:
             raise UserError(f"--axes: {text!r} is not LAYER=AXES, such as 'blocks.*=t b c'")
         axes[layer.strip()] = names.strip()
     return axes
+
+
+def passing(arguments: argparse.Namespace, network: NetworkSpec) -> MiningRun:
+    """Batches, device and threads of one pass of the network over images."""
+    from milan_core.exemplars.options import MiningRun
+
+    return MiningRun(
+        batch_size=network.batch_size,
+        dtype=network.dtype,
+        device=arguments.device,
+        threads=arguments.threads,
+    )
 
 
 def require_layers(network: NetworkSpec) -> NetworkSpec:

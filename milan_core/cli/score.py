@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from milan_core.cli.common import add_compute, start_torch
+from milan_core.cli.common import add_compute, add_judge, start_torch
 from milan_core.cli.own_network import MODEL, add_network
 from milan_core.core.errors import UserError
 from milan_core.scoring.options import ScoreOptions
@@ -74,13 +74,7 @@ def _add_images(group: Any) -> None:
         "--images", type=Path, help="folder of pictures, or of a data set; best unseen ones"
     )
     add_network(group)
-    group.add_argument(
-        "--judge",
-        default=None,
-        help="oracle (composed scenes), folder of a trained judge, folder or hub name of a CLIP or "
-        "SigLIP; default: oracle where the images have ground truth",
-    )
-    group.add_argument("--download", action="store_true", help="let the hub be asked for the judge")
+    add_judge(group, None)
     group.add_argument(
         "--described-by",
         metavar="MODEL",

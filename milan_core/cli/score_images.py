@@ -9,17 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from milan_core.cli.own_network import entry_file, own_network, require_layers
+from milan_core.cli.common import recorded_flags
+from milan_core.cli.own_network import entry_file, own_network, passing, require_layers
 from milan_core.core.errors import UserError
 from milan_core.core.folders import new_folder
 from milan_core.core.identity import step_code
 from milan_core.core.options import parse
 from milan_core.core.records import NAME, recorded_command
 from milan_core.core.step import Compute
-from milan_core.exemplars.options import MiningRun
 from milan_core.exemplars.store import load_exemplars
-from milan_core.exemplars.table import open_table
-from milan_core.images.store import Dataset, open_dataset
+from milan_core.images.store import Dataset
 from milan_core.networks.zoo import load_network
 from milan_core.referee.fuzzing import Marks
 from milan_core.referee.held_out import HeldOutScores, score_submitted
@@ -28,7 +27,7 @@ from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.scoring import SMALLEST, folder_dataset, score_network_on
 from milan_core.referee.submitted import Submitted, read_submitted
-from milan_core.referee.table import FEWEST
+from milan_core.referee.table import FEWEST, open_with_images, scored_images
 
 
 def score_on_images(arguments: argparse.Namespace) -> None:
@@ -47,11 +46,7 @@ def score_on_images(arguments: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             print(_scores(arguments, given, options, Path(scratch)).summary())
         return
-    recorded = {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in vars(arguments).items()
-        if key not in ("run", "log", "references", "trained_on", "bertscore_layer", "bootstrap")
-    }
+    recorded = recorded_flags(arguments, "references", "trained_on", "bertscore_layer", "bootstrap")
     with (
         new_folder(arguments.out) as out,
         recorded_command(
@@ -89,15 +84,9 @@ def _scores(
     network = require_layers(own_network(arguments))
     loaded = load_network(network)
     dataset = folder_dataset(arguments.images, loaded, scratch / "dataset", arguments.threads)
-    run = MiningRun(
-        batch_size=network.batch_size,
-        dtype=network.dtype,
-        device=arguments.device,
-        threads=arguments.threads,
-    )
     judge = _judge(arguments, dataset, compute)
     return score_network_on(
-        *(loaded, dataset, judge, given, options, arguments.seed, run),
+        *(loaded, dataset, judge, given, options, arguments.seed, passing(arguments, network)),
         heldout=arguments.heldout,
         pool=arguments.pool,
         name=arguments.model,
@@ -113,15 +102,8 @@ def _of_table(
     """Scores on the activations that a run kept."""
     if arguments.random_weights:
         raise UserError("--random-weights needs the network: give --model in place of --table")
-    table, dataset = open_table(arguments.table), open_dataset(arguments.images)
-    if table.facts.dataset != dataset.fingerprint:
-        raise UserError(
-            f"{arguments.table} holds activations on other images than {arguments.images}; give "
-            "the data set that it was made from"
-        )
-    held = np.flatnonzero(table.heldout)
-    fair = len(held) > 0
-    positions = held if fair else np.arange(len(table.ids))
+    table, dataset = open_with_images(arguments.table, arguments.images)
+    positions, fair = scored_images(table, 0)
     if len(positions) < options.fewest:
         raise UserError(
             f"{arguments.table}: {len(positions)} images to score on, expected {options.fewest} or "

@@ -6,9 +6,7 @@ import argparse
 import logging
 from typing import Any
 
-import numpy as np
-
-from milan_core.core.errors import UserError
+from milan_core.cli.common import recorded_flags
 from milan_core.core.files import write_csv
 from milan_core.core.identity import step_code
 from milan_core.core.options import parse
@@ -17,13 +15,12 @@ from milan_core.core.step import Compute
 from milan_core.endpoint.cassette import Cassette
 from milan_core.endpoint.client import Endpoint
 from milan_core.endpoint.options import EndpointOptions
-from milan_core.exemplars.table import open_table
-from milan_core.images.store import open_dataset
 from milan_core.referee.judge import JudgedImages
 from milan_core.referee.judges.answerer import EndpointAnswerer, question_of
 from milan_core.referee.judges.choice import named_judge
 from milan_core.referee.judges.verdict import QUESTION, Judge
 from milan_core.referee.submitted import read_submitted
+from milan_core.referee.table import open_with_images, scored_images
 from milan_core.referee.verdicts import COLUMNS, check_draws, summary, verdicts
 
 LOG = logging.getLogger(__name__)
@@ -34,14 +31,8 @@ def ask_verdicts(arguments: argparse.Namespace, server: dict[str, Any]) -> str:
     options = parse(EndpointOptions, server, "milan endpoint")
     given = read_submitted(arguments.descriptions, arguments.column)
     draws = check_draws(arguments.draws)
-    table, dataset = open_table(arguments.table), open_dataset(arguments.images)
-    if table.facts.dataset != dataset.fingerprint:
-        raise UserError(
-            f"{arguments.table} holds activations on other images than {arguments.images}; give "
-            "the data set that it was made from"
-        )
-    held = np.flatnonzero(table.heldout)
-    positions = held if len(held) else np.arange(len(table.ids))
+    table, dataset = open_with_images(arguments.table, arguments.images)
+    positions, heldout = scored_images(table, 1)
     images = JudgedImages(dataset, table.ids[positions])
     cassette = Cassette(arguments.cassette, options.model, replay=arguments.replay)
     endpoint = Endpoint(options, cassette)
@@ -57,14 +48,11 @@ def ask_verdicts(arguments: argparse.Namespace, server: dict[str, Any]) -> str:
         )
     compute = Compute(device=arguments.device, threads=arguments.threads)
     cheap = named_judge(arguments.judge, dataset, compute)
-    recorded = {
-        key: str(value) for key, value in vars(arguments).items() if key not in ("run", "log")
-    }
     with recorded_command(
         "endpoint verdicts",
         arguments.out.with_suffix(".provenance.json"),
         inputs=[arguments.table, arguments.descriptions],
-        options=recorded,
+        options=recorded_flags(arguments),
         code=step_code("referee.verdicts:verdicts"),
     ):
         judge = Judge(EndpointAnswerer(endpoint), endpoint.open)
@@ -77,5 +65,5 @@ def ask_verdicts(arguments: argparse.Namespace, server: dict[str, Any]) -> str:
             )
         )
         write_csv(arguments.out, COLUMNS, [row.cells() for row in rows])
-    seen = "held-out images" if len(held) else "images that describers may have seen"
+    seen = "held-out images" if heldout else "images that describers may have seen"
     return f"{summary(rows)} on {len(positions)} {seen}\n{endpoint.spent}"

@@ -5,16 +5,42 @@ The class is `milan_core.exemplars.table.ActivationTable`; the mining pass write
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.table import ActivationTable, merge_tables, open_table
+from milan_core.images.store import Dataset, open_dataset
 
-__all__ = ["ActivationTable", "dead_units", "merge_tables", "open_table", "scored_images"]
+__all__ = [
+    "ActivationTable",
+    "dead_units",
+    "merge_tables",
+    "open_table",
+    "open_with_images",
+    "scored_images",
+]
 
 FEWEST = 500  # images from which single scores are printed
 LEAST_SPREAD = 1e-12  # a unit whose values differ by less is constant
 LEAST_SHARE = 1e-4  # a unit that is non-zero in fewer images is dead
+
+
+def open_with_images(table: Path, images: Path) -> tuple[ActivationTable, Dataset]:
+    """Open a table of a run and the data set that it was made from.
+
+    Raises:
+        UserError: for other images than those of the table.
+
+    """
+    opened, dataset = open_table(table), open_dataset(images)
+    if opened.facts.dataset != dataset.fingerprint:
+        raise UserError(
+            f"{table} holds activations on other images than {images}; give the data set that it "
+            "was made from"
+        )
+    return opened, dataset
 
 
 def dead_units(values: np.ndarray) -> np.ndarray:
