@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -31,6 +31,11 @@ class Clip:
 
     """
 
+    kind: ClassVar[str] = "clip"
+    """`model_type` of the checkpoint."""
+    _name: ClassVar[str] = "CLIP"
+    _padding: ClassVar[bool | str] = True
+
     def __init__(
         self,
         model: Any,
@@ -45,43 +50,58 @@ class Clip:
         self._text_batch = text_batch
 
     @classmethod
-    def load(cls, source: Path | str, device: str = "cpu", *, download: bool = False) -> Clip:
+    def load(cls, source: Path | str, device: str = "cpu", *, download: bool = False) -> Self:
         """Read a checkpoint: a folder, or a hub name.
 
         Raises:
-            UserError: the checkpoint is missing, incomplete, or not a CLIP.
+            UserError: the checkpoint is missing, incomplete, or of another kind.
 
         """
-        checkpoint = Checkpoint("CLIP", str(source), _FILES, download)
+        checkpoint = Checkpoint(cls._name, str(source), _FILES, download)
         checkpoint.check()
-        from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, CLIPModel
+        import transformers
 
-        kind = checkpoint.part(AutoConfig).model_type
-        if kind != "clip":
+        kind = checkpoint.part(transformers.AutoConfig).model_type
+        if kind != cls.kind:
             raise checkpoint.refusal(f"it holds a {kind!r} model")
-        processor = checkpoint.part(AutoImageProcessor)
-        tokenizer = checkpoint.part(AutoTokenizer)
-        model = checkpoint.model(CLIPModel, device)
+        processor = checkpoint.part(transformers.AutoImageProcessor)
+        tokenizer = checkpoint.part(transformers.AutoTokenizer)
+        model = checkpoint.model(cls._loader(), device)
         return cls(model, tokenizer, mean=processor.image_mean, std=processor.image_std)
+
+    @classmethod
+    def _loader(cls) -> Any:
+        from transformers import CLIPModel
+
+        return CLIPModel
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit-length embeddings of texts: float32 (texts, D). What CLIP cannot read is cut off."""
+        """Unit-length embeddings of texts: float32 (texts, D). What it cannot read is cut off."""
         model = self.model
-        parts = [torch.zeros((0, model.config.projection_dim), device=model.device)]
+        parts = [torch.zeros((0, self._width), device=model.device)]
         for start in range(0, len(texts), self._text_batch):
             ids = self._tokenizer(
                 list(texts[start : start + self._text_batch]),
-                padding=True,
+                padding=self._padding,
                 truncation=True,
                 max_length=model.config.text_config.max_position_embeddings,
                 return_tensors="pt",
             ).to(model.device)
-            pooled = model.text_model(
-                input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]
-            ).pooler_output
-            parts.append(unit_length(model.text_projection(pooled)))
+            parts.append(unit_length(self._text_states(ids)))
         return torch.cat(parts)
+
+    @property
+    def _width(self) -> int:
+        return int(self.model.config.projection_dim)
+
+    def _text_states(self, ids: Any) -> Tensor:
+        """Embeddings of tokenized texts: (texts, D)."""
+        model = self.model
+        pooled = model.text_model(
+            input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]
+        ).pooler_output
+        return torch.as_tensor(model.text_projection(pooled))
 
     @torch.inference_mode()
     def embed_images(self, images: np.ndarray) -> Tensor:
@@ -106,32 +126,22 @@ class Clip:
 class Siglip(Clip):
     """A SigLIP checkpoint: its towers need no projection, its texts are padded and have no mask."""
 
+    kind: ClassVar[str] = "siglip"
+    _name: ClassVar[str] = "SigLIP"
+    _padding: ClassVar[bool | str] = "max_length"
+
     @classmethod
-    def load(cls, source: Path | str, device: str = "cpu", *, download: bool = False) -> Siglip:
-        """Read a checkpoint: a folder, or a hub name."""
-        checkpoint = Checkpoint("SigLIP", str(source), _FILES, download)
-        from transformers import AutoImageProcessor, AutoTokenizer, SiglipModel
+    def _loader(cls) -> Any:
+        from transformers import SiglipModel
 
-        processor = checkpoint.part(AutoImageProcessor)
-        tokenizer = checkpoint.part(AutoTokenizer)
-        model = checkpoint.model(SiglipModel, device)
-        return cls(model, tokenizer, mean=processor.image_mean, std=processor.image_std)
+        return SiglipModel
 
-    @torch.inference_mode()
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit-length embeddings of texts: float32 (texts, D). What it cannot read is cut off."""
-        model = self.model
-        parts = [torch.zeros((0, model.config.text_config.hidden_size), device=model.device)]
-        for start in range(0, len(texts), self._text_batch):
-            ids = self._tokenizer(
-                list(texts[start : start + self._text_batch]),
-                padding="max_length",
-                truncation=True,
-                max_length=model.config.text_config.max_position_embeddings,
-                return_tensors="pt",
-            ).to(model.device)
-            parts.append(unit_length(model.text_model(input_ids=ids["input_ids"]).pooler_output))
-        return torch.cat(parts)
+    @property
+    def _width(self) -> int:
+        return int(self.model.config.text_config.hidden_size)
+
+    def _text_states(self, ids: Any) -> Tensor:
+        return torch.as_tensor(self.model.text_model(input_ids=ids["input_ids"]).pooler_output)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Unit-length embeddings of images (k, 3, S, S): float32 (k, D)."""
@@ -145,7 +155,7 @@ def load_encoder(source: Path | str, device: str = "cpu", *, download: bool = Fa
     from transformers import AutoConfig
 
     kind = checkpoint.part(AutoConfig).model_type
-    loader = Siglip if kind == "siglip" else Clip
+    loader = Siglip if kind == Siglip.kind else Clip
     return loader.load(source, device, download=download)
 
 
