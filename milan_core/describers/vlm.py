@@ -8,15 +8,18 @@ are chosen by its verdicts: log P(all positives show d) - weight x log P(some ne
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
+from milan_core.core.tables import cell
 from milan_core.describers.contact import COLUMNS, contact_sheet, tiles
 from milan_core.describers.describer import (
     Candidates,
@@ -57,6 +60,22 @@ SHARED = "Do all images of this sheet show: {text}? Answer 1 or 0."
 PRESENT = "Does any image of this sheet show: {text}? Answer 1 or 0."
 
 
+class Judged(NamedTuple):
+    """A candidate with the model's verdicts on it; NaN where there is none."""
+
+    text: str
+    score: float
+    shared: float  # probability that all positives show it
+    present: float  # that a negative does
+
+
+class Asked(NamedTuple):
+    """The judged candidates of one unit, best first; failed where no question was answered."""
+
+    ranked: list[Judged]
+    failed: bool
+
+
 class Vlm(Describer):
     """A vision-language model that is asked about contact sheets.
 
@@ -90,20 +109,19 @@ class Vlm(Describer):
                     f"model {endpoint.model!r} does not see pictures: {able.problems['images']}; "
                     "give a vision-language model"
                 )
-            rows: list[Description] = []
-            texts: list[list[str]] = []
-            scores: list[list[float]] = []
-            sheets: list[Sheets | None] = []
-            for sheet in self._sheets(units):
-                sheets.append(sheet)
-                if len(sheets) == BLOCK:
-                    self._ask(sheets, able, rows, texts, scores)
-                    sheets = []
-            self._ask(sheets, able, rows, texts, scores)
-        width = max(map(len, scores), default=0)
-        padded = np.array([row + [math.nan] * (width - len(row)) for row in scores], np.float64)
-        table = Candidates(texts, {"score": padded.reshape(len(rows), width)})
-        return Descriptions(units.keys, rows, table if width else None)
+            sheets = self._sheets(units)
+            asked: list[Asked] = []
+            while block := list(itertools.islice(sheets, BLOCK)):
+                asked += self._ask(block, able)
+        rows = [_row(one) for one in asked]
+        width = max((len(one.ranked) for one in asked), default=0)
+        scores = np.full((len(asked), width), math.nan)
+        for place, one in enumerate(asked):
+            scores[place, : len(one.ranked)] = [item.score for item in one.ranked]
+        texts = [[item.text for item in one.ranked] for one in asked]
+        return Descriptions(
+            units.keys, rows, Candidates(texts, {"score": scores}) if width else None
+        )
 
     def _sheets(self, units: Units) -> Iterator[Sheets | None]:
         """The pictures of each unit; None for one that shows nothing."""
@@ -118,15 +136,8 @@ class Vlm(Describer):
                 else:
                     yield Sheets(packets.of(unit), shown[index], pictures, self._options)
 
-    def _ask(
-        self,
-        sheets: Sequence[Sheets | None],
-        able: Capabilities,
-        rows: list[Description],
-        texts: list[list[str]],
-        scores: list[list[float]],
-    ) -> None:
-        """Descriptions, candidates and their scores of a block of units, appended to the lists."""
+    def _ask(self, sheets: Sequence[Sheets | None], able: Capabilities) -> list[Asked]:
+        """The judged candidates of a block of units."""
         draws = [self._draws(sheet, able) if sheet else [] for sheet in sheets]
         answers = iter(self._endpoint.ask([question for unit in draws for question in unit]))
         given = [[next(answers) for _ in unit] for unit in draws]
@@ -136,12 +147,12 @@ class Vlm(Describer):
             for sheet, one in zip(sheets, proposed, strict=True)
         ]
         answers = iter(self._endpoint.ask([question for unit in asked for question in unit]))
+        done = []
         for unit, candidates, questions in zip(given, proposed, asked, strict=True):
             values = [yes(next(answers)) for _ in questions]
-            ranked = self._ranked(candidates, values)
-            rows.append(_row(ranked, failed=bool(unit) and not any(a.answered for a in unit)))
-            texts.append([text for text, *_ in ranked])
-            scores.append([score for _, score, *_ in ranked])
+            failed = bool(unit) and not any(answer.answered for answer in unit)
+            done.append(Asked(self._ranked(candidates, values), failed))
+        return done
 
     def _draws(self, sheet: Sheets, able: Capabilities) -> list[Question]:
         """The question about a unit: the most probable answer, then draws."""
@@ -153,18 +164,16 @@ class Vlm(Describer):
             for seed in range(1 + self._options.draws)
         ]
 
-    def _ranked(
-        self, candidates: Sequence[str], values: Sequence[float]
-    ) -> list[tuple[str, float, float, float]]:
-        """(text, score, P(all positives show it), P(a negative does)), best first."""
+    def _ranked(self, candidates: Sequence[str], values: Sequence[float]) -> list[Judged]:
+        """The candidates with their verdicts, best first."""
         half = len(values) // max(len(candidates), 1)
         out = []
         for place, text in enumerate(candidates):
             shared, *present = values[half * place : half * (place + 1)]
             against = present[0] if present else math.nan
             score = _log(shared) - self._options.negative_weight * _log(against)
-            out.append((text, score, shared, against))
-        return sorted(out, key=lambda item: -item[1])
+            out.append(Judged(text, score, shared, against))
+        return sorted(out, key=lambda item: -item.score)
 
 
 class Sheets:
@@ -237,8 +246,6 @@ def _description(answer: Answer, able: Capabilities) -> str:
     """The field of the answer; of a server without schemas, JSON in its text or its first line."""
     if able.schema:
         return str(answer.fields["description"])
-    import json
-
     start, end = answer.text.find("{"), answer.text.rfind("}")
     try:
         return str(json.loads(answer.text[start : end + 1])["description"])
@@ -266,13 +273,9 @@ def _log(probability: float) -> float:
     return math.log(min(max(value, LEAST), 1.0))
 
 
-def _row(ranked: Sequence[tuple[str, float, float, float]], *, failed: bool) -> Description:
-    if not ranked:
-        return Description("", failed=failed)
-    text, score, shared, present = ranked[0]
-    cells = {"shared": _cell(shared), "present": _cell(present)}
-    return Description(text, score, cells)
-
-
-def _cell(value: float) -> float | str:
-    return "" if math.isnan(value) else value
+def _row(asked: Asked) -> Description:
+    if not asked.ranked:
+        return Description("", failed=asked.failed)
+    best = asked.ranked[0]
+    cells = {"shared": cell(best.shared), "present": cell(best.present)}
+    return Description(best.text, best.score, cells)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -51,8 +52,7 @@ class Cassette:
     def __init__(self, path: Path, model: str, *, replay: bool = False) -> None:
         self.path, self.replay = path, replay
         self._head = {"format": FORMAT, "model": model}
-        self._exchanges: dict[str, Exchange] = {}
-        self._lines: dict[str, bytes] = {}
+        self._lines: dict[str, bytes] = {}  # by key, as they stand in the file
         self._lock = threading.Lock()
         self._handle = -1
         if path.exists():
@@ -62,7 +62,8 @@ class Cassette:
 
     def find(self, key: str) -> Exchange | None:
         """The reply to a question; None where it was never asked."""
-        return self._exchanges.get(key)
+        line = self._lines.get(key)
+        return None if line is None else _exchange(_parsed(line))
 
     def add(self, key: str, facts: dict[str, Any], exchange: Exchange) -> None:
         """Append an exchange and bring it to the disk; safe from several threads."""
@@ -74,7 +75,7 @@ class Cassette:
                 raise ValueError("the cassette is not open for recording")
             os.write(self._handle, line)
             os.fsync(self._handle)
-            self._exchanges[key], self._lines[key] = exchange, line
+            self._lines[key] = line
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -121,10 +122,7 @@ class Cassette:
                 )
             for number, line in enumerate(lines[1:], 2):
                 item = _checked(line, number)
-                body, status = item["body"], item["status"]
-                if not isinstance(body, str) or type(status) is not int:
-                    raise ValueError(f"line {number} is no exchange")
-                self._exchanges[str(item["key"])] = Exchange(status, body)
+                _exchange(item)
                 self._lines[str(item["key"])] = line + b"\n"
 
 
@@ -135,10 +133,20 @@ def _line(value: dict[str, Any]) -> bytes:
 
 
 def _checked(line: bytes, number: int) -> dict[str, Any]:
-    import json
-
+    """The values of a line; `ValueError` where its digest is another."""
     digest, _, text = line.partition(b" ")
     if hashlib.sha256(text).hexdigest()[:CHECK].encode() != digest:
         raise ValueError(f"the digest of line {number} does not fit")
-    value: dict[str, Any] = json.loads(text)
+    return _parsed(line)
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(line.partition(b" ")[2])
     return value
+
+
+def _exchange(item: dict[str, Any]) -> Exchange:
+    body, status = item["body"], item["status"]
+    if not isinstance(body, str) or type(status) is not int:
+        raise ValueError(f"key {item['key']} holds no exchange")
+    return Exchange(status, body)
