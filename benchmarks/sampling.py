@@ -1,4 +1,4 @@
-"""How often the interval of a costly judge's correlation holds the full value, on a finished run.
+"""Measure how often the interval of a costly judge's correlation covers, on a finished run.
 
 python -m benchmarks.sampling --results results --resources resources alexnet_mini vit_mini
 

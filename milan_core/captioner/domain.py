@@ -44,7 +44,7 @@ ARRAYS = ("mean", "deviation", "precision")
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """Where the training images of a captioner lie.
+    """The distribution of a captioner's training images.
 
     Attributes:
         mean: float32 [F].
@@ -150,7 +150,7 @@ def _standardized(features: np.ndarray, mean: np.ndarray, deviation: np.ndarray)
 
 @dataclass(frozen=True)
 class DomainCheck:
-    """How many of a user's images lie outside the domain of a captioner.
+    """The share of a user's images outside the domain of a captioner.
 
     Attributes:
         share: of the images that are outside; None where the domain is unknown.

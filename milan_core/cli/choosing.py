@@ -44,7 +44,7 @@ class Chosen:
 
     @property
     def beside(self) -> str:
-        """What the table says of every description; empty: nothing."""
+        """The warning beside every description of the table; empty: none."""
         return self.choice.warning if self.choice else ""
 
 

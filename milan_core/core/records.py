@@ -142,7 +142,7 @@ def recorded_command(
 
 
 def _hub() -> dict[str, Any]:
-    """What was read from the hub, for the record; nothing where nothing was."""
+    """The commits that were read from the hub, for the record; empty where none was."""
     return {"hub": commits} if (commits := commits_read()) else {}
 
 

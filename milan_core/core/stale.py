@@ -1,4 +1,4 @@
-"""What is older than its inputs: results whose record names another content of a file than it has.
+"""Find results older than their inputs: records that name another content of a file.
 
 A single stage may be run alone, such as `snakemake results/x/descriptions.csv`, or an input edited.
 Whatever reads the file and was not made anew, a page above all, then shows what is gone.
@@ -39,7 +39,7 @@ def stale(folder: Path) -> list[str]:
 
 
 def _made(path: Path, record: Mapping[str, Any]) -> str:
-    """What a record stands for: its folder, or its only output."""
+    """The result of a record: its folder, or its only output."""
     outputs = list(record["outputs"])
     if "index.html" in outputs:
         return f"the page {path.parent / 'index.html'}"

@@ -37,7 +37,7 @@ class CaptionerAtHand:
 
 @dataclass(frozen=True)
 class AtHand:
-    """What there is to describe with.
+    """The describers that are at hand.
 
     Attributes:
         captioner: None where there is none.
@@ -70,7 +70,7 @@ class Choice:
 
     @property
     def warning(self) -> str:
-        """What the table says of every description; empty within an unknown domain too."""
+        """The warning beside every description of the table; empty in an unknown domain too."""
         if self.check is None or self.check.verdict in ("inside", "unknown"):
             return ""
         return self.check.sentence

@@ -1,4 +1,4 @@
-"""How well texts fit the activations of units on images, as two judges see these images.
+"""Measure how well texts fit the activations of units on images, as two judges see these images.
 
     p        = max(z(a), 0)^2             what is above a unit's mean, the strongest most
     fit      = corr(p, z(v1) + z(v3))     v1, v3: presence of a text by the chooser and the judge

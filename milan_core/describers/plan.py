@@ -46,7 +46,7 @@ def _experimented(config: Config) -> set[str]:
 
 
 def why_not_pooled(config: Config, model: str) -> str:
-    """What is missing for the pool; empty where nothing is."""
+    """Name what is missing for the pool; empty where nothing is."""
     if not trains_judge(config):
         return "no judge is trained in this run (referee.judges)"
     if "max" not in config.exemplars.table:
@@ -58,7 +58,7 @@ def why_not_pooled(config: Config, model: str) -> str:
 
 
 def pool_options(config: Config) -> PoolOptions:
-    """How the pool chooses; its resamples are seeded by the run."""
+    """The options of the pool; its resamples are seeded by the run."""
     given = config.describe.pool
     return (
         given

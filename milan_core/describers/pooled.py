@@ -112,7 +112,7 @@ class PooledUnits(Units):
 
 
 class Views:
-    """What the judge and the chooser of one folder see in the same images.
+    """The views of the same images by the judge and the chooser of one folder.
 
     Args:
         judge: the mini judge.

@@ -13,7 +13,7 @@ WITHIN = ("description_within", "score_within", "side_within")
 
 
 POOLED = ("describer", "description_milan", "linear")
-"""Whose text it is, the captioner's own as published, and a linear explanation."""
+"""The describer of the text, the captioner's text as published, and a linear explanation."""
 DECIDED = ("confidence", "likely")
 """P(right), and the texts that other images would have chosen (`describers.abstention`)."""
 

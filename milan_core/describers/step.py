@@ -72,7 +72,7 @@ class PoolCandidates(Step, name="describers.pool", device=True):
     judge: In
     """Folder of the judge that was trained here."""
     seen: In | None = None
-    """What it sees in the images, by referee.look."""
+    """Its view of the images, made by referee.look."""
     options: PoolOptions
     pooled: Out
     ranking: Out

@@ -1,4 +1,4 @@
-"""What a server can do, asked once and kept in the cassette: images, log-probabilities, JSON."""
+"""Probe a server once, kept in the cassette: images, log-probabilities, JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCHEMA = canonical_json(
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a model behind a server can do.
+    """The capabilities of a model behind a server.
 
     Attributes:
         images: it names the colors of plain pictures.

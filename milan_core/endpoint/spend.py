@@ -1,4 +1,4 @@
-"""What questions cost: an estimate before they are asked, and the count afterwards."""
+"""The cost of questions: an estimate before they are asked, and the count afterwards."""
 
 from __future__ import annotations
 

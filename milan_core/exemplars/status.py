@@ -136,13 +136,13 @@ def shown_status(masked: np.ndarray, activations: np.ndarray | None) -> np.ndarr
 
 
 def status_counts(statuses: Iterable[str]) -> dict[str, int]:
-    """How many units have each status, in the order of `SILENT`; those without are left out."""
+    """Count the units of each status, in the order of `SILENT`; those without are left out."""
     counts = Counter(statuses)
     return {name: counts[name] for name in (*SILENT, UNKNOWN) if counts[name]}
 
 
 def status_sentence(statuses: Collection[str], units: int) -> str:
-    """How many units have no text because they show nothing, and why; empty where all do."""
+    """Count the units without text because they show nothing, and say why; empty where all do."""
     counts = status_counts(statuses)
     if not counts:
         return ""

@@ -76,7 +76,7 @@ def check_trained(config: Config, models: list[str], captioners: list[TrainedOn]
 
 
 def _judge(config: Config, judge: MiniOptions) -> dict[str, Any]:
-    """What the record of the mini judge must say: settings, frozen networks, and its inputs."""
+    """The expected record of the mini judge: settings, frozen networks, and its inputs."""
     architecture = plain(config.model_zoo[judge.encoder])
     return {
         "options": plain(mini_training(config)),

@@ -55,7 +55,7 @@ class Chosen:
     judge: str = ""
 
     def sentence(self) -> str:
-        """How alpha came about, for people."""
+        """The source of alpha, for people."""
         if not self.lifts:
             return f"Alpha is {self.alpha:g}, the default: nothing could choose it."
         return (

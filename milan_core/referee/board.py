@@ -196,7 +196,7 @@ def _headline(score: str, one: Scores, main: Scores, inside: np.ndarray) -> Mean
 
 
 def unit_resamples(units: int, count: int) -> np.ndarray:
-    """How often each unit is in each resample of the units: float64 [count, units]."""
+    """Count each unit in each resample of the units: float64 [count, units]."""
     drawn = generator(0, "referee resamples of units", units).integers(0, units, (count, units))
     return np.stack([np.bincount(row, minlength=units) for row in drawn]).astype(np.float64)
 

@@ -17,7 +17,7 @@ from milan_core.referee.scored import Explanation
 from milan_core.referee.structure import clarity, monosemanticity, redundancy
 
 FUZZED = ("fuzzing", "fuzzing auroc")
-"""Where masks are there: `fuzzing`."""
+"""Scores that need masks: `fuzzing`."""
 FURTHER = (
     *FUZZED,
     *("detection", "detection auroc", "detection calibration", "discrimination"),

@@ -47,7 +47,7 @@ class Pictures:
 
 
 class Marks:
-    """Where units fire in the images that drive them most.
+    """Masks of units in the images that drive them most.
 
     Args:
         exemplars: mined from images of a data set.

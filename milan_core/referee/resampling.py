@@ -112,7 +112,7 @@ class Ranked:
     seen: np.ndarray
 
     def reaching(self, ends: np.ndarray) -> np.ndarray:
-        """How many images reach each of `ends`: float32 [ends, resamples]."""
+        """Count the images that reach each of `ends`: float32 [ends, resamples]."""
         place = np.searchsorted(-self.falling, -ends, side="right")
         reached: np.ndarray = self.seen[place - 1]
         return reached

@@ -119,7 +119,7 @@ class Network:
 
     @property
     def reliability(self) -> str:
-        """How many descriptions are reliable, in a sentence; empty where it is not known."""
+        """Count the reliable descriptions, in a sentence; empty where it is not known."""
         if not self.decided:
             return ""
         reliable = sum(unit.reliable for unit in self.units)
@@ -133,7 +133,7 @@ class Network:
 
     @property
     def silent(self) -> str:
-        """How many units show nothing, in a sentence; empty where all do."""
+        """Count the units that show nothing, in a sentence; empty where all do."""
         silent = [unit.status for unit in self.units if unit.silent]
         return status_sentence(silent, len(self.units))
 

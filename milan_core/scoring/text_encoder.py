@@ -45,7 +45,7 @@ _NORMALIZER = {
 
 
 class TextEncoder(Protocol):
-    """What scores and judges read of an encoder."""
+    """The part of an encoder that scores and judges read."""
 
     layers: int
     width: int

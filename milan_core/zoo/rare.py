@@ -27,7 +27,7 @@ FEWEST = 2  # images on which it must fire
 
 @dataclass(frozen=True)
 class RareOptions:
-    """How much is drawn."""
+    """The numbers of scenes and draws."""
 
     seeds: int = 3
     images: int = 10_000

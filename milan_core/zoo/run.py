@@ -38,7 +38,7 @@ UNSCORED = ("dead", "abstained", "failed", "unread", "missing", "unknown unit")
 
 @dataclass(frozen=True)
 class Run:
-    """What a run said of the zoo's units, and how its judges scored it.
+    """The descriptions of the zoo's units by a run, and their scores by its judges.
 
     Attributes:
         ranked: one each describer, in the order of the tables.

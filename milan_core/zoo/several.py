@@ -49,7 +49,7 @@ QUANTILE = 0.99  # of all positions of a unit: its level
 
 @dataclass(frozen=True)
 class SeveralOptions:
-    """How many units of each kind, and images."""
+    """The numbers of units of each kind, and of images."""
 
     images: int = 1500
     units: tuple[int, ...] = (24, 24, 8, 8, 6, 6)  # by KINDS
@@ -57,7 +57,7 @@ class SeveralOptions:
 
 @dataclass(frozen=True)
 class LabeledUnit:
-    """What a rule said of a unit.
+    """The labels that a rule gave to a unit.
 
     Attributes:
         kind: of KINDS.
@@ -72,7 +72,7 @@ class LabeledUnit:
 
 
 def concepts() -> list[Expression]:
-    """What units respond to, and what candidates name: shapes, colors, both, the watermark."""
+    """Concepts of units and candidates: shapes, colors, both, the watermark."""
     shapes = [Atom(shape) for shape in SHAPES]
     colors = [Atom(None, color) for color in COLORS]
     both = [Atom(shape, color) for shape in SHAPES for color in COLORS]
@@ -80,7 +80,7 @@ def concepts() -> list[Expression]:
 
 
 def text_of(concept: Expression) -> str:
-    """How candidates name a concept, in words that a judge of the world of shapes has learned."""
+    """Name a concept as candidates do, in words that a judge of the world of shapes has learned."""
     if isinstance(concept, Scenery):
         return "letters"
     return description(concept).replace("things", "objects")
@@ -215,7 +215,7 @@ def _atoms(unit: Expression) -> list[Atom]:
 
 
 def oracle_cells(scenes: Sequence[Scene]) -> np.ndarray:
-    """What stands at each of 32 x 32 positions, as unit vectors: float32 [n, 1024, d].
+    """The content of each of 32 x 32 positions, as unit vectors: float32 [n, 1024, d].
 
     Shape, color and size of a thing, the watermark, or surface and tone of the ground.
     """

@@ -60,7 +60,7 @@ class FeatureTable:
 
 
 def silent_facts(silent: Mapping[UnitKey, UnitStatus]) -> dict[str, Any]:
-    """What the header of a file says of units that show nothing; nothing where all do."""
+    """The status of silent units in a file's header; empty where all units show something."""
     return {"silent": [[*key, status] for key, status in silent.items()]} if silent else {}
 
 

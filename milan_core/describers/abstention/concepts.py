@@ -1,4 +1,4 @@
-"""What a text is about, as words, so that two texts can be of one concept or of two.
+"""Reduce a text to its concept's words, so that two texts can be of one concept or of two.
 
 >>> sorted(concept_words("Animals, mostly yellow cats"))
 ['animal', 'cat']

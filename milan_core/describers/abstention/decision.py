@@ -25,7 +25,7 @@ from milan_core.describers.abstention.stability import STABLE
 
 @dataclass(frozen=True)
 class Decision:
-    """What is said of a unit's description.
+    """The decision on a unit's description.
 
     Attributes:
         key: (layer, unit).
@@ -49,7 +49,7 @@ class Decision:
 
     @property
     def shown(self) -> str:
-        """What a page says of the unit."""
+        """The text of a page about the unit."""
         if self.status == UNRELIABLE:
             return MEANING[UNRELIABLE]
         return " / ".join(self.likely) if self.status == SEVERAL else self.text

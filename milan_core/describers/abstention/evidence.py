@@ -1,4 +1,4 @@
-"""What speaks for and against a unit's description: one number each, the features of a confidence.
+"""Evidence for and against a unit's description: the features of a confidence.
 
 From the ranking of a unit's candidates (`describers.ranking`), made on the images that chose:
 
@@ -53,7 +53,7 @@ READINGS: tuple[Callable[[Ranked], float], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What images that did not choose say of each unit's description.
+    """Test each unit's description on images that did not choose it.
 
     Attributes:
         correlation, strong: float64 [units]; NaN for a unit without a text.

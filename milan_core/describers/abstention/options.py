@@ -37,7 +37,7 @@ class AbstentionOptions(Section):
 
 
 class TableOptions(AbstentionOptions):
-    """What the table needs to know of a run."""
+    """The facts of a run that the table reads."""
 
     random: str = Field("", description="The network with random weights; empty: none")
 

@@ -40,7 +40,7 @@ Cell = str | float | int
 
 @dataclass(frozen=True)
 class Asked:
-    """How a user wants units to be decided.
+    """A user's settings for deciding units.
 
     Attributes:
         annotations: units of this network whose descriptions are known to be right or wrong.

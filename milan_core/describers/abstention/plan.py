@@ -1,4 +1,4 @@
-"""What a configuration asks of abstention: the networks whose units get a status."""
+"""The abstention jobs of a configuration: the networks whose units get a status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good confidences are: calibration error, and risk at every coverage."""
+"""Measure confidences: calibration error, and risk at every coverage."""
 
 from __future__ import annotations
 

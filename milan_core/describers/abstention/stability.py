@@ -22,7 +22,7 @@ STABLE = 0.5
 
 
 def resample_counts(images: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """How often each image is in each resample: float64 [images, resamples]."""
+    """Count each image in each resample: float64 [images, resamples]."""
     rng = generator(seed, "bootstrap of choosing images", images)
     shares = np.full(images, 1 / images)
     return rng.multinomial(images, shares, resamples).T.astype(np.float64)

@@ -27,7 +27,7 @@ class MeasureEvidence(Step, name="abstention.measure", device=True):
     trained: In | None = None
     """Folder of a judge that was trained here."""
     seen: In | None = None
-    """What it sees in the images, by referee.look."""
+    """Its view of the images, made by referee.look."""
     scoring: ScoringOptions
     """It says from how many images anything is said."""
     seed: int = 0

@@ -49,7 +49,7 @@ def open_judge(folder: Path | str | None, compute: Compute) -> Judge:
 
 
 def similarity(judge: Judge, dataset: Dataset, texts: Sequence[str]) -> np.ndarray:
-    """What stands for the cosine of each image of a data set and distinct texts: float32 [N, T]."""
+    """A stand-in for the cosine of each image of a data set and distinct texts: float32 [N, T]."""
     images = JudgedImages(dataset, np.arange(len(dataset)))
     columns = np.concatenate([columns for _, columns in judged(judge, images, texts)], 1)
     return (logarithm(columns) - logarithm(columns.mean(0))) / np.float32(LOGIT)
@@ -115,7 +115,7 @@ class JudgeReranker:
         return logarithm(np.concatenate(parts))
 
     def _vectors(self, unit: UnitImages, *, known: bool, most: int | None = None) -> np.ndarray:
-        """What the judge sees in the first exemplars: float16 [k, cells, width]."""
+        """The judge's view of the first exemplars: float16 [k, cells, width]."""
         if known and self._seen is not None and unit.ids is not None:
             return np.asarray(self._seen[unit.ids[:most]])
         return self._judge.look(unit.images[:most])

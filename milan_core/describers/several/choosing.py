@@ -57,7 +57,7 @@ def readable(columns: np.ndarray) -> np.ndarray:
 
 
 def containment(columns: np.ndarray) -> np.ndarray:
-    """How far label i is seen where label j is: float64 [T, T].
+    """The presence of label i where label j is: float64 [T, T].
 
     0 where j tells nothing of i, 1 where i is seen as much as where it is seen itself: then j is a
     case of i, as red squares are of squares.

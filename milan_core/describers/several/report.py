@@ -1,4 +1,4 @@
-"""What several labels of a unit are worth: shares of its activation, correlations.
+"""Score several labels of a unit: shares of its activation, correlations.
 
 Labels are chosen on some images and judged on others. The list is a linear explanation (S8), its
 weights by exact least squares on the images that chose the labels.

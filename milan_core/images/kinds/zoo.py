@@ -36,7 +36,7 @@ class ZooOptions(KindOptions):
 
 
 class _Recorded(ZooOptions):
-    """What the manifest says: names are those of the world of shapes."""
+    """The entries of the manifest; names are those of the world of shapes."""
 
     world: Literal["shapes"] = "shapes"
 

@@ -136,7 +136,7 @@ class Judge:
 
     @property
     def sharpness(self) -> float:
-        """What the model was trained to multiply cosines with."""
+        """The factor that the model was trained to multiply cosines with."""
         return float(self._model.logit_scale.detach().exp())
 
     def encode(self, images: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -101,7 +101,7 @@ def _mark() -> np.ndarray:
 
 
 def instance_map(scene: Scene) -> np.ndarray:
-    """What each pixel shows: uint8 [SIDE, SIDE], 0 the ground, i the i-th thing with its rim.
+    """The thing at each pixel: uint8 [SIDE, SIDE], 0 the ground, i the i-th thing with its rim.
 
     The watermark comes after the things.
     """
