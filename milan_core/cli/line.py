@@ -42,7 +42,8 @@ from milan_core.describers.concept_sources import concept_masks
 from milan_core.describers.concepts import ConceptMasks
 from milan_core.describers.describer import Cell, Describer
 from milan_core.describers.driver import describe, write_all
-from milan_core.describers.options import ConceptsOptions, MilanOptions
+from milan_core.describers.label_options import ConceptsOptions
+from milan_core.describers.options import MilanOptions
 from milan_core.describers.sources import ExemplarUnits, FeatureUnits, SetUnits
 from milan_core.describers.units import Units
 from milan_core.exemplars.options import Pool

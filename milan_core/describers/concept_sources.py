@@ -18,7 +18,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.core.numbers import is_whole
 from milan_core.describers.concepts import ConceptMasks, ImageMasks, resized
-from milan_core.describers.options import ConceptsOptions
+from milan_core.describers.label_options import ConceptsOptions
 from milan_core.images.files import UNREADABLE, open_picture
 from milan_core.world.concepts import ConceptTable
 

@@ -6,13 +6,20 @@ The code of a describer is in the module of its name (`registry.find_describer`)
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from milan_core.captioner.options import BeamOptions, DecodingOptions
 from milan_core.core.inputs import InputPath
 from milan_core.core.options import Name, Section
+from milan_core.describers.backends.options import (
+    ClipOptions,
+    PriorOptions,
+    ProposerOptions,
+    TrainedCaptioner,
+    TrainedPrior,
+)
 from milan_core.endpoint.options import EndpointOptions
 
 Need = Literal[
@@ -137,93 +144,6 @@ class DescribeSpec(DecodingOptions):
         "baselines, milan_tuned",
     )
     pool: PoolOptions = Field(PoolOptions(), description="How pool chooses")
-
-
-class TrainedCaptioner(Section):
-    """p(d|E) of the captioner that is trained here."""
-
-    family: Literal["milan"] = Field("milan", description="Trained here")
-
-
-class ReleasedCaptioner(Section):
-    """p(d|E) of a published captioner with its own encoder."""
-
-    family: Literal["released"] = Field(description="Published, with its own encoder")
-    source: InputPath = Field(description="milan-*.pth, or its converted folder")
-    encoder_weights: InputPath | None = Field(
-        None, description="torchvision's weights of an encoder that the file lacks"
-    )
-
-
-class ImageToTextOptions(Section):
-    """p(d|E) of an image-to-text checkpoint: mean over masked crops of the exemplars."""
-
-    family: Literal["image_to_text"] = Field(description="Image-to-text checkpoint")
-    source: InputPath = Field(description="Folder of save_pretrained, or a name on the hub")
-    download: bool = Field(False, description="May the hub be asked for `source`?")
-    prompt: str = Field("", description="Text before the description, of models that read a prompt")
-    margin: float = Field(0.15, ge=0, description="Context around the masked crop, share of side")
-    outside: float = Field(0.25, ge=0, le=1, description="Brightness of the crop outside the mask")
-    exemplar_beams: int = Field(5, ge=1, description="Captions proposed from each exemplar")
-
-
-class TrainedPrior(Section):
-    """p(d) of the MILAN captioner."""
-
-    family: Literal["milan"] = Field("milan", description="Trained here")
-
-
-class CausalPriorOptions(Section):
-    """p(d) of any causal language model."""
-
-    family: Literal["causal_lm"] = Field(description="Causal language model")
-    source: InputPath = Field(
-        description="Folder of save_pretrained, hub name, .gguf file, or file of `asset`"
-    )
-    asset: Name | None = Field(None, description="Asset that holds `source`")
-    download: bool = Field(False, description="May the hub be asked for `source`?")
-    end: bool = Field(True, description="Count the end of the text")
-
-
-class NoPrior(Section):
-    """No p(d): candidates are ordered by log p(d|E)."""
-
-    family: Literal["none"] = Field(description="No p(d)")
-
-
-class ClipOptions(Section):
-    """CLIP, or the mini judge in its place, as a second opinion on the beams."""
-
-    source: InputPath | None = Field(
-        None, description="CLIP checkpoint folder, hub name, or folder of a mini judge"
-    )
-    judge: bool = Field(
-        False, description="Without `source`: take the mini judge that this run trains"
-    )
-    weight: float = Field(
-        ge=0, le=1, description="Share of the unmasked pass; released: 1, no mask at all"
-    )
-    download: bool = Field(False, description="May the hub be asked for `source`?")
-    legacy: bool = Field(False, description="Published geometry and attention, 224 pixels only")
-
-    @model_validator(mode="after")
-    def _one_model(self) -> ClipOptions:
-        if not self.judge and self.source is None:
-            raise ValueError("source: no CLIP is given; name its folder, or give judge: true")
-        if self.reads_judge and self.legacy:
-            raise ValueError("legacy: the published behavior is that of a CLIP; leave it out")
-        return self
-
-    @property
-    def reads_judge(self) -> bool:
-        """Whether the mini judge of the run takes CLIP's place."""
-        return self.judge and self.source is None
-
-
-ProposerOptions = Annotated[
-    TrainedCaptioner | ReleasedCaptioner | ImageToTextOptions, Field(discriminator="family")
-]
-PriorOptions = Annotated[TrainedPrior | CausalPriorOptions | NoPrior, Field(discriminator="family")]
 
 
 class ComposedOptions(
@@ -402,53 +322,3 @@ class TableOptions(DescriberOptions, label="table", color="#52606d", needs=("tab
     describer: Literal["table"] = Field("table", description="Whose options these are")
     path: InputPath = Field(description="The CSV file")
     column: str = Field("description", description="Column of the text")
-
-
-class ConceptsOptions(Section):
-    """The source of the masks of concepts."""
-
-    source: Literal["truth", "folder", "segmenter"] = Field(
-        "truth",
-        description="truth (a composed world's own), folder (Broden layout), or segmenter "
-        "(a `transformers` segmentation model)",
-    )
-    path: InputPath | None = Field(
-        None, description="folder: its path; segmenter: folder of the model"
-    )
-    size: int = Field(64, ge=8, description="Side of concept masks and unit masks, pixels")
-
-    @model_validator(mode="after")
-    def _path_of_source(self) -> ConceptsOptions:
-        if (self.path is None) != (self.source == "truth"):
-            need = "reads no path" if self.source == "truth" else "needs a path: the folder to read"
-            message = f"source {self.source!r} {need}"
-            raise ValueError(message)
-        return self
-
-
-LabelMethod = Literal["netdissect", "compexp", "invert", "clip_dissect"]
-LabelOptions = Annotated[
-    NetDissectOptions | CompexpOptions | InvertOptions | ClipDissectOptions,
-    Field(discriminator="describer"),
-]
-
-
-class LabelSections(Section):
-    """The part of section `baselines` that makes labels: methods, their options, and concepts."""
-
-    methods: list[LabelMethod] = Field([], description="Methods that label from a concept list")
-    dataset: Name | None = Field(
-        None,
-        description="Images that the labels are drawn from; null: the probe set itself, as always "
-        "for a generator",
-    )
-    concepts: ConceptsOptions = Field(ConceptsOptions(), description="Masks of concepts")
-    netdissect: NetDissectOptions = Field(NetDissectOptions(), description="Network Dissection")
-    compexp: CompexpOptions = Field(CompexpOptions(), description="Compositional Explanations")
-    invert: InvertOptions = Field(InvertOptions(), description="INVERT")
-    clip_dissect: ClipDissectOptions = Field(ClipDissectOptions(), description="CLIP-Dissect")
-    published: dict[Name, dict[PublishedMethod, InputPath]] = Field(
-        {},
-        description="Result folders of the published programs, by network or annotation set, and "
-        "by method",
-    )

@@ -8,11 +8,10 @@ from milan_core.annotations.plan import networks
 from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
+from milan_core.describers.backends.options import CausalPriorOptions
+from milan_core.describers.label_options import LabelMethod, LabelOptions
 from milan_core.describers.options import (
-    CausalPriorOptions,
     ComposedOptions,
-    LabelMethod,
-    LabelOptions,
     MilanTunedOptions,
     PoolOptions,
     PublishedMethod,

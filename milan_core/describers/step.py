@@ -7,13 +7,8 @@ from pydantic import Field
 from milan_core.captioner.options import DecodingOptions
 from milan_core.core.inputs import InputPath
 from milan_core.core.step import Compute, In, Out, Step
-from milan_core.describers.options import (
-    ComposedOptions,
-    ConceptsOptions,
-    LabelOptions,
-    PoolOptions,
-    PublishedMethod,
-)
+from milan_core.describers.label_options import ConceptsOptions, LabelOptions
+from milan_core.describers.options import ComposedOptions, PoolOptions, PublishedMethod
 from milan_core.networks.options import Network
 
 

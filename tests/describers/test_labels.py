@@ -26,11 +26,11 @@ from milan_core.describers.concepts import ConceptMasks
 from milan_core.describers.describer import Resources
 from milan_core.describers.driver import describe, write_methods
 from milan_core.describers.evidence import gather
+from milan_core.describers.label_options import ConceptsOptions
 from milan_core.describers.labels import FORM
 from milan_core.describers.options import (
     ClipDissectOptions,
     CompexpOptions,
-    ConceptsOptions,
     InvertOptions,
     NetDissectOptions,
 )

@@ -25,6 +25,7 @@ from milan_core.describers.concept_sources import concept_masks
 from milan_core.describers.constant import Constant
 from milan_core.describers.describer import Resources
 from milan_core.describers.driver import describe, write_all, write_methods
+from milan_core.describers.label_options import ConceptsOptions
 from milan_core.describers.labels import FORM
 from milan_core.describers.linear import Linear
 from milan_core.describers.milan import Milan
@@ -33,7 +34,6 @@ from milan_core.describers.options import (
     ClipDissectOptions,
     CompexpOptions,
     ComposedOptions,
-    ConceptsOptions,
     InvertOptions,
     LinearOptions,
     NetDissectOptions,

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 
 from milan_core.core.errors import UserError
+from milan_core.describers.backends.options import CausalPriorOptions
 from milan_core.describers.backends.scoring import by_length, padded, target_logp
-from milan_core.describers.options import CausalPriorOptions
 from milan_core.networks.checkpoints import Checkpoint
 
 _FILES = "config.json, model.safetensors and the tokenizer's files (the save_pretrained folder)"

@@ -28,7 +28,7 @@ from milan_core.describers.backends.clip import Clip
 from milan_core.describers.backends.clip_attention import masked_attention
 from milan_core.describers.backends.clip_geometry import patch_masks
 from milan_core.describers.backends.crops import check_exemplars
-from milan_core.describers.options import ClipOptions
+from milan_core.describers.backends.options import ClipOptions
 from milan_core.describers.units import UnitImages
 
 

@@ -29,10 +29,10 @@ from milan_core.captioner.search import beam_search
 from milan_core.core.errors import UserError, unknown
 from milan_core.describers.backends.crops import check_exemplars, unit_crops
 from milan_core.describers.backends.interface import Proposals
+from milan_core.describers.backends.options import ImageToTextOptions
 from milan_core.describers.backends.prompted import Prompted
 from milan_core.describers.backends.scoring import by_length, padded, target_logp
 from milan_core.describers.backends.vision_language import ARCHITECTURES, Architecture
-from milan_core.describers.options import ImageToTextOptions
 from milan_core.describers.units import UnitImages
 from milan_core.networks.checkpoints import Checkpoint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from milan_core.core.options import Section
-from milan_core.describers.options import LabelMethod, LabelSections
+from milan_core.describers.label_options import LabelMethod, LabelSections
 
 
 class BaselinesSpec(LabelSections):

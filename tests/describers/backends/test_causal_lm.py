@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from milan_core.core.errors import UserError
 from milan_core.describers.backends.causal_lm import CausalPrior
-from milan_core.describers.options import CausalPriorOptions
+from milan_core.describers.backends.options import CausalPriorOptions
 from milan_core.images.fetch.fetch import fetch_asset
 from milan_core.images.fetch.registry import load_registry
 from milan_core.networks.checkpoints import Checkpoint

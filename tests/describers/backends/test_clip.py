@@ -13,7 +13,7 @@ from milan_core.describers.backends.clip import Clip, Siglip, load_encoder
 from milan_core.describers.backends.clip_attention import masked_attention
 from milan_core.describers.backends.clip_geometry import clip_pixels, patch_masks
 from milan_core.describers.backends.clip_rerank import ClipReranker, with_best
-from milan_core.describers.options import ClipOptions
+from milan_core.describers.backends.options import ClipOptions
 from milan_core.describers.units import UnitImages
 
 WORDS = ("a", "red", "dog", "cat", "on", "grass")

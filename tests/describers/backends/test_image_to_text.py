@@ -12,8 +12,8 @@ from milan_core.captioner.options import BeamOptions
 from milan_core.core.errors import UserError
 from milan_core.describers.backends.crops import masked_crop, unit_crops
 from milan_core.describers.backends.image_to_text import ImageToText
+from milan_core.describers.backends.options import ImageToTextOptions
 from milan_core.describers.backends.prompted import Prompted
-from milan_core.describers.options import ImageToTextOptions
 from milan_core.describers.pmi import pmi_describe
 from milan_core.describers.units import UnitImages
 

@@ -13,8 +13,9 @@ from milan_core.describers.activations import NetworkUnits
 from milan_core.describers.concept_sources import concept_masks
 from milan_core.describers.driver import describe
 from milan_core.describers.evidence import gather
+from milan_core.describers.label_options import ConceptsOptions
 from milan_core.describers.netdissect import NetDissect
-from milan_core.describers.options import ConceptsOptions, NetDissectOptions
+from milan_core.describers.options import NetDissectOptions
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.sources import open_source
 from milan_core.images.store import open_dataset
