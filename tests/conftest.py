@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from model_server import ModelServer
 from paths import ROOT
 from website import Site
 
@@ -28,5 +29,14 @@ def alone(tmp_path, monkeypatch):
 def website(alone):
     """A web server on loopback, without files."""
     server = Site()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def served_model(monkeypatch):
+    """A server on loopback that answers as a language model; `rule` says what."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ModelServer()
     yield server
     server.close()

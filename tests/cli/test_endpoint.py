@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from datasets_made import build_dataset
-from model_server import ModelServer, capable, completion, pictures, token
+from model_server import capable, completion, pictures, token
 
 from milan_core.cli import main
 from milan_core.core.files import read_csv, read_json
@@ -21,11 +21,9 @@ def reddish(request):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    running = ModelServer(reddish)
-    yield running
-    running.close()
+def server(served_model):
+    served_model.rule = reddish
+    return served_model
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets_made import build_dataset
+from judges_made import small_encoder
 
-from milan_core.captioner.features.options import JobEncoder
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
 from milan_core.core.step import Compute
@@ -20,7 +20,6 @@ from milan_core.describers.ranking import read_ranking
 from milan_core.describers.step import PoolCandidates
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
 from milan_core.images.store import Dataset
-from milan_core.networks.options import Network
 from milan_core.referee.judge import JudgedImages, JudgeResources
 from milan_core.referee.judges.chooser import NAME, load_chooser
 from milan_core.referee.judges.mini import load_folder
@@ -43,15 +42,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Made:
         build_dataset(name, {"kind": "shapes", "count": count}, {}, folder / name, seed)
         for name, count, seed in (("train", 400, 1), ("probe", 300, 2))
     ]
-    network = Network(
-        factory="milan_core.networks.minis.cnn:resnet_mini",
-        kwargs={"classes": 4, "widths": [8, 12, 16]},
-        weights={"source": "random", "seed": 3},
-        input={"size": 64, "mean": [0.5] * 3, "std": [0.25] * 3},
-    )
-    encoder = JobEncoder(model=network, layers=["blocks.0", "blocks.3"])
     TrainJudge(
-        encoder=encoder, dataset=made[0].folder, options=OPTIONS, judge=folder / "judge"
+        encoder=small_encoder(), dataset=made[0].folder, options=OPTIONS, judge=folder / "judge"
     ).run(Compute())
     files = {"judge": folder / "judge", "probe": made[1].folder, "seen": folder / "seen"}
     LookAtImages(

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from model_server import ModelServer, asked, capable, completion, pictures, token
+from model_server import asked, capable, completion, pictures, token
 from torch import nn
 
 from milan_core.core.errors import UserError
@@ -82,11 +82,9 @@ def color_model(request):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    running = ModelServer(color_model)
-    yield running
-    running.close()
+def server(served_model):
+    served_model.rule = color_model
+    return served_model
 
 
 def load(server, tmp_path, **more):

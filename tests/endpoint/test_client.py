@@ -5,7 +5,7 @@ import math
 import threading
 
 import pytest
-from model_server import ModelServer, capable, completion, token
+from model_server import capable, completion, token
 
 from milan_core.core.errors import UserError
 from milan_core.core.options import parse
@@ -19,11 +19,8 @@ from milan_core.endpoint.spend import estimated
 
 
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    running = ModelServer()
-    yield running
-    running.close()
+def server(served_model):
+    return served_model
 
 
 class QuickClock:

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 from datasets_made import build_dataset
+from judges_made import small_encoder
 
-from milan_core.captioner.features.options import JobEncoder
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
-from milan_core.networks.options import Network
 from milan_core.referee.judge import JudgedImages, JudgeResources, load_judge
 from milan_core.referee.judges.mini import RECORD, WEIGHTS, Maps, folder_model
 from milan_core.referee.judges.oracle import Judge as Oracle
@@ -35,15 +34,8 @@ def scenes(tmp_path_factory):
 
 
 def step(dataset, out, seed=0, options=OPTIONS):
-    network = Network(
-        factory="milan_core.networks.minis.cnn:resnet_mini",
-        kwargs={"classes": 4, "widths": [8, 12, 16]},
-        weights={"source": "random", "seed": 3},
-        input={"size": 64, "mean": [0.5] * 3, "std": [0.25] * 3},
-    )
-    encoder = JobEncoder(model=network, layers=["blocks.0", "blocks.3"])
     return TrainJudge(
-        encoder=encoder, dataset=dataset.folder, options=options, seed=seed, judge=out
+        encoder=small_encoder(), dataset=dataset.folder, options=options, seed=seed, judge=out
     )
 
 
