@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from milan_core.cli.common import recorded_flags
+from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
 from milan_core.core.identity import step_code
 from milan_core.core.options import parse
@@ -21,7 +22,7 @@ from milan_core.referee.judges.choice import named_judge
 from milan_core.referee.judges.verdict import QUESTION, Judge
 from milan_core.referee.submitted import read_submitted
 from milan_core.referee.table import open_with_images, scored_images
-from milan_core.referee.verdicts import COLUMNS, check_draws, summary, verdicts
+from milan_core.referee.verdicts import COLUMNS, FEWEST, summary, verdicts
 
 LOG = logging.getLogger(__name__)
 
@@ -30,7 +31,9 @@ def ask_verdicts(arguments: argparse.Namespace, server: dict[str, Any]) -> str:
     """Ask, write the table with its record, and return a summary; `--dry-run`: the cost alone."""
     options = parse(EndpointOptions, server, "milan endpoint")
     given = read_submitted(arguments.descriptions, arguments.column)
-    draws = check_draws(arguments.draws)
+    draws = arguments.draws
+    if draws < FEWEST:
+        raise UserError(f"--draws: got {draws}, expected {FEWEST} or more")
     table, dataset = open_with_images(arguments.table, arguments.images)
     positions, heldout = scored_images(table, 1)
     images = JudgedImages(dataset, table.ids[positions])

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 
-from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
 from milan_core.referee.importance import IMAGES
@@ -30,6 +29,7 @@ COLUMNS = (
     *("asked", "unanswered"),
 )
 DIGITS = 6
+FEWEST = 10  # draws from which an interval says something
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,3 @@ def summary(rows: list[Verdict]) -> str:
     values = [r.estimate.correlation.value for r in rows if r.status == "scored" and r.estimate]
     mean = f"; mean correlation {np.mean(values):.3f}" if values else ""
     return f"{len(rows)} texts: {told}{mean}"
-
-
-def check_draws(draws: int) -> int:
-    """`draws`, or a `UserError` for fewer than an interval needs."""
-    if draws < 10:
-        raise UserError(f"--draws: got {draws}, expected 10 or more")
-    return draws
