@@ -21,6 +21,7 @@ from milan_core.referee.judge import JudgedImages, JudgeResources
 from milan_core.referee.judges.chooser import Chooser, load_chooser
 from milan_core.referee.judges.mini import Judge, load_folder
 from milan_core.referee.seen import recall
+from milan_core.referee.table import evenly
 
 FEWEST = 100  # images from which a correlation says something
 NONE = float("nan")
@@ -91,10 +92,8 @@ class PooledUnits(Units):
                 f"{len(seen)} images to fit descriptions on, expected {FEWEST} or more; give more "
                 "images"
             )
-        if len(seen) > limit:
-            seen = seen[np.arange(limit) * len(seen) // limit]
-        self._positions = seen
-        self.images = JudgedImages(dataset, table.ids[seen])
+        self._positions = evenly(seen, limit)
+        self.images = JudgedImages(dataset, table.ids[self._positions])
 
     @property
     def keys(self) -> list[UnitKey]:

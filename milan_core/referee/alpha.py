@@ -26,7 +26,7 @@ from milan_core.referee.judge import Judge, JudgedImages, judged
 from milan_core.referee.metrics import Pair, auprc_lift, correlation, firing
 from milan_core.referee.options import ALPHA
 from milan_core.referee.scored import Explanation
-from milan_core.referee.table import dead_units
+from milan_core.referee.table import dead_units, evenly
 
 ALPHAS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 POSITIVES = 5  # firing images below which an alpha is left out
@@ -78,13 +78,6 @@ def read_alpha(path: Path) -> float:
         if record["alpha"] not in (ALPHA, *ALPHAS):
             raise UserError(f"{path}: alpha is {record['alpha']!r}, not one to choose from")
         return float(record["alpha"])
-
-
-def evenly(positions: np.ndarray, most: int = IMAGES) -> np.ndarray:
-    """At most `most` of the positions, evenly over them: int64."""
-    if len(positions) <= most:
-        return positions
-    return positions[np.arange(most) * len(positions) // most]
 
 
 def drawn_units(keys: Sequence[UnitKey], seed: int) -> list[UnitKey]:
@@ -157,7 +150,7 @@ def mined_pairs(
         for table, texts in zip(tables, said, strict=True):
             if table.facts.dataset != dataset.fingerprint:
                 continue
-            positions = evenly(np.flatnonzero(~table.heldout))
+            positions = evenly(np.flatnonzero(~table.heldout), IMAGES)
             ids = table.ids[positions]
             images = seen.setdefault(ids.tobytes(), JudgedImages(dataset, ids))
             named = [key for key in table.keys if texts.get(key, "").strip()]

@@ -19,7 +19,7 @@ from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.referee import board as boards
 from milan_core.referee.agreement import Agreement, agreement
-from milan_core.referee.alpha import Chosen, choose_alpha, drawn_units, evenly, pairs_of
+from milan_core.referee.alpha import IMAGES, Chosen, choose_alpha, drawn_units, pairs_of
 from milan_core.referee.board import Board, make_board
 from milan_core.referee.further import (
     FURTHER,
@@ -41,6 +41,7 @@ from milan_core.referee.score import OTHERS, Bench, Scores
 from milan_core.referee.scored import COLUMNS, Explanation, Scored
 from milan_core.referee.submitted import Submitted, unknown_units
 from milan_core.referee.summary import markdown
+from milan_core.referee.table import evenly
 
 OURS = "descriptions"
 ASKED = 300  # texts by which a judge is compared with the ground truth
@@ -192,7 +193,7 @@ def _chosen_alpha(
     pool: str,
 ) -> Chosen:
     """Alpha by the given texts of some units, on images that do not score."""
-    positions = evenly(choosing)
+    positions = evenly(choosing, IMAGES)
     named = [key for key in table.keys if key in given.explanations]
     ones = [given.explanations[key] for key in drawn_units(named, seed)]
     images = JudgedImages(dataset, table.ids[positions])

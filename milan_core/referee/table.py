@@ -16,6 +16,7 @@ from milan_core.images.store import Dataset, open_dataset
 __all__ = [
     "ActivationTable",
     "dead_units",
+    "evenly",
     "merge_tables",
     "open_table",
     "open_with_images",
@@ -72,3 +73,10 @@ def scored_images(table: ActivationTable, fewest: int = FEWEST) -> tuple[np.ndar
             "(or allow_small, which prints intervals only)"
         )
     return positions, fair
+
+
+def evenly(positions: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the positions, evenly over them: int64."""
+    if len(positions) <= most:
+        return positions
+    return positions[np.arange(most) * len(positions) // most]
