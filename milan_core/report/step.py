@@ -12,9 +12,9 @@ class ReportPages(Step, name="report.pages"):
     """Write the overview, a page for each network, and a page for each experiment."""
 
     options: ReportRun
-    exemplars: list[In] = Field(description="One file for each network, in the options' order")
-    datasets: list[In] = Field(description="Probe images of each network")
-    descriptions: list[In] = Field(description="descriptions.csv of each network")
+    exemplars: list[In] = Field([], description="One file for each network, in the options' order")
+    datasets: list[In] = Field([], description="Probe images of each network")
+    descriptions: list[In] = Field([], description="descriptions.csv of each network")
     annotations: list[In] = Field([], description="annotations.csv of each annotated network")
     truth: list[In] = Field([], description="truth.csv of each annotated network")
     accuracy: list[In] = Field([], description="accuracy.csv of each network trained in this run")
