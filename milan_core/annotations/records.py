@@ -1,4 +1,6 @@
-"""annotations.csv: one row an annotation, `layer,unit,summary[,annotator]` (spec 3.2 and 3.3).
+"""annotations.csv: one row an annotation, `layer,unit,summary[,annotator][,group]` (spec 3.2, 3.3).
+
+Units with one number in the column `group` are no independent observations (`exemplars.groups`).
 
 Layer names are text and stay text: a layer called `04` or `7` keeps its name and its annotations
 (spec 6.2-19).
@@ -6,7 +8,7 @@ Layer names are text and stay text: a layer called `04` or `7` keeps its name an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,7 @@ from milan_core.core.files import numbered_rows, write_csv
 from milan_core.core.units import UnitKey
 
 HEADER = ("layer", "unit", "summary")
+GROUP = "group"
 LONGEST = 10_000  # letters of a text; metrics compare every word with every other
 
 
@@ -73,9 +76,34 @@ def read_unit_texts(path: Path | str, column: str = "summary") -> dict[UnitKey, 
     return by_unit(read_annotations(path, column))
 
 
-def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
-    """Write the published form, without annotators, in the given order."""
-    write_csv(path, HEADER, [(row.layer, row.unit, row.summary) for row in annotations])
+def read_unit_groups(path: Path | str) -> dict[UnitKey, int]:
+    """The group of each unit; without the column `group` every unit is its own.
+
+    Raises:
+        UserError: for a group that is no number, or a unit in two groups.
+
+    """
+    found: dict[UnitKey, int] = {}
+    for line, row in numbered_rows(path, ("layer", "unit")):
+        where = f"{path}, line {line}"
+        key = row["layer"], unit_number(row["unit"], where)
+        text = row.get(GROUP, "")
+        group = unit_number(text, f"{where}, column group") if text else -1 - len(found)
+        if found.setdefault(key, group) != group and text:
+            raise UserError(f"{where}: layer {key[0]!r} unit {key[1]} is in two groups")
+    return found
+
+
+def write_annotations(
+    path: Path, annotations: Iterable[Annotation], groups: Mapping[UnitKey, int] | None = None
+) -> None:
+    """Write the published form, without annotators, in the given order; `groups` as a column."""
+    rows = [(row.layer, row.unit, row.summary) for row in annotations]
+    if groups is None:
+        write_csv(path, HEADER, rows)
+    else:
+        grouped = [(*row, groups[row[0], row[1]]) for row in rows]
+        write_csv(path, (*HEADER, GROUP), grouped)
 
 
 def by_unit(annotations: Iterable[Annotation]) -> dict[UnitKey, tuple[str, ...]]:

@@ -101,6 +101,8 @@ class TrainingSplit(Section):
     """Networks and annotation sets, in the order of their files."""
     test_share: float = 0.0
     """Share of the units that is kept for the test."""
+    draw: Literal["groups", "units"] = "groups"
+    """Whether units that are no independent observations stay on one side."""
     seed: int = 0
     """Of the choice of these units."""
 

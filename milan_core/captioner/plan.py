@@ -32,7 +32,13 @@ def training_split(config: Config, split: str) -> TrainingSplit:
     """The units that the captioner of a split is trained on."""
     chosen = splits(config)[split]
     share = config.generalization.within_test if chosen.within else 0.0
-    return TrainingSplit(name=split, train=list(chosen.train), test_share=share, seed=config.seed)
+    return TrainingSplit(
+        name=split,
+        train=list(chosen.train),
+        test_share=share,
+        draw=config.generalization.within_draw,
+        seed=config.seed,
+    )
 
 
 def trainings(config: Config) -> list[TrainedOn]:

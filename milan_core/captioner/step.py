@@ -39,14 +39,14 @@ class TrainCaptioner(Step, name="captioner.train", device=True):
 
         from milan_core.captioner.checkpoint import captioner_folder, save_captioner
         from milan_core.captioner.domain import fit_domain, save_domain
-        from milan_core.captioner.training.splits import UNITS_HEADER, load_units, tested_rows
+        from milan_core.captioner.training.splits import UNITS_HEADER, load_units, kept_for_test
         from milan_core.captioner.training.train import HISTORY, STATE, train_captioner
         from milan_core.core.files import write_csv
         from milan_core.core.identity import step_code
 
         folder = captioner_folder([self.config, self.vocabulary, self.weights])
         units = load_units(self.split.train, self.features, self.annotations)
-        tested = tested_rows(len(units.units), self.split)
+        tested = kept_for_test(units.groups, self.split)
         rows = np.flatnonzero(~tested)
         trained = train_captioner(
             units.features(rows),

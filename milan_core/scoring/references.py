@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from milan_core.annotations.records import read_unit_texts
+from milan_core.annotations.records import read_unit_groups, read_unit_texts
 from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
 from milan_core.scoring.tables import TEST, Truth, read_truth, read_units
@@ -23,20 +23,23 @@ from milan_core.scoring.units import check_same_units, example
 class References:
     """Texts and ground truth of some units; every tuple has one entry per unit.
 
-    `texts` is empty where there is no annotation, `truth` where no concept is known.
+    `texts` is empty where there is no annotation, `truth` where no concept is known, `groups` where
+    every unit is an observation of its own.
     """
 
     units: tuple[UnitKey, ...]
     texts: tuple[tuple[str, ...], ...] = ()
     truth: tuple[Truth, ...] = ()
+    groups: tuple[int, ...] = ()
 
     @property
     def clusters(self) -> np.ndarray:
         """The cluster of each unit, int64 [units]: units of one concept where it is known.
 
-        A unit without a specific concept is a cluster of its own.
+        Units without a specific concept go by their group: channels of one residual stream, and
+        units that share a third of their exemplars.
         """
-        names: list[Hashable] = list(self.units)
+        names: list[Hashable] = list(self.groups or self.units)
         for place, truth in enumerate(self.truth):
             if truth.specific:
                 names[place] = truth.concept
@@ -66,6 +69,7 @@ def join(
     annotations: Mapping[UnitKey, tuple[str, ...]],
     truth: Mapping[UnitKey, Truth] | None,
     units: Sequence[UnitKey] | None = None,
+    groups: Mapping[UnitKey, int] | None = None,
 ) -> References:
     """Annotations and, where it is known, truth of `units` (default: all, in the order of it)."""
     if truth is not None:
@@ -77,14 +81,16 @@ def join(
             "descriptions and annotations come from different models or runs"
         )
     texts = tuple(annotations[key] for key in order)
-    return References(order, texts, tuple(truth[key] for key in order) if truth else ())
+    known = tuple(truth[key] for key in order) if truth else ()
+    return References(order, texts, known, tuple(groups[key] for key in order) if groups else ())
 
 
 def read_references(
     annotations: Path, truth: Path | None, units: Sequence[UnitKey] | None = None
 ) -> References:
     """The tables of one network, joined; `truth` is None where no concept is known."""
-    return join(read_unit_texts(annotations), read_truth(truth) if truth else None, units)
+    texts, groups = read_unit_texts(annotations), read_unit_groups(annotations)
+    return join(texts, read_truth(truth) if truth else None, units, groups)
 
 
 def read_training(

@@ -103,6 +103,9 @@ def test_units_of_one_concept_are_one_cluster() -> None:
     truth = tuple(map(truth_of, concepts))
     assert References(units, (), truth).clusters.tolist() == [0, 1, 0, 2, 3]
     assert References(units).clusters.tolist() == [0, 1, 2, 3, 4]
+    groups = (7, 7, 3, 5, 5)
+    assert References(units, (), truth, groups).clusters.tolist() == [0, 1, 0, 2, 2], "by group"
+    assert References(units, groups=groups).clusters.tolist() == [0, 0, 1, 2, 2]
 
 
 def test_the_oracle_constant_is_right_most_often_on_the_tested_units() -> None:

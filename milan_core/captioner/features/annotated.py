@@ -27,6 +27,8 @@ from milan_core.captioner.features.spatial import spatial_features
 from milan_core.captioner.features.store import FeatureTable, silent_facts
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, drop_pages, file_sha256, text_hash
+from milan_core.core.units import UnitKey
+from milan_core.exemplars.groups import unit_groups
 
 BATCH = 16  # images: bounds the memory of their maps, which reading the images hides
 
@@ -162,3 +164,13 @@ def annotation_rows(opened: AnnotationSet) -> list[Annotation]:
         for (layer, unit), texts in opened.annotations.items()
         for text in texts
     ]
+
+
+def annotation_groups(opened: AnnotationSet) -> dict[UnitKey, int]:
+    """The group of every unit of a set, from the images that its units share."""
+    ids = {}
+    for name, folder in opened.layers.items():
+        every = np.full((int(folder.units.max()) + 1, folder.ids.shape[1]), -1, np.int64)
+        every[folder.units] = folder.ids
+        ids[name] = every
+    return unit_groups(ids)

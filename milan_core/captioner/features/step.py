@@ -81,7 +81,11 @@ class EncodeSet(Step, name="features.encode_set", device=True):
         from milan_core.annotations.images import SetImages
         from milan_core.annotations.records import write_annotations
         from milan_core.annotations.released import open_set
-        from milan_core.captioner.features.annotated import annotation_rows, encode_set
+        from milan_core.captioner.features.annotated import (
+            annotation_groups,
+            annotation_rows,
+            encode_set,
+        )
         from milan_core.captioner.features.pool import load_encoder
         from milan_core.captioner.features.pooling import MASKINGS
 
@@ -99,7 +103,7 @@ class EncodeSet(Step, name="features.encode_set", device=True):
             scratch=self.features.parent,
         )
         texts = annotation_rows(opened)
-        write_annotations(self.annotations, texts)
+        write_annotations(self.annotations, texts, annotation_groups(opened))
         table.save(self.features)
         return {
             "units": len(table.rows),

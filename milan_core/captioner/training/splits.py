@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from milan_core.annotations.records import read_unit_texts
+from milan_core.annotations.records import read_unit_groups, read_unit_texts
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.options import TrainingSplit
 from milan_core.core.errors import UserError
@@ -30,6 +30,7 @@ class AnnotatedUnits:
             annotated units; below each other they are the rows of `units`.
         captions: the annotations of each unit, in file order.
         encoder: hash of the encoder that made the features.
+        groups: int64 [U], units of one number are no independent observations.
         wholes: per network the features of its whole exemplar images, [U, k, F], where its file has
             them (annotation sets may lack them; a spatial encoder has none of whole images).
 
@@ -39,6 +40,7 @@ class AnnotatedUnits:
     parts: list[tuple[np.ndarray, np.ndarray]]
     captions: list[list[str]]
     encoder: str
+    groups: np.ndarray
     wholes: tuple[np.ndarray | None, ...] = ()
 
     def whole_images(self, rows: np.ndarray) -> np.ndarray | None:
@@ -96,10 +98,11 @@ def load_units(
     tables = [load_features(path) for path in features]
     _check_alike(names, tables)
     units: list[Unit] = []
-    parts, captions = [], []
+    parts, captions, numbers = [], [], []
     wholes: list[np.ndarray | None] = []
+    groups: dict[tuple[str, int], int] = {}
     for name, table, path, place in zip(names, tables, annotations, features, strict=True):
-        texts = read_unit_texts(path)
+        texts, of_unit = read_unit_texts(path), read_unit_groups(path)
         rows = [index for index, key in enumerate(table.rows) if texts.get(key)]
         if not rows:
             message = f"{path} has no annotation for any unit of {place}"
@@ -108,7 +111,11 @@ def load_units(
         wholes.append(_wholes(table))
         units += [(name, *table.rows[index]) for index in rows]
         captions += [list(texts[table.rows[index]]) for index in rows]
-    return AnnotatedUnits(units, parts, captions, tables[0].meta["encoder"], tuple(wholes))
+        for index in rows:
+            groups.setdefault((name, of_unit[table.rows[index]]), len(groups))
+            numbers.append(groups[name, of_unit[table.rows[index]]])
+    encoder = tables[0].meta["encoder"]
+    return AnnotatedUnits(units, parts, captions, encoder, np.array(numbers), tuple(wholes))
 
 
 def _wholes(table: FeatureTable) -> np.ndarray | None:
@@ -134,10 +141,25 @@ def _check_alike(names: Sequence[str], tables: Sequence[FeatureTable]) -> None:
         raise UserError(message)
 
 
-def tested_rows(units: int, split: TrainingSplit) -> np.ndarray:
-    """Bool [units]: those kept for the test, the same for every trial of a split (spec 5.1)."""
-    tested = np.zeros(units, bool)
-    count = round(split.test_share * units)
-    order = generator(split.seed, "test units", split.name).permutation(units)
-    tested[order[:count]] = True
+def kept_for_test(groups: np.ndarray, split: TrainingSplit) -> np.ndarray:
+    """Bool [units]: those kept for the test, the same for every trial of a split (spec 5.1).
+
+    Whole groups are drawn, as many as fit into the share: a tested unit then has no near-duplicate
+    in training that is of its group. `split.draw: units` draws single units, as published.
+
+    Args:
+        groups: int64 [units], the group of each.
+        split: share, seed and name, from which the draw is seeded.
+
+    """
+    tested = np.zeros(len(groups), bool)
+    wanted = round(split.test_share * len(groups))
+    if split.draw == "units":
+        groups = np.arange(len(groups))
+    names, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    left = wanted
+    for group in generator(split.seed, "test units", split.name).permutation(len(names)).tolist():
+        if sizes[group] <= left:
+            tested[place == group] = True
+            left -= int(sizes[group])
     return tested

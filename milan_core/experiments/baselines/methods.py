@@ -22,7 +22,7 @@ from milan_core.scoring.scorer import ACCURACY, BERT_F, MAIN, Measured, Scorer
 from milan_core.scoring.tables import TEST, Score, TrainingUnit
 from milan_core.scoring.units import rows_of, unit_key
 
-UNITS = ("method", "layer", "unit", "description", ACCURACY, BERT_F, "concept")
+UNITS = ("method", "layer", "unit", "description", ACCURACY, BERT_F, "concept", "group")
 THRESHOLDED = ("netdissect",)  # methods that would leave a unit without a label
 WANTED = "the units to be scored"
 
@@ -53,11 +53,13 @@ def unit_rows(
 ) -> list[list[object]]:
     """Rows of units.csv: the description of every unit by every method, with its metrics.
 
-    `concept` is the unit's concept where it is known and specific.
+    `concept` is the unit's concept where it is known and specific, `group` a number that units have
+    in common which are no independent observations (empty: not known).
     """
     units = references.units
     concepts = [truth.concept if truth.specific else "" for truth in references.truth]
     concepts = concepts or [""] * len(units)
+    groups = references.groups or [""] * len(units)
     rows: list[list[object]] = []
     for method, descriptions in texts.items():
         values = measured[method].units
@@ -65,7 +67,8 @@ def unit_rows(
         columns = [values.get(metric, absent) for metric in (ACCURACY, BERT_F)]
         for place, (layer, unit) in enumerate(units):
             metrics = [cell(float(column[place])) for column in columns]
-            rows.append([method, layer, unit, descriptions[place], *metrics, concepts[place]])
+            row = [method, layer, unit, descriptions[place], *metrics, concepts[place]]
+            rows.append([*row, groups[place]])
     return rows
 
 

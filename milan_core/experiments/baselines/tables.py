@@ -185,15 +185,16 @@ def pooled_rows(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[dict[str,
 def _unit_values(trials: Sequence[Trial]) -> tuple[Mapping[str, np.ndarray], np.ndarray]:
     """Concept accuracy and BERTScore F by method, float64 [units, 2], means over trials.
 
-    Beside it the cluster of each unit, int64 [units]: its concept, or itself without one. Methods
-    that lack a unit are left out.
+    Beside it the cluster of each unit, int64 [units]: its concept, or else its group. Methods that
+    lack a unit are left out.
     """
     concepts: dict[tuple[str, str, str], str] = {}
     by_method: dict[str, dict[tuple[str, str, str], list[tuple[float, float]]]] = defaultdict(dict)
     for trial in trials:
         for row in trial.units:
             key = (trial.facts.test, row["layer"], row["unit"])
-            concepts[key] = row["concept"] or "/".join(key)
+            group = f"{trial.facts.test}/{row['group']}" if row["group"] else "/".join(key)
+            concepts[key] = row["concept"] or group
             pair = (number(row[ACCURACY]), number(row[BERT_F]))
             by_method[row["method"]].setdefault(key, []).append(pair)
     units = list(by_method[MAIN])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,11 @@ class GeneralizationSpec(TrialOptions):
     )
     within_test: float = Field(
         0.2, gt=0, lt=1, description="Share of units tested within a network"
+    )
+    within_draw: Literal["groups", "units"] = Field(
+        "groups",
+        description="What is drawn for that test: groups of units that are one channel of a "
+        "residual stream or share a third of their exemplars, or single units as published",
     )
     bertscore: Name | None = Field(
         None, description="Asset with the text encoder; null leaves it out"

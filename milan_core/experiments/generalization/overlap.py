@@ -122,15 +122,19 @@ def overlap_sentences(rows: Sequence[Row]) -> list[str]:
                 "tested units were exemplars of training units too."
             )
     inside = [row for row in rows if row["experiment"] == WITHIN and row["related"]]
+    if any(row["experiment"] == WITHIN for row in rows) and not inside:
+        texts.append(
+            "No unit of a within-network test has a relative in training: neither the same channel "
+            "of a residual stream nor a unit with a third of its exemplars."
+        )
     if inside:
         listed = ", ".join(
             f"{r['test']} {r['related']} ({r['duplicates']}) of {r['tested']}" for r in inside
         )
         texts.append(
-            "The within-network test draws single units. Tested units that have a relative in "
-            "training (the same channel of a residual stream, or a unit with a third or more of "
-            "their exemplars), and in brackets a near-duplicate (two thirds or more): "
-            f"{listed}."
+            "Units of the within-network tests that have a relative in training (the same channel "
+            "of a residual stream, or a unit with a third or more of their exemplars), and in "
+            f"brackets a near-duplicate (two thirds or more): {listed}."
         )
     held_out = HELD_OUT if any(row["experiment"] == HELD_OUT for row in rows) else WITHIN
     rising = [

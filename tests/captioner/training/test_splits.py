@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from milan_core.annotations.records import Annotation, write_annotations
+from milan_core.annotations.records import Annotation, read_unit_groups, write_annotations
 from milan_core.captioner.features.store import FeatureTable
-from milan_core.captioner.training.splits import load_units
+from milan_core.captioner.options import TrainingSplit
+from milan_core.captioner.training.splits import load_units, kept_for_test
 from milan_core.core.errors import UserError
+from milan_core.core.files import write_csv
 
 
 def test_features_of_several_networks_are_copied_once_and_in_order(tmp_path):
@@ -35,3 +37,53 @@ def test_features_of_several_networks_are_copied_once_and_in_order(tmp_path):
     FeatureTable({"exact": narrow}, [("x", 5)], {"encoder": "e"}).save(paths[1])
     with pytest.raises(UserError, match="features of different sizes"):
         load_units(["a", "b"], paths, texts)
+
+
+def grouped(tmp_path, groups):
+    """Units of one network in these groups."""
+    table = FeatureTable(
+        {"exact": np.zeros((len(groups), 2, 3), np.float16)}, [("x", len(groups))], {"encoder": "e"}
+    )
+    table.save(tmp_path / "f.safetensors")
+    texts = [Annotation("x", unit, "dogs") for unit in range(len(groups))]
+    of_unit = {("x", unit): group for unit, group in enumerate(groups)}
+    write_annotations(tmp_path / "a.csv", texts, of_unit)
+    return load_units(["net"], [tmp_path / "f.safetensors"], [tmp_path / "a.csv"])
+
+
+def test_groups_stay_on_one_side_of_a_split(tmp_path):
+    """Two layers of one stream, 60 channels each: no channel stands on both sides."""
+    units = grouped(tmp_path, [*range(60), *range(60)])
+    for seed in range(10):
+        tested = kept_for_test(
+            units.groups, TrainingSplit(name="w", train=[], test_share=0.2, seed=seed)
+        )
+        assert tested.sum() == 24
+        assert (tested[:60] == tested[60:]).all()
+    alone = TrainingSplit(name="w", train=[], test_share=0.2, draw="units")
+    tested = kept_for_test(units.groups, alone)
+    assert tested.sum() == 24
+    assert (tested[:60] != tested[60:]).sum() > 20, "single units leak to the other side"
+
+
+def test_groups_that_are_too_large_stay_in_training(tmp_path):
+    units = grouped(tmp_path, [*[7] * 30, *range(100, 120)])
+    tested = kept_for_test(units.groups, TrainingSplit(name="w", train=[], test_share=0.2))
+    assert tested.sum() == 10
+    assert not tested[:30].any()
+
+
+def test_units_without_groups_are_drawn_as_ever(tmp_path):
+    units = grouped(tmp_path, range(50))
+    both = [
+        kept_for_test(units.groups, TrainingSplit(name="w", train=[], test_share=0.2, draw=draw))
+        for draw in ("units", "groups")
+    ]
+    assert (both[0] == both[1]).all()
+
+
+def test_a_unit_in_two_groups_is_refused(tmp_path):
+    rows = [("x", 0, "dogs", 1), ("x", 0, "cats", 2)]
+    write_csv(tmp_path / "a.csv", ("layer", "unit", "summary", "group"), rows)
+    with pytest.raises(UserError, match=r"line 3: layer 'x' unit 0 is in two groups"):
+        read_unit_groups(tmp_path / "a.csv")
