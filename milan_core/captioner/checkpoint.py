@@ -23,6 +23,7 @@ from milan_core.captioner.release import captioner_parts, filled, read_release
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core.errors import UserError, reads
 from milan_core.core.files import canonical_json, read_json, text_hash, write_json
+from milan_core.core.options import Content
 from milan_core.core.tensors import load_tensors, save_tensors
 
 KIND, FORMAT = "captioner", 1
@@ -48,6 +49,12 @@ def save_captioner(captioner: Captioner, folder: Path | str, meta: Mapping[str, 
         "meta": dict(meta),
     }
     write_json(folder / CONFIG, config)
+
+
+class WeightsMeta(Content):
+    """Metadata of the weights of a captioner."""
+
+    vocabulary: str  # digest of its words
 
 
 def captioner_folder(files: Sequence[Path]) -> Path:
@@ -103,8 +110,8 @@ def _load_folder(folder: Path) -> Captioner:
         )
         raise UserError(message)
     words = read_json(folder / VOCABULARY, "vocabulary")
-    arrays, header = load_tensors(folder / WEIGHTS, KIND, (FORMAT,))
-    if not isinstance(header, dict) or header.get("vocabulary") != _words_hash(words):
+    arrays, header = load_tensors(folder / WEIGHTS, KIND, WeightsMeta, (FORMAT,))
+    if header.vocabulary != _words_hash(words):
         message = f"{folder}: {VOCABULARY} and {WEIGHTS} belong to different captioners"
         raise UserError(message)
     try:

@@ -27,6 +27,7 @@ from milan_core.captioner.features.options import Pooling
 from milan_core.captioner.options import DOMAIN
 from milan_core.captioner.reading import Recorded, pooling_of
 from milan_core.core.errors import UserError, reads
+from milan_core.core.options import Content
 from milan_core.core.seeding import generator
 from milan_core.core.tensors import load_tensors, save_tensors
 
@@ -119,6 +120,15 @@ def save_domain(domain: Domain | None, path: Path) -> None:
     save_tensors(path, KIND, VERSION, arrays, meta)
 
 
+class DomainMeta(Content):
+    """Metadata of a file of `save_domain`: `unknown` and nothing else, or the rest."""
+
+    unknown: bool = False
+    limit: float = 0
+    images: int = 0
+    encoder: str = ""
+
+
 @reads("the domain of a captioner", "train the captioner again")
 def load_domain(path: Path) -> Domain | None:
     """The domain of a captioner's file; None for an empty one.
@@ -127,18 +137,17 @@ def load_domain(path: Path) -> Domain | None:
         UserError: for damage, and for arrays that do not belong together.
 
     """
-    arrays, meta = load_tensors(path, KIND, (VERSION,))
-    if meta.get("unknown"):
+    arrays, meta = load_tensors(path, KIND, DomainMeta, (VERSION,))
+    if meta.unknown:
         return None
-    limit, size = float(meta["limit"]), len(arrays["mean"])
+    limit, size = meta.limit, len(arrays["mean"])
     shapes = [arrays[name].shape for name in ARRAYS]
     if shapes != [(size,), (size,), (size * (size + 1) // 2,)] or not limit > 0:
         raise ValueError("its arrays do not belong together")
     mean, deviation, precision = (np.asarray(arrays[name], np.float32) for name in ARRAYS)
     if not np.isfinite(np.concatenate([mean, deviation, precision])).all():
         raise ValueError("its arrays are not finite")
-    images, encoder = int(meta["images"]), str(meta["encoder"])
-    return Domain(mean, deviation, precision, limit, images, encoder)
+    return Domain(mean, deviation, precision, limit, meta.images, meta.encoder)
 
 
 def _standardized(features: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:

@@ -44,6 +44,10 @@ class Row(dict[str, str]):
         self._take(column)
         return super().get(column, default)
 
+    def __or__(self, more: Mapping[str, Any]) -> Row:  # type: ignore[override]
+        """The row with more cells; `{**row}` would not know its place any more."""
+        return Row({**self, **more}, self.path, self.line)
+
     def _take(self, column: str) -> None:
         global _last
         _last = self, column

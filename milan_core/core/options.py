@@ -35,6 +35,12 @@ class Section(BaseModel):
         return _plain(data) if isinstance(data, dict) else data
 
 
+class Content(BaseModel):
+    """Declared content of a file of our own; unknown keys are errors (`parse_json`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 def _plain(value: Any) -> Any:
     """NumPy's numbers and arrays as those of Python, inside of dictionaries and lists too."""
     if isinstance(value, dict):
@@ -71,6 +77,21 @@ def parse(cls: type[Parsed], raw: Any, where: str) -> Parsed:
     """
     try:
         return TypeAdapter(cls).validate_python(raw)
+    except ValidationError as error:
+        raise UserError(sentences(error, cls, where)) from None
+
+
+def parse_json(cls: type[Parsed], value: Any, where: str) -> Parsed:
+    """`value`, which was read from a JSON file, as an instance of `cls`; types must be exact.
+
+    As `parse`, but a text is no number, and 0 is no truth value. Lists may be tuples.
+
+    Raises:
+        UserError: as `parse`.
+
+    """
+    try:
+        return TypeAdapter(cls).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         raise UserError(sentences(error, cls, where)) from None
 

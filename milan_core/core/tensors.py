@@ -10,13 +10,15 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import atomic_path, canonical_json, drop_pages
+from milan_core.core.options import parse_json
 
+Meta = TypeVar("Meta")
 PIECE = 64 << 20  # bytes of an array that are hashed or written at once
 
 
@@ -81,17 +83,22 @@ def save_tensors(
 
 
 def load_tensors(
-    path: Path | str, kind: str, versions: Sequence[int] = (1,)
-) -> tuple[dict[str, np.ndarray], Any]:
-    """Read a file of `save_tensors`: (arrays, meta). Refuses other kinds, versions and damage."""
-    return _checked(path, kind, versions, _read_arrays)
+    path: Path | str, kind: str, meta: type[Meta], versions: Sequence[int] = (1,)
+) -> tuple[dict[str, np.ndarray], Meta]:
+    """Read a file of `save_tensors`: arrays, and metadata of the type `meta`.
+
+    Raises:
+        UserError: for other kinds and versions, for damage, and for metadata of other types.
+
+    """
+    return _checked(path, kind, meta, versions, _read_arrays)
 
 
 def map_tensors(
-    path: Path | str, kind: str, versions: Sequence[int] = (1,)
-) -> tuple[dict[str, np.ndarray], Any]:
+    path: Path | str, kind: str, meta: type[Meta], versions: Sequence[int] = (1,)
+) -> tuple[dict[str, np.ndarray], Meta]:
     """As `load_tensors`, with read-only arrays whose pages are read when touched."""
-    return _checked(path, kind, versions, _map_arrays)
+    return _checked(path, kind, meta, versions, _map_arrays)
 
 
 def tensors_kind(path: Path | str) -> str:
@@ -129,9 +136,10 @@ def _map_arrays(path: Path, handle: Any) -> dict[str, np.ndarray]:
 def _checked(
     path: Path | str,
     kind: str,
+    meta: type[Meta],
     versions: Sequence[int],
     read: Callable[[Path, Any], dict[str, np.ndarray]],
-) -> tuple[dict[str, np.ndarray], Any]:
+) -> tuple[dict[str, np.ndarray], Meta]:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -162,4 +170,4 @@ def _checked(
             f"{path}: {kind} format version {header['version']}, this release reads "
             f"{', '.join(map(str, versions))}; run its stage again"
         )
-    return arrays, header["meta"]
+    return arrays, parse_json(meta, header["meta"], f"metadata of {path}")

@@ -18,12 +18,23 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.core.errors import UserError, reading
+from milan_core.core.options import Content
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.ops.formulas import SparseMasks, mask_words
 
 KIND, VERSION = "milan-concepts", 1
 # Concepts of one image: their numbers, rising, and masks bool (p, H, W) at any size.
 ImageMasks = tuple[np.ndarray, np.ndarray]
+
+
+class ConceptsMeta(Content):
+    """Metadata of a file of `ConceptMasks.save`."""
+
+    names: list[str]
+    categories: list[str]
+    size: int
+    dataset: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -96,18 +107,18 @@ class ConceptMasks:
     def load(cls, path: Path | str) -> ConceptMasks:
         """Read a file of `save`."""
         with reading(path, "a file of concept masks"):
-            arrays, meta = load_tensors(path, KIND, (VERSION,))
+            arrays, meta = load_tensors(path, KIND, ConceptsMeta, (VERSION,))
             masks = SparseMasks(arrays["starts"], arrays["members"], arrays["bits"])
-            if len(meta["names"]) != len(meta["categories"]):
-                counts = len(meta["names"]), len(meta["categories"])
+            if len(meta.names) != len(meta.categories):
+                counts = len(meta.names), len(meta.categories)
                 raise ValueError("{} names, {} categories".format(*counts))
             return cls(
-                tuple(meta["names"]),
-                tuple(meta["categories"]),
-                int(meta["size"]),
+                tuple(meta.names),
+                tuple(meta.categories),
+                meta.size,
                 masks,
-                meta["dataset"],
-                meta["source"],
+                meta.dataset,
+                meta.source,
             )
 
 

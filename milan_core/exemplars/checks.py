@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
 from milan_core.core.errors import UserError
+from milan_core.core.options import Content
 
 #: Arrays of a layer: type, and axes by name; equal names must have equal lengths.
 _ARRAYS = {
@@ -29,25 +30,36 @@ _ARRAYS = {
 _NEEDED = ("ids", "activations", "levels", "resolved")
 
 
-def _is(value: Any, kind: Any) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
+class LayerFacts(Content):
+    """One layer in the header of a whole file."""
+
+    name: str
+    size: int = Field(ge=0)  # of the masks
+    sample: int = Field(0, ge=0)  # sampled images
 
 
-def layer_facts(meta: Any) -> list[tuple[str, int, int]]:
-    """(name, mask size, sampled images) of each layer of a whole file."""
-    layers = meta.get("layers") if isinstance(meta, dict) else None
-    if not isinstance(layers, list) or not layers or not isinstance(meta.get("meta"), dict):
-        raise damaged("the header lists no layers")
-    described: list[tuple[str, int, int]] = []
-    for facts in layers:
-        entry: dict[str, Any] = facts if isinstance(facts, dict) else {}
-        name, size, sample = entry.get("name"), entry.get("size", -1), entry.get("sample", 0)
-        if not (_is(name, str) and _is(size, int) and _is(sample, int)) or min(size, sample) < 0:
-            raise damaged(f"the header describes a layer as {facts!r}")
-        described.append((str(name), size, sample))
-    if len({name for name, _, _ in described}) != len(described):
+class SetFacts(Content):
+    """How a set was mined, as far as somebody reads it from a file; the rest passes as it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str = ""
+    dataset: str = ""
+    quantile: float = 0
+    band_size: int = 0
+
+
+class SetMeta(Content):
+    """Metadata of a whole file of exemplars."""
+
+    layers: list[LayerFacts] = Field(min_length=1)
+    meta: SetFacts
+
+
+def check_names(layers: Sequence[LayerFacts]) -> None:
+    """Refuse a header that names a layer twice."""
+    if len({layer.name for layer in layers}) != len(layers):
         raise damaged("the header names a layer twice")
-    return described
 
 
 def check_arrays(name: str, parts: Mapping[str, np.ndarray], size: int) -> None:

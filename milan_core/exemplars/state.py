@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 
 from milan_core.core.errors import UserError, reading
-from milan_core.core.options import Section, sentences
+from milan_core.core.options import Content, Section, sentences
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.exemplars.checks import damaged
 from milan_core.exemplars.splits import heldout_images
@@ -107,6 +107,14 @@ class Header(Section):
         return {k: v for k, v in self.to_meta().items() if k not in ("of", "have")}
 
 
+class ShardMeta(Content):
+    """Metadata of a file of `MiningState.save`: the header, and the scans of its layers."""
+
+    header: dict[str, Any]
+    scan: list[dict[str, Any]]
+    sample: list[dict[str, Any]]
+
+
 @dataclass
 class MiningState:
     """One `ScanState` a layer, with the header that says what they were made of."""
@@ -138,12 +146,13 @@ class MiningState:
     def load(cls, path: Path | str) -> MiningState:
         """Read a state; a damaged or foreign file is refused with a sentence."""
         with reading(path, "the state of a shard", "run its stage again"):
-            arrays, meta = load_tensors(path, SHARD_KIND, (SHARD_VERSION,))
-            header = Header.from_meta(meta["header"])
+            arrays, meta = load_tensors(path, SHARD_KIND, ShardMeta, (SHARD_VERSION,))
+            header = Header.from_meta(meta.header)
             kinds = ("scan", "sample") if header.sample else ("scan",)
+            scans = {"scan": meta.scan, "sample": meta.sample}
             states = {
                 kind: {
-                    name: ScanState.from_arrays(_below(arrays, f"{kind}.{i}."), meta[kind][i])
+                    name: ScanState.from_arrays(_below(arrays, f"{kind}.{i}."), scans[kind][i])
                     for i, name in enumerate(header.layers)
                 }
                 for kind in kinds

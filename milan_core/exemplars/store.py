@@ -19,7 +19,7 @@ from milan_core import ops
 from milan_core.core.errors import UserError, reads, unknown
 from milan_core.core.tensors import load_tensors, save_tensors, tensors_kind
 from milan_core.core.units import UnitKey
-from milan_core.exemplars.checks import check_arrays, layer_facts
+from milan_core.exemplars.checks import SetMeta, check_arrays, check_names
 from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sample import Distribution, draw_bands
 from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
@@ -286,16 +286,21 @@ def load_exemplars(path: Path) -> ExemplarSet:
     """Read a file of `ExemplarSet.save`, whole or shard."""
     if tensors_kind(path) == SHARD_KIND:
         return ExemplarSet.from_state(MiningState.load(path))
-    arrays, meta = load_tensors(path, KIND, (VERSION,))
+    arrays, meta = load_tensors(path, KIND, SetMeta, (VERSION,))
     layers = {}
-    for index, (name, size, sample) in enumerate(layer_facts(meta)):
+    check_names(meta.layers)
+    for index, layer in enumerate(meta.layers):
         prefix = f"{index}."
         parts = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-        check_arrays(name, parts, size)
+        check_arrays(layer.name, parts, layer.size)
         counts, spread = (_taken(parts, prefix) for prefix in ("count.", "spread."))
-        distribution = Distribution(sample, **spread) if spread else None
-        layers[name] = LayerExemplars(**parts, counts=counts, size=size, distribution=distribution)
-    return ExemplarSet(layers, meta["meta"])
+        layers[layer.name] = LayerExemplars(
+            **parts,
+            counts=counts,
+            size=layer.size,
+            distribution=Distribution(layer.sample, **spread) if spread else None,
+        )
+    return ExemplarSet(layers, meta.meta.model_dump(exclude_unset=True))
 
 
 def _taken(parts: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

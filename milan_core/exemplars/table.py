@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from milan_core.core.errors import UserError, reads, unknown
 from milan_core.core.files import canonical_json, map_new
-from milan_core.core.options import Section, sentences
+from milan_core.core.options import Content, Section, sentences
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.options import Pool
@@ -135,12 +135,18 @@ class ActivationTable:
         save_tensors(path, KIND, VERSION, arrays, {"facts": self.facts.model_dump(mode="json")})
 
 
+class TableMeta(Content):
+    """Metadata of a file of `ActivationTable.save`."""
+
+    facts: dict[str, Any]  # TableFacts
+
+
 @reads("a table of activations")
 def open_table(path: Path) -> ActivationTable:
     """Map a file of `ActivationTable.save`; refuses damage, other kinds and other versions."""
-    arrays, meta = map_tensors(path, KIND, (VERSION,))
+    arrays, meta = map_tensors(path, KIND, TableMeta, (VERSION,))
     try:
-        facts = TableFacts.model_validate_json(canonical_json(meta["facts"]))
+        facts = TableFacts.model_validate_json(canonical_json(meta.facts))
         values, scales = (
             {name.removeprefix(part): array for name, array in arrays.items() if part in name}
             for part in ("values.", "scales.")

@@ -39,8 +39,8 @@ def read_meta(path: Path) -> dict[str, Any]:
     """The metadata that `save_weights` wrote; empty for other weight files."""
     if path.suffix != ".safetensors":
         return {}
-    _, meta = load_tensors(path, WEIGHTS_KIND)
-    return meta if isinstance(meta, dict) else {}
+    _, meta = load_tensors(path, WEIGHTS_KIND, dict[str, Any])
+    return meta
 
 
 def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | None = None) -> None:
@@ -184,7 +184,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
             return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path, error) from None
-    arrays, _ = load_tensors(path, WEIGHTS_KIND)
+    arrays, _ = load_tensors(path, WEIGHTS_KIND, dict[str, Any])
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 

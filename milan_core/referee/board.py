@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from milan_core.core.errors import reads
+from milan_core.core.options import Content, plain
 from milan_core.core.seeding import generator
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.referee.metrics import HEADLINE
@@ -77,19 +79,46 @@ class Mean:
         return interval(self.value, self.drawn), interval(self.lead, self.lead_drawn)
 
 
+class BoardFacts(Content):
+    """What a leaderboard is of.
+
+    Attributes:
+        images: on which the texts were scored.
+        heldout: whether no describer has seen them.
+        alpha: share of the images on which a unit fires, for AUPRC.
+        own: describers that the judge does not score, with the reason.
+
+    """
+
+    model: str
+    judge: str
+    judge_model: str
+    heldout: bool
+    images: int
+    alpha: float
+    own: dict[str, str] = Field({})
+
+
+class BoardMeta(Content):
+    """Metadata of a file of `Board.save`."""
+
+    facts: BoardFacts
+    counts: list[tuple[str, str, int, int, int]]  # describer, layer, Counts
+    places: list[Place]
+
+
 @dataclass(frozen=True, eq=False)
 class Board:
     """Means by describer, layer and score, with the counts behind them.
 
     Attributes:
-        facts: model, judge, judge_model, heldout, images; `own`: describers that the judge does not
-            score, with the reason.
+        facts: what it is of.
         counts: by describer and layer.
         means: by place.
 
     """
 
-    facts: dict[str, Any]
+    facts: BoardFacts
     counts: dict[tuple[str, str], Counts]
     means: dict[Place, Mean]
 
@@ -100,7 +129,7 @@ class Board:
 
     def note(self, describer: str) -> str:
         """Why a describer has no scores by this judge; empty where it has."""
-        return OWN if describer in self.facts.get("own", {}) else ""
+        return OWN if describer in self.facts.own else ""
 
     def rows(self) -> Iterator[list[str | float | int]]:
         """Rows of leaderboard.csv: COLUMNS."""
@@ -108,11 +137,11 @@ class Board:
             own, lead = mean.intervals()
             counts = self.counts[place.describer, place.layer]
             yield [
-                *(place.describer, self.facts["model"], place.layer, place.score),
+                *(place.describer, self.facts.model, place.layer, place.score),
                 *map(rounded, (own.value, own.low, own.high)),
                 *counts,
                 *map(rounded, (lead.value, lead.low, lead.high)),
-                *(self.facts["judge"], int(self.facts["heldout"]), self.facts.get("alpha", "")),
+                *(self.facts.judge, int(self.facts.heldout), self.facts.alpha),
                 self.note(place.describer),
             ]
 
@@ -124,29 +153,29 @@ class Board:
             "drawn": np.stack([m.drawn for m in self.means.values()]),
             "lead_drawn": np.stack([m.lead_drawn for m in self.means.values()]),
         }
-        counts = [[*key, *value] for key, value in self.counts.items()]
-        meta = {"facts": self.facts, "counts": counts, "places": [list(one) for one in self.means]}
-        save_tensors(path, KIND, VERSION, arrays, meta)
+        counts = [(*key, *value) for key, value in self.counts.items()]
+        meta = BoardMeta(facts=self.facts, counts=counts, places=list(self.means))
+        save_tensors(path, KIND, VERSION, arrays, plain(meta))
 
 
 @reads("the leaderboard of a network", "score the network again")
 def load_board(path: Path) -> Board:
     """Read a file of `Board.save`."""
-    arrays, meta = load_tensors(path, KIND, (VERSION,))
+    arrays, meta = load_tensors(path, KIND, BoardMeta, (VERSION,))
     means = {}
-    for row, place in enumerate(meta["places"]):
+    for row, place in enumerate(meta.places):
         value, lead = arrays["values"][row].tolist()
         units, both = arrays["units"][row].tolist()
         drawn, lead_drawn = arrays["drawn"][row], arrays["lead_drawn"][row]
-        means[Place(*place)] = Mean(value, units, drawn, lead, both, lead_drawn)
-    counts = {(name, layer): Counts(*values) for name, layer, *values in meta["counts"]}
+        means[place] = Mean(value, units, drawn, lead, both, lead_drawn)
+    counts = {(name, layer): Counts(*values) for name, layer, *values in meta.counts}
     for name, layer in counts:
         for score in HEADLINE:
             _ = means[Place(name, layer, score)]  # a KeyError of `reads` where it is missing
-    return Board(meta["facts"], counts, means)
+    return Board(meta.facts, counts, means)
 
 
-def make_board(facts: dict[str, Any], scores: Mapping[str, Scores]) -> Board:
+def make_board(facts: BoardFacts, scores: Mapping[str, Scores]) -> Board:
     """The board of one network from the scores of every describer, the main one first.
 
     All describers have one explanation for each unit, in the same order.
@@ -230,7 +259,7 @@ def _means(drawn: np.ndarray) -> np.ndarray:
     return np.where(defined.any(1), totals / np.maximum(defined.sum(1), 1), np.nan)
 
 
-def pooled(boards: Sequence[Board], facts: dict[str, Any]) -> Board:
+def pooled(boards: Sequence[Board], facts: BoardFacts) -> Board:
     """The board over all units of several networks, for describers and scores that all have.
 
     Networks that were scored on equally many images share their resamples.

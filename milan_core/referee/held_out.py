@@ -20,7 +20,7 @@ from milan_core.images.store import Dataset
 from milan_core.referee import board as boards
 from milan_core.referee.agreement import Agreement, agreement
 from milan_core.referee.alpha import IMAGES, Chosen, choose_alpha, drawn_units, pairs_of
-from milan_core.referee.board import Board, make_board
+from milan_core.referee.board import Board, BoardFacts, make_board
 from milan_core.referee.further import (
     FURTHER,
     FUZZED,
@@ -152,13 +152,16 @@ def score_submitted(
         ours, sentence = _fuzzed(ours, bench, judge.judge, dataset, explained[OURS], marks, seed)
         fuzzed = [sentence]
     scores[OURS] = Scores(ours, scores[OURS].resampled)
-    facts = {
-        "model": table.facts.model,
+    about = BoardFacts(
+        model=table.facts.model,
         **judge_facts(judge),
+        heldout=heldout,
+        images=len(positions),
+        alpha=options.alpha,
+    )
+    facts = {
+        **about.model_dump(exclude={"own"}),
         "dataset": dataset.name,
-        "images": len(positions),
-        "heldout": heldout,
-        "alpha": options.alpha,
         "pool": pool,
         "seed": seed,
         "resamples": options.resamples,
@@ -169,7 +172,7 @@ def score_submitted(
     return HeldOutScores(
         facts=facts,
         rows=rows,
-        board=make_board(facts, scores),
+        board=make_board(about, scores),
         verdicts=sanity(pairs, list(METRICS), seed) if pairs else [],
         redundancy={} if vectors is None else dict(layer_redundancy(sheets, vectors)),
         trust=trust,

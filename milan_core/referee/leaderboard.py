@@ -18,18 +18,13 @@ SANITY = ("judge", "metric", "missing", "extra", "both", "units")
 
 def over_networks(boards: Sequence[Board], random: str) -> list[Board]:
     """The boards over all units of all networks, one a judge; a random network is no part of it."""
-    by_judge = grouped(boards, lambda board: board.facts["judge"])
     joined = []
-    for judge, ones in by_judge.items():
-        learned = [board for board in ones if board.facts["model"] != random] or ones
-        facts = {
-            **learned[0].facts,
-            "model": EVERY,
-            "judge": judge,
-            "heldout": all(board.facts["heldout"] for board in learned),
-        }
-        own = {name: why for board in learned for name, why in board.facts.get("own", {}).items()}
-        facts |= {"own": own} if own else {}
+    for ones in grouped(boards, lambda board: board.facts.judge).values():
+        learned = [board for board in ones if board.facts.model != random] or ones
+        own = {name: why for board in learned for name, why in board.facts.own.items()}
+        heldout = all(board.facts.heldout for board in learned)
+        changed = {"model": EVERY, "heldout": heldout, "own": own}
+        facts = learned[0].facts.model_copy(update=changed)
         joined.append(pooled(learned, facts))
     return joined
 
@@ -40,13 +35,11 @@ def long_rows(boards: Iterable[Board]) -> list[list[str | float | int]]:
 
 
 def joined_sanity(
-    judges: Sequence[str], tables: Sequence[Sequence[Mapping[str, str]]]
+    judges: Sequence[str], tables: Sequence[Sequence[dict[str, str]]]
 ) -> list[dict[str, Any]]:
     """Shares of units that pass, over all networks of each judge."""
     rows = [
-        {**row, "judge": judge}
-        for judge, table in zip(judges, tables, strict=True)
-        for row in table
+        row | {"judge": judge} for judge, table in zip(judges, tables, strict=True) for row in table
     ]
     joined = []
     for (judge, metric), ones in grouped(rows, lambda row: (row["judge"], row["metric"])).items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
-from milan_core.referee.board import Board, make_board
+from milan_core.referee.board import Board, BoardFacts, make_board
 from milan_core.referee.judge import Judge, JudgedImages, facts, own_describers
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.options import ScoringOptions
@@ -95,15 +94,14 @@ def score_network(
         name: bench.unscored(ones, "own judge") if name in own else scored[name]
         for name, ones in ordered.items()
     }
-    made_of: dict[str, Any] = {
-        "model": table.facts.model,
+    made_of = BoardFacts(
+        model=table.facts.model,
         **facts(judge),
-        "heldout": heldout,
-        "images": len(positions),
-        "alpha": options.alpha,
-    }
-    if own:
-        made_of["own"] = own
+        heldout=heldout,
+        images=len(positions),
+        alpha=options.alpha,
+        own=own,
+    )
     fair = {name: ones for name, ones in explained.items() if name not in models}
     pairs = bench.pairs(best_explanations(fair, scores, seed))
     verdicts = sanity(pairs, HEADLINE, seed) + sanity(pairs[:COMPARED], OTHERS, seed)

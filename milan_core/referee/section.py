@@ -46,7 +46,7 @@ def summary_rows(board: Board, names: Mapping[str, str]) -> Rows:
     rows = []
     for name in board.describers:
         r, lift = (board.means[Place(name, ALL, score)] for score in HEADLINE)
-        cells: list[Any] = [board.facts["judge"], board.facts["model"], names.get(name, name)]
+        cells: list[Any] = [board.facts.judge, board.facts.model, names.get(name, name)]
         for mean in (r, lift):
             own, _ = mean.intervals()
             cells += [own.value, own.low, own.high]
@@ -80,9 +80,9 @@ def referee_section(
     paragraphs += _warnings(sanity)
     facts = boards[0].facts
     caption = CAPTION.format(
-        images=facts["images"],
-        heldout="that no describer has seen" if facts["heldout"] else "that describers have seen",
-        alpha=f"{100 * facts['alpha']:g} %",
+        images=facts.images,
+        heldout="that no describer has seen" if facts.heldout else "that describers have seen",
+        alpha=f"{100 * facts.alpha:g} %",
     )
     columns = [
         Column("judge", "judge"),
@@ -115,7 +115,7 @@ def _what(board: Board) -> str:
         "A description is tested by what it predicts: a judge says how much of it is visible in an "
         "image, and the unit should be strong where it is. "
     )
-    if board.facts["heldout"]:
+    if board.facts.heldout:
         return text + "The images that score were shown to no describer."
     return text + (
         "Nothing was held out in this run: the images that score are those that the descriptions "
@@ -129,7 +129,7 @@ def _standing(board: Board, names: Mapping[str, str]) -> list[str]:
     r = board.means[Place(main, ALL, "correlation")]
     own, _ = r.intervals()
     text = (
-        f"{board.facts['judge'].capitalize()}: {names.get(main, main)} reaches a correlation of "
+        f"{board.facts.judge.capitalize()}: {names.get(main, main)} reaches a correlation of "
         f"{_with_interval(own.value, own.low, own.high)} over {r.units} units."
     )
     leads = {

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.core.errors import UserError, reading
+from milan_core.core.options import Content
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import Judge, JudgedImages
@@ -30,6 +31,13 @@ def look(judge: Judge, dataset: Dataset, path: Path | str) -> None:
     save_tensors(path, KIND, VERSION, {"vectors": vectors(images)}, meta)
 
 
+class SeenMeta(Content):
+    """Metadata of a file of `look`: the judge's model, and the fingerprint of the images."""
+
+    model: str
+    dataset: str
+
+
 def recall(judge: Judge, path: Path | str) -> None:
     """Give a judge the vectors that `look` wrote.
 
@@ -50,11 +58,11 @@ def read_seen(judge: Judge, path: Path | str) -> tuple[str, np.ndarray]:
 
     """
     with reading(path, "a judge's view of images", "look at the images again"):
-        arrays, meta = map_tensors(path, KIND, (VERSION,))
-        model, dataset, vectors = meta["model"], meta["dataset"], arrays["vectors"]
+        arrays, meta = map_tensors(path, KIND, SeenMeta, (VERSION,))
+        model, dataset, vectors = meta.model, meta.dataset, arrays["vectors"]
         if not hasattr(judge, "remember") or model != judge.model:
             raise UserError(
                 f"{path} holds what judge {model} saw, and this one is {judge.model}; look at "
                 "the images again"
             )
-        return str(dataset), vectors
+        return dataset, vectors

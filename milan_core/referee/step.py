@@ -237,7 +237,7 @@ class Leaderboard(Step, name="referee.leaderboard"):
         write_csv(self.leaderboard, COLUMNS, tables.long_rows([*over, *boards]))
         rows = [row for board in [*over, *boards] for row in summary_rows(board, names)]
         write_csv(self.summary, SUMMARY, tables.cells(rows, SUMMARY))
-        judges = [board.facts["judge"] for board in boards]
+        judges = [board.facts.judge for board in boards]
         needed = ("metric", "units", "missing", "extra", "both")
         passed = [read_csv(path, needed) for path in self.sanity_tables]
         verdicts = tables.joined_sanity(judges, passed)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.core.errors import UserError, reads
+from milan_core.core.options import Content
 from milan_core.core.tensors import load_tensors
 from milan_core.core.units import UnitKey
 from milan_core.scoring.wpmi import wpmi
@@ -40,14 +41,20 @@ class Beams:
         return [texts[index] for texts, index in zip(self.captions, best, strict=True)]
 
 
+class BeamsMeta(Content):
+    """Metadata of a `milan-beams` file: units, and the captions of each."""
+
+    layers: list[str]
+    units: list[int]
+    captions: list[list[str]]
+
+
 @reads("a file of beams", "describe the units again")
 def read_beams(path: Path) -> Beams:
     """Read a `milan-beams` file."""
-    arrays, meta = load_tensors(path, "milan-beams")
-    units = tuple(
-        (str(layer), int(unit)) for layer, unit in zip(meta["layers"], meta["units"], strict=True)
-    )
-    captions = tuple(tuple(texts) for texts in meta["captions"])
+    arrays, meta = load_tensors(path, "milan-beams", BeamsMeta)
+    units = tuple(zip(meta.layers, meta.units, strict=True))
+    captions = tuple(tuple(texts) for texts in meta.captions)
     shape = (len(units), len(captions[0]) if captions else 0)
     if any(len(texts) != shape[1] for texts in captions) or 0 in shape:
         raise UserError(f"{path}: its units have different numbers of captions, or none")

@@ -262,7 +262,7 @@ def test_tables_of_every_strategy_with_and_without_a_prior(tmp_path, features, p
     captioner = make(language_model=prior)
     save_captioner(captioner, tmp_path / "c", {"encoder_hash": "e"})
     arrays = {"exact": features.astype(np.float16), "whole": features.astype(np.float16)}
-    FeatureTable(arrays, [("x", 7)], {"encoder": "e"}).save(tmp_path / "f")
+    FeatureTable(arrays, [("x", 7)], {"encoder": "e", "dataset": "d"}).save(tmp_path / "f")
     given = DecodingOptions(**options, beam_size=5, length=6)
     written = {
         "descriptions": tmp_path / "o/descriptions.csv",

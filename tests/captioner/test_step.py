@@ -29,7 +29,9 @@ def inputs(tmp_path):
     for name in ("one", "two"):
         array = rng.normal(size=(30, 4, 6)).astype(np.float16)
         files["features"].append(tmp_path / name / "features.safetensors")
-        FeatureTable({"exact": array}, [("l", 30)], {"encoder": "e"}).save(files["features"][-1])
+        FeatureTable({"exact": array}, [("l", 30)], {"encoder": "e", "dataset": "d"}).save(
+            files["features"][-1]
+        )
         files["annotations"].append(tmp_path / name / "annotations.csv")
         texts = [Annotation("l", unit, f"a red dog {unit % 3}") for unit in range(30)]
         write_annotations(files["annotations"][-1], texts)
@@ -71,7 +73,10 @@ def test_the_captioner_and_its_units(inputs, tmp_path):
 
 
 def test_a_domain_is_fitted_to_the_different_whole_images_of_the_training_units(inputs, tmp_path):
-    rng, facts = np.random.default_rng(1), {"encoder": "e", "pooling": {"resize": "area"}}
+    rng, facts = (
+        np.random.default_rng(1),
+        {"encoder": "e", "dataset": "d", "pooling": {"resize": "area"}},
+    )
     for path in inputs["features"]:
         array = rng.normal(size=(30, 4, 6)).astype(np.float16)
         whole = array.copy()

@@ -84,6 +84,19 @@ def test_a_copied_cell_says_its_place_too(row):
     assert "t.csv, line 4, column 'score'" in no_number(caught.value)
 
 
+@pytest.mark.parametrize(
+    "extend", [lambda row: row | {"other": 1}, lambda row: {**row, "other": 1}]
+)
+def test_an_empty_cell_of_a_longer_row_says_its_place(tmp_path, extend):
+    path = tmp_path / "t.csv"
+    write_csv(path, ("layer", "note", "score"), [("a", "", "0.5"), ("b", "", "")])
+    row = extend(read_csv(path)[1])
+    with pytest.raises(ValueError, match="''") as caught:
+        int(row["score"])
+    problem = no_number(caught.value)
+    assert "t.csv, line 3, column 'score': expected a number, got an empty cell" in problem
+
+
 def test_cells_are_plain_texts(row):
     assert type(row["layer"]) is str
     assert type(row.get("layer")) is str

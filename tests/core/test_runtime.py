@@ -11,6 +11,7 @@ from milan_core.annotations.mapped import scratch_array
 from milan_core.core import files, seeding, tensors
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.lock import folder_lock
+from milan_core.core.options import Content
 from milan_core.images.fetch.options import Asset
 from milan_core.images.fetch.registry import named
 
@@ -63,7 +64,7 @@ def read(request):
 
 def test_tensor_files_keep_shapes_types_and_meta(tmp_path, read):
     tensors.save_tensors(tmp_path / "t", "kind", 1, ARRAYS, {"x": [1]})
-    arrays, meta = read(tmp_path / "t", "kind")
+    arrays, meta = read(tmp_path / "t", "kind", dict)
     assert meta == {"x": [1]}
     for name, array in ARRAYS.items():
         assert arrays[name].shape == np.shape(array)
@@ -84,7 +85,33 @@ def test_tensor_files_are_byte_equal_for_equal_content(tmp_path):
 def test_tensor_files_of_other_kinds_are_refused(tmp_path, read, kind, versions, words):
     tensors.save_tensors(tmp_path / "t", "kind", 1, ARRAYS)
     with pytest.raises(UserError, match=words):
-        read(tmp_path / "t", kind, versions)
+        read(tmp_path / "t", kind, dict, versions)
+
+
+class Facts(Content):
+    places: list[tuple[str, int]]
+    share: float = 0
+
+
+@pytest.mark.parametrize(
+    ("meta", "words"),
+    [
+        ({"places": [["a", {}]]}, r"metadata of .*t: places.0.1: input should be a valid integer"),
+        ({"places": [["a"]]}, r"places.0.1: field required"),
+        ({"places": [], "share": "1"}, r"share: input should be a valid number, got '1'"),
+        ({"places": [], "more": 1}, r"more: unknown key"),
+        ({}, r"places: field required"),
+    ],
+)
+def test_metadata_of_other_types_is_refused(tmp_path, read, meta, words):
+    tensors.save_tensors(tmp_path / "t", "kind", 1, ARRAYS, meta)
+    with pytest.raises(UserError, match=words):
+        read(tmp_path / "t", "kind", Facts)
+
+
+def test_metadata_of_its_type_is_read(tmp_path, read):
+    tensors.save_tensors(tmp_path / "t", "kind", 1, ARRAYS, {"places": [["a", 1]], "share": 2})
+    assert read(tmp_path / "t", "kind", Facts)[1] == Facts(places=[("a", 1)], share=2)
 
 
 def test_every_damaged_byte_is_noticed(tmp_path, read):
@@ -94,10 +121,10 @@ def test_every_damaged_byte_is_noticed(tmp_path, read):
     for position in range(8, len(good), 7):
         path.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
         with pytest.raises(UserError):
-            read(path, "kind")
+            read(path, "kind", dict)
     path.write_bytes(good[: len(good) // 2])
     with pytest.raises(UserError, match="damaged"):
-        read(path, "kind")
+        read(path, "kind", dict)
 
 
 @pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
@@ -108,7 +135,7 @@ def test_types_that_numpy_lacks_are_refused(tmp_path, read, kind):
     path = tmp_path / "x.safetensors"
     path.write_bytes(len(head).to_bytes(8, "little") + head + bytes(3 * size))
     with pytest.raises(UserError, match="damaged or not a thing file"):
-        read(path, "thing")
+        read(path, "thing", dict)
 
 
 def test_tensor_files_are_those_of_the_library(tmp_path, monkeypatch):
@@ -123,7 +150,7 @@ def test_tensor_files_are_those_of_the_library(tmp_path, monkeypatch):
     mapped[:] = np.arange(24).reshape(4, 6)
     arrays["mapped"] = mapped
     tensors.save_tensors(tmp_path / "t", "kind", 1, arrays, {"x": 'é "quoted"\n'})
-    found, _ = tensors.load_tensors(tmp_path / "t", "kind")
+    found, _ = tensors.load_tensors(tmp_path / "t", "kind", dict)
     with safetensors.safe_open(tmp_path / "t", "numpy") as handle:
         told = handle.metadata()
     dense = {

@@ -69,7 +69,9 @@ KEYS = [("a", 0), ("a", 1), ("b", 0)]
 @pytest.fixture
 def units(tmp_path):
     features = np.float16([0.25, -0.5, -2.0])[:, None, None] * np.ones((3, 2, 4), np.float16)
-    table = FeatureTable({"exact": features}, [("a", 2), ("b", 1)], {"encoder": "e"})
+    table = FeatureTable(
+        {"exact": features}, [("a", 2), ("b", 1)], {"encoder": "e", "dataset": "d"}
+    )
     return FeatureUnits(table, tmp_path / "features.safetensors")
 
 
@@ -161,7 +163,7 @@ def test_beams_without_a_prior_have_zeros(tmp_path):
     scores = {"logp": np.float32([[-1, -2]]), "score": np.float64([[-1, -2]])}
     said = Descriptions(KEYS[:1], [Description("x", -1.0)], Candidates([["x", "y"]], scores))
     write_beams(tmp_path / "b.safetensors", said)
-    arrays, meta = load_tensors(tmp_path / "b.safetensors", "milan-beams")
+    arrays, meta = load_tensors(tmp_path / "b.safetensors", "milan-beams", dict)
     assert not arrays["logp_lm"].any()
     assert meta == {"captions": [["x", "y"]], "layers": ["a"], "units": [0]}
     with pytest.raises(ValueError, match="gives no candidates"):

@@ -248,7 +248,8 @@ def test_published_labels_of_a_set(tmp_path):
     rows = [(layer, unit, "text") for layer in ("conv5", "conv1") for unit in (0, 1)]
     write_csv(tmp_path / "a.csv", ("layer", "unit", "summary"), rows)
     step = {"published": {"compexp": str(tmp_path)}, "labels": tmp_path / "labels.csv"}
-    layers, facts = [("conv1", 2), ("conv5", 2)], {"silent": [["conv5", 1, "dead"]]}
+    layers = [("conv1", 2), ("conv5", 2)]
+    facts = {"encoder": "e", "dataset": "d", "silent": [["conv5", 1, "dead"]]}
     step["features"] = tmp_path / "features"
     FeatureTable({"exact": np.ones((4, 1, 2), np.float16)}, layers, facts).save(step["features"])
     ImportLabels(annotations=tmp_path / "a.csv", **step).run(Compute())

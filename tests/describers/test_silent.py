@@ -102,7 +102,11 @@ def run(tmp_path_factory):
     table = FeatureTable(
         {"exact": np.random.default_rng(0).normal(size=(5, 5, F)).astype(np.float16)},
         [("units", 5)],
-        {"silent": [[*key, status] for key, status in mined.silent().items()]},
+        {
+            "encoder": "e",
+            "dataset": "d",
+            "silent": [[*key, status] for key, status in mined.silent().items()],
+        },
     )
     table.save(folder / "features")
     features = FeatureUnits(load_features(folder / "features"), folder / "features")

@@ -46,7 +46,9 @@ def files(tmp_path_factory):
     )
     ExemplarSet({"conv": layer}, {}).save(root / "exemplars.safetensors")
     features = rng.normal(size=(UNITS, K, F)).astype(np.float16)
-    FeatureTable({"exact": features}, [("conv", UNITS)], {"encoder": "e"}).save(root / "f")
+    FeatureTable({"exact": features}, [("conv", UNITS)], {"encoder": "e", "dataset": "d"}).save(
+        root / "f"
+    )
     torch.manual_seed(0)
     tokenizer = Tokenizer(Vocabulary(("a", "dog", "cat", "red", "circle")))
     decoder = Decoder(F, tokenizer.vocabulary.size, embedding=4, hidden=8)

@@ -107,7 +107,8 @@ def test_they_get_no_text_and_a_status(tmp_path):
         assert rows[0]["score"] == "" != rows[2]["logp_lm"]
     scored, silent = scored_descriptions(tmp_path / "published.csv")
     assert (len(scored), list(silent.values())) == (3, ["dead", "constant"])
-    facts = {"silent": [["relu", 0, "dead"], ["relu", 1, "constant"]]}
+    made = {"encoder": "e", "dataset": "d"}
+    facts = {**made, "silent": [["relu", 0, "dead"], ["relu", 1, "constant"]]}
     table = FeatureTable({"exact": np.ones((5, 5, 2), np.float16)}, [("relu", 5)], facts)
     table.save(tmp_path / "features")
     units = FeatureUnits(load_features(tmp_path / "features"), tmp_path / "features")
@@ -119,7 +120,9 @@ def test_tables_without_such_units_are_as_before(tmp_path):
     kept = [key for key in units.keys if key[1] > 1]
     assert {key[1] for key in units.silent} == {0, 1}
     assert not any(key in units.silent for key in kept)
-    table = FeatureTable({"exact": np.ones((5, 5, 2), np.float16)}, [("relu", 5)], {})
+    table = FeatureTable(
+        {"exact": np.ones((5, 5, 2), np.float16)}, [("relu", 5)], {"encoder": "e", "dataset": "d"}
+    )
     table.save(tmp_path / "features")
     features = FeatureUnits(load_features(tmp_path / "features"), tmp_path / "features")
     said = describe(Constant("a bird", {"logp_lm": -1.0}), features)

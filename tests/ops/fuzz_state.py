@@ -216,7 +216,7 @@ class Fuzzer:
         self._raws = [file.read_bytes() for file in files]
         signs = [(SHARD_KIND, SHARD_VERSION), (SHARD_KIND, SHARD_VERSION), (KIND, VERSION)]
         self._contents = [
-            (*sign, *load_tensors(file, sign[0], (sign[1],)))
+            (*sign, *load_tensors(file, sign[0], dict[str, Any], (sign[1],)))
             for file, sign in zip(files, signs, strict=True)
         ]
 

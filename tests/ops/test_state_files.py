@@ -19,7 +19,7 @@ def sample(total=20):
 def test_round_trip_and_further_updates(tmp_path):
     state = sample()
     save_tensors(tmp_path / "scan.safetensors", "scan", 1, *state.to_arrays())
-    again = ops.ScanState.from_arrays(*load_tensors(tmp_path / "scan.safetensors", "scan"))
+    again = ops.ScanState.from_arrays(*load_tensors(tmp_path / "scan.safetensors", "scan", dict))
     assert_same(again, state)
     more = np.abs(np.random.default_rng(1).normal(size=(5, 3, 4, 4))).astype(np.float32)
     for each in (state, again):

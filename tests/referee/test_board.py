@@ -172,7 +172,7 @@ def test_several_networks_are_weighted_by_their_units(one):
 def test_a_network_with_random_weights_is_beside_and_not_in_the_mean(one):
     random = network(3)
     over = over_networks([one.board, random.board], "net3")
-    assert [board.facts["model"] for board in over] == ["all networks"]
+    assert [board.facts.model for board in over] == ["all networks"]
     place = Place("better", ALL, "correlation")
     assert over[0].means[place].value == pytest.approx(one.board.means[place].value)
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ConfigDict
 
 from milan_core.core.errors import UserError, reads
+from milan_core.core.options import Content
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.status import SILENT, UnitStatus
@@ -59,6 +61,18 @@ class FeatureTable:
         save_tensors(path, KIND, VERSION, self.arrays, meta)
 
 
+class FeatureMeta(Content):
+    """Metadata of a file of `FeatureTable.save`; what a describer adds passes as it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    layers: list[tuple[str, int]]
+    units: dict[str, list[int]] | None = None
+    encoder: str
+    dataset: str
+    silent: tuple[tuple[str, int, str], ...] = ()
+
+
 def silent_facts(silent: Mapping[UnitKey, UnitStatus]) -> dict[str, Any]:
     """The status of silent units in a file's header; empty where all units show something."""
     return {"silent": [[*key, status] for key, status in silent.items()]} if silent else {}
@@ -67,21 +81,21 @@ def silent_facts(silent: Mapping[UnitKey, UnitStatus]) -> dict[str, Any]:
 @reads("a file of features", "run its stage again")
 def load_features(path: Path) -> FeatureTable:
     """Open a feature file, refusing one whose rows do not match its layers; arrays are mapped."""
-    arrays, meta = map_tensors(path, KIND, (VERSION,))
-    layers = [(str(name), int(count)) for name, count in meta.pop("layers")]
-    units = meta.pop("units", None)
+    arrays, meta = map_tensors(path, KIND, FeatureMeta, (VERSION,))
+    layers, units = meta.layers, meta.units
     expected = sum(count for _, count in layers)
     counts = dict(layers)
     if len(counts) != len(layers) or min(counts.values(), default=0) < 0:
         raise ValueError("its layers are not different ones with units")
     for name, chosen in (units or {}).items():
-        if len(chosen) != counts[name] or not all(type(unit) is int for unit in chosen):
+        if len(chosen) != counts[name]:
             raise ValueError(f"layer {name!r} has {counts[name]} rows, units {chosen!r:.60}")
     rows = {name: (units or {}).get(name, range(count)) for name, count in layers}
-    for layer, unit, status in meta.get("silent", ()):
+    for layer, unit, status in meta.silent:
         if status not in SILENT or unit not in rows[layer]:
             raise ValueError(f"layer {layer!r} has no unit {unit!r} that is {status!r}")
     for name, array in arrays.items():
         if array.shape[0] != expected:
             raise UserError(f"{path}: {name} has {array.shape[0]} rows, its layers have {expected}")
-    return FeatureTable(arrays, layers, meta, units)
+    facts = meta.model_dump(exclude_unset=True, exclude={"layers", "units"})
+    return FeatureTable(arrays, layers, facts, units)

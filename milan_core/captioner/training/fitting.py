@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from milan_core.captioner.options import CaptionerSettings
 from milan_core.core.errors import UserError, reading
+from milan_core.core.options import Content
 from milan_core.core.tensors import load_tensors, save_tensors
 
 _log = logging.getLogger(__name__)
@@ -62,6 +63,23 @@ class Progress:
     stale: int = 0
 
 
+class OpenMeta(Content):
+    """The fit that was not finished: `Progress` without its weights."""
+
+    task: str
+    rows: list[Row]
+    best_rank: list[float]
+    stale: int
+
+
+class StateMeta(Content):
+    """Metadata of a `StateFile`: the rows of finished fits by task, and the open one."""
+
+    fingerprint: str
+    finished: dict[str, list[Row]]
+    open: OpenMeta | None
+
+
 class StateFile:
     """The resumable state of a series of fits, in one file that no other training accepts.
 
@@ -72,21 +90,21 @@ class StateFile:
         self.path, self._fingerprint, self._seconds = path, fingerprint, seconds
         self._written = time.monotonic()
         self._finished: dict[str, tuple[dict[str, Tensor], list[Row]]] = {}
-        self._open: tuple[str, dict[str, Tensor], dict[str, Any]] | None = None
+        self._open: tuple[OpenMeta, dict[str, Tensor]] | None = None
         if path is not None and path.exists():
             with reading(path, "the state of a training", "delete it to start afresh"):
-                self._read(path, *load_tensors(path, STATE_KIND, (STATE_FORMAT,)))
+                self._read(path, *load_tensors(path, STATE_KIND, StateMeta, (STATE_FORMAT,)))
 
-    def _read(self, path: Path, arrays: dict[str, np.ndarray], meta: Any) -> None:
-        if meta["fingerprint"] != self._fingerprint:
+    def _read(self, path: Path, arrays: dict[str, np.ndarray], meta: StateMeta) -> None:
+        if meta.fingerprint != self._fingerprint:
             # An edited configuration or code must neither stop a run nor be mixed with the old one.
             _log.warning("%s is of another training: starting afresh", path)
             return
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        for name, rows in meta["finished"].items():
+        for name, rows in meta.finished.items():
             self._finished[name] = (_under(tensors, f"finished.{name}."), rows)
-        if meta["open"] is not None:
-            self._open = (meta["open"]["task"], _under(tensors, "open."), meta["open"])
+        if meta.open is not None:
+            self._open = meta.open, _under(tensors, "open.")
 
     def finished(self, task: Task) -> list[Row] | None:
         """Load the weights of a finished fit and return its history; None if it is not finished."""
@@ -98,13 +116,13 @@ class StateFile:
 
     def resume(self, task: Task) -> Progress:
         """Restore the task from the file; a fresh start where the file has no such task."""
-        if self._open is None or self._open[0] != task.name:
+        if self._open is None or self._open[0].task != task.name:
             return Progress()
-        _, tensors, meta = self._open
+        meta, tensors = self._open
         self._open = None
         task.model.load_state_dict(_under(tensors, "model."))
         _load_optimizer(task.optimizer, _under(tensors, "optimizer."))
-        return Progress(meta["rows"], _under(tensors, "best."), meta["best_rank"], meta["stale"])
+        return Progress(meta.rows, _under(tensors, "best."), meta.best_rank, meta.stale)
 
     def keep(self, task: Task, progress: Progress) -> None:
         """Write the state after an epoch, unless the last write was only moments ago."""

@@ -93,7 +93,7 @@ def load_chooser(folder: Path) -> Chooser:
         raise UserError(
             f"{folder} holds a judge without a chooser of names ({NAME}); train the judge again"
         )
-    arrays, meta = map_tensors(folder / NAME, KIND, (VERSION,))
+    arrays, meta = map_tensors(folder / NAME, KIND, dict[str, str], (VERSION,))
     if meta != _judge(folder):
         raise UserError(f"{folder / NAME} belongs to another judge; train the judge again")
     return Chooser(**{field.name: np.array(arrays[field.name]) for field in fields(Chooser)})

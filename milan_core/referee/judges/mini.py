@@ -329,7 +329,7 @@ def load_folder(folder: Path, resources: JudgeResources) -> Judge:
         raise UserError(f"{folder}: judge of version {record.get('version')}; train it again")
     if file_sha256(folder / WEIGHTS) != record["weights"]:
         raise UserError(f"{folder / WEIGHTS} differs from its record; train the judge again")
-    arrays, _ = map_tensors(folder / WEIGHTS, KIND, (VERSION,))
+    arrays, _ = map_tensors(folder / WEIGHTS, KIND, dict[str, str], (VERSION,))
     encoder = _moved(JobEncoder.from_record(record["encoder"]), folder, record["places"])
     check_shipped(encoder.model, f"mini judge {folder}")
     network = load_network(encoder.model)

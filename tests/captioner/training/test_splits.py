@@ -15,7 +15,7 @@ def test_features_of_several_networks_are_copied_once_and_in_order(tmp_path):
     rng, paths, texts, whole = np.random.default_rng(0), [], [], []
     for name, units in (("a", 5), ("b", 300)):
         array = rng.normal(size=(units, 2, 3)).astype(np.float16)
-        meta = {"encoder": "e", "pooling": {}}
+        meta = {"encoder": "e", "dataset": "d", "pooling": {}}
         paths.append(tmp_path / f"{name}.safetensors")
         FeatureTable({"exact": array, "whole": array + 1}, [("x", units)], meta).save(paths[-1])
         kept = [unit for unit in range(units) if unit % 3]
@@ -34,7 +34,7 @@ def test_features_of_several_networks_are_copied_once_and_in_order(tmp_path):
     with pytest.raises(UserError, match=r"b\.csv, line 2: unit must be a number"):
         load_units(["a", "b"], paths, texts)
     narrow = rng.normal(size=(5, 2, 4)).astype(np.float16)
-    FeatureTable({"exact": narrow}, [("x", 5)], {"encoder": "e"}).save(paths[1])
+    FeatureTable({"exact": narrow}, [("x", 5)], {"encoder": "e", "dataset": "d"}).save(paths[1])
     with pytest.raises(UserError, match="features of different sizes"):
         load_units(["a", "b"], paths, texts)
 
@@ -42,7 +42,9 @@ def test_features_of_several_networks_are_copied_once_and_in_order(tmp_path):
 def grouped(tmp_path, groups):
     """Units of one network in these groups."""
     table = FeatureTable(
-        {"exact": np.zeros((len(groups), 2, 3), np.float16)}, [("x", len(groups))], {"encoder": "e"}
+        {"exact": np.zeros((len(groups), 2, 3), np.float16)},
+        [("x", len(groups))],
+        {"encoder": "e", "dataset": "d"},
     )
     table.save(tmp_path / "f.safetensors")
     texts = [Annotation("x", unit, "dogs") for unit in range(len(groups))]

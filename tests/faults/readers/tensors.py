@@ -58,7 +58,9 @@ def make_features(folder: Path) -> None:
     from milan_core.captioner.features.store import FeatureTable
 
     array = np.arange(24, dtype=np.float16).reshape(3, 2, 4)
-    table = FeatureTable({"exact": array, "whole": array}, [("a", 2), ("b", 1)], {"encoder": "e"})
+    table = FeatureTable(
+        {"exact": array, "whole": array}, [("a", 2), ("b", 1)], {"encoder": "e", "dataset": "d"}
+    )
     table.save(folder / "f.safetensors")
 
 
