@@ -39,7 +39,7 @@ class TrainCaptioner(Step, name="captioner.train", device=True):
 
         from milan_core.captioner.checkpoint import captioner_folder, save_captioner
         from milan_core.captioner.domain import fit_domain, save_domain
-        from milan_core.captioner.training.splits import UNITS_HEADER, load_units, kept_for_test
+        from milan_core.captioner.training.splits import UNITS_HEADER, kept_for_test, load_units
         from milan_core.captioner.training.train import HISTORY, STATE, train_captioner
         from milan_core.core.files import write_csv
         from milan_core.core.identity import step_code

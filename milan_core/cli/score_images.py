@@ -27,6 +27,7 @@ from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.scoring import SMALLEST, folder_dataset, score_network_on
 from milan_core.referee.submitted import Submitted, read_submitted
+from milan_core.referee.submitted_section import SECTION
 from milan_core.referee.table import FEWEST, open_with_images, scored_images
 
 
@@ -60,9 +61,21 @@ def score_on_images(arguments: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             result = _scores(arguments, given, options, Path(scratch))
         names = result.save(out)
+        names.append(_page(out))
     print(result.summary())
     for name in names:
         print(arguments.out / name)
+
+
+def _page(out: Path) -> str:
+    """Write the page of the scores, as in the report of a run; returns its name."""
+    from milan_core.report.files import ReportFiles
+    from milan_core.report.options import ReportRun
+    from milan_core.report.pages import build_report
+
+    run = ReportRun(title="Scores of descriptions", networks=[])
+    build_report(run, ReportFiles([], [out / SECTION], [out]), out / "report")
+    return "report/index.html"
 
 
 def _inputs(arguments: argparse.Namespace) -> Iterator[Path]:

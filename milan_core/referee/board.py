@@ -22,8 +22,8 @@ from milan_core.core.seeding import generator
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.resampling import Interval, interval
-from milan_core.referee.score import OTHERS, Scores
-from milan_core.referee.scored import rounded
+from milan_core.referee.score import FOR_COMPARISON, Scores
+from milan_core.referee.scored import COUNTED, rounded
 
 KIND, VERSION = "milan-leaderboard", 1
 ALL = "all"
@@ -34,7 +34,6 @@ COLUMNS = (
 )
 OWN = "reads this judge, so only others score it"
 """Note of a describer without scores."""
-COUNTED = ("scored", "constant")  # statuses with headline scores
 
 
 class Place(NamedTuple):
@@ -193,7 +192,7 @@ def make_board(facts: BoardFacts, scores: Mapping[str, Scores]) -> Board:
             board.counts[name, layer] = Counts(int(inside.sum()), abstained, without - abstained)
             for score in HEADLINE:
                 board.means[Place(name, layer, score)] = _headline(score, one, main, inside)
-            for score in OTHERS:
+            for score in FOR_COMPARISON:
                 values, mains = (
                     np.array([row.others.get(score, np.nan) for row in scored.rows])
                     for scored in (one, main)
@@ -270,7 +269,7 @@ def pooled(boards: Sequence[Board], facts: BoardFacts) -> Board:
             continue
         counts = np.array([board.counts[name, ALL] for board in boards]).sum(0)
         joined.counts[name, ALL] = Counts(*counts.tolist())
-        for score in (*HEADLINE, *OTHERS):
+        for score in (*HEADLINE, *FOR_COMPARISON):
             place = Place(name, ALL, score)
             if all(place in board.means for board in boards):
                 joined.means[place] = _weighted([board.means[place] for board in boards])

@@ -7,6 +7,7 @@ of images are not comparable. Printed for comparison: both fail a sanity test.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,9 +47,17 @@ def concept_images(c: np.ndarray) -> np.ndarray:
 
 def control_images(concept: np.ndarray, images: int, seed: int) -> np.ndarray:
     """`CONTROL` random images that are not of the concept: int64, the same for every text."""
+    order, taken = _control_order(images, seed), np.zeros(images, bool)
+    taken[concept] = True
+    return np.sort(order[~taken[order]][:CONTROL])
+
+
+@functools.lru_cache(4)
+def _control_order(images: int, seed: int) -> np.ndarray:
+    """All images in random order: int64, for reading."""
     order = generator(seed, "cosy control", images).permutation(images)
-    kept = order[~np.isin(order, concept)]
-    return np.sort(kept[:CONTROL])
+    order.setflags(write=False)
+    return order
 
 
 def cosy(a: np.ndarray, c: np.ndarray, seed: int) -> Cosy:

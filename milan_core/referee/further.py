@@ -1,32 +1,40 @@
 """Scores that are printed for comparison beside correlation and AUPRC: S4, S5 and S7.
 
-One pass over the explanations that can be scored; the unit's sheets come from its table.
+    further = Further(table, positions, seed, vectors)
+    further.of(("layer4", 7), a, c)    # of a unit and a text, on the images at `positions`
+
+What depends on the unit alone, such as its sheet and the images of its trial, is made once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
+from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
 from milan_core.referee.cosy import cosy
-from milan_core.referee.detection import SHEET, detection, discrimination, nearest_units, trial
-from milan_core.referee.score import Bench
-from milan_core.referee.scored import Explanation
+from milan_core.referee.detection import (
+    SHEET,
+    Trial,
+    detection,
+    discrimination,
+    nearest_units,
+    trial,
+)
 from milan_core.referee.structure import clarity, monosemanticity, redundancy
 
-FUZZED = ("fuzzing", "fuzzing auroc")
+FUZZED = ("fuzzing", "fuzzing auroc", "active fuzzing", "active fuzzing auroc")
 """Scores that need masks: `fuzzing`."""
+OF_UNIT = ("clarity", "monosemanticity", "monosemanticity .999")
+"""Scores that need vectors of the images, and no text."""
 FURTHER = (
-    *FUZZED,
     *("detection", "detection auroc", "detection calibration", "discrimination"),
     *("cosy auc", "cosy mad", "cosy images"),
-    *("clarity", "monosemanticity", "monosemanticity .999"),
+    *OF_UNIT,
 )
-"""Names of the scores; the last three need vectors of the images."""
 COMPARED = 4000  # images by which units are compared with each other
-Further = dict[int, dict[str, float]]
 
 
 class Sheets:
@@ -56,73 +64,67 @@ class Sheets:
             first += count
 
 
-def further_scores(
-    bench: Bench,
-    explanations: Sequence[Explanation],
-    places: Sequence[int],
-    sheets: Sheets,
-    seed: int,
-    vectors: np.ndarray | None = None,
-) -> Further:
-    """Scores by number of explanation, for those at `places`; NaN where one is undefined.
-
-    Explanations with weights have none: a sum of presences is no presence.
+class Further:
+    """Scores for comparison of units and texts on fixed images.
 
     Args:
-        bench: the images and the judge.
-        explanations: any.
-        places: numbers of those that can be scored.
-        sheets: of the same images.
+        table: activations of the network.
+        positions: int64 [n], columns that score.
         seed: of the draws.
         vectors: float32 [n, d], unit vectors of the images, where the judge has some.
+        pool: of the table.
 
     """
-    row_of = {key: row for row, key in enumerate(bench.keys)}
-    unweighted = [place for place in places if not explanations[place].weights]
-    found: Further = {}
-    for block in bench.blocks(explanations, unweighted):
-        for number, place in enumerate(block.places.tolist()):
-            c = block.c[:, number]
-            if np.isnan(c).any():
-                continue
-            row = row_of[explanations[place].key]
-            found[place] = _of_unit(
-                block.a[:, number], c, row, sheets, seed, vectors, explanations[place]
-            )
-    return found
 
+    def __init__(
+        self,
+        table: ActivationTable,
+        positions: np.ndarray,
+        seed: int,
+        vectors: np.ndarray | None = None,
+        pool: str = "max",
+    ) -> None:
+        self._sheets = Sheets(table, positions, pool)
+        self._row_of = {key: row for row, key in enumerate(table.keys)}
+        self._seed, self._vectors = seed, vectors
+        self._trials: dict[UnitKey, Trial | None] = {}
+        self._of_unit = np.full((len(self._row_of), len(OF_UNIT)), np.nan)
+        if vectors is not None:
+            for rows, block in table.blocks(pool, positions):
+                self._of_unit[rows, 0] = [clarity(vectors[self._sheets.sheets[r]]) for r in rows]
+                self._of_unit[rows, 1] = monosemanticity(block.T, vectors)
+                self._of_unit[rows, 2] = monosemanticity(block.T, vectors, 0.999)
 
-def _of_unit(
-    a: np.ndarray,
-    c: np.ndarray,
-    row: int,
-    sheets: Sheets,
-    seed: int,
-    vectors: np.ndarray | None,
-    one: Explanation,
-) -> dict[str, float]:
-    out = dict.fromkeys(FURTHER, float("nan"))
-    images = trial(a, seed, *one.key, vectors=vectors)
-    if images is not None:
-        told = detection(c, images)
-        out["detection"], out["detection auroc"] = told.accuracy, told.auroc
-        out["detection calibration"] = told.calibration
-    if (other := int(sheets.nearest[row])) >= 0:
-        out["discrimination"] = discrimination(c, sheets.sheets[row], sheets.sheets[other])
-    drawn = cosy(a, c, seed)
-    out["cosy auc"], out["cosy mad"], out["cosy images"] = drawn.auc, drawn.mad, drawn.images
-    if vectors is not None:
-        out["clarity"] = clarity(vectors[sheets.sheets[row]])
-        out["monosemanticity"] = float(monosemanticity(a[:, None], vectors)[0])
-        out["monosemanticity .999"] = float(monosemanticity(a[:, None], vectors, 0.999)[0])
-    return out
+    def of(self, key: UnitKey, a: np.ndarray, c: np.ndarray) -> dict[str, float]:
+        """FURTHER of one text, NaN where one is undefined.
 
+        Args:
+            key: the unit.
+            a: float32 [n], its activations.
+            c: float32 [n], presence of the text.
 
-def layer_redundancy(sheets: Sheets, vectors: np.ndarray) -> Mapping[str, float]:
-    """Redundancy of every layer: mean largest cosine of a unit's mean exemplar to another's."""
-    out = {}
-    for layer, rows in sheets.layers.items():
-        means = vectors[sheets.sheets[rows]].mean(1)
-        norms = np.linalg.norm(means, axis=1, keepdims=True)
-        out[layer] = redundancy(means / np.maximum(norms, 1e-12))
-    return out
+        """
+        row = self._row_of[key]
+        if key not in self._trials:
+            self._trials[key] = trial(a, self._seed, *key, vectors=self._vectors)
+        out = dict.fromkeys(FURTHER, float("nan"))
+        if (images := self._trials[key]) is not None:
+            told = detection(c, images)
+            out["detection"], out["detection auroc"] = told.accuracy, told.auroc
+            out["detection calibration"] = told.calibration
+        sheets = self._sheets.sheets
+        if (other := int(self._sheets.nearest[row])) >= 0:
+            out["discrimination"] = discrimination(c, sheets[row], sheets[other])
+        drawn = cosy(a, c, self._seed)
+        out["cosy auc"], out["cosy mad"], out["cosy images"] = drawn.auc, drawn.mad, drawn.images
+        return out | dict(zip(OF_UNIT, self._of_unit[row].tolist(), strict=True))
+
+    def redundancy(self) -> Mapping[str, float]:
+        """Mean largest cosine of a unit's mean exemplar to another's, by layer; needs vectors."""
+        out = {}
+        for layer, rows in self._sheets.layers.items():
+            if self._vectors is not None:
+                means = self._vectors[self._sheets.sheets[rows]].mean(1)
+                norms = np.linalg.norm(means, axis=1, keepdims=True)
+                out[layer] = redundancy(means / np.maximum(norms, 1e-12))
+        return out

@@ -1,12 +1,13 @@
 """Scores of one table of descriptions on held-out images, with everything that belongs beside.
 
 result = score_submitted(table, dataset, judge, read_submitted("theirs.csv"), options, seed=0)
-result.save("scores")        # scores.csv, leaderboard.csv, sanity.csv, summary.md
+result.save("scores")        # scores.csv, leaderboard.csv, sanity.csv, summary.md, section.json
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,31 +22,26 @@ from milan_core.referee import board as boards
 from milan_core.referee.agreement import Agreement, agreement
 from milan_core.referee.alpha import IMAGES, Chosen, choose_alpha, drawn_units, pairs_of
 from milan_core.referee.board import Board, BoardFacts, make_board
-from milan_core.referee.further import (
-    FURTHER,
-    FUZZED,
-    Sheets,
-    further_scores,
-    layer_redundancy,
-)
+from milan_core.referee.further import Further
 from milan_core.referee.fuzzing import Marks, fuzz_units
-from milan_core.referee.judge import Judge, JudgedImages
+from milan_core.referee.judge import Judge, JudgedImages, image_vectors
 from milan_core.referee.judge import facts as judge_facts
-from milan_core.referee.metrics import METRICS
+from milan_core.referee.metrics import HEADLINE, METRICS
 from milan_core.referee.network import SANITY, best_explanations
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.remembered import Remembered
 from milan_core.referee.said import explanations, trivial
 from milan_core.referee.sanity import Verdict, sanity
-from milan_core.referee.score import OTHERS, Bench, Scores
-from milan_core.referee.scored import COLUMNS, Explanation, Scored
+from milan_core.referee.score import FOR_COMPARISON, Bench, Scores
+from milan_core.referee.scored import COLUMNS, COUNTED, Explanation, Scored
 from milan_core.referee.submitted import Submitted, unknown_units
+from milan_core.referee.submitted_section import write_submitted
 from milan_core.referee.summary import markdown
 from milan_core.referee.table import evenly
 
 OURS = "descriptions"
 ASKED = 300  # texts by which a judge is compared with the ground truth
-HEADER = (*COLUMNS, *OTHERS, *FURTHER)
+HEADER = (*COLUMNS, *FOR_COMPARISON)
 
 
 @dataclass(eq=False)
@@ -59,6 +55,7 @@ class HeldOutScores:
         verdicts: the sanity tests of every metric on these units and images.
         redundancy: by layer, where the judge has vectors of images.
         trust: the judge beside the ground truth, where the images have one.
+        controls: the best texts of the table on the network, and on it with random weights.
         notes: what was done with the table, in sentences.
 
     """
@@ -69,6 +66,7 @@ class HeldOutScores:
     verdicts: list[Verdict]
     redundancy: dict[str, float] = field(default_factory=dict)
     trust: Agreement | None = None
+    controls: list[Board] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -79,9 +77,7 @@ class HeldOutScores:
         """Mean of one score over the units that have it; NaN where none has."""
         values = np.array(
             [
-                getattr(row, score).value
-                if score in METRICS and score not in OTHERS
-                else row.others.get(score, np.nan)
+                getattr(row, score).value if score in HEADLINE else row.others.get(score, np.nan)
                 for row in self.rows
             ]
         )
@@ -92,15 +88,19 @@ class HeldOutScores:
         return markdown(self)
 
     def save(self, folder: Path | str) -> list[str]:
-        """Write scores.csv, leaderboard.csv, sanity.csv and summary.md; returns their names."""
+        """Write scores.csv, leaderboard.csv, sanity.csv, summary.md and a section of the report.
+
+        Returns their names.
+        """
         folder = Path(folder)
-        others = (*OTHERS, *FURTHER)
-        write_csv(folder / "scores.csv", HEADER, [row.cells(others) for row in self.rows])
-        write_csv(folder / "leaderboard.csv", boards.COLUMNS, self.board.rows())
-        rows = [[v.metric, v.missing, v.extra, v.both, v.units] for v in self.verdicts]
-        write_csv(folder / "sanity.csv", SANITY, rows)
+        write_csv(folder / "scores.csv", HEADER, [row.cells(FOR_COMPARISON) for row in self.rows])
+        rows = [row for one in (self.board, *self.controls) for row in one.rows()]
+        write_csv(folder / "leaderboard.csv", boards.COLUMNS, rows)
+        verdicts = [[v.metric, v.missing, v.extra, v.both, v.units] for v in self.verdicts]
+        write_csv(folder / "sanity.csv", SANITY, verdicts)
         write_text(folder / "summary.md", self.summary())
-        return ["scores.csv", "leaderboard.csv", "sanity.csv", "summary.md"]
+        section = write_submitted(self, folder)
+        return ["scores.csv", "leaderboard.csv", "sanity.csv", "summary.md", *section]
 
 
 def score_submitted(
@@ -140,17 +140,15 @@ def score_submitted(
         alpha = _chosen_alpha(table, choosing, len(positions), dataset, judge, given, seed, pool)
         options = options.model_copy(update={"alpha": alpha.alpha})
     images = JudgedImages(dataset, table.ids[positions])
-    bench = Bench(table, positions, images, judge, options, seed, pool)
+    further = Further(table, positions, seed, image_vectors(judge, images), pool)
+    bench = Bench(table, positions, images, judge, options, seed, pool, further)
     explained = _explained(given, bench.keys, seed)
     scores = {name: bench.score(ones) for name, ones in explained.items()}
-    named = getattr(judge.judge, "image_vectors", None)
-    vectors = None if named is None else named(images)
-    sheets = Sheets(table, positions, pool)
-    ours = _completed(scores[OURS], bench, explained[OURS], given, sheets, seed, vectors)
     trust, fuzzed = _trust(judge, images, given), []
     if marks is not None:
-        ours, sentence = _fuzzed(ours, bench, judge.judge, dataset, explained[OURS], marks, seed)
+        scores, sentence = _fuzzed(scores, bench, judge.judge, dataset, explained, marks, seed)
         fuzzed = [sentence]
+    ours = [_noticed(row, given) for row in scores[OURS].rows]
     scores[OURS] = Scores(ours, scores[OURS].resampled)
     about = BoardFacts(
         model=table.facts.model,
@@ -174,7 +172,7 @@ def score_submitted(
         rows=rows,
         board=make_board(about, scores),
         verdicts=sanity(pairs, list(METRICS), seed) if pairs else [],
-        redundancy={} if vectors is None else dict(layer_redundancy(sheets, vectors)),
+        redundancy=dict(further.redundancy()),
         trust=trust,
         notes=[
             *given.notes(),
@@ -214,45 +212,32 @@ def _explained(given: Submitted, keys: list[UnitKey], seed: int) -> dict[str, li
     return {OURS: ours, **beside}
 
 
-def _completed(
-    scores: Scores,
-    bench: Bench,
-    ours: list[Explanation],
-    given: Submitted,
-    sheets: Sheets,
-    seed: int,
-    vectors: np.ndarray | None,
-) -> list[Scored]:
-    """The rows with the scores for comparison, and with units that the table leaves out."""
-    places = [place for place, row in enumerate(scores.rows) if row.status == "scored"]
-    found = further_scores(bench, ours, places, sheets, seed, vectors)
-    rows = []
-    for place, row in enumerate(scores.rows):
-        if row.key not in given.explanations and row.status != "dead":
-            row = replace(row, status="missing")
-        elif place in found:
-            row = replace(row, others={**row.others, **found[place]})
-        rows.append(row)
-    return rows
+def _noticed(row: Scored, given: Submitted) -> Scored:
+    """The row of a unit, which may be missing from the table."""
+    missing = row.key not in given.explanations and row.status != "dead"
+    return replace(row, status="missing") if missing else row
 
 
 def _fuzzed(
-    rows: list[Scored],
+    scores: Mapping[str, Scores],
     bench: Bench,
     judge: Judge,
     dataset: Dataset,
-    ours: list[Explanation],
+    explained: Mapping[str, list[Explanation]],
     marks: Marks,
     seed: int,
-) -> tuple[list[Scored], str]:
-    """The rows with fuzzing, and what could not be done."""
-    places = [place for place, row in enumerate(rows) if row.status == "scored"]
-    found, sentence = fuzz_units(bench, judge, dataset, ours, places, marks, seed)
-    rows = list(rows)
-    for place, one in found.items():
-        cells = dict(zip(FUZZED, (one.accuracy, one.auroc), strict=True))
-        rows[place] = replace(rows[place], others={**rows[place].others, **cells})
-    return rows, sentence
+) -> tuple[dict[str, Scores], str]:
+    """The scores of every describer with fuzzing, and what could not be done."""
+    able = {
+        name: {
+            place: explained[name][place]
+            for place, row in enumerate(one.rows)
+            if row.status in COUNTED
+        }
+        for name, one in scores.items()
+    }
+    found, sentence = fuzz_units(bench, judge, dataset, able, marks, seed)
+    return {name: one.with_others(found[name]) for name, one in scores.items()}, sentence
 
 
 def _unknown(one: Explanation) -> Scored:

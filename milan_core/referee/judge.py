@@ -43,6 +43,12 @@ class JudgedImages:
         return len(self.ids)
 
 
+def image_vectors(judge: Judge, images: JudgedImages) -> np.ndarray | None:
+    """Unit vectors of the images, float32 [n, d], of a judge that has some; None: it has none."""
+    vectors = getattr(judge, "image_vectors", None)
+    return None if vectors is None else vectors(images)
+
+
 @dataclass(frozen=True)
 class JudgeResources:
     """Files that a judge loads beside its options, and where it runs.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +12,14 @@ from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.referee.board import Board, BoardFacts, make_board
-from milan_core.referee.judge import Judge, JudgedImages, facts, own_describers
+from milan_core.referee.further import FURTHER, Further
+from milan_core.referee.judge import (
+    Judge,
+    JudgedImages,
+    facts,
+    image_vectors,
+    own_describers,
+)
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.said import TRIVIAL, TRUTH, Lists, Said, explanations, trivial, true_texts
@@ -22,7 +29,8 @@ from milan_core.referee.scored import COLUMNS, Explanation
 from milan_core.referee.table import scored_images
 from milan_core.scoring.tables import Truth
 
-SCORES = ("describer", *COLUMNS, *OTHERS)
+COMPARISONS = (*OTHERS, *FURTHER)
+SCORES = ("describer", *COLUMNS, *COMPARISONS)
 SANITY = ("metric", "missing", "extra", "both", "units")
 COMPARED = 40  # units for scores that are printed for comparison only
 TESTED = 100  # units that the sanity tests are run on
@@ -38,7 +46,9 @@ class NetworkScores:
 
     def rows(self) -> list[list[object]]:
         """Rows of scores.csv: SCORES."""
-        return [[name, *row.cells(OTHERS)] for name, one in self.scores.items() for row in one.rows]
+        return [
+            [name, *row.cells(COMPARISONS)] for name, one in self.scores.items() for row in one.rows
+        ]
 
     def sanity_rows(self) -> list[list[object]]:
         """Rows of sanity.csv: SANITY."""
@@ -78,7 +88,8 @@ def score_network(
     own = own_describers(judge, models)
     positions, heldout = scored_images(table, options.fewest)
     images = JudgedImages(dataset, table.ids[positions])
-    bench = Bench(table, positions, images, judge, options, seed)
+    further = Further(table, positions, seed, image_vectors(judge, images))
+    bench = Bench(table, positions, images, judge, options, seed, further=further)
     others = {name: texts for name, texts in said.items() if name not in models}
     every = {**said, **trivial(others, bench.keys, seed)}
     if truth:
@@ -117,30 +128,15 @@ def _ordered(
 
 
 def score_together(bench: Bench, explained: Mapping[str, list[Explanation]]) -> dict[str, Scores]:
-    """Scores by describer; what several say of a unit is scored once.
-
-    Scores for comparison are left out of the trivial baselines.
-    """
-    place: dict[Explanation, int] = {}
-    compared = [one for name, ones in explained.items() if name not in TRIVIAL for one in ones]
-    for one in compared:
-        place.setdefault(one, len(place))
-    count = len(place)
-    for ones in explained.values():
-        for one in ones:
-            place.setdefault(one, len(place))
-    every = list(place)
-    parts = [bench.score(every[:count]), bench.score(every[count:], others=False)]
-    rows = [row for part in parts for row in part.rows]
-    resampled = {
-        name: np.concatenate([part.resampled[name] for part in parts], 1) for name in HEADLINE
-    }
+    """Scores by describer; what several say of a unit is scored once."""
+    every = dict.fromkeys(one for ones in explained.values() for one in ones)
+    place = {one: number for number, one in enumerate(every)}
+    together = bench.score(list(every))
     scores = {}
     for name, ones in explained.items():
         places = [place[one] for one in ones]
-        mine = [replace(rows[i], others={}) if name in TRIVIAL else rows[i] for i in places]
-        drawn = {score: values[:, places] for score, values in resampled.items()}
-        scores[name] = Scores(mine, drawn)
+        drawn = {score: values[:, places] for score, values in together.resampled.items()}
+        scores[name] = Scores([together.rows[i] for i in places], drawn)
     return scores
 
 

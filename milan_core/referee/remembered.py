@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from milan_core.referee.judge import Judge, JudgedImages
+from milan_core.referee.judge import Judge, JudgedImages, image_vectors
 
 LIMIT = 512 << 20  # bytes of columns that are kept
 
@@ -19,6 +19,10 @@ class Remembered:
         self._limit = limit
         self._images: JudgedImages | None = None
         self._columns: dict[str, np.ndarray] = {}
+
+    def image_vectors(self, images: JudgedImages) -> np.ndarray | None:
+        """Unit vectors of the images, where the judge has some."""
+        return image_vectors(self.judge, images)
 
     def columns(self, images: JudgedImages, texts: Sequence[str]) -> np.ndarray:
         """As the judge's."""

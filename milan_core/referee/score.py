@@ -10,13 +10,14 @@ resamples of the images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
+from milan_core.referee.further import FURTHER, FUZZED, Further
 from milan_core.referee.judge import Judge, JudgedImages, judged
 from milan_core.referee.metrics import (
     HEADLINE,
@@ -32,6 +33,8 @@ from milan_core.referee.scored import Explanation, Scored, Status
 from milan_core.referee.table import dead_units
 
 OTHERS = tuple(name for name in METRICS if name not in HEADLINE)
+FOR_COMPARISON = (*OTHERS, *FUZZED, *FURTHER)
+"""Names of all scores but the headline ones."""
 BLOCK = 16 << 20  # bytes of float32 that a block of judged columns takes
 
 
@@ -47,6 +50,14 @@ class Scores:
 
     rows: list[Scored]
     resampled: dict[str, np.ndarray]
+
+    def with_others(self, found: Mapping[int, Mapping[str, float]]) -> Scores:
+        """The same with further scores for comparison, by number of the explanation."""
+        rows = [
+            replace(row, others={**row.others, **found[place]}) if place in found else row
+            for place, row in enumerate(self.rows)
+        ]
+        return Scores(rows, self.resampled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +80,7 @@ class Bench:
         options: how scores are made.
         seed: of the resamples.
         pool: of the table.
+        further: gives the scores for comparison that are not of NeuronEval; None: without.
 
     """
 
@@ -81,7 +93,9 @@ class Bench:
         options: ScoringOptions,
         seed: int = 0,
         pool: str = "max",
+        further: Further | None = None,
     ) -> None:
+        self._further = further
         self._table, self._positions, self._pool = table, positions, pool
         self._images, self._judge, self.options = images, judge, options
         self._resamples = Resamples(len(positions), seed, options.resamples)
@@ -210,6 +224,8 @@ class Bench:
             lifts[:, number] = one_lifts + (lead[number] - np.nanmean(one_lifts))
             if others and not one.weights:  # a sum of presences is no presence
                 further[number] = {name: METRICS[name](pair) for name in OTHERS}
+                if self._further is not None:
+                    further[number] |= self._further.of(one.key, block.a[:, number], column)
             self._remember(one.key, pair)
             before = one, pair, ranked
         resampled["correlation"][:, block.places[read]] = drawn[:, read]

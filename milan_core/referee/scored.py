@@ -34,6 +34,9 @@ missing       the descriptions leave the unit out
 unknown unit  the table of activations does not have it
 """
 
+COUNTED = ("scored", "constant")
+"""Statuses with headline scores."""
+
 HEADLINE_COLUMNS = (
     *("correlation", "correlation_low", "correlation_high"),
     *("auprc", "auprc_low", "auprc_high"),

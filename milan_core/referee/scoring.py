@@ -33,7 +33,8 @@ from milan_core.referee.held_out import HeldOutScores, score_submitted
 from milan_core.referee.judge import Judge, JudgedImages
 from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
-from milan_core.referee.random_weights import best_of_texts, randomized, sentence
+from milan_core.referee.random_weights import RANDOM, best_of_texts, randomized, sentence
+from milan_core.referee.remembered import Remembered
 from milan_core.referee.submitted import Submitted, from_mapping, read_submitted
 from milan_core.referee.table import FEWEST
 
@@ -157,14 +158,21 @@ def score_network_on(
         marks=marks,
     )
     if random_weights:
-        texts = given.distinct
         images = JudgedImages(dataset, table.ids[positions])
+        options = options.model_copy(update={"alpha": result.facts["alpha"]})
         other, share = randomized(network, seed)
-        tables = table, pool_dataset(other, dataset, (pool,), run, name=name)
-        trained, random = (
-            best_of_texts(one, positions, images, judge, texts, seed, pool) for one in tables
-        )
-        result.notes.append(sentence(trained, random, share))
+        drawn = pool_dataset(other, dataset, (pool,), run, name=name)
+        other_marks = _marks(other, dataset, positions, run) if fuzzing else None
+        kept = Remembered(judge)
+        controls = [
+            best_of_texts(
+                *(one, positions, images, kept, given.distinct, options, seed, pool),
+                *(f"{one.facts.model}{suffix}", there),
+            )
+            for one, suffix, there in ((table, "", marks), (drawn, f", {RANDOM}", other_marks))
+        ]
+        result.controls = controls
+        result.notes.append(sentence(controls[0], controls[1], share))
     return result
 
 

@@ -7,15 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
 from milan_core.referee.agreement import Agreement
-from milan_core.referee.board import ALL, Board, Place, over_units, unit_resamples
-from milan_core.referee.further import FURTHER
+from milan_core.referee.board import ALL, Board, Mean, Place
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.resampling import Interval, interval
 from milan_core.referee.sanity import TRUSTED, Verdict
-from milan_core.referee.score import OTHERS
+from milan_core.referee.score import FOR_COMPARISON
 from milan_core.referee.scored import Scored
 from milan_core.referee.submitted import LONG
 from milan_core.referee.table import FEWEST
@@ -34,6 +31,22 @@ STATUSES = {
 }
 
 
+COMPARISON = (
+    "Means over units, intervals over units; texts that are judged alike in all images count. Most "
+    "of these scores fail a sanity test, so they do not rank anything."
+)
+CONTROL = (
+    "For every unit the text of this table that correlates most with it on half of the images, "
+    "scored on the other half: on the network, and on the same network with random weights, which "
+    "has learned nothing."
+)
+SANITY = (
+    "Share of units for which a score falls when labels of the best-fitting text are damaged: half "
+    "of them missing, as many again added. A score that does not fall cannot tell a good "
+    "description from a bad one."
+)
+
+
 class Summarized(Protocol):
     """The scores that a summary is made of: `held_out.HeldOutScores`."""
 
@@ -43,6 +56,7 @@ class Summarized(Protocol):
     verdicts: list[Verdict]
     redundancy: dict[str, float]
     trust: Agreement | None
+    controls: list[Board]
     notes: list[str]
 
     def counts(self) -> Mapping[str, int]:
@@ -56,22 +70,22 @@ def markdown(result: Summarized) -> str:
     """The whole page."""
     parts = [
         "# Are these descriptions true?",
-        _opening(result),
+        opening(result),
         "\n".join(f"- {escaped(note)}" for note in result.notes),
         "## Units",
         table(("status", "units"), [(STATUSES[k], str(v)) for k, v in result.counts().items()]),
         f"{len(result.rows)} units in all.",
         "## Scores",
         _headline(result),
-        *_warnings(result),
+        *warnings(result),
         "## Layers",
         _layers(result),
         "## Units that agree most and least",
         _units(result),
         "## For comparison",
-        "Means over scored units, intervals over units. Most of these fail a sanity test, so they "
-        "do not rank anything.",
+        COMPARISON,
         _others(result),
+        *_controls(result),
         "## What these scores are worth here",
         _sanity(result),
     ]
@@ -101,7 +115,8 @@ def _range(one: Interval) -> str:
     return f"{shown(one.value)} [{shown(one.low)}, {shown(one.high)}]"
 
 
-def _opening(result: Summarized) -> str:
+def opening(result: Summarized) -> str:
+    """What was scored, on what, by whom."""
     facts = result.facts
     seen = (
         "no describer has seen them"
@@ -138,7 +153,8 @@ def _headline(result: Summarized) -> str:
     return table([*header, "units"], rows)
 
 
-def _warnings(result: Summarized) -> list[str]:
+def warnings(result: Summarized) -> list[str]:
+    """Warn of few images, and of headline scores that fail the sanity tests."""
     notes = []
     if result.facts["images"] < FEWEST:
         notes.append(
@@ -187,32 +203,43 @@ def _units(result: Summarized) -> str:
 
 
 def _others(result: Summarized) -> str:
-    """Means with intervals over units, and those of the trivial texts where they have the score."""
-    describers = result.board.describers
+    """Means with intervals over units, and those of the trivial texts."""
+    ours, *trivial = result.board.describers
     rows = []
-    for name in (*OTHERS, *FURTHER):
-        values = np.array([row.others.get(name, math.nan) for row in result.rows])
-        mean = over_units(values, unit_resamples(len(values), result.facts["resamples"]))
-        if mean.units:
-            places = [Place(who, ALL, name) for who in describers[1:]]
-            beside = [result.board.means.get(place) for place in places]
+    for score in FOR_COMPARISON:
+        if (mean := result.board.means.get(Place(ours, ALL, score))) is not None:
+            beside = [result.board.means.get(Place(name, ALL, score)) for name in trivial]
             cells = [shown(one.value) if one else "-" for one in beside]
-            rows.append((name, _range(interval(mean.value, mean.drawn)), *cells, str(mean.units)))
-    header = ("score", "mean", *(name.replace("_", " ") for name in describers[1:]), "units")
+            rows.append((score, _mean_range(mean), *cells, str(mean.units)))
+    header = ("score", "mean", *(name.replace("_", " ") for name in trivial), "units")
     return table(header, rows)
+
+
+def _mean_range(mean: Mean | None) -> str:
+    return "-" if mean is None else _range(mean.intervals()[0])
+
+
+def _controls(result: Summarized) -> list[str]:
+    """All scores of the best texts of the table, on the network and on random weights."""
+    if not result.controls:
+        return []
+    rows = []
+    for score in (*HEADLINE, *FOR_COMPARISON):
+        means = [
+            board.means.get(Place(board.describers[0], ALL, score)) for board in result.controls
+        ]
+        if any(mean is not None for mean in means):
+            rows.append((TITLES.get(score, score), *map(_mean_range, means)))
+    header = ("score", *(escaped(str(board.facts.model)) for board in result.controls))
+    return ["## The same network with random weights", CONTROL, table(header, rows)]
 
 
 def _sanity(result: Summarized) -> str:
     if not result.verdicts:
         return "No text correlates with its unit, so the sanity tests have nothing to damage."
-    text = (
-        "Share of units for which a score falls when labels of the best-fitting text are damaged: "
-        "half of them missing, as many again added. A score that does not fall cannot tell a good "
-        "description from a bad one."
-    )
     rows = [
         (v.metric, *(f"{100 * part:.0f} %" for part in (v.missing, v.extra, v.both)), str(v.units))
         for v in result.verdicts
         if not math.isnan(v.both)
     ]
-    return f"{text}\n\n" + table(("score", "missing", "extra", "both", "units"), rows)
+    return f"{SANITY}\n\n" + table(("score", "missing", "extra", "both", "units"), rows)

@@ -82,9 +82,13 @@ def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys):
     assert recall.endswith("| 2 |")
     assert sum(counts.values()) == len(rows)
     assert (place / "out/summary.md").read_text() in shown
+    page = (place / "out/report/scores.html").read_text()
+    for text in ("6 rows: 5 texts of 5 units", "circles; stars", "text of another unit"):
+        assert text in page
     names = {path.name for path in (place / "out").iterdir()}
     assert names == {
-        *("scores.csv", "leaderboard.csv", "sanity.csv", "summary.md", "provenance.json")
+        *("scores.csv", "leaderboard.csv", "sanity.csv", "summary.md", "provenance.json"),
+        *("section.json", "describers.csv", "comparison.csv", "report"),
     }
 
 

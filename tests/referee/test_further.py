@@ -10,14 +10,14 @@ from milan_core.core.step import Compute
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
 from milan_core.referee.cosy import cosy
 from milan_core.referee.detection import detection, sheets, trial
-from milan_core.referee.further import FURTHER, Sheets, further_scores, layer_redundancy
+from milan_core.referee.further import FURTHER, Further, Sheets
 from milan_core.referee.judge import JudgedImages
 from milan_core.referee.judges.choice import named_judge
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.remembered import Remembered
-from milan_core.referee.score import Bench
+from milan_core.referee.score import OTHERS, Bench
 from milan_core.referee.scored import Explanation
-from milan_core.referee.structure import clarity
+from milan_core.referee.structure import clarity, monosemanticity
 
 IMAGES = 600
 RNG = np.random.default_rng(0)
@@ -47,55 +47,60 @@ class FakeJudge:
         return np.stack([PRESENCE.get(text, unread) for text in texts], 1)[images.ids]
 
 
+def table_of(*units):
+    layers = tuple(zip("ab", units, strict=False))
+    facts = TableFacts(model="m", model_hash="h", dataset="d", images=IMAGES, layers=layers)
+    every = np.arange(IMAGES)
+    return merge_tables([ActivationTable(facts, every, every >= 0, {"max": A})])
+
+
 @pytest.fixture(scope="module")
 def place():
-    facts = TableFacts(
-        model="m", model_hash="h", dataset="d", images=IMAGES, layers=(("a", 3), ("b", 1))
-    )
-    every = np.arange(IMAGES)
-    table = merge_tables([ActivationTable(facts, every, every >= 0, {"max": A})])
+    table, every = table_of(3, 1), np.arange(IMAGES)
     images = JudgedImages(SimpleNamespace(), every)
     judge = FakeJudge()
-    return Bench(table, every, images, judge, ScoringOptions(resamples=5)), Sheets(table, every)
+    vectors = RNG.normal(size=(IMAGES, 5)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    further = Further(table, every, 7, vectors)
+    options = ScoringOptions(resamples=5)
+    return Bench(table, every, images, judge, options, further=further), vectors
 
 
 def test_scores_are_those_of_the_single_functions(place):
-    bench, unit_sheets = place
+    bench, vectors = place
     said = [
         Explanation(("a", 0), ("dog",)),
         Explanation(("a", 1), ("dog",)),
         Explanation(("b", 0), ("unheard",)),
         Explanation(("a", 0), ("dog", "cat"), (1.0, -1.0)),
     ]
-    vectors = RNG.normal(size=(IMAGES, 5)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = further_scores(bench, said, [0, 1, 2, 3], unit_sheets, 7, vectors)
-    assert set(found) == {0, 1}  # unread texts and weighted sums have none
-    assert set(found[0]) == set(FURTHER)
+    found = [row.others for row in bench.score(said).rows]
+    assert not found[2]  # unread texts and weighted sums have none
+    assert not found[3]
+    assert set(found[0]) == {*OTHERS, *FURTHER}
     a = unit_sheets_a(0)
     images = trial(a, 7, "a", 0, vectors=vectors)
     assert found[0]["detection"] == detection(PRESENCE["dog"], images).accuracy
     assert found[0]["cosy auc"] == cosy(a, PRESENCE["dog"], 7).auc
     assert found[0]["clarity"] == pytest.approx(clarity(vectors[sheets(a[None])[0]]), abs=1e-6)
+    alone = monosemanticity(a[:, None], vectors)[0]
+    assert found[0]["monosemanticity"] == pytest.approx(alone, rel=1e-9)
     assert found[0]["discrimination"] in (0, 0.5, 1)
     assert found[1]["discrimination"] == 0  # a dog's text is another unit's
     assert found[0]["detection"] > 0.95 > found[1]["detection"]
 
 
 def unit_sheets_a(unit):
-    facts = TableFacts(model="m", model_hash="h", dataset="d", images=IMAGES, layers=(("a", 4),))
-    every = np.arange(IMAGES)
-    table = merge_tables([ActivationTable(facts, every, every >= 0, {"max": A})])
-    return table.block(np.array([unit]))[0]
+    return table_of(4).block(np.array([unit]))[0]
 
 
 def test_nearest_units_stay_in_their_layer(place):
-    _, unit_sheets = place
+    unit_sheets = Sheets(table_of(3, 1), np.arange(IMAGES))
     assert unit_sheets.nearest.tolist()[:3] == [2, 2, 0]
     assert unit_sheets.nearest[3] == -1
     assert unit_sheets.sheets.shape == (4, 15)
     vectors = np.tile(np.array([1.0, 0], np.float32), (IMAGES, 1))
-    redundancies = layer_redundancy(unit_sheets, vectors)
+    redundancies = Further(table_of(3, 1), np.arange(IMAGES), 7, vectors).redundancy()
     assert redundancies["a"] == pytest.approx(1)
     assert np.isnan(redundancies["b"])
 

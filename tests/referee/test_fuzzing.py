@@ -8,7 +8,7 @@ from datasets_made import build_dataset
 import milan_core as milan
 from milan_core.core.errors import UserError
 from milan_core.networks.options import InputSpec
-from milan_core.referee.fuzzing import IMAGES, Marks, Pictures, dimmed, fuzz
+from milan_core.referee.fuzzing import IMAGES, Marked, Marks, Pictures, dimmed, fuzz
 from milan_core.referee.judges.oracle import Judge as Oracle
 
 
@@ -36,14 +36,32 @@ def marked(dataset):
     red = (pixels[..., 0] - pixels[..., 1:].max(-1)) > 130
     there = red.any((1, 2))
     ids = np.flatnonzero(there)[:12]
-    return ids, red[ids], np.flatnonzero(~there)
+    return Marked(ids, red[ids], ~red[ids]), np.flatnonzero(~there)
 
 
 def test_the_true_text_tells_the_unit_s_part_from_others(dataset):
-    ids, masks, quiet = marked(dataset)
-    true, other = fuzz(Reds(), dataset, ids, masks, quiet, ["red", "blue"], 0)
-    assert true.auroc > 0.95
-    assert other.auroc == 0.5
+    marks, quiet = marked(dataset)
+    true, other, both = fuzz(Reds(), dataset, marks, quiet, [["red"], ["blue"], ["red", "x"]], 0)
+    assert true.other_images.auroc > 0.95
+    assert true.other_parts.auroc > 0.95  # the same images, other parts
+    assert other.other_images.auroc == other.other_parts.auroc == 0.5
+    assert both.other_images.auroc == true.other_images.auroc
+
+
+def test_active_fuzzing_marks_as_much_of_the_same_image_where_the_unit_is_quiet(dataset):
+    marks, quiet = marked(dataset)
+    small = marks.quiet.copy()
+    small[0] = False  # no room on this image
+    rows, masks = marks._replace(quiet=small).apart(0)
+    assert rows.tolist() == list(range(1, 12))
+    assert not (masks & ~small[rows]).any()
+    assert (masks.sum((1, 2)) == marks.masks[rows].sum((1, 2))).all()
+    assert (masks == marks._replace(quiet=small).apart(0)[1]).all()
+    assert (masks != marks._replace(quiet=small).apart(1)[1]).any()
+    nowhere = marks._replace(quiet=np.zeros_like(marks.quiet))
+    (one,) = fuzz(Reds(), dataset, nowhere, quiet, [["red"]], 0)
+    assert one.other_parts is None
+    assert set(one.scores()) == {"fuzzing", "fuzzing auroc"}
 
 
 def test_what_lies_outside_the_outline_is_dim(dataset):
@@ -57,11 +75,11 @@ def test_what_lies_outside_the_outline_is_dim(dataset):
 
 
 def test_refusals(dataset):
-    ids, masks, quiet = marked(dataset)
+    marks, quiet = marked(dataset)
     with pytest.raises(UserError, match="choose a judge that looks at pixels"):
-        fuzz(Oracle(), dataset, ids, masks, quiet, ["red"], 0)
+        fuzz(Oracle(), dataset, marks, quiet, [["red"]], 0)
     with pytest.raises(UserError, match="images on which the unit fires"):
-        fuzz(Reds(), dataset, np.full(3, -1), masks[:3], quiet, ["red"], 0)
+        fuzz(Reds(), dataset, Marked(*(part[:0] for part in marks)), quiet, [["red"]], 0)
     assert (Pictures(np.zeros((2, 4, 4, 3), np.uint8)).labels == -1).all()
 
 
@@ -96,9 +114,14 @@ def test_units_are_fuzzed_with_masks_of_the_images_that_score(dataset):
     by_unit = {row.key[1]: row.others for row in result.rows}
     assert by_unit[0]["fuzzing auroc"] > 0.9
     assert by_unit[4]["fuzzing auroc"] > 0.9  # several texts are one explanation
-    assert "fuzzing" not in by_unit[1]  # judged alike in all images
-    assert any(note.startswith("Fuzzing of 2 of 2 scored units") for note in result.notes)
-    assert "| fuzzing auroc |" in result.summary()
+    assert by_unit[1]["fuzzing auroc"] == by_unit[1]["active fuzzing auroc"] == 0.5  # says nothing
+    assert by_unit[0]["active fuzzing auroc"] > 0.9
+    assert any(
+        note.startswith("Fuzzing of 3 of 3 scored units, active fuzzing of 3")
+        for note in result.notes
+    )
+    line = next(x for x in result.summary().splitlines() if x.startswith("| active fuzzing auroc"))
+    assert " | 0.500 | " in line  # the constant text, beside
     plain = milan.score(
         *(Reddish(), dataset, "units", SAID, Reds()),
         input=InputSpec(size=None),
@@ -117,12 +140,15 @@ def test_marks_are_numbered_in_the_data_set_and_have_pixels(dataset):
     numbers = np.arange(10, 50)
     spec = InputSpec(size=None)
     mined = milan.mine(Reddish(), np.array(dataset.images[numbers]), "units", k=15, input=spec)
-    ids, masks = Marks(mined, numbers).of(("units", 0), 64)
+    ids, masks, quiet = Marks(mined, numbers).of(("units", 0), 64)
     assert 0 < len(ids) <= IMAGES
     assert set(ids) <= set(numbers)
     assert masks.any((1, 2)).all()
     red = np.array(dataset.images[ids]).astype(int)
     redness = (red[..., 0] - red[..., 1:].max(-1)).clip(0)
     assert redness[masks].mean() > redness[~masks].mean() + 50
+    assert quiet.any((1, 2)).all()
+    assert not (quiet & masks).any()
+    assert redness[quiet].max() < redness[masks].max() / 2
     assert len(Marks(mined).of(("units", 2), 64)[0]) == 0  # dead
     assert len(Marks(mined).of(("units", 9), 64)[0]) == len(Marks(mined).of(("no", 0), 64)[0]) == 0

@@ -18,9 +18,9 @@ class Counted:
     def __init__(self) -> None:
         self.asked: list[Explanation] = []
 
-    def score(self, ones: list[Explanation], *, others: bool = True) -> Scores:
+    def score(self, ones: list[Explanation]) -> Scores:
         self.asked += ones
-        found = {name: float(one.key[1]) for one in ones for name in OTHERS if others}
+        found = {name: float(one.key[1]) for one in ones for name in OTHERS}
         rows = [Scored(one.key, one.description, "scored", others=dict(found)) for one in ones]
         sizes = [[len(one.description) + one.key[1]] * 3 for one in ones]
         values = np.array(sizes, np.float32).reshape(len(ones), 3).T
@@ -39,7 +39,7 @@ def test_equal_explanations_are_scored_once() -> None:
     for name, ones in explained.items():
         alone = Counted().score(ones)
         assert [row.description for row in found[name].rows] == [o.description for o in ones]
-        assert all(bool(row.others) == (name != CONSTANT) for row in found[name].rows)
+        assert all(set(row.others) == set(OTHERS) for row in found[name].rows)  # trivial ones too
         for score in HEADLINE:
             np.testing.assert_array_equal(found[name].resampled[score], alone.resampled[score])
 
