@@ -141,7 +141,7 @@ def _checked(line: bytes, number: int) -> dict[str, Any]:
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(line.partition(b" ")[2])
+    value: dict[str, Any] = json.loads(line.partition(b" ")[2].decode())  # else UTF-32 is guessed
     return value
 
 

@@ -19,11 +19,13 @@ from pydantic import ValidationError
 from milan_core.core.errors import UserError, reads, unknown
 from milan_core.core.files import canonical_json, map_new
 from milan_core.core.options import Content, Section, sentences
+from milan_core.core.shapes import check_arrays
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.options import Pool
 
 KIND, VERSION = "milan-activations", 1
+ARRAYS = {"ids": "int64 images", "heldout": "bool images"}
 BLOCK = 64 << 20  # bytes of float32 that a block of units takes
 
 
@@ -154,9 +156,12 @@ def open_table(path: Path) -> ActivationTable:
         table = ActivationTable(
             facts, np.array(arrays["ids"]), np.array(arrays["heldout"]), values, scales
         )
-        wrong = any(array.shape != table.shape for array in values.values())
-        if wrong or set(values) != set(facts.pools) or len(table.heldout) != len(table.ids):
-            raise ValueError("arrays of another shape")
+        check_arrays(arrays, ARRAYS, units=facts.units)
+        forms = {f"values.{pool}": "floats units images" for pool in facts.pools}
+        forms |= {f"scales.{pool}": "float32 units" for pool in scales}
+        check_arrays(arrays, forms, units=facts.units, images=len(table.ids))
+        if set(values) != set(facts.pools) or not scales.keys() <= values.keys():
+            raise ValueError(f"its pools are {', '.join(values)}")
     except ValidationError as error:
         raise UserError(f"{path}: {sentences(error, TableFacts, 'the header')}") from None
     return table

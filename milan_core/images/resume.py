@@ -71,11 +71,11 @@ class Filling:
             seen, skipped, self.peak, made_of, rows = (record[key] for key in names)
             if form != (FORMAT, VERSION) or not 0 < seen <= items:
                 return False
+            self.skipped, self.rows = list(skipped), seen - len(skipped)
             while self.seen < seen:
                 self._count()
         except (UserError, KeyError, TypeError):
             return False  # no record, or an unreadable one
-        self.skipped, self.rows = list(skipped), seen - len(skipped)
         for begin in range(0, self.rows, BLOCK):
             part = self.array[begin : min(begin + BLOCK, self.rows)]
             self._content.update(np.ascontiguousarray(part).data)

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
-from milan_core.core.errors import reads
+from milan_core.core.errors import UserError, reads
 from milan_core.core.options import Content, plain
 from milan_core.core.seeding import generator
+from milan_core.core.shapes import check_arrays
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.resampling import Interval, interval
@@ -26,6 +27,13 @@ from milan_core.referee.score import FOR_COMPARISON, Scores
 from milan_core.referee.scored import COUNTED, rounded
 
 KIND, VERSION = "milan-leaderboard", 1
+ARRAYS = {
+    "values": "float64 places 2",
+    "units": "int64 places 2",
+    "drawn": "float64 places resamples",
+    "lead_drawn": "float64 places resamples",
+}
+"""Mean and lead, the units of both, and the same of every resample."""
 ALL = "all"
 COLUMNS = (
     *("describer", "model", "layer", "score", "value", "low", "high", "units", "abstained"),
@@ -161,6 +169,7 @@ class Board:
 def load_board(path: Path) -> Board:
     """Read a file of `Board.save`."""
     arrays, meta = load_tensors(path, KIND, BoardMeta, (VERSION,))
+    check_arrays(arrays, ARRAYS, places=len(meta.places))
     means = {}
     for row, place in enumerate(meta.places):
         value, lead = arrays["values"][row].tolist()
@@ -168,9 +177,11 @@ def load_board(path: Path) -> Board:
         drawn, lead_drawn = arrays["drawn"][row], arrays["lead_drawn"][row]
         means[place] = Mean(value, units, drawn, lead, both, lead_drawn)
     counts = {(name, layer): Counts(*values) for name, layer, *values in meta.counts}
-    for name, layer in counts:
-        for score in HEADLINE:
-            _ = means[Place(name, layer, score)]  # a KeyError of `reads` where it is missing
+    needed = {Place(name, layer, score) for name, layer in counts for score in HEADLINE}
+    extra = {(place.describer, place.layer) for place in means} - counts.keys()
+    whole = {(name, ALL) for name, _ in counts} <= counts.keys()
+    if not counts or not whole or extra or needed - means.keys():
+        raise ValueError("its counts and its means are of other describers, layers or scores")
     return Board(meta.facts, counts, means)
 
 
@@ -262,7 +273,17 @@ def pooled(boards: Sequence[Board], facts: BoardFacts) -> Board:
     """The board over all units of several networks, for describers and scores that all have.
 
     Networks that were scored on equally many images share their resamples.
+
+    Raises:
+        UserError: for different numbers of resamples.
+
     """
+    counted = {len(mean.drawn) for board in boards for mean in board.means.values()}
+    if len(counted) > 1:
+        raise UserError(
+            f"the networks were scored with {', '.join(map(str, sorted(counted)))} resamples, "
+            "expected one number; score them again with the same options"
+        )
     joined = Board(facts, {}, {})
     for name in boards[0].describers:
         if not all((name, ALL) in board.counts for board in boards):

@@ -47,7 +47,8 @@ def recall(judge: Judge, path: Path | str) -> None:
     """
     dataset, vectors = read_seen(judge, path)
     remember: Any = getattr(judge, "remember", None)
-    remember(dataset, vectors)
+    with reading(path, "a judge's view of images", "look at the images again"):
+        remember(dataset, vectors)
 
 
 def read_seen(judge: Judge, path: Path | str) -> tuple[str, np.ndarray]:

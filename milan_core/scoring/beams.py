@@ -10,6 +10,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError, reads
 from milan_core.core.options import Content
+from milan_core.core.shapes import check_arrays
 from milan_core.core.tensors import load_tensors
 from milan_core.core.units import UnitKey
 from milan_core.scoring.wpmi import wpmi
@@ -41,6 +42,9 @@ class Beams:
         return [texts[index] for texts, index in zip(self.captions, best, strict=True)]
 
 
+ARRAYS = {"logp": "float32 units captions", "logp_lm": "float32 units captions"}
+
+
 class BeamsMeta(Content):
     """Metadata of a `milan-beams` file: units, and the captions of each."""
 
@@ -56,10 +60,7 @@ def read_beams(path: Path) -> Beams:
     units = tuple(zip(meta.layers, meta.units, strict=True))
     captions = tuple(tuple(texts) for texts in meta.captions)
     shape = (len(units), len(captions[0]) if captions else 0)
-    if any(len(texts) != shape[1] for texts in captions) or 0 in shape:
+    if any(len(texts) != shape[1] for texts in captions) or 0 in shape or len(captions) != shape[0]:
         raise UserError(f"{path}: its units have different numbers of captions, or none")
-    for name in ("logp", "logp_lm"):
-        if arrays[name].shape != shape or len(captions) != shape[0]:
-            message = f"{path}: {name} has shape {arrays[name].shape}, the captions {shape}"
-            raise UserError(message)
+    check_arrays(arrays, ARRAYS, units=shape[0], captions=shape[1])
     return Beams(units, captions, arrays["logp"], arrays["logp_lm"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -238,6 +239,19 @@ def tar(rng: random.Random, data: bytes) -> bytes:
     return noise(rng, done) if rng.random() < 0.2 else done
 
 
+def cassette_lines(rng: random.Random, data: bytes) -> bytes:
+    """Other values in one line of a cassette, under the right digest; or its bytes."""
+    if rng.random() < 0.3:
+        return raw(rng, data)
+    from milan_core.endpoint.cassette import CHECK
+
+    lines = data.splitlines()
+    number = rng.randrange(len(lines))
+    changed = as_json(rng, lines[number].partition(b" ")[2])
+    digest = hashlib.sha256(changed).hexdigest()[:CHECK].encode()
+    return b"\n".join([*lines[:number], digest + b" " + changed, *lines[number + 1 :], b""])
+
+
 FORMATS: dict[str, Mutator] = {
     "raw": raw,
     "text": text,
@@ -250,4 +264,5 @@ FORMATS: dict[str, Mutator] = {
     "torch": torch_zip,
     "zip": archive_zip,
     "tar": tar,
+    "lines": cassette_lines,
 }

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from pydantic import ConfigDict
 
-from milan_core.core.errors import UserError, reads
+from milan_core.core.errors import reads
 from milan_core.core.options import Content
+from milan_core.core.shapes import check_arrays
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.status import SILENT, UnitStatus
@@ -94,8 +95,6 @@ def load_features(path: Path) -> FeatureTable:
     for layer, unit, status in meta.silent:
         if status not in SILENT or unit not in rows[layer]:
             raise ValueError(f"layer {layer!r} has no unit {unit!r} that is {status!r}")
-    for name, array in arrays.items():
-        if array.shape[0] != expected:
-            raise UserError(f"{path}: {name} has {array.shape[0]} rows, its layers have {expected}")
+    check_arrays(arrays, dict.fromkeys(arrays, "floats rows k features"), rows=expected)
     facts = meta.model_dump(exclude_unset=True, exclude={"layers", "units"})
     return FeatureTable(arrays, layers, facts, units)

@@ -18,6 +18,7 @@ import numpy as np
 from milan_core.core.errors import UserError, reading, reads
 from milan_core.core.files import read_json
 from milan_core.core.seeding import generator, seed_torch, torch_generator
+from milan_core.core.shapes import check_arrays
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.images.store import Dataset, Scene
 from milan_core.referee.judges.dual_encoder import fit_logistic
@@ -34,6 +35,18 @@ LOG_SCALE = 2.6  # of the cosines, at the start
 FORMS = ("a {color} {main} on {surface}", "a {main}", "{surface} with a {main}",
          "a {main} and a {other}", "a {color} {main}")  # fmt: skip
 PLAIN = (1.0, 0.0)  # A and B where nothing can be fitted
+
+
+ARRAYS = {
+    "mean": "float32 F",
+    "deviation": "float32 F",
+    "image_weight": "float32 width F",
+    "image_bias": "float32 width",
+    "text_weight": "float32 width d",
+    "text_bias": "float32 width",
+    "sigmoid": "float32 2",
+}
+"""Types and axes of the arrays of a `Chooser`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +109,8 @@ def load_chooser(folder: Path) -> Chooser:
     arrays, meta = map_tensors(folder / NAME, KIND, dict[str, str], (VERSION,))
     if meta != _judge(folder):
         raise UserError(f"{folder / NAME} belongs to another judge; train the judge again")
-    return Chooser(**{field.name: np.array(arrays[field.name]) for field in fields(Chooser)})
+    check_arrays(arrays, ARRAYS)
+    return Chooser(**{name: np.array(arrays[name]) for name in ARRAYS})
 
 
 def _judge(folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ import numpy as np
 from milan_core.captioner.features.options import JobEncoder
 from milan_core.core.errors import UserError, reads
 from milan_core.core.files import file_sha256, read_json, write_json
+from milan_core.core.shapes import check_arrays
 from milan_core.core.tensors import map_tensors, save_tensors
 from milan_core.referee.judge import JudgedImages, JudgeResources
 from milan_core.referee.judges.frozen import (
@@ -105,11 +106,12 @@ class Maps:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Maps:
-        """From what `arrays` gave; raises `KeyError` where a part is missing."""
+        """From what `arrays` gave; raises `ValueError` where that cannot be."""
         import torch
 
         tensors = {name: torch.from_numpy(np.array(part)) for name, part in arrays.items()}
         layers = sum(name.startswith("mean.") for name in tensors)
+        check_arrays(arrays, _declared(layers))
         parts = {
             name: [tensors[f"{name}.{place}"] for place in range(layers)]
             for name in ("mean", "deviation", "image_weight", "image_bias")
@@ -122,6 +124,16 @@ class Maps:
             scale=scale,
             bias=bias,
         )
+
+
+def _declared(layers: int) -> dict[str, str]:
+    """Types and axes of the arrays of `Maps`."""
+    forms = {"text.weight": "float32 width text", "text.bias": "float32 width"}
+    for place in range(layers):
+        forms |= {f"{name}.{place}": f"float32 C{place}" for name in ("mean", "deviation")}
+        forms[f"image_weight.{place}"] = f"float32 width C{place}"
+        forms[f"image_bias.{place}"] = "float32 width"
+    return {**forms, "sigmoid": "float32 2"}
 
 
 def summed_evidence(logits: torch.Tensor, shares: torch.Tensor | None = None) -> torch.Tensor:
@@ -256,6 +268,11 @@ class Judge:
         """Unit vectors of the cells of each image: float16 [images, cells, width]."""
         if self._last is None or self._last[0] is not images:
             seen = self._seen.get(getattr(images.dataset, "fingerprint", ""))
+            if seen is not None and len(seen) != len(images.dataset):
+                raise UserError(
+                    f"data set {images.dataset.name}: the judge has seen {len(seen)} images, and "
+                    f"there are {len(images.dataset)}; look at the images again"
+                )
             self._last = (
                 images,
                 self._encode(images.dataset.images, images.ids)
@@ -273,7 +290,14 @@ class Judge:
         return self._texts.embed(texts)
 
     def remember(self, fingerprint: str, vectors: np.ndarray) -> None:
-        """Take the vectors of all images of a data set, which `vectors` gave before."""
+        """Take the vectors of all images of a data set, which `vectors` gave before.
+
+        Raises:
+            ValueError: for arrays that this judge cannot have made.
+
+        """
+        form = {"vectors": "float16 images cells width"}
+        check_arrays({"vectors": vectors}, form, width=len(self._maps.text_bias))
         self._seen[fingerprint] = vectors
 
     def _encode(self, pixels: Any, ids: np.ndarray) -> np.ndarray:

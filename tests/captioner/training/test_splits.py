@@ -6,7 +6,7 @@ import pytest
 from milan_core.annotations.records import Annotation, read_unit_groups, write_annotations
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.captioner.options import TrainingSplit
-from milan_core.captioner.training.splits import load_units, kept_for_test
+from milan_core.captioner.training.splits import kept_for_test, load_units
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
 

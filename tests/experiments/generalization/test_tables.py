@@ -97,7 +97,7 @@ def test_broken_beams_are_refused(tmp_path: Path) -> None:
     meta = {"captions": CAPTIONS, "layers": ["c", "c"], "units": [0, 1]}
     arrays = {"logp": LOGP[:, :2], "logp_lm": LOGP_LM}
     save_tensors(tmp_path / "b", "milan-beams", 1, arrays, meta)
-    with pytest.raises(UserError, match=r"logp has shape \(2, 2\), the captions \(2, 3\)"):
+    with pytest.raises(UserError, match="logp has 2 captions, expected 3"):
         read_beams(tmp_path / "b")
 
 
