@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import DAMAGE, UserError
 
 _MAX_PICKLE_BYTES = 64 << 20
 _MAX_TENSORS = 100_000  # a published captioner has about 600, its encoder included
@@ -123,23 +123,10 @@ def read_checkpoint(path: Path | str) -> Any:
             f"{path} is not a readable zip-format torch checkpoint; it is damaged, cut short, or "
             "was saved by torch older than 1.6: fetch it again"
         )
-    except _READ_ERRORS as error:
+    except (pickle.UnpicklingError, *DAMAGE) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         message = f"{path} is refused: {reason}; fetch it from a trusted place"
     raise UserError(message)
-
-
-_READ_ERRORS = (
-    *(pickle.UnpicklingError, EOFError, OSError, ValueError, TypeError, KeyError, IndexError),
-    *(
-        AttributeError,
-        RecursionError,
-        MemoryError,
-        OverflowError,
-        NotImplementedError,
-        RuntimeError,
-    ),
-)
 
 
 def _check_entries(archive: zipfile.ZipFile, path: Path) -> str:

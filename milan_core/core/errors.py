@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
+import lzma
 import struct
 import tokenize
 import traceback
@@ -55,7 +56,7 @@ def first_line(error: BaseException) -> str:
 DAMAGE = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, OSError),
     *(RuntimeError, MemoryError, EOFError, SyntaxError),
-    *(tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile),
+    *(tokenize.TokenError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
 )
 """Errors that damaged content causes in a library or in our code."""
 _LIBRARIES = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from torch import nn
 
 from milan_core.core.arrays import read_npy_header
-from milan_core.core.errors import UserError, first_line, reading, reads
+from milan_core.core.errors import DAMAGE, UserError, first_line, reading, reads
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.networks.containers import COUNTER, contents, is_lazy, plain_state
 from milan_core.networks.mapping import mapped
@@ -212,10 +211,7 @@ def _read_torch(path: Path) -> Any:
             "save the state dictionary alone: torch.save(model.state_dict(), path)"
         )
         raise UserError(msg) from None
-    except (
-        *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError),
-        *(ArithmeticError, AssertionError, MemoryError, struct.error, zipfile.BadZipFile),
-    ) as error:
+    except DAMAGE as error:
         raise _damaged(path, error) from None
 
 

@@ -93,7 +93,8 @@ def open_members(path: Path) -> Iterator[Iterator[Member]]:
         msg = f"{path} is not a readable archive ({first_line(error)}); fetch it again"
         raise UserError(msg) from None
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a place in the file that cannot be
+        # Of bz2 without a number; EINVAL is a place in the file that cannot be.
+        if error.errno not in (None, errno.EINVAL):
             raise
         raise UserError(f"{path} is not a readable archive ({error}); fetch it again") from None
 
