@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from milan_core.core.packages import optional
+
 SPECIALS = ("<start>", "<stop>", "<pad>", "<unk>")
 """Names of the ids that follow the words, in id order."""
 
@@ -29,8 +31,7 @@ SPECIALS = ("<start>", "<stop>", "<pad>", "<unk>")
 @functools.cache
 def _spacy_tokenizer() -> Callable[[str], Any]:
     """The rule tokenizer of spaCy for English; no trained pipeline is needed to split words."""
-    import spacy
-
+    spacy = optional("spacy", "workflow", "to split descriptions into words")
     return spacy.blank("en").tokenizer
 
 

@@ -29,6 +29,7 @@ COMMANDS = (
     "labels",
     "mine",
     "networks",
+    "init",
     "fetch",
     "check",
     "doctor",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.files import write_text
+from milan_core.core.packages import optional
 
 INK, RULE = "#1f2933", "#c3cad3"
 PALETTE = ("#2f6fb0", "#c2592b", "#3a8a5f", "#8a5aa8", "#9a7a1c", "#b04a72")
@@ -44,7 +45,7 @@ def render(draw: Callable[[Any], None], name: str, size: tuple[float, float]) ->
 
     `name` seeds the identifiers inside the file; `size` is (width, height) in inches.
     """
-    import matplotlib as mpl
+    mpl = optional("matplotlib", "workflow", "to draw figures")
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 

@@ -23,7 +23,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1]
+from milan_core.core.shipped import PACKAGE, shipped_root
+
 ROOT = PACKAGE.parent
 NAME = PACKAGE.name
 # Recorded beside results, never part of them.
@@ -74,12 +75,25 @@ def _root(name: str) -> Node:
 def digest(nodes: Iterable[Node | Path]) -> str:
     """The digest of reached definitions and files."""
     total = hashlib.sha256()
-    for node in sorted(nodes, key=str):
+    for node in sorted(nodes, key=_order):
         if isinstance(node, Path):
-            total.update(node.relative_to(ROOT).as_posix().encode() + b"\0" + _file_content(node))
+            total.update(_place(node).encode() + b"\0" + _file_content(node))
         else:
             total.update("\0".join(node).encode() + b"\0" + _content(*node))
     return total.hexdigest()[:12]
+
+
+def _order(node: Node | Path) -> tuple[bool, str]:
+    return isinstance(node, Path), _place(node) if isinstance(node, Path) else str(node)
+
+
+def _place(path: Path) -> str:
+    """Where a file lies in a clone; an installed package keeps the native sources elsewhere."""
+    return path.relative_to(shipped_root() if _is_native(path) else ROOT).as_posix()
+
+
+def _is_native(path: Path) -> bool:
+    return path.is_relative_to(shipped_root() / "csrc")
 
 
 def reached(roots: Iterable[Node]) -> set[Node | Path]:
@@ -95,7 +109,7 @@ def reached(roots: Iterable[Node]) -> set[Node | Path]:
             continue
         module, name = node
         if module in NATIVE:
-            queue += [path for path in (ROOT / NATIVE[module]).rglob("*") if path.is_file()]
+            queue += [path for path in (shipped_root() / NATIVE[module]).rglob("*") if path.is_file()]
             continue
         if module in NEUTRAL or file_of(module) is None:
             continue
@@ -293,6 +307,6 @@ def _dump(statement: ast.stmt) -> bytes:
 def _file_content(path: Path) -> bytes:
     """A data file's bytes; native sources without comments and layout."""
     data = path.read_bytes()
-    if path.is_relative_to(ROOT / "csrc"):
+    if _is_native(path):
         return b" ".join(_COMMENT.sub(b" ", data).split())
     return data

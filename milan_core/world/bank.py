@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageFont
 from PIL.ImageDraw import Draw
 
-from milan_core.core.errors import UserError
+from milan_core.core.packages import absent
 from milan_core.core.seeding import generator
 from milan_core.world.lexicon import Lexicon
 from milan_core.world.options import SceneOptions
@@ -69,7 +69,7 @@ def font_folder() -> Path:
     """Folder of the fonts of matplotlib, which is not imported."""
     spec = importlib.util.find_spec("matplotlib")
     if spec is None or not spec.submodule_search_locations:
-        raise UserError("matplotlib is not installed: its fonts are needed to write words")
+        raise absent("matplotlib", "workflow", "to write words into scenes, for its fonts,")
     return Path(next(iter(spec.submodule_search_locations))) / "mpl-data" / "fonts" / "ttf"
 
 

@@ -1,3 +1,4 @@
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -6,7 +7,9 @@ from snakemake.exceptions import WorkflowError
 
 
 def repository_root():
-    """The folder that holds the package, whichever Snakefile was called; None when installed only."""
+    """The clone that this file lies in; None for a source that is no folder, or has no package beside it."""
+    if not isinstance(workflow.current_basedir, (str, Path)):
+        return None  # a module: of a repository at some commit
     for folder in Path(workflow.current_basedir).parents:
         if (folder / "milan_core" / "plan" / "__init__.py").is_file():
             return str(folder)
@@ -15,6 +18,11 @@ def repository_root():
 
 if repository_root() and repository_root() not in sys.path:
     sys.path.insert(0, repository_root())
+if not importlib.util.find_spec("milan_core"):
+    raise WorkflowError(
+        "the package milan-workflow is not installed beside Snakemake; run `pip install "
+        "'milan-workflow[workflow]'`, or call the Snakefile of a clone"
+    )
 
 from milan_core.annotations import plan as annotations_plan
 from milan_core.plan.checks import read_config

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError
+from milan_core.core.packages import optional
 
 _UNUSED = ["ner", "lemmatizer", "senter"]
 
@@ -46,8 +47,7 @@ class Parser:
     """A spaCy pipeline from a folder; texts are parsed once in its life."""
 
     def __init__(self, folder: Path | str) -> None:
-        import spacy
-
+        spacy = optional("spacy", "workflow", "to parse descriptions")
         try:
             self._pipeline = spacy.load(folder, exclude=_UNUSED)
         except (OSError, ValueError) as error:

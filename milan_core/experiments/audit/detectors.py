@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from milan_core.core.packages import optional
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.store import ExemplarSet
 
@@ -25,10 +26,9 @@ Detector = Callable[[np.ndarray], Boxes]
 
 @functools.cache
 def _cascade() -> object:
-    from skimage.data import lbp_frontal_face_cascade_filename
-    from skimage.feature import Cascade
-
-    return Cascade(lbp_frontal_face_cascade_filename())
+    data = optional("skimage.data", "workflow", "to detect faces")
+    feature = optional("skimage.feature", "workflow", "to detect faces")
+    return feature.Cascade(data.lbp_frontal_face_cascade_filename())
 
 
 def find_faces(image: np.ndarray) -> Boxes:
