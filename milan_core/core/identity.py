@@ -109,7 +109,9 @@ def reached(roots: Iterable[Node]) -> set[Node | Path]:
             continue
         module, name = node
         if module in NATIVE:
-            queue += [path for path in (shipped_root() / NATIVE[module]).rglob("*") if path.is_file()]
+            queue += [
+                path for path in (shipped_root() / NATIVE[module]).rglob("*") if path.is_file()
+            ]
             continue
         if module in NEUTRAL or file_of(module) is None:
             continue

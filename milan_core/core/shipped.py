@@ -1,7 +1,7 @@
 """Folders of the repository that an installed package carries with it.
 
-A wheel holds `workflow`, `config`, `profiles`, `envs` and `csrc` in `milan_core/shipped`; in a clone
-they lie beside the package. Only the standard library is used.
+A wheel holds `workflow`, `config`, `profiles`, `envs` and `csrc` in `milan_core/shipped`; in a
+clone they lie beside the package. Only the standard library is used.
 """
 
 from __future__ import annotations

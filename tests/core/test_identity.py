@@ -19,6 +19,7 @@ def package(tmp_path, monkeypatch):
     (tmp_path / "csrc").mkdir()
     (tmp_path / "csrc" / "scan.cpp").write_text("int f() { return 1; }  // one\n")
     monkeypatch.setattr(identity, "ROOT", tmp_path)
+    monkeypatch.setattr(identity, "shipped_root", lambda: tmp_path)
     monkeypatch.setattr(identity, "PACKAGE", tmp_path / "milan_core")
     forget()
     yield tmp_path / "milan_core"
@@ -137,3 +138,13 @@ def test_records_and_locks_are_no_part_of_results():
     assert "milan_core.networks.ablation.engine" in modules
     assert not modules & identity.NEUTRAL
     assert not any(module.startswith("milan_core.report") for module in modules)
+
+
+def test_a_wheel_and_a_clone_have_the_same_identity(package, monkeypatch):
+    """The native sources lie elsewhere in a wheel; the digest does not depend on where."""
+    before = code("ops.scan:ScanState")
+    shipped = package / "shipped"
+    shipped.mkdir()
+    (package.parent / "csrc").rename(shipped / "csrc")
+    monkeypatch.setattr(identity, "shipped_root", lambda: shipped)
+    assert code("ops.scan:ScanState") == before

@@ -1,0 +1,87 @@
+"""The workflow deployed elsewhere: as a module of a repository, and by `milan init`."""
+
+import subprocess
+
+import pytest
+from copies import SNAKEMAKE, copy_repository, environment
+
+from milan_core.cli.init import init
+
+from .conftest import snakemake
+from .plans import job_counts
+
+pytestmark = pytest.mark.workflow
+
+MODULE = """
+configfile: "config/config.yaml"
+
+
+module milan:
+    snakefile:
+        gitfile({repository!r}, path="workflow/Snakefile", branch="main")
+    config:
+        config
+
+
+use rule * from milan
+"""
+GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main"]
+
+
+@pytest.fixture(scope="module")
+def repository(root, tmp_path_factory):
+    """A Git repository of this state, as a host would serve it."""
+    folder = copy_repository(root, tmp_path_factory.mktemp("served"))
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "State"]):
+        subprocess.run([*GIT, *words], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def planned(checkout):
+    """Jobs that the clone itself plans for the quick run."""
+    run = snakemake(checkout, "-n", "--configfile", "config/quick.yaml")
+    assert run.returncode == 0, run.stdout[-3000:]
+    return job_counts(run.stdout)
+
+
+def plan(folder, code, *arguments):
+    """Plan in `folder` with the package that lies in the folder `code`, as if it were installed."""
+    return subprocess.run(
+        [SNAKEMAKE, "-n", *arguments],
+        cwd=folder,
+        env=environment(code),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_module_of_a_repository_plans_the_same_jobs(repository, planned, tmp_path):
+    (tmp_path / "Snakefile").write_text(MODULE.format(repository=str(repository)))
+    (tmp_path / "config").symlink_to(repository / "config")
+    run = plan(tmp_path, repository, "--configfile", "config/quick.yaml")
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert job_counts(run.stdout) == planned
+
+
+def test_an_initialized_folder_plans_the_same_jobs(repository, planned, tmp_path):
+    init(tmp_path)
+    run = plan(tmp_path, repository, "--configfile", "config/quick.yaml")
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert job_counts(run.stdout) == planned
+
+
+def test_a_machine_without_the_package_is_told_so(repository, tmp_path):
+    """One sentence instead of an ImportError, as in a catalog's linter."""
+    (tmp_path / "Snakefile").write_text(MODULE.format(repository=str(repository)))
+    (tmp_path / "config").symlink_to(repository / "config")
+    (tmp_path / "hidden").mkdir()
+    hide = "import sys\nsys.modules['milan_core'] = None\n"
+    (tmp_path / "hidden/sitecustomize.py").write_text(hide)
+    run = plan(tmp_path, tmp_path / "hidden")
+    assert run.returncode != 0
+    assert "milan-workflow is not installed" in run.stdout
+    assert "Traceback" not in run.stdout
