@@ -18,7 +18,7 @@ configfile: "config/config.yaml"
 
 module milan:
     snakefile:
-        gitfile({repository!r}, path="workflow/Snakefile", branch="main")
+        gitfile({repository!r}, path="workflow/Snakefile", ref="main")
     config:
         config
 
