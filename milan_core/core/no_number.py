@@ -38,7 +38,8 @@ def _candidates(empty: bool) -> Iterator[tuple[Row, str]]:
     for path in tables_read():
         with contextlib.suppress(UserError):
             rows = read_csv(path)
-            columns = [name for name in rows[0] if not empty or _of_numbers(rows, name)]
+            names = list(rows[0]) if rows else []
+            columns = [name for name in names if not empty or _of_numbers(rows, name)]
             yield from ((row, name) for row in rows for name in columns if bool(row[name]) != empty)
 
 

@@ -97,6 +97,14 @@ def test_an_empty_cell_of_a_longer_row_says_its_place(tmp_path, extend):
     assert "t.csv, line 3, column 'score': expected a number, got an empty cell" in problem
 
 
+def test_a_table_without_rows_has_no_such_cell(tmp_path):
+    write_csv(tmp_path / "t.csv", ("layer", "score"), [])
+    read_csv(tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="''") as caught:
+        int("")
+    assert str(tmp_path) not in no_number(caught.value)
+
+
 def test_cells_are_plain_texts(row):
     assert type(row["layer"]) is str
     assert type(row.get("layer")) is str
