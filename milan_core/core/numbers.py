@@ -14,6 +14,11 @@ def is_whole(text: str) -> bool:
     return text.strip().isdecimal() and len(text) <= 18
 
 
+def counted(count: int, thing: str) -> str:
+    """How many of a thing there are, such as "1 unit" and "2 units"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def number(cell: Any) -> float:
     """A table cell as a number; an empty or absent one is NaN."""
     return math.nan if cell in ("", None) else float(cell)

@@ -194,8 +194,10 @@ def make_board(facts: BoardFacts, scores: Mapping[str, Scores]) -> Board:
     main = next(iter(scores.values()))
     layers = np.array([row.key[0] for row in main.rows])
     resamples = unit_resamples(len(layers), len(main.resampled[HEADLINE[0]]))
+    mains = _compared_values(main)
     for name, one in scores.items():
         statuses = np.array([row.status for row in one.rows])
+        others = _compared_values(one)
         for layer in [ALL, *dict.fromkeys(layers.tolist())]:
             inside = np.ones(len(layers), bool) if layer == ALL else layers == layer
             abstained = int((statuses[inside] == "abstained").sum())
@@ -203,18 +205,23 @@ def make_board(facts: BoardFacts, scores: Mapping[str, Scores]) -> Board:
             board.counts[name, layer] = Counts(int(inside.sum()), abstained, without - abstained)
             for score in HEADLINE:
                 board.means[Place(name, layer, score)] = _headline(score, one, main, inside)
-            for score in FOR_COMPARISON:
-                values, mains = (
-                    np.array([row.others.get(score, np.nan) for row in scored.rows])
-                    for scored in (one, main)
-                )
+            for score, values in others.items():
                 if np.isfinite(values[inside]).any():
-                    lead = np.where(inside, values - mains, np.nan)
+                    lead = np.where(inside, values - mains.get(score, np.nan), np.nan)
                     mean = over_units(np.where(inside, values, np.nan), resamples)
                     board.means[Place(name, layer, score)] = (
                         mean if one is main else _compared(mean, over_units(lead, resamples))
                     )
     return board
+
+
+def _compared_values(scores: Scores) -> dict[str, np.ndarray]:
+    """Values float64 [units] of each score for comparison that a describer has, NaN where none."""
+    columns = {
+        score: np.array([row.others.get(score, np.nan) for row in scores.rows])
+        for score in FOR_COMPARISON
+    }
+    return {score: values for score, values in columns.items() if np.isfinite(values).any()}
 
 
 def _headline(score: str, one: Scores, main: Scores, inside: np.ndarray) -> Mean:

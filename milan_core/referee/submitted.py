@@ -17,6 +17,7 @@ from pathlib import Path
 from milan_core.annotations.records import unit_number
 from milan_core.core.errors import UserError, nearest
 from milan_core.core.files import numbered_rows
+from milan_core.core.numbers import counted
 from milan_core.core.units import UnitKey
 from milan_core.referee.scored import Explanation
 
@@ -63,14 +64,15 @@ class Submitted:
     def notes(self) -> list[str]:
         """Sentences on the treatment of the rows; the numbers add up to the rows."""
         notes = [
-            f"{self.rows} rows: {self.texts} texts of {len(self.explanations)} units, "
-            f"{self.empty} without text, {self.repeated} that repeat another row of their unit."
+            f"{counted(self.rows, 'row')}: {counted(self.texts, 'text')} of "
+            f"{counted(len(self.explanations), 'unit')}, {self.empty} without text, "
+            f"{self.repeated} that repeat another row of their unit."
         ]
         if self.marked:
-            notes.append(f"Markup was taken out of {self.marked} texts.")
+            notes.append(f"Markup was taken out of {counted(self.marked, 'text')}.")
         if self.listed:
             notes.append(
-                f"{self.listed} units have several texts, which are scored as one: the mean of "
+                f"Several texts of {counted(self.listed, 'unit')} are scored as one: the mean of "
                 "their presence, or the weighted sum."
             )
         return notes
@@ -168,11 +170,12 @@ def unknown_units(keys: Iterable[UnitKey], there: Sequence[UnitKey]) -> list[str
     for layer, units in outside.items():
         if layer in counts:
             notes.append(
-                f"{len(units)} units of layer {layer!r} do not exist, such as {min(units)}: it has "
-                f"{counts[layer]}, numbered from 0."
+                f"Layer {layer!r} has {counted(counts[layer], 'unit')}, numbered from 0; the "
+                f"table names {counted(len(units), 'unit')} beyond, such as {min(units)}."
             )
             continue
         close = nearest(layer, counts)
-        hint = f"did you mean {' or '.join(close)}" if close else f"it has {', '.join(counts)}"
-        notes.append(f"The network has no layer {layer!r} ({len(units)} units); {hint}?")
+        hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(counts)}."
+        number = counted(len(units), "unit")
+        notes.append(f"The network has no layer {layer!r} ({number} of the table); {hint}")
     return notes

@@ -64,10 +64,10 @@ def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys):
     shown = capsys.readouterr().out
     for sentence in (
         "6 rows: 5 texts of 5 units, 1 without text, 0 that repeat",
-        "Markup was taken out of 1 texts.",
-        "1 units have several texts",
-        "no layer 'block.0' (1 units); did you mean blocks.0",
-        "1 units of layer 'blocks.0' do not exist, such as 9: it has 4",
+        "Markup was taken out of 1 text.",
+        "Several texts of 1 unit are scored as one",
+        "no layer 'block.0' (1 unit of the table); did you mean blocks.0",
+        "Layer 'blocks.0' has 4 units, numbered from 0; the table names 1 unit beyond, such as 9",
         "**Few images:** 80, fewer than 500",
         f"{len(rows)} units in all",
     ):

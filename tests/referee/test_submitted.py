@@ -95,9 +95,11 @@ def test_unknown_layers_and_units_are_named_with_the_nearest():
     keys = [("layer3", 1), ("layer3", 7), ("layr4", 0), ("layr4", 1)]
     first, second = unknown_units(keys, there)
     assert first == (
-        "1 units of layer 'layer3' do not exist, such as 7: it has 2, numbered from 0."
+        "Layer 'layer3' has 2 units, numbered from 0; the table names 1 unit beyond, such as 7."
     )
-    assert "no layer 'layr4' (2 units); did you mean layer4" in second
+    assert "no layer 'layr4' (2 units of the table); did you mean layer4 or layer3?" in second
+    (alone,) = unknown_units([("fc", 0)], there)
+    assert alone.endswith("(1 unit of the table); it has layer3, layer4.")
 
 
 def test_texts_by_unit():
