@@ -18,15 +18,32 @@ py::array_t<T> column(const std::vector<T>& values) {
   return to_numpy(values, {static_cast<py::ssize_t>(values.size())});
 }
 
-void update(ScanState& state, const py::object& activations, const Dense<int64_t>& ids,
-            int threads) {
-  const BorrowedActivations batch =
+BorrowedActivations checked_batch(const ScanState& state, const py::object& activations,
+                                  const Dense<int64_t>& ids) {
+  BorrowedActivations batch =
       borrow_activations(activations, state.rules().units, state.rules().pixels);
   if (ids.ndim() != 1 || ids.shape(0) != batch.view.images) {
     throw UserError("ScanState.update: one image id for each image is needed");
   }
+  return batch;
+}
+
+void update(ScanState& state, const py::object& activations, const Dense<int64_t>& ids,
+            int threads) {
+  const BorrowedActivations batch = checked_batch(state, activations, ids);
   const Unlocked unlocked;
-  state.update(batch.view, ids.data(), threads);
+  state.update(batch.view, ids.data(), threads, nullptr);
+}
+
+/// The same, giving the largest values of the planes [images, units].
+py::array_t<float> update_maxima(ScanState& state, const py::object& activations,
+                                 const Dense<int64_t>& ids, int threads) {
+  const BorrowedActivations batch = checked_batch(state, activations, ids);
+  py::array_t<float> maxima({batch.view.images, state.rules().units});
+  float* to = maxima.mutable_data();
+  const Unlocked unlocked;
+  state.update(batch.view, ids.data(), threads, to);
+  return maxima;
 }
 
 py::array_t<uint64_t> keys(const ScanState& state) {
@@ -158,6 +175,7 @@ void bind_scan(py::module_& m) {
       .def_property_readonly("images", &ScanState::images)
       .def_property_readonly("mantissa_bits", &ScanState::mantissa_bits)
       .def("update", &update)
+      .def("update_maxima", &update_maxima)
       .def("merge", &ScanState::merge, py::call_guard<Unlocked>())
       .def("keys", &keys)
       .def("maps", &maps)

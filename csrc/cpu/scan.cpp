@@ -111,7 +111,7 @@ auto with_type(Dtype dtype, Work work) {
 
 }  // namespace
 
-void ScanState::update(const Activations& batch, const int64_t* ids, int threads) {
+void ScanState::update(const Activations& batch, const int64_t* ids, int threads, float* maxima) {
   if (buffers_ == nullptr) {
     const size_t floats = static_cast<size_t>(rules_.units) * capacity_;
     buffers_ = std::make_unique<PageArray>(floats * sizeof(float));
@@ -120,7 +120,7 @@ void ScanState::update(const Activations& batch, const int64_t* ids, int threads
   const int64_t pieces = batch.unit_stride == 1 ? 1 : kPieces;
   const auto work = [&](int64_t first, int64_t last) {
     const FloatEnvironment environment;
-    update_units(batch, ids, first, last);
+    update_units(batch, ids, first, last, maxima);
   };
   split(rules_.units, 16, threads, work, pieces);
   images_ += static_cast<uint64_t>(batch.images);
@@ -128,7 +128,7 @@ void ScanState::update(const Activations& batch, const int64_t* ids, int threads
 }
 
 void ScanState::update_units(const Activations& batch, const int64_t* ids, int64_t first,
-                             int64_t last) {
+                             int64_t last, float* maxima) {
   const int64_t size = dtype_size(batch.dtype), stride = batch.pixel_stride();
   const bool one_pixel = rules_.pixels == 1;
   const bool pixel_major = stride != 0 && batch.unit_stride == 1 && (one_pixel || stride != 1);
@@ -139,7 +139,8 @@ void ScanState::update_units(const Activations& batch, const int64_t* ids, int64
   const int64_t step = pixel_major ? last - first : std::max<int64_t>(1, kBlockBytes / plane_bytes);
   std::vector<char> scratch(packed ? static_cast<size_t>(std::min(step, last - first) * plane_bytes)
                                    : 0);
-  std::vector<float> maxima(static_cast<size_t>(std::min(step, last - first)));
+  std::vector<float> unasked(maxima == nullptr ? static_cast<size_t>(std::min(step, last - first))
+                                               : 0);
   std::vector<MapCopy> copies;
   for (int64_t image = 0; image < batch.images; ++image) {
     Activations one = batch;
@@ -166,9 +167,9 @@ void ScanState::update_units(const Activations& batch, const int64_t* ids, int64
       block.fill = &fill_[unit];
       block.zeros = &counters_.zeros[unit];
       block.negatives = &counters_.negatives[unit];
-      block.maxima = maxima.data();
+      block.maxima = maxima == nullptr ? unasked.data() : maxima + image * rules_.units + unit;
       scan(block);
-      after_image(one, ids[image], unit, end, maxima.data(), &copies);
+      after_image(one, ids[image], unit, end, block.maxima, &copies);
     }
   }
 }

@@ -249,10 +249,12 @@ class _Scan:
             maps = maps.float()
         if layer not in self.states:
             self._begin(layer, maps)
-        self.pooled.add(layer, maps)
         if self._heldout[self._ids].any():  # no batch holds both
+            self.pooled.add(layer, maps)
             return
-        self.states[layer].update(maps, self._ids, self._run.threads)
+        asked = "max" in self.pooled.pools
+        maxima = self.states[layer].update(maps, self._ids, self._run.threads, maxima=asked)
+        self.pooled.add(layer, maps, maxima)
         if len(self._ids):
             self.flat.add(layer, maps)
         if layer in self.sketches:

@@ -43,22 +43,29 @@ class PooledValues:
         self.ids: list[np.ndarray] = []  # int64, of every batch that was added
         self._parts: dict[str, dict[Pool, list[torch.Tensor]]] = {}
 
-    def add(self, layer: str, maps: torch.Tensor) -> None:
-        """Take in the maps (B, U, h, w) of a batch of one layer."""
-        if not self.pools:
-            return
-        if self._mode == "magnitude":
-            maps = maps.abs()
+    def add(self, layer: str, maps: torch.Tensor, maxima: np.ndarray | None = None) -> None:
+        """Take in the maps (B, U, h, w) of a batch of one layer.
+
+        `maxima` are their largest values float32 [B, U], changed as by `mode`, where a scan of the
+        same maps gave them; then the maps are read for their means only.
+        """
         parts = self._parts.setdefault(layer, {pool: [] for pool in self.pools})
         for pool in self.pools:
-            values = self._largest(maps) if pool == "max" else maps.float().mean((2, 3))
-            if pool == "mean" and self._mode == "bottom":
-                values = -values
+            if pool == "mean":
+                values = self._mean(maps)
+            else:
+                values = self._largest(maps) if maxima is None else torch.from_numpy(maxima)
             parts[pool].append(values.float() + 0.0)  # -0 becomes 0: one zero, one set of bytes
+
+    def _mean(self, maps: torch.Tensor) -> torch.Tensor:
+        means = (maps.abs() if self._mode == "magnitude" else maps).float().mean((2, 3))
+        return -means if self._mode == "bottom" else means
 
     def _largest(self, maps: torch.Tensor) -> torch.Tensor:
         if self._mode == "bottom":
             return -maps.amin((2, 3))
+        if self._mode == "magnitude":
+            maps = maps.abs()
         # The reduction is slow over channels that do not fill its lanes (48: 4x); pooling is not.
         aligned = maps.shape[1] % _LANES == 0 or maps.is_contiguous()
         if aligned or maps.device.type != "cpu":

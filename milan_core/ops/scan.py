@@ -90,7 +90,9 @@ class ScanState:
         """Images seen so far."""
         return int(self._impl.images)
 
-    def update(self, activations: Any, image_ids: Any, threads: int = 1) -> None:
+    def update(
+        self, activations: Any, image_ids: Any, threads: int = 1, *, maxima: bool = False
+    ) -> Array | None:
         """Add a batch: (B, units, h, w) in any strides, or (B, units); float32, bfloat16, float16.
 
         `image_ids` are the indices of the images in the data set, below 2**32, each given once.
@@ -98,6 +100,10 @@ class ScanState:
         neither its pixels nor its units are adjacent in memory. Activations on a CUDA device are
         counted there, on the caller's stream; `image_ids` may then be an int64 tensor on the device
         too, whose range is the caller's care (docs/gpu.md).
+
+        With `maxima`, what the images are ranked by comes back from the same read: float32
+        [B, units], the largest of the changed values of each map, NaN left out, -inf where all are
+        NaN. None otherwise, and where the backend keeps them: a scan on a device does.
         """
         activations = _readable(activations)
         ids: Any = image_ids if cuda.on_device(image_ids) else _checked_ids(image_ids)
@@ -109,12 +115,18 @@ class ScanState:
                 f"{expected}, got {shape}"
             )
         self._check_total((self._impl.counted if self.on_device else self.images) + number)
-        if number:
-            activations = cuda.reachable(activations, self.spec)
-            if cuda.on_device(ids) and not cuda.on_device(activations):
-                ids = _checked_ids(ids.cpu())
-            self._impl = place(self._impl, self.spec, activations)
+        if not number:
+            return np.zeros((0, self.spec.units), np.float32) if maxima else None
+        activations = cuda.reachable(activations, self.spec)
+        if cuda.on_device(ids) and not cuda.on_device(activations):
+            ids = _checked_ids(ids.cpu())
+        self._impl = place(self._impl, self.spec, activations)
+        giving = getattr(self._impl, "update_maxima", None) if maxima else None
+        if giving is None:
             self._impl.update(activations, ids, max(1, int(threads)))
+            return None
+        largest: Array = giving(activations, ids, max(1, int(threads)))
+        return largest + np.float32(0)  # -0 becomes 0
 
     @property
     def on_device(self) -> bool:

@@ -214,3 +214,25 @@ def test_exact_levels_keep_a_bounded_number_of_values():
     assert (cells <= 400 * 256 - int(np.ceil(0.99 * 400 * 256)) + 1).all()
     with pytest.raises(UserError, match="GiB"):
         ops.ScanState(4096, (112, 112), 15, 0.99, 50_000, bits=23)
+
+
+@pytest.mark.parametrize("mode", ["top", "bottom", "magnitude"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shape", [(65, 7, 9), (48, 32, 32), (5, 1, 1)])
+def test_the_largest_values_come_with_the_scan(isa, mode, dtype, shape):
+    values = torch.randn(9, *shape, generator=torch.Generator().manual_seed(2)).to(dtype)
+    values[2, 0] = -0.0
+    values[3, 1, 0, 0] = float("nan")  # left out
+    values[4, 2] = float("nan")
+    changed = {"top": values, "bottom": -values, "magnitude": values.abs()}[mode].float()
+    expected = changed.nan_to_num(-torch.inf).amax((2, 3)).add(0.0).numpy()
+    for layout in (torch.contiguous_format, torch.channels_last):
+        laid = values.contiguous(memory_format=layout)
+        for make, threads in ((ops.ScanState, 1), (ops.ScanState, 2), (reference_state, 1)):
+            state = make(shape[0], shape[1:], 2, 0.9, 9, mode=mode)
+            first = state.update(laid[:4], np.arange(4), threads, maxima=True)
+            rest = state.update(laid[4:], np.arange(4, 9), threads, maxima=True)
+            assert np.concatenate([first, rest]).tobytes() == expected.tobytes()
+            assert state.update(laid[:0], np.arange(0)) is None
+            unasked = scan(make, laid, {"k": 2, "quantile": 0.9, "mode": mode})
+            assert_same(state, unasked)

@@ -53,8 +53,10 @@ class ScanState {
   uint64_t images() const { return images_; }
   int mantissa_bits() const { return mantissa_bits_; }
 
-  /// Add a batch; ids[b] in 0..2^32-1 is the image of row b. Threads split the units.
-  void update(const Activations& batch, const int64_t* ids, int threads);
+  /// Add a batch; ids[b] in 0..2^32-1 is the image of row b. Threads split the units. `maxima` is
+  /// null or gets the largest value of every plane, [images, units]: NaN left out, -infinity where
+  /// nothing else is; of -0 and +0 either.
+  void update(const Activations& batch, const int64_t* ids, int threads, float* maxima);
 
   /// Add the images of another state with equal rules.
   void merge(ScanState& other);
@@ -72,7 +74,8 @@ class ScanState {
   TopK& topk_to_restore() { return topk_; }
 
  private:
-  void update_units(const Activations& batch, const int64_t* ids, int64_t first, int64_t last);
+  void update_units(const Activations& batch, const int64_t* ids, int64_t first, int64_t last,
+                    float* maxima);
   void after_image(const Activations& image, int64_t id, int64_t first, int64_t last,
                    const float* maxima, std::vector<MapCopy>* copies);
   void flush(int64_t unit);

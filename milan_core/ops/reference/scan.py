@@ -51,6 +51,10 @@ class ScanReference:
 
     def update(self, activations: Any, ids: Array, threads: int = 1) -> None:
         """Add (B, U, H, W) or (B, U) activations of the images `ids`."""
+        self.update_maxima(activations, ids, threads)
+
+    def update_maxima(self, activations: Any, ids: Array, threads: int = 1) -> Array:
+        """The same, giving the largest value of each map: float32 [B, U]."""
         raw, dtype = widen(activations)
         values = raw.reshape(len(ids), self.spec.units, self.spec.pixels)  # [B, U, P]
         if self.spec.mode == "bottom":
@@ -74,6 +78,7 @@ class ScanReference:
         unit = np.arange(self.spec.units, dtype=np.uint64)[None, :, None] << np.uint64(32)
         cells, counts = np.unique((bins | unit)[~missing & (values != 0)], return_counts=True)
         self._add(cells, counts.astype(np.uint64))
+        return best.astype(np.float32)
 
     def merge(self, other: ScanReference) -> None:
         """Take in another state of the same spec."""

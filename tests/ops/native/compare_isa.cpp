@@ -78,7 +78,10 @@ void scan(Digest& digest, Dtype dtype, int mode, int bits, int units, int side, 
   for (int i = 0; i < images; ++i) ids.push_back(100 - 3 * i);
   const uint64_t rank = static_cast<uint64_t>(images * pixels / 10 + 1);
   milan::ScanState state({units, pixels, 3, rank, static_cast<milan::Mode>(mode), bits, true});
-  state.update(batch, ids.data(), 2);
+  std::vector<float> maxima(static_cast<size_t>(images * units));
+  state.update(batch, ids.data(), 2, maxima.data());
+  for (float& maximum : maxima) maximum += 0.0f;  // -0 becomes 0
+  digest.add(maxima.data(), maxima.size());
   std::vector<float> level(static_cast<size_t>(units));
   state.levels(0.95, level.data());
   digest.add(level.data(), level.size());
