@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.files import write_csv
+from milan_core.core.numbers import counted
 from milan_core.core.section import Column, Section, Table, write_section
 from milan_core.referee.board import ALL, Board, Place
 from milan_core.referee.metrics import HEADLINE
@@ -86,10 +87,10 @@ def write_submitted(result: Summarized, folder: Path) -> list[str]:
             folded=True,
         ),
     ]
-    counts = ", ".join(f"{STATUSES[status]}: {n}" for status, n in result.counts().items())
+    counts = "; ".join(f"{STATUSES[status]} ({n})" for status, n in result.counts().items())
     paragraphs = [
         html.unescape(opening(result)),  # the page escapes by itself
-        f"{len(result.rows)} units. {counts[:1].upper()}{counts[1:]}.",
+        f"{counted(len(result.rows), 'unit')}: {counts}.",
         " ".join(result.notes),
         *(text.replace("**", "") for text in warnings(result)),
     ]
