@@ -103,6 +103,8 @@ class TrainingSplit(Section):
     """Share of the units that is kept for the test."""
     draw: Literal["groups", "units"] = "groups"
     """Whether units that are no independent observations stay on one side."""
+    masking: Literal["exact", "whole"] = "exact"
+    """Features that are read: those under the units' masks, or of whole images (a control)."""
     seed: int = 0
     """Of the choice of these units."""
 

@@ -37,8 +37,15 @@ def training_split(config: Config, split: str) -> TrainingSplit:
         train=list(chosen.train),
         test_share=share,
         draw=config.generalization.within_draw,
+        masking=chosen.masking,
         seed=config.seed,
     )
+
+
+def counted_like(config: Config, split: str) -> TrainedOn | None:
+    """The captioner whose number of training units that of `split` takes over."""
+    like = splits(config)[split].like
+    return published_training(config, like) if like else None
 
 
 def trainings(config: Config) -> list[TrainedOn]:

@@ -18,6 +18,8 @@ class TrainCaptioner(Step, name="captioner.train", device=True):
     features: list[In]
     annotations: list[In]
     """Features and annotations of every network of the split, in its order."""
+    like: In | None = None
+    """units.csv of another captioner: as many units are learned from, drawn at random."""
     split: TrainingSplit
     options: CaptionerSettings
     encoder: JobEncoder
@@ -39,15 +41,23 @@ class TrainCaptioner(Step, name="captioner.train", device=True):
 
         from milan_core.captioner.checkpoint import captioner_folder, save_captioner
         from milan_core.captioner.domain import fit_domain, save_domain
-        from milan_core.captioner.training.splits import UNITS_HEADER, kept_for_test, load_units
+        from milan_core.captioner.training.splits import (
+            UNITS_HEADER,
+            as_many,
+            kept_for_test,
+            load_units,
+        )
         from milan_core.captioner.training.train import HISTORY, STATE, train_captioner
         from milan_core.core.files import write_csv
         from milan_core.core.identity import step_code
 
         folder = captioner_folder([self.config, self.vocabulary, self.weights])
-        units = load_units(self.split.train, self.features, self.annotations)
-        tested = kept_for_test(units.groups, self.split)
+        split = self.split
+        units = load_units(split.train, self.features, self.annotations, split.masking)
+        tested = kept_for_test(units.groups, split)
         rows = np.flatnonzero(~tested)
+        if self.like is not None:
+            rows = as_many(rows, self.like, split)
         trained = train_captioner(
             units.features(rows),
             [units.captions[row] for row in rows],
@@ -57,7 +67,7 @@ class TrainCaptioner(Step, name="captioner.train", device=True):
             device=compute.device,
             code=step_code(self.step_name),
             meta={
-                "split": self.split.model_dump(mode="json"),
+                "split": split.model_dump(mode="json"),
                 "encoder_hash": units.encoder,
                 "encoder": self.encoder.record(),
             },
@@ -65,7 +75,7 @@ class TrainCaptioner(Step, name="captioner.train", device=True):
         wholes = units.whole_images(rows)
         domain = None if wholes is None else fit_domain(wholes, units.encoder, self.seed)
         save_domain(domain, self.domain)
-        write_csv(self.units, UNITS_HEADER, units.table(tested))
+        write_csv(self.units, UNITS_HEADER, units.table(tested, rows))
         write_csv(self.history, HISTORY, trained.rows())
         save_captioner(trained.captioner, folder, trained.captioner.meta)
         (folder / STATE).unlink(missing_ok=True)

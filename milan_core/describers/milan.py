@@ -9,6 +9,7 @@ a larger lambda (`milan_tuned`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from milan_core.captioner.features.store import FeatureTable
 from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.prior import most_likely_text
 from milan_core.captioner.reading import decoding_of
+from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.core.units import UnitKey
 from milan_core.describers.constant import Constant
@@ -90,6 +92,20 @@ class Milan(Describer):
         beam, length = self.decoding.beam_size, self.decoding.length
         text, logp = most_likely_text(self.captioner, beam, length)
         return Constant(text, {"logp_lm": logp})
+
+
+def masked(table: FeatureTable, masking: str, path: Path) -> FeatureTable:
+    """The table whose described features are those of `masking`; without controls but for `exact`.
+
+    Raises:
+        UserError: where the file has no such features.
+
+    """
+    if masking == "exact":
+        return table
+    if masking not in table.arrays:
+        raise UserError(f"{path}: no features {masking!r}, got {sorted(table.arrays)}")
+    return replace(table, arrays={"exact": table.arrays[masking]})
 
 
 def controls(milan: Milan, table: FeatureTable, path: Path) -> Iterator[tuple[str, Descriptions]]:

@@ -20,6 +20,8 @@ class DescribeUnits(Step, name="describers.units", device=True):
     captioner: list[In] = Field(description="files of its folder, or one published file")
     units: In | None = Field(None, description="units that the captioner was trained on")
     features: In
+    masking: str = "exact"
+    """Features that are described: under the units' masks, or `whole` images as a control."""
     decoding: DecodingOptions
     descriptions: Out
     beams: Out
@@ -38,7 +40,7 @@ class DescribeUnits(Step, name="describers.units", device=True):
         from milan_core.describers.sources import FeatureUnits
         from milan_core.exemplars.status import status_counts
 
-        table = load_features(self.features)
+        table = milan.masked(load_features(self.features), self.masking, self.features)
         resources = Resources(captioner=self.captioner, compute=compute)
         describer = milan.Milan.load(MilanOptions(decoding=self.decoding), resources)
         said = driver.describe(describer, FeatureUnits(table, self.features))

@@ -1,8 +1,10 @@
 """Which captioners are trained, and which networks each of them describes.
 
 `within_X` learns from a share of the units of X and describes the others; `without_X` learns from
-the corpus less X and describes X; `from_X` learns from X alone, a network, a set or a group of
-sets; `all` learns from the whole corpus and serves everything that is not in it.
+the corpus less X and describes X, of which `unmasked_X` sees whole images and `matched_X` learns
+from as many units as `within_X` (`generalization.controls`); `from_X` learns from X alone, a
+network, a set or a group of sets; `all` learns from the whole corpus and serves everything that is
+not in it.
 
 An annotation set stands for the network whose units it holds: it is learned from, described and
 scored like one, from its own exemplars against its own annotations.
@@ -12,12 +14,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from milan_core.annotations.plan import annotated_networks, networks, side_members
 from milan_core.config import Config
-from milan_core.experiments.generalization.options import HELD_OUT, WITHIN, TrialFacts
+from milan_core.experiments.generalization.options import CONTROLS, HELD_OUT, WITHIN, TrialFacts
 
-KINDS = ("within", "without", "from")
+KINDS = ("within", "without", "from", *CONTROLS)
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,16 @@ class Split:
     """Units a captioner learns from, and the networks whose units it is then scored on.
 
     `within` keeps a share of the single network's units for the test; otherwise whole networks are
-    kept apart.
+    kept apart. `masking` names the features that are read, and `like` another split whose number of
+    training units is taken.
     """
 
     name: str
     train: tuple[str, ...]
     tests: tuple[str, ...] = ()
     within: bool = False
+    masking: Literal["exact", "whole"] = "exact"
+    like: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,8 @@ def splits(config: Config) -> dict[str, Split]:
         if model in config.corpus:
             rest = tuple(name for name in config.corpus if name != model)
             by_name[f"without_{model}"] = Split(f"without_{model}", rest, (model,))
+            for kind in config.generalization.controls:
+                by_name[f"{kind}_{model}"] = _control(kind, model, rest)
         by_name[f"within_{model}"] = Split(f"within_{model}", (model,), (model,), within=True)
     for pair in across:
         if pair.split != "all":
@@ -119,6 +127,13 @@ def splits(config: Config) -> dict[str, Split]:
             tests = tuple(dict.fromkeys([*known, *pair.tests]))
             by_name[pair.split] = Split(pair.split, pair.train, tests)
     return by_name
+
+
+def _control(kind: str, model: str, rest: tuple[str, ...]) -> Split:
+    """A further captioner that never saw `model`."""
+    if kind == "unmasked":
+        return Split(f"{kind}_{model}", rest, (model,), masking="whole")
+    return Split(f"{kind}_{model}", rest, (model,), like=f"within_{model}")
 
 
 def possible_splits(config: Config) -> set[str]:
@@ -158,8 +173,8 @@ def trials(config: Config) -> list[TrialFacts]:
 
     rows = []
     for split in by_name.values():
-        if split.name.startswith(("within_", "without_")):
-            experiment = WITHIN if split.within else HELD_OUT
+        kind = split.name.partition("_")[0]
+        if experiment := {"within": WITHIN, "without": HELD_OUT, **CONTROLS}.get(kind):
             for test in split.tests:
                 sides = (test if split.within else f"all but {test}", test)
                 rows += of_seeds(experiment, split.name, test, sides)

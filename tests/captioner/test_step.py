@@ -14,9 +14,10 @@ from milan_core.captioner.options import CAPTIONER_FILES, CaptionerSettings, Tra
 from milan_core.captioner.reading import pooling_of
 from milan_core.captioner.step import TrainCaptioner
 from milan_core.captioner.training import fitting
+from milan_core.captioner.training.splits import UNITS_HEADER
 from milan_core.captioner.training.train import STATE
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv
+from milan_core.core.files import read_csv, write_csv
 from milan_core.core.step import Compute
 
 ENCODER = JobEncoder(model={"name": "enc", "factory": "a:b"}, layers=["x"], resize="bilinear")
@@ -115,3 +116,39 @@ def test_files_of_two_folders_are_refused(inputs, tmp_path):
         UserError, match=r"config.json, vocabulary.json, weights.safetensors in one"
     ):
         step(inputs, tmp_path / "a", weights=tmp_path / "b/weights.safetensors").run(Compute())
+
+
+def test_a_captioner_may_learn_from_as_many_units_as_another(inputs, tmp_path):
+    write_csv(
+        tmp_path / "like.csv",
+        UNITS_HEADER,
+        [("x", "l", unit, "train" if unit < 20 else "test") for unit in range(30)],
+    )
+    matched = TrainingSplit(name="matched_x", train=["one", "two"])
+    facts = step(inputs, tmp_path / "m", split=matched, like=tmp_path / "like.csv").run(Compute())
+    assert facts == {"training_units": 20, "test_units": 0}
+    rows = read_csv(tmp_path / "m/units.csv")
+    assert [row["side"] for row in rows] == ["train"] * 20, "units that are left out have no side"
+    assert len({row["model"] for row in rows}) == 2
+    again = step(inputs, tmp_path / "n", split=matched, like=tmp_path / "like.csv", seed=1)
+    again.run(Compute())
+    assert read_csv(tmp_path / "n/units.csv") == rows, "the same units in every trial"
+    write_csv(tmp_path / "like.csv", UNITS_HEADER, [("x", "l", u, "train") for u in range(90)])
+    with pytest.raises(UserError, match=r"trained on 90 units, the split 'matched_x' has 60"):
+        step(inputs, tmp_path / "o", split=matched, like=tmp_path / "like.csv").run(Compute())
+
+
+def test_a_captioner_without_masks_reads_whole_images(inputs, tmp_path):
+    rng = np.random.default_rng(1)
+    split = TrainingSplit(name="unmasked_x", train=["one", "two"], masking="whole")
+    with pytest.raises(UserError, match=r"no features 'whole', got \['exact'\]"):
+        step(inputs, tmp_path / "a", split=split).run(Compute())
+    for path in inputs["features"]:
+        arrays = {
+            name: rng.normal(size=(30, 4, 6)).astype(np.float16) for name in ("exact", "whole")
+        }
+        FeatureTable(arrays, [("l", 30)], {"encoder": "e"}).save(path)
+    step(inputs, tmp_path / "b", split=split).run(Compute())
+    step(inputs, tmp_path / "c", split=split.model_copy(update={"masking": "exact"})).run(Compute())
+    both = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "bc"]
+    assert both[0] != both[1]

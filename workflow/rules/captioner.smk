@@ -31,6 +31,12 @@ def split_inputs(kind):
     return files
 
 
+def counted_like(wildcards):
+    """The units of the captioner whose number of training units is taken over, if any."""
+    other = captioner_plan.counted_like(CONFIG, wildcards.split)
+    return f"{captioner_folder(other)}/units.csv" if other else []
+
+
 def published_captioner(*names):
     """An input function: files of the captioner whose descriptions of the network are published."""
 
@@ -52,6 +58,7 @@ rule captioner_train:
     input:
         features=split_inputs("features/features.safetensors"),
         annotations=split_inputs("annotations/annotations.csv"),
+        like=counted_like,
     output:
         config="<results>/captioners/{split}/seed{seed}/config.json",
         vocabulary="<results>/captioners/{split}/seed{seed}/vocabulary.json",

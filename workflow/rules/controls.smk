@@ -7,6 +7,7 @@ rule controls_section:
         generalization="<results>/generalization/table.csv",
         baselines=rules.baselines.input and "<results>/baselines/table.csv",
         paired="<results>/generalization/paired.csv",
+        masks="<results>/generalization/masks.csv",
         lambdas="<results>/generalization/lambda.csv",
         lambda_figure="<results>/generalization/lambda.svg",
     output:

@@ -113,6 +113,7 @@ rule describers_units:
         mem="8GB",
     params:
         model="{model}",
+        masking=lambda wildcards: SPLITS[wildcards.split].masking,
         decoding=canonical(captioner_plan.decoding(CONFIG)),
         code=step_code("describers.units"),
     shell:

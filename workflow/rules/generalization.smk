@@ -176,6 +176,7 @@ rule generalization_table:
         transfer="<results>/generalization/transfer.csv",
         paired="<results>/generalization/paired.csv",
         overlap="<results>/generalization/overlap.csv",
+        masks="<results>/generalization/masks.csv",
         layers="<results>/generalization/layers.csv",
         transfer_figure="<results>/generalization/transfer.svg",
         layers_figure="<results>/generalization/layers.svg",

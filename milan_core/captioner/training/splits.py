@@ -12,7 +12,7 @@ from milan_core.annotations.records import read_unit_groups, read_unit_texts
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.options import TrainingSplit
 from milan_core.core.errors import UserError
-from milan_core.core.files import drop_pages
+from milan_core.core.files import drop_pages, read_csv
 from milan_core.core.seeding import generator
 
 Unit = tuple[str, str, int]  # network, layer, unit
@@ -79,16 +79,25 @@ class AnnotatedUnits:
             begin += len(annotated)
         return copied
 
-    def table(self, tested: np.ndarray) -> list[tuple[str, str, int, str]]:
-        """Rows of units.csv: every unit with its side, for a mask `tested` bool [U]."""
-        sides = np.where(tested, "test", "train")
-        return [(*unit, str(side)) for unit, side in zip(self.units, sides, strict=True)]
+    def table(self, tested: np.ndarray, trained: np.ndarray) -> list[tuple[str, str, int, str]]:
+        """Rows of units.csv: the units of `tested`, bool [U], and rows `trained`, with the side."""
+        sides: list[str] = np.where(tested, "test", "").tolist()
+        for row in trained.tolist():
+            sides[row] = "train"
+        rows = zip(self.units, sides, strict=True)
+        return [(*unit, side) for unit, side in rows if side]
 
 
 def load_units(
-    names: Sequence[str], features: Sequence[Path], annotations: Sequence[Path]
+    names: Sequence[str],
+    features: Sequence[Path],
+    annotations: Sequence[Path],
+    masking: str = "exact",
 ) -> AnnotatedUnits:
-    """Read and join the files of several networks; units without annotations are left out."""
+    """Read and join the files of several networks; units without annotations are left out.
+
+    `masking` names the features that are read.
+    """
     if not len(names) == len(features) == len(annotations):
         message = (
             f"the split names {len(names)} networks, got {len(features)} feature files and "
@@ -107,7 +116,12 @@ def load_units(
         if not rows:
             message = f"{path} has no annotation for any unit of {place}"
             raise UserError(message)
-        parts.append((table.arrays["exact"], np.array(rows)))
+        if masking not in table.arrays:
+            message = (
+                f"{place}: no features {masking!r}, got {sorted(table.arrays)}; describe it too"
+            )
+            raise UserError(message)
+        parts.append((table.arrays[masking], np.array(rows)))
         wholes.append(_wholes(table))
         units += [(name, *table.rows[index]) for index in rows]
         captions += [list(texts[table.rows[index]]) for index in rows]
@@ -163,3 +177,16 @@ def kept_for_test(groups: np.ndarray, split: TrainingSplit) -> np.ndarray:
             tested[place == group] = True
             left -= int(sizes[group])
     return tested
+
+
+def as_many(rows: np.ndarray, like: Path, split: TrainingSplit) -> np.ndarray:
+    """As many of `rows` as a captioner with the units of `like` was trained on, ascending.
+
+    The draw is the same for every trial of a split.
+    """
+    count = sum(row["side"] == "train" for row in read_csv(like, UNITS_HEADER))
+    if count > len(rows):
+        message = f"{like} was trained on {count} units, the split {split.name!r} has {len(rows)}"
+        raise UserError(message)
+    drawn = generator(split.seed, "matched units", split.name).permutation(len(rows))[:count]
+    return np.sort(rows[drawn])

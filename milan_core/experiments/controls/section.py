@@ -9,6 +9,7 @@ from milan_core.core.section import Column, Link, Picture, Section, Table
 from milan_core.experiments.controls import sentences
 from milan_core.experiments.controls.options import ControlsOptions
 from milan_core.experiments.controls.tables import Table as Scores
+from milan_core.experiments.generalization.masks import masks_sentence
 from milan_core.experiments.generalization.options import HELD_OUT
 from milan_core.experiments.generalization.overlap import encoder_sentence
 from milan_core.scoring.metrics import BLEU_SHORT
@@ -39,13 +40,14 @@ def controls_section(
     baselines: Scores,
     general: Scores,
     paired: Sequence[Mapping[str, str]],
+    masks: Sequence[Mapping[str, str]],
     sweeps: Sweeps,
     options: ControlsOptions,
     lambda_table: str,
     lambda_figure: str,
 ) -> Section:
     """The section; `lambda_table` and `lambda_figure` are paths relative to its file."""
-    texts = [*paragraphs(baselines, general, paired, sweeps, options), CLEARLY]
+    texts = [*paragraphs(baselines, general, paired, masks, sweeps, options), CLEARLY]
     items: list[Table | Picture | Link] = [
         Picture(lambda_figure, LAMBDA_TEXT.format(weight=options.weight)),
         Table(lambda_table, "Every trial under every λ.", _columns(sweeps), folded=True),
@@ -67,6 +69,7 @@ def paragraphs(
     baselines: Scores,
     general: Scores,
     paired: Sequence[Mapping[str, str]],
+    masks: Sequence[Mapping[str, str]],
     sweeps: Sweeps,
     options: ControlsOptions,
 ) -> list[str]:
@@ -83,7 +86,7 @@ def paragraphs(
     texts = [
         " ".join(sentences.accuracy_sentences(models, baselines, trained)),
         encoder_sentence(options.encoder),
-        sentences.mask_sentence(models, baselines),
+        masks_sentence(masks) or sentences.mask_sentence(models, baselines),
         *sentences.lambda_sentences(chosen, options.weight),
         sentences.within_sentence(paired),
         sentences.probe_sentence(probes) if held_out else None,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from milan_core.core.numbers import number, percent, plainly, points, signed
 from milan_core.experiments.controls.tables import Figure, Table
-from milan_core.experiments.generalization.options import HELD_OUT, EncoderFacts
+from milan_core.experiments.generalization.options import HELD_OUT, MATCHED, EncoderFacts
 from milan_core.scoring.beside import FEWER, ORACLE
 from milan_core.scoring.scorer import ACCURACY, BERT_AUC, BERT_F, LEAD, MAIN
 from milan_core.scoring.verdicts import Difference, holm, p_text, power_text
@@ -124,7 +124,7 @@ def mask_sentence(models: Sequence[str], table: Table) -> str | None:
     return (
         f"The same captioners name from whole images: {', '.join(parts)}. They were never trained "
         "on whole images, so this is no evidence that masks matter: that would take a captioner "
-        "trained without masks, which no run here has."
+        "trained without masks, which this run has not (generalization.controls)."
     )
 
 
@@ -235,13 +235,14 @@ def within_sentence(paired: Sequence[Mapping[str, str]]) -> str | None:
     rows = [
         (row, Difference(*(number(row[name]) for name in names)))
         for row in paired
-        if row["experiment"] == HELD_OUT and row["cost"] != ""
+        if row["experiment"] in (HELD_OUT, MATCHED) and row["cost"] != ""
     ]
     if not rows:
         return None
     verdicts = {1: "clearly better", -1: "clearly worse", 0: "not told apart"}
     pairs = [
-        f"{row['test']} {percent(number(row['within']))} against {percent(number(row['here']))} of "
+        f"{row['test']}{', as many training units,' * (row['experiment'] == MATCHED)} "
+        f"{percent(number(row['within']))} against {percent(number(row['here']))} of "
         f"{row['units']} units ({verdicts[cost.side]}, {p_text(cost.adjusted)})"
         for row, cost in rows
     ]
@@ -251,7 +252,8 @@ def within_sentence(paired: Sequence[Mapping[str, str]]) -> str | None:
     )
     if power := power_text([cost for _, cost in rows]):
         text += f"; {power}"
-    return text + ". The latter also learn from several times as many units."
+    rest = " where nothing else is said" if any(r["experiment"] == MATCHED for r, _ in rows) else ""
+    return f"{text}. The latter also learn from several times as many units{rest}."
 
 
 def probe_sentence(probes: Mapping[str, str]) -> str | None:

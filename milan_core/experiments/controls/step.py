@@ -14,6 +14,7 @@ class ControlsSection(Step, name="controls.section"):
     generalization: In = Field(description="table.csv of the generalization")
     baselines: In | None = Field(None, description="table.csv of the baselines")
     paired: In = Field(description="paired.csv: both captioners on the same units")
+    masks: In = Field(description="masks.csv: captioners trained with and without masks")
     lambdas: In = Field(description="lambda.csv: the same beams under several weights of p(d)")
     lambda_figure: In
     options: ControlsOptions
@@ -34,6 +35,7 @@ class ControlsSection(Step, name="controls.section"):
             baselines_table(self.baselines),
             generalization_table(self.generalization),
             read_csv(self.paired),
+            read_csv(self.masks),
             lambda_rows(self.lambdas),
             self.options,
             lambda_table=relative_to(self.section, self.lambdas),

@@ -11,6 +11,9 @@ from milan_core.scoring.options import ScoreOptions
 
 WITHIN, HELD_OUT = "within-network", "leave-one-network-out"
 """Experiments that are part of every run; those of `across` have names of their own."""
+UNMASKED, MATCHED = "without masks", "matched number of units"
+"""Experiments of `controls`, by the names of their splits."""
+CONTROLS = {"unmasked": UNMASKED, "matched": MATCHED}
 Side = Annotated[str, Field(pattern=r"^[a-z0-9_/-]+$")]
 
 
@@ -39,6 +42,12 @@ class GeneralizationSpec(TrialOptions):
         "groups",
         description="What is drawn for that test: groups of units that are one channel of a "
         "residual stream or share a third of their exemplars, or single units as published",
+    )
+    controls: list[Literal["unmasked", "matched"]] = Field(
+        [],
+        description="Further captioners for every network that is left out of the corpus: "
+        "`unmasked` learns and describes from whole images, `matched` learns from as many units as "
+        "`within` does",
     )
     bertscore: Name | None = Field(
         None, description="Asset with the text encoder; null leaves it out"

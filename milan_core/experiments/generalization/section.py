@@ -7,113 +7,38 @@ from collections.abc import Sequence
 from milan_core.core.numbers import number, percent, points, signed
 from milan_core.core.section import Column, Picture, Section, Table
 from milan_core.core.tables import Row
-from milan_core.experiments.generalization.options import HELD_OUT, EncoderFacts
+from milan_core.experiments.generalization.columns import (
+    COST,
+    LAYERS,
+    MASKS,
+    MASKS_CAPTION,
+    NOTES,
+    OVERLAP,
+    OVERLAP_CAPTION,
+    TABLE3,
+    TRANSFER,
+)
+from milan_core.experiments.generalization.masks import masks_sentence
+from milan_core.experiments.generalization.options import HELD_OUT, MATCHED, EncoderFacts
 from milan_core.experiments.generalization.overlap import encoder_sentence, overlap_sentences
 from milan_core.experiments.generalization.transfer import Transfer
-from milan_core.scoring.verdicts import CLEARLY, FEWEST, Difference, against_paper, power_text
-
-TABLE3 = (
-    Column("experiment", "Experiment"),
-    Column("learnt", "Learnt from"),
-    Column("described", "Described"),
-    Column("trials", "Trials", "integer"),
-    Column("bert_f", "BERTScore F", "number", 3),
-    Column("bert_f_std", "deviation over trials", "number", 3),
-    Column("bert_f_greedy", "the same by p(d|E)", "number", 3),
-    Column("bert_f_constant", "of a constant text", "number", 3),
-    Column("bert_f_shuffled", "of shuffled descriptions", "number", 3),
-    Column("accuracy", "Concept accuracy", "percent"),
-    Column("accuracy_std", "deviation over trials", "percent"),
-    Column("units", "Units", "integer"),
-)
-NAMES = (
-    Column("experiment", "Experiment"),
-    Column("train", "Learnt from"),
-    Column("test", "Described"),
-)
-TRANSFER = (
-    *NAMES,
-    Column("trials", "Trials", "integer"),
-    Column("accuracy", "Concept accuracy", "percent", low="low", high="high"),
-    Column("accuracy_constant", "of the best constant in training", "percent"),
-    Column("accuracy_oracle", "of the best fixed word here", "percent"),
-    Column("accuracy_greedy", "the same by p(d|E)", "percent"),
-    Column("lead_of_pmi", "PMI ahead by", "percent", low="lead_low", high="lead_high"),
-    Column("lead_holm", "p, Holm", "p"),
-    Column("judged", "Judged units", "integer"),
-    Column("concepts", "of concepts", "integer"),
-    Column("false_names", "False names per description", "number", 2),
-    Column("false_names_greedy", "the same by p(d|E)", "number", 2),
-    Column("bert_f", "BERTScore F", "number", 3, low="bert_low", high="bert_high"),
-    Column("bert_auc", "AUC: right from wrong", "number", 2),
-    Column("bert_lead", "PMI ahead by", "number", 3, low="bert_lead_low", high="bert_lead_high"),
-    Column("bert_lead_holm", "p, Holm", "p"),
-    Column("bert_f_two", "against all annotators but one", "number", 3),
-    Column("bert_f_annotators", "that one against the others", "number", 3),
-    Column("bleu_short", "BLEU-2", "number", 1, low="bleu_short_low", high="bleu_short_high"),
-    Column("bleu_short_constant", "of a constant text", "number", 1),
-    Column("bleu", "BLEU-4, as published", "number", 1),
-    Column("rouge_l_f", "ROUGE-L F", "number", 3, low="rouge_l_f_low", high="rouge_l_f_high"),
-    Column("rouge_l_f_constant", "of a constant text", "number", 3),
-    Column("rouge_l_sequence", "the same, words in order", "number", 3),
-    Column("units", "Units", "integer"),
-)
-LAYERS = (
-    *NAMES,
-    Column("trial", "Trial", "integer"),
-    Column("layer", "Layer"),
-    Column("metric", "Figure"),
-    Column("value", "Value", "number", 3, low="low", high="high"),
-    Column("units", "Units", "integer"),
-)
-COST = (
-    *NAMES,
-    Column("within", "Within the network", "percent"),
-    Column("here", "Learnt elsewhere", "percent"),
-    Column("cost", "Cost", "percent", low="low", high="high"),
-    Column("p", "p", "p"),
-    Column("holm", "Holm", "p"),
-    Column("units", "Judged units", "integer"),
-    Column("concepts", "of concepts", "integer"),
-    Column(
-        "cost_apart", "Cost without near-duplicates", "percent", low="low_apart", high="high_apart"
-    ),
-    Column("units_apart", "Judged units", "integer"),
-)
-OVERLAP = (
-    *NAMES,
-    Column("tested", "Tested units", "integer"),
-    Column("seen", "Exemplars seen in training", "percent"),
-    Column("related", "Units with a relative in training", "integer"),
-    Column("duplicates", "with a near-duplicate", "integer"),
-    Column("units_0", "Judged units, overlap below 0.2", "integer"),
-    Column("accuracy_0", "accuracy", "percent"),
-    Column("units_1", "0.2 to 0.4", "integer"),
-    Column("accuracy_1", "accuracy", "percent"),
-    Column("units_2", "0.4 or more", "integer"),
-    Column("accuracy_2", "accuracy", "percent"),
+from milan_core.scoring.verdicts import (
+    CLEARLY,
+    FEWEST,
+    Difference,
+    against_paper,
+    p_text,
+    power_text,
 )
 
 
-OVERLAP_CAPTION = (
-    "What training knew of the tested units. Overlap is the largest share of a unit's exemplars "
-    "that one training unit has as well; shares of fewer than ten units are left out. A "
-    "relative has a third or more or is the same channel of a residual stream, a near-duplicate "
-    "has two thirds or more."
-)
-NOTES = (
-    "The best fixed word is chosen on the tested units themselves: no captioner could know it. "
-    "False names are names of other concepts in a description, the price of longer ones. BLEU-4 "
-    "stands as published only: half of the references have one or two words and most descriptions "
-    "no 4-gram. ROUGE-L F compares sets of words, as the published package does. AUC is the share "
-    "of pairs of a right and a wrong description whose BERTScore F is in that order; 0.5 is chance."
-)
-
-
-def transfer_section(results: Transfer, encoder: EncoderFacts | None = None) -> Section:
+def transfer_section(
+    results: Transfer, encoder: EncoderFacts | None = None, masks: Sequence[Row] = ()
+) -> Section:
     """The section; columns and tables without a value are left out.
 
-    `encoder` says what the encoder has to do with the described networks.
+    `encoder` says what the encoder has to do with the described networks, `masks` are the rows of
+    masks.csv.
     """
     table, rows, paired = results.table3, results.rows, results.paired
     items: list[Table | Picture] = [
@@ -146,6 +71,8 @@ def transfer_section(results: Transfer, encoder: EncoderFacts | None = None) -> 
         items.append(Table("paired.csv", caption, COST))
     if results.overlap:
         items.append(Table("overlap.csv", OVERLAP_CAPTION, OVERLAP))
+    if masks:
+        items.append(Table("masks.csv", MASKS_CAPTION, MASKS))
     items += [
         Picture(
             "layers.svg",
@@ -154,6 +81,8 @@ def transfer_section(results: Transfer, encoder: EncoderFacts | None = None) -> 
         Table("layers.csv", "By layer: every trial, with its interval.", LAYERS, folded=True),
     ]
     texts = sentences(table, rows, paired, results.overlap)
+    if masks:
+        texts.append(masks_sentence(masks))
     if encoder and (text := encoder_sentence(encoder)):
         texts.append(text)
     return Section("generalization", "Generalisation", 10, texts, items)
@@ -219,6 +148,17 @@ def _costs(paired: Sequence[Row]) -> list[str]:
         "captioner here learns from a few hundred units, one that learns from all other networks "
         "from several times as many: a cost is that of transfer less what more units are worth."
     ]
+    if matched := [
+        (r, c) for r, c in zip(paired, costs, strict=True) if r["experiment"] == MATCHED
+    ]:
+        listed = ", ".join(
+            f"{row['test']} {points(cost.value)} ({p_text(cost.adjusted)})" for row, cost in matched
+        )
+        power = power_text([cost for _, cost in matched])
+        texts.append(
+            "With as many training units as the within-network captioner, all of other networks, "
+            f"the cost is that of transfer alone: {listed}{'; ' * bool(power)}{power}."
+        )
     if gains := sorted(
         {
             f"{row['test']} by {row['train']}"

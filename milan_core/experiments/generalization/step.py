@@ -124,6 +124,7 @@ class TrialTables(Step, name="generalization.table"):
     transfer: Out
     paired: Out
     overlap: Out
+    masks: Out
     layers: Out
     transfer_figure: Out
     layers_figure: Out
@@ -135,6 +136,8 @@ class TrialTables(Step, name="generalization.table"):
         from milan_core.core.files import write_csv
         from milan_core.core.section import write_section
         from milan_core.experiments.generalization import figure, tables
+        from milan_core.experiments.generalization.masks import COLUMNS as MASKS
+        from milan_core.experiments.generalization.masks import mask_rows
         from milan_core.experiments.generalization.overlap import TABLE as OVERLAP
         from milan_core.experiments.generalization.overlap import read_overlaps
         from milan_core.experiments.generalization.section import transfer_section
@@ -167,7 +170,9 @@ class TrialTables(Step, name="generalization.table"):
         write_known(self.transfer, results.rows)
         write_csv(self.paired, PAIRED, [list(row.values()) for row in results.paired])
         write_csv(self.overlap, OVERLAP, [list(row.values()) for row in results.overlap])
+        masks = mask_rows(trials, truth, bootstrap)
+        write_csv(self.masks, MASKS, [list(row.values()) for row in masks])
         write_csv(self.layers, LAYERS, [list(row.values()) for row in results.layers])
         write_figure(self.transfer_figure, figure.transfer_figure(results.rows))
         write_figure(self.layers_figure, figure.layers_figure(results.layers))
-        write_section(self.section, transfer_section(results, self.encoder))
+        write_section(self.section, transfer_section(results, self.encoder, masks))

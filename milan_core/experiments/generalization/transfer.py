@@ -18,7 +18,7 @@ from milan_core.core.files import write_csv
 from milan_core.core.numbers import number
 from milan_core.core.tables import Row, cell, grouped
 from milan_core.core.units import UnitKey
-from milan_core.experiments.generalization.options import WITHIN
+from milan_core.experiments.generalization.options import UNMASKED, WITHIN
 from milan_core.experiments.generalization.overlap import Known, overlap_row
 from milan_core.experiments.generalization.tables import NAMES
 from milan_core.experiments.generalization.trials import Scores, Trial
@@ -133,7 +133,7 @@ def transfer(
     for column, adjusted in ADJUSTED.items():
         _adjust(rows, column, adjusted)
     overlap = [
-        overlap_row(key, group, seen, _correct(group, group[0].tested, truth[key[2]]))
+        overlap_row(key, group, seen, correct(group, group[0].tested, truth[key[2]]))
         for key, group in groups.items()
         if key[2] in truth and (seen := known.get((group[0].facts.split, key[2])))
     ]
@@ -147,7 +147,7 @@ def _over_seeds(
     """Interval of the mean accuracy of several trials, over concepts and over trials."""
     units = group[0].tested
     clusters = np.unique([truth[key].concept for key in units], return_inverse=True)[1]
-    right = _correct(group, units, truth)
+    right = correct(group, units, truth)
     _, low, high = bootstrap.crossed(right, None, ACCURACY, clusters=clusters)
     return {"low": cell(low), "high": cell(high)}
 
@@ -243,9 +243,9 @@ def paired_costs(
 ) -> list[Row]:
     """The cost of training elsewhere, on the very units that `within` was tested on.
 
-    One row per group but the within-network ones: mean accuracies over trials of both captioners,
-    and the paired difference within - here with its interval over concepts (and over trials where
-    there are several), its p, and that adjusted over all rows (Holm). Units without a specific
+    One row per group but the within-network ones and those without masks: mean accuracies over
+    trials of both captioners, and the paired difference within - here with its interval over
+    concepts (and over trials where there are several), its p, and that adjusted (Holm). Units without a specific
     concept are not judged, and no unit of an annotation set is. The columns `_apart` are of the
     units that have no near-duplicate in the training of the within-network captioner.
     """
@@ -253,10 +253,10 @@ def paired_costs(
     rows: list[dict[str, Any]] = []
     for key, group in groups.items():
         experiment, _, test = key
-        if experiment == WITHIN or test not in inside or test not in truth:
+        if experiment in (WITHIN, UNMASKED) or test not in inside or test not in truth:
             continue
         units = inside[test][0].tested
-        within, here = (_correct(side, units, truth[test]) for side in (inside[test], group))
+        within, here = (correct(side, units, truth[test]) for side in (inside[test], group))
         figures = cost_figures(within, here, [truth[test][key].concept for key in units], bootstrap)
         row = dict.fromkeys(PAIRED, "") | dict(zip(NAMES, key, strict=True)) | figures
         row["trials"] = len(group)
@@ -288,7 +288,7 @@ def cost_figures(
     return figures | {"units": int(judged.sum()), "concepts": len(np.unique(clusters[judged]))}
 
 
-def _correct(
+def correct(
     group: Sequence[Trial], units: Sequence[UnitKey], truth: Mapping[UnitKey, Truth]
 ) -> np.ndarray:
     """Whether each trial names the concept of each unit, NaN without one: [trials, units]."""

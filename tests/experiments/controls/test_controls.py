@@ -16,6 +16,7 @@ from milan_core.experiments.controls.step import ControlsSection
 from milan_core.experiments.controls.tables import Figure, Table, average, lambda_rows
 from milan_core.experiments.generalization import tables
 from milan_core.experiments.generalization.figure import lambda_figure
+from milan_core.experiments.generalization.masks import COLUMNS as MASKS
 from milan_core.experiments.generalization.options import HELD_OUT, EncoderFacts, TrialFacts
 from milan_core.experiments.generalization.overlap import encoder_sentence
 from milan_core.experiments.generalization.sweep import write_sweep
@@ -59,6 +60,7 @@ def write_tables(results):
     path = results / "generalization/lambda.csv"
     write_csv(path, list(joined[0]), [list(row.values()) for row in joined])
     write_csv(results / "generalization/paired.csv", PAIRED, [])
+    write_csv(results / "generalization/masks.csv", MASKS, [])
     write_figure(results / "generalization/lambda.svg", lambda_figure(joined, 0.2))
 
 
@@ -69,6 +71,7 @@ def test_the_section_reads_tables_of_both_experiments(tmp_path):
         generalization=general / "table.csv",
         baselines=tmp_path / "baselines/table.csv",
         paired=general / "paired.csv",
+        masks=general / "masks.csv",
         lambdas=general / "lambda.csv",
         lambda_figure=general / "lambda.svg",
         options=ControlsOptions(weight=0.2, probes={"net_a": "probe", "net_b": "probe"}),

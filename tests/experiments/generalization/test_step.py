@@ -17,7 +17,7 @@ from .. import trial_files
 TABLES = {
     "table": "table.csv", "summary": "summary.csv", "sweep": "lambda.csv",
     "sweep_figure": "lambda.svg", "table3": "table3.csv", "transfer": "transfer.csv",
-    "paired": "paired.csv", "overlap": "overlap.csv", "layers": "layers.csv",
+    "paired": "paired.csv", "overlap": "overlap.csv", "masks": "masks.csv", "layers": "layers.csv",
     "transfer_figure": "transfer.svg", "layers_figure": "layers.svg", "section": "section.json",
 }  # fmt: skip
 
