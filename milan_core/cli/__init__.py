@@ -35,6 +35,7 @@ COMMANDS = (
     "doctor",
     "verify",
     "audit",
+    "seeds",
     "bench",
     "zoo",
     "endpoint",

@@ -75,12 +75,13 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float,
 def mean_test(values: Sequence[float]) -> float:
     """Two-sided p of Student's t that the mean of independent values is 0.
 
-    NaN of fewer than three, where a test says nothing, and of values that are all equal.
+    NaN of fewer than three, where a test says nothing, and of values that are all equal but for the
+    rounding of their last digits.
     """
     n = len(values)
-    mean, _, high = mean_interval(values)
-    if n < 3 or high == mean:
+    if n < 3 or max(values) - min(values) <= 1e-12 * max(map(abs, values)):
         return math.nan
+    mean, _, high = mean_interval(values)
     from scipy.stats import t
 
     error = (high - mean) / float(t.ppf(0.5 + LEVEL / 2, n - 1))

@@ -245,9 +245,10 @@ def paired_costs(
 
     One row per group but the within-network ones and those without masks: mean accuracies over
     trials of both captioners, and the paired difference within - here with its interval over
-    concepts (and over trials where there are several), its p, and that adjusted (Holm). Units without a specific
-    concept are not judged, and no unit of an annotation set is. The columns `_apart` are of the
-    units that have no near-duplicate in the training of the within-network captioner.
+    concepts (and over trials where there are several), its p, and that adjusted (Holm). Units
+    without a specific concept are not judged, and no unit of an annotation set is. The columns
+    `_apart` are of the units that have no near-duplicate in the training of the within-network
+    captioner.
     """
     inside = {key[2]: group for key, group in groups.items() if key[0] == WITHIN}
     rows: list[dict[str, Any]] = []

@@ -1,0 +1,108 @@
+"""Gathering over seeds, from made-up results whose means are known."""
+
+import numpy as np
+import pytest
+
+from milan_core.cli import main
+from milan_core.cli.seeds import BEGIN, END
+from milan_core.core.errors import UserError
+from milan_core.core.files import write_csv
+from milan_core.experiments.audit.tables import CHANGES
+from milan_core.experiments.replicates import Gathered, compare, spread
+from milan_core.scoring.tables import Score, write_scores
+
+
+def captioner(folder, split, seed, right, greedy=0.5):
+    rows = [
+        Score("pmi", "concept_accuracy", right, n=100),
+        Score("greedy", "concept_accuracy", greedy, n=100),
+    ]
+    write_scores(folder / f"generalization/{split}_net/net/seed{seed}/scores.csv", rows)
+
+
+def test_captioners_of_one_run_are_its_replicates(tmp_path):
+    for seed, right in enumerate((0.6, 0.7, 0.8)):
+        captioner(tmp_path, "without", seed, right)
+    gathered = Gathered([tmp_path])
+    rows = {row.name: row for row in gathered.spreads()["concept_accuracy"]}
+    ours = rows["without → net, pmi"]
+    assert (ours.runs, ours.count) == (1, 3)
+    assert ours.mean == pytest.approx(0.7)
+    assert ours.deviation == pytest.approx(0.1)
+    [lead] = gathered.compared()["pmi less greedy, concept_accuracy"]
+    assert lead.difference.value == pytest.approx(0.2)
+    assert lead.difference.p == pytest.approx(0.0742, abs=1e-4), "Student's t of 0.1, 0.2, 0.3"
+
+
+def test_runs_are_the_replicates_where_there_are_several(tmp_path):
+    """Captioners of one run share its targets: their spread is no spread over targets."""
+    for run, base in enumerate((0.5, 0.9)):
+        for seed in range(5):
+            captioner(tmp_path / str(run), "without", seed, base + 0.01 * seed)
+    [row] = [
+        row
+        for row in Gathered([tmp_path / "0", tmp_path / "1"]).spreads()["concept_accuracy"]
+        if row.name.endswith("pmi")
+    ]
+    assert (row.runs, row.count) == (2, 10)
+    assert row.deviation == pytest.approx(np.std([0.52, 0.92], ddof=1))
+
+
+def test_within_and_controls_are_compared_with_the_network_left_out(tmp_path):
+    for seed in range(3):
+        captioner(tmp_path, "without", seed, 0.6)
+        captioner(tmp_path, "unmasked", seed, 0.2 + 0.01 * seed)
+    captioner(tmp_path, "within", 0, 0.9)
+    found = Gathered([tmp_path]).compared()
+    [row] = found["unmasked less without, concept_accuracy"]
+    assert row.difference.value == pytest.approx(-0.39)
+    assert row.difference.side == -1
+    [row] = found["within less without, concept_accuracy"]
+    assert (row.count, row.difference.side) == (1, 0), "one value is no test"
+
+
+def test_pairs_of_the_audit_are_replicates(tmp_path):
+    rows = []
+    for pair, change in (("seed0", 8), ("seed1", 10), ("seed2", 12), ("all", 10)):
+        values = {"pair": pair, "query": "faces", "source": "description", "layer": "all"}
+        values |= {"original": change, "changed": 0, "change": change}
+        rows.append([values.get(name, "") for name in CHANGES])
+    write_csv(tmp_path / "audit/changes.csv", CHANGES, rows)
+    gathered = Gathered([tmp_path])
+    [row] = gathered.compared()["audit, fewer units"]
+    assert (row.count, row.difference.value) == (3, 10.0)
+    assert row.difference.side == 1
+    names = [row.name for row in gathered.spreads()["audit"]]
+    assert names == ["faces by description, original", "faces by description, changed"]
+
+
+def test_equal_or_few_values_are_no_test():
+    same, two = compare({"same": {0: [0.1, 0.1, 0.1]}, "two": {0: [0.1, 0.2]}})
+    assert np.isnan(same.difference.p)
+    assert np.isnan(two.difference.p)
+    assert same.difference.side == two.difference.side == 0
+    assert np.isnan(spread("x", {0: [1.0]}).deviation)
+
+
+def test_the_command_replaces_its_part_of_a_page(tmp_path, capsys):
+    for seed, right in enumerate((0.6, 0.7, 0.8)):
+        captioner(tmp_path / "r", "without", seed, right)
+    page = tmp_path / "page.md"
+    page.write_text(f"above\n{BEGIN}\nbefore this\n{END}\nbelow\n")
+    assert main(["seeds", str(tmp_path / "r"), "--into", str(page)]) == 0
+    text = page.read_text()
+    assert text.startswith("above\n")
+    assert text.endswith("below\n")
+    assert "before this" not in text
+    assert "| without → net, pmi | 1 | 3 | 0.700 | 0.100 |" in text
+    assert "| without → net | 1 | 3 | +0.200 [-0.048, +0.448] | 0.074 | not told apart; " in text
+    page.write_text("nothing")
+    assert main(["seeds", str(tmp_path / "r"), "--into", str(page)]) == 2
+    assert "add both lines where tables go" in capsys.readouterr().err
+
+
+def test_folders_without_results_are_refused(tmp_path):
+    with pytest.raises(UserError, match="holds no results that are gathered over seeds"):
+        Gathered([tmp_path])
+    with pytest.raises(UserError, match="is not a folder"):
+        Gathered([tmp_path / "none"])
