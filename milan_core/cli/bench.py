@@ -20,6 +20,7 @@ def register(subparsers: Any) -> None:
         ("decoding", "descriptions of units against a plain implementation"),
         ("ablation", "ablations against one forward pass for each"),
         ("formulas", "formulas of concepts against NumPy"),
+        ("intervals", "how often intervals and tests are right on data whose truth is known"),
     ):
         parser = verb(verbs, name, summary, f"milan bench {name}", _bench)
         parser.add_argument("--quick", action="store_true", help="less work, fewer repetitions")

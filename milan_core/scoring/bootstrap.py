@@ -103,22 +103,39 @@ class Bootstrap:
         of freedom of Satterthwaite (1946, Biometrics 2).
         """
         sides = [np.asarray(side, dtype=np.float64) for side in (ours, theirs) if side is not None]
-        means = [side.mean(axis=0) for side in sides]
-        difference = means[0] - means[1] if len(means) == 2 else means[0]
-        kept = ~np.isnan(difference)
-        mean = float(difference[kept].mean()) if kept.any() else math.nan
+        difference = _mean_difference(sides)
+        kept = difference[~np.isnan(difference)]
+        mean = float(kept.mean()) if len(kept) else math.nan
         sums, sizes = cluster_sums(difference, clusters)
         if len(sizes) < 2:
             return mean, math.nan, math.nan
         resampled = self._means(sums, sizes, *names)
-        several = [side[:, kept].mean(axis=1) for side in sides if len(side) > 1]
-        if not several:
+        if all(len(side) == 1 for side in sides):
             return mean, *self.ends(resampled, sizes)
-        freedom = effective_clusters(sizes)
-        parts = [(float(resampled.var()) * freedom / (freedom - 1), freedom - 1)]
-        parts += [(float(np.var(draws, ddof=1)) / len(draws), len(draws) - 1) for draws in several]
-        reach = _student_reach(parts, self.level)
+        reach = _student_reach(_parts(sides, difference, resampled, sizes), self.level)
         return mean, mean - reach, mean + reach
+
+    def crossed_p(
+        self,
+        ours: np.ndarray,
+        theirs: np.ndarray,
+        *names: object,
+        clusters: Sequence[int] | np.ndarray | None = None,
+    ) -> float:
+        """Two-sided p that ours and theirs, float [draws, n], have one mean.
+
+        With one draw on both sides this is `p_value`. Signs of clusters know nothing of draws that
+        move all values, so with more it is Student's t of the variances in `crossed`.
+        """
+        sides = [np.asarray(side, dtype=np.float64) for side in (ours, theirs)]
+        difference = _mean_difference(sides)
+        if all(len(side) == 1 for side in sides):
+            return self.p_value(difference, np.zeros_like(difference), *names, clusters=clusters)
+        sums, sizes = cluster_sums(difference, clusters)
+        if len(sizes) < 2:
+            return math.nan
+        parts = _parts(sides, difference, self._means(sums, sizes, *names), sizes)
+        return _student_p(float(sums.sum() / sizes.sum()), parts)
 
     def _means(self, sums: np.ndarray, sizes: np.ndarray, *names: object) -> np.ndarray:
         """Means of the resamples, float64 [resamples]."""
@@ -180,6 +197,42 @@ def detectable(low: float, high: float) -> float:
     return (high - low) / 2 * (1.959964 + 0.841621) / 1.959964
 
 
+def _mean_difference(sides: Sequence[np.ndarray]) -> np.ndarray:
+    """Means over draws of one side, less those of the other where there is one: float64 [n]."""
+    means = [side.mean(axis=0) for side in sides]
+    difference: np.ndarray = means[0] - means[1] if len(means) == 2 else means[0]
+    return difference
+
+
+def _parts(
+    sides: Sequence[np.ndarray], difference: np.ndarray, resampled: np.ndarray, sizes: np.ndarray
+) -> list[tuple[float, float]]:
+    """Variances of a mean over clusters and over draws, each with its degrees of freedom."""
+    kept = ~np.isnan(difference)
+    freedom = effective_clusters(sizes)
+    parts = [(float(resampled.var()) * freedom / (freedom - 1), freedom - 1)]
+    for side in sides:
+        if len(side) > 1:
+            draws = side[:, kept].mean(axis=1)
+            parts.append((float(np.var(draws, ddof=1)) / len(draws), len(draws) - 1.0))
+    return parts
+
+
+def _degrees(parts: Sequence[tuple[float, float]], variance: float) -> float:
+    """Degrees of freedom of added variances (Satterthwaite 1946)."""
+    return variance**2 / math.fsum(part**2 / freedom for part, freedom in parts)
+
+
+def _student_p(mean: float, parts: Sequence[tuple[float, float]]) -> float:
+    """Two-sided p of a mean with added variances; NaN without any."""
+    from scipy.special import stdtr
+
+    variance = math.fsum(part for part, _ in parts)
+    if variance == 0:
+        return math.nan
+    return float(2 * stdtr(_degrees(parts, variance), -abs(mean) / math.sqrt(variance)))
+
+
 def _student_reach(parts: Sequence[tuple[float, float]], level: float) -> float:
     """Half an interval of added variances, each with its degrees of freedom."""
     from scipy.special import stdtrit
@@ -187,8 +240,7 @@ def _student_reach(parts: Sequence[tuple[float, float]], level: float) -> float:
     variance = math.fsum(part for part, _ in parts)
     if variance == 0:
         return 0.0
-    degrees = variance**2 / math.fsum(part**2 / freedom for part, freedom in parts)
-    return float(stdtrit(degrees, 0.5 + level / 2)) * math.sqrt(variance)
+    return float(stdtrit(_degrees(parts, variance), 0.5 + level / 2)) * math.sqrt(variance)
 
 
 def _difference_of(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.intervals import Case, cases
 from milan_core.scoring.bootstrap import Bootstrap
 
 
@@ -109,3 +110,44 @@ def test_few_different_values_are_resampled_by_their_counts_alike():
     low, high = Bootstrap(0).interval(values)
     reach = 1.96 * np.sqrt(0.3 * 0.7 / 2000)
     assert (low, high) == pytest.approx((0.3 - reach, 0.3 + reach), abs=0.0015)
+
+
+def test_one_draw_is_tested_by_flips_and_several_by_their_spread():
+    source = np.random.default_rng(4)
+    ours, theirs = source.normal(0.3, 1, (1, 50)), source.normal(0, 1, (1, 50))
+    bootstrap = Bootstrap(1, 500)
+    assert bootstrap.crossed_p(ours, theirs) == bootstrap.p_value(ours[0], theirs[0])
+    moved = np.ones((4, 50)) + np.array([[-0.9], [0.9], [-0.8], [0.8]])
+    assert bootstrap.crossed_p(moved, np.zeros((1, 50))) > 0.1, "seeds differ by as much"
+    assert bootstrap.p_value(moved.mean(axis=0), np.zeros(50)) < 0.01
+    assert np.isnan(bootstrap.crossed_p(np.ones((3, 1)), np.ones((1, 1))))
+
+
+def test_the_simulation_of_the_page_holds_for_a_part_of_its_rows():
+    """`python -m benchmarks.intervals` is the whole of it; its table is in docs/results.md."""
+    rows = {case.name: case for case in cases()}
+    assert {case.kind for case in rows.values()} == {"interval", "wide", "level", "power"}
+    for name in (
+        "accuracy, 30 concepts",
+        "difference over 5 seeds (deviation 0.1), 30 concepts, .15",
+        "test of 5 seeds (deviation 0.1), none",
+        "mean of 5 networks, 10 planted",
+        "area as one more random order, .2 planted",
+    ):
+        assert rows[name].holds(rows[name].rate(200), 200), name
+
+
+def test_a_row_that_does_not_hold_is_told():
+    interval = Case("x", "interval", lambda source, turn: turn % 10 > 0)
+    assert interval.rate(100) == 0.9
+    assert not interval.holds(0.9, 2000)
+    assert not interval.holds(0.99, 2000)
+    assert interval.holds(0.95, 2000)
+    assert Case("x", "wide", interval.turn).holds(0.99, 2000)
+    assert not Case("x", "level", interval.turn).holds(0.07, 2000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_every_row_of_the_simulation_holds(case):
+    assert case.holds(case.rate(2000), 2000)

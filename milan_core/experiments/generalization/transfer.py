@@ -282,7 +282,7 @@ def cost_figures(
     clusters = np.unique(concepts, return_inverse=True)[1]
     sides = [side.mean(axis=0) for side in (within, here)]
     cost = bootstrap.crossed(within, here, "transfer", clusters=clusters)
-    p = bootstrap.p_value(*sides, "transfer", clusters=clusters)
+    p = bootstrap.crossed_p(within, here, "transfer", clusters=clusters)
     means = [float(side[judged].mean()) if judged.any() else math.nan for side in sides]
     names = ("within", "here", "cost", "low", "high", "p")
     figures: dict[str, Any] = dict(zip(names, map(cell, (*means, *cost, p)), strict=True))
