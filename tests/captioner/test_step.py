@@ -147,7 +147,7 @@ def test_a_captioner_without_masks_reads_whole_images(inputs, tmp_path):
         arrays = {
             name: rng.normal(size=(30, 4, 6)).astype(np.float16) for name in ("exact", "whole")
         }
-        FeatureTable(arrays, [("l", 30)], {"encoder": "e"}).save(path)
+        FeatureTable(arrays, [("l", 30)], {"encoder": "e", "dataset": "d"}).save(path)
     step(inputs, tmp_path / "b", split=split).run(Compute())
     step(inputs, tmp_path / "c", split=split.model_copy(update={"masking": "exact"})).run(Compute())
     both = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "bc"]
