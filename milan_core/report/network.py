@@ -47,6 +47,7 @@ class Network:
     columns: int
     dataset: str
     is_encoder: bool
+    is_student: bool
     judged: bool  # it has ground truth
     accuracy: list[tuple[str, float]]
     quantile: float | None = None  # of a unit's activations, above which its mask lies
@@ -164,6 +165,7 @@ def load_network(files: NetworkFiles, exemplars: ExemplarSet, columns: int) -> N
         columns=columns,
         dataset=facts.dataset,
         is_encoder=facts.is_encoder,
+        is_student=facts.is_student,
         judged=files.truth is not None,
         accuracy=_accuracy(files.accuracy),
         quantile=exemplars.meta.get("quantile"),

@@ -13,6 +13,7 @@ class ReportNetwork(Section):
     name: str = Field(description="Name in tables and of its page")
     dataset: str = Field(description="Name of its probe data set")
     is_encoder: bool = Field(False, description="It is the encoder of the captioner too")
+    is_student: bool = Field(False, description="It learned the features of that encoder")
     annotated: bool = Field(False, description="It has annotations and ground truth")
     trained: bool = Field(False, description="Its own accuracy was measured in this run")
 

@@ -30,6 +30,7 @@ def report_network(config: Config, name: str) -> ReportNetwork:
         name=name,
         dataset=spec.dataset,
         is_encoder=name == config.encoder.model,
+        is_student=getattr(spec.training, "teacher", None) == config.encoder.model,
         annotated=name in annotated(config),
         trained=spec.training is not None,
     )

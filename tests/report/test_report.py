@@ -103,7 +103,7 @@ def step(tmp_path_factory: pytest.TempPathFactory) -> ReportPages:
     write_json(root / "emojis/asset.json", asset)
     names = ("net_a", "mine")
     networks = [
-        ReportNetwork(name="net_a", dataset="probe", annotated=True, trained=True),
+        ReportNetwork(name="net_a", dataset="probe", annotated=True, trained=True, is_student=True),
         ReportNetwork(name="mine", dataset="probe", is_encoder=True),
     ]
     return ReportPages(
@@ -285,3 +285,14 @@ def test_statuses_stand_on_the_page(step: ReportPages, tmp_path: Path) -> None:
     beside = (tmp_path / "report/mine.html").read_text()
     assert "confidence" not in beside
     assert "reliable" not in beside
+
+
+def test_networks_that_belong_to_the_encoder_say_so(report: Path) -> None:
+    student, encoder = "learned the features of the captioner's encoder", "is also the encoder of"
+    pages = {name: (report / f"{name}.html").read_text() for name in ("net_a", "mine")}
+    assert student in pages["net_a"]
+    assert student not in pages["mine"]
+    assert encoder in pages["mine"]
+    index = (report / "index.html").read_text()
+    assert "learned from the encoder" in index
+    assert "also the encoder" in index

@@ -102,6 +102,7 @@ rule baselines_table:
     params:
         trials=canonical(COMPARED),
         evidence=canonical(baseline_plan.evidence(CONFIG)),
+        encoder=canonical(generalization_plan.encoder_facts(CONFIG)),
         seed=CONFIG.seed,
         code=step_code("baselines.table"),
     shell:

@@ -14,6 +14,8 @@ from milan_core.core.tables import Row
 from milan_core.experiments.baselines.names import method_texts, reads_masks, rivals
 from milan_core.experiments.baselines.options import Evidence
 from milan_core.experiments.baselines.tables import ALL
+from milan_core.experiments.generalization.options import EncoderFacts
+from milan_core.experiments.generalization.overlap import encoder_sentence
 from milan_core.scoring.metrics import BLEU_SHORT, SEQUENCE
 from milan_core.scoring.scorer import ACCURACY, BERT_AUC, BERT_F, FALSE_NAMES, MAIN
 from milan_core.scoring.verdicts import CLEARLY, Difference, against_paper, power_text
@@ -62,8 +64,16 @@ CAPTION = (
 )
 
 
-def methods_section(rows: Sequence[Row], evidence: Evidence, drawn: Sequence[str]) -> Section:
-    """The section; `drawn` are the metrics that have a figure. Empty columns are left out."""
+def methods_section(
+    rows: Sequence[Row],
+    evidence: Evidence,
+    drawn: Sequence[str],
+    encoder: EncoderFacts | None = None,
+) -> Section:
+    """The section; `drawn` are the metrics that have a figure. Empty columns are left out.
+
+    `encoder` says what the encoder has to do with the described networks.
+    """
     metric, short = next(
         (entry for entry in METRICS if any(row.get(entry[0], "") != "" for row in rows)),
         METRICS[0],
@@ -74,6 +84,7 @@ def methods_section(rows: Sequence[Row], evidence: Evidence, drawn: Sequence[str
         *claims(rows, metric, short),
         *concept_accuracy(rows),
         CLEARLY,
+        encoder_sentence(encoder) if encoder else "",
         *(caveats(evidence) if on_networks else []),
         *(about_sets(evidence.sets) if evidence.sets else []),
         *ALWAYS,

@@ -10,7 +10,7 @@ from pydantic import Field
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute, In, Out, Step
 from milan_core.experiments.baselines.options import Evidence
-from milan_core.experiments.generalization.options import TrialFacts
+from milan_core.experiments.generalization.options import EncoderFacts, TrialFacts
 from milan_core.experiments.scored import ScoredStep
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class MethodTable(Step, name="baselines.table"):
     facts: list[In]
     trials: list[TrialFacts]
     evidence: Evidence
+    encoder: EncoderFacts = EncoderFacts()
     seed: int = 0
     table: Out
     summary: Out
@@ -142,4 +143,4 @@ class MethodTable(Step, name="baselines.table"):
             if path is not None:
                 write_figure(path, metric_figure(long, metric))
                 drawn.append(metric)
-        write_section(self.section, methods_section(rows, self.evidence, drawn))
+        write_section(self.section, methods_section(rows, self.evidence, drawn, self.encoder))

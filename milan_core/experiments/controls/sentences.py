@@ -187,13 +187,14 @@ def bert_sentence(models: Sequence[str], table: Table) -> str | None:
         return None
     worst = differences(weakest)
     parts = _by_side(worst)
+    power = power_text(list(worst.values()), 1, "of BERTScore F")
     weak = ", ".join(f"{name} ({signed(worst[name].value)})" for name in parts[0] + parts[-1])
     text = (
         "BERTScore F of the descriptions is clearly above that of every constant text on every "
         "network, which says little."
         if not weak
         else "BERTScore F does not separate the descriptions from the best constant text on "
-        f"{weak}; read it together with the accuracy."
+        f"{weak}{'; ' * bool(power)}{power}; read it together with the accuracy."
     )
     powers = [
         f"{model} {figure.value:.2f}"

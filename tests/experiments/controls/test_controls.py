@@ -9,7 +9,8 @@ from milan_core.core.files import write_csv
 from milan_core.core.section import read_section
 from milan_core.core.step import Compute
 from milan_core.experiments.baselines import tables as table2
-from milan_core.experiments.baselines.options import MethodFacts
+from milan_core.experiments.baselines.options import Evidence, MethodFacts
+from milan_core.experiments.baselines.section import methods_section
 from milan_core.experiments.controls import sentences
 from milan_core.experiments.controls.options import ControlsOptions
 from milan_core.experiments.controls.step import ControlsSection
@@ -169,6 +170,9 @@ def test_rows_that_rest_on_the_encoder_say_so(tmp_path):
     assert "b.4 are described and are read" in text
     assert "v learnt to predict the encoder's features" in text
     assert encoder_sentence(EncoderFacts()) == ""
+    evidence = Evidence(methods=[], labels="", same_images=False)
+    row = {"model": "v", "method": "pmi", "bert_score-f": 0.5}
+    assert text in methods_section([row], evidence, [], facts).paragraphs
 
 
 def test_within_and_held_out_are_compared_on_the_same_units():
