@@ -38,10 +38,10 @@ class MiningOptions(Section):
         description="Pooled values of every unit on every image, kept in a table beside the "
         "exemplars: the largest of a map, its mean; none: no table",
     )
-    heldout: Literal["none", "split"] = Field(
+    heldout: Literal["none", "split", "first-half", "second-half"] = Field(
         "none",
         description="split: a fifth of the images, by hash, passes through the network for the "
-        "table only; exemplars and levels come from the others",
+        "table only; exemplars and levels come from the others; or that half of the images",
     )
 
     @model_validator(mode="after")
@@ -67,6 +67,11 @@ class ExemplarsSpec(MiningOptions):
         "split",
         description="Described networks without a second data set (`model_zoo.heldout`): split "
         "holds a fifth of the probe images out, by hash, to score the descriptions; none: nothing",
+    )
+    half: Literal["all", "first", "second"] = Field(
+        "all",
+        description="Images that exemplars and levels come from: one half, by hash, so that "
+        "captioners of one run (`trained`) describe networks on images that none of them saw",
     )
     shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
 

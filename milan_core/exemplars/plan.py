@@ -7,13 +7,15 @@ from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
 from milan_core.exemplars.options import MiningOptions
+from milan_core.exemplars.splits import HALVES
 from milan_core.referee.options import MiniOptions
 
 
 def mining_options(config: Config, model: str) -> MiningOptions:
     """The options of every shard of one network."""
     options = narrowed(config.exemplars, MiningOptions)
-    return options.model_copy(update={"heldout": heldout_choice(config, model)})
+    half = HALVES.get(config.exemplars.half)
+    return options.model_copy(update={"heldout": half or heldout_choice(config, model)})
 
 
 def heldout_dataset(config: Config, model: str) -> str | None:
@@ -37,6 +39,13 @@ def mining_seed(config: Config) -> int:
 
 def check_heldout(config: Config) -> None:
     """Refuse held-out data sets that do not exist, or whose images something else reads."""
+    if config.exemplars.half != "all":
+        for model in networks(config):
+            if heldout_choice(config, model) == "split":
+                raise UserError(
+                    f"config: exemplars.half: {model!r} holds a part of its images out to score "
+                    "its descriptions; give it a second data set in `heldout`, or `heldout: none`"
+                )
     seen = _read_elsewhere(config)
     for model in config.model_zoo:
         where = f"config: model_zoo.{model}.heldout"

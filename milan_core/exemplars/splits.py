@@ -12,6 +12,8 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 
+HALVES = {"first": "second-half", "second": "first-half"}
+"""What is held out where exemplars come from one half."""
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
 
@@ -43,8 +45,12 @@ def members(fingerprint: str, images: int, name: str) -> np.ndarray:
 def heldout_images(fingerprint: str, images: int, choice: str) -> np.ndarray:
     """Images that no describer may see: bool [images].
 
-    `choice` is `split` for the test split, and empty or `none` for nothing.
+    `choice` is `split` for the test split, `first-half` or `second-half` for that half of the
+    images, by hash, and empty or `none` for nothing.
     """
+    if choice in HALVES.values():
+        early = np.array([_position(fingerprint, image) < 0.5 for image in range(images)], bool)
+        return early if choice == "first-half" else ~early
     if choice != "split":
         return np.zeros(images, bool)
     return split_names(fingerprint, images) == "test"

@@ -12,7 +12,12 @@ from typing import Any
 
 from milan_core.annotations.plan import networks
 from milan_core.captioner.options import TrainedOn
-from milan_core.captioner.plan import captioner_settings, training_split, trainings
+from milan_core.captioner.plan import (
+    captioner_settings,
+    published_training,
+    training_split,
+    trainings,
+)
 from milan_core.config import Config
 from milan_core.core.errors import UserError
 from milan_core.core.options import plain
@@ -29,6 +34,15 @@ def captioner_folder(config: Config, training: TrainedOn) -> str:
     """The folder of one captioner: of the other run where it is there, else of this one."""
     place = f"captioners/{training.split}/seed{training.seed}"
     return trained_folder(config, place, "config.json")
+
+
+def training_file(config: Config, split: str, name: str, kind: str) -> str:
+    """A file of a network that a split learns from: of the run that its captioner comes from."""
+    folder = captioner_folder(config, published_training(config, split))
+    if config.trained and folder.startswith(f"{config.trained}/captioners/"):
+        place, _, file = f"{name}/{kind}".rpartition("/")
+        return f"{trained_folder(config, place, file)}/{file}"
+    return f"{config.pathvars.results}/{name}/{kind}"
 
 
 def mined_models(config: Config) -> list[str]:

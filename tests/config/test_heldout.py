@@ -5,7 +5,9 @@ import pytest
 from milan_core.core.errors import UserError
 from milan_core.core.yaml_files import load_yaml
 from milan_core.exemplars.plan import heldout_choice, heldout_dataset, mining_options
+from milan_core.exemplars.splits import heldout_images
 from milan_core.plan.checks import parse_config
+from milan_core.plan.trained import training_file
 from milan_core.referee.plan import candidates, scored
 
 
@@ -72,3 +74,29 @@ def test_labels_are_not_drawn_from_images_that_score_them(root):
     run(root, **split)
     with pytest.raises(UserError, match="alexnet_mini' would be drawn from images that are held"):
         run(root, **split, baselines={"dataset": None})
+
+
+def test_halves_of_the_probe_images_are_disjoint(root):
+    first, second = (run(root, exemplars={"half": half}) for half in ("first", "second"))
+    masks = [
+        heldout_images("fingerprint", 4000, mining_options(config, "resnet_mini").heldout)
+        for config in (first, second)
+    ]
+    assert (masks[0] == ~masks[1]).all()
+    assert 1900 < masks[0].sum() < 2100
+    with pytest.raises(UserError, match="holds a part of its images out to score"):
+        run(root, exemplars={"half": "first"}, model_zoo={"vit_mini": {"heldout": "split"}})
+
+
+def test_what_a_captioner_of_another_run_learned_from_is_read_there(root, tmp_path):
+    """Its constants and its overlap are of that run's exemplars, not of this run's half."""
+    (tmp_path / "captioners/without_resnet_mini/seed0").mkdir(parents=True)
+    (tmp_path / "captioners/without_resnet_mini/seed0/config.json").write_text("{}")
+    (tmp_path / "alexnet_mini/annotations").mkdir(parents=True)
+    (tmp_path / "alexnet_mini/annotations/truth.csv").write_text("")
+    config = parse_config(load_yaml(root / "config/config.yaml") | {"trained": str(tmp_path)})
+    kind = "annotations/truth.csv"
+    there = training_file(config, "without_resnet_mini", "alexnet_mini", kind)
+    assert there == f"{tmp_path}/alexnet_mini/{kind}"
+    here = training_file(config, "within_resnet_mini", "resnet_mini", kind)
+    assert here == f"results/resnet_mini/{kind}", "that captioner is trained in this run"

@@ -48,7 +48,7 @@ def test_values_are_those_of_plain_pooling(mode):
     assert table.facts.layers == (("1", 48), ("3", 9))
 
 
-@pytest.mark.parametrize("heldout", ["none", "split"])
+@pytest.mark.parametrize("heldout", ["none", "split", "second-half"])
 @pytest.mark.parametrize("of", [1, 2, 7, 50])
 def test_any_number_of_shards_gives_the_same_bytes(of, heldout, tmp_path):
     whole = mined(heldout=heldout)
@@ -113,3 +113,16 @@ def test_a_second_data_set_has_the_values_that_mining_gives(tmp_path):
     assert alone.facts.layers == mined.facts.layers
     expected = merge_tables([mined]).block(slice(None))
     np.testing.assert_array_equal(alone.block(slice(None)), expected)
+
+
+def test_exemplars_of_two_halves_share_no_image(tmp_path):
+    from milan_core.exemplars.store import load_exemplars
+
+    halves = []
+    for half in ("first-half", "second-half"):
+        mined(heldout=half).save(tmp_path / half)
+        found = load_exemplars(tmp_path / half)
+        assert found.meta["heldout"] == half
+        halves.append({image for layer in LAYERS for image in found.ids(layer).ravel().tolist()})
+    assert all(halves)
+    assert not (halves[0] & halves[1]) - {-1}

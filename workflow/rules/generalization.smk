@@ -33,22 +33,30 @@ def trained_on(wildcards):
     return canonical(generalization_plan.trained_on(CONFIG, captioner_split(wildcards)))
 
 
+def training_files(split, names, kind):
+    """One file of every network that a split learned from, of the run that trained it."""
+    return [trained_plan.training_file(CONFIG, split, name, kind) for name in names]
+
+
 def train_annotations(wildcards):
     """Annotations of what the captioner was trained on."""
     sources = generalization_plan.trained_on(CONFIG, captioner_split(wildcards))
-    return [f"{RESULTS}/{name}/annotations/annotations.csv" for name in sources.names]
+    kind = "annotations/annotations.csv"
+    return training_files(captioner_split(wildcards), sources.names, kind)
 
 
 def train_truth(wildcards):
     """Ground truth of what the captioner was trained on, where it is known."""
     sources = generalization_plan.trained_on(CONFIG, captioner_split(wildcards))
-    return [f"{RESULTS}/{name}/annotations/truth.csv" for name in sources.with_truth]
+    kind = "annotations/truth.csv"
+    return training_files(captioner_split(wildcards), sources.with_truth, kind)
 
 
 def train_features(wildcards):
     """Features of what the captioner was trained on."""
     sources = generalization_plan.trained_on(CONFIG, captioner_split(wildcards))
-    return [f"{RESULTS}/{name}/features/features.safetensors" for name in sources.names]
+    kind = "features/features.safetensors"
+    return training_files(captioner_split(wildcards), sources.names, kind)
 
 
 def bertscore_asset(wildcards):
@@ -122,10 +130,11 @@ rule generalization_overlap:
         descriptions=first_seed("{0}/{2}/describe/{1}/seed{3}/descriptions.csv"),
         captioner_units=first_seed("{0}/captioners/{1}/seed{3}/units.csv"),
         exemplars="<results>/{model}/exemplars/exemplars.safetensors",
-        train_exemplars=lambda wildcards: [
-            f"{RESULTS}/{name}/exemplars/exemplars.safetensors"
-            for name in trained_networks(wildcards.split)
-        ],
+        train_exemplars=lambda wildcards: training_files(
+            wildcards.split,
+            trained_networks(wildcards.split),
+            "exemplars/exemplars.safetensors",
+        ),
     output:
         overlap="<results>/generalization/{split}/{model}/overlap.csv",
         record="<results>/generalization/{split}/{model}/overlap.provenance.json",
