@@ -158,8 +158,9 @@ def _check_alike(names: Sequence[str], tables: Sequence[FeatureTable]) -> None:
 def kept_for_test(groups: np.ndarray, split: TrainingSplit) -> np.ndarray:
     """Bool [units]: those kept for the test, the same for every trial of a split (spec 5.1).
 
-    Whole groups are drawn, as many as fit into the share: a tested unit then has no near-duplicate
-    in training that is of its group. `split.draw: units` draws single units, as published.
+    Whole groups are drawn, as many as fit into the share (the smallest where none does): a tested
+    unit then has no near-duplicate in training that is of its group. `split.draw: units` draws
+    single units, as published, and so do units that are all of one group.
 
     Args:
         groups: int64 [units], the group of each.
@@ -168,7 +169,7 @@ def kept_for_test(groups: np.ndarray, split: TrainingSplit) -> np.ndarray:
     """
     tested = np.zeros(len(groups), bool)
     wanted = round(split.test_share * len(groups))
-    if split.draw == "units":
+    if split.draw == "units" or len(np.unique(groups)) < 2:  # one group has no two sides
         groups = np.arange(len(groups))
     names, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     left = wanted
@@ -176,6 +177,8 @@ def kept_for_test(groups: np.ndarray, split: TrainingSplit) -> np.ndarray:
         if sizes[group] <= left:
             tested[place == group] = True
             left -= int(sizes[group])
+    if wanted and not tested.any():  # every group is larger than the share
+        tested[place == sizes.argmin()] = True
     return tested
 
 

@@ -75,6 +75,15 @@ def test_groups_that_are_too_large_stay_in_training(tmp_path):
     assert not tested[:30].any()
 
 
+def test_a_split_always_tests_some_units(tmp_path):
+    split = TrainingSplit(name="w", train=[], test_share=0.2)
+    units = grouped(tmp_path, [*[1] * 25, *[2] * 15, *[3] * 20])
+    tested = kept_for_test(units.groups, split)
+    assert np.flatnonzero(tested).tolist() == list(range(25, 40)), "the smallest of three groups"
+    assert kept_for_test(np.zeros(50, int), split).sum() == 10, "one group has no two sides"
+    assert not kept_for_test(units.groups, TrainingSplit(name="all", train=[])).any()
+
+
 def test_units_without_groups_are_drawn_as_ever(tmp_path):
     units = grouped(tmp_path, range(50))
     both = [
