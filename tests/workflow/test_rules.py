@@ -95,3 +95,9 @@ def test_shared_code_of_rules_is_short(root):
 def test_every_rule_of_a_step_is_documented(root, page):
     text = (root / page).read_text()
     assert not [name for name, _, _ in step_rules(root) if f"`{name}`" not in text]
+
+
+def test_no_rule_reads_the_judge_of_this_run_alone(root):
+    """It may be that of the run in `trained` (`referee.plan.judge_folder`)."""
+    for name, blocks in rules(root).items():
+        assert '"<results>/judge"' not in blocks.get("input", ""), name

@@ -128,7 +128,11 @@ rule describers_pool:
         descriptions=published("descriptions.csv"),
         tables=pool_tables,
         methods=pool_methods,
-        judge="<results>/judge",
+        judge=(
+            referee_plan.judge_folder(CONFIG)
+            if describers_plan.trains_judge(CONFIG)
+            else []
+        ),
         seen=lambda wildcards: (
             f"{RESULTS}/referee/mini/{CONFIG.model_zoo[wildcards.model].dataset}.safetensors"
         ),
