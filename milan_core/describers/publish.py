@@ -7,12 +7,12 @@ from pathlib import Path
 from milan_core.captioner.descriptions import COLUMNS
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
-from milan_core.scoring.tables import STATUS
+from milan_core.scoring.tables import AS_PUBLISHED, STATUS
 
 WITHIN = ("description_within", "score_within", "side_within")
 
 
-POOLED = ("describer", "description_milan", "linear")
+POOLED = ("describer", AS_PUBLISHED, "linear")
 """The describer of the text, the captioner's text as published, and a linear explanation."""
 DECIDED = ("confidence", "likely")
 """P(right), and the texts that other images would have chosen (`describers.abstention`)."""

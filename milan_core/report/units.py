@@ -23,7 +23,7 @@ from milan_core.describers.abstention.options import (
 )
 from milan_core.exemplars.status import SILENT
 from milan_core.report.files import NetworkFiles
-from milan_core.scoring.tables import STATUS, Truth, read_truth
+from milan_core.scoring.tables import AS_PUBLISHED, STATUS, Truth, read_truth
 from milan_core.scoring.units import unit_key
 
 CORRECT, WRONG, UNJUDGED = "names", "misses", "open"
@@ -57,6 +57,12 @@ class UnitView:
     tendency: str = ""  # what a B unit follows weakly
     share: float = math.nan  # of the strongest images that show the word
     base: float = math.nan  # of all images that do
+    chosen: bool = False  # a judge chose the description among candidates
+    published: str = ""  # the captioner's own description, as published
+    linear: str = ""  # signed, weighted words
+    correlation: float = math.nan  # of the description with the unit on held-out images
+    low: float = math.nan  # its 95 % interval
+    high: float = math.nan
 
     @property
     def shown(self) -> str:
@@ -141,6 +147,12 @@ def _view(
         tendency=row.get("tendency") or "",
         share=number(row.get("share")),
         base=number(row.get("base")),
+        chosen=AS_PUBLISHED in row,
+        published=row.get(AS_PUBLISHED) or "",
+        linear=row.get("linear") or "",
+        correlation=number(row.get("correlation")),
+        low=number(row.get("low")),
+        high=number(row.get("high")),
         **facts,
     )
 

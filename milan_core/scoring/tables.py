@@ -29,6 +29,8 @@ SCORES = ("method", "metric", "value", "low", "high", "n", "clusters", "p")
 UNITS = ("model", "layer", "unit", "side")
 STATUS = "status"
 """Column of a table of descriptions: why a unit shows nothing to describe; empty where it does."""
+AS_PUBLISHED = "description_milan"
+"""Column of the captioner's own text, beside one that a judge chose among its candidates."""
 Value = TypeVar("Value")
 
 
