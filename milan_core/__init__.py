@@ -25,6 +25,7 @@ _LAZY = {
     "load_exemplars": "milan_core.exemplars.store",
     "ExemplarSet": "milan_core.exemplars.store",
     "InputSpec": "milan_core.networks.options",
+    "describe": "milan_core.describers.notebook",
     "load_captioner": "milan_core.captioner.checkpoint",
     "pool_pyramid": "milan_core.captioner.features.pyramid",
     "score": "milan_core.referee.scoring",

@@ -7,15 +7,17 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from milan_core.captioner.at_hand import find_captioner, is_published, judge_beside
 from milan_core.captioner.checkpoint import load_captioner
 from milan_core.captioner.domain import DomainCheck, check_domain, domain_of
 from milan_core.captioner.encoder import encoder_of
-from milan_core.cli.decoding import decoding_options, find_captioner, is_published
+from milan_core.cli.decoding import decoding_options
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.describers.choice import (
     AUTO,
     CAPTIONER,
+    POOL,
     WORDS,
     AtHand,
     CaptionerAtHand,
@@ -25,6 +27,7 @@ from milan_core.describers.choice import (
 )
 from milan_core.describers.describer import Describer, Resources
 from milan_core.describers.options import DescriberOptions, WordsOptions
+from milan_core.describers.pooled import FEWEST
 from milan_core.describers.registry import describer_options, find_describer
 from milan_core.describers.words import missing_for_words
 from milan_core.images.store import Dataset
@@ -58,8 +61,14 @@ def asked_for(arguments: argparse.Namespace, name: str, choice: Choice | None = 
 
 def chosen_for(arguments: argparse.Namespace, images: Dataset) -> Chosen:
     """The choice of `auto` for a user's images, said in the log."""
+    captioner = _captioner(arguments, images)
+    judge, no_judge = judge_at_hand(arguments, captioner.path if captioner else None)
+    if judge is not None and len(images) < FEWEST:
+        no_judge = f"{len(images)} images, expected {FEWEST} or more"
     at_hand = AtHand(
-        _captioner(arguments, images),
+        captioner,
+        "" if no_judge else str(judge),
+        no_judge,
         arguments.clip or "",
         missing_for_words(_words(arguments), len(images)),
         arguments.force,
@@ -98,14 +107,14 @@ def _checked(arguments: argparse.Namespace, path: Path, images: Dataset) -> Doma
 
 
 def _options(arguments: argparse.Namespace, name: str) -> DescriberOptions:
-    """The options of the describer; flags of decoding are laid over those of milan."""
+    """The options of the describer; flags of decoding are laid over those of its captioner."""
     given = arguments.options
-    if name == CAPTIONER:
+    if name in (CAPTIONER, POOL):
         decoding = decoding_options(arguments, given.get("decoding"))
         given = {**given, "decoding": decoding.model_dump(exclude_unset=True)}
     elif decoding_options(arguments).model_fields_set:
         raise UserError(
-            "flags of decoding are for describer milan; give the options of "
+            "flags of decoding are for describers milan and pool; give the options of "
             f"{name!r} with --options"
         )
     if name == WORDS and arguments.clip:
@@ -121,21 +130,59 @@ def _resources(arguments: argparse.Namespace, options: DescriberOptions) -> Reso
     compute = Compute(device=arguments.device, threads=arguments.threads)
     needed = options.reads_captioner or arguments.captioner != "auto"
     captioner = find_captioner(arguments.captioner) if needed else ()
-    return Resources(captioner, arguments.encoder_weights, trust=arguments.trust, compute=compute)
+    judge = None
+    if options.reads_judge:
+        judge, _ = judge_at_hand(arguments, captioner if isinstance(captioner, Path) else None)
+    elif arguments.judge != AUTO and arguments.describer != AUTO:
+        raise UserError(
+            f"--judge: describer {arguments.describer!r} reads no judge; leave it out, or take pool"
+        )
+    return Resources(
+        captioner,
+        arguments.encoder_weights,
+        trust=arguments.trust,
+        compute=compute,
+        judge=judge,
+        download=arguments.download,
+    )
+
+
+def judge_at_hand(arguments: argparse.Namespace, captioner: Path | None) -> tuple[Path | None, str]:
+    """The judge that chooses among a captioner's texts, or why there is none.
+
+    `--judge` names it; else it is the one that the captioner's run has trained, else the encoder
+    of `--clip`.
+    """
+    if arguments.judge != AUTO:
+        return Path(arguments.judge), ""
+    if captioner is not None and (beside := judge_beside(captioner)) is not None:
+        return beside, ""
+    if arguments.clip:
+        return Path(arguments.clip), ""
+    return None, "the captioner's run has none, and none is given (--judge)"
+
+
+def judge_files(path: Path | None) -> list[Path]:
+    """The files of a judge's folder that descriptions depend on; none of a name on the hub."""
+    if path is None or not path.is_dir():
+        return []
+    return sorted(file for file in path.iterdir() if file.suffix in (".json", ".safetensors"))
 
 
 def check_auto(arguments: argparse.Namespace) -> None:
     """Refuse options without the describer that they are for."""
     if arguments.describer == AUTO and arguments.options:
         raise UserError("--options are those of a describer; name it with --describer")
-    if arguments.clip and arguments.describer not in (AUTO, WORDS):
-        raise UserError(f"--clip is for describers auto and words, not {arguments.describer!r}")
+    if arguments.clip and arguments.describer not in (AUTO, WORDS, POOL):
+        raise UserError(
+            f"--clip is for describers auto, words and pool, not {arguments.describer!r}"
+        )
 
 
 def described_by(name: str) -> list[str]:
     """Modules of the describer as roots of the code; none for one of another package."""
     if name == AUTO:
-        return [f"describers.{one}" for one in (CAPTIONER, WORDS)]
+        return [f"describers.{one}" for one in (CAPTIONER, POOL, WORDS)]
     return [] if ":" in name else [f"describers.{name}"]
 
 

@@ -7,11 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.captioner.options import CAPTIONER_FILES, DOMAIN, DecodingOptions
-from milan_core.core.errors import UserError
 from milan_core.core.options import parse
-
-TRAINED = Path("results/captioners/all")
-RESOURCES = Path("resources")
 
 
 def add_captioner(parser: argparse.ArgumentParser) -> None:
@@ -65,42 +61,6 @@ def decoding_options(arguments: argparse.Namespace, given: Any = None) -> Decodi
     flags = {name: getattr(arguments, name) for name in DecodingOptions.model_fields}
     chosen = {name: value for name, value in flags.items() if value is not None}
     return parse(DecodingOptions, {**(given or {}), **chosen}, "options of decoding")
-
-
-def released_folder() -> Path:
-    """The folder where `milan fetch milan_base` puts the published captioners."""
-    from milan_core.images.fetch.catalog import find_entry
-
-    return RESOURCES / find_entry("milan_base").place.parent
-
-
-def find_captioner(choice: str) -> Path:
-    """The captioner of `--captioner`.
-
-    `auto` takes published weights that were placed here (milan-base first, a converted folder
-    before a .pth file), else the captioner that a run trained here.
-    """
-    if choice != "auto":
-        return Path(choice)
-    released = released_folder()
-    folders = [path.parent for path in released.glob("milan-*/config.json")]
-    for places in (folders, list(released.glob("milan-*.pth"))):
-        if places:
-            return min(places, key=lambda path: (path.stem != "milan-base", path.name))
-    trained = sorted(TRAINED.glob("seed*/config.json"))
-    if trained:
-        return trained[0].parent
-    message = (
-        f"no captioner here: neither {released}/milan-*.pth nor {TRAINED}/seed*; `milan fetch "
-        "milan_base` brings published weights, `make run` in this folder trains one, or give "
-        "--captioner PATH"
-    )
-    raise UserError(message)
-
-
-def is_published(path: Path) -> bool:
-    """Whether a captioner that `auto` found is a published one."""
-    return released_folder() in path.parents
 
 
 def captioner_files(path: Path) -> list[Path]:

@@ -29,8 +29,8 @@ def register(subparsers: Any) -> None:
         "describe",
         help=summary,
         description=f"{summary[:1].upper()}{summary[1:]}, without a configuration file. Writes "
-        "descriptions.csv and, of describers with candidates, those; of a network also its "
-        "exemplars and a page to browse. A run that fails leaves nothing in --out.",
+        "descriptions.csv and, of describers with candidates, those or their ranking; of a network "
+        "also its exemplars and a page to browse. A run that fails leaves nothing in --out.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -48,9 +48,18 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--describer",
         default="auto",
-        help="auto (default): the best that is at hand for these images, and it says which; milan, "
-        "words (for photographs; docs/photographs.md) or another name, or module:Class or "
-        "file.py:Class of your own",
+        help="auto (default): the best that is at hand for these images, and it says which: pool "
+        "and verify, milan as published, or words (for photographs; docs/photographs.md); or a "
+        "name, or module:Class or file.py:Class of your own",
+    )
+    parser.add_argument(
+        "--judge",
+        default="auto",
+        help="of describers that read one (pool, linear): folder of a trained judge, folder or hub "
+        "name of a CLIP or SigLIP; auto: the one that the captioner's run has trained, else --clip",
+    )
+    parser.add_argument(
+        "--download", action="store_true", help="let the hub be asked for the judge"
     )
     parser.add_argument(
         "--clip", metavar="PATH", help="CLIP or SigLIP that looks for words: a folder or hub name"
@@ -63,7 +72,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("--out", required=True, type=Path, help="folder")
     add_compute(parser)
-    captioner = parser.add_argument_group("captioner and decoding (describer milan)")
+    captioner = parser.add_argument_group("captioner and decoding (milan, pool)")
     add_captioner(captioner)
     add_decoding(captioner)
     _add_network(parser.add_argument_group("network (--model)"))

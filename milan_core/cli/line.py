@@ -18,6 +18,8 @@ from milan_core.cli.choosing import (
     check_auto,
     chosen_for,
     described_by,
+    judge_at_hand,
+    judge_files,
     within_domain,
 )
 from milan_core.cli.common import recorded_flags
@@ -73,7 +75,7 @@ def describe_source(arguments: argparse.Namespace) -> None:
         chosen, units = _ready(arguments, chosen, out, record)
         _record_choice(chosen, record)
         said = describe(chosen.describer, units)
-        beside: dict[str, Sequence[Cell]] = {}
+        beside: dict[str, Sequence[Cell]] = dict(chosen.describer.columns())
         if chosen.beside:
             beside["domain"] = [chosen.beside] * len(said.keys)
         found = assessed(arguments, chosen.describer, chosen.resources, units)
@@ -81,6 +83,7 @@ def describe_source(arguments: argparse.Namespace) -> None:
             beside |= found.columns(said.keys, said.statuses)
             record["reliable"] = counts_of(found.decisions)
         written = write_all(out, said, chosen.describer.form, beside)
+        written += chosen.describer.save(out)
         record["units"], record["status"] = len(said.keys), status_counts(said.statuses)
         if isinstance(units, SetUnits) and units.table is not None:
             record["fingerprint"] = units.table.meta["dataset"]
@@ -100,6 +103,8 @@ def _record_choice(chosen: Chosen, record: dict[str, Any]) -> None:
     record["describer"] = chosen.options.model_dump(mode="json")
     if isinstance(chosen.resources.captioner, Path):
         record["captioner"] = str(chosen.resources.captioner)
+    if chosen.resources.judge is not None:
+        record["judge"] = str(chosen.resources.judge)
     if chosen.choice is not None:
         record["choice"] = {"describer": chosen.name, "why": chosen.choice.why}
         if chosen.choice.check is not None:
@@ -110,10 +115,15 @@ def _record_choice(chosen: Chosen, record: dict[str, Any]) -> None:
 
 
 def _inputs(arguments: argparse.Namespace, chosen: Chosen | None) -> Iterator[Path]:
-    """Files that the record names; of `auto` the captioner that it looks at."""
+    """Files that the record names; of `auto` the captioner and the judge that it looks at."""
     captioner = chosen.resources.captioner if chosen else captioner_at_hand(arguments)
     if isinstance(captioner, Path):
         yield from captioner_files(captioner)
+    if chosen:
+        judge = chosen.resources.judge
+    else:
+        judge, _ = judge_at_hand(arguments, captioner if isinstance(captioner, Path) else None)
+    yield from judge_files(judge)
     if arguments.model and (entry := entry_file(arguments.model)):
         yield entry
     if arguments.features:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from milan_core.core.errors import UserError
 from milan_core.describers.abstention.calibration import load_calibration
 from milan_core.describers.abstention.options import SHIPPED
-from milan_core.describers.abstention.own import FEWEST, Asked, Assessed, assess
+from milan_core.describers.abstention.own import Asked, Assessed, assess, can_hold_out
 from milan_core.describers.abstention.tables import check_answers
 from milan_core.describers.describer import Describer, Resources
+from milan_core.describers.pooled import bare_images, load_named
 from milan_core.describers.sources import ExemplarUnits
 from milan_core.describers.units import Units
-from milan_core.exemplars.splits import heldout_images
 from milan_core.images.store import Dataset
 
 _log = logging.getLogger(__name__)
@@ -68,10 +65,7 @@ def check_reliability(arguments: argparse.Namespace, describer: Describer) -> No
 
 def holds_out(describer: Describer, images: Dataset) -> bool:
     """Whether images are kept from the describer to test its texts: where there are enough."""
-    if not hasattr(describer, "ranking"):
-        return False
-    apart = heldout_images(images.fingerprint, len(images), "split")
-    return int(apart.sum()) >= FEWEST
+    return hasattr(describer, "ranking") and can_hold_out(images)
 
 
 def assessed(
@@ -85,29 +79,22 @@ def assessed(
     """
     if not hasattr(describer, "ranking") or not isinstance(units, ExemplarUnits):
         return None
-    from milan_core.referee.judge import JudgeResources
-    from milan_core.referee.judges.mini import load_folder
+    from milan_core.referee.judges.mini import Judge as MiniJudge
 
-    apart = int(units.table.heldout.sum())
-    if apart < FEWEST:
-        message = (
-            f"{apart} images are held out to test the descriptions, expected {FEWEST} or more: "
-            f"give {5 * FEWEST + FEWEST} images or more"
+    compute, download = resources.compute, resources.download
+    judge = load_named(resources.need_judge("pool"), compute, download=download)
+    calibration = arguments.calibration or SHIPPED
+    if not isinstance(judge, MiniJudge) and not (arguments.calibrate or arguments.calibration):
+        calibration = None
+        _log.warning(
+            "no status and no confidence: what is shipped was fitted to trained judges, and %s is "
+            "none; --calibrate fits it to units of yours",
+            judge.name,
         )
-        if arguments.calibrate is not None:
-            raise UserError(f"--calibrate: {message}")
-        _log.warning("no status and no confidence: %s", message)
-        return None
-    judge = load_folder(resources.need_judge("pool"), JudgeResources(compute=resources.compute))
     asked = Asked(
         arguments.calibrate,
-        arguments.calibration or SHIPPED,
+        calibration,
         arguments.alpha,
         f"milan describe --calibrate {arguments.calibrate}",
     )
-    return assess(describer.ranking, units.table, pictures(units.images), judge, asked)
-
-
-def pictures(images: np.ndarray) -> Dataset:
-    """Images that are no data set of a folder, for a judge that looks at pixels alone."""
-    return cast(Dataset, SimpleNamespace(images=images, fingerprint="", world=""))
+    return assess(describer.ranking, units.table, bare_images(units.images), judge, asked)

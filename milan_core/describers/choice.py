@@ -1,6 +1,7 @@
 """The rule of `auto`: which describer serves a user's images, and why.
 
-The first of these that can be used: a captioner within its domain; words of an image-text encoder
+The first of these that can be used: a captioner within its domain, a judge choosing among its texts
+where there is one (pool and verify); words of an image-text encoder
 where the user names one; words from packages. Where the captioner's domain is partly left, an
 encoder that was named comes first. A captioner is never taken silently outside its domain, and one
 whose domain is unknown only where the user gave it, it is a published one, or nothing else is
@@ -16,7 +17,7 @@ from milan_core.captioner.domain import DomainCheck
 from milan_core.core.errors import UserError
 
 AUTO = "auto"
-CAPTIONER, WORDS = "milan", "words"
+CAPTIONER, POOL, WORDS = "milan", "pool", "words"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class AtHand:
 
     Attributes:
         captioner: None where there is none.
+        judge: chooses among the captioner's texts; empty: none does.
+        no_judge: why none does.
         clip: image-text encoder that the user names; empty: none.
         no_words: why no words can be looked for in the images; empty: they can.
         force: take the captioner outside its domain too.
@@ -48,6 +51,8 @@ class AtHand:
     """
 
     captioner: CaptionerAtHand | None = None
+    judge: str = ""
+    no_judge: str = "no judge is here"
     clip: str = ""
     no_words: str = ""
     force: bool = False
@@ -87,19 +92,26 @@ def choose(at_hand: AtHand) -> Choice:
     refusal = _refusal(captioner, force=at_hand.force)
     named_before = at_hand.clip and captioner is not None and captioner.check.verdict == "partly"
     if captioner is not None and not refusal and not named_before:
-        why = f"captioner {captioner.path}: {captioner.check.sentence}"
-        return Choice(CAPTIONER, why, captioner.check)
+        return _captioned(at_hand, captioner)
     if named_before and captioner is not None:
         refusal = f"captioner {captioner.path}: {captioner.check.sentence}"
     if not at_hand.no_words:
         source = f"words by the encoder {at_hand.clip}" if at_hand.clip else "words from packages"
         return Choice(WORDS, f"{source}; {refusal}")
     if captioner is not None and captioner.check.verdict == "unknown":
-        why = f"captioner {captioner.path}: {captioner.check.sentence}; words: {at_hand.no_words}"
-        return Choice(CAPTIONER, why, captioner.check)
+        return _captioned(at_hand, captioner, f"; words: {at_hand.no_words}")
     raise UserError(
         f"--describer auto finds nothing for these images: {refusal}; words: {at_hand.no_words}"
     )
+
+
+def _captioned(at_hand: AtHand, captioner: CaptionerAtHand, more: str = "") -> Choice:
+    """The captioner's texts, chosen by a judge where one can."""
+    why = f"captioner {captioner.path}: {captioner.check.sentence}"
+    if at_hand.judge:
+        return Choice(POOL, f"{why}; judge {at_hand.judge}{more}", captioner.check)
+    why = f"{why}; as published, no judge chooses: {at_hand.no_judge}{more}"
+    return Choice(CAPTIONER, why, captioner.check)
 
 
 def _refusal(captioner: CaptionerAtHand | None, *, force: bool) -> str:

@@ -117,8 +117,10 @@ class Resources:
         encoder_weights: file of the captioner's encoder, where it lacks it or the file has moved.
         trust: run the code that a captioner's file names (`networks.shipped`).
         compute: device and threads.
-        judge: folder of the mini judge, for describers that read it.
+        judge: for describers that read one: the folder of a mini judge, or folder or hub name of a
+            CLIP or SigLIP.
         seen: what this judge sees in the images of the units' data set (`referee.look`).
+        download: may the hub be asked for the judge.
 
     """
 
@@ -128,6 +130,7 @@ class Resources:
     compute: Compute = field(default_factory=Compute)
     judge: Path | None = None
     seen: Path | None = None
+    download: bool = False
 
     def need_captioner(self, describer: str) -> Path | Sequence[Path]:
         """The captioner; raises `UserError` where there is none."""
@@ -183,6 +186,14 @@ class Describer(ABC):
 
         A describer that repeats a table answers for the units of the table instead.
         """
+
+    def columns(self) -> Mapping[str, Sequence[Cell]]:
+        """Columns beside the texts of the units that were described last, in their order."""
+        return {}
+
+    def save(self, folder: Path) -> list[str]:
+        """Write what was found beside the texts, such as a ranking; returns names of files."""
+        return []
 
     def prepare(self, offers: frozenset[Need]) -> None:
         """Refuse units that do not offer enough, before the work that makes their evidence."""

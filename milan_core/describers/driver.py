@@ -74,7 +74,16 @@ def write_descriptions(
     form: TableForm,
     beside: Mapping[str, Sequence[Cell]] | None = None,
 ) -> None:
-    """Write one row a unit; `beside` are further columns at the end.
+    """Write one row a unit (`full_table`)."""
+    write_csv(path, *full_table(descriptions, form, beside))
+
+
+def full_table(
+    descriptions: Descriptions,
+    form: TableForm,
+    beside: Mapping[str, Sequence[Cell]] | None = None,
+) -> tuple[tuple[str, ...], list[list[Cell]]]:
+    """Columns and rows, one a unit; `beside` are further columns at the end.
 
     The last one is `status`, where some unit shows nothing: it is empty for those that do, and
     `unknown` where nobody has seen the units. A status that `beside` brings is kept.
@@ -86,7 +95,7 @@ def write_descriptions(
         [*row, *(column[index] for column in beside.values())]
         for index, row in enumerate(table_rows(descriptions, form))
     ]
-    write_csv(path, (*KEY, *form.columns, *beside), rows)
+    return (*KEY, *form.columns, *beside), rows
 
 
 def write_all(

@@ -1,8 +1,9 @@
 """Linear explanations: at most five words with weights and signs, by exact least squares (S8).
 
-The words are those of a lexicon (every concept, every color, colors of super-classes) or of a file,
-and their presence in the mining images is the mini judge's. The text of a unit says what its top
-images show, the list what its whole range of activations follows.
+The words are those of a lexicon (every concept, every color, colors of super-classes), classes and
+groups of classes of photographs where the judge is a CLIP, or those of a file; the judge says how
+much of them an image shows. The text of a unit says what its top images show, the list what its
+whole range of activations follows.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from milan_core.describers.describer import (
 )
 from milan_core.describers.least_squares import greedy, moments
 from milan_core.describers.options import DescriberOptions, LinearOptions
-from milan_core.describers.pooled import PooledUnits, Views
+from milan_core.describers.pooled import PooledUnits, Views, pooled_units
 from milan_core.describers.units import Units
+from milan_core.referee.photographs.vocabulary import vocabulary as photograph_words
 from milan_core.world.lexicon import Lexicon, load_lexicon
 
 NAME = "linear.csv"
@@ -71,6 +73,8 @@ class Linear(Describer):
     def __init__(self, options: LinearOptions, resources: Resources) -> None:
         self._options, self._resources = options, resources
         self._judge = resources.need_judge("linear")
+        self.explained: dict[UnitKey, Explained] = {}
+        """Explanations of the units that were described last."""
 
     @classmethod
     def load(cls, options: LinearOptions, resources: Resources) -> Linear:
@@ -79,13 +83,17 @@ class Linear(Describer):
 
     def describe(self, units: Units) -> Descriptions:
         """The explanation of every unit; `candidates` are its words with their weights."""
-        if not isinstance(units, PooledUnits):
-            raise units.lacking("maxima")
-        seen, compute = self._resources.seen, self._resources.compute
-        return as_descriptions(
-            units.keys,
-            explain(units, Views.load(self._judge, seen, units.images, compute), self._options),
+        pooled, given = pooled_units(units), self._resources
+        views = Views.load(
+            *(self._judge, given.seen, pooled.images, given.compute), download=given.download
         )
+        self.explained = explain(pooled, views, self._options)
+        return as_descriptions(units.keys, self.explained)
+
+    def save(self, folder: Path) -> list[str]:
+        """Write the words with their weights; returns the file's name."""
+        write_linear(folder / NAME, self.explained)
+        return [NAME]
 
 
 def explain(units: PooledUnits, views: Views, options: LinearOptions) -> dict[UnitKey, Explained]:
@@ -110,10 +118,15 @@ def explain(units: PooledUnits, views: Views, options: LinearOptions) -> dict[Un
 
 
 def vocabulary(options: LinearOptions, world: str) -> list[str]:
-    """The words of a file, a line each, or those of the lexicon of a world."""
+    """The words of a file, a line each, or those of the lexicon of a world.
+
+    A judge of no world looks for the classes and groups of classes of photographs.
+    """
     if options.path:
         lines = read_text(Path(options.path), "word list").splitlines()
         return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not world:
+        return [word.text for word in photograph_words() if word.kind != "attribute"]
     return lexicon_words(load_lexicon(world))
 
 

@@ -66,6 +66,11 @@ class DescriberOptions(Section):
         """Whether it loads a captioner that is no option of its own."""
         return "captioner" in self.needs
 
+    @property
+    def reads_judge(self) -> bool:
+        """Whether it loads a judge that is no option of its own."""
+        return "judge" in self.needs
+
     @classmethod
     def describer_name(cls) -> str:
         """The name of the describer: the only value of the field `describer`."""
@@ -121,6 +126,10 @@ class PoolOptions(
     )
     temperature: float = Field(0.5, ge=0, description="lambda of log p(d) in it")
     images: int = Field(10_000, ge=100, description="Mining images that are used at most")
+    decoding: DecodingOptions = Field(
+        DecodingOptions(),
+        description="`milan describe`: of the captioner's candidates; a run takes the keys beside",
+    )
     tables: dict[Name, InputPath] = Field(
         {}, description="Further candidates: CSV files (layer, unit, description) by name"
     )
@@ -166,6 +175,11 @@ class ComposedOptions(
         """Whether p(d|E) or p(d) is that of a captioner trained here."""
         own_prior = self.prior.family == "milan" and self.captioner.family != "released"
         return self.captioner.family == "milan" or own_prior
+
+    @property
+    def reads_judge(self) -> bool:
+        """Whether the mini judge of the run re-ranks the beams."""
+        return self.clip is not None and self.clip.reads_judge
 
 
 class VariantSpec(ComposedOptions):

@@ -93,6 +93,12 @@ def further_tables(config: Config, model: str) -> dict[str, str]:
 def check_pool(config: Config) -> None:
     """Refuse a pool that cannot be, and candidates that nobody proposes."""
     spec = config.describe
+    if spec.pool.decoding.model_fields_set:
+        given = ", ".join(sorted(spec.pool.decoding.model_fields_set))
+        raise UserError(
+            f"config: describe.pool.decoding: got {given}; the candidates are the beams of the "
+            "main search, so give these keys in `describe` itself"
+        )
     known = [*config.variants, *config.baselines.methods, TUNED]
     for name in spec.candidates:
         if name not in known:

@@ -11,6 +11,7 @@ ranking is kept (`ranking`), and a linear explanation stands beside the text (`l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -27,12 +28,18 @@ from milan_core.describers.describer import (
     Resources,
     TableForm,
 )
+from milan_core.describers.driver import describe
 from milan_core.describers.fit import Fitted
-from milan_core.describers.linear import Explained, explain, summary
-from milan_core.describers.options import DescriberOptions, PoolOptions
-from milan_core.describers.pooled import PooledUnits, Proposed, Views
-from milan_core.describers.ranking import Ranked, Ranking
+from milan_core.describers.linear import NAME as LINEAR
+from milan_core.describers.linear import Explained, explain, summary, write_linear
+from milan_core.describers.milan import Milan
+from milan_core.describers.options import DescriberOptions, MilanOptions, Need, PoolOptions
+from milan_core.describers.pooled import PooledUnits, Proposed, Views, pooled_units
+from milan_core.describers.proposals import own_candidates
+from milan_core.describers.ranking import NAME as RANKING
+from milan_core.describers.ranking import Ranked, Ranking, write_ranking
 from milan_core.describers.units import Units
+from milan_core.scoring.tables import AS_PUBLISHED
 
 
 class Pool(Describer):
@@ -40,7 +47,8 @@ class Pool(Describer):
 
     Args:
         options: weight of the captioner, lambda.
-        resources: folder of the judge, and what it saw.
+        resources: the judge, and what it saw.
+        captioner: proposes texts for mined units; units of files bring their candidates.
 
     """
 
@@ -49,9 +57,13 @@ class Pool(Describer):
         ("logp", "logp_lm", "score", "fit", "source", "linear"), digits=6
     )
 
-    def __init__(self, options: PoolOptions, resources: Resources) -> None:
+    def __init__(
+        self, options: PoolOptions, resources: Resources, captioner: Milan | None = None
+    ) -> None:
         self._options, self._resources = options, resources
-        self._judge = resources.need_judge("pool")
+        self.judge, self._captioner = resources.need_judge("pool"), captioner
+        self.published: Descriptions | None = None
+        """The texts of the captioner as published, where it was asked here."""
         self.ranking: Ranking = {}
         """Candidates of the units that were described last, best first."""
         self.explained: dict[UnitKey, Explained] = {}
@@ -59,17 +71,46 @@ class Pool(Describer):
 
     @classmethod
     def load(cls, options: PoolOptions, resources: Resources) -> Pool:
-        """The describer; its judge is loaded when images are there."""
-        return cls(options, resources)
+        """The describer with its captioner; its judge is loaded when images are there."""
+        resources.need_judge("pool")
+        captioner = Milan.load(MilanOptions(decoding=options.decoding), resources)
+        return cls(options, resources, captioner)
+
+    def prepare(self, offers: frozenset[Need]) -> None:
+        """Let the captioner refuse too, before the work that makes the evidence."""
+        super().prepare(offers)
+        if self._captioner is not None and "exemplars" in offers:
+            self._captioner.prepare(offers)
 
     def describe(self, units: Units) -> Descriptions:
         """The best candidate of every unit; a unit without candidates abstains."""
-        if not isinstance(units, PooledUnits):
-            raise units.lacking("maxima")
+        return self._choose(self._with_candidates(units))
+
+    def columns(self) -> dict[str, list[Cell]]:
+        """The captioner's texts as published, where it was asked here."""
+        if self.published is None:
+            return {}
+        return {AS_PUBLISHED: [row.text for row in self.published.rows]}
+
+    def save(self, folder: Path) -> list[str]:
+        """Write the ranking and the linear explanations; returns the names of the files."""
+        write_ranking(folder / RANKING, self.ranking)
+        write_linear(folder / LINEAR, self.explained)
+        return [RANKING, LINEAR]
+
+    def _with_candidates(self, units: Units) -> PooledUnits:
+        if isinstance(units, PooledUnits) or self._captioner is None:
+            return pooled_units(units)
+        self.published = describe(self._captioner, units)
+        proposed = own_candidates(self.published, self._options)
+        return pooled_units(units, proposed, self._options.images)
+
+    def _choose(self, units: PooledUnits) -> Descriptions:
         if not units.proposed:
             raise UserError("describer 'pool' chooses among texts, and no describer proposes any")
+        given = self._resources
         views = Views.load(
-            *(self._judge, self._resources.seen, units.images, self._resources.compute)
+            *(self.judge, given.seen, units.images, given.compute), download=given.download
         )
         places = [place for place, key in enumerate(units.keys) if key not in units.silent]
         pools = [_joined(units.proposed, place) for place in places]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -13,13 +14,15 @@ from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
 from milan_core.describers.options import Need
+from milan_core.describers.sources import ExemplarUnits
 from milan_core.describers.units import Units
 from milan_core.exemplars.status import UnitStatus
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
-from milan_core.referee.judge import JudgedImages, JudgeResources
+from milan_core.referee.judge import Judge, JudgedImages, JudgeResources
 from milan_core.referee.judges.chooser import Chooser, load_chooser
-from milan_core.referee.judges.mini import Judge, load_folder
+from milan_core.referee.judges.mini import RECORD, load_folder
+from milan_core.referee.judges.mini import Judge as MiniJudge
 from milan_core.referee.seen import recall
 from milan_core.referee.table import evenly
 
@@ -110,37 +113,93 @@ class PooledUnits(Units):
         return self._table.block(self._rows[list(places)], images=self._positions)
 
 
-class Views:
-    """The views of the same images by the judge and the chooser of one folder.
+def pooled_units(
+    units: Units, proposed: Mapping[str, Proposed] | None = None, limit: int = 10_000
+) -> PooledUnits:
+    """The same units, mined ones with the table that their mining kept.
 
     Args:
-        judge: the mini judge.
-        chooser: of the same folder.
+        units: pooled ones, which are returned as they are, or mined exemplars with a table.
+        proposed: texts by describer, in the order of `keys`.
+        limit: images that are used at most.
+
+    Raises:
+        UserError: for units without activations in every image.
+
+    """
+    if isinstance(units, PooledUnits):
+        return units
+    if not isinstance(units, ExemplarUnits):
+        raise units.lacking("maxima")
+    images = bare_images(units.images)
+    return PooledUnits(units.table, images, units.keys, proposed, units.silent, limit)
+
+
+def bare_images(images: np.ndarray) -> Dataset:
+    """Images that are no data set of a folder, for a judge that looks at pixels alone."""
+    return cast(Dataset, SimpleNamespace(images=images, fingerprint="", world=""))
+
+
+def load_named(judge: Path, compute: Compute, *, download: bool = False) -> Judge:
+    """The judge of `--judge`: the folder of a mini judge, or folder or hub name of a CLIP."""
+    if (judge / RECORD).is_file():
+        return load_folder(judge, JudgeResources(folder=judge, compute=compute))
+    from milan_core.referee.judges.choice import learned_judge
+
+    return learned_judge(str(judge), compute, download=download)
+
+
+class Views:
+    """The views of the same images by a judge, and by the chooser in its folder.
+
+    Args:
+        judge: the judge.
+        chooser: of the same folder, beside a mini judge; None: the judge alone decides.
         images: those that are looked at.
 
     Attributes:
-        world: whose words the judge learned.
+        world: whose words the judge learned; empty for a judge of any images.
 
     """
 
-    def __init__(self, judge: Judge, chooser: Chooser, images: JudgedImages) -> None:
-        self.world = judge.world
+    def __init__(self, judge: Judge, chooser: Chooser | None, images: JudgedImages) -> None:
+        self.world: str = getattr(judge, "world", "")
         self._judge, self._chooser, self._images = judge, chooser, images
-        self._vectors = chooser.of_images(judge.image_means(images))
+        self._vectors = np.zeros((len(images), 0), np.float32)
+        if chooser is not None:
+            self._vectors = chooser.of_images(_mini(judge).image_means(images))
 
     @classmethod
-    def load(cls, folder: Path, seen: Path | None, images: JudgedImages, compute: Compute) -> Views:
-        """Views by the judge in a folder; `seen` is what it saw in the images (`referee.look`)."""
-        judge = load_folder(folder, JudgeResources(folder=folder, compute=compute))
+    def load(
+        cls,
+        judge: Path,
+        seen: Path | None,
+        images: JudgedImages,
+        compute: Compute,
+        *,
+        download: bool = False,
+    ) -> Views:
+        """Views by a judge (`load_named`); `seen` is what it saw in the images (`referee.look`)."""
+        loaded = load_named(judge, compute, download=download)
+        if not isinstance(loaded, MiniJudge):
+            return cls(loaded, None, images)
         if seen is not None:
-            recall(judge, seen)
-        return cls(judge, load_chooser(folder), images)
+            recall(loaded, seen)
+        return cls(loaded, load_chooser(judge), images)
 
     def judge(self, texts: Sequence[str]) -> np.ndarray:
         """Presence by the judge: float32 [images, texts]."""
         return self._judge.columns(self._images, texts)
 
     def chooser(self, texts: Sequence[str]) -> np.ndarray:
-        """Presence by the chooser: float32 [images, texts]."""
-        vectors = self._chooser.of_texts(self._judge.text_vectors(texts))
+        """Presence by the chooser: float32 [images, texts]; 0 throughout where there is none."""
+        if self._chooser is None:
+            return np.zeros((len(self._images), len(texts)), np.float32)
+        vectors = self._chooser.of_texts(_mini(self._judge).text_vectors(texts))
         return self._chooser.columns(self._vectors, vectors)
+
+
+def _mini(judge: Judge) -> MiniJudge:
+    """The judge of a chooser's folder, which is a mini judge."""
+    assert isinstance(judge, MiniJudge)
+    return judge

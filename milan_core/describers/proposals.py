@@ -9,6 +9,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.units import UnitKey
+from milan_core.describers.describer import Descriptions
 from milan_core.describers.options import MilanOptions, PoolOptions
 from milan_core.describers.pooled import PooledUnits, Proposed
 from milan_core.exemplars.table import ActivationTable
@@ -64,6 +65,38 @@ def of_beams(beams: Beams) -> Proposed:
     """The candidates of a captioner with their log-probabilities."""
     logp, prior = beams.logp.astype(np.float64), beams.logp_lm.astype(np.float64)
     return Proposed(beams.captions, list(logp), list(prior))
+
+
+def own_candidates(said: Descriptions, options: PoolOptions) -> dict[str, Proposed]:
+    """Candidates of units that were mined here.
+
+    Args:
+        said: by the captioner, with its beams.
+        options: further tables by name.
+
+    Raises:
+        UserError: for tables of other units.
+
+    """
+    beams = said.candidates
+    if beams is None:
+        proposed = Proposed.of_texts([row.text for row in said.rows])
+    else:
+        counts = [len(texts) for texts in beams.texts]
+        none = np.full((len(counts), max(counts, default=0)), np.nan)
+        logp = beams.scores.get("logp", none)
+        prior = beams.scores.get("logp_lm", np.zeros_like(logp))  # without p(d): the same for all
+        proposed = Proposed(beams.texts, _cut(logp, counts), _cut(prior, counts))
+    further = {
+        name: _of_table(read_descriptions(path), said.keys, path)
+        for name, path in options.tables.items()
+    }
+    return {MilanOptions.describer_name(): proposed, **further}
+
+
+def _cut(scores: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:
+    """Rows without their padding, float64."""
+    return [row[:count].astype(np.float64) for row, count in zip(scores, counts, strict=True)]
 
 
 def _of_table(texts: Mapping[UnitKey, str], keys: Sequence[UnitKey], where: Path | str) -> Proposed:

@@ -90,13 +90,13 @@ def score(
             judge that cannot look at these images or wrote the descriptions itself.
 
     """
-    network, title = _network(model, layers, input, name)
+    network, title = network_of(model, layers, input, name)
     given = _given(descriptions)
     settings = {} if alpha is None else {"alpha": alpha}
     options = ScoringOptions(**settings, fewest=SMALLEST if allow_small else FEWEST)
     compute = Compute(device=device)
     with tempfile.TemporaryDirectory() as scratch:
-        dataset = _dataset(images, network, Path(scratch) / "dataset")
+        dataset = dataset_of(images, network, Path(scratch) / "dataset")
         chosen = (
             named_judge(judge, dataset, compute, described_by=described_by)
             if isinstance(judge, str)
@@ -188,12 +188,13 @@ def _marks(network: LoadedModel, dataset: Dataset, positions: np.ndarray, run: M
     return Marks(mine_source(network, source, options, run), numbers)
 
 
-def _network(
+def network_of(
     model: nn.Module | NetworkSpec | Mapping[str, Any] | str,
     layers: str | Sequence[str],
     input: InputSpec | None,
     name: str,
 ) -> tuple[LoadedModel, str]:
+    """The network of a call from Python with its layers, and its name for tables."""
     names = [layers] if isinstance(layers, str) else list(layers)
     if isinstance(model, nn.Module):
         title = name or type(model).__name__
@@ -210,7 +211,9 @@ def _given(descriptions: Described) -> Submitted:
     return read_submitted(descriptions)
 
 
-def _dataset(images: Dataset | np.ndarray | Path | str, network: LoadedModel, out: Path) -> Dataset:
+def dataset_of(
+    images: Dataset | np.ndarray | Path | str, network: LoadedModel, out: Path
+) -> Dataset:
     """The images as a data set; those that are none yet are written to `out`."""
     if isinstance(images, Dataset):
         return images

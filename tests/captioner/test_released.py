@@ -15,12 +15,12 @@ from released import write_container
 from website import Site
 
 import milan_core as milan
+from milan_core.captioner.at_hand import find_captioner
 from milan_core.captioner.encoder import encoder_of
 from milan_core.captioner.features.published import PUBLISHED, encoder_spec
 from milan_core.captioner.features.pyramid import pool_pyramid
 from milan_core.captioner.options import CAPTIONER_FILES
 from milan_core.cli import main
-from milan_core.cli.decoding import find_captioner
 from milan_core.core.errors import UserError
 from milan_core.images.fetch import catalog
 from milan_core.networks.inputs import prepare

@@ -220,7 +220,7 @@ def test_other_describers_on_the_same_network(own, tmp_path, capsys):
     assert {row["description"] for row in rows} <= {"street", ""}
     assert list(rows[0]) == ["layer", "unit", "description", *FORM.columns]
     assert described(own, tmp_path / "d", *model, *constant, "--strategy", "beam") == 2
-    assert "flags of decoding are for describer milan" in capsys.readouterr().err
+    assert "flags of decoding are for describers milan and pool" in capsys.readouterr().err
     assert described(own, tmp_path / "d", *model, "--describer", "milna") == 2
     assert "did you mean 'milan'" in capsys.readouterr().err
 

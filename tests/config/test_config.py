@@ -156,6 +156,12 @@ def test_variants_of_published_captioners(default, tmp_path):
         check_files(config)
 
 
+def test_the_beams_of_the_pool_are_those_of_the_main_search(default):
+    change = {"describe": {"pool": {"decoding": {"beam_size": 9}}}}
+    with pytest.raises(UserError, match=r"pool\.decoding: got beam_size; .* in `describe` itself"):
+        check_files(parse_config(merge(default, change)))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

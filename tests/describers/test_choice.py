@@ -1,4 +1,4 @@
-"""The rule of `auto`: captioner within its domain, encoder that was named, words, or a refusal."""
+"""The rule of `auto`: captioner within its domain, with a judge, encoder, words, or a refusal."""
 
 from pathlib import Path
 
@@ -20,6 +20,18 @@ def test_a_captioner_within_its_domain_comes_first():
     choice = choose(AtHand(captioner(INSIDE), clip="my/clip"))
     assert (choice.describer, choice.warning) == ("milan", "")
     assert "captioner c: the images are like those that the captioner learned from" in choice.why
+
+
+def test_a_judge_chooses_where_there_is_one():
+    choice = choose(AtHand(captioner(INSIDE), judge="results/judge"))
+    assert choice.describer == "pool"
+    assert choice.why.endswith("judge results/judge")
+    without = choose(AtHand(captioner(INSIDE), no_judge="20 images, expected 100 or more"))
+    assert without.describer == "milan"
+    assert "no judge chooses: 20 images" in without.why
+    assert choose(AtHand(captioner(OUTSIDE), judge="results/judge")).describer == "words"
+    alone = choose(AtHand(captioner(UNKNOWN), judge="my/clip", no_words="got 6 images"))
+    assert alone.describer == "pool"
 
 
 def test_one_that_leaves_its_domain_in_part_is_taken_with_a_warning():

@@ -174,7 +174,7 @@ def by_judge(cls, options):
             return np.random.default_rng(2).random((COUNT, len(texts)), np.float32)
 
         views = SimpleNamespace(world="shapes", judge=presence, chooser=presence)
-        monkeypatch.setattr(Views, "load", lambda *_: views)
+        monkeypatch.setattr(Views, "load", lambda *_, **__: views)
         return cls(options, Resources(judge=run.folder))
 
     return made

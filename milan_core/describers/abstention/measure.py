@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,37 +16,59 @@ from milan_core.describers.ranking import Ranked
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import Judge, JudgedImages, judged
+from milan_core.referee.resampling import LEVEL, Resamples
 from milan_core.referee.table import scored_images
 from milan_core.scoring.tables import Truth
 
 
-def measure(
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """Descriptions beside what a judge sees in images that did not choose them.
+
+    Attributes:
+        keys: (layer, unit) of U units.
+        texts: their descriptions.
+        activations: float32 [n, U].
+        presence: float32 [n] by text.
+
+    """
+
+    keys: list[UnitKey]
+    texts: list[str]
+    activations: np.ndarray
+    presence: dict[str, np.ndarray]
+
+    def intervals(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """95 % intervals of the correlation over images: low and high, float64 [U]."""
+        columns = np.stack([self.presence[text] for text in self.texts], 1)
+        resampled = Resamples(len(columns), seed).correlation(self.activations, columns)
+        tail = 50 * (1 - LEVEL)
+        low, high = np.percentile(resampled, [tail, 100 - tail], axis=0)
+        return low, high
+
+
+def look(
     ranking: Mapping[UnitKey, Sequence[Ranked]],
     table: ActivationTable,
     dataset: Dataset,
     judge: Judge,
-    truth: Mapping[UnitKey, Truth],
-    seed: int = 0,
     fewest: int = 500,
-) -> Measured:
-    """The evidence of every ranked unit, as it is and if the images that score were shuffled.
+) -> Looked:
+    """The best candidate of every ranked unit in the images that did not choose it.
 
     Args:
         ranking: candidates of each unit, best first; made on other images than those of `table`
-            that are held out.
+            that are held out. A unit without candidates is left out.
         table: activations; held-out images where it has some, else all of them.
         dataset: its images.
         judge: says what they show.
-        truth: the concept of each unit, as far as it is known.
-        seed: of texts that are compared, and of the shuffling.
         fewest: images from which anything is said.
 
     Raises:
         UserError: for fewer images, and units that the table lacks.
 
     """
-    ranking = {key: candidates for key, candidates in ranking.items() if candidates}
-    keys = list(ranking)
+    keys = [key for key, candidates in ranking.items() if candidates]
     texts = [ranking[key][0].text for key in keys]
     positions, _ = scored_images(table, fewest)
     images = JudgedImages(dataset, table.ids[positions])
@@ -54,9 +77,29 @@ def measure(
         for part, columns in judged(judge, images, texts)
         for text, column in zip(part, columns.T, strict=True)
     }
-    activations = table.block(_rows(table, keys), images=positions).T
-    evidence = gather_evidence(ranking, held_out(keys, texts, activations, presence, seed))
-    mixed = activations.copy()
+    return Looked(keys, texts, table.block(_rows(table, keys), images=positions).T, presence)
+
+
+def measure(
+    ranking: Mapping[UnitKey, Sequence[Ranked]],
+    looked: Looked,
+    truth: Mapping[UnitKey, Truth],
+    seed: int = 0,
+) -> Measured:
+    """The evidence of every ranked unit, as it is and if the images that score were shuffled.
+
+    Args:
+        ranking: candidates of each unit, best first.
+        looked: the same units on other images.
+        truth: the concept of each unit, as far as it is known.
+        seed: of texts that are compared, and of the shuffling.
+
+    """
+    keys, texts, presence = looked.keys, looked.texts, looked.presence
+    described = {key: ranking[key] for key in keys}
+    apart = held_out(keys, texts, looked.activations, presence, seed)
+    evidence = gather_evidence(described, apart)
+    mixed = looked.activations.copy()
     for unit, key in enumerate(keys):
         mixed[:, unit] = generator(seed, "shuffled images", *key).permutation(mixed[:, unit])
     noise = held_out(keys, texts, mixed, presence, seed)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from milan_core.core.units import UnitKey
 from milan_core.describers.abstention.calibration import (
     Calibration,
@@ -18,7 +20,7 @@ from milan_core.describers.abstention.calibration import (
     recalibrate,
 )
 from milan_core.describers.abstention.decision import Decision, decide
-from milan_core.describers.abstention.measure import measure
+from milan_core.describers.abstention.measure import look, measure
 from milan_core.describers.abstention.options import SHIPPED
 from milan_core.describers.abstention.tables import (
     DECISIONS,
@@ -28,13 +30,17 @@ from milan_core.describers.abstention.tables import (
     write_evidence,
 )
 from milan_core.describers.ranking import Ranked
+from milan_core.exemplars.splits import heldout_images
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import Judge
 from milan_core.scoring.tables import STATUS
 
 FEWEST = 100  # images that did not choose, from which a status is given
-FILES = ("evidence.csv", "calibration.json")
+EVIDENCE, CALIBRATION = "evidence.csv", "calibration.json"
+INTERVAL = ("correlation", "low", "high")
+"""Correlation of the text with the unit on held-out images, and its 95 % interval over these."""
+DIGITS = 6
 Cell = str | float | int
 
 
@@ -44,24 +50,35 @@ class Asked:
 
     Attributes:
         annotations: units of this network whose descriptions are known to be right or wrong.
-        calibration: a file of an earlier calibration; the one that is shipped by default.
+        calibration: a file of an earlier calibration; the one that is shipped by default. None:
+            decide nothing, where no calibration is of the judge.
         alpha: share of units that may be answered wrongly; None: that of the calibration.
         made_by: the command, for the calibration's record.
 
     """
 
     annotations: Path | None = None
-    calibration: Path = SHIPPED
+    calibration: Path | None = SHIPPED
     alpha: float | None = None
     made_by: str = "milan describe --calibrate"
 
 
 @dataclass(frozen=True, eq=False)
 class Assessed:
-    """The evidence of a network, the calibration that decided, and its decisions."""
+    """The evidence of a network, the calibration that decided, and its decisions.
+
+    Attributes:
+        measured: the evidence.
+        low, high: float64 [units], 95 % interval of the held-out correlation over images.
+        calibration: None where nothing was decided.
+        decisions: none without a calibration.
+
+    """
 
     measured: Measured
-    calibration: Calibration
+    low: np.ndarray
+    high: np.ndarray
+    calibration: Calibration | None
     decisions: list[Decision]
 
     def columns(self, keys: Sequence[UnitKey], statuses: Sequence[str]) -> dict[str, list[Cell]]:
@@ -72,6 +89,16 @@ class Assessed:
             statuses: why each of them shows nothing; empty where it does.
 
         """
+        evidence = self.measured.evidence
+        place = {key: unit for unit, key in enumerate(evidence.keys)}
+        values = np.column_stack([evidence.features[:, 0], self.low, self.high])
+        known = [
+            list(map(_short, values[place[key]])) if key in place else [""] * 3 for key in keys
+        ]
+        columns = dict(zip(INTERVAL, map(list, zip(*known, strict=True)), strict=True))
+        return columns if self.calibration is None else {**columns, **self._decided(keys, statuses)}
+
+    def _decided(self, keys: Sequence[UnitKey], statuses: Sequence[str]) -> dict[str, list[Cell]]:
         cells = {one.key: decision_cells(one) for one in self.decisions}
         rows = [
             cells.get(key, ["abstained", 0.0, ""]) if not silent else [silent, 0.0, ""]
@@ -82,9 +109,20 @@ class Assessed:
 
     def save(self, out: Path) -> list[str]:
         """Write the evidence and the calibration into a folder; returns their names."""
-        write_evidence(out / FILES[0], self.measured)
-        self.calibration.save(out / FILES[1])
-        return list(FILES)
+        write_evidence(out / EVIDENCE, self.measured)
+        if self.calibration is None:
+            return [EVIDENCE]
+        self.calibration.save(out / CALIBRATION)
+        return [EVIDENCE, CALIBRATION]
+
+
+def _short(value: float) -> Cell:
+    return "" if value != value else float(f"{value:.{DIGITS}g}")
+
+
+def can_hold_out(images: Dataset) -> bool:
+    """Whether enough images are held out by hash to test descriptions on."""
+    return int(heldout_images(images.fingerprint, len(images), "split").sum()) >= FEWEST
 
 
 def assess(
@@ -109,10 +147,13 @@ def assess(
         UserError: for too few images, and annotations or a calibration that cannot be used.
 
     """
+    looked = look(ranking, table, dataset, judge, FEWEST)
+    measured, (low, high) = measure(ranking, looked, {}, seed), looked.intervals(seed)
+    if asked.calibration is None:
+        return Assessed(measured, low, high, None, [])
     calibration = load_calibration(asked.calibration)
-    measured = measure(ranking, table, dataset, judge, {}, seed, FEWEST)
     if asked.annotations is not None:
         units = read_annotated(asked.annotations, measured.evidence)
         name = asked.annotations.name
         calibration = recalibrate(calibration, units, name, asked.made_by, asked.alpha)
-    return Assessed(measured, calibration, decide(measured.evidence, calibration))
+    return Assessed(measured, low, high, calibration, decide(measured.evidence, calibration))

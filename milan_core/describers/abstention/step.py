@@ -35,7 +35,7 @@ class MeasureEvidence(Step, name="abstention.measure", device=True):
 
     def run(self, compute: Compute) -> None:
         """Write one row a unit."""
-        from milan_core.describers.abstention.measure import measure
+        from milan_core.describers.abstention.measure import look, measure
         from milan_core.describers.abstention.tables import write_evidence
         from milan_core.describers.ranking import read_ranking
         from milan_core.exemplars.table import open_table
@@ -47,15 +47,10 @@ class MeasureEvidence(Step, name="abstention.measure", device=True):
         judge = load_judge(self.judge, JudgeResources(folder=self.trained, compute=compute))
         if self.seen is not None:
             recall(judge, self.seen)
-        measured = measure(
-            read_ranking(self.ranking),
-            open_table(self.table),
-            open_dataset(self.dataset),
-            judge,
-            read_truth(self.truth) if self.truth else {},
-            self.seed,
-            self.scoring.fewest,
-        )
+        ranking, truth = read_ranking(self.ranking), read_truth(self.truth) if self.truth else {}
+        table, dataset = open_table(self.table), open_dataset(self.dataset)
+        looked = look(ranking, table, dataset, judge, self.scoring.fewest)
+        measured = measure(ranking, looked, truth, self.seed)
         write_evidence(self.evidence, measured)
 
 

@@ -55,6 +55,17 @@ def _load(name: str, resources: JudgeResources, download: bool) -> Judge:
         return load_judge(OracleOptions(), resources)
     if name == "oracle:shares":
         return load_judge(OracleOptions(graded=True), resources)
+    return learned_judge(name, resources.compute, download=download)
+
+
+def learned_judge(name: str, compute: Compute, *, download: bool = False) -> Judge:
+    """The judge of a name that needs no ground truth: a mini judge, a CLIP or a SigLIP.
+
+    Raises:
+        UserError: for a folder that holds none.
+
+    """
+    resources = JudgeResources(compute=compute)
     folder = Path(name).expanduser()
     if (folder / RECORD).is_file():
         here = JudgeResources(folder=folder, compute=resources.compute)

@@ -11,7 +11,7 @@ import pytest
 from milan_core.core.errors import UserError
 from milan_core.describers.abstention import evaluation
 from milan_core.describers.abstention.calibration import Calibration, calibrate
-from milan_core.describers.abstention.measure import measure
+from milan_core.describers.abstention.measure import look, measure
 from milan_core.describers.abstention.tables import Measured
 from milan_core.describers.ranking import Ranked
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
@@ -74,7 +74,7 @@ def planted(seed: int) -> tuple[dict, ActivationTable, dict]:
 
 def measured(seed: int) -> Measured:
     ranking, table, truth = planted(seed)
-    return measure(ranking, table, SimpleNamespace(), FakeJudge(), truth, seed)
+    return measure(ranking, look(ranking, table, SimpleNamespace(), FakeJudge()), truth, seed)
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +92,10 @@ def test_evidence_of_planted_units(networks: dict[str, Measured]) -> None:
 
 def test_units_that_the_table_lacks_are_refused() -> None:
     """A ranking of another network."""
-    ranking, table, truth = planted(0)
+    ranking, table, _ = planted(0)
     ranking["c", 5] = ranking["a", 0]
     with pytest.raises(UserError, match=r"lacks unit 5 of c; make it again"):
-        measure(ranking, table, SimpleNamespace(), FakeJudge(), truth)
+        look(ranking, table, SimpleNamespace(), FakeJudge())
 
 
 def test_networks_are_decided_by_the_others(networks: dict[str, Measured]) -> None:
