@@ -65,7 +65,12 @@ def test_every_unit_of_the_table_has_cells(shipped: Path) -> None:
     found = assess(ranking, table, SimpleNamespace(), FakeJudge(), Asked(calibration=shipped))
     keys = [("a", 0), ("b", 31), ("b", 99)]
     columns = found.columns(keys, ["", "", "dead"])
-    assert list(columns) == ["confidence", "likely", "status"]
+    interval = ["correlation", "low", "high"]
+    assert list(columns) == [*interval, "confidence", "likely", "status"]
+    assert columns["low"][0] < columns["correlation"][0] < columns["high"][0]
+    assert [columns[name][1:] for name in interval] == [["", ""]] * 3
+    undecided = assess(ranking, table, SimpleNamespace(), FakeJudge(), Asked(calibration=None))
+    assert list(undecided.columns(keys, ["", "", "dead"])) == interval
     assert columns["status"][1:] == ["abstained", "dead"]
     assert columns["confidence"][1:] == [0, 0]
     assert columns["status"][0] in ("described", "several", "unreliable")
