@@ -6,96 +6,23 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers
 
 from milan_core.captioner.options import BeamOptions
 from milan_core.core.errors import UserError
 from milan_core.describers.backends.crops import masked_crop, unit_crops
-from milan_core.describers.backends.image_to_text import ImageToText
-from milan_core.describers.backends.options import ImageToTextOptions
-from milan_core.describers.backends.prompted import Prompted
 from milan_core.describers.pmi import pmi_describe
 from milan_core.describers.units import UnitImages
+from tests.describers.backends.tiny_captioners import (
+    BUILD,
+    IDS,
+    START,
+    STOP,
+    load,
+    save_tokenizer,
+    unit,
+)
 
-WORDS = ("a", "red", "dog", "cat", "on", "grass", "the", "blue")
-IDS = {word: index for index, word in enumerate(("[PAD]", "[DEC]", "[SEP]", "[UNK]", *WORDS))}
-PAD, START, STOP = 0, 1, 2
 TEXTS = ["a red dog", "cat", "the blue cat on the grass", "", "dog on a dog"]
-
-
-def load(source, crop_batch=4, row_batch=16, **options):
-    chosen = ImageToTextOptions(family="image_to_text", source=str(source), **options)
-    return ImageToText.load(chosen, crop_batch=crop_batch, row_batch=row_batch)
-
-
-def save_tokenizer(folder):
-    words = Tokenizer(models.WordLevel(IDS, unk_token="[UNK]"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words,
-        **{"pad_token": "[PAD]", "bos_token": "[DEC]", "sep_token": "[SEP]", "unk_token": "[UNK]"},
-    )
-    tokenizer.save_pretrained(folder)
-
-
-def tiny_blip():
-    common = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
-    common |= {"num_attention_heads": 2}
-    config = transformers.BlipConfig(
-        text_config={
-            **common,
-            "vocab_size": len(IDS),
-            "encoder_hidden_size": 16,
-            "max_position_embeddings": 32,
-            "pad_token_id": PAD,
-            "bos_token_id": START,
-            "sep_token_id": STOP,
-            "eos_token_id": STOP,
-        },
-        vision_config={**common, "image_size": 32, "patch_size": 16},
-    )
-    model = transformers.BlipForConditionalGeneration(config)
-    processor = transformers.BlipImageProcessor(size={"height": 32, "width": 32})
-    return model, processor
-
-
-def tiny_encoder_decoder():
-    encoder = transformers.ViTConfig(
-        **{"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1},
-        **{"num_attention_heads": 2, "image_size": 32, "patch_size": 16},
-    )
-    decoder = transformers.GPT2Config(
-        **{"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32, "vocab_size": len(IDS)},
-        **{"bos_token_id": START, "eos_token_id": STOP, "add_cross_attention": True},
-    )
-    config = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
-    config.decoder_start_token_id, config.eos_token_id, config.pad_token_id = START, STOP, PAD
-    model = transformers.VisionEncoderDecoderModel(config)
-    return model, transformers.ViTImageProcessor(size={"height": 32, "width": 32})
-
-
-def tiny_git():
-    """A model that reads a prompt: image first, then the text so far."""
-    config = transformers.GitConfig(
-        **{
-            "hidden_size": 16,
-            "intermediate_size": 32,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-        },
-        **{"vocab_size": len(IDS), "max_position_embeddings": 64},
-        **{"pad_token_id": PAD, "bos_token_id": START, "eos_token_id": STOP},
-        vision_config={
-            **{"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1},
-            **{"num_attention_heads": 2, "image_size": 32, "patch_size": 16},
-        },
-    )
-    size = {"height": 32, "width": 32}
-    crop = {"do_center_crop": False, "size": size}
-    return transformers.GitForCausalLM(config), transformers.CLIPImageProcessor(**crop)
-
-
-BUILD = {"blip": tiny_blip, "encoder-decoder": tiny_encoder_decoder, "git": tiny_git}
 
 
 @pytest.fixture(scope="module", params=list(BUILD))
@@ -123,15 +50,6 @@ def checkpoint(request, tmp_path_factory):
         return model(pixel_values=pixels, decoder_input_ids=ids).logits
 
     return folder, processor, logits
-
-
-def unit(seed=0, k=3, size=40):
-    draw = np.random.default_rng(seed)
-    images = draw.integers(0, 256, (k, size, size + 8, 3), np.uint8)
-    masks = np.zeros(images.shape[:3], bool)
-    for index, mask in enumerate(masks):
-        mask[4 + index : 30 - index, 6 : 28 + 4 * index] = True
-    return UnitImages(images, masks)
 
 
 def naive(checkpoint, exemplars, text):
@@ -321,94 +239,6 @@ def test_wrong_exemplars(checkpoint):
     ):
         with pytest.raises(UserError, match="unit 0 has images"):
             load(checkpoint[0]).candidates([bad], 3, 4)
-
-
-@pytest.fixture(scope="module")
-def llava(tmp_path_factory):
-    """A model whose prompt has a mark for the image, which its processor writes out."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("llava")
-    words = Tokenizer(models.WordLevel({**IDS, "<image>": len(IDS)}, unk_token="[UNK]"))
-    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words,
-        **{"pad_token": "[PAD]", "bos_token": "[DEC]", "eos_token": "[SEP]", "unk_token": "[UNK]"},
-        extra_special_tokens={"image_token": "<image>"},
-    )
-    common = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
-    common |= {"num_attention_heads": 2}
-    config = transformers.LlavaConfig(
-        vision_config=transformers.CLIPVisionConfig(**common, image_size=32, patch_size=16),
-        text_config=transformers.LlamaConfig(
-            **common, vocab_size=len(IDS) + 1, bos_token_id=START, eos_token_id=STOP
-        ),
-        image_token_index=len(IDS),
-    )
-    model = transformers.LlavaForConditionalGeneration(config)
-    size = {"height": 32, "width": 32}
-    images = transformers.CLIPImageProcessor(do_center_crop=False, size=size)
-    marks = {"patch_size": 16, "vision_feature_select_strategy": "default"}
-    marks |= {"image_token": "<image>", "num_additional_image_tokens": 1}
-    processor = transformers.LlavaProcessor(images, tokenizer, **marks)
-    for part in (model, tokenizer, processor):
-        part.save_pretrained(folder)
-    return folder, model.eval(), processor
-
-
-def test_a_prompt_with_a_mark_for_the_image(llava):
-    folder, model, processor = llava
-    captioner = load(folder, prompt="<image> the")
-    exemplars, texts = unit(k=2), ["a red dog", "cat"]
-    (found,) = captioner.score([exemplars], [texts])
-    expected = np.zeros(2)
-    for crop in unit_crops(exemplars, 0.15, 0.25):
-        for place, text in enumerate(texts):
-            made = processor(images=[crop], text=["<image> the"], return_tensors="pt")
-            for token in [*(IDS[word] for word in text.split()), STOP]:
-                with torch.no_grad():
-                    logits = model(**made).logits[0, -1]
-                expected[place] += torch.log_softmax(logits.double(), 0)[token].item() / 2
-                made["input_ids"] = torch.cat([made["input_ids"], torch.tensor([[token]])], 1)
-                made["attention_mask"] = torch.ones_like(made["input_ids"])
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    (pool,) = captioner.candidates([exemplars], 3, 4)
-    assert np.isfinite(pool.logp).all()
-    with pytest.raises(UserError, match="the prompt 'the' does not suit this model"):
-        load(folder, prompt="the").score([exemplars], [texts])
-
-
-def test_the_image_is_read_once_for_all_words(llava):
-    kept, anew = load(llava[0], prompt="<image> the"), load(llava[0], prompt="<image> the")
-    assert kept._parts.keeps
-    anew._parts.keeps = False
-    units, texts = [unit(k=2), unit(1, k=3)], [["a red dog", "cat"], ["the cat"]]
-    for one, other in zip(kept.score(units, texts), anew.score(units, texts), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
-    pools = [one.candidates(units, 4, 5) for one in (kept, anew)]
-    for one, other in zip(*pools, strict=True):
-        assert one.texts == other.texts
-        np.testing.assert_allclose(one.logp, other.logp, atol=1e-4)
-
-
-def test_a_model_whose_cache_is_wrong_reads_everything_anew(llava):
-    """Keys that were kept are not used where the logits would be others."""
-    _, model, processor = llava
-
-    class Forgetful(torch.nn.Module):
-        """Drops what it has kept."""
-
-        config, generation_config = model.config, model.generation_config
-
-        def __init__(self):
-            super().__init__()
-            self.model = model
-
-        def forward(self, input_ids, past_key_values=None, attention_mask=None, **rest):
-            cut = attention_mask[:, : input_ids.shape[1]]
-            return self.model(input_ids=input_ids, attention_mask=cut, **rest)
-
-    assert Prompted(model, processor, "<image> the").keeps
-    assert not Prompted(Forgetful(), processor, "<image> the").keeps
 
 
 def test_prompts_go_with_models_that_read_one(checkpoint):
