@@ -25,8 +25,9 @@ from milan_core.describers.choice import (
     choose,
     require_domain,
 )
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Describer, Resources
-from milan_core.describers.options import DescriberOptions, WordsOptions
+from milan_core.describers.options import WordsOptions
 from milan_core.describers.pooled import FEWEST
 from milan_core.describers.registry import describer_options, find_describer
 from milan_core.describers.words import missing_for_words

@@ -13,8 +13,8 @@ from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
 from milan_core.describers.concepts import ConceptMasks
+from milan_core.describers.declared_options import Need
 from milan_core.describers.evidence import LayerEvidence, gather
-from milan_core.describers.options import Need
 from milan_core.describers.units import Units
 from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.status import ACTIVE, UnitStatus

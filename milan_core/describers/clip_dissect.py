@@ -22,10 +22,11 @@ from milan_core.core.files import read_text
 from milan_core.describers.activations import NetworkUnits
 from milan_core.describers.backends.clip import Clip, load_encoder
 from milan_core.describers.backends.judge import is_judge, open_judge, similarity
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Description, Descriptions, Resources
 from milan_core.describers.evidence import LayerEvidence
 from milan_core.describers.labels import LabelDescriber, labeled
-from milan_core.describers.options import ClipDissectOptions, DescriberOptions
+from milan_core.describers.options import ClipDissectOptions
 from milan_core.describers.units import Units
 from milan_core.describers.wording import concept_text
 from milan_core.referee.judges.mini import Judge

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Description, Resources
 from milan_core.describers.evidence import LayerEvidence
 from milan_core.describers.labels import LabelDescriber, labeled, mask_blocks
-from milan_core.describers.options import CompexpOptions, DescriberOptions
+from milan_core.describers.options import CompexpOptions
 from milan_core.describers.wording import compexp_text, formula_label
 from milan_core.ops.formulas import compose
 

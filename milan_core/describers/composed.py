@@ -26,6 +26,7 @@ from milan_core.describers.backends.image_to_text import ImageToText
 from milan_core.describers.backends.interface import Prior, Proposer
 from milan_core.describers.backends.judge import JudgeReranker, is_judge, open_judge
 from milan_core.describers.backends.lstm import LstmCaptioner, LstmPrior
+from milan_core.describers.declared_options import DescriberOptions, Need
 from milan_core.describers.describer import (
     Candidates,
     Describer,
@@ -33,7 +34,7 @@ from milan_core.describers.describer import (
     Resources,
     TableForm,
 )
-from milan_core.describers.options import ComposedOptions, DescriberOptions, Need
+from milan_core.describers.options import ComposedOptions
 from milan_core.describers.pmi import FORM, described, pmi_describe
 from milan_core.describers.reader import CaptionerReader
 from milan_core.describers.units import Units

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Cell, Describer, Description, Descriptions, Resources
-from milan_core.describers.options import ConstantOptions, DescriberOptions
+from milan_core.describers.options import ConstantOptions
 from milan_core.describers.units import Units
 
 

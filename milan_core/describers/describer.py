@@ -18,7 +18,7 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
-from milan_core.describers.options import DescriberOptions, Need
+from milan_core.describers.declared_options import DescriberOptions, Need
 from milan_core.describers.units import EVIDENCE, Units
 from milan_core.exemplars.status import ACTIVE, UNKNOWN, UnitStatus
 

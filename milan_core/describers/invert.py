@@ -14,10 +14,11 @@ from typing import ClassVar
 import numpy as np
 
 from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Description, Resources
 from milan_core.describers.evidence import LayerEvidence
 from milan_core.describers.labels import LabelDescriber, labeled
-from milan_core.describers.options import DescriberOptions, InvertOptions
+from milan_core.describers.options import InvertOptions
 from milan_core.describers.wording import compexp_text, formula_label
 from milan_core.ops.formulas import AND, AND_NOT, OR
 from milan_core.ops.reference.formulas import Parts, canonical

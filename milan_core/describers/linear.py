@@ -16,6 +16,7 @@ import numpy as np
 
 from milan_core.core.files import read_text, write_csv
 from milan_core.core.units import UnitKey
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import (
     Candidates,
     Describer,
@@ -25,7 +26,7 @@ from milan_core.describers.describer import (
     TableForm,
 )
 from milan_core.describers.least_squares import greedy, moments
-from milan_core.describers.options import DescriberOptions, LinearOptions
+from milan_core.describers.options import LinearOptions
 from milan_core.describers.pooled import PooledUnits, Views, pooled_units
 from milan_core.describers.units import Units
 from milan_core.referee.photographs.vocabulary import vocabulary as photograph_words

@@ -24,9 +24,10 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.core.units import UnitKey
 from milan_core.describers.constant import Constant
+from milan_core.describers.declared_options import DescriberOptions, Need
 from milan_core.describers.describer import Describer, Descriptions, Resources, TableForm
 from milan_core.describers.driver import describe
-from milan_core.describers.options import DescriberOptions, MilanOptions, MilanTunedOptions, Need
+from milan_core.describers.options import MilanOptions, MilanTunedOptions
 from milan_core.describers.pmi import FORM, described
 from milan_core.describers.reader import CaptionerReader
 from milan_core.describers.sources import FeatureUnits

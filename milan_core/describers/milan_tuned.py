@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.milan import Milan
-from milan_core.describers.options import DescriberOptions, MilanTunedOptions
+from milan_core.describers.options import MilanTunedOptions
 
 
 class MilanTuned(Milan):

@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Description, Resources
 from milan_core.describers.evidence import LayerEvidence
 from milan_core.describers.labels import LabelDescriber, labeled, mask_blocks
-from milan_core.describers.options import DescriberOptions, NetDissectOptions
+from milan_core.describers.options import NetDissectOptions
 from milan_core.describers.wording import concept_text
 from milan_core.ops.formulas import concept_overlaps
 

@@ -26,10 +26,11 @@ from milan_core.core.step import Compute
 from milan_core.describers.abstention.options import SHIPPED
 from milan_core.describers.abstention.own import Asked, Assessed, assess, can_hold_out
 from milan_core.describers.choice import AtHand, CaptionerAtHand, Choice, choose, require_domain
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Cell, Describer, Descriptions, Resources
 from milan_core.describers.driver import describe as run_describer
 from milan_core.describers.driver import full_table, write_all
-from milan_core.describers.options import DescriberOptions, WordsOptions
+from milan_core.describers.options import WordsOptions
 from milan_core.describers.pooled import FEWEST, bare_images, load_named
 from milan_core.describers.registry import describer_options, find_describer
 from milan_core.describers.sources import ExemplarUnits

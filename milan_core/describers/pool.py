@@ -20,6 +20,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.tables import cell
 from milan_core.core.units import UnitKey
 from milan_core.describers.abstention.stability import resample_counts
+from milan_core.describers.declared_options import DescriberOptions, Need
 from milan_core.describers.describer import (
     Cell,
     Describer,
@@ -33,7 +34,7 @@ from milan_core.describers.fit import Fitted
 from milan_core.describers.linear import NAME as LINEAR
 from milan_core.describers.linear import Explained, explain, summary, write_linear
 from milan_core.describers.milan import Milan
-from milan_core.describers.options import DescriberOptions, MilanOptions, Need, PoolOptions
+from milan_core.describers.options import MilanOptions, PoolOptions
 from milan_core.describers.pooled import PooledUnits, Proposed, Views, pooled_units
 from milan_core.describers.proposals import own_candidates
 from milan_core.describers.ranking import NAME as RANKING

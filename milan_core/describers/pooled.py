@@ -13,7 +13,7 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
-from milan_core.describers.options import Need
+from milan_core.describers.declared_options import Need
 from milan_core.describers.sources import ExemplarUnits
 from milan_core.describers.units import Units
 from milan_core.exemplars.status import UnitStatus

@@ -17,10 +17,11 @@ from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_csv, read_json
 from milan_core.core.numbers import is_whole
 from milan_core.core.units import UnitKey
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Describer, Descriptions, Resources, TableForm
 from milan_core.describers.driver import describe
 from milan_core.describers.labels import FORM, labeled
-from milan_core.describers.options import DescriberOptions, PublishedMethod, PublishedOptions
+from milan_core.describers.options import PublishedMethod, PublishedOptions
 from milan_core.describers.units import LayerUnits, Units
 from milan_core.describers.wording import compexp_text, netdissect_text
 from milan_core.exemplars.status import UnitStatus

@@ -18,8 +18,8 @@ from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import parse
 from milan_core.core.user_code import load_named
 from milan_core.describers import options
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Describer, Resources
-from milan_core.describers.options import DescriberOptions
 
 
 def declared() -> dict[str, type[DescriberOptions]]:

@@ -16,8 +16,9 @@ from milan_core.annotations.records import read_unit_texts
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.core.errors import UserError
 from milan_core.core.numbers import added
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Describer, Description, Descriptions, Resources
-from milan_core.describers.options import DescriberOptions, RetrievalOptions
+from milan_core.describers.options import RetrievalOptions
 from milan_core.describers.units import Units
 from milan_core.scoring.words import tokens
 

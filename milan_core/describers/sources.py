@@ -16,7 +16,7 @@ from milan_core.captioner.describe import mined_images
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
-from milan_core.describers.options import Need
+from milan_core.describers.declared_options import Need
 from milan_core.describers.units import FeatureReader, UnitImages, Units
 from milan_core.exemplars.options import Pool
 from milan_core.exemplars.status import UnitStatus

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import Describer, Description, Descriptions, Resources
-from milan_core.describers.options import DescriberOptions, TableOptions
+from milan_core.describers.options import TableOptions
 from milan_core.describers.units import Units
 from milan_core.scoring.tables import read_descriptions
 

@@ -25,8 +25,8 @@ from milan_core.annotations.released import AnnotationSet
 from milan_core.captioner.features.store import FeatureTable
 from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
+from milan_core.describers.declared_options import Need
 from milan_core.describers.evidence import LayerEvidence
-from milan_core.describers.options import Need
 from milan_core.exemplars.status import UnitStatus
 from milan_core.exemplars.store import ExemplarSet
 

@@ -21,6 +21,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.core.tables import cell
 from milan_core.describers.contact import COLUMNS, contact_sheet, tiles
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import (
     Candidates,
     Describer,
@@ -29,7 +30,7 @@ from milan_core.describers.describer import (
     Resources,
     TableForm,
 )
-from milan_core.describers.options import DescriberOptions, VlmOptions
+from milan_core.describers.options import VlmOptions
 from milan_core.describers.packets import LayerPackets, Packet
 from milan_core.describers.units import UnitImages, Units
 from milan_core.endpoint.answer import Answer

@@ -13,6 +13,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.units import UnitKey
+from milan_core.describers.declared_options import DescriberOptions
 from milan_core.describers.describer import (
     Cell,
     Describer,
@@ -22,7 +23,7 @@ from milan_core.describers.describer import (
     TableForm,
 )
 from milan_core.describers.grading import Graded, GradingRule, grade_layer, tendency_text
-from milan_core.describers.options import DescriberOptions, WordsOptions
+from milan_core.describers.options import WordsOptions
 from milan_core.describers.units import Units
 from milan_core.referee.photographs.evidence import (
     Evidence,

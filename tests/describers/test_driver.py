@@ -32,7 +32,7 @@ from typing import Literal
 from milan_core.describers.describer import (
     Candidates, Describer, Description, Descriptions, TableForm,
 )
-from milan_core.describers.options import DescriberOptions
+from milan_core.describers.declared_options import DescriberOptions
 
 
 class ToyOptions(DescriberOptions, label="Toy", color="#000000", needs=("features",)):
