@@ -19,6 +19,7 @@ from milan_core.captioner.options import CaptionerSpec
 from milan_core.core.errors import reading
 from milan_core.core.options import Name, Section, parse
 from milan_core.describers.abstention.options import AbstentionOptions
+from milan_core.describers.listed.options import ListedDescriber
 from milan_core.describers.options import DescribeSpec, VariantSpec
 from milan_core.exemplars.options import ExemplarsSpec
 from milan_core.experiments.analyze.options import AnalyzeSpec
@@ -80,6 +81,9 @@ class Config(Section):
     decoding: DecodingSpec = Field(DecodingSpec(), description="Decoding strategies compared")
     variants: dict[Name, VariantSpec] = Field(
         {}, description="Descriptions by other captioners, priors and re-rankers"
+    )
+    describers: dict[Name, ListedDescriber] = Field(
+        {}, description="Further describers, your own too, scored beside the others"
     )
     audit: AuditSpec | None = Field(None, description="Units that match a query; null: no audit")
     referee: RefereeSpec = Field(RefereeSpec(), description="Held-out scores of descriptions")

@@ -10,6 +10,7 @@ from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
 from milan_core.describers.backends.options import CausalPriorOptions
 from milan_core.describers.label_options import LabelMethod, LabelOptions
+from milan_core.describers.listed.plan import listed_tables
 from milan_core.describers.options import (
     ComposedOptions,
     MilanTunedOptions,
@@ -66,14 +67,19 @@ def pool_options(config: Config) -> PoolOptions:
     )
 
 
-def pool_variants(config: Config, model: str) -> list[str]:
-    """Variants of a network whose texts are candidates."""
-    return [name for name in variants_of(config, model) if name in config.describe.candidates]
+def pool_tables(config: Config, model: str) -> dict[str, str]:
+    """Texts of a network that are candidates, by variant or listed describer: as `further_tables`.
+
+    Those of the pool itself are none.
+    """
+    tables = further_tables(config, model)
+    return {name: tables[name] for name in config.describe.candidates if name in tables}
 
 
 def pool_methods(config: Config) -> list[str]:
     """Labeling methods, and forms of the captioner, whose texts are candidates."""
-    return [name for name in config.describe.candidates if name not in config.variants]
+    apart = {*config.variants, *config.describers}
+    return [name for name in config.describe.candidates if name not in apart]
 
 
 def variants_of(config: Config, model: str) -> list[str]:
@@ -87,7 +93,7 @@ def further_tables(config: Config, model: str) -> dict[str, str]:
         name: f"{model}/variants/{name}/descriptions.csv" for name in variants_of(config, model)
     }
     chosen = {"pool": f"{model}/pool/descriptions.csv"} if pooled(config, model) else {}
-    return {**tables, **chosen}
+    return {**tables, **listed_tables(config, model), **chosen}
 
 
 def check_pool(config: Config) -> None:
@@ -99,7 +105,7 @@ def check_pool(config: Config) -> None:
             f"config: describe.pool.decoding: got {given}; the candidates are the beams of the "
             "main search, so give these keys in `describe` itself"
         )
-    known = [*config.variants, *config.baselines.methods, TUNED]
+    known = [*config.variants, *config.describers, *config.baselines.methods, TUNED]
     for name in spec.candidates:
         if name not in known:
             raise unknown("describer", name, known, "config: describe.candidates")

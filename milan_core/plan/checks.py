@@ -10,6 +10,7 @@ from milan_core.captioner.features.plan import check_encoder
 from milan_core.captioner.plan import check_captioner, trainings
 from milan_core.config import Config, built_in_networks, parse_sections
 from milan_core.core.errors import UserError, unknown
+from milan_core.describers.listed.plan import check_listed
 from milan_core.describers.plan import check_labels, check_pool, check_variants
 from milan_core.exemplars.plan import check_heldout
 from milan_core.experiments.analyze.plan import check_analysis
@@ -36,6 +37,7 @@ CHECKS = (
     check_studied,
     check_generalization,
     check_labels,
+    check_listed,
     check_pool,
     check_analysis,
     check_audit,

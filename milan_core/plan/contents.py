@@ -23,6 +23,8 @@ from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.inputs import Further, contents_of
 from milan_core.core.records import NAME, Records
 from milan_core.core.step import find_step, step_fields
+from milan_core.describers.listed.options import ListedDescriber
+from milan_core.describers.listed.plan import contents_of_listed
 from milan_core.images.kinds.published import split_digest
 from milan_core.images.layouts import IMAGENET
 from milan_core.networks.options import Architecture
@@ -49,7 +51,11 @@ def _is_copy(file: Path) -> bool:
 
 
 SET_FILES = (".csv", ".npy", ".zip")  # pages and notes of a set's authors do not count
-FURTHER: Further = {Architecture: _network, AnnotationSetSpec: _annotation_set}
+FURTHER: Further = {
+    Architecture: _network,
+    AnnotationSetSpec: _annotation_set,
+    ListedDescriber: contents_of_listed,
+}
 """Files that sections read beside those of their keys."""
 
 

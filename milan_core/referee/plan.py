@@ -11,6 +11,7 @@ from milan_core.config import Config
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.options import narrowed
 from milan_core.describers.abstention.options import ANSWERED
+from milan_core.describers.listed.plan import listed_of, reads_judge
 from milan_core.describers.plan import (
     judge_labels,
     judge_reranks,
@@ -239,7 +240,8 @@ def judge_readers(config: Config, model: str) -> list[str]:
     """Describers of a network that read the mini judge: it does not score them."""
     names = [name for name in variants_of(config, model) if judge_reranks(config, name)]
     labels = judge_labels(config) and model in labeled(config)
-    chosen = ["pool", "linear"] if pooled(config, model) else []
+    chosen = [name for name in listed_of(config, model) if reads_judge(config, name)]
+    chosen += ["pool", "linear"] if pooled(config, model) else []
     return [*(["clip_dissect"] if labels else []), *names, *chosen]
 
 

@@ -20,9 +20,9 @@ from milan_core.networks.options import Architecture
 from milan_core.plan.contents import FURTHER, JobContents
 
 # Texts of the configuration and of steps that name no file of the user's, by section. A new key of
-# type `str` is a path (`InputPath`), or it is listed here; a name is best a `Name`. The factory and
-# the conversion of weights count by their source, `AssetWeights.path` by the digest of the asset,
-# `Roots` are folders that jobs write.
+# type `str` is a path (`InputPath`), or it is listed here; a name is best a `Name`. The factory, a
+# listed describer and the conversion of weights count by their source, `AssetWeights.path` by the
+# digest of the asset, `Roots` are folders that jobs write.
 TEXTS = {
     "AnalyzeOptions": "queries",
     "Architecture": "factory",
@@ -44,6 +44,7 @@ TEXTS = {
     "FineTune": "layers",
     "HuggingFaceOptions": "image label name revision split",
     "ImageToTextOptions": "prompt",
+    "ListedDescriber": "describer",
     "MiniOptions": "layers",
     "ModelSpec": "extends",
     "Network": "name",

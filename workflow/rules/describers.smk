@@ -33,10 +33,9 @@ def pooled(wildcards):
 
 
 def pool_tables(wildcards):
-    """Texts of variants that are candidates, in the order of their names."""
-    names = describers_plan.pool_variants(CONFIG, wildcards.model)
-    folder = f"{RESULTS}/{wildcards.model}/variants"
-    return [f"{folder}/{name}/descriptions.csv" for name in names]
+    """Texts of variants and listed describers that are candidates."""
+    tables = describers_plan.pool_tables(CONFIG, wildcards.model)
+    return [f"{RESULTS}/{table}" for table in tables.values()]
 
 
 def pool_methods(wildcards):
@@ -154,7 +153,7 @@ rule describers_pool:
         mem="4GB",
     params:
         named=lambda wildcards: canonical(
-            describers_plan.pool_variants(CONFIG, wildcards.model)
+            list(describers_plan.pool_tables(CONFIG, wildcards.model))
         ),
         chosen=canonical(describers_plan.pool_methods(CONFIG)),
         options=canonical(describers_plan.pool_options(CONFIG)),
