@@ -100,7 +100,7 @@ def _write(arguments: argparse.Namespace, out: Path) -> str:
     from milan_core.core.files import write_csv
     from milan_core.core.step import Compute
     from milan_core.describers.several.choosing import CoverRule
-    from milan_core.describers.several.table import COLUMNS, label_network
+    from milan_core.describers.several.table import COLUMNS, label_network, layer_texts
     from milan_core.exemplars.pooled import pool_dataset
     from milan_core.networks.zoo import load_network
     from milan_core.referee.judges.choice import named_judge
@@ -108,11 +108,7 @@ def _write(arguments: argparse.Namespace, out: Path) -> str:
     from milan_core.referee.submitted import read_submitted
     from milan_core.referee.table import open_with_images
 
-    given = [read_submitted(path, arguments.column) for path in arguments.descriptions]
-    texts: dict[str, list[str]] = {}
-    for one in given:
-        for key, explanation in one.explanations.items():
-            texts.setdefault(key[0], []).extend(explanation.texts)
+    texts = layer_texts(read_submitted(path, arguments.column) for path in arguments.descriptions)
     compute = Compute(device=arguments.device, threads=arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         if arguments.table:

@@ -21,6 +21,7 @@ from milan_core.describers.backends.options import (
     TrainedPrior,
 )
 from milan_core.describers.declared_options import DescriberOptions
+from milan_core.describers.several.options import SeveralOptions
 from milan_core.endpoint.options import EndpointOptions
 
 
@@ -100,6 +101,10 @@ class DescribeSpec(DecodingOptions):
         "baselines, milan_tuned",
     )
     pool: PoolOptions = Field(PoolOptions(), description="How pool chooses")
+    several: SeveralOptions | None = Field(
+        SeveralOptions(),
+        description="Several labels beside the text, where pool describes; null: none",
+    )
 
 
 class ComposedOptions(

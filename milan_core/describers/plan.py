@@ -45,6 +45,11 @@ def _experimented(config: Config) -> set[str]:
     return {*audited, *counted, *edited}
 
 
+def several(config: Config, model: str) -> bool:
+    """Whether the units of a network get several labels where they respond to several things."""
+    return config.describe.several is not None and pooled(config, model)
+
+
 def why_not_pooled(config: Config, model: str) -> str:
     """Name what is missing for the pool; empty where nothing is."""
     if not trains_judge(config):

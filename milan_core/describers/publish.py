@@ -7,7 +7,9 @@ from pathlib import Path
 from milan_core.captioner.descriptions import COLUMNS
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
-from milan_core.scoring.tables import AS_PUBLISHED, STATUS
+from milan_core.describers.abstention.options import BETWEEN
+from milan_core.describers.several.table import read_labels
+from milan_core.scoring.tables import AS_PUBLISHED, LABELS, STATUS
 
 WITHIN = ("description_within", "score_within", "side_within")
 
@@ -24,6 +26,7 @@ def publish_table(
     out: Path,
     pooled: Path | None = None,
     decided: Path | None = None,
+    several: Path | None = None,
 ) -> None:
     """Write the descriptions, with the within-network ones beside them where there are any.
 
@@ -34,11 +37,13 @@ def publish_table(
         pooled: chosen by a judge among the captioner's candidates; these are then the descriptions,
             and the captioner's stand in a column of their own.
         decided: says which of them are reliable; then every unit has a status.
+        several: labels of units that respond to several things; those with one label have none.
 
     """
     rows = read_csv(descriptions, COLUMNS)
     beside = _within(within) if within else {}
     chosen = _by_unit(pooled, [*COLUMNS, "linear"]) if pooled else {}
+    labels = read_labels(several) if several else {}
     decisions = _by_unit(decided, [STATUS, *DECIDED]) if decided else {}
     silent = bool(decisions) or any(row.get(STATUS) for row in rows)
     table = []
@@ -55,10 +60,14 @@ def publish_table(
         status = [about[STATUS]] if silent else []
         more = ["pool", row["description"], own["linear"]] if pooled else []
         more += [about[name] for name in DECIDED] if decided else []
+        if several:
+            own_labels = labels.get((row["layer"], int(row["unit"])), [])
+            more.append(BETWEEN.join(own_labels) if len(own_labels) > 1 else "")
         table.append((*values, *status, *more))
     columns = [*COLUMNS, *(WITHIN if within else ()), *([STATUS] if silent else [])]
     columns += POOLED if pooled else ()
     columns += DECIDED if decided else ()
+    columns += (LABELS,) if several else ()
     write_csv(out, columns, table)
 
 

@@ -115,13 +115,16 @@ class PublishDescriptions(Step, name="describers.publish"):
     """Those that a judge chose among its candidates."""
     decided: In | None = None
     """The status and the confidence of each."""
+    several: In | None = None
+    """Labels of units that respond to several things."""
     descriptions: Out
 
     def run(self, compute: Compute) -> None:
         """Write the table."""
         from milan_core.describers.publish import publish_table
 
-        publish_table(self.main, self.within, self.descriptions, self.pooled, self.decided)
+        tables = self.pooled, self.decided, self.several
+        publish_table(self.main, self.within, self.descriptions, *tables)
 
 
 class DescribeVariant(Step, name="describers.variant", device=True):

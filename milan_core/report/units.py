@@ -23,7 +23,7 @@ from milan_core.describers.abstention.options import (
 )
 from milan_core.exemplars.status import SILENT
 from milan_core.report.files import NetworkFiles
-from milan_core.scoring.tables import AS_PUBLISHED, STATUS, Truth, read_truth
+from milan_core.scoring.tables import AS_PUBLISHED, LABELS, STATUS, Truth, read_truth
 from milan_core.scoring.units import unit_key
 
 CORRECT, WRONG, UNJUDGED = "names", "misses", "open"
@@ -58,6 +58,7 @@ class UnitView:
     share: float = math.nan  # of the strongest images that show the word
     base: float = math.nan  # of all images that do
     chosen: bool = False  # a judge chose the description among candidates
+    labels: tuple[str, ...] = ()  # of a unit that responds to several things
     published: str = ""  # the captioner's own description, as published
     linear: str = ""  # signed, weighted words
     correlation: float = math.nan  # of the description with the unit on held-out images
@@ -148,6 +149,7 @@ def _view(
         share=number(row.get("share")),
         base=number(row.get("base")),
         chosen=AS_PUBLISHED in row,
+        labels=tuple(text for text in (row.get(LABELS) or "").split(BETWEEN) if text),
         published=row.get(AS_PUBLISHED) or "",
         linear=row.get("linear") or "",
         correlation=number(row.get("correlation")),

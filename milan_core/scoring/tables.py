@@ -31,6 +31,8 @@ STATUS = "status"
 """Column of a table of descriptions: why a unit shows nothing to describe; empty where it does."""
 AS_PUBLISHED = "description_milan"
 """Column of the captioner's own text, beside one that a judge chose among its candidates."""
+LABELS = "labels"
+"""Column of the labels of a unit that responds to several things (`describers.several`)."""
 Value = TypeVar("Value")
 
 

@@ -1,5 +1,6 @@
 # Descriptions of units: main ones, variants, and labels from lists of concepts.
 from milan_core.describers import plan as describers_plan
+from milan_core.describers.several.options import SeveralOptions
 
 # Modules of the describers that label: part of the code of their step.
 LABELERS = [f"describers.{name}" for name in describers_plan.label_names(CONFIG)]
@@ -44,6 +45,18 @@ def pool_methods(wildcards):
     labels = [name for name in names if name in CONFIG.baselines.methods]
     files = [f"{RESULTS}/{wildcards.model}/labels/labels.csv"] if labels else []
     return files + ([published("baselines.csv")(wildcards)] if labels != names else [])
+
+
+def several_texts(wildcards):
+    """The captioner's texts and the chosen ones: candidates for every unit of their layer."""
+    chosen = f"{RESULTS}/{wildcards.model}/pool/descriptions.csv"
+    return [published_file(wildcards.model, "descriptions.csv"), chosen]
+
+
+def several_labels(wildcards):
+    """Labels of units that respond to several things, where units get some."""
+    labels = f"{RESULTS}/{wildcards.model}/several/labels.csv"
+    return labels if describers_plan.several(CONFIG, wildcards.model) else []
 
 
 def variant_captioner(wildcards):
@@ -162,12 +175,47 @@ rule describers_pool:
         command("describers.pool")
 
 
+rule several_label:
+    input:
+        table="<results>/{model}/exemplars/activations.safetensors",
+        dataset=probe_manifest,
+        descriptions=several_texts,
+        judge=(
+            referee_plan.judge_folder(CONFIG)
+            if describers_plan.trains_judge(CONFIG)
+            else []
+        ),
+        seen=lambda wildcards: (
+            f"{RESULTS}/referee/mini/{CONFIG.model_zoo[wildcards.model].dataset}.safetensors"
+        ),
+    output:
+        labels="<results>/{model}/several/labels.csv",
+        record="<results>/{model}/several/provenance.json",
+    log:
+        "<logs>/{model}/several.log",
+    benchmark:
+        "<benchmarks>/{model}/several.tsv"
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        device=CONFIG.device,
+        gpu=gpus,
+        mem="4GB",
+    params:
+        options=canonical(CONFIG.describe.several or SeveralOptions()),
+        code=step_code("several.label"),
+    shell:
+        command("several.label")
+
+
 rule describers_publish:
     input:
         main=published("descriptions.csv"),
         within=within,
         pooled=pooled,
         decided=lambda wildcards: abstaining(wildcards),
+        several=several_labels,
     output:
         descriptions=report(
             "<results>/{model}/descriptions.csv",

@@ -10,11 +10,13 @@ linear explanations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from milan_core.core.files import numbered_rows
 from milan_core.core.units import UnitKey
 from milan_core.describers.several.choosing import CoverRule, cover_labels
 from milan_core.describers.several.report import LabelFigures, label_figures
@@ -24,7 +26,9 @@ from milan_core.images.store import Dataset
 from milan_core.referee.judge import Judge, JudgedImages, judged
 from milan_core.referee.metrics import correlation
 from milan_core.referee.scored import rounded
+from milan_core.referee.submitted import Submitted
 from milan_core.referee.table import dead_units
+from milan_core.scoring.units import unit_key
 
 CANDIDATES = 50  # of a unit: the texts that correlate best with it alone
 CHOOSING = 4000  # images that choose, at most
@@ -62,6 +66,23 @@ class UnitLabels:
             ]
             for rank, text in enumerate(self.texts, start=1)
         ]
+
+
+def layer_texts(tables: Iterable[Submitted]) -> dict[str, list[str]]:
+    """All texts that tables say of any unit of a layer, by layer."""
+    texts: dict[str, list[str]] = {}
+    for table in tables:
+        for (layer, _), explanation in table.explanations.items():
+            texts.setdefault(layer, []).extend(explanation.texts)
+    return texts
+
+
+def read_labels(path: Path | str) -> dict[UnitKey, list[str]]:
+    """The labels of a file of this module by unit, in their order."""
+    labels: dict[UnitKey, list[str]] = {}
+    for _, row in numbered_rows(path, ("layer", "unit", "description")):
+        labels.setdefault(unit_key(row, path), []).append(row["description"])
+    return labels
 
 
 def parts_of_images(table: ActivationTable) -> tuple[np.ndarray, np.ndarray]:
