@@ -10,7 +10,7 @@ from typing import Any
 from milan_core.core.errors import UserError
 from milan_core.describers.abstention.calibration import load_calibration
 from milan_core.describers.abstention.options import SHIPPED
-from milan_core.describers.abstention.own import Asked, Assessed, assess, can_hold_out
+from milan_core.describers.abstention.own import FEWEST, Asked, Assessed, assess, can_hold_out
 from milan_core.describers.abstention.tables import check_answers
 from milan_core.describers.describer import Describer, Resources
 from milan_core.describers.pooled import bare_images, load_named
@@ -81,6 +81,16 @@ def assessed(
         return None
     from milan_core.referee.judges.mini import Judge as MiniJudge
 
+    apart = int(units.table.heldout.sum())
+    if apart < FEWEST:
+        message = (
+            f"{apart} images are held out to test the descriptions, expected {FEWEST} or more: "
+            f"give {5 * FEWEST + FEWEST} images or more"
+        )
+        if arguments.calibrate is not None:
+            raise UserError(f"--calibrate: {message}")
+        _log.warning("no status, no confidence and no interval: %s", message)
+        return None
     compute, download = resources.compute, resources.download
     judge = load_named(resources.need_judge("pool"), compute, download=download)
     calibration = arguments.calibration or SHIPPED
