@@ -14,6 +14,7 @@ FLOORS = [
     {"cli", "__main__"},
     {"plan"},
     {"config"},
+    {"atlas"},
     {"report"},
     {"experiments", "zoo"},
     {"describers"},

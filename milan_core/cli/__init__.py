@@ -36,6 +36,7 @@ COMMANDS = (
     "verify",
     "audit",
     "seeds",
+    "atlas",
     "bench",
     "zoo",
     "endpoint",

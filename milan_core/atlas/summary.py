@@ -1,0 +1,99 @@
+"""What the overview says of a network: layers, counts, describers with their mean scores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from milan_core.atlas.masks import heat_shape
+from milan_core.atlas.network import NetworkContent
+from milan_core.atlas.said import Said, kind_of, label_of
+from milan_core.atlas.units import CORRECT, UnitRecord
+from milan_core.core.files import read_csv
+from milan_core.core.numbers import number
+from milan_core.core.tables import grouped
+
+
+def network_summary(content: NetworkContent, names: Mapping[str, str]) -> dict[str, Any]:
+    """The facts of one network, as the page reads them."""
+    files, units, exemplars = content.files, content.units, content.exemplars
+    return {
+        "name": files.name,
+        "slug": content.slug,
+        "dataset": files.dataset_name,
+        "encoder": files.is_encoder,
+        "judged": files.truth is not None,
+        "k": exemplars.k,
+        "quantile": exemplars.meta.get("quantile"),
+        "mode": exemplars.meta.get("mode", "top"),
+        "weight": files.weight,
+        "accuracy": _accuracy(content),
+        "layers": _layers(content),
+        "units": len(units),
+        "statuses": dict(Counter(unit.status for unit in units)),
+        "distinct": len({unit.text for unit in units if unit.text and not unit.silent}),
+        "describers": _describers(content.said, names),
+        "main": content.said.main,
+        "judges": list(content.said.judges),
+        "candidates": bool(content.candidates),
+        "has": {
+            name: any(getattr(unit, name) == getattr(unit, name) for unit in units)
+            for name in ("confidence", "importance", "logp", "coverage")
+        },
+    }
+
+
+def _accuracy(content: NetworkContent) -> list[tuple[str, float]]:
+    path = content.files.accuracy
+    rows = read_csv(path, ("dataset", "accuracy")) if path is not None else []
+    return [(row["dataset"], number(row["accuracy"])) for row in rows]
+
+
+def _layers(content: NetworkContent) -> list[dict[str, Any]]:
+    """Of each layer, in order: counts, the mean held-out score, and the cells of a stored map."""
+    rows = []
+    for name, units in grouped(content.units, lambda unit: unit.layer).items():
+        maps = content.exemplars.layer(name).maps
+        rows.append(
+            {
+                "name": name,
+                **unit_counts(units),
+                "corr": _mean_score(content.said, units),
+                "heat": heat_shape((maps.shape[2], maps.shape[3])) if maps is not None else None,
+            }
+        )
+    return rows
+
+
+def unit_counts(units: Sequence[UnitRecord]) -> dict[str, int]:
+    """Counts of units: all, with a description, with a specific concept, that name it, reliable."""
+    return {
+        "units": len(units),
+        "says": sum(unit.says for unit in units),
+        "specific": sum(unit.specific for unit in units),
+        "named": sum(unit.verdict == CORRECT for unit in units),
+        "reliable": sum(unit.reliable for unit in units),
+    }
+
+
+def _mean_score(said: Said, units: Sequence[UnitRecord]) -> float:
+    scores = [found[1][0] for unit in units if (found := said.main_scores(unit.key))]
+    values = [score for score in scores if score == score]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _describers(said: Said, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every describer: its name for people, its kind, and its mean correlation by judge."""
+    rows = []
+    for name, texts in said.texts.items():
+        means = {}
+        for judge in said.judges:
+            values = [one.scores[judge][0] for one in texts.values() if judge in one.scores]
+            values = [value for value in values if value == value]
+            means[judge] = float(np.mean(values)) if values else float("nan")
+        label = label_of(name, names)
+        rows.append({"id": name, "label": label, "kind": kind_of(name), "mean": means})
+    return rows
