@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
@@ -64,14 +63,12 @@ class Heading:
 
 
 def build_atlas(files: AtlasFiles, out: Path, heading: Heading | None = None) -> dict[str, Any]:
-    """Write an atlas into the folder `out`; returns counts: networks, units, images.
+    """Write an atlas into the new folder `out`; returns counts: networks, units, images.
 
     The same files give the same bytes. Networks are read one after the other; those that share
     probe images share their pictures.
     """
     heading = heading or Heading()
-    for old in ("data", "pictures", "files"):
-        shutil.rmtree(out / old, ignore_errors=True)
     write_page(out, heading.title)
     shown: dict[Path, Pictures] = {}
     firing: dict[Path, image_chunks.Firing] = {}
