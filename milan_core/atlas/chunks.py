@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from milan_core.core.errors import UserError, reads
 from milan_core.core.files import write_bytes
 
 DIGITS = 5
@@ -61,3 +62,25 @@ def parts(items: Sequence[Item], size: int) -> Iterator[tuple[int, Sequence[Item
     """(number, items) of every `size` items; the last part may be shorter."""
     for start in range(0, len(items), size):
         yield start // size, items[start : start + size]
+
+
+@reads("a chunk of an atlas", "build the atlas again")
+def _read(path: Path, key: str) -> Any:
+    text = path.read_text(encoding="utf-8")
+    start, end = f"milan.add({json.dumps(key)},", ");\n"
+    if not text.startswith(start) or not text.endswith(end):
+        raise UserError(f"{path} is no chunk of an atlas named {key}; build the atlas again")
+    return json.loads(text[len(start) : -len(end)])
+
+
+def read_chunk(folder: Path, key: str) -> Any:
+    """The value of a chunk of the atlas in `folder`.
+
+    Raises:
+        UserError: where it is missing, or holds something else.
+
+    """
+    path = folder / "data" / f"{key}.js"
+    if not path.is_file():
+        raise UserError(f"{folder} is no atlas, or not a whole one: {path} is missing")
+    return _read(path, key)

@@ -81,6 +81,17 @@ def write_images(folder: Path, count: int, side: int) -> Dataset:
     )
 
 
+def blobs(tops: np.ndarray, cells: int, rng: np.random.Generator) -> np.ndarray:
+    """Maps float32 [..., cells, cells] with one bump each, as high as `tops` says."""
+    y, x = np.mgrid[:cells, :cells].astype(np.float32)
+    shape = (*tops.shape, 1, 1)
+    cx, cy = (rng.uniform(0, cells, shape).astype(np.float32) for _ in range(2))
+    wide = rng.uniform(0.8, cells / 4, shape).astype(np.float32)
+    bump = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * wide**2))
+    bump /= bump.max((-2, -1), keepdims=True)
+    return np.maximum(tops[..., None, None] * bump - 0.3, 0).astype(np.float32)
+
+
 @dataclass
 class MadeRun:
     """Write a run below `root`; every number of `units` is spread over `layers`."""
@@ -130,17 +141,17 @@ class MadeRun:
     def _exemplars(self, folder: Path, name: str, rng: np.random.Generator) -> None:
         layers, each = {}, self.units // self.layers
         for layer in range(self.layers):
-            maps = np.maximum(rng.normal(size=(each, self.k, self.cells, self.cells)), 0)
-            ids = np.stack([rng.permutation(self.images)[: self.k] for _ in range(each)])
+            ids = np.stack([rng.choice(self.images, self.k, replace=False) for _ in range(each)])
             tops = -np.sort(-rng.uniform(2, 9, (each, self.k)), axis=1).astype(np.float32)
+            maps = blobs(tops, self.cells, rng)
             counts = {part: np.full(each, 100, np.uint64) for part in ("values",)}
             counts |= {part: np.zeros(each, np.uint64) for part in ("zeros", "negatives", "nan")}
             layers[f"conv.{layer}"] = LayerExemplars(
                 ids=ids,
                 activations=tops,
-                levels=np.full(each, 1.2, np.float32),
+                levels=np.full(each, 1.9, np.float32),
                 resolved=np.ones(each, bool),
-                maps=maps.astype(np.float32),
+                maps=maps,
                 counts=counts,
                 band_ids=rng.integers(0, self.images, (each, 2, 3)),
                 band_activations=np.ones((each, 2, 3), np.float32),
@@ -156,7 +167,7 @@ class MadeRun:
             layers=tuple((layer, each) for layer in layers),
         )
         total = each * self.layers
-        values = rng.normal(size=(total, self.images)).astype(np.float16)
+        values = rng.standard_normal((total, self.images), np.float32).astype(np.float16)
         table = ActivationTable(
             facts,
             np.arange(self.images),
