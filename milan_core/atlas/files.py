@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from milan_core.atlas.options import AtlasNetwork
 from milan_core.core.errors import UserError, unknown
 
 SINGLE = (
@@ -89,3 +90,25 @@ def network_files(
     return NetworkFiles(
         name, dataset_name, **single, scores=scores, said=said, is_encoder=is_encoder, weight=weight
     )
+
+
+def given_networks(networks: Sequence[AtlasNetwork], paths: Sequence[Path]) -> list[NetworkFiles]:
+    """The files of each network, of one list with all of them in the order of the roles.
+
+    Raises:
+        UserError: for a list of another length.
+
+    """
+    wanted = sum(len(network.roles) for network in networks)
+    if wanted != len(paths):
+        raise UserError(
+            f"atlas: --files has {len(paths)} paths, and the networks have {wanted} roles; give "
+            "one path for each role, in this order"
+        )
+    rest, found = iter(paths), []
+    for network in networks:
+        roles = [(role, next(rest)) for role in network.roles]
+        found.append(
+            network_files(network.name, network.dataset, roles, network.is_encoder, network.weight)
+        )
+    return found

@@ -12,7 +12,7 @@ async function compareView(a, b, query) {
   let sort = query.get('sort') || '', layer = query.get('layer') || '', rows = [];
   const other = (u) => (mode === 'alike' ? (near[u][0] ? near[u][0][0] : -1) : same[u]);
   const value = (u) => (near && near[u].find(([v]) => v === other(u)) || [0, null])[1];
-  const list = windowed('Pairs of units', () => rows.length, (i) => pairCard(rows[i]));
+  const list = windowed('Pairs of units', () => rows.length, (i) => pairCard(rows[i]), 560);
   function pairCard(u) {
     const v = other(u), r = value(u);
     const aside = r === null ? h('span') : h('span', { class: 'chip', title: 'correlation of the largest activations on the same images' }, `r ${short(r)}`);

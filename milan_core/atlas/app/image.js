@@ -36,8 +36,8 @@ async function imageView(folder, number) {
     h('div', { class: 'halves image-head' }, big, h('div', null, h('h1', { tabindex: '-1' }, `Image ${number}`),
       image.label ? h('p', null, 'Label: ', said(image.label)) : null, things,
       image.name ? h('p', { class: 'aside' }, said(image.name)) : null,
-      h('p', null, `${plural(fires.length, 'unit')} ${fires.length === 1 ? 'has' : 'have'} it among their strongest images.`), masks,
-      layerPick.size > 1 ? select('Network', [['', 'all'], ...[...layerPick].map((name) => [name, name])], '', (value) => { net = value; list.show(); }) : null)),
+      h('p', null, `${plural(fires.length, 'unit')} ${fires.length === 1 ? 'has' : 'have'} it among their strongest images.`), h('div', { class: 'choices' }, masks,
+      layerPick.size > 1 ? select('Network', [['', 'all'], ...[...layerPick].map((name) => [name, name])], '', (value) => { net = value; list.show(); }) : null))),
     h('section', { 'aria-labelledby': 'firing' }, h('h2', { id: 'firing' }, 'Units that fire here'), list.node));
   requestAnimationFrame(() => list.show());
   return { node, title: `Image ${number}`, stop: list.stop };

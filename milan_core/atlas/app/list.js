@@ -8,7 +8,7 @@ const SPARE = 2; // rows above and below the window
  * A windowed grid. `items()` gives the number of units, `cardAt(i)` the card of one; `show()` draws
  * anew after either has changed.
  */
-function windowed(label, length, cardAt) {
+function windowed(label, length, cardAt, narrowest = NARROWEST) {
   const grid = h('ol', { class: 'cards', 'aria-label': label });
   const box = h('div', { class: 'window' }, grid);
   const cards = new Map();
@@ -19,7 +19,7 @@ function windowed(label, length, cardAt) {
     const total = length();
     const width = box.clientWidth;
     if (!width) return;
-    across = Math.max(1, Math.floor((width + 14) / (NARROWEST + 14)));
+    across = Math.max(1, Math.floor((width + 14) / (narrowest + 14)));
     const rows = Math.ceil(total / across);
     box.style.height = `${rows * CARD}px`;
     const above = -box.getBoundingClientRect().top;
