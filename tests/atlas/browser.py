@@ -89,7 +89,7 @@ class Browser:
         shutil.rmtree(self._profile, ignore_errors=True)
 
     def call(
-        self, method: str, session: str | None = None, limit: float = 60, **params: Any
+        self, method: str, session: str | None = None, limit: float = 120, **params: Any
     ) -> dict[str, Any]:
         """Send one command and wait for its answer; events that come meanwhile are kept."""
         self._number += 1
@@ -161,7 +161,7 @@ class Page:
             raise AssertionError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def wait(self, condition: str, limit: float = 20) -> None:
+    def wait(self, condition: str, limit: float = 60) -> None:
         """Wait until an expression is true."""
         end = time.monotonic() + limit
         while not self.value(f"Boolean({condition})"):
