@@ -23,18 +23,24 @@ Item = TypeVar("Item")
 _ESCAPED = re.compile("[<\u2028\u2029\ud800-\udfff]")  # markup, line ends of scripts, lone halves
 
 
+_READY = (str, int, bool, type(None))
+
+
 def plain(value: Any, digits: int = DIGITS) -> Any:
     """A value of JSON: numbers rounded to significant digits, without NaN and infinity."""
-    if isinstance(value, dict):
-        return {str(key): plain(item, digits) for key, item in value.items()}
+    kind = type(value)
+    if kind is float:
+        return rounded(value, digits)
+    if kind in _READY:
+        return value
     if isinstance(value, list | tuple):
         return [plain(item, digits) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item, digits) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         return plain(value.tolist(), digits)
-    if isinstance(value, float | np.floating):
-        return rounded(float(value), digits)
-    if isinstance(value, np.integer):
-        return int(value)
+    if isinstance(value, np.generic):
+        return plain(value.item(), digits)
     return value
 
 

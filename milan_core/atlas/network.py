@@ -215,7 +215,7 @@ def _details(place: int, content: NetworkContent) -> dict[str, Any]:
         "near": content.near[place] if content.near else None,
         "nearText": content.near_texts[place] if content.near_texts else None,
     }
-    return {key: value for key, value in texts.items() if value not in (None, "", (), [])}
+    return {key: value for key, value in texts.items() if value}
 
 
 def _ranked(candidates: Sequence[Candidate]) -> Mapping[str, list[Any]] | None:
