@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from milan_core.atlas.chunks import read_chunk
-from milan_core.core.errors import UserError
 from milan_core.core.files import atomic_path, write_bytes, write_csv, write_json
+from milan_core.core.packages import absent
 from milan_core.exemplars.sheets import encode, sheet
 
 SHOWN = 5  # exemplars of the picture column
@@ -127,14 +127,11 @@ def _cell(value: Any) -> Any:
 
 
 def require_parquet() -> None:
-    """Refuse to write Parquet without pyarrow."""
+    """Refuse to write Parquet without pyarrow; raises `UserError`."""
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        raise UserError(
-            "units.parquet needs pyarrow, which is not installed; pip install pyarrow, or leave "
-            "--parquet out: units.csv and units.json hold the same"
-        )
+        raise absent("pyarrow", "parquet", "to write units.parquet")
 
 
 def _write_parquet(table: Sequence[Row], atlas: Path, path: Path) -> None:

@@ -133,5 +133,5 @@ def test_parquet_without_pyarrow_is_said(
         pytest.skip("pyarrow is installed here")
     out = tmp_path / "pack"
     assert main(["atlas", "pack", str(made.results), "-o", str(out), "--parquet"]) == 2
-    assert "needs pyarrow" in capsys.readouterr().err
+    assert "pip install 'milan-workflow[parquet]'" in capsys.readouterr().err
     assert not out.exists()
