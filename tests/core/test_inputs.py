@@ -29,6 +29,8 @@ TEXTS = {
     "ArraysOptions": "classes",
     "Asset": "credit drop keep licence",
     "AssetWeights": "path",
+    "AtlasNetwork": "dataset name roles",
+    "AtlasRun": "names notice sets title",
     "BoardOptions": "names random",
     "ClipDissectOptions": "prompt",
     "Config": "notice trained",
