@@ -136,18 +136,20 @@ def sheets(a: np.ndarray, count: int = SHEET) -> np.ndarray:
     return np.argsort(-a, axis=1, kind="stable")[:, :count]
 
 
-def discrimination(c: np.ndarray, ours: np.ndarray, others: np.ndarray) -> float:
-    """1 where the text is more present in the unit's sheet than in the other's, 0.5 for a tie.
+def sheets_apart(ours: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The images int64 that are on one of two sheets only; those on both tell nothing."""
+    return np.setdiff1d(ours, others), np.setdiff1d(others, ours)
 
-    Images that are on both sheets tell nothing and do not count.
+
+def discrimination(c: np.ndarray, one: np.ndarray, two: np.ndarray) -> float:
+    """1 where the text is more present in the unit's sheet than in the other's, 0.5 for a tie.
 
     Args:
         c: float [n], presence of the text in every image.
-        ours: int64 [k], the unit's sheet.
-        others: int64 [k], that of its nearest unit.
+        one: int64, images of the unit's sheet alone (`sheets_apart`).
+        two: int64, those of its nearest unit's alone.
 
     """
-    one, two = np.setdiff1d(ours, others), np.setdiff1d(others, ours)
     if not len(one) or not len(two):
         return 0.5
     difference = float(c[one].mean()) - float(c[two].mean())

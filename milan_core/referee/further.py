@@ -21,6 +21,7 @@ from milan_core.referee.detection import (
     detection,
     discrimination,
     nearest_units,
+    sheets_apart,
     trial,
 )
 from milan_core.referee.structure import clarity, monosemanticity, redundancy
@@ -88,6 +89,7 @@ class Further:
         self._row_of = {key: row for row, key in enumerate(table.keys)}
         self._seed, self._vectors = seed, vectors
         self._trials: dict[UnitKey, Trial | None] = {}
+        self._apart: dict[UnitKey, tuple[np.ndarray, np.ndarray]] = {}  # of the nearest unit
         self._of_unit = np.full((len(self._row_of), len(OF_UNIT)), np.nan)
         if vectors is not None:
             for rows, block in table.blocks(pool, positions):
@@ -107,14 +109,16 @@ class Further:
         row = self._row_of[key]
         if key not in self._trials:
             self._trials[key] = trial(a, self._seed, *key, vectors=self._vectors)
+            sheets = self._sheets.sheets
+            if (other := int(self._sheets.nearest[row])) >= 0:
+                self._apart[key] = sheets_apart(sheets[row], sheets[other])
         out = dict.fromkeys(FURTHER, float("nan"))
         if (images := self._trials[key]) is not None:
             told = detection(c, images)
             out["detection"], out["detection auroc"] = told.accuracy, told.auroc
             out["detection calibration"] = told.calibration
-        sheets = self._sheets.sheets
-        if (other := int(self._sheets.nearest[row])) >= 0:
-            out["discrimination"] = discrimination(c, sheets[row], sheets[other])
+        if key in self._apart:
+            out["discrimination"] = discrimination(c, *self._apart[key])
         drawn = cosy(a, c, self._seed)
         out["cosy auc"], out["cosy mad"], out["cosy images"] = drawn.auc, drawn.mad, drawn.images
         return out | dict(zip(OF_UNIT, self._of_unit[row].tolist(), strict=True))

@@ -16,7 +16,7 @@ from scipy.stats import kendalltau
 from scipy.stats import t as student
 
 from milan_core.core.seeding import generator
-from milan_core.referee.detection import discrimination, nearest_units, sheets
+from milan_core.referee.detection import discrimination, nearest_units, sheets, sheets_apart
 from milan_core.referee.judges.zoo import ZooOracle
 from milan_core.referee.metrics import Pair, firing
 from milan_core.referee.resampling import Interval
@@ -114,7 +114,7 @@ def score_seed(seed: int, options: StudyOptions) -> tuple[dict[str, Scores], lis
             for name, scorer in SCORERS.items():
                 values[name][place] = scorer(now)
             values[DISCRIMINATION][place] = discrimination(
-                c[: test.images], tops[unit], tops[near[unit]]
+                c[: test.images], *sheets_apart(tops[unit], tops[near[unit]])
             )
             values[TWINS][place] = _twins(units[unit], test, c)
             if judge == "oracle" and one.role == "truth":

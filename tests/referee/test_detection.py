@@ -9,6 +9,7 @@ from milan_core.referee.detection import (
     discrimination,
     nearest_units,
     sheets,
+    sheets_apart,
     trial,
 )
 
@@ -78,7 +79,7 @@ def test_discrimination_prefers_the_units_own_sheet():
     assert one.tolist() == [0, 1, 2]
     assert two.tolist() == [4, 3, 2]
     c = np.array([1, 1, 1, 0, 0, 0.0])
-    assert discrimination(c, one, two) == 1
-    assert discrimination(c, two, one) == 0
-    assert discrimination(np.ones(6), one, two) == 0.5
-    assert discrimination(c, one, one) == 0.5
+    assert discrimination(c, *sheets_apart(one, two)) == 1
+    assert discrimination(c, *sheets_apart(two, one)) == 0
+    assert discrimination(np.ones(6), *sheets_apart(one, two)) == 0.5
+    assert discrimination(c, *sheets_apart(one, one)) == 0.5
