@@ -21,6 +21,7 @@ from milan_core.atlas.network import (
     INDEX,
     NetworkContent,
     check_units,
+    picked_unit,
     write_network,
 )
 from milan_core.atlas.page import write_page
@@ -38,6 +39,7 @@ from milan_core.images.store import open_dataset
 from milan_core.report.overview import run_facts
 
 FORMAT, VERSION = "milan-atlas", 1
+PICKS = 6  # units that the overview shows, of one network each
 PAIRED = 3  # nearest units of another network
 
 
@@ -73,7 +75,7 @@ def build_atlas(files: AtlasFiles, out: Path, heading: Heading | None = None) ->
     shown: dict[Path, Pictures] = {}
     firing: dict[Path, image_chunks.Firing] = {}
     vectors: dict[Path, dict[int, np.ndarray]] = {}
-    summaries = []
+    summaries, picks = [], []
     for number, network in enumerate(files.networks):
         place = network.dataset.resolve()
         if place not in shown:
@@ -82,6 +84,7 @@ def build_atlas(files: AtlasFiles, out: Path, heading: Heading | None = None) ->
         if acts is not None:
             vectors.setdefault(place, {})[number] = acts
         exemplars = write_network(content, shown[place], out)
+        picks.append({"network": number, **picked_unit(content, out)})
         image_chunks.add_firing(firing.setdefault(place, {}), number, exemplars)
         summary = network_summary(content, heading.names)
         summaries.append({**summary, "pictures": shown[place].folder})
@@ -112,6 +115,7 @@ def build_atlas(files: AtlasFiles, out: Path, heading: Heading | None = None) ->
         "counts": counts,
     }
     write_chunk(out, "run", run)
+    write_chunk(out, "picks", picks[:PICKS])
     write_json(out / "atlas.json", {"format": FORMAT, "version": VERSION, **counts})
     return counts
 

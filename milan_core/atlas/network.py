@@ -12,7 +12,7 @@ import numpy as np
 
 from milan_core.atlas import masks
 from milan_core.atlas.candidates import Candidate, Candidates, envelope
-from milan_core.atlas.chunks import parts, write_chunk
+from milan_core.atlas.chunks import parts, read_chunk, write_chunk
 from milan_core.atlas.files import NetworkFiles
 from milan_core.atlas.histogram import histogram
 from milan_core.atlas.neighbors import Near
@@ -21,6 +21,7 @@ from milan_core.atlas.said import Said
 from milan_core.atlas.units import UnitRecord
 from milan_core.core.errors import UserError
 from milan_core.core.names import file_name
+from milan_core.core.seeding import generator
 from milan_core.core.tables import grouped
 from milan_core.exemplars.store import ExemplarSet
 
@@ -76,6 +77,14 @@ def write_network(content: NetworkContent, pictures: Pictures, out: Path) -> lis
         details = [_details(place, content) for place in units]
         write_chunk(out, f"{content.slug}/more-{number}", details)
     return places
+
+
+def picked_unit(content: NetworkContent, out: Path) -> dict[str, Any]:
+    """What a card shows of one unit, drawn with a fixed seed; the chunks are written already."""
+    place = int(generator(0, "atlas", content.files.name).integers(len(content.units)))
+    row = _index([content.units[place]], content, content.layers)
+    shown = read_chunk(out, f"{content.slug}/shown-{place // BLOCK}")[place % BLOCK]
+    return {"unit": place, "row": {name: one for name, (one,) in row.items()}, "shown": shown}
 
 
 def _index(

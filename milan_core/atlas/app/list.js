@@ -93,7 +93,7 @@ function windowed(label, length, cardAt, narrowest = NARROWEST) {
 const LISTED = 5; // exemplars of a card
 
 /** The card of a unit in lists. `text` takes the place of its description, `query` goes into the link. */
-function unitCard(net, table, u, { text = null, aside = null, withNetwork = false, query = {}, tag = 'li' } = {}) {
+function unitCard(net, table, u, { text = null, aside = null, withNetwork = false, query = {}, tag = 'li', known = null } = {}) {
   const layer = net.layers[table.layer[u]];
   const unit = table.unit[u];
   const pictures = h('span', { class: 'strip' });
@@ -104,7 +104,7 @@ function unitCard(net, table, u, { text = null, aside = null, withNetwork = fals
       h('span', { class: 'meta' },
         h('span', { class: 'where' }, withNetwork ? [said(net.name), ' · '] : null, unitName(layer.name, unit)),
         aside || [scoreChip(net, table, u), verdictMark(table.verdict[u])])));
-  entry(net, 'shown', u).then((shown) => {
+  (known ? Promise.resolve(known) : entry(net, 'shown', u)).then((shown) => {
     const label = `${Math.min(LISTED, shown.i.length)} images that activate the unit most`;
     pictures.append(strip(net.pictures, tilesOf(shown, 0, LISTED), layer.heat, { label, size: 72, gap: 2 }));
   }, () => pictures.append(h('span', { class: 'none' }, 'pictures missing')));

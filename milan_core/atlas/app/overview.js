@@ -1,7 +1,5 @@
 // The first page: networks, units drawn at random, experiments, how to read, the run.
 
-const PICKS = 6;
-
 function overviewView() {
   const node = h('div', { class: 'overview' },
     h('h1', { tabindex: '-1' }, said(run.title)),
@@ -45,13 +43,13 @@ function layerBars(net) {
   return h('span', { class: 'bars', role: 'img', 'aria-label': 'Share of named concepts by layer' }, net.layers.map((layer) => h('i', { title: `${layer.name}: ${layer.specific ? `${layer.named} of ${layer.specific} concepts named` : `${layer.says} of ${layer.units} described`}`, style: { '--part': value(layer) } })));
 }
 
-/** Units drawn with a fixed seed, not chosen by how well they came out. */
+/** Units drawn with a fixed seed when the atlas was built, not chosen by how well they came out. */
 function picksPart() {
   const place = h('ul', { class: 'cards near' });
-  let seed = 7;
-  const draw = (below) => { seed = (seed * 1103515245 + 12345) % 2147483648; return Math.floor((seed / 2147483648) * below); };
-  const picks = Array.from({ length: Math.min(PICKS, run.counts.units) }, (_, i) => run.networks[i % run.networks.length]).map((net) => [net, draw(Math.min(net.units, run.sizes.index))]);
-  Promise.all(picks.map(([net]) => columns(net).first)).then(() => picks.forEach(([net, u]) => place.append(unitCard(net, columns(net), u, { withNetwork: true }))), () => {});
+  load('picks').then((picks) => picks.forEach(({ network, unit, row, shown }) => {
+    const table = Object.fromEntries(Object.entries(row).map(([name, value]) => [name, { [unit]: value }]));
+    place.append(unitCard(run.networks[network], table, unit, { withNetwork: true, known: shown }));
+  }), () => {});
   return h('section', { 'aria-labelledby': 'picks' }, h('h2', { id: 'picks' }, 'Some units'), h('p', { class: 'aside' }, 'Drawn with a fixed seed, not chosen by how well they came out.'), place);
 }
 
