@@ -179,3 +179,17 @@ def test_a_missing_file_is_said(browser: Browser, atlas: Path, tmp_path: Path) -
     page = browser.open(tmp_path / "atlas/index.html", "#/net_a/conv.0/1")
     assert "data/net_a/more-0.js is missing" in page.text()
     page.close()
+
+
+def test_first_view_is_small(browser: Browser, atlas: Path) -> None:
+    """No index, words or details are loaded before somebody asks for them; below 500 kB in all."""
+    page = browser.open(atlas / "index.html")
+    page.wait("document.querySelectorAll('.card canvas').length > 0")
+    time.sleep(0.3)
+    names = {url.removeprefix(atlas.resolve().as_uri() + "/") for url in page.requests}
+    assert not [name for name in names if "/index-" in name or "/more-" in name]
+    assert sum((atlas / name).stat().st_size for name in names) < 500_000
+    page.to("#/-/units")
+    page.wait("document.querySelectorAll('.found .card').length > 6")
+    assert page.count("*") < 3000
+    page.close()
