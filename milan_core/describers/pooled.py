@@ -137,7 +137,9 @@ def pooled_units(
 
 def bare_images(images: np.ndarray) -> Dataset:
     """Images that are no data set of a folder, for a judge that looks at pixels alone."""
-    return cast(Dataset, SimpleNamespace(images=images, fingerprint="", world=""))
+    unknown = np.full(len(images), -1)
+    bare = SimpleNamespace(images=images, labels=unknown, classes=[], fingerprint="", world="")
+    return cast(Dataset, bare)
 
 
 def load_named(judge: Path, compute: Compute, *, download: bool = False) -> Judge:

@@ -11,6 +11,7 @@ from judges_made import small_encoder
 from paths import TESTS
 from PIL import Image
 from released import write_container
+from tiny_checkpoints import save_clip
 
 import milan_core as milan
 from milan_core.captioner.domain import DomainCheck
@@ -134,6 +135,19 @@ def test_without_a_judge_auto_takes_milan_and_says_why(own, tmp_path, caplog):
         hidden.rename(own / "results/judge")
     assert "auto takes describer milan" in caplog.text
     assert "no judge chooses: the captioner's run has none" in caplog.text
+
+
+def test_a_clip_judges_alone_and_decides_nothing(own, tmp_path, caplog):
+    """It was no part of the calibration; its linear words are those for photographs."""
+    save_clip(tmp_path / "clip")
+    assert ask(own, tmp_path / "out", "--judge", tmp_path / "clip") == 0
+    assert f"judge {tmp_path}/clip" in caplog.text
+    assert "no status and no confidence" in caplog.text
+    rows = table(tmp_path / "out/descriptions.csv")
+    assert "confidence" not in rows[0]
+    assert all(float(row["low"]) <= float(row["high"]) for row in rows[:7])
+    ranked = table(tmp_path / "out/ranking.csv")
+    assert {float(one["fit_chooser"]) for one in ranked} == {0}
 
 
 def test_a_judge_for_a_describer_that_reads_none_is_refused(own, tmp_path, capsys):
