@@ -1,6 +1,5 @@
 """A missing optional package is one sentence; the library needs none of them."""
 
-import builtins
 import subprocess
 import sys
 
@@ -44,7 +43,6 @@ def test_a_fault_inside_a_package_passes_as_it_is(monkeypatch):
         raise ModuleNotFoundError("No module named 'numpy.gone'", name="numpy.gone")
 
     monkeypatch.setattr("importlib.import_module", broken)
-    assert builtins.__import__  # the patch reaches importlib only
     with pytest.raises(ModuleNotFoundError, match=r"numpy\.gone"):
         optional("spacy", "workflow", "to split words")
 

@@ -7,22 +7,17 @@ from snakemake.exceptions import WorkflowError
 
 
 def repository_root():
-    """The clone that this file lies in; None for a source that is no folder, or has no package beside it."""
-    if not isinstance(workflow.current_basedir, (str, Path)):
-        return None  # a module: of a repository at some commit
-    for folder in Path(workflow.current_basedir).parents:
-        if (folder / "milan_core" / "plan" / "__init__.py").is_file():
-            return str(folder)
-    return None
+    """The clone that this file lies in, else None: installed, or a module of a repository."""
+    base = workflow.current_basedir
+    folders = Path(base).parents if isinstance(base, (str, Path)) else []
+    mine = [f for f in folders if (f / "milan_core/plan/__init__.py").is_file()]
+    return str(mine[0]) if mine else None
 
 
 if repository_root() and repository_root() not in sys.path:
     sys.path.insert(0, repository_root())
 if not importlib.util.find_spec("milan_core"):
-    raise WorkflowError(
-        "the package milan-workflow is not installed beside Snakemake; run `pip install "
-        "'milan-workflow[workflow]'`, or call the Snakefile of a clone"
-    )
+    raise WorkflowError("milan-workflow is not installed; see docs/deployment.md")
 
 from milan_core.annotations import plan as annotations_plan
 from milan_core.plan.checks import read_config
