@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ OPTIONAL = ("snakemake", "spacy", "matplotlib", "skimage")
 # What the commands for one network import, with the optional packages made absent.
 LIBRARY = f"""
 import sys
+from pathlib import Path
 for name in {OPTIONAL!r}:
     sys.modules[name] = None
 import milan_core
@@ -60,3 +62,10 @@ def test_words_cannot_be_split_without_spacy(without_spacy):
     _spacy_tokenizer.cache_clear()
     with pytest.raises(UserError, match="to split descriptions into words"):
         _spacy_tokenizer()
+
+
+def test_the_package_looks_for_modules_in_its_own_folders_only():
+    """An editable installation once added the folder above the clone."""
+    import milan_core
+
+    assert {Path(folder).name for folder in milan_core.__path__} == {"milan_core"}
