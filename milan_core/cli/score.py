@@ -91,7 +91,8 @@ def _add_images(group: Any) -> None:
         "--alpha",
         type=float,
         help="share of the images on which a unit fires; default: "
-        "chosen on images that do not score, where there are some (--heldout split), else 0.02",
+        "that of the run of --table, or chosen on images that do not score, where there are some "
+        "(--heldout split), else 0.02",
     )
     group.add_argument(
         "--fuzzing",

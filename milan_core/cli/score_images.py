@@ -20,6 +20,7 @@ from milan_core.core.step import Compute
 from milan_core.exemplars.store import load_exemplars
 from milan_core.images.store import Dataset
 from milan_core.networks.zoo import load_network
+from milan_core.referee.alpha import read_alpha
 from milan_core.referee.fuzzing import Marks
 from milan_core.referee.held_out import HeldOutScores, score_submitted
 from milan_core.referee.judge import Judge
@@ -40,7 +41,8 @@ def score_on_images(arguments: argparse.Namespace) -> None:
             f"--out: got {arguments.out}, expected a folder for the files of the scores"
         )
     given = read_submitted(arguments.descriptions, arguments.column)
-    settings = {} if arguments.alpha is None else {"alpha": arguments.alpha}
+    alpha = _alpha(arguments)
+    settings = {} if alpha is None else {"alpha": alpha}
     fewest = SMALLEST if arguments.allow_small else FEWEST
     options = parse(ScoringOptions, {**settings, "fewest": fewest}, "milan score")
     if arguments.out is None:
@@ -67,6 +69,21 @@ def score_on_images(arguments: argparse.Namespace) -> None:
         print(arguments.out / name)
 
 
+def _alpha(arguments: argparse.Namespace) -> float | None:
+    """The alpha that is asked for, else that of the run whose table is scored; None: neither."""
+    if arguments.alpha is None and arguments.table:
+        chosen = _chosen_in_run(arguments.table)
+        return read_alpha(chosen) if chosen else None
+    return arguments.alpha
+
+
+def _chosen_in_run(table: Path) -> Path | None:
+    """RESULTS/referee/alpha.json beside RESULTS/MODEL/referee/activations.safetensors."""
+    folders = table.resolve().parents
+    chosen = folders[2] / "referee/alpha.json" if len(folders) > 2 else None
+    return chosen if chosen and chosen.is_file() else None
+
+
 def _page(out: Path) -> str:
     """Write the page of the scores, as in the report of a run; returns its name."""
     from milan_core.report.files import ReportFiles
@@ -84,6 +101,8 @@ def _inputs(arguments: argparse.Namespace) -> Iterator[Path]:
         yield entry
     if arguments.table:
         yield arguments.table
+        if arguments.alpha is None and (chosen := _chosen_in_run(arguments.table)):
+            yield chosen
     if arguments.exemplars:
         yield arguments.exemplars
 
@@ -127,7 +146,7 @@ def _of_table(
         *(table, positions, dataset, judge, given, options, arguments.seed),
         heldout=fair,
         pool=arguments.pool,
-        choosing=np.flatnonzero(~table.heldout) if fair and arguments.alpha is None else None,
+        choosing=np.flatnonzero(~table.heldout) if fair and _alpha(arguments) is None else None,
         marks=_marks(arguments, dataset),
     )
 

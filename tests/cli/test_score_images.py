@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from datasets_made import build_dataset
 
 import milan_core as milan
 from milan_core.cli import main
+from milan_core.cli.score_images import _alpha
 from milan_core.networks.options import InputSpec
+from milan_core.referee.alpha import Chosen
 
 ENTRY = """
 factory: milan_core.networks.minis.cnn:resnet_mini
@@ -204,3 +207,13 @@ def test_in_python_a_unit_that_is_its_text_has_correlation_1():
         allow_small=True,
     )
     assert again.summary() == result.summary()
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, 0.05), (0.3, 0.3)])
+def test_the_table_of_a_run_scores_at_the_alpha_that_the_run_chose(tmp_path, asked, expected):
+    """It was 0.02 once, at which AUPRC failed its sanity test where the run's own passed."""
+    Chosen(alpha=0.05).save(tmp_path / "results/referee/alpha.json")
+    table = tmp_path / "results/resnet/referee/activations.safetensors"
+    assert _alpha(SimpleNamespace(table=table, alpha=asked)) == expected
+    (tmp_path / "results/referee/alpha.json").unlink()
+    assert _alpha(SimpleNamespace(table=table, alpha=asked)) == asked
