@@ -111,7 +111,7 @@ def build_atlas(files: AtlasFiles, out: Path, heading: Heading | None = None) ->
         "sizes": {"index": INDEX, "block": BLOCK, "images": image_chunks.IMAGES},
         "experiments": write_sections(files.sections, out),
         "run": run_facts(files.records),
-        "assets": [read_asset(path) for path in files.assets],
+        "assets": [read_asset(path).model_dump(exclude={"files"}) for path in files.assets],
         "counts": counts,
     }
     write_chunk(out, "run", run)

@@ -174,7 +174,7 @@ class UnitSheets:
         return encode(sheet(np.stack(tiles), count)) if tiles else b""
 
     def _tile(self, folder: str, image: int) -> Any:
-        from PIL import Image
+        from milan_core.images.files import open_picture
 
         if folder not in self._places:
             ids = read_chunk(self._atlas, f"images/{folder}/ids")
@@ -186,7 +186,7 @@ class UnitSheets:
             if len(self._open) >= OPEN:
                 self._open.clear()
             data = (self._atlas / "pictures" / folder / f"{number}.webp").read_bytes()
-            self._open[key] = Image.open(io.BytesIO(data)).convert("RGB")
+            self._open[key] = open_picture(io.BytesIO(data)).convert("RGB")
         width, height = facts["width"], facts["height"]
         left, top = at % facts["across"] * width, at // facts["across"] * height
         tile = self._open[key].crop((left, top, left + width, top + height))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from milan_core.atlas.files import NetworkFiles
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reads
 from milan_core.core.files import canonical_json, read_json, text_hash
 from milan_core.core.records import NAME
 from milan_core.exemplars.store import load_exemplars
@@ -101,12 +101,18 @@ def _beams(folder: Path) -> Path | None:
 def _weight(folder: Path) -> float:
     """Lambda, as the record of the descriptions says; .2 where none does."""
     for trial in [*_trials(folder), folder]:
-        if (trial / NAME).is_file():
-            options = read_json(trial / NAME, "provenance record").get("options") or {}
-            decoding = options.get("decoding") or options.get("describer") or {}
-            if isinstance(decoding, dict) and isinstance(decoding.get("temperature"), int | float):
-                return float(decoding["temperature"])
+        weight = _recorded_weight(trial / NAME) if (trial / NAME).is_file() else None
+        if weight is not None:
+            return weight
     return 0.2
+
+
+@reads("a provenance record", "run its step again")
+def _recorded_weight(path: Path) -> float | None:
+    options = read_json(path, "provenance record").get("options") or {}
+    decoding = options.get("decoding") or options.get("describer") or {}
+    weight = decoding.get("temperature") if isinstance(decoding, dict) else None
+    return float(weight) if isinstance(weight, int | float) else None
 
 
 def _places(run: Path) -> Iterator[Path]:
@@ -133,6 +139,7 @@ def _dataset(fingerprint: str, folder: Path, places: Sequence[Path]) -> Path:
     )
 
 
+@reads("a data set", "build it again")
 def _manifest(folder: Path) -> dict[str, object]:
     manifest = read_json(folder / "manifest.json", "dataset manifest")
     return manifest if isinstance(manifest, dict) else {}
