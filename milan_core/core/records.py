@@ -40,6 +40,8 @@ _PACKAGES = (
     "snakemake",
     "spacy",
 )
+ABOVE = 5  # folders above a file in which a record may list it: atlases nest files of experiments
+
 Digest = dict[str, Any]  # sha256, bytes; of a folder also files
 
 
@@ -255,7 +257,7 @@ class Records:
     def of(self, path: Path) -> Written | None:
         """The record that lists the file `path` among its outputs, and what it says of it."""
         path = path.resolve()
-        for folder in (path.parent, *path.parents[1:3]):
+        for folder in path.parents[:ABOVE]:
             if written := self._in(folder).get(path):
                 return written
         return None
@@ -265,7 +267,7 @@ class Records:
         path = path.resolve()
         if not path.is_dir():
             return [path] if self.of(path) else []
-        items = {item for folder in (path, *path.parents[:2]) for item in self._in(folder)}
+        items = {item for folder in (path, *path.parents[: ABOVE - 1]) for item in self._in(folder)}
         return sorted(item for item in items if path in item.parents)
 
     def differences(self, path: Path, seen: Mapping[Path, Digest]) -> Iterator[str]:

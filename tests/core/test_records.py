@@ -10,7 +10,15 @@ from milan_core.cli.step import execute
 from milan_core.core import attempts
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
-from milan_core.core.records import lost_files, read_record, recorded_command, write_record
+from milan_core.core.records import (
+    NAME,
+    check_recorded,
+    find_record,
+    lost_files,
+    read_record,
+    recorded_command,
+    write_record,
+)
 from milan_core.core.step import Compute, In, Out, OutFolder, Step
 
 
@@ -273,3 +281,17 @@ def test_commands_compare_what_they_are_given(tmp_path, capsys):
         assert "is damaged or was edited" in capsys.readouterr().err
     (tmp_path / "provenance.json").unlink()
     assert main(["audit", str(table), "--words", "dog"]) == 0
+
+
+def test_a_record_lists_files_deep_in_its_folder(tmp_path):
+    """Files of an experiment lie four folders below the record of an atlas."""
+    deep = tmp_path / "atlas/files/audit/0/change.svg"
+    deep.parent.mkdir(parents=True)
+    deep.write_text("<svg/>")
+    write_record(tmp_path / "atlas" / NAME, "atlas.build", {}, [tmp_path / "atlas"], {}, "c", {})
+    assert find_record(deep) is not None
+    deep.write_text("<svg>")
+    with pytest.raises(UserError, match="is damaged or was edited"):
+        check_recorded(deep)
+    with pytest.raises(UserError, match="is damaged or was edited"):
+        check_recorded(deep.parent)
