@@ -10,6 +10,7 @@ from milan_core.atlas.chunks import write_chunk
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_csv, write_bytes
 from milan_core.core.names import below, file_name
+from milan_core.core.records import files_of
 from milan_core.core.section import Link, Picture, Section, Table, file_of, read_section
 from milan_core.report.sections import cell
 
@@ -58,8 +59,7 @@ def _copied(path: Path, place: str, out: Path) -> dict[str, str]:
     """Copy a page of an experiment with everything in its folder; returns where it lies now."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; run the step that writes it again")
-    for item in sorted(path.parent.rglob("*")):
-        if item.is_file() and not item.name.startswith("."):
-            inside = item.relative_to(path.parent).as_posix()
-            write_bytes(below(out / place, inside, "file of an experiment"), item.read_bytes())
+    for item in files_of(path.parent):  # without records, which describe the originals
+        inside = item.relative_to(path.parent).as_posix()
+        write_bytes(below(out / place, inside, "file of an experiment"), item.read_bytes())
     return {"page": f"{place}/{path.name}"}

@@ -22,6 +22,7 @@ rule audit_count:
         changes="<results>/audit/changes.csv",
         units="<results>/audit/units.csv",
         review=directory("<results>/audit/review"),
+        record="<results>/audit/count.provenance.json",
     log:
         "<logs>/audit/count.log",
     benchmark:
