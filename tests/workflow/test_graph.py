@@ -149,7 +149,8 @@ def test_the_profile_of_a_cluster_names_no_partition(root):
     assert profile["executor"] == "slurm"
     assert set(profile["default-resources"]) == {"mem", "runtime"}
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    (plugin,) = extras["optional-dependencies"]["slurm"]
+    workflow, plugin = extras["optional-dependencies"]["slurm"]
+    assert workflow == "milan-workflow[workflow]"
     assert plugin.startswith("snakemake-executor-plugin-slurm")
     assert "profiles/slurm" in (root / "docs/cluster.md").read_text()
 
