@@ -185,7 +185,9 @@ def command(name: str) -> str:
     """
     step = find_step(name)
     place = {"input": "input", "output": "output", "folder": "output", "option": "params"}
-    fields = [field for field in step_fields(step) if field.name != "record" or not _folder(step)]
+    fields = [
+        field for field in step_fields(step) if field.name != "record" or not _only_folder(step)
+    ]
     parts = ["milan --log {log:q} step", name]
     parts += [f"{field.flag} {{{place[field.role]}.{field.name}:q}}" for field in fields]
     if step.runs_networks:
@@ -193,6 +195,7 @@ def command(name: str) -> str:
     return " ".join([*parts, "--threads {threads} --code {params.code:q}"])
 
 
-def _folder(step: type[Step]) -> bool:
-    """Whether the step writes a folder, which then holds its record."""
-    return any(field.role == "folder" for field in step_fields(step))
+def _only_folder(step: type[Step]) -> bool:
+    """Whether the step writes a folder and nothing beside it: the folder then holds its record."""
+    roles = {field.role for field in step_fields(step) if field.name != "record"}
+    return "folder" in roles and "output" not in roles
