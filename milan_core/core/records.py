@@ -335,16 +335,17 @@ def find_record(path: Path) -> Written | None:
     return Records().of(path)
 
 
-def lost_files(folder: Path) -> list[str]:
+def lost_files(folder: Path, record: Path | None = None) -> list[str]:
     """Files of an output folder that its record lists and that are gone; no file is read.
 
-    A folder without a record has lost that.
+    A folder without a record has lost that. `record` is where it lies if not inside.
     """
+    place = record or folder / NAME
     try:
-        outputs = read_record(folder / NAME)["outputs"]
+        outputs = read_record(place)["outputs"]
     except UserError:
         return [NAME]
-    return [name for name in outputs if not (folder / name).is_file()]
+    return [name for name in outputs if not (place.parent / name).is_file()]
 
 
 def verify(folder: Path) -> tuple[int, list[str]]:

@@ -30,8 +30,9 @@ def remake_damaged(outputs):
     def nothing(wildcards):
         paths = [Path(output.apply_wildcards(wildcards)) for output in outputs]
         present = [path for path in paths if path.exists()]
+        record = next((p for p in paths if p.name.endswith("provenance.json")), None)
         damaged = 0 < len(present) < len(paths) or any(
-            path.is_dir() and lost_files(path) for path in present
+            path.is_dir() and lost_files(path, record) for path in present
         )
         if workflow.is_main_process and damaged:
             workflow.dag.forcefiles.update(map(str, present))
