@@ -11,10 +11,11 @@ import numpy as np
 from milan_core.atlas.masks import heat_shape
 from milan_core.atlas.network import NetworkContent
 from milan_core.atlas.said import Said, kind_of, label_of
-from milan_core.atlas.units import CORRECT, UnitRecord
+from milan_core.atlas.units import UnitRecord
 from milan_core.core.files import read_csv
 from milan_core.core.numbers import number
 from milan_core.core.tables import grouped
+from milan_core.scoring.joined import CORRECT
 
 
 def network_summary(content: NetworkContent, names: Mapping[str, str]) -> dict[str, Any]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from milan_core.annotations.records import read_annotations
 from milan_core.atlas.files import NetworkFiles
-from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.core.numbers import number
-from milan_core.core.tables import grouped
 from milan_core.core.units import UnitKey
 from milan_core.describers.abstention.options import (
     BETWEEN,
@@ -21,11 +17,11 @@ from milan_core.describers.abstention.options import (
     SEVERAL,
     UNRELIABLE,
 )
-from milan_core.exemplars.status import SILENT
-from milan_core.scoring.tables import STATUS, Truth, read_truth
+from milan_core.exemplars.status import SILENT, shows_nothing
+from milan_core.scoring.joined import UNJUDGED, JoinedUnit, join_units
+from milan_core.scoring.tables import STATUS
 from milan_core.scoring.units import unit_key
 
-CORRECT, WRONG, UNJUDGED = "names", "misses", "open"
 NONE = math.nan
 
 
@@ -82,8 +78,8 @@ class UnitRecord:
 
     @property
     def silent(self) -> bool:
-        """Whether it shows nothing; a saturated unit may have the text of what ranks images."""
-        return self.status in SILENT and not (self.status == "saturated" and self.text)
+        """Whether it shows nothing to describe."""
+        return shows_nothing(self.status, self.text)
 
     @property
     def reliable(self) -> bool:
@@ -112,24 +108,11 @@ def read_units(files: NetworkFiles, silent: Mapping[UnitKey, str]) -> list[UnitR
 
     `silent` is the status of units that show nothing, for tables without a column of it.
     """
-    path = files.descriptions
-    rows = {unit_key(row, path): row for row in read_csv(path, ("layer", "unit", "description"))}
-    annotations = read_annotations(files.annotations) if files.annotations else []
-    truths = read_truth(files.truth) if files.truth else {}
-    texts = grouped(annotations, lambda item: (item.layer, item.unit))
+    joined = join_units(
+        "atlas", files.name, files.descriptions, files.annotations, files.truth, silent
+    )
     losses = _importance(files)
-    for what, table in (("annotations", texts), ("truth", truths)):
-        _check_known(files, what, table, rows)
-    return [
-        _record(
-            key,
-            {STATUS: silent.get(key, "")} | row,
-            tuple((item.annotator, item.summary) for item in texts.get(key, ())),
-            truths.get(key),
-            losses.get(key, NONE),
-        )
-        for key, row in rows.items()
-    ]
+    return [_record(unit, losses.get(unit.key, NONE)) for unit in joined]
 
 
 def _importance(files: NetworkFiles) -> dict[UnitKey, float]:
@@ -140,42 +123,21 @@ def _importance(files: NetworkFiles) -> dict[UnitKey, float]:
     return {unit_key(row, path): number(row["importance"]) for row in rows}
 
 
-def _check_known(
-    files: NetworkFiles, what: str, table: Iterable[UnitKey], rows: Mapping[UnitKey, Any]
-) -> None:
-    if strange := set(table) - rows.keys():
-        layer, unit = min(strange)
-        raise UserError(
-            f"atlas: the {what} of {files.name!r} hold layer {layer!r} unit {unit}, which its "
-            "descriptions lack; they come from different runs, so describe the network again"
-        )
-
-
-def _record(
-    key: UnitKey,
-    row: Mapping[str, str],
-    annotations: tuple[tuple[str, str], ...],
-    truth: Truth | None,
-    importance: float,
-) -> UnitRecord:
-    facts: dict[str, Any] = {}
-    if truth is not None:
-        names = ("concept", "tier", "coverage", "support", "specific")
-        facts = {name: getattr(truth, name) for name in names}
-    status = row[STATUS] or ""
+def _record(unit: JoinedUnit, importance: float) -> UnitRecord:
+    row = unit.row
     return UnitRecord(
-        layer=key[0],
-        unit=key[1],
+        layer=unit.key[0],
+        unit=unit.key[1],
         text=row["description"],
         describer=row.get("describer") or "",
-        status=status,
+        status=row[STATUS] or "",
         confidence=number(row.get("confidence")),
         likely=tuple(text for text in (row.get("likely") or "").split(BETWEEN) if text),
         logp=number(row.get("logp")),
         logp_lm=number(row.get("logp_lm")),
         score=number(row.get("score")),
-        verdict=UNJUDGED if status in SILENT else verdict(row["description"], truth),
-        annotations=annotations,
+        verdict=unit.verdict,
+        annotations=unit.annotations,
         within=row.get("description_within") or "",
         within_side=row.get("side_within") or "",
         grade=row.get("grade") or "",
@@ -183,12 +145,5 @@ def _record(
         share=number(row.get("share")),
         base=number(row.get("base")),
         importance=importance,
-        **facts,
+        **unit.concept(),
     )
-
-
-def verdict(description: str, truth: Truth | None) -> str:
-    """Whether a description names the concept, where the unit has a specific one."""
-    if truth is None or not truth.specific:
-        return UNJUDGED
-    return CORRECT if truth.named_by(description) else WRONG

@@ -28,6 +28,14 @@ FLAT = ("units", "low", "high")  # arrays of `Flat`
 SPREAD = 1e-12  # between the largest and the smallest value of a unit that is constant
 
 
+def shows_nothing(status: str, text: str) -> bool:
+    """Whether a unit of this status shows nothing to describe.
+
+    A saturated unit that has a text was described by what ranks whole images, and counts as others.
+    """
+    return status in SILENT and not (status == "saturated" and text)
+
+
 @dataclass
 class Flat:
     """Units of one layer that had one value everywhere so far.

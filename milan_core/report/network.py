@@ -19,7 +19,8 @@ from milan_core.exemplars.store import ExemplarSet
 from milan_core.report.bands import Band, bands_picture, unit_bands
 from milan_core.report.files import NetworkFiles
 from milan_core.report.spread import spread_svg
-from milan_core.report.units import CORRECT, UnitView, read_units
+from milan_core.report.units import UnitView, read_units
+from milan_core.scoring.joined import CORRECT
 
 CHUNK = 64  # units whose masks are in memory at once
 

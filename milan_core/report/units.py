@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from milan_core.annotations.records import Annotation, read_annotations
-from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv
 from milan_core.core.names import file_name
 from milan_core.core.numbers import number
-from milan_core.core.tables import grouped
 from milan_core.core.units import UnitKey
 from milan_core.describers.abstention.options import (
     BETWEEN,
@@ -21,13 +16,10 @@ from milan_core.describers.abstention.options import (
     SEVERAL,
     UNRELIABLE,
 )
-from milan_core.exemplars.status import SILENT
+from milan_core.exemplars.status import SILENT, shows_nothing
 from milan_core.report.files import NetworkFiles
-from milan_core.scoring.tables import AS_PUBLISHED, LABELS, STATUS, Truth, read_truth
-from milan_core.scoring.units import unit_key
-
-CORRECT, WRONG, UNJUDGED = "names", "misses", "open"
-_KEY = ("layer", "unit")
+from milan_core.scoring.joined import UNJUDGED, JoinedUnit, join_units
+from milan_core.scoring.tables import AS_PUBLISHED, LABELS, STATUS
 
 
 @dataclass(frozen=True)
@@ -78,8 +70,8 @@ class UnitView:
 
     @property
     def silent(self) -> bool:
-        """Whether it shows nothing; a saturated unit may have the text of what ranks images."""
-        return self.status in SILENT and not (self.status == "saturated" and self.description)
+        """Whether it shows nothing to describe."""
+        return shows_nothing(self.status, self.description)
 
     @property
     def reliable(self) -> bool:
@@ -102,45 +94,31 @@ def read_units(files: NetworkFiles, silent: Mapping[UnitKey, str]) -> list[UnitV
 
     `silent` is the status of units that show nothing, for tables that do not have it.
     """
-    path = files.descriptions
-    rows = {unit_key(row, path): row for row in read_csv(path, (*_KEY, "description"))}
-    annotations = read_annotations(files.annotations) if files.annotations else []
-    truths = read_truth(files.truth) if files.truth else {}
-    texts = grouped(annotations, lambda item: (item.layer, item.unit))
-    for what, table in (("annotations", texts), ("truth", truths)):
-        if strange := table.keys() - rows.keys():
-            layer, unit = min(strange)
-            raise UserError(
-                f"report: the {what} of {files.facts.name!r} hold layer {layer!r} unit {unit}, "
-                "which its descriptions lack; they come from different runs, so describe the "
-                "network again"
-            )
-    return [
-        _view(key, {STATUS: silent.get(key, "")} | row, texts.get(key, ()), truths.get(key))
-        for key, row in rows.items()
-    ]
+    joined = join_units(
+        "report",
+        files.facts.name,
+        files.descriptions,
+        files.annotations,
+        files.truth,
+        silent,
+    )
+    return [_view(unit) for unit in joined]
 
 
-def _view(
-    key: UnitKey, row: Mapping[str, str], annotations: Sequence[Annotation], truth: Truth | None
-) -> UnitView:
-    within = row.get("description_within") or ""
-    facts: dict[str, Any] = {}
-    if truth is not None:
-        names = ("concept", "tier", "coverage", "support", "specific")
-        facts = {name: getattr(truth, name) for name in names}
+def _view(unit: JoinedUnit) -> UnitView:
+    row, within = unit.row, unit.row.get("description_within") or ""
     return UnitView(
-        layer=key[0],
-        unit=key[1],
+        layer=unit.key[0],
+        unit=unit.key[1],
         description=row["description"],
         logp=number(row.get("logp")),
         logp_lm=number(row.get("logp_lm")),
         score=number(row.get("score")),
-        verdict=UNJUDGED if row[STATUS] in SILENT else _verdict(row["description"], truth),
+        verdict=unit.verdict,
         within=within,
         within_side=row.get("side_within") or "",
-        within_verdict=_verdict(within, truth) if within else UNJUDGED,
-        annotations=tuple((item.annotator, item.summary) for item in annotations),
+        within_verdict=unit.verdict_on(within) if within else UNJUDGED,
+        annotations=unit.annotations,
         status=row[STATUS] or "",
         confidence=number(row.get("confidence")),
         likely=tuple(text for text in (row.get("likely") or "").split(BETWEEN) if text),
@@ -155,12 +133,5 @@ def _view(
         correlation=number(row.get("correlation")),
         low=number(row.get("low")),
         high=number(row.get("high")),
-        **facts,
+        **unit.concept(),
     )
-
-
-def _verdict(description: str, truth: Truth | None) -> str:
-    """Whether the description names the concept, where the unit has a specific one."""
-    if truth is None or not truth.specific:
-        return UNJUDGED
-    return CORRECT if truth.named_by(description) else WRONG

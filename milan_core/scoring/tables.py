@@ -18,7 +18,7 @@ from milan_core.core.files import numbered_rows, read_csv, write_csv
 from milan_core.core.numbers import number
 from milan_core.core.tables import cell
 from milan_core.core.units import UnitKey
-from milan_core.exemplars.status import SILENT
+from milan_core.exemplars.status import shows_nothing
 from milan_core.scoring.units import unit_key
 from milan_core.scoring.words import names_concept, split_accept
 
@@ -99,15 +99,12 @@ def read_descriptions(
 
 
 def read_silent(path: Path | str, column: str = "description") -> dict[UnitKey, str]:
-    """The status of the units that show nothing to describe; none without the column `status`.
-
-    A saturated unit that has a text was described by what ranks whole images, and counts as others.
-    """
+    """The status of the units that show nothing to describe; none without the column `status`."""
     rows = read_csv(path, ("layer", "unit", column))
     return {
         unit_key(row, path): row[STATUS]
         for row in rows
-        if row.get(STATUS) in SILENT and not (row[STATUS] == "saturated" and row[column].strip())
+        if shows_nothing(row.get(STATUS, ""), row[column].strip())
     }
 
 
