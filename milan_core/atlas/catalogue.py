@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from milan_core.atlas.chunks import read_chunk
 from milan_core.core.files import atomic_path, write_bytes, write_csv, write_json
-from milan_core.core.packages import absent
+from milan_core.core.packages import optional
 from milan_core.exemplars.sheets import encode, sheet
 
 SHOWN = 5  # exemplars of the picture column
@@ -128,10 +128,7 @@ def _cell(value: Any) -> Any:
 
 def require_parquet() -> None:
     """Refuse to write Parquet without pyarrow; raises `UserError`."""
-    from importlib.util import find_spec
-
-    if find_spec("pyarrow") is None:
-        raise absent("pyarrow", "parquet", "to write units.parquet")
+    optional("pyarrow", "parquet", "to write units.parquet")
 
 
 def _write_parquet(table: Sequence[Row], atlas: Path, path: Path) -> None:
