@@ -122,7 +122,7 @@ def _scores(
         heldout=arguments.heldout,
         pool=arguments.pool,
         name=arguments.model,
-        choose_alpha=arguments.alpha is None,
+        choose_alpha="alpha" not in options.model_fields_set,
         fuzzing=bool(arguments.fuzzing),
         random_weights=bool(arguments.random_weights),
     )
@@ -142,11 +142,12 @@ def _of_table(
             "more (--allow-small: from 20, wide intervals)"
         )
     judge = _judge(arguments, dataset, compute)
+    settled = "alpha" in options.model_fields_set  # asked for, or chosen in the run
     return score_submitted(
         *(table, positions, dataset, judge, given, options, arguments.seed),
         heldout=fair,
         pool=arguments.pool,
-        choosing=np.flatnonzero(~table.heldout) if fair and _alpha(arguments) is None else None,
+        choosing=np.flatnonzero(~table.heldout) if fair and not settled else None,
         marks=_marks(arguments, dataset),
     )
 
