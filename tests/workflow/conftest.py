@@ -12,12 +12,17 @@ from copies import SNAKEMAKE, copy_repository, environment
 QUICK = ["--configfile", "config/quick.yaml"]
 
 
-def snakemake(folder: Path, *arguments: str, timeout: int = 600) -> subprocess.CompletedProcess:
-    """Run Snakemake in a copy of the repository; output and errors come back together."""
+def snakemake(
+    folder: Path, *arguments: str, code: Path | None = None, timeout: int = 600
+) -> subprocess.CompletedProcess:
+    """Run Snakemake in a folder with the code in `code`, by default that of the folder itself.
+
+    Output and errors come back together.
+    """
     return subprocess.run(
         [SNAKEMAKE, *arguments],
         cwd=folder,
-        env=environment(folder),
+        env=environment(code or folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

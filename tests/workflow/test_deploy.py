@@ -3,11 +3,11 @@
 import subprocess
 
 import pytest
-from copies import SNAKEMAKE, copy_repository, environment
+from copies import copy_repository
 
 from milan_core.cli.init import init
 
-from .conftest import snakemake
+from .conftest import QUICK, snakemake
 from .plans import job_counts
 
 pytestmark = pytest.mark.workflow
@@ -40,36 +40,22 @@ def repository(root, tmp_path_factory):
 @pytest.fixture(scope="module")
 def planned(checkout):
     """Jobs that the clone itself plans for the quick run."""
-    run = snakemake(checkout, "-n", "--configfile", "config/quick.yaml")
+    run = snakemake(checkout, "-n", *QUICK)
     assert run.returncode == 0, run.stdout[-3000:]
     return job_counts(run.stdout)
-
-
-def plan(folder, code, *arguments):
-    """Plan in `folder` with the package that lies in the folder `code`, as if it were installed."""
-    return subprocess.run(
-        [SNAKEMAKE, "-n", *arguments],
-        cwd=folder,
-        env=environment(code),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 def test_a_module_of_a_repository_plans_the_same_jobs(repository, planned, tmp_path):
     (tmp_path / "Snakefile").write_text(MODULE.format(repository=str(repository)))
     (tmp_path / "config").symlink_to(repository / "config")
-    run = plan(tmp_path, repository, "--configfile", "config/quick.yaml")
+    run = snakemake(tmp_path, "-n", *QUICK, code=repository)
     assert run.returncode == 0, run.stdout[-3000:]
     assert job_counts(run.stdout) == planned
 
 
 def test_an_initialized_folder_plans_the_same_jobs(repository, planned, tmp_path):
     init(tmp_path)
-    run = plan(tmp_path, repository, "--configfile", "config/quick.yaml")
+    run = snakemake(tmp_path, "-n", *QUICK, code=repository)
     assert run.returncode == 0, run.stdout[-3000:]
     assert job_counts(run.stdout) == planned
 
@@ -81,7 +67,7 @@ def test_a_machine_without_the_package_is_told_so(repository, tmp_path):
     (tmp_path / "hidden").mkdir()
     hide = "import sys\nsys.modules['milan_core'] = None\n"
     (tmp_path / "hidden/sitecustomize.py").write_text(hide)
-    run = plan(tmp_path, tmp_path / "hidden")
+    run = snakemake(tmp_path, "-n", code=tmp_path / "hidden")
     assert run.returncode != 0
     assert "milan-workflow is not installed" in run.stdout
     assert "Traceback" not in run.stdout
