@@ -80,7 +80,7 @@ def write_network(content: NetworkContent, pictures: Pictures, out: Path) -> lis
 
 
 def picked_unit(content: NetworkContent, out: Path) -> dict[str, Any]:
-    """What a card shows of one unit, drawn with a fixed seed; the chunks are written already."""
+    """Read back the card of one unit, drawn with a fixed seed, from the chunks."""
     place = int(generator(0, "atlas", content.files.name).integers(len(content.units)))
     row = _index([content.units[place]], content, content.layers)
     shown = read_chunk(out, f"{content.slug}/shown-{place // BLOCK}")[place % BLOCK]

@@ -1,4 +1,4 @@
-"""What the overview says of a network: layers, counts, describers with their mean scores."""
+"""Facts of a network for the overview: layers, counts, describers with their mean scores."""
 
 from __future__ import annotations
 

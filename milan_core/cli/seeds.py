@@ -93,7 +93,7 @@ def _p(value: float) -> str:
 
 
 def _verdict(found: Any) -> str:
-    """What the row says; where it says nothing, what would have been seen."""
+    """Sentence of a row; for no difference, the one that could have been seen."""
     if math.isnan(found.adjusted):
         return "no test"
     if found.side:

@@ -13,7 +13,7 @@ import numpy as np
 from milan_core.core.errors import UserError
 
 HALVES = {"first": "second-half", "second": "first-half"}
-"""What is held out where exemplars come from one half."""
+"""Part that is held out, by the half that exemplars come from."""
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
 

@@ -87,7 +87,7 @@ class Mean:
 
 
 class BoardFacts(Content):
-    """What a leaderboard is of.
+    """Facts of a leaderboard.
 
     Attributes:
         images: on which the texts were scored.
