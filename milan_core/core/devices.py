@@ -26,8 +26,9 @@ def start_device(device: str, threads: int) -> dict[str, Any]:
     """Make a device torch's current one and set its arithmetic; returns facts for the record.
 
     "cuda" takes a GPU that no other job of this user and machine has, and waits for one; "cuda:N"
-    takes that one. Convolutions of float32 use TF32 on a GPU, products of matrices do not; nothing
-    is left to torch's defaults. On the CPU there is nothing to tell.
+    takes that one. Convolutions and recurrent layers of cuDNN use TF32 for float32 on a GPU,
+    products of matrices do not; nothing is left to torch's defaults. On the CPU there is nothing
+    to tell.
     """
     import torch
 
@@ -71,12 +72,14 @@ def keep_memory() -> None:
 def _set_products() -> dict[str, str]:
     import torch
 
-    products = {"convolutions": "tf32", "matrices": "ieee"}
+    # Both of cuDNN are equal: otherwise torch refuses `torch.backends.cudnn.flags` from then on.
+    products = {"convolutions": "tf32", "recurrent": "tf32", "matrices": "ieee"}
     cudnn: Any = torch.backends.cudnn
     matrices: Any = torch.backends.cuda.matmul
     if hasattr(matrices, "fp32_precision"):  # torch 2.9 and later
         cudnn.conv.fp32_precision = products["convolutions"]
-        cudnn.rnn.fp32_precision = matrices.fp32_precision = products["matrices"]
+        cudnn.rnn.fp32_precision = products["recurrent"]
+        matrices.fp32_precision = products["matrices"]
     else:
         cudnn.allow_tf32, matrices.allow_tf32 = True, False
     return products

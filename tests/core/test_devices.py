@@ -54,10 +54,19 @@ def test_a_named_gpu_and_its_arithmetic(chosen):
     assert chosen == [2]
     assert facts == {
         "gpu": "GPU 2",
-        "float32_products": {"convolutions": "tf32", "matrices": "ieee"},
+        "float32_products": {"convolutions": "tf32", "recurrent": "tf32", "matrices": "ieee"},
     }
     assert torch.backends.cudnn.conv.fp32_precision == "tf32"
     assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+
+
+def test_networks_may_still_change_the_flags_of_cudnn(chosen):
+    """Torch refuses that when convolutions and recurrent layers have different precisions."""
+    start_device("cuda:0", 1)
+    with torch.backends.cudnn.flags(enabled=False):
+        assert not torch.backends.cudnn.enabled
+    assert torch.backends.cudnn.allow_tf32  # inductor reads it
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_jobs_get_a_gpu_each_and_wait_for_one(chosen, monkeypatch, caplog):
