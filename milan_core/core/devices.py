@@ -26,9 +26,9 @@ def start_device(device: str, threads: int) -> dict[str, Any]:
     """Make a device torch's current one and set its arithmetic; returns facts for the record.
 
     "cuda" takes a GPU that no other job of this user and machine has, and waits for one; "cuda:N"
-    takes that one. Convolutions and recurrent layers of cuDNN use TF32 for float32 on a GPU,
-    products of matrices do not; nothing is left to torch's defaults. On the CPU there is nothing
-    to tell.
+    takes that one, and shares it with a job that has it already. Convolutions and recurrent layers
+    of cuDNN use TF32 for float32 on a GPU, products of matrices do not; nothing is left to torch's
+    defaults. On the CPU there is nothing to tell.
     """
     import torch
 
@@ -49,7 +49,7 @@ def start_device(device: str, threads: int) -> dict[str, Any]:
     count = torch.cuda.device_count()
     if named[1] and int(named[1]) >= count:
         raise UserError(f"device {device} was asked for, but there are {count}: 0 to {count - 1}")
-    index = int(named[1]) if named[1] else _free_gpu(count)
+    index = _named_gpu(int(named[1])) if named[1] else _free_gpu(count)
     torch.cuda.set_device(index)
     return {"gpu": torch.cuda.get_device_name(index), "float32_products": _set_products()}
 
@@ -87,13 +87,11 @@ def _set_products() -> dict[str, str]:
 
 def _free_gpu(count: int) -> int:
     """The first GPU that no other job has claimed; waits until there is one."""
-    import torch
-
-    names = [str(torch.cuda.get_device_properties(index).uuid) for index in range(count)]
+    names = [_name(index) for index in range(count)]
     waiting = False
     while True:
         for index, name in enumerate(names):
-            if name in _claimed or _claim(name):
+            if _claim(name):
                 return index
         if not waiting:
             _log.warning("all %d GPUs are taken by other jobs; waiting for one", count)
@@ -101,8 +99,23 @@ def _free_gpu(count: int) -> int:
         time.sleep(POLL_SECONDS)
 
 
+def _named_gpu(index: int) -> int:
+    """That GPU, claimed where it is free, so that jobs which take any leave it alone."""
+    if not _claim(_name(index)):
+        _log.warning("GPU %d is taken by another job, and shared with it", index)
+    return index
+
+
+def _name(index: int) -> str:
+    import torch
+
+    return str(torch.cuda.get_device_properties(index).uuid)
+
+
 def _claim(name: str) -> bool:
     """Lock a GPU until this process ends; False when another process has it."""
+    if name in _claimed:
+        return True
     path = Path(tempfile.gettempdir()) / f"milan-gpu-{os.getuid()}-{name}.lock"
     file = path.open("a")
     try:

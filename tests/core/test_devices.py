@@ -33,6 +33,8 @@ def chosen(monkeypatch, tmp_path):
     before = cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision
     matrices = torch.backends.cuda.matmul.fp32_precision
     yield current
+    for file in devices._claimed.values():
+        file.close()
     cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision = before
     torch.backends.cuda.matmul.fp32_precision = matrices
     torch.set_num_threads(threads)
@@ -87,7 +89,25 @@ def test_jobs_get_a_gpu_each_and_wait_for_one(chosen, monkeypatch, caplog):
     assert [r.getMessage() for r in caplog.records] == [
         "all 3 GPUs are taken by other jobs; waiting for one"
     ]
-    for job in (*jobs, devices._claimed):
+    for job in jobs:
+        for file in job.values():
+            file.close()
+
+
+def test_a_named_gpu_is_left_alone_by_jobs_that_take_any(chosen, monkeypatch, caplog):
+    start_device("cuda:0", 1)
+    jobs = [other_job(monkeypatch)]
+    start_device("cuda", 1)
+    jobs.append(other_job(monkeypatch))
+    assert chosen == [0, 1]
+    with caplog.at_level(logging.WARNING):
+        start_device("cuda:1", 1)
+    assert chosen[-1] == 1
+    assert [r.getMessage() for r in caplog.records] == [
+        "GPU 1 is taken by another job, and shared with it"
+    ]
+    assert not devices._claimed
+    for job in jobs:
         for file in job.values():
             file.close()
 
