@@ -82,7 +82,10 @@ def _empty_cache() -> None:
 def on_device(array: Any) -> bool:
     """Is this array in the memory of a CUDA device?"""
     where = getattr(array, "__dlpack_device__", None)
-    return where is not None and int(where()[0]) == DEVICE_TYPE
+    try:
+        return where is not None and int(where()[0]) == DEVICE_TYPE
+    except ValueError:  # of torch: a device that DLPack has no number for
+        return False
 
 
 def reachable(activations: Any, spec: ScanSpec) -> Any:
@@ -152,9 +155,22 @@ def masks(
     height, width = sides(size)
     if border not in BORDERS:
         raise UserError(f"masks: border must be one of {', '.join(BORDERS)}, got {border!r}")
+    arrays = {"maps": maps, "levels": levels, "out": out}
+    for name, array in arrays.items():
+        if not on_device(array):
+            raise UserError(
+                f"masks: {name} must be on a CUDA device, got {type(array).__name__}; "
+                "milan_core.ops.masks makes masks of NumPy arrays"
+            )
+    if len({device_of(array) for array in arrays.values()}) > 1:
+        places = ", ".join(f"{name} on {device_of(array)}" for name, array in arrays.items())
+        raise UserError(f"masks: all arrays must be on one CUDA device, got {places}")
+    if reason := problem(device_of(maps)):
+        raise UserError(f"masks: the kernels cannot run: {reason}")
     if len(maps.shape) != 3 or 0 in maps.shape[1:]:
         raise UserError(f"masks: maps must be (M, h, w), got {tuple(maps.shape)}")
     h, w = maps.shape[1:]
+    maps, levels = (a.detach() if hasattr(a, "detach") else a for a in (maps, levels))
     with lent(maps, levels, out) as stream:
         module.masks(maps, levels, h, w, height, width, border == "clamp", handle(stream), out)
 
@@ -178,9 +194,11 @@ def lent(*arrays: Any) -> Iterator[Any]:
     device = tensors[0].device
     with torch.cuda.device(device):
         stream = torch.cuda.current_stream(device)
-        yield stream
-        for tensor in tensors:
-            tensor.record_stream(stream)
+        try:
+            yield stream
+        finally:  # an error may leave work behind that has started
+            for tensor in tensors:
+                tensor.record_stream(stream)
 
 
 def handle(stream: Any) -> int:

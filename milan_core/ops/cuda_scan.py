@@ -104,10 +104,7 @@ class CudaScan:
                 f"activations must be float32, bfloat16 or float16, got {kind}; convert them first"
             )
         self._bits = max(self._bits, MANTISSA_BITS[kind])
-        if cuda.device_of(activations) != self._where:  # go on there with what was counted here
-            self._host = self.joined()
-            self._where, self._stream = cuda.device_of(activations), None
-            self._begin()
+        self._move(cuda.device_of(activations), ids)
         number, k = int(activations.shape[0]), self._spec.k
         if k <= cuda.MOST_K:
             self._start(activations, ids, number)
@@ -115,6 +112,25 @@ class CudaScan:
         for first in range(0, number, k):
             part = slice(first, min(first + k, number))
             self._start(activations[part], ids[part], part.stop - first)
+
+    def _move(self, device: int, ids: Any) -> None:
+        """Go on at a device, where the image numbers must be too, with what was counted before."""
+        there = not isinstance(ids, np.ndarray) and cuda.on_device(ids)
+        if there and cuda.device_of(ids) != device:
+            raise UserError(
+                f"ScanState.update: the activations are on CUDA device {device}, image_ids on "
+                f"{cuda.device_of(ids)}; move them to {device} or to the host"
+            )
+        if device == self._where:
+            return
+        if self._replayed:
+            raise UserError(
+                f"ScanState.update: a CUDA graph on device {self._where} counts into this state, "
+                f"the batch is on device {device}; use a state for each device and merge them"
+            )
+        self._host = self.joined()
+        self._where, self._stream = device, None
+        self._begin()
 
     def _start(self, activations: Any, ids: Any, number: int) -> None:
         if self._spec.k > cuda.MOST_K and self._counted + number > self._spec.k:

@@ -180,6 +180,52 @@ def test_a_larger_update_leaves_a_graph_its_memory(device):
     assert device_cases.arrays_of(state) == device_cases.arrays_of(host)
 
 
+def test_a_graph_keeps_its_state_on_its_device(device, streams):
+    """The memory of the first device would be freed while a graph writes to it."""
+    values, ids = torch.randn(6, 4, 5, 5), torch.arange(6)
+    state = ops.ScanState(4, (5, 5), 3, 0.9, 18)
+    state.update(values, np.arange(6))
+    device.set_capturing(True)
+    state.update(values, ids + 6)
+    device.set_capturing(False)
+    with pytest.raises(UserError, match=r"graph on device 0 counts into this state.* on device 1"):
+        state.update(second(values), np.arange(12, 18))
+    device.replay()
+
+
+def test_image_numbers_on_another_device_are_refused(device, streams):
+    """They would be read there, or not at all."""
+    for values, ids, there in ((second, torch.clone, 0), (torch.clone, second, 1)):
+        state = ops.ScanState(4, (5, 5), 3, 0.9, 6)
+        with pytest.raises(UserError, match=rf"on CUDA device {1 - there}, image_ids on {there}"):
+            state.update(values(torch.ones(6, 4, 5, 5)), ids(torch.arange(6)))
+
+
+def test_memory_outlives_work_that_ended_in_an_error(device, streams):
+    values = second(torch.ones(1, 2, 2))
+    with pytest.raises(RuntimeError, match="halfway"), cuda.lent(values):
+        raise RuntimeError("halfway")
+    assert OnSecondDevice.recorded == [streams[0]]
+
+
+def test_arguments_of_masks_on_a_device_are_checked(device, streams):
+    maps, levels = torch.ones(1, 2, 2, requires_grad=True), torch.zeros(1)
+    out = torch.zeros(1, 8, 1, dtype=torch.uint8)
+    cuda.masks(maps, levels, 8, out)
+    assert (out.numpy() == ops.masks(maps.detach().numpy(), levels.numpy(), 8)).all()
+    with pytest.raises(UserError, match="levels must be on a CUDA device, got list"):
+        cuda.masks(maps, [0.0], 8, out)
+    with pytest.raises(UserError, match="maps on 0, levels on 1, out on 0"):
+        cuda.masks(maps, second(levels), 8, out)
+
+
+def test_masks_where_kernels_cannot_run_are_one_sentence(device):
+    device.set_capability(7)
+    arrays = np.ones((1, 2, 2), np.float32), np.zeros(1, np.float32)
+    with pytest.raises(UserError, match=r"masks: the kernels cannot run: .* capability 7.0"):
+        cuda.masks(*arrays, 8, np.zeros((1, 8, 1), np.uint8))
+
+
 def test_a_graph_keeps_the_tables_of_its_masks(device):
     maps, levels = np.random.default_rng(0).normal(size=(2, 5, 5)), np.zeros(2, np.float32)
     maps, out = maps.astype(np.float32), np.zeros((2, 31, 5), np.uint8)
