@@ -19,6 +19,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.ops import cuda, reference
+from milan_core.ops.arguments import image_numbers, readable_activations
 from milan_core.ops.backend import native
 from milan_core.ops.cuda_scan import CudaScan, place
 from milan_core.ops.reference.scan import ScanReference
@@ -105,8 +106,8 @@ class ScanState:
         [B, units], the largest of the changed values of each map, NaN left out, -inf where all are
         NaN. None otherwise, and where the backend keeps them: a scan on a device does.
         """
-        activations = _readable(activations)
-        ids: Any = image_ids if cuda.on_device(image_ids) else _checked_ids(image_ids)
+        activations = readable_activations(activations)
+        ids: Any = image_ids if cuda.on_device(image_ids) else image_numbers(image_ids)
         shape, number = tuple(activations.shape), int(ids.shape[0])
         expected = (number, self.spec.units, *self.spec.map_shape)
         if shape != expected and not (shape == expected[:2] and self.spec.pixels == 1):
@@ -119,7 +120,7 @@ class ScanState:
             return np.zeros((0, self.spec.units), np.float32) if maxima else None
         activations = cuda.reachable(activations, self.spec)
         if cuda.on_device(ids) and not cuda.on_device(activations):
-            ids = _checked_ids(ids.cpu())
+            ids = image_numbers(ids.cpu())
         self._impl = place(self._impl, self.spec, activations)
         giving = getattr(self._impl, "update_maxima", None) if maxima else None
         if giving is None:
@@ -238,26 +239,6 @@ class ScanState:
             )
 
 
-def _readable(activations: Any) -> Any:
-    """Activations that can be borrowed: without a gradient, dense, with memory."""
-    if not hasattr(activations, "shape"):
-        raise UserError(
-            "ScanState.update: activations must be an array or a tensor, got "
-            f"{type(activations).__name__}"
-        )
-    if getattr(activations, "requires_grad", False):
-        activations = activations.detach()
-    if getattr(activations, "is_meta", False):
-        raise UserError("ScanState.update: the activations are on torch's meta device: no values")
-    layout = str(getattr(activations, "layout", "torch.strided"))
-    if layout != "torch.strided":
-        raise UserError(
-            f"ScanState.update: the activations are a {layout.removeprefix('torch.')} tensor; "
-            "convert them with to_dense()"
-        )
-    return activations
-
-
 def _without_repeats(keys: Array) -> Array:
     """The keys (units, k), or a `UserError` when an image is twice among the best of a unit."""
     images = np.where(keys > 0, ~keys & np.uint64(0xFFFFFFFF), np.uint64(2**32))
@@ -270,15 +251,6 @@ def _without_repeats(keys: Array) -> Array:
             f"best of unit {unit}; give every image once"
         )
     return keys
-
-
-def _checked_ids(image_ids: Any) -> Array:
-    ids = np.asarray(image_ids)
-    if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise UserError(f"ScanState.update: image_ids must be a row of integers, got {ids!r}")
-    if len(ids) and not (int(ids.min()) >= 0 and int(ids.max()) < 2**32):
-        raise UserError("ScanState.update: image_ids must be in 0..2**32-1")
-    return ids.astype(np.int64)
 
 
 def _sharing_unit(a: Array, b: Array) -> int | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from milan_core.core.errors import UserError
 
@@ -18,6 +19,25 @@ EXACT_BYTES = 8 << 30  # largest memory that exact levels may take
 def rank_from_top(quantile: float, count: int) -> int:
     """Which largest value is the `quantile` of `count` values: n - ceil(q n) + 1, in 1..n."""
     return count - max(1, math.ceil(quantile * count)) + 1 if count else 1
+
+
+def _whole(name: str, value: Any) -> int:
+    """A number of any type without a fraction."""
+    try:
+        number = int(value)
+        if number == value:
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise UserError(f"ScanState: {name} must be a whole number, got {value!r}")
+
+
+def _numbers(quantile: Any) -> tuple[float, ...]:
+    """One number or several, of any type."""
+    try:
+        return tuple(float(q) for q in np.atleast_1d(quantile))
+    except (TypeError, ValueError):
+        raise UserError(f"ScanState: quantiles must be numbers, got {quantile!r}") from None
 
 
 @dataclass(frozen=True)
@@ -46,23 +66,23 @@ class ScanSpec:
         keep_maps: bool = True,
     ) -> ScanSpec:
         """A checked spec; `quantile` may be one number or several."""
-        given: Any = quantile
-        many = (given,) if isinstance(given, Real) else tuple(given)
+        many = _numbers(quantile)
         if not hasattr(map_shape, "__len__") or len(map_shape) != 2:
             raise UserError(f"ScanState: map_shape must be (height, width), got {map_shape!r}")
-        height, width = (int(side) for side in map_shape)
-        for name, value in (("units", units), ("k", k), ("height", height), ("width", width)):
-            if not 0 < int(value) < 2**31:
+        sizes = {"units": units, "k": k, "height": map_shape[0], "width": map_shape[1]}
+        for name, value in sizes.items():
+            if not 0 < _whole(name, value) < 2**31:
                 raise UserError(f"ScanState: {name} must be in 1..2**31-1, got {value}")
+        height, width = int(map_shape[0]), int(map_shape[1])
         if height * width >= 2**31:
             raise UserError(f"ScanState: a map of {height} x {width} has 2**31 values or more")
-        if not 0 < int(total_images) <= 2**32:
+        if not 0 < _whole("total_images", total_images) <= 2**32:
             raise UserError(f"ScanState: total_images must be in 1..2**32, got {total_images}")
-        if not many or not all(0.0 < float(q) <= 1.0 for q in many):
+        if not many or not all(0.0 < q <= 1.0 for q in many):
             raise UserError(f"ScanState: quantiles must be in (0, 1], got {quantile!r}")
         if mode not in MODES:
             raise UserError(f"ScanState: mode must be one of {', '.join(MODES)}, got {mode!r}")
-        if not (1 <= int(bits) <= 16 or int(bits) == EXACT_BITS):
+        if not (1 <= _whole("bits", bits) <= 16 or int(bits) == EXACT_BITS):
             raise UserError(
                 f"ScanState: bits must be in 1..16, or {EXACT_BITS} for exact levels, got {bits}"
             )
@@ -70,7 +90,7 @@ class ScanSpec:
             int(units),
             (height, width),
             int(k),
-            tuple(sorted({float(q) for q in many})),
+            tuple(sorted(set(many))),
             int(total_images),
             mode,
             int(bits),
