@@ -21,6 +21,7 @@ from milan_core.atlas.said import Said
 from milan_core.atlas.units import UnitRecord
 from milan_core.core.errors import UserError
 from milan_core.core.names import file_name
+from milan_core.core.progress import tracked
 from milan_core.core.seeding import generator
 from milan_core.core.tables import grouped
 from milan_core.exemplars.store import ExemplarSet
@@ -146,7 +147,14 @@ def _stretches(units: Sequence[UnitRecord], candidates: Candidates) -> dict[str,
 def _write_exemplars(content: NetworkContent, pictures: Pictures, out: Path) -> list[list[int]]:
     """Chunks of exemplars: places, activations, masks, heat; returns the places."""
     exemplars, every = content.exemplars, []
-    for number, units in parts(content.units, BLOCK):
+    blocks = tracked(
+        parts(content.units, BLOCK),
+        f"exemplars of {content.files.name}",
+        "unit",
+        total=len(content.units),
+        size=lambda one: len(one[1]),
+    )
+    for number, units in blocks:
         rows: dict[int, dict[str, Any]] = {}
         order = list(enumerate(units))
         for layer, members in grouped(order, lambda pair: pair[1].layer).items():

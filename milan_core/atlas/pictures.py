@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.core.files import write_bytes
+from milan_core.core.progress import tracked
 from milan_core.images.store import Dataset
 
 ACROSS = 4
@@ -60,7 +61,7 @@ class Pictures:
     def write(self, out: Path) -> int:
         """Write all sheets below `out / "pictures"`; returns their bytes."""
         written = 0
-        for start in range(0, len(self.ids), PER_SHEET):
+        for start in tracked(range(0, len(self.ids), PER_SHEET), "pictures", "sheet"):
             data = self._sheet(self.ids[start : start + PER_SHEET])
             write_bytes(out / "pictures" / self.folder / f"{start // PER_SHEET}.webp", data)
             written += len(data)

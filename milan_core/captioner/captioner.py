@@ -29,6 +29,7 @@ from milan_core.captioner.search import Paths, beam_search, follow
 from milan_core.captioner.stepping import Stepper, StepWeights, default_unit_batch
 from milan_core.captioner.vocabulary import Tokenizer
 from milan_core.core.errors import UserError
+from milan_core.core.progress import tracked
 from milan_core.core.seeding import torch_generator
 from milan_core.exemplars.store import ExemplarSet
 
@@ -201,7 +202,8 @@ class Captioner(nn.Module):
         """A stepper for each block of units, and its number of units."""
         prior = self.language_model if request.mi else None
         prepared = StepWeights(self.decoder, request.dtype)
-        for block in self._chunks(features, self.unit_batch):
+        blocks = self._chunks(features, self.unit_batch)
+        for block in tracked(blocks, "describing", "unit", total=len(features), size=len):
             yield Stepper(self.decoder, block, prior, request.temperature, prepared), len(block)
 
     def _decode_beams(self, features: Any, request: Request) -> Descriptions:

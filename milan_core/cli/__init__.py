@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TextIO
 
 from milan_core import __version__
+from milan_core.cli.parsers import commands as all_commands
 from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError
 from milan_core.core.files import cannot_write
+from milan_core.core.progress import shown
 
 COMMANDS = (
     "describe",
@@ -46,6 +48,7 @@ COMMANDS = (
     "config",
     "step",
 )
+QUIET = "draw no progress; without a terminal none is drawn"
 
 
 def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
@@ -56,10 +59,16 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
         epilog="milan <command> --help shows its arguments and an example.",
     )
     parser.add_argument("--version", action="version", version=f"milan {__version__}")
-    parser.add_argument("--log", type=Path, help="send progress and warnings to this file")
+    parser.add_argument("--log", type=Path, help="send warnings and errors to this file")
+    parser.add_argument("--quiet", action="store_true", help=QUIET)
     commands = parser.add_subparsers(dest="command", metavar="<command>", required=True)
     for name in names:
         import_module(f"milan_core.cli.{name}").register(commands)
+    for path, command in all_commands(parser):  # `milan mine --quiet` and `milan --quiet mine`
+        if path:
+            command.add_argument(
+                "--quiet", action="store_true", default=argparse.SUPPRESS, help=QUIET
+            )
     return parser
 
 
@@ -74,8 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = _redirect_errors(arguments.log) if arguments.log else None
     logging.basicConfig(format="milan: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
-        _check_given(arguments)
-        return int(arguments.run(arguments) or 0)
+        with shown(sys.stderr.isatty() and not arguments.quiet):
+            _check_given(arguments)
+            return int(arguments.run(arguments) or 0)
     except UserError as error:
         if os.environ.get("MILAN_TRACEBACK"):
             traceback.print_exc(file=terminal)

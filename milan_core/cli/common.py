@@ -59,7 +59,7 @@ def recorded_flags(arguments: argparse.Namespace, *left_out: str) -> dict[str, A
     return {
         key: str(value) if isinstance(value, Path) else value
         for key, value in vars(arguments).items()
-        if key not in ("run", "log", *left_out)
+        if key not in ("run", "log", "quiet", *left_out)
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -169,7 +168,6 @@ def mine_own(
         **narrowed(opened.spec, RunOptions).model_dump(),
         device=arguments.device,
         threads=arguments.threads,
-        progress=sys.stderr.isatty(),
     )
     exemplars = mine_dataset(opened.network, opened.images, options, run, name=arguments.model)
     exemplars.save(out / "exemplars.safetensors")

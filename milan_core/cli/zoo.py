@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +92,7 @@ def _score(arguments: argparse.Namespace) -> None:
         show(rare_block(arguments.shown, RareOptions()), arguments.page, page, mark)
         return
     options = StudyOptions(seeds=arguments.seeds, images=arguments.scenes)
-    study = Study(options, progress=lambda line: print(line, file=sys.stderr))
-    block = scores_block(study, verdicts_at_frequencies(0))
+    block = scores_block(Study(options), verdicts_at_frequencies(0))
     show(block, arguments.page, page, mark)
 
 

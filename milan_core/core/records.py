@@ -26,6 +26,7 @@ from milan_core.core.files import canonical_json, file_sha256, read_json, text_h
 from milan_core.core.hub import commits_read
 from milan_core.core.lock import claimed, folder_lock
 from milan_core.core.no_number import no_number
+from milan_core.core.progress import tracked
 from milan_core.core.step import Compute, Step
 
 FORMAT, VERSION = "milan-provenance", 3
@@ -356,7 +357,7 @@ def verify(folder: Path) -> tuple[int, list[str]]:
 
     """
     count, problems = 0, []
-    for path in sorted(folder.rglob(f"*{NAME}")):
+    for path in tracked(sorted(folder.rglob(f"*{NAME}")), "comparing", "record"):
         try:
             record = read_record(path)
         except UserError as error:

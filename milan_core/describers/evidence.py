@@ -17,6 +17,7 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.core.errors import UserError
+from milan_core.core.progress import tracked
 from milan_core.exemplars.options import MiningOptions
 from milan_core.exemplars.status import FlatUnits, unit_status
 from milan_core.ops import ScanState
@@ -213,7 +214,10 @@ def stream(
     probed = probe(loaded, source, device, torch.float32)
     trace = Trace(loaded.module, loaded.layers, on_output, post_relu=loaded.post_relu)
     with torch.inference_mode(), trace:
-        for batch, ids in source.batches((0, 1), batch_size):
+        batches = source.batches((0, 1), batch_size)
+        for batch, ids in tracked(
+            batches, "activations", "image", total=source.total, size=lambda one: len(one[1])
+        ):
             current = ids
             inputs = batch.to(device)
             if inputs.ndim == 4:

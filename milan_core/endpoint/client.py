@@ -20,6 +20,7 @@ from dataclasses import replace
 
 from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError
+from milan_core.core.progress import bar
 from milan_core.endpoint.answer import (
     Answer,
     MalformedReply,
@@ -94,8 +95,13 @@ class Endpoint:
 
         """
         distinct = self._distinct(questions)
-        with ThreadPoolExecutor(self._options.concurrency) as pool:
+        with (
+            bar("asking", "question", len(distinct)) as drawn,
+            ThreadPoolExecutor(self._options.concurrency) as pool,
+        ):
             tasks = {key: pool.submit(self._answer, item) for key, item in distinct.items()}
+            for task in tasks.values():
+                task.add_done_callback(lambda _: drawn.update())
             done, _ = wait(tasks.values(), return_when=FIRST_EXCEPTION)
             failed = [task for task in done if task.exception()]
             if failed:

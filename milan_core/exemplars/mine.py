@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import nn
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.core.options import narrowed, parse
+from milan_core.core.progress import is_shown, shown, tracked
 from milan_core.exemplars.forward import as_inputs, on_device
 from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.pooled import PooledValues
@@ -155,9 +156,10 @@ def mine_source(
         heldout = heldout_images(source.fingerprint, source.total, options.heldout)
         probed = probe(network, source, run.device, dtype, _first_mined(index, of, heldout))
         scan = _Scan(network, options, run, heldout, seed, dtype, probed)
-        count = -(-len(range(index, source.total, of)) // run.batch_size)
+        count = len(range(index, source.total, of))
         batches = source.batches((index, of), run.batch_size, heldout)
-        scan.run(_shown(batches, count, run.progress))
+        with shown(run.progress or is_shown()):
+            scan.run(tracked(batches, "mining", "image", total=count, size=_images_of))
     header = Header(
         model=name or type(network.module).__name__,
         model_hash=fingerprint,
@@ -309,9 +311,5 @@ def _first_mined(index: int, of: int, heldout: np.ndarray) -> int:
     return int((mined if len(mined) else images if len(images) else [0])[0])
 
 
-def _shown(batches: Iterator[Batch], count: int, progress: bool) -> Iterable[Batch]:
-    if not progress:
-        return batches
-    from tqdm import tqdm
-
-    return tqdm(batches, total=count, unit="batch", desc="mining")
+def _images_of(batch: Batch) -> int:
+    return len(batch[1])

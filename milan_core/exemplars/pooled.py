@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
+from milan_core.core.progress import tracked
 from milan_core.exemplars.forward import as_inputs, on_device
 from milan_core.exemplars.options import MiningRun, Pool
 from milan_core.exemplars.probed import probe
@@ -148,7 +149,10 @@ def pool_dataset(
     ):
         probed = probe(network, source, run.device, dtype)
         with torch.inference_mode(), trace:
-            for batch, ids in source.batches((0, 1), run.batch_size):
+            batches = source.batches((0, 1), run.batch_size)
+            for batch, ids in tracked(
+                batches, "activations", "image", total=source.total, size=lambda one: len(one[1])
+            ):
                 trace(as_inputs(batch, run.device, dtype))
                 pooled.ids.append(ids)
     facts = {

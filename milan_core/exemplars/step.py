@@ -32,8 +32,6 @@ class ScanShard(Step, name="exemplars.scan", device=True):
 
     def run(self, compute: Compute) -> dict[str, Any]:
         """Write the state of the shard, and its table of pooled values."""
-        import sys
-
         from milan_core.core.options import narrowed
         from milan_core.exemplars.mine import mine_dataset
         from milan_core.exemplars.options import MiningRun
@@ -45,7 +43,6 @@ class ScanShard(Step, name="exemplars.scan", device=True):
             **narrowed(self.model, RunOptions).model_dump(),
             device=compute.device,
             threads=compute.threads,
-            progress=sys.stderr.isatty(),
         )
         exemplars = mine_dataset(
             load_network(self.model),

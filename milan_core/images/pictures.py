@@ -23,6 +23,7 @@ from milan_core.core.errors import UserError, first_line
 from milan_core.core.files import canonical_json, read_npy, write_npy
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
+from milan_core.core.progress import tracked
 from milan_core.core.seeding import generator
 from milan_core.images.files import (
     UNREADABLE,
@@ -295,7 +296,8 @@ def _fill(
     left = Drawn(pictures, list(range(done, len(pictures)))) if done else pictures
     if done:
         _log.warning("resuming after %s of %s pictures", done, len(pictures))
-    for picture, read in zip(left, read_all(left, spec, threads), strict=True):
+    pairs = zip(left, read_all(left, spec, threads), strict=True)
+    for picture, read in tracked(pairs, "reading", "image", total=len(left)):
         if not isinstance(read, UserError) and read.pixels.shape != shape:
             sizes = [f"{s[1]} x {s[0]} pixels" for s in (read.pixels.shape, shape)]
             read = UserError(

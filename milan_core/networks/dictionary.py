@@ -19,6 +19,7 @@ from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.core.options import Section
+from milan_core.core.progress import tracked
 from milan_core.core.seeding import generator, torch_generator
 from milan_core.core.tensors import save_tensors
 from milan_core.networks.inputs import prepare
@@ -99,7 +100,7 @@ def collect_positions(
         if len(trace.layers) != 1:
             msg = f"layer {layer!r} is {len(trace.layers)} layers; a dictionary belongs to one"
             raise UserError(msg)
-        for begin in range(0, len(images), _BATCH):
+        for begin in tracked(range(0, len(images), _BATCH), "activations", "batch"):
             part = images[begin : begin + _BATCH]
             keep_rows[0] = len(part)
             trace(prepare(part, network.input))
@@ -117,7 +118,7 @@ def _train(
     encoder = nn.Parameter(start.clone())
     bias = nn.Parameter(torch.zeros(options.units))
     optimizer = torch.optim.Adam([encoder, bias, decoder], lr=options.learning_rate)
-    for _ in range(options.steps):
+    for _ in tracked(range(options.steps), "training", "step"):
         chosen = torch.randint(len(rows), (options.batch_size,), generator=random)
         batch = rows[chosen]
         codes = torch.relu(batch @ encoder.T + bias)

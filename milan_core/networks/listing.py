@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from milan_core.core.progress import tracked
 from milan_core.networks.catalog import network_entry, network_names
 
 Shapes = dict[str, tuple[int, ...]]
@@ -36,7 +37,7 @@ def table(shapes: Callable[[str], Shapes] | None = None) -> str:
     """A Markdown table with a row for each network; units and sides only with `shapes`."""
     columns = [i for i, title in enumerate(HEADER) if shapes or title not in ("units", "map sides")]
     lines = ["| " + " | ".join(HEADER[i] for i in columns) + " |", "|" + "---|" * len(columns)]
-    for name in network_names():
+    for name in tracked(network_names(), "shapes", "network"):
         row = _row(name, shapes(name) if shapes else {})
         lines.append("| " + " | ".join(row[i] for i in columns) + " |")
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.core.progress import tracked
 from milan_core.core.step import Compute
 from milan_core.images.store import Dataset
 from milan_core.referee.options import JudgeOptions
@@ -103,8 +104,8 @@ def judged(
 
     """
     distinct = list(dict.fromkeys(texts))
-    for start in range(0, len(distinct), block):
-        part = distinct[start : start + block]
+    parts = [distinct[start : start + block] for start in range(0, len(distinct), block)]
+    for part in tracked(parts, "judging", "text", total=len(distinct), size=len):
         columns = np.asarray(judge.columns(images, part), np.float32)
         wrong = (columns < 0) | (columns > 1)  # False for NaN
         if columns.shape != (len(images), len(part)) or wrong.any():

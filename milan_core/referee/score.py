@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from milan_core.core.progress import tracked
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
 from milan_core.referee.further import FURTHER, FUZZED, Further
@@ -144,7 +145,8 @@ class Bench:
         shape = (self.options.resamples, len(rows))
         resampled = {name: np.full(shape, np.nan, np.float32) for name in HEADLINE}
         places = [place for place, status in enumerate(statuses) if status == "scored"]
-        for block in self.blocks(explanations, places):
+        blocks = self.blocks(explanations, places)
+        for block in tracked(blocks, "scoring", "unit", total=len(places), size=_units_of):
             self._score_block(block, explanations, rows, resampled, others=others)
         return Scores(rows, resampled)
 
@@ -247,6 +249,10 @@ class Bench:
         if len(self._pairs) > BLOCK // (10 * len(self._positions)):
             self._pairs.clear()
         self._pairs[key] = pair
+
+
+def _units_of(block: Judged) -> int:
+    return len(block.places)
 
 
 def _same_text(one: Explanation, other: Explanation) -> bool:

@@ -26,8 +26,6 @@ class TableHeldOut(Step, name="referee.table", device=True):
 
     def run(self, compute: Compute) -> None:
         """Write the table."""
-        import sys
-
         from milan_core.core.options import narrowed
         from milan_core.exemplars.options import MiningRun
         from milan_core.exemplars.pooled import pool_dataset
@@ -39,7 +37,6 @@ class TableHeldOut(Step, name="referee.table", device=True):
             **narrowed(self.model, RunOptions).model_dump(),
             device=compute.device,
             threads=compute.threads,
-            progress=sys.stderr.isatty(),
         )
         network, images = load_network(self.model), open_dataset(self.dataset)
         table = pool_dataset(

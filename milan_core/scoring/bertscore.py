@@ -19,6 +19,7 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, text_hash
 from milan_core.core.numbers import added
+from milan_core.core.progress import tracked
 from milan_core.scoring.text_encoder import TextEncoder, load_text_encoder, padded
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class BertScorer:
             self._ids[text] = encoder.ids(text, limit)
         new.sort(key=lambda text: (len(self._ids[text]), text))
         with torch.inference_mode():
-            for start in range(0, len(new), self.batch_size):
+            for start in tracked(range(0, len(new), self.batch_size), "reading texts", "batch"):
                 batch = new[start : start + self.batch_size]
                 ids, mask = padded([self._ids[text] for text in batch], encoder.pad)
                 hidden = encoder.states(ids, mask)[self.layer]

@@ -27,6 +27,7 @@ from PIL import Image
 from milan_core.core.errors import UserError
 from milan_core.core.files import atomic_path, write_csv, write_text
 from milan_core.core.folders import new_folder
+from milan_core.core.progress import tracked
 from milan_core.world.zoo.drawing import draw
 from milan_core.world.zoo.facts import ATTRIBUTES, Facts, Scene, draw_facts, twin
 from milan_core.zoo import network
@@ -113,7 +114,7 @@ def _write_png(path: Path, pixels: np.ndarray) -> None:
 def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:
     """Write one PNG a scene."""
     folder.mkdir(parents=True)
-    for scene in scenes:
+    for scene in tracked(scenes, "drawing", "scene"):
         _write_png(folder / image_name(scene.number), draw(scene))
 
 
@@ -132,7 +133,7 @@ def write_concepts(folder: Path, scenes: Sequence[Scene]) -> None:
     for category in CATEGORIES:
         (folder / "images" / category).mkdir(parents=True)
     rows = []
-    for scene in scenes:
+    for scene in tracked(scenes, "masks", "scene"):
         name = image_name(scene.number)
         cells = [f"{category}/{name}" for category in CATEGORIES]
         for cell, labels in zip(cells, label_maps(scene).values(), strict=True):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.core.progress import tracked
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.resampling import Interval
 from milan_core.referee.sanity import Verdict
@@ -25,18 +26,17 @@ class Study:
 
     Args:
         options: how much is drawn.
-        progress: told of every finished seed.
 
     """
 
-    def __init__(self, options: StudyOptions, progress: Callable[[str], None] = lambda _: None):
+    def __init__(self, options: StudyOptions):
         self.options = options
         self.figures: dict[str, dict[str, list[Figures]]] = {
             judge: {name: [] for name in NAMES} for judge in JUDGES
         }
         self.verdicts: dict[str, list[Verdict]] = {}
         self.units = self.texts = 0
-        for seed in range(options.seeds):
+        for seed in tracked(range(options.seeds), "scores", "seed"):
             scores, verdicts = score_seed(seed, options)
             for judge, table in self.figures.items():
                 for name, rows in table.items():
@@ -45,7 +45,6 @@ class Study:
                 self.verdicts.setdefault(verdict.metric, []).append(verdict)
             first = scores[JUDGES[0]]
             self.units, self.texts = int(first.unit.max()) + 1, len(first.candidates)
-            progress(f"seed {seed + 1} of {options.seeds}: {self.texts} texts")
 
     def mean(self, name: str, read: Callable[[Figures], float], judge: str = "oracle") -> Interval:
         """A figure of a score over seeds."""

@@ -16,6 +16,7 @@ from milan_core.captioner.features.pooling import DEFAULT, MaskedLayer, masked_l
 from milan_core.captioner.features.spatial import spatial_features
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import canonical_json, text_hash
+from milan_core.core.progress import tracked
 from milan_core.exemplars.store import ExemplarSet
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ class Encoder:
         With `most` no batch has more images: 64 of resnet101 at 224 pixels take 1.5 GB.
         """
         step = min(self.batch_size, most or self.batch_size)
-        for begin in range(0, len(ids), step):
-            part = ids[begin : begin + step]
+        parts = [ids[begin : begin + step] for begin in range(0, len(ids), step)]
+        for part in tracked(parts, "encoding", "image", total=len(ids), size=len):
             yield part, self.forward(images[part])
 
     def forward(self, pixels: np.ndarray) -> list[np.ndarray]:

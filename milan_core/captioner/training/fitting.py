@@ -18,11 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from milan_core.captioner.options import CaptionerSettings
 from milan_core.core.errors import UserError, reading
 from milan_core.core.options import Content
+from milan_core.core.progress import bar
 from milan_core.core.tensors import load_tensors, save_tensors
 
 _log = logging.getLogger(__name__)
@@ -164,12 +164,11 @@ def fit(task: Task, state: StateFile, settings: CaptionerSettings) -> list[Row]:
         return rows
     progress = state.resume(task)
     most = settings.max_epochs
-    bar = tqdm(total=most, initial=len(progress.rows), desc=task.name, unit="epoch", disable=None)
-    with bar:
+    with bar(task.name, "epoch", most, done=len(progress.rows)) as drawn:
         while len(progress.rows) < most and progress.stale <= settings.patience:
             row = _one_epoch(task, progress)
-            bar.set_postfix({key: f"{row[key]:.3f}" for key in ("train_loss", "val_loss")})
-            bar.update()
+            drawn.set_postfix_str(f"loss {row['train_loss']:.3f}, held out {row['val_loss']:.3f}")
+            drawn.update()
             state.keep(task, progress)
     if settings.keep == "best":
         task.model.load_state_dict(progress.best)

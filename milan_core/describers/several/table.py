@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.core.files import numbered_rows
+from milan_core.core.progress import tracked
 from milan_core.core.units import UnitKey
 from milan_core.describers.several.choosing import CoverRule, cover_labels
 from milan_core.describers.several.report import LabelFigures, label_figures
@@ -129,7 +130,11 @@ def label_network(
         if not distinct or not (layers == layer).any():
             continue
         columns = np.concatenate([part for _, part in judged(judge, images, distinct)], 1)
-        for rows, block in table.blocks(pool, rows=np.flatnonzero(layers == layer)):
+        here = np.flatnonzero(layers == layer)
+        blocks = table.blocks(pool, rows=here)
+        for rows, block in tracked(
+            blocks, f"labels of {layer}", "unit", total=len(here), size=lambda one: len(one[0])
+        ):
             dead = dead_units(block)
             for row, a, silent in zip(rows.tolist(), block, dead.tolist(), strict=True):
                 if not silent:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from milan_core.core.addresses import hidden
+from milan_core.core.progress import Bar, bar
 from milan_core.images.fetch.partial import Part
 
 CHUNK = 1 << 20
@@ -51,12 +52,9 @@ def readable(size: int | None) -> str:
     return f"{value:.0f} {units[0]}" if units[0] == "bytes" else f"{value:.1f} {units[0]}"
 
 
-def progress_bar(part: Part, offset: int, size: int | None) -> Any:
+def progress_bar(
+    part: Part, offset: int, size: int | None
+) -> contextlib.AbstractContextManager[Bar]:
     """A progress bar that starts at `offset` bytes."""
-    from tqdm import tqdm
-
-    # disable=None: shown on a terminal, silent in logs.
-    return tqdm(
-        total=size, initial=offset, unit="B", unit_scale=True, disable=None, leave=False,
-        desc=part.path.name.removeprefix(".").removesuffix(".part"),
-    )  # fmt: skip
+    name = part.path.name.removeprefix(".").removesuffix(".part")
+    return bar(name, "B", size, done=offset, scaled=True)

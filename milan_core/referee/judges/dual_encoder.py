@@ -18,6 +18,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, text_hash
+from milan_core.core.progress import tracked
 from milan_core.core.seeding import generator
 from milan_core.networks.checkpoints import Checkpoint
 from milan_core.referee.judge import JudgedImages, JudgeResources
@@ -145,8 +146,9 @@ class Judge:
 
         parts = []
         with torch.inference_mode():
-            for start in range(0, len(ids), IMAGES):
-                pictures = list(np.asarray(images[ids[start : start + IMAGES]]))
+            rows = [ids[start : start + IMAGES] for start in range(0, len(ids), IMAGES)]
+            for part in tracked(rows, "looking", "image", total=len(ids), size=len):
+                pictures = list(np.asarray(images[part]))
                 pixels = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
                 pooled = self._model.vision_model(
                     pixel_values=pixels.to(self._model.device)

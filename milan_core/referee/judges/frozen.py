@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from milan_core.core.files import file_sha256, text_hash
+from milan_core.core.progress import tracked
 from milan_core.core.seeding import generator
 from milan_core.scoring.text_encoder import load_text_encoder
 from milan_core.scoring.words import tokens
@@ -58,8 +59,9 @@ def grid_maps(
 
     device = next((p.device for p in model.module.parameters()), "cpu")
     with torch.inference_mode(), Trace(model.module, names, keep) as trace:
-        for start in range(0, len(ids), IMAGES):
-            trace(prepare(np.asarray(images[ids[start : start + IMAGES]]), model.input, device))
+        parts = [ids[start : start + IMAGES] for start in range(0, len(ids), IMAGES)]
+        for part in tracked(parts, "looking", "image", total=len(ids), size=len):
+            trace(prepare(np.asarray(images[part]), model.input, device))
             yield [recorded[name] for name in names]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.core.progress import tracked
 from milan_core.referee.photographs.attributes import SIZE, attribute_columns
 from milan_core.referee.photographs.vocabulary import (
     CLASSES,
@@ -127,7 +128,7 @@ def _batches(images: np.ndarray) -> Iterator[tuple[int, torch.Tensor]]:
     import torch
     import torch.nn.functional as F
 
-    for start in range(0, len(images), BATCH):
+    for start in tracked(range(0, len(images), BATCH), "looking", "batch"):
         pixels = torch.from_numpy(
             np.array(images[start : start + BATCH])
         )  # a mapped file is read-only
