@@ -46,6 +46,7 @@ COMMANDS = (
     "captioner",
     "annotations",
     "config",
+    "completion",
     "step",
 )
 QUIET = "draw no progress; without a terminal none is drawn"
