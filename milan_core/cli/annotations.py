@@ -139,6 +139,7 @@ def _merge(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     from milan_core.annotations.export import export_set, share_images, zip_set
     from milan_core.annotations.records import read_annotations
+    from milan_core.core.folders import new_folder
     from milan_core.exemplars.store import load_exemplars
     from milan_core.images.store import open_dataset
 
@@ -150,12 +151,13 @@ def _export(arguments: argparse.Namespace) -> None:
     options = {"size": arguments.size, "extras": arguments.extras}
     options["images"] = dataset.images if shared else None
     if out.suffix.lower() != ".zip":
-        export_set(exemplars, texts, out, **options)
+        with new_folder(out) as folder:
+            export_set(exemplars, texts, folder, **options)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-            export_set(exemplars, texts, folder, **options)
-            zip_set(folder, out, images=shared)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
+            export_set(exemplars, texts, scratch, **options)
+            zip_set(scratch, out, images=shared)
     print(f"{out}: {len(texts)} texts, {'with' if shared else 'without'} images")
 
 

@@ -37,6 +37,7 @@ def register(subparsers: Any) -> None:
 
 
 def _audit(arguments: argparse.Namespace) -> None:
+    from milan_core.core.folders import new_folder
     from milan_core.experiments.audit import tables
     from milan_core.scoring.queries import matches
 
@@ -57,8 +58,9 @@ def _audit(arguments: argparse.Namespace) -> None:
     for name, _, layer, unit, text in units:
         print(f"{name}\t{layer}\t{unit}\t{text}")
     if arguments.out:
-        write_csv(arguments.out / "counts.csv", tables.COUNTS, counts)
-        write_csv(arguments.out / "units.csv", UNITS, units)
+        with new_folder(arguments.out) as out:
+            write_csv(out / "counts.csv", tables.COUNTS, counts)
+            write_csv(out / "units.csv", UNITS, units)
 
 
 def _query(arguments: argparse.Namespace) -> tuple[str, Query]:

@@ -29,11 +29,14 @@ def register(subparsers: Any) -> None:
 
 def _convert(arguments: argparse.Namespace) -> None:
     from milan_core.captioner.convert import convert_release
+    from milan_core.core.folders import new_folder
     from milan_core.core.records import NAME, recorded_command
 
-    out: Path = arguments.out
-    with recorded_command("captioner.convert", out / NAME, inputs=[arguments.release]):
+    with (
+        new_folder(arguments.out) as out,
+        recorded_command("captioner.convert", out / NAME, inputs=[arguments.release]),
+    ):
         converted = convert_release(arguments.release, out, arguments.encoder_weights)
-    print(f"{out}: {converted}")
+    print(f"{arguments.out}: {converted}")
     if converted.without_encoder:
         print(f"without its encoder: {converted.without_encoder}")

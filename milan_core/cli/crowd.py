@@ -94,6 +94,9 @@ def _hits(arguments: argparse.Namespace) -> None:
 
 def _qualification(arguments: argparse.Namespace) -> None:
     from milan_core.annotations.crowd.qualification import read_qualification, write_qualification
+    from milan_core.core.folders import new_folder
 
-    write_qualification(read_qualification(arguments.test), arguments.out)
+    test = read_qualification(arguments.test)
+    with new_folder(arguments.out) as out:
+        write_qualification(test, out)
     print(f"{arguments.out / 'mockup.html'}: look at it before you upload questions.xml")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from milan_core import __version__
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_bytes
+from milan_core.core.lock import publishing
 from milan_core.core.shipped import shipped_root
 
 EPILOG = """example:
@@ -57,7 +59,7 @@ def init(folder: Path) -> int:
     """Write what a deployed workflow has into `folder`; returns the number of files written.
 
     Raises:
-        UserError: a file is there with other content; then nothing is written.
+        UserError: a file is there with other content, or cannot be written; then none is written.
 
     """
     wanted = contents()
@@ -68,9 +70,26 @@ def init(folder: Path) -> int:
             f"{', ...' if len(other) > 3 else ''}; name another folder, or move them away"
         )
     missing = {name: data for name, data in wanted.items() if not (folder / name).exists()}
-    for name, data in missing.items():
-        write_bytes(folder / name, data)
+    _write_all(folder, missing)
     return len(missing)
+
+
+def _write_all(folder: Path, files: dict[str, bytes]) -> None:
+    """Write new files; where one cannot be written, take away those before it."""
+    places = {name: folder / name for name in files}
+    above = {parent for place in places.values() for parent in place.parents}
+    missing = [parent for parent in above if not parent.exists()]
+    try:
+        for name, data in files.items():
+            write_bytes(places[name], data)
+    except BaseException:
+        with publishing():
+            for place in places.values():
+                place.unlink(missing_ok=True)
+            for parent in sorted(missing, key=lambda one: len(one.parts), reverse=True):
+                with contextlib.suppress(OSError):  # not made, or in use by others
+                    parent.rmdir()
+        raise
 
 
 def contents() -> dict[str, bytes]:

@@ -204,8 +204,10 @@ def own_images(arguments: argparse.Namespace, network: LoadedModel, out: Path) -
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    from milan_core.core.folders import new_folder
     from milan_core.exemplars.store import load_exemplars
     from milan_core.images.store import open_dataset
 
     images = open_dataset(arguments.dataset).images
-    load_exemplars(arguments.exemplars).export_legacy(arguments.out, images, arguments.size)
+    with new_folder(arguments.out) as out:
+        load_exemplars(arguments.exemplars).export_legacy(out, images, arguments.size)
