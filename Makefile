@@ -6,13 +6,14 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 BIN := $(abspath $(VENV))/bin
+ZENSICAL := zensical==0.0.73
 LOCK := envs/requirements-lock.txt
 PACKAGES := $(VENV)/.packages.stamp
 INSTALL := $(VENV)/.install.stamp
 NATIVE := $(shell find csrc -type f 2>/dev/null)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: env run test check unit versions bench docs lock wheels clean
+.PHONY: env run test check unit versions bench docs site lock wheels clean
 
 env: $(INSTALL)
 
@@ -53,6 +54,12 @@ bench: env
 
 docs: env
 	milan config schema --out workflow/schemas/config.schema.yaml
+
+# The documentation site in build/site/html; its generator is an environment of its own, beside the pinned one.
+SITE := build/site/venv
+site: env
+	[ -x $(SITE)/bin/zensical ] || { $(PYTHON) -m venv $(SITE) && $(SITE)/bin/python -m pip install --quiet '$(ZENSICAL)'; }
+	PATH="$(CURDIR)/$(SITE)/bin:$$PATH" $(BIN)/python docs/site/build_site.py
 
 lock:
 	uv pip compile pyproject.toml --extra workflow --extra test --extra build --universal --python-version 3.11 \
