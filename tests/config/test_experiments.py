@@ -63,6 +63,15 @@ def test_audited_and_edited_networks_are_needed(quick):
     assert primary_split(config, "shapes_encoder") == "all"
 
 
+def test_an_audit_without_pairs_takes_the_place_of_those_of_the_default(root):
+    default = load([root / "config/config.yaml"])
+    pairs_of = parse_config(default).audit.pairs
+    faces = {name for pair in pairs_of for name in (pair.original, pair.changed)}
+    assert faces <= set(needed_models(parse_config(default)))
+    mine = merge(default, {"audit": {"models": ["resnet_mini"], "pairs": []}, "edit": None})
+    assert not faces & set(needed_models(parse_config(mine)))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
