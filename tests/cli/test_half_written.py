@@ -35,14 +35,14 @@ FOLDERS = {  # commands that write a folder, with arguments that do
     ("zoo", "make"): "OUT --images 4 --pairs 1",
     ("mine",): f"{NETWORK_FLAGS} --out OUT",
     ("mine", "export"): "--exemplars mined/exemplars.safetensors --dataset mined/dataset --out OUT",
-    ("describe",): f"{NETWORK_FLAGS} --describer constant --out OUT",
+    ("describe",): NETWORK_FLAGS + """ --describer constant --options {"text":"dog"} --out OUT""",
     ("audit",): "said.csv --words dog --out OUT",
     ("crowd", "qualification"): "--test test.yaml --out OUT",
     ("atlas", "build"): "results -o OUT",
     ("atlas", "pack"): "results -o OUT",
     ("atlas", "import"): "atlas said.csv --name theirs --network net_a -o OUT",
     ("annotations", "export"): "--exemplars mined/exemplars.safetensors --dataset mined/dataset"
-    " --texts said.csv --key net/pictures --images leave-out --out OUT",
+    " --texts texts.csv --key net/pictures --images leave-out --out OUT",
 }
 WORKERS = {  # commands whose work needs large inputs: it is replaced by one that fails half way
     ("score",): (
@@ -75,7 +75,8 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "net.py").write_text(NETWORK)
     (folder / "test.yaml").write_text(QUALIFICATION)
-    write_csv(folder / "said.csv", ("layer", "unit", "description"), [("conv.0", 0, "a dog")])
+    for name, layer in {"said.csv": "conv.0", "texts.csv": "1"}.items():
+        write_csv(folder / name, ("layer", "unit", "description"), [(layer, 0, "a dog")])
     (folder / "pictures").mkdir()
     rng = np.random.default_rng(0)
     for number in range(8):
@@ -133,7 +134,7 @@ def test_a_full_disk_leaves_no_half_folder(there, tmp_path, monkeypatch, capsys,
     with monkeypatch.context() as patch:
         flushed = full_at(patch, 2)
         assert main(asked) == 2, capsys.readouterr()
-    assert len(flushed) == 2, "it failed when the second file was written"
+    assert len(flushed) >= 2, "it failed when the second file was written"
     assert "the disk is full" in capsys.readouterr().err
     assert not everything(out.parent)
     assert main(asked) == 0, "the same command works when there is room"
