@@ -9,8 +9,11 @@ from milan_core.exemplars.status import SILENT
 
 PAGE = (ROOT / "docs/glossary.md").read_text("utf-8")
 # Words that a first-time user met without an explanation, and those of the tables since.
-WORDS = """unit layer exemplar level mask encoder captioner prior lambda beam candidate description
-describer judge leaderboard label held-out confidence split shard""".split()
+WORDS = (
+    *("unit", "layer", "exemplar", "level", "mask", "encoder", "captioner", "prior", "lambda"),
+    *("beam", "candidate", "description", "describer", "judge", "leaderboard", "label"),
+    *("held-out", "confidence", "split", "shard"),
+)
 
 
 def explained():

@@ -1,4 +1,4 @@
-"""Messages of Snakemake on docs/errors.md are those that it writes, and the fix beside each helps."""
+"""Messages of Snakemake on docs/errors.md are those that it writes; the fix beside each helps."""
 
 import re
 import subprocess
@@ -21,7 +21,9 @@ def folder(tmp_path):
 def run(folder, *words, **variables):
     command = [SNAKEMAKE, *words]
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.run(command, cwd=folder, env=environment(ROOT) | variables, timeout=60, **both)
+    return subprocess.run(
+        command, cwd=folder, env=environment(ROOT) | variables, timeout=60, **both
+    )
 
 
 def row(start):
@@ -34,7 +36,8 @@ def row(start):
 def test_a_target_after_configfile(folder):
     wrong = run(folder, "--cores", "1", "--configfile", "my.yaml", "describe")
     message, fix = row("FileNotFoundError")
-    assert wrong.returncode and all(part.strip(" :") in wrong.stdout for part in message)
+    assert wrong.returncode
+    assert all(part.strip(" :") in wrong.stdout for part in message)
     assert "`snakemake describe --cores all --configfile my.yaml`" in fix
     right = run(folder, "describe", "--cores", "1", "--configfile", "my.yaml")
     assert right.returncode == 0, right.stdout
@@ -46,7 +49,8 @@ def test_a_home_that_cannot_be_written(folder):
     file.touch()
     homeless = {"HOME": str(file), "XDG_CACHE_HOME": ""}
     wrong = run(folder, "--cores", "1", **homeless)
-    assert wrong.returncode and ".cache" in wrong.stdout
+    assert wrong.returncode
+    assert ".cache" in wrong.stdout
     _, fix = row("PermissionError")
     (name,) = re.findall(r"`(\w+)=/some/folder snakemake \.\.\.`", fix)
     right = run(folder, "--cores", "1", **homeless | {name: str(folder / "cache")})
