@@ -95,9 +95,9 @@ def test_a_gpu_is_asked_of_the_jobs_and_not_of_the_plan(checkout):
 
 def test_shards_are_jobs(checkout, tmp_path):
     overlay = tmp_path / "shards.yaml"
-    overlay.write_text("exemplars: {shards: 7}\n")
+    overlay.write_text("exemplars: {shards: 7, unit_shards: 2}\n")
     counts = job_counts(snakemake(checkout, "exemplars", "-n", "--configfile", str(overlay)).stdout)
-    assert counts["exemplars_scan"] == 6 * 7
+    assert counts["exemplars_scan"] == 6 * 7 * 2
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,8 @@ def test_the_profile_of_a_cluster_names_no_partition(root):
     """It goes to the cluster's own default; the plugin is an extra, and a page says how."""
     profile = yaml.safe_load((root / "profiles/slurm/profile.v9+.yaml").read_text())
     assert profile["executor"] == "slurm"
-    assert set(profile["default-resources"]) == {"mem", "runtime"}
+    assert set(profile["default-resources"]) == {"mem_mb", "runtime"}
+    assert "attempt" in profile["default-resources"]["mem_mb"]
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     workflow, plugin = extras["optional-dependencies"]["slurm"]
     assert workflow == "milan-workflow[workflow]"

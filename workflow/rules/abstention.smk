@@ -53,7 +53,7 @@ rule abstention_measure:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         judge=canonical(MINI),
         scoring=canonical(referee_plan.scoring_options(CONFIG)),

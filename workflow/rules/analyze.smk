@@ -32,7 +32,7 @@ rule analyze_network:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         model=job_network,
         options=canonical(analyze_plan.analyze_options(CONFIG)),
@@ -68,7 +68,7 @@ rule analyze_table:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=memory(2),
     params:
         models=canonical(ANALYZED),
         images=CONFIG.analyze.images or 0,

@@ -15,7 +15,7 @@ rule annotations_write:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=memory(4),
     params:
         model="{model}",
         seed=CONFIG.seed,

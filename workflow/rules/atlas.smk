@@ -25,7 +25,7 @@ rule atlas_build:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=memory(4),
     params:
         options=canonical(ATLAS),
         code=step_code("atlas.build"),

@@ -31,7 +31,7 @@ rule audit_count:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="8GB",
+        mem=memory(8),
     params:
         options=AUDIT_OPTIONS,
         seed=CONFIG.seed,
@@ -59,7 +59,7 @@ rule audit_recount:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=memory(4),
     params:
         options=AUDIT_OPTIONS,
         code=step_code("audit.recount"),

@@ -51,7 +51,7 @@ rule baselines_score:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=memory(4),
     params:
         trained_on=trained_on,
         options=canonical(generalization_plan.score_options(CONFIG)),

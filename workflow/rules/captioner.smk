@@ -77,7 +77,7 @@ rule captioner_train:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
         runtime="12h",
     params:
         split=lambda wildcards: canonical(
@@ -109,7 +109,7 @@ rule captioner_histories:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=memory(2),
     params:
         trainings=canonical(TRAININGS),
         code=step_code("captioner.histories"),

@@ -28,6 +28,7 @@ from milan_core.core.step import command
 from milan_core.core.yaml_files import load_yaml
 from milan_core.networks import plan as network_plan
 from milan_core.plan import splits as splits_plan
+from milan_core.plan.resources import memory
 from milan_core.referee import plan as referee_plan
 
 try:

@@ -30,7 +30,7 @@ rule decoding_measure:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         trained_on=trained_on,
         options=canonical(generalization_plan.score_options(CONFIG)),
@@ -61,7 +61,7 @@ rule decoding_table:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=memory(2),
     params:
         temperature=CONFIG.describe.temperature,
         beam_size=CONFIG.describe.beam_size,

@@ -122,7 +122,7 @@ rule describers_units:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
     params:
         model="{model}",
         masking=lambda wildcards: SPLITS[wildcards.split].masking,
@@ -163,7 +163,7 @@ rule describers_pool:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         named=lambda wildcards: canonical(
             list(describers_plan.pool_tables(CONFIG, wildcards.model))
@@ -201,7 +201,7 @@ rule several_label:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         options=canonical(CONFIG.describe.several or SeveralOptions()),
         code=step_code("several.label"),
@@ -272,7 +272,7 @@ rule describers_variant:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
         runtime="12h",
     params:
         options=lambda wildcards: canonical(
@@ -299,7 +299,7 @@ rule describers_concepts:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
         runtime="4h",
     params:
         source=canonical(CONFIG.baselines.concepts),
@@ -334,7 +334,7 @@ rule describers_label:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
         runtime="4h",
     params:
         model=job_network,

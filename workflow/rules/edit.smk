@@ -55,7 +55,7 @@ rule edit_network:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
         runtime="12h",
     params:
         model=job_network,

@@ -32,7 +32,7 @@ rule features_encode:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
         runtime="4h",
     params:
         encoder=ENCODER,
@@ -57,7 +57,7 @@ rule features_pool:
     threads: 1
     resources:
         device=CONFIG.device,
-        mem="8GB",
+        mem=memory(8),
     params:
         encoder=ENCODER,
         seed=CONFIG.seed,
@@ -84,7 +84,7 @@ rule features_encode_set:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
         runtime="12h",
     params:
         annotation_set=lambda wildcards: canonical(

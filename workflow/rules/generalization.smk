@@ -94,7 +94,7 @@ rule generalization_score:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=memory(4),
     params:
         trained_on=trained_on,
         options=canonical(generalization_plan.trial_options(CONFIG)),
@@ -146,7 +146,7 @@ rule generalization_overlap:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=memory(4),
     params:
         model=lambda wildcards: wildcards.model,
         names=lambda wildcards: canonical(trained_networks(wildcards.split)),

@@ -43,7 +43,7 @@ rule generators_draw:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         dataset="{dataset}",
         model=generator_network,
@@ -69,7 +69,7 @@ rule generators_latents:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
     params:
         dataset="{dataset}",
         spec=dataset_spec,

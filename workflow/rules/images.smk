@@ -35,7 +35,7 @@ rule images_build:
         "../../envs/milan.yaml"
     threads: lambda wildcards: images_plan.build_threads(CONFIG, wildcards.dataset)
     resources:
-        mem="4GB",
+        mem=memory(4),
     params:
         dataset="{dataset}",
         spec=dataset_spec,

@@ -57,7 +57,7 @@ rule listed_describe:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
         runtime="12h",
     params:
         listed=lambda wildcards: canonical(CONFIG.describers[wildcards.name]),

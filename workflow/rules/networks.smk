@@ -41,7 +41,7 @@ rule networks_train:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         model=lambda wildcards: canonical(
             network_plan.architecture(CONFIG, wildcards.model)

@@ -85,7 +85,7 @@ rule referee_table:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
     params:
         model=job_network,
         pools=canonical(referee_plan.pools(CONFIG)),
@@ -112,7 +112,7 @@ rule referee_train_judge:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         encoder=canonical(referee_plan.mini_encoder(CONFIG)),
         options=canonical(referee_plan.mini_training(CONFIG)),
@@ -141,7 +141,7 @@ rule referee_look:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         judge=lambda wildcards: canonical(
             referee_plan.judge_options(CONFIG, wildcards.judge)
@@ -180,7 +180,7 @@ rule referee_choose_alpha:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         judge=canonical(referee_plan.alpha_judge(CONFIG)),
         seed=CONFIG.seed,
@@ -223,7 +223,7 @@ rule referee_score:
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="4GB",
+        mem=memory(4),
     params:
         named=lambda wildcards: canonical(
             list(abstention_plan.told_tables(CONFIG, wildcards.model))

@@ -105,7 +105,7 @@ rule report_pages:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=memory(4),
     params:
         options=canonical(REPORT),
         code=step_code("report.pages"),

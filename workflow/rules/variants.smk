@@ -41,7 +41,7 @@ rule variants_score:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=memory(4),
     params:
         trained_on=trained_on,
         options=canonical(generalization_plan.score_options(CONFIG)),
@@ -71,7 +71,7 @@ rule variants_table:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=memory(2),
     params:
         code=step_code("variants.table"),
     shell:
