@@ -116,6 +116,15 @@ class Direction(Section):
         None, description="safetensors: name of a vector (channels,) to subtract first"
     )
     relu: bool = Field(False, description="Rectify, as the encoder of a sparse autoencoder does")
+    threshold: str | None = Field(
+        None, description="safetensors: name of a vector (units,) or number; values not above are 0"
+    )
+    top_k: int | None = Field(
+        None, ge=1, description="At each position only this many units of all keep their value"
+    )
+    dictionary: Literal["saev", "vit-prisma", "overcomplete", "dictionary_learning"] | None = Field(
+        None, description="Library that named the tensors, in place of their names here"
+    )
     normalise: bool = Field(False, description="Scale every direction to length 1")
 
 

@@ -36,7 +36,7 @@ TEXTS = {
     "Config": "notice trained",
     "ControlsOptions": "encoder probes read_layers students",
     "CueOptions": "box classes colour colours words",
-    "Direction": "bias center layer matrix",
+    "Direction": "bias center layer matrix threshold",
     "DistilWeights": "teacher_layer",
     "DownloadWeights": "file mirrors obtain url",
     "EncoderFacts": "name read_layers students",

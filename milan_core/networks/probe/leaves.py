@@ -76,7 +76,7 @@ def _watch(module: nn.Module, leaves: Leaves) -> torch.utils.hooks.RemovableHand
 def _axis_of(module: nn.Module) -> tuple[int, int] | None:
     """(axis, channels) of a module's output; 0 channels: not told."""
     if isinstance(module, Directions):
-        return 3 if module.channels_last else 1, len(module.weight)
+        return 3 if module.channels_last else 1, module.units
     if isinstance(module, nn.Linear):
         return -1, module.out_features
     if isinstance(module, nn.modules.conv._ConvNd):
