@@ -14,6 +14,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.core.options import narrowed, parse
 from milan_core.core.progress import is_shown, shown, tracked
+from milan_core.exemplars.blocks import UnitBlock
 from milan_core.exemplars.forward import as_inputs, on_device
 from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.pooled import PooledValues
@@ -56,6 +57,7 @@ def mine(
     batch_size: int = RUN.batch_size,
     device: str = RUN.device,
     shard: tuple[int, int] | None = None,
+    block: tuple[int, int] | None = None,
     input: InputSpec | None = None,
     post_relu: str | Iterable[str] = (),
     layout: Layout | None = None,
@@ -79,6 +81,7 @@ def mine(
         device: where the network runs; statistics are collected there too when the native core was
             built with CUDA, and on the CPU otherwise, with equal results.
         shard: (i, n): only images i, i + n, ...; the result then waits for `merge`.
+        block: (i, n): only the i-th of n parts of every layer's units; likewise.
         input: how stored uint8 images are normalized; not used for ready-made tensors.
         post_relu: layers recorded after a ReLU (spec 2.6).
         layout: how outputs become maps; `load_network` gives it.
@@ -109,7 +112,9 @@ def mine(
     )
     options, run = narrowed(call, MiningOptions), narrowed(call, MiningRun)
     source = open_source(images, input)
-    return mine_source(network, source, options, run, shard=shard, seed=seed, name=name)
+    return mine_source(
+        network, source, options, run, shard=shard, block=block, seed=seed, name=name
+    )
 
 
 def _with_axes(layout: Layout, axes: Mapping[str, str]) -> Layout:
@@ -125,6 +130,7 @@ def mine_dataset(
     run: MiningRun,
     *,
     shard: tuple[int, int] | None = None,
+    block: tuple[int, int] | None = None,
     seed: int = 0,
     name: str = "",
 ) -> ExemplarSet:
@@ -133,7 +139,9 @@ def mine_dataset(
         msg = f"fewer images than k: the data set has {len(dataset)}, and k is {options.k}; lower k"
         raise UserError(msg)
     source = open_source(dataset, network.input)
-    return mine_source(network, source, options, run, shard=shard, seed=seed, name=name)
+    return mine_source(
+        network, source, options, run, shard=shard, block=block, seed=seed, name=name
+    )
 
 
 def mine_source(
@@ -143,19 +151,25 @@ def mine_source(
     run: MiningRun,
     *,
     shard: tuple[int, int] | None = None,
+    block: tuple[int, int] | None = None,
     seed: int = 0,
     name: str = "",
 ) -> ExemplarSet:
     """Pass the images of one shard, or all, through a network and collect its exemplars."""
-    index, of = _checked_shard(shard)
+    index, of = _checked_part("shard", shard)
+    part = UnitBlock(*_checked_part("block", block))
     if options.levels == "sketch" and of > 1:
         msg = f"levels: sketch reads the images in order; set exemplars.shards to 1 (got {of})"
         raise UserError(msg)
     fingerprint = network_fingerprint(network)
-    with on_device(network.module, run.device), as_dtype(network.module, run.dtype) as dtype:
+    with (
+        part.of(network.module),
+        on_device(network.module, run.device),
+        as_dtype(network.module, run.dtype) as dtype,
+    ):
         heldout = heldout_images(source.fingerprint, source.total, options.heldout)
         probed = probe(network, source, run.device, dtype, _first_mined(index, of, heldout))
-        scan = _Scan(network, options, run, heldout, seed, dtype, probed)
+        scan = _Scan(network, options, run, heldout, seed, dtype, probed, part)
         count = len(range(index, source.total, of))
         batches = source.batches((index, of), run.batch_size, heldout)
         with shown(run.progress or is_shown()):
@@ -180,6 +194,8 @@ def mine_source(
         bands=options.bands,
         band_size=options.band_size if options.bands else 0,
         heldout=options.heldout if heldout.any() else "",
+        block=part.index,
+        blocks=part.count,
         of=of,
         have=(index,),
     )
@@ -206,6 +222,7 @@ class _Scan:
         seed: int,
         dtype: torch.dtype,
         probed: Probe,
+        block: UnitBlock,
     ) -> None:
         self.trace = Trace(
             network.module,
@@ -224,6 +241,7 @@ class _Scan:
         self._sampled[~heldout] = sampled_images(self.total, options.sample)
         self._options, self._run, self._seed = options, run, seed
         self._dtype, self._layout, self._probed = dtype, network.layout, probed
+        self._block = block
         self.pooled = PooledValues(options.table, options.mode)
         self._ids = np.zeros(0, np.int64)  # of the batch that is under way
         self._rows = 0  # of that batch, with those that fill it up
@@ -246,6 +264,7 @@ class _Scan:
         self._probed.check_rows(layer, maps, self._rows)
         if self._first and len(self._ids):
             self._probed.check_first(layer, maps)
+        maps = self._block.units(layer, maps)
         maps = maps[: len(self._ids)]  # the rows that fill up the last batch have no id
         if maps.dtype not in (torch.float32, torch.float16, torch.bfloat16):
             maps = maps.float()
@@ -296,10 +315,10 @@ class _Scan:
                 raise UserError(msg)
 
 
-def _checked_shard(shard: tuple[int, int] | None) -> tuple[int, int]:
-    index, count = map(int, shard or (0, 1))
+def _checked_part(what: str, part: tuple[int, int] | None) -> tuple[int, int]:
+    index, count = map(int, part or (0, 1))
     if not 0 <= index < count:
-        msg = f"shard is {shard}; expected (i, n) with 0 <= i < n"
+        msg = f"{what} is {part}; expected (i, n) with 0 <= i < n"
         raise UserError(msg)
     return index, count
 

@@ -73,7 +73,12 @@ class ExemplarsSpec(MiningOptions):
         description="Images that exemplars and levels come from: one half, by hash, so that "
         "captioners of one run (`trained`) describe networks on images that none of them saw",
     )
-    shards: int = Field(1, ge=1, description="Jobs that share the probe set; changing it re-scans")
+    shards: int = Field(
+        1, ge=1, description="Jobs that share the probe set; finished shards of another number stay"
+    )
+    unit_shards: int = Field(
+        1, ge=1, description="Parts of every layer's units; each is scanned by `shards` jobs"
+    )
 
     @model_validator(mode="after")
     def _sketch_in_order(self) -> Self:

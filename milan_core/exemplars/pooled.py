@@ -89,6 +89,8 @@ class PooledValues:
             "input": header.input,
             "dtype": header.dtype,
             "split": header.heldout,
+            "block": header.block,
+            "blocks": header.blocks,
         }
         return self.joined(header.layers, heldout, facts)
 

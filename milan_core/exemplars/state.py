@@ -52,12 +52,19 @@ class Header(Section):
     band_size: int = 0
     content: str = ""  # digest of images that can only be read in order, which all shards do
     heldout: str = ""  # how images were chosen that count for the table alone
+    block: int = 0  # which part of the units of every layer
+    blocks: int = 1  # number of parts; see `exemplars.blocks`
     of: int = 1  # number of shards
     have: Several[int] = (0,)  # the shards in this state, rising
 
     @property
     def complete(self) -> bool:
-        """Whether all shards are in."""
+        """Whether all shards are in, and all units."""
+        return self.all_images and self.blocks == 1
+
+    @property
+    def all_images(self) -> bool:
+        """Whether all shards are in, perhaps of some units only."""
         return len(self.have) == self.of
 
     @property
@@ -77,6 +84,7 @@ class Header(Section):
     def to_meta(self) -> dict[str, Any]:
         """Plain values for JSON; what is empty in most sets is left out then."""
         empty = {name for name in ("heldout", "content") if not getattr(self, name)}
+        empty |= {"block", "blocks"} if self.blocks == 1 else set()
         return self.model_dump(mode="json", exclude=empty)
 
     @classmethod
@@ -92,6 +100,7 @@ class Header(Section):
         if not (
             0 < header.images <= 2**32
             and 0 < header.of <= 2**31
+            and 0 <= header.block < header.blocks <= 2**31
             and header.have == tuple(sorted(set(header.have)))
             and header.have
             and 0 <= header.have[0] <= header.have[-1] < header.of
@@ -104,7 +113,8 @@ class Header(Section):
 
     def provenance(self) -> dict[str, Any]:
         """The facts that do not depend on how the work was cut into shards."""
-        return {k: v for k, v in self.to_meta().items() if k not in ("of", "have")}
+        parts = ("of", "have", "block", "blocks")
+        return {k: v for k, v in self.to_meta().items() if k not in parts}
 
 
 class ShardMeta(Content):
@@ -218,7 +228,7 @@ def merge_shards(states: Sequence[MiningState]) -> MiningState:
     """The state of the whole dataset; refuses when a shard is missing, double or foreign."""
     merged = merge_states(states)
     header = merged.header
-    if not header.complete:
+    if not header.all_images:
         missing = sorted(set(range(header.of)) - set(header.have))
         msg = (
             f"shard {_list(missing)} of {header.of} is missing; mine it and merge again "
@@ -228,10 +238,24 @@ def merge_shards(states: Sequence[MiningState]) -> MiningState:
     return merged
 
 
-def _check_same(first: Header, other: Header) -> None:
+def check_blocks(states: Sequence[MiningState]) -> None:
+    """Refuse states, one a block of units, that are not all blocks of one scan with all images."""
+    first = states[0].header
+    for state in states:
+        _check_same(first, state.header, but=("have", "block"))
+        merge_shards([state])
+    found = [state.header.block for state in states]
+    if missing := sorted(set(range(first.blocks)) - set(found)):
+        raise UserError(
+            f"unit shard {_list(missing)} of {first.blocks} is missing; mine it and merge again "
+            f"(got {_list(found)})"
+        )
+
+
+def _check_same(first: Header, other: Header, but: Sequence[str] = ("have",)) -> None:
     a, b = first.model_dump(mode="json"), other.model_dump(mode="json")
     for key in a:
-        if key != "have" and a[key] != b[key]:
+        if key not in but and a[key] != b[key]:
             what = "number of shards" if key == "of" else key
             msg = (
                 f"the shards do not belong together: {what} is {a[key]!r} in one and {b[key]!r} in "

@@ -21,9 +21,13 @@ class ScanShard(Step, name="exemplars.scan", device=True):
     """The probe images."""
     options: MiningOptions
     part: int = 1
-    """Number of the shard, from 1."""
+    """Number of the shard of images, from 1."""
     parts: int = 1
-    """Number of shards."""
+    """Number of shards of images."""
+    block: int = 1
+    """Number of the shard of units, from 1."""
+    blocks: int = 1
+    """Number of shards of units."""
     seed: int = 0
     """Of the sketched levels."""
     shard: Out
@@ -50,6 +54,7 @@ class ScanShard(Step, name="exemplars.scan", device=True):
             self.options,
             run,
             shard=(self.part - 1, self.parts),
+            block=(self.block - 1, self.blocks),
             seed=self.seed,
             name=self.model.name,
         )

@@ -19,10 +19,11 @@ from milan_core import ops
 from milan_core.core.errors import UserError, reads, unknown
 from milan_core.core.tensors import load_tensors, save_tensors, tensors_kind
 from milan_core.core.units import UnitKey
+from milan_core.exemplars.blocks import joined_layers
 from milan_core.exemplars.checks import SetMeta, check_arrays, check_names
 from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sample import Distribution, draw_bands
-from milan_core.exemplars.state import SHARD_KIND, MiningState, merge_states
+from milan_core.exemplars.state import SHARD_KIND, MiningState, check_blocks, merge_states
 from milan_core.exemplars.status import ACTIVE, UnitStatus, shown_status, unit_status
 from milan_core.exemplars.table import ActivationTable
 
@@ -319,4 +320,17 @@ def merge(sets: Sequence[ExemplarSet]) -> ExemplarSet:
     if any(part._state is None for part in sets):
         msg = "one of the sets to merge is whole already; merge takes sets mined with shard=(i, n)"
         raise UserError(msg)
-    return ExemplarSet.from_state(merge_states([p._state for p in sets if p._state is not None]))
+    blocks: dict[int, list[MiningState]] = {}
+    for part in sets:
+        if part._state is not None:
+            blocks.setdefault(part._state.header.block, []).append(part._state)
+    merged = [merge_states(blocks[block]) for block in sorted(blocks)]
+    return ExemplarSet.from_state(merged[0]) if len(blocks) == 1 else _joined_blocks(merged)
+
+
+def _joined_blocks(states: Sequence[MiningState]) -> ExemplarSet:
+    """The whole set from the states of all blocks of units, each with all its images."""
+    check_blocks(states)
+    parts = [ExemplarSet.from_state(state) for state in states]
+    layers = {name: joined_layers([part.layer(name) for part in parts]) for name in parts[0].layers}
+    return ExemplarSet(layers, states[0].header.provenance())

@@ -42,6 +42,8 @@ class TableFacts(Section):
     input: str = ""  # canonical JSON of the InputSpec; empty for ready-made tensors
     dtype: str = "float32"  # of the network
     split: str = ""  # how held-out images were chosen; empty: all images have one role
+    block: int = 0  # which part of every layer's units
+    blocks: int = 1  # number of parts; see `exemplars.blocks`
 
     @property
     def units(self) -> int:
@@ -134,7 +136,9 @@ class ActivationTable:
         arrays = {"ids": self.ids, "heldout": self.heldout}
         arrays |= {f"values.{pool}": array for pool, array in self._values.items()}
         arrays |= {f"scales.{pool}": array for pool, array in self._scales.items()}
-        save_tensors(path, KIND, VERSION, arrays, {"facts": self.facts.model_dump(mode="json")})
+        whole = {"block", "blocks"} if self.facts.blocks == 1 else set()
+        facts = self.facts.model_dump(mode="json", exclude=whole)
+        save_tensors(path, KIND, VERSION, arrays, {"facts": facts})
 
 
 class TableMeta(Content):
@@ -183,6 +187,49 @@ def merge_tables(
     """
     if not tables:
         raise UserError("no activation tables to merge; give those of all shards")
+    if tables[0].facts.blocks > 1:
+        return _joined_blocks(tables, scratch, limit)
+    return _merge_images(tables, scratch, limit)
+
+
+def _joined_blocks(
+    tables: Sequence[ActivationTable], scratch: Path | None, limit: int
+) -> ActivationTable:
+    """The whole table from those of all blocks of units."""
+    first = tables[0].facts
+    parts: dict[int, list[ActivationTable]] = {}
+    for table in tables:
+        _check_same(first, table.facts, but=("block", "layers"))
+        parts.setdefault(table.facts.block, []).append(table)
+    if missing := sorted(set(range(first.blocks)) - set(parts)):
+        raise UserError(
+            f"the activation table of unit shard {', '.join(map(str, missing))} of "
+            f"{first.blocks} is missing; give all shards"
+        )
+    merged = [_merge_images(parts[block], None, limit) for block in range(first.blocks)]
+    counts = [dict(table.facts.layers) for table in merged]
+    layers = tuple((name, sum(count[name] for count in counts)) for name in counts[0])
+    facts = first.model_copy(update={"layers": layers, "block": 0, "blocks": 1})
+    shape = (facts.units, facts.images)
+    values, scales = {}, {}
+    for pool in facts.pools:
+        values[pool] = _new_values(shape, pool, scratch)
+        scales[pool] = np.ones(facts.units, np.float32)
+        row, starts = 0, [0] * len(merged)
+        for name, _ in layers:
+            for index, (table, count) in enumerate(zip(merged, counts, strict=True)):
+                rows = slice(starts[index], starts[index] + count[name])
+                here = slice(row, row + count[name])
+                values[pool][here] = table._values[pool][rows]
+                scales[pool][here] = table._scales[pool][rows]
+                row, starts[index] = here.stop, rows.stop
+    return ActivationTable(facts, merged[0].ids, merged[0].heldout, values, scales)
+
+
+def _merge_images(
+    tables: Sequence[ActivationTable], scratch: Path | None, limit: int
+) -> ActivationTable:
+    """The table of some units over all images."""
     facts = tables[0].facts
     for table in tables[1:]:
         _check_same(facts, table.facts)
@@ -214,11 +261,7 @@ def _merged(
     """Scaled float16 [U, n] and the scale float32 [U] of one pool."""
     units = tables[0].facts.units
     shape = (units, len(order))
-    values = (
-        np.zeros(shape, np.float16)
-        if scratch is None
-        else map_new(scratch / f"activations.{pool}.npy", shape, np.float16)
-    )
+    values = _new_values(shape, pool, scratch)
     scales = np.ones(units, np.float32)
     step = max(1, limit // (4 * max(1, len(order))))
     for start in range(0, units, step):
@@ -229,6 +272,12 @@ def _merged(
     return values, scales
 
 
+def _new_values(shape: tuple[int, int], pool: str, scratch: Path | None) -> np.ndarray:
+    if scratch is None:
+        return np.zeros(shape, np.float16)
+    return map_new(scratch / f"activations.{pool}.npy", shape, np.float16)
+
+
 def _scale(block: np.ndarray) -> np.ndarray:
     """The power of two that brings the largest value of each unit to [2^14, 2^15)."""
     largest = np.abs(np.where(np.isfinite(block), block, 0)).max(1, initial=0)
@@ -236,10 +285,10 @@ def _scale(block: np.ndarray) -> np.ndarray:
     return np.ldexp(np.float32(1), np.clip(exponent, -126, 127)).astype(np.float32)
 
 
-def _check_same(first: TableFacts, other: TableFacts) -> None:
+def _check_same(first: TableFacts, other: TableFacts, but: Sequence[str] = ()) -> None:
     a: dict[str, Any] = first.model_dump()
     for key, value in other.model_dump().items():
-        if a[key] != value:
+        if key not in but and a[key] != value:
             raise UserError(
                 f"the activation tables do not belong together: {key} is {a[key]!r} in one and "
                 f"{value!r} in another; mine all shards with the same network, images and settings"

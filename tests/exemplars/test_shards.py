@@ -10,11 +10,16 @@ from paths import ROOT
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.exemplars.mine import mine
+from milan_core.exemplars.mine import mine, mine_source
+from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.published_import import import_legacy
 from milan_core.exemplars.published_layout import export_legacy
+from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.state import MiningState, merge_shards
 from milan_core.exemplars.store import load_exemplars, merge
+from milan_core.exemplars.table import merge_tables, open_table
+from milan_core.networks import directions
+from milan_core.networks.zoo import load_network
 
 BYTES = np.random.default_rng(1).integers(0, 256, (45, 12, 12, 3), dtype=np.uint8)
 IMAGES = torch.from_numpy(BYTES).permute(0, 3, 1, 2) / 255 - 0.5
@@ -195,3 +200,73 @@ def test_shards_of_other_images_of_equal_number_are_refused(form):
     assert merge([shard(0, 0), shard(0, 1)]).complete
     with pytest.raises(UserError, match=r"do not belong together: (dataset|content)"):
         merge([shard(0, 0), shard(1, 1)])
+
+
+def blocked(images_parts, unit_parts, **options):
+    options = {"k": 4, "batch_size": 8, "bands": 2, "sample": 20, "band_size": 2, **options}
+    return [
+        mine(net(), IMAGES, ["1", "3"], shard=(i, images_parts), block=(u, unit_parts), **options)
+        for u in range(unit_parts)
+        for i in range(images_parts)
+    ]
+
+
+@pytest.mark.parametrize(("images", "units"), [(1, 2), (3, 1), (2, 5), (1, 6)])
+def test_shards_of_units_give_the_same_bytes(images, units, tmp_path):
+    """With bands, distributions, units that never change and the table."""
+    options = {"table": ("max", "mean")}
+    (whole,) = blocked(1, 1, **options)
+    parts = blocked(images, units, **options)
+    for index, part in enumerate(parts):
+        part.save(tmp_path / f"{index}.safetensors")
+        assert part.table is not None
+        part.table.save(tmp_path / f"{index}.table")
+    order = list(reversed(range(len(parts))))
+    merged = merge([load_exemplars(tmp_path / f"{i}.safetensors") for i in order])
+    assert merged.complete
+    assert saved(merged, tmp_path / "merged") == saved(whole, tmp_path / "whole")
+    tables = merge_tables([open_table(tmp_path / f"{i}.table") for i in order], tmp_path)
+    assert saved(tables, tmp_path / "a") == saved(merge_tables([whole.table]), tmp_path / "b")
+
+
+def test_an_incomplete_set_of_units_is_refused(tmp_path):
+    parts = blocked(2, 3, table=("max",))
+    with pytest.raises(UserError, match="unit shard 1 of 3 is missing"):
+        merge([*parts[:2], *parts[4:]])
+    with pytest.raises(UserError, match="shard 1 of 2 is missing"):
+        merge(parts[:5])
+    with pytest.raises(UserError, match="shard 0 of 2 is given more than once"):
+        merge([*parts, parts[0]])
+    with pytest.raises(UserError, match="do not belong together: blocks is 3 in one and 2"):
+        merge([*parts, *blocked(2, 2)])
+    assert not merge(parts[:2]).complete
+    with pytest.raises(UserError, match="unit shard 1 of 3 is missing"):
+        merge_tables([part.table for part in [*parts[:2], *parts[4:]]])
+    with pytest.raises(UserError, match="layer '1' has 6 units, fewer than"):
+        blocked(1, 7)
+    with pytest.raises(UserError, match=r"block is \(2, 2\)"):
+        mine(net(), IMAGES, "1", k=4, block=(2, 2))
+
+
+def test_a_block_of_a_dictionary_computes_its_own_units(tmp_path, monkeypatch):
+    """Also for TopK: the units of other blocks compete."""
+    monkeypatch.setattr(directions, "PIECE", 4)
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "d.npy", rng.normal(size=(11, 9)).astype(np.float32))
+    entry = {"layer": "blocks.4", "path": str(tmp_path / "d.npy"), "top_k": 3}
+    spec = {
+        "factory": "milan_core.networks.minis.cnn:resnet_mini",
+        "kwargs": {"classes": 3, "widths": [4, 6, 9]},
+        "weights": {"source": "random"},
+        "layers": ["blocks.4"],
+    }
+
+    def mined(*block):
+        network = load_network(spec, directions={"sae": entry})
+        run = {"options": MiningOptions(k=3), "run": MiningRun(batch_size=8)}
+        return mine_source(network, open_source(IMAGES, network.input), block=block, **run)
+
+    parts = [mined(i, 3) for i in range(3)]
+    assert [part.units for part in parts] == [{"blocks.4": 3, "sae": n} for n in (4, 4, 3)]
+    merged = merge(parts)
+    assert saved(merged, tmp_path / "merged") == saved(mined(0, 1), tmp_path / "whole")

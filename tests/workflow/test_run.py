@@ -189,6 +189,13 @@ def test_order_of_keys_does_not_matter(quick_run):
         path.write_text(before)
 
 
+def test_another_number_of_shards_takes_the_finished_ones(quick_run):
+    overlay = quick_run / "shards.yaml"
+    overlay.write_text("exemplars: {shards: 3, unit_shards: 2}\n")
+    plan = snakemake(quick_run, "-n", *QUICK, overlay.name)
+    assert NOTHING in plan.stdout, plan.stdout[-3000:]
+
+
 def test_second_workflow_in_the_same_folder(quick_run):
     lock = quick_run / ".snakemake/locks"
     lock.mkdir(exist_ok=True)

@@ -1,12 +1,18 @@
 # Exemplars of networks: shards of the probe images, then all of them.
 from milan_core.exemplars import plan as exemplars_plan
+from milan_core.plan.cuts import Cut, cut_to_merge
 
 
 def exemplars_shards(wildcards):
     """The shards of one network: the merge refuses a set that is not complete."""
-    count = CONFIG.exemplars.shards
     folder = f"{RESULTS}/{wildcards.model}/exemplars/shards"
-    return [f"{folder}/{part}-of-{count}.safetensors" for part in range(1, count + 1)]
+    return cut_to_merge(CONFIG, wildcards.model, folder).files(folder)
+
+
+def exemplars_place(wildcards):
+    """(image shard, unit shard) of a job, and the number of each."""
+    cut = Cut.parse(wildcards.parts)
+    return *cut.place(int(wildcards.part)), cut.images, cut.units
 
 
 def exemplars_tables(wildcards):
@@ -35,22 +41,24 @@ rule exemplars_scan:
         "<benchmarks>/{model}/exemplars/{part}-of-{parts}.tsv"
     wildcard_constraints:
         part=r"\d+",
-        parts=r"\d+",
+        parts=r"\d+(x\d+)?",
     conda:
         "../../envs/milan.yaml"
     threads: 1
     resources:
         device=CONFIG.device,
         gpu=gpus,
-        mem="8GB",
+        mem=memory(8),
         runtime="4h",
     params:
         model=job_network,
         options=lambda wildcards: canonical(
             exemplars_plan.mining_options(CONFIG, wildcards.model)
         ),
-        part=lambda wildcards: wildcards.part,
-        parts=lambda wildcards: wildcards.parts,
+        part=lambda wildcards: exemplars_place(wildcards)[0],
+        block=lambda wildcards: exemplars_place(wildcards)[1],
+        parts=lambda wildcards: exemplars_place(wildcards)[2],
+        blocks=lambda wildcards: exemplars_place(wildcards)[3],
         seed=exemplars_plan.mining_seed(CONFIG),
         code=step_code("exemplars.scan"),
     shell:
@@ -75,7 +83,7 @@ rule exemplars_merge:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem="8GB",
+        mem=memory(8),
     params:
         code=step_code("exemplars.merge"),
     shell:
