@@ -1,0 +1,127 @@
+"""Time and memory of mining as images and units grow; each measurement in a process of its own.
+
+python -m benchmarks.scale images --counts 250000 500000 1000000
+python -m benchmarks.scale units --units 131072 --blocks 16 --count 512
+
+`images`: activations of a made-up layer, 32 units of 4 x 4, made batch by batch from the numbers of
+the images; the pass is that of `milan mine`, with levels, exemplars and their maps. `units`: one
+block after another of a made-up dictionary on a layer of 64 channels of 7 x 7, TopK of 32. CPU time
+of one thread with the start of Python left out, and the largest memory of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from milan_core.exemplars.mine import mine_source
+from milan_core.exemplars.options import MiningOptions, MiningRun
+from milan_core.exemplars.sources import ImageSource
+from milan_core.networks.directions import Directions
+from milan_core.networks.encoders import Encoder
+from milan_core.networks.options import InputSpec
+from milan_core.networks.zoo import LoadedModel
+
+POOL = 4096  # different maps, each shown at several strengths
+KEPT = 32  # units that a position keeps
+
+
+class Layer(nn.Module):
+    """A network of one layer that gives its input, and a dictionary beside it."""
+
+    def __init__(self, directions: Directions | None = None) -> None:
+        super().__init__()
+        self.layer = nn.Identity()
+        if directions is not None:
+            self.sae = directions
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """The maps as they are."""
+        maps = self.layer(maps)
+        if hasattr(self, "sae"):
+            self.sae(maps)
+        return maps
+
+
+def source(count: int, *shape: int) -> ImageSource:
+    """`count` inputs of a shape, each made from its number."""
+    pool = torch.randn(POOL, *shape, generator=torch.Generator().manual_seed(0))
+
+    def rows(ids: np.ndarray | slice) -> torch.Tensor:
+        numbers = torch.as_tensor(np.arange(count)[ids] if isinstance(ids, slice) else ids)
+        strength = 1 + (numbers * 2654435761 % 1000) / 1000
+        return pool[numbers % POOL] * strength.float()[:, None, None, None]
+
+    return ImageSource(count, f"made-up:{count}", rows=rows)
+
+
+def measure(what: str, count: int, units: int, block: tuple[int, int]) -> dict[str, float]:
+    """CPU seconds and the largest memory (MB) of one pass in this process."""
+    torch.set_num_threads(1)
+    if what == "images":
+        network = LoadedModel(Layer(), InputSpec(), ["layer"], [])
+        images = source(count, 32, 4, 4)
+    else:
+        weight = torch.randn(units, 64, generator=torch.Generator().manual_seed(1))
+        dictionary = Directions(Encoder(weight, torch.zeros(units)), KEPT)
+        dictionary.source = "layer"
+        network = LoadedModel(Layer(dictionary), InputSpec(), ["sae"], [])
+        images = source(count, 64, 7, 7)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    start = time.process_time()
+    run = MiningRun(batch_size=256 if what == "images" else 16)
+    found = mine_source(network, images, MiningOptions(sample=256), run, block=block)
+    seconds = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "start": before, "peak": peak, "units": sum(found.units.values())}
+
+
+def apart(what: str, count: int, units: int = 0, block: Sequence[int] = (0, 1)) -> dict[str, float]:
+    """`measure` in a process of its own."""
+    words = [what, "--one", str(count), str(units), *map(str, block)]
+    command = [sys.executable, "-m", "benchmarks.scale", *words]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def main() -> None:
+    """Print one line a measurement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["images", "units"])
+    parser.add_argument("--counts", type=int, nargs="+", default=[250_000, 500_000, 1_000_000])
+    parser.add_argument("--count", type=int, default=512)
+    parser.add_argument("--units", type=int, default=131_072)
+    parser.add_argument("--blocks", type=int, default=16)
+    parser.add_argument("--one", type=int, nargs=4, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        count, units, *block = given.one
+        print(json.dumps(measure(given.what, count, units, (block[0], block[1]))))
+    elif given.what == "images":
+        for count in given.counts:
+            cost = apart("images", count)
+            print(
+                f"{count:9,} images: {cost['seconds']:6.1f} CPU-s, "
+                f"{1e6 * cost['seconds'] / count:.1f} us an image, peak {cost['peak']:.0f} MB "
+                f"({cost['start']:.0f} MB before)"
+            )
+    else:
+        for index in sorted({0, given.blocks // 2, given.blocks - 1}):
+            cost = apart("units", given.count, given.units, (index, given.blocks))
+            print(
+                f"block {index + 1} of {given.blocks}: {int(cost['units']):,} units x "
+                f"{given.count} images, {cost['seconds']:6.1f} CPU-s, peak {cost['peak']:.0f} MB "
+                f"({cost['start']:.0f} MB before)"
+            )
+
+
+if __name__ == "__main__":
+    main()
