@@ -21,6 +21,7 @@ import torch
 
 from milan_core.core.devices import start_device
 from milan_core.core.seeding import seed_torch
+from milan_core.exemplars.blocks import UnitBlock
 from milan_core.exemplars.mine import _Scan
 from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.pooled import PooledValues
@@ -63,6 +64,7 @@ class Pass:
                 *(network, MiningOptions(k=15, table=pools), run, nothing, 0),
                 torch.float32,
                 probed,
+                UnitBlock(),
             )
             for name, pools in (("bare", ()), ("table", ("max",)))
         }

@@ -24,7 +24,8 @@ class Changed(nn.Module):
 @pytest.mark.parametrize(("mode", "change"), [("bottom", torch.neg), ("magnitude", torch.abs)])
 def test_a_mode_is_the_top_of_changed_activations(mode, change):
     section = ExemplarsSpec(mode=mode, k=4, quantile=0.9, sample=20, bands=2)
-    options = section.model_dump(exclude={"shards", "half"})  # what the rule hands to the command
+    # what the rule hands to the command
+    options = section.model_dump(exclude={"shards", "unit_shards", "half"})
     found = mine(net(), BYTES, "0", input=SPEC, **options)
     plain = nn.Sequential(net()[0], Changed(change))
     wanted = mine(plain, BYTES, "1", input=SPEC, **{**options, "mode": "top"})
