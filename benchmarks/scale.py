@@ -1,12 +1,13 @@
 """Time and memory of mining as images and units grow; each measurement in a process of its own.
 
 python -m benchmarks.scale images --counts 250000 500000 1000000
-python -m benchmarks.scale units --units 131072 --blocks 16 --count 512
+python -m benchmarks.scale units --units 131072 --blocks 16 --count 96
+python -m benchmarks.scale units --units 16384 --blocks 1 --count 64 --top-k 0
 
 `images`: activations of a made-up layer, 32 units of 4 x 4, made batch by batch from the numbers of
 the images; the pass is that of `milan mine`, with levels, exemplars and their maps. `units`: one
-block after another of a made-up dictionary on a layer of 64 channels of 7 x 7, TopK of 32. CPU time
-of one thread with the start of Python left out, and the largest memory of the process.
+block after another of a made-up dictionary on a layer of 64 channels of 7 x 7, with ReLU or TopK.
+CPU time of one thread, the start of Python left out, and the largest memory of the process.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import LoadedModel
 
 POOL = 4096  # different maps, each shown at several strengths
-KEPT = 32  # units that a position keeps
 
 
 class Layer(nn.Module):
@@ -64,7 +64,9 @@ def source(count: int, *shape: int) -> ImageSource:
     return ImageSource(count, f"made-up:{count}", rows=rows)
 
 
-def measure(what: str, count: int, units: int, block: tuple[int, int]) -> dict[str, float]:
+def measure(
+    what: str, count: int, units: int, top_k: int, block: tuple[int, int]
+) -> dict[str, float]:
     """CPU seconds and the largest memory (MB) of one pass in this process."""
     torch.set_num_threads(1)
     if what == "images":
@@ -72,22 +74,24 @@ def measure(what: str, count: int, units: int, block: tuple[int, int]) -> dict[s
         images = source(count, 32, 4, 4)
     else:
         weight = torch.randn(units, 64, generator=torch.Generator().manual_seed(1))
-        dictionary = Directions(Encoder(weight, torch.zeros(units)), KEPT)
+        dictionary = Directions(Encoder(weight, torch.zeros(units)), top_k or None)
         dictionary.source = "layer"
         network = LoadedModel(Layer(dictionary), InputSpec(), ["sae"], [])
         images = source(count, 64, 7, 7)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     start = time.process_time()
     run = MiningRun(batch_size=256 if what == "images" else 16)
-    found = mine_source(network, images, MiningOptions(sample=256), run, block=block)
+    found = mine_source(network, images, MiningOptions(), run, block=block)
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "start": before, "peak": peak, "units": sum(found.units.values())}
 
 
-def apart(what: str, count: int, units: int = 0, block: Sequence[int] = (0, 1)) -> dict[str, float]:
+def apart(
+    what: str, count: int, units: int = 0, top_k: int = 0, block: Sequence[int] = (0, 1)
+) -> dict[str, float]:
     """`measure` in a process of its own."""
-    words = [what, "--one", str(count), str(units), *map(str, block)]
+    words = [what, "--one", *map(str, (count, units, top_k, *block))]
     command = [sys.executable, "-m", "benchmarks.scale", *words]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
@@ -97,14 +101,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["images", "units"])
     parser.add_argument("--counts", type=int, nargs="+", default=[250_000, 500_000, 1_000_000])
-    parser.add_argument("--count", type=int, default=512)
+    parser.add_argument("--count", type=int, default=96)
     parser.add_argument("--units", type=int, default=131_072)
     parser.add_argument("--blocks", type=int, default=16)
-    parser.add_argument("--one", type=int, nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--top-k", type=int, default=32)
+    parser.add_argument("--one", type=int, nargs=5, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        count, units, *block = given.one
-        print(json.dumps(measure(given.what, count, units, (block[0], block[1]))))
+        count, units, top_k, index, blocks = given.one
+        print(json.dumps(measure(given.what, count, units, top_k, (index, blocks))))
     elif given.what == "images":
         for count in given.counts:
             cost = apart("images", count)
@@ -115,7 +120,7 @@ def main() -> None:
             )
     else:
         for index in sorted({0, given.blocks // 2, given.blocks - 1}):
-            cost = apart("units", given.count, given.units, (index, given.blocks))
+            cost = apart("units", given.count, given.units, given.top_k, (index, given.blocks))
             print(
                 f"block {index + 1} of {given.blocks}: {int(cost['units']):,} units x "
                 f"{given.count} images, {cost['seconds']:6.1f} CPU-s, peak {cost['peak']:.0f} MB "
