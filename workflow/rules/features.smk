@@ -11,7 +11,9 @@ def encoder_weights(wildcards):
 
 
 def probe_maps(wildcards):
-    """The encoder's maps of the network's probe images."""
+    """The encoder's maps of the network's probe images; none where they are not stored."""
+    if CONFIG.encoder.maps == "passing":
+        return []
     return f"{RESULTS}/encoder/{CONFIG.model_zoo[wildcards.model].dataset}"
 
 
@@ -57,7 +59,9 @@ rule features_pool:
     threads: 1
     resources:
         device=CONFIG.device,
+        gpu=gpus,
         mem=memory(8),
+        runtime="4h",
     params:
         encoder=ENCODER,
         seed=CONFIG.seed,

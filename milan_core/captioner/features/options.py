@@ -33,6 +33,11 @@ class EncoderSpec(EncoderOptions):
     """The frozen network whose masked features the captioner reads (paper section 3.2)."""
 
     model: Name = Field(description="Entry of model_zoo")
+    maps: Literal["stored", "passing"] = Field(
+        "stored",
+        description="stored: maps of all probe images on disk, made once for all networks; "
+        "passing: each network encodes the images of its exemplars, and no map is stored",
+    )
 
 
 class JobEncoder(EncoderOptions):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from milan_core.captioner.features.encoder import Encoder
+from milan_core.captioner.features.encoder import Encoder, used_images
 from milan_core.captioner.features.maps import EncodedMaps
 from milan_core.captioner.features.options import JobEncoder, Pooling
 from milan_core.captioner.features.pooling import (
@@ -15,6 +15,7 @@ from milan_core.captioner.features.pooling import (
     Masking,
     masked_layer,
     pool_exemplars,
+    pool_images,
 )
 from milan_core.captioner.features.spatial import spatial_features
 from milan_core.captioner.features.store import FeatureTable, silent_facts
@@ -34,7 +35,7 @@ def load_encoder(options: JobEncoder, device: str = "cpu") -> Encoder:
 
 
 def pool_network(
-    encoded: EncodedMaps,
+    encoded: EncodedMaps | None,
     exemplars: ExemplarSet,
     dataset: Dataset,
     *,
@@ -48,13 +49,15 @@ def pool_network(
     Masks are made at the data set's own resolution.
 
     Args:
-        encoded: maps of the data set's images.
+        encoded: maps of the data set's images; None: `encoder` runs here, over the images that
+            exemplars show, and no map is kept. The features are the same up to rounding.
         exemplars: of the network, mined from that data set.
         dataset: the probe images.
         pooling: see `pooling.pool_exemplars`.
         maskings: which ones, see there.
         seed: of the shuffled masks.
-        encoder: needed where it is spatial, because its maps depend on the masks.
+        encoder: needed without maps, and where it is spatial, because its maps then depend on the
+            masks.
 
     Raises:
         UserError: for maps and exemplars of different images, or a spatial encoder that is not the
@@ -62,33 +65,61 @@ def pool_network(
 
     """
     _check_images(encoded, exemplars, dataset)
-    size = dataset.images.shape[1]
-    pooled: dict[str, Any] = {"seed": seed}
-    if encoded.kind == "spatial":
-        arrays = _spatial(encoded, exemplars, dataset, maskings, seed, encoder)
+    _check_encoder(encoded, encoder)
+    how: dict[str, Any] = {"seed": seed}
+    if encoder is not None and encoder.kind == "spatial":
+        arrays = _spatial(encoder, exemplars, dataset, maskings, seed)
     else:
-        pooled = {**pooling.model_dump(), "seed": seed}
-        arrays = {
-            masking: pool_exemplars(
-                *(encoded.maps, encoded.index, exemplars, size),
-                masking=masking,
-                pooling=pooling,
-                seed=seed,
-            ).astype(np.float16)
-            for masking in maskings
-        }
+        how = {**pooling.model_dump(), "seed": seed}
+        arrays = _pyramid(encoded, encoder, exemplars, dataset, maskings, pooling, seed)
     facts: dict[str, Any] = {
-        "encoder": encoded.encoder,
+        "encoder": encoded.encoder if encoded else encoder.hash if encoder else "",
         "dataset": dataset.fingerprint,
-        "pooling": pooled,
+        "pooling": how,
         **silent_facts(exemplars.silent()),
     }
     return FeatureTable(arrays, list(exemplars.units.items()), facts)
 
 
-def _check_images(encoded: EncodedMaps, exemplars: ExemplarSet, dataset: Dataset) -> None:
-    mined = exemplars.meta.get("dataset")
-    for name, fingerprint in (("encoded maps", encoded.dataset), ("exemplars", mined)):
+def _pyramid(
+    encoded: EncodedMaps | None,
+    encoder: Encoder | None,
+    exemplars: ExemplarSet,
+    dataset: Dataset,
+    maskings: tuple[Masking, ...],
+    pooling: Pooling,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Means under the masks, from stored maps, or from maps that are made batch by batch."""
+    size = dataset.images.shape[1]
+    if encoded is None:
+        assert encoder is not None
+        layers = [masked_layer(exemplars, name, size) for name in exemplars.layers]
+        batches = encoder.batches(dataset.images, used_images(layers))
+        pooled = pool_images(
+            *(batches, layers, size),
+            maskings=maskings,
+            pooling=pooling,
+            seed=seed,
+            dtype=np.float16,
+        )
+        return {str(masking): array for masking, array in pooled.items()}
+    return {
+        masking: pool_exemplars(
+            *(encoded.maps, encoded.index, exemplars, size),
+            masking=masking,
+            pooling=pooling,
+            seed=seed,
+        ).astype(np.float16)
+        for masking in maskings
+    }
+
+
+def _check_images(encoded: EncodedMaps | None, exemplars: ExemplarSet, dataset: Dataset) -> None:
+    made = {"exemplars": exemplars.meta.get("dataset")}
+    if encoded is not None:
+        made["encoded maps"] = encoded.dataset
+    for name, fingerprint in made.items():
         if fingerprint != dataset.fingerprint:
             message = (
                 f"{name} were made from data set {fingerprint}, this one is {dataset.fingerprint}; "
@@ -97,20 +128,25 @@ def _check_images(encoded: EncodedMaps, exemplars: ExemplarSet, dataset: Dataset
             raise UserError(message)
 
 
-def _spatial(
-    encoded: EncodedMaps,
-    exemplars: ExemplarSet,
-    dataset: Dataset,
-    maskings: tuple[Masking, ...],
-    seed: int,
-    encoder: Encoder | None,
-) -> dict[str, np.ndarray]:
-    if encoder is None or encoder.hash != encoded.encoder:
+def _check_encoder(encoded: EncodedMaps | None, encoder: Encoder | None) -> None:
+    if encoded is None:
+        if encoder is None:
+            raise UserError("features without maps need the encoder; give the network's options")
+    elif encoded.kind == "spatial" and (encoder is None or encoder.hash != encoded.encoder):
         message = (
             "a spatial encoder runs on masked images, and the one with digest "
             f"{encoded.encoder} was not given; give the encoder that features.encode had"
         )
         raise UserError(message)
+
+
+def _spatial(
+    encoder: Encoder,
+    exemplars: ExemplarSet,
+    dataset: Dataset,
+    maskings: tuple[Masking, ...],
+    seed: int,
+) -> dict[str, np.ndarray]:
     size = dataset.images.shape[1]
     layers = [masked_layer(exemplars, name, size) for name in exemplars.layers]
     return {

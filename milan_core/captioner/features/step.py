@@ -29,12 +29,16 @@ class EncodeDataset(Step, name="features.encode", device=True):
 
 
 class PoolFeatures(Step, name="features.pool", device=True):
-    """Pool the maps under the masks of a network's exemplars; a spatial encoder runs here."""
+    """Pool the maps under the masks of a network's exemplars.
+
+    A spatial encoder runs here, and any encoder whose maps are not stored.
+    """
 
     encoder: JobEncoder
     weights: In | None = None
     """The encoder's weights."""
-    maps: In
+    maps: In | None = None
+    """The encoder's maps of all probe images; none: it runs here over the exemplars' images."""
     exemplars: In
     dataset: In
     """The probe images."""
@@ -48,14 +52,14 @@ class PoolFeatures(Step, name="features.pool", device=True):
         from milan_core.exemplars.store import load_exemplars
         from milan_core.images.store import open_dataset
 
-        spatial = self.encoder.kind == "spatial"
+        here = self.maps is None or self.encoder.kind == "spatial"
         table = pool_network(
-            EncodedMaps.load(self.maps),
+            EncodedMaps.load(self.maps) if self.maps else None,
             load_exemplars(self.exemplars),
             open_dataset(self.dataset),
             pooling=self.encoder.pooling,
             seed=self.seed,
-            encoder=load_encoder(self.encoder, compute.device) if spatial else None,
+            encoder=load_encoder(self.encoder, compute.device) if here else None,
         )
         table.save(self.features)
 

@@ -11,6 +11,7 @@ from torch import nn
 from milan_core.captioner.features.encoder import Encoder
 from milan_core.captioner.features.maps import EncodedMaps, encode_dataset
 from milan_core.captioner.features.options import Pooling
+from milan_core.captioner.features.pool import pool_network
 from milan_core.captioner.features.pooling import (
     MASKINGS,
     masked_layer,
@@ -157,6 +158,26 @@ def test_a_data_set_is_encoded_into_one_folder(tmp_path, exemplars):
     np.testing.assert_array_equal(got, expected)
     files = {"encoded.json", "ids.npy", "level0.npy", "level1.npy"}
     assert {path.name for path in (tmp_path / "all").iterdir()} == files
+
+
+def test_a_network_is_pooled_without_stored_maps(tmp_path, exemplars):
+    data = SimpleNamespace(images=BYTES, fingerprint="f", name="probe")
+    layers = {name: exemplars.layer(name) for name in exemplars.layers}
+    mined = ExemplarSet(layers, {**exemplars.meta, "dataset": "f"})
+    enc, seen = encoder(), []
+    stored = encode_dataset(enc, data, tmp_path / "maps")
+    expected = pool_network(stored, mined, data, seed=3)
+    enc.model.module.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    got = pool_network(None, mined, data, seed=3, encoder=enc)
+    assert sum(seen) == len(np.unique(np.concatenate([mined.ids(n).ravel() for n in mined.layers])))
+    assert got.meta == expected.meta
+    assert got.rows == expected.rows
+    assert set(got.arrays) == set(MASKINGS)
+    for masking in MASKINGS:
+        assert got.arrays[masking].dtype == np.float16
+        np.testing.assert_allclose(got.arrays[masking], expected.arrays[masking], atol=1e-3)
+    with pytest.raises(UserError, match="need the encoder"):
+        pool_network(None, mined, data)
 
 
 @pytest.mark.parametrize("resize", ["area", "bilinear"])
