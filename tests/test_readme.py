@@ -70,7 +70,7 @@ def test_the_command_of_one_line(captioner, tmp_path, monkeypatch):
     torch.save({"conv1.weight": torch.randn(2, 3, 9, 9), "conv1.bias": torch.zeros(2)}, "w.pt")
     (line,) = [line for line in README.splitlines() if line.startswith("milan describe")]
     assert main(shlex.split(line)[1:]) == 0
-    assert (captioner / "my_net/report/index.html").is_file()
+    assert (captioner / "my_net/atlas/index.html").is_file()
 
 
 def test_every_command_is_understood():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from milan_core.atlas.options import AtlasNetwork
 from milan_core.core.errors import UserError, unknown
@@ -46,6 +47,7 @@ class NetworkFiles:
     scores: dict[str, Path] = field(default_factory=dict)  # by judge
     said: dict[str, Path] = field(default_factory=dict)  # by describer
     is_encoder: bool = False
+    is_student: bool = False
     weight: float = 0.2  # lambda
 
     def roles(self) -> list[tuple[str, Path]]:
@@ -59,13 +61,9 @@ class NetworkFiles:
 
 
 def network_files(
-    name: str,
-    dataset_name: str,
-    roles: Sequence[tuple[str, Path]],
-    is_encoder: bool = False,
-    weight: float = 0.2,
+    name: str, dataset_name: str, roles: Sequence[tuple[str, Path]], **facts: Any
 ) -> NetworkFiles:
-    """The files of a network from pairs of role and path.
+    """The files of a network from pairs of role and path, with further facts of it.
 
     Raises:
         UserError: for a role that does not exist, or without one that every network needs.
@@ -87,9 +85,7 @@ def network_files(
         raise UserError(
             f"atlas: network {name!r} has no file of role {', '.join(missing)}; give one each"
         )
-    return NetworkFiles(
-        name, dataset_name, **single, scores=scores, said=said, is_encoder=is_encoder, weight=weight
-    )
+    return NetworkFiles(name, dataset_name, **single, scores=scores, said=said, **facts)
 
 
 def given_networks(networks: Sequence[AtlasNetwork], paths: Sequence[Path]) -> list[NetworkFiles]:
@@ -108,7 +104,6 @@ def given_networks(networks: Sequence[AtlasNetwork], paths: Sequence[Path]) -> l
     rest, found = iter(paths), []
     for network in networks:
         roles = [(role, next(rest)) for role in network.roles]
-        found.append(
-            network_files(network.name, network.dataset, roles, network.is_encoder, network.weight)
-        )
+        facts = network.model_dump(include={"is_encoder", "is_student", "weight"})
+        found.append(network_files(network.name, network.dataset, roles, **facts))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from milan_core.atlas.files import NetworkFiles
@@ -39,6 +40,11 @@ def find_networks(run: Path, images: Sequence[Path] = ()) -> list[NetworkFiles]:
             "exemplars); give the results of a run or a folder of milan describe"
         )
     return found
+
+
+def described_folder(folder: Path, name: str) -> NetworkFiles:
+    """The files of a folder of `milan describe`, its images inside, under a name."""
+    return replace(_network(folder, folder / MINED[1], ()), name=name)
 
 
 def find_sections(run: Path) -> list[Path]:

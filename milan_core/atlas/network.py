@@ -223,6 +223,8 @@ def _details(place: int, content: NetworkContent) -> dict[str, Any]:
         "shown": unit.shown,
         "text": unit.text,
         "likely": unit.likely,
+        "labels": unit.labels,
+        "linear": unit.linear,
         "annotations": unit.annotations,
         "truth": [unit.concept, unit.tier, unit.coverage, unit.support, int(unit.specific)],
         "within": unit.within_side if unit.within else "",

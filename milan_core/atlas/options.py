@@ -13,6 +13,7 @@ class AtlasNetwork(Section):
     name: str = Field(description="Name in the atlas")
     dataset: str = Field(description="Name of its probe data set")
     is_encoder: bool = Field(False, description="It is the encoder of the captioner too")
+    is_student: bool = Field(False, description="It learned the features of that encoder")
     weight: float = Field(0.2, description="Lambda of the descriptions")
     roles: list[str] = Field(description="What each of its files is, in the order of the files")
 

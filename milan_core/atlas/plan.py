@@ -29,6 +29,8 @@ def _network(config: Config, name: str) -> AtlasNetwork:
         name=name,
         dataset=config.model_zoo[name].dataset,
         is_encoder=name == config.encoder.model,
+        is_student=getattr(config.model_zoo[name].training, "teacher", None)
+        == config.encoder.model,
         weight=config.describe.temperature,
         roles=list(network_paths(config, name)),
     )

@@ -20,9 +20,10 @@ from milan_core.scoring.tables import read_descriptions
 from milan_core.scoring.units import unit_key
 
 Kind = Literal["describer", "baseline", "truth"]
-WITHIN, PUBLISHED = "within", "description"
+WITHIN, PUBLISHED, CAPTIONER = "within", "description", "milan"
+OWN = "its own judge"  # that chose the text, on images that did not choose
 NAMES = {
-    "milan": "MILAN",
+    CAPTIONER: "MILAN",
     "pool": "pool and verify",
     "pool_answered": "pool and verify, answered only",
     WITHIN: "MILAN, trained on other units of this network",
@@ -92,11 +93,26 @@ def read_said(files: NetworkFiles, units: Sequence[UnitRecord]) -> Said:
     if main not in texts and (own := {unit.key: Saying(unit.text) for unit in units if unit.text}):
         main = main or PUBLISHED
         texts[main] = own
+    judges = list(files.scores)
+    if not judges and _take_own(units, texts.get(main, {})):
+        judges = [OWN]
+    if chosen := {unit.key: Saying(unit.published) for unit in units if unit.published}:
+        texts.setdefault(CAPTIONER, chosen)
     beside = {unit.key: Saying(unit.within) for unit in units if unit.within}
     if beside:
         texts.setdefault(WITHIN, beside)
     order = sorted(texts, key=lambda name: (name != main, _kinds.index(kind_of(name))))
-    return Said(list(files.scores), {name: texts[name] for name in order}, main)
+    return Said(judges, {name: texts[name] for name in order}, main)
+
+
+def _take_own(units: Sequence[UnitRecord], said: Mapping[UnitKey, Saying]) -> bool:
+    """Take the scores of the table of descriptions itself; whether it has any."""
+    known = [unit for unit in units if unit.correlation == unit.correlation and unit.key in said]
+    for unit in known:
+        said[unit.key].status[OWN] = "scored"
+        unknown = float("nan"), float("nan"), float("nan")
+        said[unit.key].scores[OWN] = (unit.correlation, unit.low, unit.high, *unknown)
+    return bool(known)
 
 
 _kinds: tuple[Kind, ...] = ("describer", "truth", "baseline")

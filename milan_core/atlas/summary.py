@@ -13,7 +13,7 @@ from milan_core.atlas.network import NetworkContent
 from milan_core.atlas.said import Said, kind_of, label_of
 from milan_core.atlas.units import UnitRecord
 from milan_core.core.files import read_csv
-from milan_core.core.numbers import number
+from milan_core.core.numbers import number, percent
 from milan_core.core.tables import grouped
 from milan_core.scoring.joined import CORRECT
 
@@ -26,6 +26,7 @@ def network_summary(content: NetworkContent, names: Mapping[str, str]) -> dict[s
         "slug": content.slug,
         "dataset": files.dataset_name,
         "encoder": files.is_encoder,
+        "student": files.is_student,
         "judged": files.truth is not None,
         "k": exemplars.k,
         "quantile": exemplars.meta.get("quantile"),
@@ -35,6 +36,7 @@ def network_summary(content: NetworkContent, names: Mapping[str, str]) -> dict[s
         "layers": _layers(content),
         "units": len(units),
         "statuses": dict(Counter(unit.status for unit in units)),
+        "sentence": graded_sentence(units) or diversity_sentence(units),
         "distinct": len({unit.text for unit in units if unit.text and not unit.silent}),
         "describers": _describers(content.said, names),
         "main": content.said.main,
@@ -45,6 +47,36 @@ def network_summary(content: NetworkContent, names: Mapping[str, str]) -> dict[s
             for name in ("confidence", "importance", "logp", "coverage")
         },
     }
+
+
+def diversity_sentence(units: Sequence[UnitRecord]) -> str:
+    """Count different descriptions, and give the share of the most frequent one."""
+    texts = [unit.text for unit in units if not unit.silent]
+    if not texts:
+        return ""
+    counts = Counter(texts)
+    text, times = min(counts.items(), key=lambda item: (-item[1], item[0]))
+    sentence = f"{len(counts)} different descriptions for {len(texts)} units"
+    if counts[""]:
+        sentence += f"; {counts['']} of them have none"
+    if times > 1 and text:
+        sentence += f"; the most frequent, “{text}”, is said of {percent(times / len(texts))}"
+    return sentence + "."
+
+
+def graded_sentence(units: Sequence[UnitRecord]) -> str:
+    """Count the described units of a describer that grades, and say what would describe more."""
+    grades = Counter(unit.grade for unit in units if unit.grade)
+    if not grades:
+        return ""
+    total, texts = len(units), len({unit.text for unit in units if unit.text})
+    return (
+        f"{grades['A']} of {total} units ({percent(grades['A'] / total)}) are described, "
+        f"with {texts} different texts; {grades['B']} more follow a word weakly, which their "
+        f"pages say, and {total - grades['A'] - grades['B']} have no reliable description. More "
+        "images describe more units, and so does an image-text encoder of your own "
+        "(docs/photographs.md)."
+    )
 
 
 def _accuracy(content: NetworkContent) -> list[tuple[str, float]]:

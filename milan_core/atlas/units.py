@@ -19,7 +19,7 @@ from milan_core.describers.abstention.options import (
 )
 from milan_core.exemplars.status import SILENT, shows_nothing
 from milan_core.scoring.joined import UNJUDGED, JoinedUnit, join_units
-from milan_core.scoring.tables import STATUS
+from milan_core.scoring.tables import AS_PUBLISHED, LABELS, STATUS
 from milan_core.scoring.units import unit_key
 
 NONE = math.nan
@@ -40,6 +40,10 @@ class UnitRecord:
         verdict: whether the description names the unit's known concept.
         concept, tier, coverage, support, specific: the known concept (`scoring.tables.Truth`).
         annotations: (annotator, text).
+        labels: of a unit that responds to several things.
+        published: the captioner's own description, where another describer chose among its texts.
+        linear: signed, weighted words whose sum follows the unit's activations.
+        correlation, low, high: of the description with the unit on images that did not choose it.
         within, within_side: by a captioner trained on other units of the network; train: on it.
         grade, tendency, share, base: of a describer that grades its words.
         importance: accuracy that the network loses without the unit.
@@ -70,6 +74,12 @@ class UnitRecord:
     share: float = NONE
     base: float = NONE
     importance: float = NONE
+    labels: tuple[str, ...] = ()
+    published: str = ""
+    linear: str = ""
+    correlation: float = NONE
+    low: float = NONE
+    high: float = NONE
 
     @property
     def key(self) -> UnitKey:
@@ -123,6 +133,10 @@ def _importance(files: NetworkFiles) -> dict[UnitKey, float]:
     return {unit_key(row, path): number(row["importance"]) for row in rows}
 
 
+def _several(cell: str | None) -> tuple[str, ...]:
+    return tuple(text for text in (cell or "").split(BETWEEN) if text)
+
+
 def _record(unit: JoinedUnit, importance: float) -> UnitRecord:
     row = unit.row
     return UnitRecord(
@@ -132,7 +146,7 @@ def _record(unit: JoinedUnit, importance: float) -> UnitRecord:
         describer=row.get("describer") or "",
         status=row[STATUS] or "",
         confidence=number(row.get("confidence")),
-        likely=tuple(text for text in (row.get("likely") or "").split(BETWEEN) if text),
+        likely=_several(row.get("likely")),
         logp=number(row.get("logp")),
         logp_lm=number(row.get("logp_lm")),
         score=number(row.get("score")),
@@ -145,5 +159,11 @@ def _record(unit: JoinedUnit, importance: float) -> UnitRecord:
         share=number(row.get("share")),
         base=number(row.get("base")),
         importance=importance,
+        labels=_several(row.get(LABELS)),
+        published=row.get(AS_PUBLISHED) or "",
+        linear=row.get("linear") or "",
+        correlation=number(row.get("correlation")),
+        low=number(row.get("low")),
+        high=number(row.get("high")),
         **unit.concept(),
     )

@@ -10,6 +10,8 @@ from typing import Any
 
 from milan_core.annotations.images import SetImages
 from milan_core.annotations.released import open_set
+from milan_core.atlas.build import AtlasFiles, Heading, build_atlas
+from milan_core.atlas.found import described_folder
 from milan_core.captioner.features.store import load_features
 from milan_core.cli.choosing import (
     Chosen,
@@ -51,9 +53,6 @@ from milan_core.describers.units import Units
 from milan_core.exemplars.options import Pool
 from milan_core.exemplars.status import status_counts, status_sentence
 from milan_core.networks.zoo import load_network
-from milan_core.report.files import NetworkFiles, ReportFiles
-from milan_core.report.options import ReportNetwork, ReportRun
-from milan_core.report.pages import build_report
 
 
 def describe_source(arguments: argparse.Namespace) -> None:
@@ -91,8 +90,8 @@ def describe_source(arguments: argparse.Namespace) -> None:
                 units.table.save(out / "features.safetensors")
         written += found.save(out) if found else []
         if isinstance(units, ExemplarUnits):
-            _page(arguments, chosen, out)
-            written.append("report/index.html")
+            _atlas(arguments, chosen, out)
+            written.append("atlas/index.html")
     for name in written:
         print(arguments.out / name)
     if sentence := status_sentence(list(filter(None, said.statuses)), len(said.keys)):
@@ -209,9 +208,8 @@ def _network_units(
     )
 
 
-def _page(arguments: argparse.Namespace, chosen: Chosen, out: Path) -> None:
-    name = display_name(arguments.model)
-    network = ReportNetwork(name=name, dataset="dataset")
+def _atlas(arguments: argparse.Namespace, chosen: Chosen, out: Path) -> None:
+    """Write the atlas of the units into `out`, beside their tables."""
     described = f"Describer {chosen.name}"
     if chosen.name == MilanOptions.describer_name():
         described = f"Captioner {arguments.captioner}"
@@ -219,15 +217,13 @@ def _page(arguments: argparse.Namespace, chosen: Chosen, out: Path) -> None:
         described = f"Describer {chosen.name}, chosen by auto: {chosen.choice.why}"
     elif chosen.choice is not None:
         described = f"{described}: {chosen.choice.why}"
-    run = ReportRun(
+    name = display_name(arguments.model)
+    heading = Heading(
         title=f"Units of {name}",
         notice=f"{described}; there are no references to score against.",
-        networks=[network],
     )
-    files = NetworkFiles(
-        network,
-        exemplars=out / "exemplars.safetensors",
-        dataset=out / "dataset",
-        descriptions=out / "descriptions.csv",
+    decoding = getattr(chosen.options, "decoding", None)
+    network = dataclasses.replace(
+        described_folder(out, name), **({"weight": decoding.temperature} if decoding else {})
     )
-    build_report(run, ReportFiles([files]), out / "report")
+    build_atlas(AtlasFiles([network]), out / "atlas", heading)

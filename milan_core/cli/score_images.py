@@ -86,12 +86,11 @@ def _chosen_in_run(table: Path) -> Path | None:
 
 def _page(out: Path) -> str:
     """Write the page of the scores, as in the report of a run; returns its name."""
-    from milan_core.report.files import ReportFiles
     from milan_core.report.options import ReportRun
-    from milan_core.report.pages import build_report
+    from milan_core.report.pages import ReportFiles, build_report
 
-    run = ReportRun(title="Scores of descriptions", networks=[])
-    build_report(run, ReportFiles([], [out / SECTION], [out]), out / "report")
+    run = ReportRun(title="Scores of descriptions")
+    build_report(run, ReportFiles([out / SECTION], [out]), out / "report")
     return "report/index.html"
 
 

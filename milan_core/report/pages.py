@@ -1,63 +1,58 @@
-"""The browsable report of a run: `index.html` and one page per network, opening from disk.
+"""The experiments of a run as pages: `index.html` and one for each, opening from disk.
 
-    build_report(ReportRun(networks=[...]), ReportFiles([...]), Path("results/report"))
+    build_report(ReportRun(), ReportFiles([Path("results/edit/section.json")]), Path("report"))
 
-The same files give the same bytes. Pages load nothing but their own pictures, one style sheet and
-one script.
+The same files give the same bytes. Pages load nothing but one style sheet. The units of networks
+stand in the atlas (`milan_core.atlas`).
 """
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from milan_core.core.files import write_bytes, write_text
-from milan_core.core.numbers import percent, signed
-from milan_core.exemplars.store import load_exemplars
-from milan_core.images.store import open_dataset
-from milan_core.report.files import ReportFiles
-from milan_core.report.network import Network, load_network, write_sheets
+from milan_core.images.fetch.asset_record import read_asset
 from milan_core.report.options import ReportRun
-from milan_core.report.overview import overview
+from milan_core.report.overview import run_facts
 from milan_core.report.sections import load_sections
 
 TEMPLATES = Path(__file__).parent / "templates"
-ASSETS = ("style.css", "page.js")
+STYLE = "style.css"
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """Sections of experiments, and the records of this run."""
+
+    sections: Sequence[Path] = ()
+    section_files: Sequence[Path] = ()  # tables, figures and pages that the sections name
+    records: Sequence[Path] = ()  # provenance records, or folders that hold one
+    assets: Sequence[Path] = ()  # folders of data packages
 
 
 def build_report(run: ReportRun, files: ReportFiles, out: Path | str) -> Path:
-    """Write all pages and pictures of `run` into the folder `out`; returns its index.html."""
+    """Write all pages into the folder `out`; returns its index.html."""
     out = Path(out)
-    for name in ASSETS:
-        write_bytes(out / "assets" / name, (TEMPLATES / name).read_bytes())
-    networks = _networks(run, files, out)
+    write_bytes(out / STYLE, (TEMPLATES / STYLE).read_bytes())
     sections = load_sections(files.sections, files.section_files, out)
     environment = _environment()
-    shared = {"run": run, "networks": networks, "sections": sections}
 
     def write(page: str, template: str, **values: Any) -> None:
-        text = environment.get_template(template).render(page=page, **shared, **values)
-        write_text(out / (page or "index.html"), text)
+        shown = environment.get_template(template)
+        write_text(
+            out / (page or "index.html"),
+            shown.render(page=page, run=run, sections=sections, **values),
+        )
 
-    for network in networks:
-        write(network.page, "network.html", network=network)
     for section in sections:
         write(section.page, "section.html", section=section)
-    write("", "index.html", **overview(files, networks))
+    assets = [read_asset(path) for path in files.assets]
+    write("", "index.html", assets=assets, **run_facts(files.records))
     return out / "index.html"
-
-
-def _networks(run: ReportRun, files: ReportFiles, out: Path) -> list[Network]:
-    """The content of each network's pages, its pictures written below `out`."""
-    shown = []
-    for paths in files.networks:
-        exemplars = load_exemplars(paths.exemplars)
-        network = load_network(paths, exemplars, run.columns)
-        write_sheets(network, exemplars, open_dataset(paths.dataset).images, out)
-        shown.append(network)
-    return shown
 
 
 def _environment() -> Any:
@@ -70,14 +65,7 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {
-        "percent": percent,
-        "signed": lambda value: signed(value).lstrip("+±"),
-        "cell": lambda value: "" if math.isnan(value) else f"{value:.6g}",
-        "duration": duration,
-        "coded": coded,
-    }
-    environment.filters |= filters
+    environment.filters |= {"duration": duration, "coded": coded}
     return environment
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from milan_core.atlas.build import AtlasFiles, build_atlas
 from milan_core.atlas.chunks import script
+from milan_core.atlas.files import NetworkFiles
 from milan_core.atlas.found import find_networks, find_sections
+from milan_core.atlas.page import joined_scripts
 from milan_core.cli import main
 from milan_core.core.files import read_csv, write_csv
 from tests.atlas.made import HOSTILE, MadeRun
@@ -53,6 +56,33 @@ def test_every_describer_stands_beside_with_its_judges(atlas: Path) -> None:
     said = chunk(atlas, "net_a/more-0")[3]["said"]
     assert said["pool"][2] == ["own judge", None]
     assert len(said["milan"][1][1]) == 6
+
+
+def test_networks_that_belong_to_the_encoder_say_so(made: MadeRun, tmp_path: Path) -> None:
+    first, second = find_networks(made.results)
+    given = [replace(first, is_encoder=True), replace(second, is_student=True)]
+    build_atlas(AtlasFiles(given), tmp_path / "atlas")
+    one, other = chunk(tmp_path / "atlas", "run")["networks"]
+    assert (one["encoder"], one["student"]) == (True, False)
+    assert (other["encoder"], other["student"]) == (False, True)
+    page = joined_scripts()
+    for words in ("is also the encoder of the captioner", "learned the features of the captioner"):
+        assert words in page
+
+
+def test_scores_of_a_table_alone_are_shown(made: MadeRun, tmp_path: Path) -> None:
+    """`milan describe` writes held-out correlations beside its texts, and the captioner's own."""
+    rows = [(*key, "a dog", "a cat", "+1 dog", 0.5, 0.4, 0.6) for key in made.every_unit()]
+    header = ["layer", "unit", "description", "description_milan", "linear"]
+    write_csv(tmp_path / "d.csv", [*header, "correlation", "low", "high"], rows)
+    net = find_networks(made.results)[0]
+    files = NetworkFiles("own", "probe", net.exemplars, net.dataset, tmp_path / "d.csv")
+    build_atlas(AtlasFiles([files]), tmp_path / "atlas")
+    assert chunk(tmp_path / "atlas", "run")["networks"][0]["judges"] == ["its own judge"]
+    assert chunk(tmp_path / "atlas", "own/index-0")["corr"][0] == 0.5
+    details = chunk(tmp_path / "atlas", "own/more-0")[0]
+    assert details["said"]["milan"][0] == "a cat"
+    assert details["linear"] == "+1 dog"
 
 
 def test_nothing_of_the_data_can_end_a_script(atlas: Path) -> None:

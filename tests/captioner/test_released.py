@@ -121,7 +121,7 @@ def test_from_images_to_descriptions(own, container, trunk, tmp_path, legacy, ca
     assert [row["description"] for row in found] == expected.captions
     scores = [float(row["score"]) for row in found]
     np.testing.assert_allclose(scores, expected.scores, atol=1e-3)
-    assert (tmp_path / "report/index.html").is_file()
+    assert (tmp_path / "atlas/index.html").is_file()
     beams = read_beams(tmp_path / "beams.safetensors")
     assert [list(texts) for texts in beams.captions] == expected.beam_captions
 

@@ -198,7 +198,7 @@ def test_a_failed_run_leaves_nothing(own, tmp_path, capsys):
     assert printed == [
         str(tmp_path / "out" / name)
         for name in (
-            "descriptions.csv", "candidates.csv", "beams.safetensors", "report/index.html",
+            "descriptions.csv", "candidates.csv", "beams.safetensors", "atlas/index.html",
         )
     ]  # fmt: skip
 

@@ -14,6 +14,7 @@ from released import write_container
 from tiny_checkpoints import save_clip
 
 import milan_core as milan
+from milan_core.atlas.chunks import read_chunk
 from milan_core.captioner.domain import DomainCheck
 from milan_core.captioner.features.published import encoder_spec
 from milan_core.cli import choosing, main
@@ -102,10 +103,12 @@ def test_auto_takes_the_pool_where_a_run_trained_captioner_and_judge(own, tmp_pa
     assert record["choice"]["describer"] == record["describer"]["describer"] == "pool"
     assert record["judge"].endswith("results/judge")
     assert any(name.endswith("judge/judge.json") for name in record["inputs"])
-    page = (out / "report/net.html").read_text()
-    assert "MILAN, as published" in page
-    assert "linear explanation" in page
-    assert "chosen by auto" in (out / "report/index.html").read_text()
+    run = read_chunk(out / "atlas", "run")
+    assert "chosen by auto" in run["notice"]
+    (net,) = run["networks"]
+    assert {one["id"] for one in net["describers"]} == {"pool", "milan"}
+    details = read_chunk(out / "atlas", "net/more-0")
+    assert details[0]["linear"] == rows[0]["linear"]
 
 
 def test_milan_as_published_can_be_asked_for(own, tmp_path):

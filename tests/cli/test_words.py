@@ -10,6 +10,7 @@ from paths import TESTS
 from PIL import Image
 from released import write_container
 
+from milan_core.atlas.chunks import read_chunk
 from milan_core.captioner.domain import DomainCheck
 from milan_core.captioner.features.published import encoder_spec
 from milan_core.cli import choosing, main
@@ -76,7 +77,7 @@ def ask(own, out, *more):
 def test_words_come_with_exemplars_and_a_page(own, capsys):
     out = own / "out"
     assert ask(own, out, "--describer", "words") == 0
-    assert "report/index.html" in capsys.readouterr().out
+    assert "atlas/index.html" in capsys.readouterr().out
     assert (out / "exemplars.safetensors").is_file()
     with (out / "descriptions.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
@@ -85,16 +86,15 @@ def test_words_come_with_exemplars_and_a_page(own, capsys):
     assert weak
     assert all(row["description"] == "" for row in weak)
     assert (rows[7]["description"], rows[7]["grade"], rows[7]["status"]) == ("", "", "dead")
-    page = (out / "report/net.html").read_text()
-    assert "grade A" in page
-    assert "red areas" in page
-    assert weak[0]["tendency"] in page
-    assert "no reliable description" in page
-    assert "never active: 0 on every image" in page
-    overview = (out / "report/index.html").read_text()
-    shown = sum(row["grade"] == "A" for row in rows)
-    assert f"{shown} of 8 units" in overview
-    assert "More images describe more units" in overview
+    shown = read_chunk(out / "atlas", "net/more-0")
+    assert (shown[0]["grade"][0], shown[0]["shown"]) == ("A", "red areas")
+    assert weak[0]["tendency"] in [one["grade"][1] for one in shown if "grade" in one]
+    assert "no reliable description" in [one["shown"] for one in shown]
+    assert shown[7]["shown"] == "never active: 0 on every image"
+    (net,) = read_chunk(out / "atlas", "run")["networks"]
+    described = sum(row["grade"] == "A" for row in rows)
+    assert f"{described} of 8 units" in net["sentence"]
+    assert "More images describe more units" in net["sentence"]
 
 
 def test_auto_takes_words_where_there_is_no_captioner_and_says_why(own, caplog):
@@ -104,7 +104,7 @@ def test_auto_takes_words_where_there_is_no_captioner_and_says_why(own, caplog):
     record = json.loads((own / "out/provenance.json").read_text())
     assert record["choice"]["describer"] == record["describer"]["describer"] == "words"
     assert record["choice"]["why"].startswith(why)
-    assert f"chosen by auto: {why}" in (own / "out/report/index.html").read_text()
+    assert f"chosen by auto: {why}" in read_chunk(own / "out/atlas", "run")["notice"]
 
 
 def test_auto_says_what_is_lacking(own, capsys):
@@ -160,7 +160,7 @@ def test_one_partly_outside_is_warned_of_in_table_page_and_log(own, checked, cap
     said = "part of the images are unlike those that the captioner learned from"
     assert said in caplog.text
     assert all(said in row["domain"] for row in table(own / "a"))
-    assert said in (own / "a/report/index.html").read_text()
+    assert said in read_chunk(own / "a/atlas", "run")["notice"]
     inside = checked(0.1, 0.0, 120)
     assert ask(own, own / "b", *inside) == 0
     assert "domain" not in table(own / "b")[0]

@@ -13,6 +13,9 @@ from datasets_made import build_dataset
 from paths import ROOT
 from torch import nn
 
+from milan_core.atlas.build import AtlasFiles, build_atlas
+from milan_core.atlas.chunks import read_chunk
+from milan_core.atlas.files import NetworkFiles
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.options import DecodingOptions
 from milan_core.core.files import read_csv, write_csv
@@ -60,9 +63,6 @@ from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import LoadedModel
 from milan_core.referee.photographs.evidence import Evidence
 from milan_core.referee.photographs.vocabulary import vocabulary
-from milan_core.report.files import NetworkFiles, ReportFiles
-from milan_core.report.options import ReportNetwork, ReportRun
-from milan_core.report.pages import build_report
 from milan_core.scoring.tables import scored_descriptions
 
 COUNT, F = 120, 6
@@ -305,18 +305,15 @@ def test_pages_say_so_whatever_the_table_says(run, tmp_path):
     run.mined.save(tmp_path / "exemplars")
     table = [[*key, f"text {key[1]}"] for key in KEYS]
     write_csv(tmp_path / "d.csv", ("layer", "unit", "description"), table)
-    shown = ReportNetwork(name="five", dataset="w")
     files = NetworkFiles(
-        shown, tmp_path / "exemplars", run.folder / "w", descriptions=tmp_path / "d.csv"
+        "five", "w", tmp_path / "exemplars", run.folder / "w", descriptions=tmp_path / "d.csv"
     )
-    build_report(ReportRun(networks=[shown]), ReportFiles([files]), tmp_path / "report")
-    page = (tmp_path / "report/five.html").read_text()
-    sentence = "2 of 5 units show nothing to describe (1 dead, 1 constant)."
-    assert sentence in page
-    assert sentence in (tmp_path / "report/index.html").read_text()
-    assert "(never active: 0 on every image)" in page
-    assert "(the same value on every image)" in page
-    assert [f"text {unit}" in page for unit in range(5)] == [False, False, True, True, True]
+    build_atlas(AtlasFiles([files]), tmp_path / "atlas")
+    (net,) = read_chunk(tmp_path / "atlas", "run")["networks"]
+    assert (net["statuses"]["dead"], net["statuses"]["constant"]) == (1, 1)
+    shown = [unit["shown"] for unit in read_chunk(tmp_path / "atlas", "five/more-0")]
+    assert shown[:2] == ["never active: 0 on every image", "the same value on every image"]
+    assert shown[2:] == ["text 2", "text 3", "text 4"]
 
 
 def test_every_kind_of_units_says_what_it_knows():

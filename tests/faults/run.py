@@ -183,9 +183,8 @@ def counts(name: str) -> bool:
     parts = Path(name).parts
     timed = ("timing.csv", "training.csv", "study.svg")
     hidden = any(part.startswith(".") for part in parts)
-    return not (
-        hidden or parts[-1] in timed or name.endswith("provenance.json") or "report" in parts
-    )
+    seconds = "report" in parts or name.endswith(("provenance.json", "atlas/data/run.js"))
+    return not (hidden or seconds or parts[-1] in timed)
 
 
 def copy(source: Path, target: Path) -> Path:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 from milan_core.core.numbers import points, signed
 from milan_core.report.drawings import inline_svg
-from milan_core.report.overview import diversity_sentence, graded_sentence
 from milan_core.report.pages import duration
-from milan_core.report.units import UnitView
 
 
 def test_numbers_read_well() -> None:
@@ -34,25 +31,3 @@ def test_inline_svg_gets_own_ids_and_page_colours(tmp_path: Path) -> None:
         '<svg><g id="fig-a" style="fill: var(--ink); clip-path: url(#fig-a)"/>'
         '<use href="#fig-a"/></svg>'
     )
-
-
-def test_diversity_sentence_tells_collapse_and_silence() -> None:
-    text = diversity_sentence("m", ["dog", "dog", "cat", ""])
-    assert text == (
-        "m: 3 different descriptions for 4 units; for 1 of them the captioner says nothing; "
-        "the most frequent, “dog”, is said of 50% of them."
-    )
-    assert diversity_sentence("m", ["a", "b"]) == "m: 2 different descriptions for 2 units."
-    assert diversity_sentence("m", []) is None
-
-
-def test_graded_units_are_counted() -> None:
-    units = [
-        UnitView("a", unit, text, math.nan, math.nan, 0.2, grade=grade)
-        for unit, (text, grade) in enumerate([("birds", "A"), ("dogs", "A"), ("", "B"), ("", "C")])
-    ]
-    text = graded_sentence("net", units)
-    assert text is not None
-    assert text.startswith("net: 2 of 4 units (50%) are described, with 2 different texts; 1 more")
-    assert "and 1 have no reliable description" in text
-    assert graded_sentence("net", [replace(unit, grade="") for unit in units]) is None

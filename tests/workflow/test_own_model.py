@@ -81,7 +81,7 @@ def test_by_one_command(quick_run, own, tmp_path):
     rows = described(tmp_path / "out/descriptions.csv")
     assert [(row["layer"], row["unit"]) for row in rows] == [("2", str(u)) for u in range(8)]
     assert any(row["description"] for row in rows)
-    assert (tmp_path / "out/report/index.html").is_file()
+    assert (tmp_path / "out/atlas/index.html").is_file()
 
 
 OWN = """
@@ -112,7 +112,7 @@ def test_by_the_workflow(quick_run, own):
     assert planned["exemplars_merge"] == planned["features_encode"] == 1
     result = snakemake(quick_run, "--cores", "2", *QUICK, str(overlay))
     assert result.returncode == 0, result.stdout[-3000:]
-    assert (quick_run / "results/own/report/my_net.html").is_file()
+    assert (quick_run / "results/own/atlas/data/my_net/index-0.js").is_file()
     rows = described(quick_run / "results/own/my_net/descriptions.csv")
     assert len(rows) == 6 + 8
     assert content(quick_run / "results/quick") == before

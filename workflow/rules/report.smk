@@ -1,4 +1,4 @@
-# The report: an overview, a page for each network, a page for each experiment.
+# The report: an overview, and a page for each experiment.
 from milan_core.plan.needed import used_assets
 from milan_core.report import plan as report_plan
 
@@ -24,11 +24,6 @@ REPORTED = [
     SECTIONS.get(name) or [getattr(rules, f"{name}_section")]
     for name in report_plan.experiments(CONFIG)
 ]
-
-
-def shown(fact=None):
-    """Networks of the report in its order: all, or those of which a fact is true."""
-    return [one.name for one in REPORT.networks if fact is None or getattr(one, fact)]
 
 
 def run_records(wildcards):
@@ -74,18 +69,6 @@ def run_records(wildcards):
 
 rule report_pages:
     input:
-        exemplars=collect(
-            "<results>/{model}/exemplars/exemplars.safetensors", model=shown()
-        ),
-        datasets=[dataset_folder(network.dataset) for network in REPORT.networks],
-        descriptions=collect("<results>/{model}/descriptions.csv", model=shown()),
-        annotations=collect(
-            "<results>/{model}/annotations/annotations.csv", model=shown("annotated")
-        ),
-        truth=collect(
-            "<results>/{model}/annotations/truth.csv", model=shown("annotated")
-        ),
-        accuracy=[f"{target_folder(name)}/accuracy.csv" for name in shown("trained")],
         sections=[writers[0].output.section for writers in REPORTED],
         section_files=[rule.output for writers in REPORTED for rule in writers],
         records=run_records,
@@ -105,7 +88,7 @@ rule report_pages:
         "../../envs/milan.yaml"
     threads: 1
     resources:
-        mem=memory(4),
+        mem=memory(1),
     params:
         options=canonical(REPORT),
         code=step_code("report.pages"),

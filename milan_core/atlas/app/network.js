@@ -126,7 +126,7 @@ async function unitsView(nets, query) {
   const others = one ? run.networks.filter((net) => net !== one && run.pairs.some(([a, b]) => run.networks[a] === one && run.networks[b] === net)) : [];
   const node = h('div', { class: 'network' },
     h('header', { class: 'head' }, h('h1', { tabindex: '-1' }, one ? said(one.name) : 'All units'),
-      one ? h('p', { class: 'lead' }, networkSentence(one), ' ', statusSentence(one)) : h('p', { class: 'lead' }, `${plural(run.counts.units, 'unit')} of ${plural(nets.length, 'network')}.`),
+      one ? h('p', { class: 'lead' }, networkSentence(one), ' ', statusSentence(one), one.sentence ? [' ', said(one.sentence)] : null) : h('p', { class: 'lead' }, `${plural(run.counts.units, 'unit')} of ${plural(nets.length, 'network')}.`),
       h('p', { class: 'actions' }, exportButton, others.length ? ['  Compare with ', others.map((net, i) => [i ? ', ' : null, h('a', { href: to(['-', 'compare', one.name, net.name]) }, said(net.name))])] : null)),
     tools, h('div', { class: 'row second' }, lambdaPart || h('span'), masks), h('div', { class: one && layers ? 'with-layers' : null }, layers, h('div', { class: 'found' }, list.node, nothing)));
   requestAnimationFrame(refresh);

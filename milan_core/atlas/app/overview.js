@@ -20,7 +20,7 @@ function networksPart() {
   const mean = (net) => { const one = net.describers.find((d) => d.id === net.main); return one ? one.mean[mainJudge(net)] : null; };
   return h('section', { 'aria-labelledby': 'networks' }, h('h2', { id: 'networks' }, 'Networks'),
     h('div', { class: 'tiles' }, run.networks.map((net) => h('a', { class: 'tile', href: to([net.name]) },
-      h('strong', null, said(net.name)), h('span', { class: 'aside' }, `${plural(net.units, 'unit')}, ${plural(net.layers.length, 'layer')}`),
+      h('strong', null, said(net.name)), h('span', { class: 'aside' }, `${plural(net.units, 'unit')}, ${plural(net.layers.length, 'layer')}${net.encoder ? ', also the encoder' : net.student ? ', learned from the encoder' : ''}`),
       h('dl', null,
         net.accuracy.length ? [h('dt', null, 'its own score on ', said(net.accuracy[0][0])), h('dd', null, percent(net.accuracy[0][1]))] : null,
         judged && total(net, 'specific') ? [h('dt', null, 'concept named'), h('dd', null, `${percent(total(net, 'named') / total(net, 'specific'))} of ${count(total(net, 'specific'))}`)] : null,

@@ -46,6 +46,7 @@ function networkSentence(net) {
     `${plural(net.units, 'unit')} of ${plural(net.layers.length, 'layer')}. Each is shown by the ${net.k} images of `,
     said(net.dataset, { class: 'name' }), ` ${strong}; masks mark where it is above ${level}.`,
     net.encoder ? ' This network is also the encoder of the captioner.' : null,
+    net.student ? ' It learned the features of the captioner\'s encoder.' : null,
   ];
 }
 

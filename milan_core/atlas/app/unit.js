@@ -111,6 +111,8 @@ function conceptPart(more, table, u) {
       : h('span', { class: 'aside' }, 'none specific', concept !== 'none' && concept !== 'nothing' ? [' (at best ', said(concept), `, ${percent(coverage)})`] : null)]);
   }
   if (more.annotations) rows.push(['Annotations', h('ul', { class: 'notes' }, more.annotations.map(([who, text]) => h('li', { title: `annotator ${who}` }, said(text))))]);
+  if (more.labels) rows.push([h('span', { title: 'The unit responds to several things; each of these activates it without the others' }, 'Several labels'), h('ul', { class: 'notes' }, more.labels.map((text) => h('li', null, said(text))))]);
+  if (more.linear) rows.push([h('span', { title: 'Linear explanation: weights of words whose sum follows the unit\'s whole range of activations' }, 'Linear'), said(more.linear)]);
   if (more.within) rows.push(['Within', h('span', { class: 'aside' }, more.within === 'train' ? 'the captioner of this network learned from this unit' : 'the captioner of this network did not learn from this unit')]);
   if (table.importance[u] !== null) rows.push(['Without it', [`accuracy changes by ${table.importance[u] < 0 ? '+' : ''}${num(-100 * table.importance[u], 2)} points`, h('span', { class: 'aside' }, ' (the unit alone set to zero)')]]);
   if (table.logp[u] !== null) rows.push(['Log-probabilities', `log p(d|E) ${num(table.logp[u])}, log p(d) ${num(table.prior[u])}`]);
