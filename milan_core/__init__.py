@@ -27,6 +27,7 @@ _LAZY = {
     "InputSpec": "milan_core.networks.options",
     "describe": "milan_core.describers.notebook",
     "load_captioner": "milan_core.captioner.checkpoint",
+    "open_atlas": "milan_core.atlas.reader",
     "pool_pyramid": "milan_core.captioner.features.pyramid",
     "score": "milan_core.referee.scoring",
     "UserError": "milan_core.core.errors",

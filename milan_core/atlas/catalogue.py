@@ -6,7 +6,6 @@ read, so any atlas or pack can be exported.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from milan_core.atlas.chunks import read_chunk
+from milan_core.atlas.sheets import Sheets
 from milan_core.core.files import atomic_path, write_bytes, write_csv, write_json
 from milan_core.core.packages import optional
-from milan_core.exemplars.sheets import encode, sheet
 
 SHOWN = 5  # exemplars of the picture column
-OPEN = 256  # sheets in memory at once
+SHEET = 15  # of a contact sheet
 SCHEMA = "units.schema.json"
 
 
@@ -139,56 +138,18 @@ def _write_parquet(table: Sequence[Row], atlas: Path, path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    sheets = UnitSheets(atlas)
+    sheets = Sheets(atlas, read_chunk(atlas, "run"))
     columns: dict[str, Any] = {
         name: [getattr(row, name) for row in table] for name in Row.model_fields if name != "said"
     }
     columns["said"] = [json.dumps(row.said, ensure_ascii=False) for row in table]
-    columns["image"] = [{"bytes": sheets.of(row), "path": None} for row in table]
+    columns["image"] = [
+        {"bytes": sheets.of(row.network, row.images[:SHOWN]), "path": None} for row in table
+    ]
     features = {"image": {"_type": "Image"}}
     about = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
     with atomic_path(path) as temporary:
         parquet.write_table(pa.table(columns).replace_schema_metadata(about), temporary)
-
-
-class UnitSheets:
-    """Contact sheets out of the pictures of an atlas: the strongest images of a unit in a row."""
-
-    def __init__(self, atlas: Path) -> None:
-        run = read_chunk(atlas, "run")
-        self._atlas = atlas
-        self._facts = {one["folder"]: one for one in run["pictures"]}
-        self._folder = {net["name"]: net["pictures"] for net in run["networks"]}
-        self._places: dict[str, dict[int, int]] = {}
-        self._open: dict[tuple[str, int], Any] = {}
-
-    def of(self, row: Row, count: int = SHOWN) -> bytes:
-        """WebP of its first images; empty where it has none."""
-        import numpy as np
-
-        folder = self._folder[row.network]
-        tiles = [np.asarray(self._tile(folder, image)) for image in row.images[:count]]
-        return encode(sheet(np.stack(tiles), count)) if tiles else b""
-
-    def _tile(self, folder: str, image: int) -> Any:
-        from milan_core.images.files import open_picture
-
-        if folder not in self._places:
-            ids = read_chunk(self._atlas, f"images/{folder}/ids")
-            self._places[folder] = {number: place for place, number in enumerate(ids)}
-        facts = self._facts[folder]
-        number, at = divmod(self._places[folder][image], facts["across"] ** 2)
-        key = (folder, number)
-        if key not in self._open:
-            if len(self._open) >= OPEN:
-                self._open.clear()
-            data = (self._atlas / "pictures" / folder / f"{number}.webp").read_bytes()
-            self._open[key] = open_picture(io.BytesIO(data)).convert("RGB")
-        width, height = facts["width"], facts["height"]
-        left, top = at % facts["across"] * width, at // facts["across"] * height
-        tile = self._open[key].crop((left, top, left + width, top + height))
-        side = max(width, height)
-        return tile.resize((side, side)) if width != height else tile
 
 
 def write_sheets(atlas: Path, out: Path) -> int:
@@ -198,9 +159,9 @@ def write_sheets(atlas: Path, out: Path) -> int:
     """
     from milan_core.core.names import file_name
 
-    sheets, count = UnitSheets(atlas), 0
+    sheets, count = Sheets(atlas, read_chunk(atlas, "run")), 0
     for row in rows(atlas):
-        if data := sheets.of(row, 15):
+        if data := sheets.of(row.network, row.images[:SHEET]):
             name = f"{file_name(row.layer)}-{row.unit}.webp"
             write_bytes(out / "sheets" / file_name(row.network) / name, data)
             count += 1

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,39 +24,41 @@ Item = TypeVar("Item")
 _ESCAPED = re.compile("[<\u2028\u2029\ud800-\udfff]")  # markup, line ends of scripts, lone halves
 
 
-_READY = (str, int, bool, type(None))
+def plain(value: float, digits: int = DIGITS) -> str:
+    """A number of JSON with so many significant digits; NaN and infinity are null."""
+    return f"{value:.{digits}g}" if math.isfinite(value) else "null"
 
 
-def plain(value: Any, digits: int = DIGITS) -> Any:
-    """A value of JSON: numbers rounded to significant digits, without NaN and infinity."""
+def text_of(value: Any) -> str:
+    """JSON of texts, numbers, lists, tuples, dictionaries and arrays, without spaces."""
     kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
+    if kind is int:
+        return str(value)
     if kind is float:
-        return rounded(value, digits)
-    if kind in _READY:
-        return value
-    if isinstance(value, list | tuple):
-        return [plain(item, digits) for item in value]
+        return plain(value)
     if isinstance(value, dict):
-        return {str(key): plain(item, digits) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist(), digits)
-    if isinstance(value, np.generic):
-        return plain(value.item(), digits)
-    return value
+        return "{" + ",".join([f"{_name(k)}:{text_of(one)}" for k, one in value.items()]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([_short(one) for one in value]) + "]"
+    if isinstance(value, np.ndarray | np.generic):
+        return text_of(value.tolist())
+    return json.dumps(value)  # true, false, null; anything else is a mistake of ours
 
 
-def rounded(value: float, digits: int = DIGITS) -> float | int | None:
-    """A number with so many significant digits; whole ones without a point; NaN is None."""
-    if not math.isfinite(value):
-        return None
-    short = float(f"{value:.{digits}g}")
-    return int(short) if short.is_integer() and abs(short) < 1e15 else short
+def _short(value: Any) -> str:
+    """As `text_of`, without a call for what lists mostly hold."""
+    return str(value) if type(value) is int else text_of(value)
+
+
+def _name(key: Any) -> str:
+    return encode_basestring(str(key))
 
 
 def script(key: str, value: Any) -> bytes:
     """The script of one chunk, UTF-8; no `<` stands in it, whatever the texts hold."""
-    text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    text = _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    text = _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text_of(value))
     return f"milan.add({json.dumps(key)},{text});\n".encode()
 
 

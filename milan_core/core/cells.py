@@ -8,7 +8,7 @@ says of which. Whoever uses rows has nothing to check.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class Row(dict[str, str]):
     """The cells of one row by column.
 
     Args:
-        cells: texts by column.
+        cells: texts by column, or pairs of both.
         path: the table.
         line: number of the line that the row ends on.
 
@@ -30,7 +30,9 @@ class Row(dict[str, str]):
 
     __slots__ = ("line", "path")
 
-    def __init__(self, cells: Mapping[str, str], path: Path, line: int) -> None:
+    def __init__(
+        self, cells: Mapping[str, str] | Iterable[tuple[str, str]], path: Path, line: int
+    ) -> None:
         super().__init__(cells)
         self.path, self.line = path, line
         _tables[path] = None

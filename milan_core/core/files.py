@@ -232,8 +232,8 @@ def _guarded(cell: Any) -> Any:
 
 
 def _plain(cell: str) -> str:
-    """The text of a cell of `write_csv`."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    """The text of a cell of `write_csv` that begins with an apostrophe."""
+    return cell[1:] if _FORMULA.match(cell) else cell
 
 
 def read_csv(path: Path | str, required: Sequence[str] = ()) -> list[Row]:
@@ -268,7 +268,8 @@ def numbered_rows(path: Path | str, required: Sequence[str] = ()) -> Iterator[tu
                 )
             if cells:
                 line = lines.line_num
-                yield line, Row(dict(zip(header, map(_plain, cells), strict=True)), path, line)
+                texts = [_plain(cell) if cell[:1] == "'" else cell for cell in cells]
+                yield line, Row(zip(header, texts, strict=True), path, line)
     except csv.Error as error:
         raise UserError(f"{path}, line {lines.line_num}: not a CSV table ({error})") from None
 

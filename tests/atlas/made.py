@@ -55,8 +55,8 @@ def texts(count: int, rng: np.random.Generator) -> list[str]:
     return [f"{WORDS[a]} {THINGS[b]}" for a, b in pairs]
 
 
-def write_images(folder: Path, count: int, side: int) -> Dataset:
-    """Drawn images: a disk over a gradient each."""
+def write_images(folder: Path, count: int, side: int, rough: bool = False) -> Dataset:
+    """Drawn images: a disk over a gradient each; `rough` ones take as many bytes as photographs."""
     start_folder(folder)
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:side, :side].astype(np.float32) / side
@@ -67,7 +67,8 @@ def write_images(folder: Path, count: int, side: int) -> Dataset:
             inside = ((x - cx) ** 2 + (y - cy) ** 2 < r * r)[..., None]
             ramp = back * (0.5 + 0.5 * x[..., None])
             grain = rng.normal(0, 6, (side, side, 1))
-            array[index] = np.clip(np.where(inside, front, ramp) + grain, 0, 255).astype(np.uint8)
+            drawn = texture(side, rng) if rough else np.where(inside, front, ramp) + grain
+            array[index] = np.clip(drawn, 0, 255).astype(np.uint8)
     return finish_folder(
         folder,
         name="probe",
@@ -79,6 +80,18 @@ def write_images(folder: Path, count: int, side: int) -> Dataset:
         labels=np.zeros(count, int),
         names=[f"picture {index}" for index in range(count)],
     )
+
+
+def texture(side: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise [side, side, 3] whose amplitude falls with the frequency to the power of 1.4.
+
+    At 112 pixels WebP takes 3.6 kB for it, about as much as for a photograph.
+    """
+    waves = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    waves[0, 0] = 1
+    noise = np.fft.rfft2(rng.standard_normal((3, side, side))) / waves**1.4
+    drawn = np.fft.irfft2(noise, s=(side, side)).transpose(1, 2, 0)
+    return np.asarray(128 + 50 * drawn / drawn.std((0, 1)))
 
 
 def blobs(tops: np.ndarray, cells: int, rng: np.random.Generator) -> np.ndarray:
@@ -105,11 +118,12 @@ class MadeRun:
     k: int = 15
     cells: int = 7
     candidates: int = 12
+    rough: bool = False
 
     def __post_init__(self) -> None:
         self.results = self.root / "results"
         self.datasets = self.root / "resources" / "datasets"
-        self.dataset = write_images(self.datasets / "probe", self.images, self.side)
+        self.dataset = write_images(self.datasets / "probe", self.images, self.side, self.rough)
         for number, name in enumerate(self.networks):
             self._network(name, np.random.default_rng(number + 1))
         self._section()

@@ -28,9 +28,14 @@ function chosen(net, filters, found, sort) {
     if (found && !found.has(u)) continue;
     units.push(u);
   }
-  const value = sort === 'match' ? (u) => (found ? found.get(u) : 0) : sort ? (u) => { const v = table[sort.replace('-', '')][u]; return v === null || v === undefined ? -Infinity : sort.endsWith('-') ? -v : v; } : null;
-  if (value) units.sort((a, b) => (value(b) > value(a)) - (value(b) < value(a)) || a - b);
-  return units;
+  if (!sort) return units;
+  const column = sort === 'match' ? null : table[sort.replace('-', '')] || [], sign = sort.endsWith('-') ? -1 : 1;
+  const values = new Float64Array(table.filled).fill(-Infinity);
+  for (const u of units) {
+    const value = column ? column[u] : found ? found.get(u) : 0;
+    if (value !== null && value !== undefined) values[u] = sign * value;
+  }
+  return units.sort((a, b) => values[b] - values[a] || a - b); // two of no value differ by NaN
 }
 
 /** The best text of every unit at a lambda, from the stretches of `lambda` chunks. */
@@ -46,7 +51,7 @@ async function unitsView(nets, query) {
   const filters = { layer: query.get('layer') || '', show: query.get('show') || '', concept: query.get('concept') || '', least: query.get('least') || '' };
   let text = query.get('q') || '', sort = query.get('sort') || '';
   let lambda = query.get('lambda') === null ? null : Number(query.get('lambda')), stretches = null;
-  let rows = [], took = 0; // [net, unit] pairs
+  let rows = []; // [net, unit] pairs
   await Promise.all(nets.map((net) => columns(net).first));
 
   const list = windowed('Units', () => rows.length, (i) => {
@@ -69,11 +74,10 @@ async function unitsView(nets, query) {
       for (const u of units) rows.push([net, u, found ? found.get(u) : 0]);
     });
     if (!one && order === 'match') rows.sort((a, b) => b[2] - a[2]);
-    took = performance.now() - started;
     number.value = plural(rows.length, 'unit');
     nothing.hidden = rows.length > 0;
     list.show();
-    list.node.dataset.took = took.toFixed(1);
+    list.node.dataset.took = (performance.now() - started).toFixed(1);
     announce(number.value);
   }
   let timer = 0;

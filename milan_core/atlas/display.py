@@ -1,0 +1,111 @@
+"""HTML of units, grids, networks and atlases for notebooks; every text of the data is escaped."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from milan_core.atlas.reader import Unit, Units
+
+GRID = 24  # units of a grid that are shown
+_CARD = "border:1px solid #8884;border-radius:6px;padding:6px;width:250px"
+_SOFT = "opacity:.7;font-size:.85em"
+
+
+def unit(shown: Unit, labels: Mapping[str, str]) -> str:
+    """One unit: pictures, status, and every describer's text with its scores by judge."""
+    facts = [shown.status, _share("confidence", shown.confidence)]
+    facts += [f"known concept: {shown.concept}" if shown.concept else ""]
+    judges = list(dict.fromkeys(judge for one in shown.scores.values() for judge in one))
+    head = ["describer", "text", *(f"held-out r by {judge}" for judge in judges)]
+    rows = [
+        [labels.get(name, name), text, *(_interval(shown, name, judge) for judge in judges)]
+        for name, text in shown.texts.items()
+    ]
+    return (
+        f"<div><div style='{_SOFT}'>{_e(_place(shown))}</div>"
+        f"<div style='font-size:1.3em;font-weight:600'>{_e(shown.description)}</div>"
+        f"<div style='{_SOFT}'>{_e(' · '.join(filter(None, facts)))}</div>"
+        f"{_picture(shown, 15, 5, 380)}{_table(head, rows)}</div>"
+    )
+
+
+def grid(units: Units) -> str:
+    """Cards of the first units."""
+    cards = "".join(_card(one) for one in units[:GRID])
+    rest = len(units) - GRID
+    more = f"<div style='{_SOFT}'>and {rest} more</div>" if rest > 0 else ""
+    title = f"{units.title}: {len(units)} unit{'s' * (len(units) != 1)}"
+    return (
+        f"<div><b>{_e(title)}</b>"
+        f"<div style='display:flex;flex-wrap:wrap;gap:8px'>{cards}</div>{more}</div>"
+    )
+
+
+def network(facts: Mapping[str, Any]) -> str:
+    """The layers of a network with their counts."""
+    head = ["layer", "units", "with a description", "reliable", "mean held-out r"]
+    rows = [
+        [one["name"], one["units"], one["says"], one["reliable"], _number(one["corr"])]
+        for one in facts["layers"]
+    ]
+    return f"<div><b>{_e(facts['name'])}</b>{_table(head, rows)}</div>"
+
+
+def atlas(run: Mapping[str, Any]) -> str:
+    """The networks of an atlas."""
+    head = ["network", "images", "layers", "units", "different texts"]
+    rows = [
+        [one["name"], one["dataset"], len(one["layers"]), one["units"], one["distinct"]]
+        for one in run["networks"]
+    ]
+    notice = f"<div style='{_SOFT}'>{_e(run['notice'])}</div>" if run["notice"] else ""
+    return f"<div><b>{_e(run['title'])}</b>{notice}{_table(head, rows)}</div>"
+
+
+def _card(one: Unit) -> str:
+    score = f" · r {_number(one.correlation)}" if one.correlation is not None else ""
+    return (
+        f"<div style='{_CARD}'>{_picture(one, 5, 5, 236)}<div>{_e(one.description)}</div>"
+        f"<div style='{_SOFT}'>{_e(_place(one) + score)}</div></div>"
+    )
+
+
+def _place(one: Unit) -> str:
+    return f"{one.network} · {one.layer} · {one.unit}"
+
+
+def _picture(one: Unit, count: int, columns: int, width: int) -> str:
+    data = base64.b64encode(one.picture(count, columns)).decode()
+    words = f"The images that activate {_place(one)} most"
+    return f"<img alt='{_e(words)}' width='{width}' src='data:image/webp;base64,{data}'>"
+
+
+def _interval(shown: Unit, name: str, judge: str) -> str:
+    scores = shown.scores.get(name, {}).get(judge)
+    if scores is None:
+        return "–"
+    ends = f"[{_number(scores['low'])}, {_number(scores['high'])}]"
+    return f"{_number(scores['correlation'])} {ends}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def _share(name: str, value: float | None) -> str:
+    return "" if value is None else f"{name} {value:.0%}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    names = "".join(f"<th style='text-align:left'>{_e(name)}</th>" for name in head)
+    cells = ("".join(f"<td style='text-align:left'>{_e(cell)}</td>" for cell in r) for r in rows)
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    return f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _e(text: Any) -> str:
+    return html.escape(str(text))
