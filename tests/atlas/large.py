@@ -3,7 +3,7 @@
     PYTHONPATH=. python -m tests.atlas.large FOLDER    # FOLDER is made; prints the figures
 
 Networks of this size are out of reach of the tests' machines, so the run is made up
-(`tests.atlas.made`): 15 exemplars a unit of 8,000 images of 112 pixels that are as rough as photographs.
+(`tests.atlas.made`): 15 exemplars a unit of 8,000 images of 112 pixels, as rough as photographs.
 """
 
 from __future__ import annotations
