@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from milan_core.atlas.reader import Unit, Units
-
+Unit = Units = Any
+"""Those of `milan_core.atlas.reader`, which imports this module."""
 GRID = 24  # units of a grid that are shown
 _CARD = "border:1px solid #8884;border-radius:6px;padding:6px;width:250px"
 _SOFT = "opacity:.7;font-size:.85em"
