@@ -20,11 +20,11 @@ from milan_core.scoring.tables import read_descriptions
 from milan_core.scoring.units import unit_key
 
 Kind = Literal["describer", "baseline", "truth"]
-WITHIN, PUBLISHED, CAPTIONER = "within", "description", "milan"
+WITHIN, PUBLISHED, CAPTIONER, POOL = "within", "description", "milan", "pool"
 OWN = "its own judge"  # that chose the text, on images that did not choose
 NAMES = {
     CAPTIONER: "MILAN",
-    "pool": "pool and verify",
+    POOL: "pool and verify",
     "pool_answered": "pool and verify, answered only",
     WITHIN: "MILAN, trained on other units of this network",
 }
@@ -136,6 +136,8 @@ def _main(units: Sequence[UnitRecord], texts: Mapping[str, Mapping[UnitKey, Sayi
     told = Counter(unit.describer for unit in units if unit.describer)
     if told:
         return told.most_common(1)[0][0]
+    if any(unit.published for unit in units):  # only this one keeps the captioner's choice beside
+        return POOL
     same = {
         name: sum(unit.key in said and said[unit.key].text == unit.text for unit in units)
         for name, said in texts.items()
