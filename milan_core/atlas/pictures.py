@@ -20,7 +20,7 @@ from milan_core.images.store import Dataset
 ACROSS = 4
 PER_SHEET = ACROSS * ACROSS
 LARGEST = 112  # pixels of the longer side of a tile
-QUALITY = 80
+QUALITY, METHOD = 80, 4
 
 
 @dataclass
@@ -78,5 +78,5 @@ class Pictures:
                 picture = picture.resize((width, height), Image.Resampling.LANCZOS)
             sheet.paste(picture, (place % ACROSS * width, place // ACROSS * height))
         buffer = io.BytesIO()
-        sheet.save(buffer, format="WEBP", quality=QUALITY, method=4)
+        sheet.save(buffer, format="WEBP", quality=QUALITY, method=METHOD)
         return buffer.getvalue()

@@ -8,6 +8,7 @@ Networks of this size are out of reach of the tests' machines, so the run is mad
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from milan_core.atlas.pictures import METHOD, QUALITY
 from milan_core.exemplars import sheets
 from milan_core.exemplars.store import load_exemplars
 from milan_core.images.store import open_dataset
@@ -58,7 +60,12 @@ def build(root: Path, units: int = UNITS, images: int = IMAGES) -> dict[str, flo
 
 
 def sheets_bytes(made: MadeRun, units: int) -> float:
-    """Bytes that a sheet for every unit would take, its masks drawn in, at the atlas's size."""
+    """Bytes that a sheet for every unit would take, dimmed outside its masks.
+
+    Size and quality of the images are those of the atlas.
+    """
+    from PIL import Image
+
     exemplars = load_exemplars(made.results / "wide/exemplars/exemplars.safetensors")
     images = open_dataset(made.datasets / "probe").images
     sizes = []
@@ -66,8 +73,10 @@ def sheets_bytes(made: MadeRun, units: int) -> float:
         layer, unit = made.every_unit()[place]
         tiles = images[exemplars.ids(layer)[unit]]
         masks = exemplars.masks(layer, SIDE, units=[unit])[0]
-        data = sheets.encode(sheets.sheet(sheets.draw_masks(tiles, masks), 5))
-        sizes.append(len(data))
+        picture = Image.fromarray(sheets.sheet(sheets.draw_masks(tiles, masks))[..., :3])
+        buffer = io.BytesIO()
+        picture.save(buffer, format="WEBP", quality=QUALITY, method=METHOD)
+        sizes.append(buffer.tell())
     return float(np.mean(sizes)) * units
 
 
@@ -118,11 +127,18 @@ FILTERS = {
 
 
 def filtered(page: Page, query: str) -> float:
-    """Milliseconds from a change of the filters to the drawn list, as the page measures it."""
-    page.to(f"#/wide?{query}")
-    page.wait("document.querySelectorAll('.found .card').length > 6")
-    time.sleep(0.5)
-    return float(page.value("Number(document.querySelector('.window').dataset.took)"))
+    """Milliseconds from a change of the filters to the drawn cards, the best of five.
+
+    Other processes share the machine of the tests; the best is what the page itself takes.
+    """
+    took = []
+    for _ in range(5):
+        page.to(f"#/wide?{query}")
+        page.wait("document.querySelectorAll('.found .card').length > 6")
+        time.sleep(0.2)
+        took.append(float(page.value("Number(document.querySelector('.window').dataset.took)")))
+        page.to("#/")
+    return min(took)
 
 
 def main() -> None:

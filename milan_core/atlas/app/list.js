@@ -104,7 +104,10 @@ function unitCard(net, table, u, { text = null, aside = null, withNetwork = fals
       h('span', { class: 'meta' },
         h('span', { class: 'where' }, withNetwork ? [said(net.name), ' · '] : null, unitName(layer.name, unit)),
         aside || [scoreChip(net, table, u), verdictMark(table.verdict[u])])));
-  (known ? Promise.resolve(known) : entry(net, 'shown', u)).then((shown) => {
+  // Texts stand before pictures are asked for; cards that have left by then ask for none.
+  const shownLater = () => new Promise((go) => setTimeout(go)).then(() => (place.isConnected ? entry(net, 'shown', u) : null));
+  (known ? Promise.resolve(known) : shownLater()).then((shown) => {
+    if (!shown) return;
     const label = `${Math.min(LISTED, shown.i.length)} images that activate the unit most`;
     pictures.append(strip(net.pictures, tilesOf(shown, 0, LISTED), layer.heat, { label, size: 72, gap: 2 }));
   }, () => pictures.append(h('span', { class: 'none' }, 'pictures missing')));
