@@ -96,11 +96,11 @@ def view(atlas: Path, browser: Browser) -> dict[str, Any]:
     started = time.monotonic()
     page.wait(f"document.querySelector('#number').value.replace(/\\D/g, '') === '{UNITS}'")
     whole_s = time.monotonic() - started
-    took = {name: filtered(page, query) for name, query in FILTERS.items()}
     nodes = page.count("*")
     page.value("window.scrollTo(0, document.documentElement.scrollHeight / 2)")
     time.sleep(0.5)
     nodes = max(nodes, page.count("*"))
+    took = {name: filtered(page, query) for name, query in FILTERS.items()}
     outside = [url for url in page.requests if not url.startswith((inside, "blob:", "data:"))]
     mistakes = page.mistakes
     page.close()
