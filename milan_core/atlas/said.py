@@ -26,6 +26,11 @@ NAMES = {
     CAPTIONER: "MILAN",
     POOL: "pool and verify",
     "pool_answered": "pool and verify, answered only",
+    "linear": "linear explanation",
+    "clip_rerank": "MILAN, re-ranked by an image-text judge",
+    "shuffled_masks": "MILAN under masks of other units",
+    "whole_image": "MILAN without masks",
+    "prior_only": "p(d) alone, which looks at no unit",
     WITHIN: "MILAN, trained on other units of this network",
 }
 Scores = tuple[float, ...]

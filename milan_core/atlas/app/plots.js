@@ -28,7 +28,7 @@ function histogramPlot(data, width = 520, height = 110) {
   ];
   const ticks = [0, Math.floor(n / 2), n - 1].filter((i, k, all) => all.indexOf(i) === k).map((i) => {
     const [low] = edges(data, data.first + i);
-    return h('text', { x: Math.min(width - 16, Math.max(16, i * step + step / 2)), y: height - 4, 'text-anchor': 'middle', class: 'tick' }, brief(low));
+    return h('text', { x: i === 0 ? 0 : i === n - 1 ? width : i * step + step / 2, y: height - 4, 'text-anchor': i === 0 ? 'start' : i === n - 1 ? 'end' : 'middle', class: 'tick' }, brief(low));
   });
   const words = `Distribution of all values in ${count(data.images)} images; bars grow by half octaves, heights are logarithmic; ${percent(data.zeros)} of the values are 0.`;
   return h('svg', { viewBox: `0 0 ${width} ${height}`, class: 'histogram', role: 'img', 'aria-label': words }, h('title', null, words), bars, level, ticks);
