@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "zensical.toml"
 COPIED = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", "CITATION.cff")
 FOLDERS = ("docs", "config", "workflow")
-KINDS = (".md", ".ipynb", ".webp", ".svg", ".png", ".yaml")
+KINDS = (".md", ".ipynb", ".webp", ".svg", ".png", ".yaml", ".json")
 GENERATED = {
     "docs/reference/commands.md": commands_page,
     "docs/reference/configuration.md": keys_page,

@@ -44,6 +44,11 @@ class Row(BaseModel):
     neighbors: list[str] = Field(description="Units that act alike, as layer:unit, nearest first")
 
 
+def schema() -> dict[str, Any]:
+    """The JSON schema of units.json."""
+    return {"type": "array", "items": Row.model_json_schema()}
+
+
 def rows(atlas: Path) -> Iterator[Row]:
     """Every unit of every network of an atlas."""
     run = read_chunk(atlas, "run")
@@ -111,7 +116,7 @@ def write_catalogue(atlas: Path, out: Path, parquet: bool) -> list[str]:
     )
     write_csv(out / "units.csv", header, cells)
     write_json(out / "units.json", [row.model_dump() for row in table])
-    write_json(out / SCHEMA, {"type": "array", "items": Row.model_json_schema()})
+    write_json(out / SCHEMA, schema())
     written = ["units.csv", "units.json", SCHEMA]
     if parquet:
         _write_parquet(table, atlas, out / "units.parquet")

@@ -39,6 +39,7 @@ COMMANDS = (
     "audit",
     "seeds",
     "atlas",
+    "mcp",
     "bench",
     "zoo",
     "endpoint",

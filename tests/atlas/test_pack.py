@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
+from milan_core.atlas.catalogue import schema
 from milan_core.cli import main
 from milan_core.core.files import read_csv, write_csv
 from tests.atlas.browser import Browser
@@ -24,6 +26,11 @@ def pack(made: MadeRun) -> Path:
     moved = made.root / "elsewhere" / "pack"
     moved.parent.mkdir()
     return Path(shutil.move(out, moved))
+
+
+def test_the_published_schema_is_that_of_packs(tmp_path: Path) -> None:
+    published = ROOT / "docs/schemas/units.schema.json"
+    assert json.loads(published.read_text()) == schema()
 
 
 def test_catalogue_has_every_unit(made: MadeRun, pack: Path) -> None:
