@@ -85,7 +85,8 @@ def network_files(
         raise UserError(
             f"atlas: network {name!r} has no file of role {', '.join(missing)}; give one each"
         )
-    return NetworkFiles(name, dataset_name, **single, scores=scores, said=said, **facts)
+    values: dict[str, Any] = {**single, "scores": scores, "said": said, **facts}
+    return NetworkFiles(name, dataset_name, **values)
 
 
 def given_networks(networks: Sequence[AtlasNetwork], paths: Sequence[Path]) -> list[NetworkFiles]:
