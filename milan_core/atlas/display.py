@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-Unit = Units = Any
-"""Those of `milan_core.atlas.reader`, which imports this module."""
+# Those of `milan_core.atlas.reader`, which imports this module.
+Unit: TypeAlias = Any
+Units: TypeAlias = Any
 GRID = 24  # units of a grid that are shown
 _CARD = "border:1px solid #8884;border-radius:6px;padding:6px;width:250px"
 _SOFT = "opacity:.7;font-size:.85em"
