@@ -19,6 +19,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -84,7 +86,11 @@ def measure(
     found = mine_source(network, images, MiningOptions(), run, block=block)
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "start": before, "peak": peak, "units": sum(found.units.values())}
+    units = sum(found.units.values())
+    with TemporaryDirectory() as folder:
+        found.save(Path(folder) / "state")
+        size = (Path(folder) / "state").stat().st_size
+    return {"seconds": seconds, "start": before, "peak": peak, "units": units, "file": size}
 
 
 def apart(
@@ -124,7 +130,8 @@ def main() -> None:
             print(
                 f"block {index + 1} of {given.blocks}: {int(cost['units']):,} units x "
                 f"{given.count} images, {cost['seconds']:6.1f} CPU-s, peak {cost['peak']:.0f} MB "
-                f"({cost['start']:.0f} MB before)"
+                f"({cost['start']:.0f} MB before), {cost['file'] / cost['units']:.0f} bytes a unit "
+                "on disk"
             )
 
 

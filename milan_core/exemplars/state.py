@@ -194,10 +194,8 @@ def merge_states(states: Sequence[MiningState]) -> MiningState:
     first, *rest = states
     for other in rest:
         _check_same(first.header, other.header)
+    check_twice(*(state.header for state in states))
     have = [shard for state in states for shard in state.header.have]
-    if twice := sorted({shard for shard in have if have.count(shard) > 1}):
-        msg = f"shard {_list(twice)} of {first.header.of} is given more than once; give each once"
-        raise UserError(msg)
     layers = _joined([state.layers for state in states])
     samples = _joined([state.samples for state in states])
     flat: dict[str, Flat] = {}
@@ -206,6 +204,14 @@ def merge_states(states: Sequence[MiningState]) -> MiningState:
             flat[name] = units.kept(flat[name]) if name in flat else units
     header = first.header.model_copy(update={"have": tuple(sorted(have))})
     return MiningState(header, layers, samples, flat=flat)
+
+
+def check_twice(*headers: Header) -> None:
+    """Refuse states that share a shard."""
+    have = [shard for header in headers for shard in header.have]
+    if twice := sorted({shard for shard in have if have.count(shard) > 1}):
+        of = headers[0].of
+        raise UserError(f"shard {_list(twice)} of {of} is given more than once; give each once")
 
 
 def _joined(shards: Sequence[dict[str, ScanState]]) -> dict[str, ScanState]:
@@ -227,7 +233,12 @@ def _below(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
 def merge_shards(states: Sequence[MiningState]) -> MiningState:
     """The state of the whole dataset; refuses when a shard is missing, double or foreign."""
     merged = merge_states(states)
-    header = merged.header
+    check_images(merged.header)
+    return merged
+
+
+def check_images(header: Header) -> None:
+    """Refuse a state that lacks shards of images."""
     if not header.all_images:
         missing = sorted(set(range(header.of)) - set(header.have))
         msg = (
@@ -235,16 +246,15 @@ def merge_shards(states: Sequence[MiningState]) -> MiningState:
             f"(got {_list(header.have)})"
         )
         raise UserError(msg)
-    return merged
 
 
-def check_blocks(states: Sequence[MiningState]) -> None:
-    """Refuse states, one a block of units, that are not all blocks of one scan with all images."""
-    first = states[0].header
-    for state in states:
-        _check_same(first, state.header, but=("have", "block"))
-        merge_shards([state])
-    found = [state.header.block for state in states]
+def check_blocks(headers: Sequence[Header]) -> None:
+    """Refuse headers, one a block of units, that are not all blocks of one scan with all images."""
+    first = headers[0]
+    for header in headers:
+        _check_same(first, header, but=("have", "block"))
+        check_images(header)
+    found = [header.block for header in headers]
     if missing := sorted(set(range(first.blocks)) - set(found)):
         raise UserError(
             f"unit shard {_list(missing)} of {first.blocks} is missing; mine it and merge again "

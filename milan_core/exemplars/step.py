@@ -77,15 +77,10 @@ class MergeShards(Step, name="exemplars.merge"):
         """Write the exemplars and the table of pooled values of all probe images."""
         from tempfile import TemporaryDirectory
 
-        from milan_core.core.errors import UserError
-        from milan_core.exemplars.store import load_exemplars, merge
+        from milan_core.exemplars.store import merge_files
         from milan_core.exemplars.table import merge_tables, open_table
 
-        merged = merge([load_exemplars(path) for path in self.shards])
-        if not merged.complete:
-            message = f"{len(self.shards)} shards do not cover the data set; give all of them"
-            raise UserError(message)
-        merged.save(self.exemplars)
+        merge_files(self.shards).save(self.exemplars)
         if self.table is not None:
             with TemporaryDirectory(dir=self.table.parent) as scratch:
                 merge_tables([open_table(path) for path in self.tables], Path(scratch)).save(

@@ -16,7 +16,7 @@ from milan_core.exemplars.published_import import import_legacy
 from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.state import MiningState, merge_shards
-from milan_core.exemplars.store import load_exemplars, merge
+from milan_core.exemplars.store import load_exemplars, merge, merge_files
 from milan_core.exemplars.table import merge_tables, open_table
 from milan_core.networks import directions
 from milan_core.networks.zoo import load_network
@@ -225,6 +225,12 @@ def test_shards_of_units_give_the_same_bytes(images, units, tmp_path):
     merged = merge([load_exemplars(tmp_path / f"{i}.safetensors") for i in order])
     assert merged.complete
     assert saved(merged, tmp_path / "merged") == saved(whole, tmp_path / "whole")
+    files = [tmp_path / f"{i}.safetensors" for i in order]
+    assert saved(merge_files(files), tmp_path / "files") == saved(whole, tmp_path / "whole")
+    with pytest.raises(UserError, match="is given more than once"):
+        merge_files([*files, files[0]])
+    with pytest.raises(UserError, match="is missing"):
+        merge_files(files[1:])
     tables = merge_tables([open_table(tmp_path / f"{i}.table") for i in order], tmp_path)
     assert saved(tables, tmp_path / "a") == saved(merge_tables([whole.table]), tmp_path / "b")
 
