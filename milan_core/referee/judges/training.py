@@ -17,7 +17,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.seeding import seed_torch, torch_generator
 from milan_core.images.store import Dataset
 from milan_core.referee.judges.frozen import TextEncoder, grid_maps
-from milan_core.referee.judges.mini import IMAGES, MOST, Maps, cell_means, summed_evidence
+from milan_core.referee.judges.maps import IMAGES, MOST, Maps, cell_means, summed_evidence
 from milan_core.referee.judges.oracle import Scenes
 from milan_core.referee.judges.reading import Leaf
 from milan_core.referee.options import MiniTraining

@@ -12,7 +12,8 @@ from judges_made import small_encoder
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.referee.judge import JudgedImages, JudgeResources, load_judge
-from milan_core.referee.judges.mini import RECORD, WEIGHTS, Maps, folder_model
+from milan_core.referee.judges.maps import Maps
+from milan_core.referee.judges.mini import RECORD, WEIGHTS, folder_model
 from milan_core.referee.judges.oracle import Judge as Oracle
 from milan_core.referee.judges.training import phrases_of
 from milan_core.referee.metrics import auc
