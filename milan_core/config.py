@@ -32,9 +32,10 @@ from milan_core.images import catalog as images
 from milan_core.images.fetch.options import Asset
 from milan_core.images.spec import DatasetSpec
 from milan_core.networks import catalog as networks
+from milan_core.networks.known import known_networks
 from milan_core.networks.options import ModelSpec
 from milan_core.referee.options import RefereeSpec
-from milan_core.world.catalog import world_datasets, world_networks
+from milan_core.world.catalog import world_datasets
 from milan_core.world.twins import resolved_twin
 
 
@@ -114,7 +115,7 @@ def parse_sections(raw: dict[str, Any]) -> Config:
 
 def built_in_networks() -> dict[str, dict[str, Any]]:
     """Networks that need no entry: those of the embedded world, and the published ones."""
-    return {**world_networks(), **networks.published_networks()}
+    return known_networks()
 
 
 def built_in_datasets() -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.options import parse
 from milan_core.core.yaml_files import load_yaml
 from milan_core.networks.adapters import FILES, HUBS
-from milan_core.networks.catalog import extended, network_names
+from milan_core.networks.known import complete, known_networks
 from milan_core.networks.options import Entry, NetworkSpec
 
 if TYPE_CHECKING:
@@ -101,9 +101,10 @@ def own_network(arguments: argparse.Namespace) -> NetworkSpec:
         entry["input"] = {**entry.get("input", {}), **view}
     if arguments.weights:
         weights = {"path": arguments.weights, "sha256": None}
-        built_in = "extends" in entry and "weights" not in entry
-        entry["weights"] = weights if built_in else {**_reading(entry), "source": "file", **weights}
-    whole = extended(entry)
+        published = "weights" not in entry and _source(complete(entry)) == "download"
+        stored = {**_reading(entry), "source": "file"}
+        entry["weights"] = weights if published else {**stored, **weights}
+    whole = complete(entry)
     _say_assumed(whole, getattr(arguments, "images", None))
     return parse(Entry, whole, "--model")
 
@@ -194,7 +195,11 @@ def require_layers(network: NetworkSpec) -> NetworkSpec:
 def _entry(model: str) -> dict[str, Any]:
     if path := entry_file(model):
         return _read_entry(path)
-    return {"extends": model} if model in network_names() else {"factory": model}
+    return {"extends": model} if model in known_networks() else {"factory": model}
+
+
+def _source(entry: dict[str, Any]) -> str:
+    return str((entry.get("weights") or {}).get("source", ""))
 
 
 def _reading(entry: dict[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from typing import Any
 
 from torch import nn
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, first_line
 from milan_core.core.user_code import load_named, within_project
 from milan_core.networks.adapters import FILES, HUBS
+from milan_core.networks.adapters.reach import is_unreached, unreached
 from milan_core.networks.calling import uncompiled
 from milan_core.networks.options import Architecture
 
@@ -30,9 +31,10 @@ def build(spec: Architecture, *, pretrained: bool = False) -> nn.Module:
 
     """
     kind = spec.factory.partition(":")[0]
+    asks_hub = kind in HUBS
     factory = resolve_factory(spec.factory)
     kwargs = dict(spec.kwargs)
-    if kind in HUBS:
+    if asks_hub:
         kwargs.setdefault("pretrained", pretrained)
     elif kind in FILES:
         kwargs["trust"] = spec.trust
@@ -44,7 +46,9 @@ def build(spec: Architecture, *, pretrained: bool = False) -> nn.Module:
         msg = f"factory {spec.factory} does not accept kwargs {spec.kwargs}: {error}"
         raise UserError(msg) from error
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = first_line(error)
+        if asks_hub and is_unreached(error):
+            raise UserError(unreached(spec.factory, reason)) from error
         msg = f"factory {spec.factory} failed: {type(error).__name__}: {reason}"
         raise UserError(msg) from error
     if not isinstance(module, nn.Module):

@@ -12,9 +12,9 @@ from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import torch_generator
-from milan_core.networks.catalog import network_entry, network_names
 from milan_core.networks.factories import build
 from milan_core.networks.inspect import Seen, inspect_layers, settle_layers, suggest
+from milan_core.networks.known import known_entry, known_networks
 from milan_core.networks.options import Architecture, InputSpec, Tokens
 from milan_core.networks.zoo import load_network
 
@@ -37,7 +37,7 @@ def describe_layers(
     the whole input, where it is no RGB square of `size` pixels.
     """
     view = view or InputSpec(size=size)
-    built_in = factory in network_names()
+    built_in = factory in known_networks()
     if built_in:
         network = load_network(factory, weights={"source": "random"})
         module, view = network.module, network.input
@@ -95,7 +95,7 @@ def _table(seen: Mapping[str, Seen]) -> str:
 
 def built_in_entry(name: str) -> str:
     """An entry that takes everything over from a built-in network."""
-    built_in = network_entry(name)
+    built_in = known_entry(name)
     return "\n".join(
         [
             "# a built-in network; keys written here replace its own",

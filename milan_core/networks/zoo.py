@@ -29,13 +29,16 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256
 from milan_core.core.options import parse
 from milan_core.core.seeding import seed_torch
-from milan_core.networks.catalog import extended, network_entry
+from milan_core.images.fetch.installed import asset_folder
+from milan_core.networks.catalog import extended
 from milan_core.networks.directions import attach_directions
 from milan_core.networks.factories import build
+from milan_core.networks.known import complete, known_entry
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import Entry, InputSpec, NetworkSpec
 from milan_core.networks.trace import resolve_layers
 from milan_core.networks.weight_options import (
+    AssetWeights,
     DownloadWeights,
     FileWeights,
     Loadable,
@@ -68,7 +71,8 @@ def load_network(network: str | NetworkSpec | Mapping[str, Any], **changes: Any)
 
     Args:
         network: the name of a built-in network, an entry of `model_zoo`, or parsed options.
-            Published weights are read from `resources/weights`, or from `weights={"path": FILE}`.
+            Published weights are read from `resources/weights`, those of packages from their
+            asset or the installed package, or either from `weights={"path": FILE}`.
         changes: keys to lay over a name or an entry.
 
     Raises:
@@ -101,7 +105,7 @@ def load_network(network: str | NetworkSpec | Mapping[str, Any], **changes: Any)
 
 def parse_network(network: str | Mapping[str, Any], **changes: Any) -> NetworkSpec:
     """The options of a built-in network or of an entry of `model_zoo`, `changes` laid over them."""
-    base = network_entry(network) if isinstance(network, str) else extended(network)
+    base = known_entry(network) if isinstance(network, str) else complete(network)
     merged = extended({**changes, "extends": "base"}, {"base": base})
     return parse(Entry, merged, "network")
 
@@ -114,8 +118,9 @@ def _loadable(spec: NetworkSpec) -> Loadable:
         if not path.is_file():
             msg = f"weights not found: {path}; get them ({weights.origin}) and place them there"
             raise UserError(msg)
-        reading = {name: getattr(weights, name) for name in StoredWeights.model_fields}
-        return FileWeights(source="file", path=str(path), **reading)
+        return _from_file(path, weights)
+    if isinstance(weights, AssetWeights):
+        return _from_file(asset_folder(weights.asset) / weights.path, weights)
     if isinstance(weights, Loadable):
         return weights
     msg = (
@@ -123,6 +128,11 @@ def _loadable(spec: NetworkSpec) -> Loadable:
         "made: {source: file, path: FILE}"
     )
     raise UserError(msg)
+
+
+def _from_file(path: Path, weights: StoredWeights) -> FileWeights:
+    reading = {name: getattr(weights, name) for name in StoredWeights.model_fields}
+    return FileWeights(source="file", path=str(path), **reading)
 
 
 def _check_digest(path: Path, expected: str) -> None:

@@ -6,6 +6,7 @@ import json
 import runpy
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +23,9 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import file_sha256, write_csv
 from milan_core.describers.labels import FORM
 from milan_core.networks.inspect_entry import describe_layers
+from milan_core.networks.minis.efficientnet_lite import efficientnet_lite0
 from milan_core.networks.options import Entry, InputSpec
-from milan_core.networks.zoo import build
+from milan_core.networks.zoo import build, load_network
 
 GOLDEN = TESTS / "data/golden/decoder/decoder.pth"
 NETWORK = """
@@ -166,6 +168,25 @@ def test_the_command_line_is_laid_over_the_entry(tmp_path):
     built_in = spec("vgg11_imagenet", weights="w.pth").weights
     assert (built_in.source, built_in.path, built_in.sha256) == ("download", "w.pth", None)
     assert spec("a:b", layers=["x"]).input.size == 224
+
+
+def test_networks_of_the_world_are_known_by_name(tmp_path, monkeypatch):
+    """One word names factory, input, layers and, from its asset, the weights."""
+    monkeypatch.chdir(tmp_path)
+    lite = spec("efficientnet_lite0")
+    assert (lite.input.size, lite.input.std) == (128, (0.5, 0.5, 0.5))
+    assert lite.layers[-1] == "_blocks.14"
+    assert spec("efficientnet_lite0", layers=["_blocks.3"]).layers == ["_blocks.3"]
+    file = tmp_path / "resources/assets/efficientnet_lite0" / lite.weights.path
+    file.parent.mkdir(parents=True)
+    torch.manual_seed(0)
+    torch.save(efficientnet_lite0().state_dict(), file)
+    loaded = load_network(lite)
+    assert Path(loaded.spec.weights.path).samefile(file)
+    mine = spec("resnet_mini", weights="w.safetensors")
+    assert (mine.weights.source, mine.weights.path) == ("file", "w.safetensors")
+    with pytest.raises(UserError, match="is made by a run; give the file that it made"):
+        load_network(spec("resnet_mini"))
 
 
 def test_mistakes_are_sentences(tmp_path):

@@ -198,5 +198,5 @@ def test_hub_data_sets(tmp_path):
 
 def test_without_the_package_the_hub_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(UserError, match="pip install"):
+    with pytest.raises(UserError, match=r"kind: huggingface.*milan-workflow\[hub\]"):
         build("huggingface", "owner/name", tmp_path / "out")

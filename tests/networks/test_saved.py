@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -104,9 +105,25 @@ def test_hub_names():
         load_network({"factory": "torchvision:resnet_18"})
 
 
+@pytest.mark.parametrize(
+    ("factory", "place"),
+    [
+        ("torchvision:resnet18", "torchvision.models.get_model"),
+        ("timm:resnet18", "timm.create_model"),
+    ],
+)
+def test_a_hub_that_cannot_be_reached_is_a_sentence_with_the_fix(monkeypatch, factory, place):
+    def offline(*given, **named):
+        raise RuntimeError("download failed") from URLError("no route to host")
+
+    monkeypatch.setattr(place, offline)
+    with pytest.raises(UserError, match=r"--weights FILE .* or take random ones with --kwargs"):
+        load_network({"factory": factory, "weights": {"source": "factory"}})
+
+
 def test_timm_is_optional(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(UserError, match=r"needs the package timm, .*pip install timm"):
+    with pytest.raises(UserError, match=r"package timm is needed for timm:resnet18 .*\[timm\]"):
         load_network({"factory": "timm:resnet18"})
 
 
@@ -142,7 +159,7 @@ def test_huggingface(tmp_path, monkeypatch):
     random = load_network({**spec, "weights": {"source": "random"}})
     assert not torch.equal(layer_outputs(random.module, layer, batch)[layer], expected)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(UserError, match="hf:nowhere/at-all cannot be loaded"):
+    with pytest.raises(UserError, match=r"hf:nowhere/at-all cannot be loaded.*--weights FILE"):
         load_network({"factory": "hf:nowhere/at-all", "weights": {"source": "factory"}})
     with pytest.raises(UserError, match="no model class 'Dinov9'"):
         load_network(

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from milan_core.core.errors import UserError
+from milan_core.core.packages import absent
 from milan_core.describers.backends.options import CausalPriorOptions
 from milan_core.describers.backends.scoring import by_length, padded, target_logp
 from milan_core.networks.checkpoints import Checkpoint
@@ -120,8 +121,4 @@ def _check_gguf(path: Path) -> None:
         raise UserError(message)
     missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
     if missing:
-        message = (
-            f"reading {path} needs the package {' and '.join(missing)}; "
-            f"run `pip install {' '.join(missing)}`, or use a folder with model.safetensors"
-        )
-        raise UserError(message)
+        raise absent(missing[0], "gguf", f"for {path} (not for folders with model.safetensors)")

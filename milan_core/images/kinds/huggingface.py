@@ -15,6 +15,7 @@ from pydantic import Field
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
+from milan_core.core.packages import optional
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.options import PictureOptions
@@ -87,11 +88,7 @@ def list_rows(spec: HuggingFaceOptions, rows: Any) -> tuple[list[Picture], list[
 
 def open_rows(spec: HuggingFaceOptions) -> Any:
     """The split; raises `UserError` where the package, the data set or the split is missing."""
-    try:
-        import datasets
-    except ImportError:
-        msg = "kind huggingface needs the package `datasets`: pip install 'milan-workflow[hub]'"
-        raise UserError(msg) from None
+    datasets = optional("datasets", "hub", "for images of `kind: huggingface`")
     folder = Path(spec.path).expanduser()
     try:
         if folder.is_dir() and any(folder.glob("*.json")):

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import unknown
+from milan_core.core.packages import optional
 
 
 def torchvision_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.Module:
@@ -21,11 +22,8 @@ def torchvision_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.M
 
 def timm_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.Module:
     """`timm:NAME`, for example timm:resnet50.a1_in1k."""
-    try:
-        import timm
-    except ImportError:
-        msg = f"timm:{name} needs the package timm, which is optional; run `pip install timm`"
-        raise UserError(msg) from None
+    timm = optional("timm", "timm", f"for timm:{name}")
     if not timm.is_model(name):
         raise unknown("network", name, timm.list_models(), where="timm")
-    return timm.create_model(name, pretrained=pretrained, **kwargs)
+    network: nn.Module = timm.create_model(name, pretrained=pretrained, **kwargs)
+    return network

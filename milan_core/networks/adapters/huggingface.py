@@ -9,6 +9,7 @@ from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.core.hub import note_read, repository
+from milan_core.networks.adapters.reach import is_unreached, unreached
 
 
 def vision_model(architecture: str, config: Mapping[str, Any]) -> nn.Module:
@@ -46,9 +47,10 @@ def hub_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.Module:
             config = AutoConfig.from_pretrained(name, trust_remote_code=False, **kwargs)
             model = AutoModel.from_config(config)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        msg = f"hf:{name} cannot be loaded: {reason[:200]}"
-        raise UserError(msg) from None
+        reason = " ".join(str(error).split())[:200]
+        if wanted and is_unreached(error):
+            raise UserError(unreached(f"hf:{name}", reason)) from None
+        raise UserError(f"hf:{name} cannot be loaded: {reason}") from None
     if wanted:
         note_read(wanted, kwargs.get("cache_dir"))
     return getattr(model, "vision_model", model)

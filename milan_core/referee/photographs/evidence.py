@@ -11,6 +11,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.progress import tracked
+from milan_core.images.fetch.installed import asset_folder
 from milan_core.referee.photographs.attributes import SIZE, attribute_columns
 from milan_core.referee.photographs.vocabulary import (
     CLASSES,
@@ -60,16 +61,17 @@ class Evidence:
 
 
 def lite0_weights(folder: Path | str) -> Path:
-    """The weights of EfficientNet-Lite0 below the folder of its asset.
+    """The weights of EfficientNet-Lite0: below the folder of its asset, else of its package.
 
     Raises:
         UserError: there are none.
 
     """
-    files = sorted(Path(folder).expanduser().glob("*/models/efficientnet-lite0-*.pth"))
+    place = asset_folder("efficientnet_lite0", folder)
+    files = sorted(place.glob("*/models/efficientnet-lite0-*.pth"))
     if not files:
         raise UserError(
-            f"no weights of EfficientNet-Lite0 below {folder}; `milan fetch efficientnet_lite0` "
+            f"no weights of EfficientNet-Lite0 below {place}; `milan fetch efficientnet_lite0` "
             "brings them"
         )
     return files[0]

@@ -145,7 +145,7 @@ def test_gguf_needs_a_file_and_two_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "gguf" else real(name)
     )
-    with pytest.raises(UserError, match=r"needs the package gguf.*pip install gguf"):
+    with pytest.raises(UserError, match=r"package gguf is needed for .*milan-workflow\[gguf\]"):
         load(path)
 
 
