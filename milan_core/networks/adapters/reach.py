@@ -18,8 +18,9 @@ def is_unreached(error: BaseException) -> bool:
 
 def unreached(factory: str, reason: str) -> str:
     """Say that the published weights of a hub's network cannot be had here, and the ways out."""
+    why = reason.partition(". ")[0]
     return (
-        f"{factory} cannot be loaded: {reason}; where its weights cannot be downloaded, give a "
+        f"{factory} cannot be loaded: {why}; where its weights cannot be downloaded, give a "
         "file of them with --weights FILE (`weights: {source: file, path: FILE}`), or take random "
         "ones with --kwargs '{\"pretrained\": false}' (`weights: {source: random}`)"
     )
