@@ -20,6 +20,7 @@ sys.meta_path[:] = [f for f in sys.meta_path if "_editable_" not in type(f).__mo
 def copy_repository(root: Path, target: Path) -> Path:
     """The parts that a run needs, with the compiled module, as code that runs by itself."""
     skip = shutil.ignore_patterns("__pycache__", "*.so", "*.pyc")
+    target.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         source = root / part
         if source.is_dir():
