@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from milan_core.core.errors import unknown
@@ -22,6 +23,6 @@ def known_entry(name: str) -> dict[str, Any]:
     return complete(entries[name])
 
 
-def complete(entry: dict[str, Any]) -> dict[str, Any]:
+def complete(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry with the keys of the known network that it extends, if any."""
     return catalog.extended(entry, built_in=known_networks())
