@@ -66,15 +66,27 @@ def _watch(module: nn.Module, leaves: Leaves) -> torch.utils.hooks.RemovableHand
         known = _axis_of(module)
         if known is None:
             return
-        axis, channels = known[0] % max(tensor.ndim, 1), known[1]
-        if tensor.ndim > 2 and (not channels or tensor.shape[axis] == channels):
+        channels = known[1]
+        axis = _only(tensor.shape, channels) if known[0] is None else known[0] % max(tensor.ndim, 1)
+        if axis is None or tensor.ndim <= 2:
+            return
+        if not channels or tensor.shape[axis] == channels:
             leaves.outputs.append((tuple(tensor.shape), axis))
 
     return module.register_forward_hook(hook)
 
 
-def _axis_of(module: nn.Module) -> tuple[int, int] | None:
-    """(axis, channels) of a module's output; 0 channels: not told."""
+def _only(shape: torch.Size, channels: int) -> int | None:
+    """The one axis behind the images with so many entries."""
+    axes = [axis for axis in range(1, len(shape)) if shape[axis] == channels]
+    return axes[0] if len(axes) == 1 else None
+
+
+def _axis_of(module: nn.Module) -> tuple[int | None, int] | None:
+    """(axis, channels) of a module's output; no axis: the one of that length; 0 channels: not told.
+
+    Classes derived from `LayerNorm` may normalize another axis than the last, as timm's for maps.
+    """
     if isinstance(module, Directions):
         return 3 if module.channels_last else 1, module.units
     if isinstance(module, nn.Linear):
@@ -85,8 +97,11 @@ def _axis_of(module: nn.Module) -> tuple[int, int] | None:
         return 1, module.num_features
     if isinstance(module, nn.GroupNorm):
         return 1, module.num_channels
-    if type(module) is nn.LayerNorm and len(module.normalized_shape) == 1:
-        return -1, int(module.normalized_shape[0])
+    if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
+        axis = -1 if type(module) is nn.LayerNorm else None
+        return axis, int(module.normalized_shape[0])
+    if isinstance(module, nn.MultiheadAttention):
+        return -1, module.embed_dim
     pools = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
     adaptive = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.PixelShuffle, nn.Upsample)
     if isinstance(module, (*pools, *adaptive)):
