@@ -44,7 +44,7 @@ unit: env
 	pytest -m "not slow and not gpu and not network and not workflow"
 
 test: env check
-	pytest
+	pytest -n logical --dist loadgroup --no-loadscope-reorder
 
 versions:
 	.ci/versions
