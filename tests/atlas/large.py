@@ -26,6 +26,7 @@ from tests.atlas.browser import Browser, Page
 from tests.atlas.made import MadeRun
 
 UNITS, IMAGES, SIDE = 20160, 8000, 112
+OPENED = 3  # times; the fastest counts, since other processes share the machine of the tests
 SAMPLED = 60  # units whose sheets are drawn to estimate the bytes of all
 BUILD = """
 import json, resource, sys
@@ -82,10 +83,12 @@ def sheets_bytes(made: MadeRun, units: int) -> float:
 
 def view(atlas: Path, browser: Browser) -> dict[str, Any]:
     """The first view, a list of all units and its filters, as Chromium shows them."""
-    started = time.monotonic()
-    page = browser.open(atlas / "index.html")
-    page.wait("document.querySelectorAll('.card canvas').length > 0")
-    first_s = time.monotonic() - started
+    first_s = float("inf")
+    for _ in range(OPENED):
+        started = time.monotonic()
+        page = browser.open(atlas / "index.html")
+        page.wait("document.querySelectorAll('.card canvas').length > 0")
+        first_s = min(first_s, time.monotonic() - started)
     inside = atlas.resolve().as_uri() + "/"
     names = {url.removeprefix(inside) for url in page.requests if url.startswith(inside)}
     first_bytes = sum((atlas / name.partition("?")[0]).stat().st_size for name in names)
@@ -127,10 +130,7 @@ FILTERS = {
 
 
 def filtered(page: Page, query: str) -> float:
-    """Milliseconds from a change of the filters to the drawn cards, the best of five.
-
-    Other processes share the machine of the tests; the best is what the page itself takes.
-    """
+    """Milliseconds from a change of the filters to the drawn cards, the best of five."""
     took = []
     for _ in range(5):
         page.to(f"#/wide?{query}")

@@ -43,8 +43,9 @@ function networkSentence(net) {
   const level = net.quantile ? `the ${net.quantile} quantile of its own activations` : 'its level';
   const strong = net.mode === 'bottom' ? 'with its smallest activations' : 'that activate it most';
   return [
-    `${plural(net.units, 'unit')} of ${plural(net.layers.length, 'layer')}. Each is shown by the ${net.k} images of `,
-    said(net.dataset, { class: 'name' }), ` ${strong}; masks mark where it is above ${level}.`,
+    `${plural(net.units, 'unit')} of ${plural(net.layers.length, 'layer')}. Each is shown by the ${net.k} images`,
+    net.dataset === 'images' ? null : [' of ', said(net.dataset, { class: 'name' })], // a folder of one's own has no other name
+    ` ${strong}; masks mark where it is above ${level}.`,
     net.encoder ? ' This network is also the encoder of the captioner.' : null,
     net.student ? ' It learned the features of the captioner\'s encoder.' : null,
   ];
