@@ -128,7 +128,10 @@ class Cluster:
         self.wait_for("idle", *NODES)
 
     def stop(self) -> None:
-        """End what was started, newest first."""
+        """End what was started, newest first, and what still runs under the nodes."""
+        for node in NODES:
+            for pid in _running_on(node, self.root):
+                _kill(pid)
         for name in reversed(list(self.running)):
             self._end(name, signal.SIGTERM)
 
