@@ -43,6 +43,7 @@ def pool_network(
     maskings: tuple[Masking, ...] = MASKINGS,
     seed: int = 0,
     encoder: Encoder | None = None,
+    threads: int = 1,
 ) -> FeatureTable:
     """Features of every unit of a network, under each masking: float16 [U, k, F].
 
@@ -58,6 +59,7 @@ def pool_network(
         seed: of the shuffled masks.
         encoder: needed without maps, and where it is spatial, because its maps then depend on the
             masks.
+        threads: of the pooling.
 
     Raises:
         UserError: for maps and exemplars of different images, or a spatial encoder that is not the
@@ -71,7 +73,7 @@ def pool_network(
         arrays = _spatial(encoder, exemplars, dataset, maskings, seed)
     else:
         how = {**pooling.model_dump(), "seed": seed}
-        arrays = _pyramid(encoded, encoder, exemplars, dataset, maskings, pooling, seed)
+        arrays = _pyramid(encoded, encoder, exemplars, dataset, maskings, pooling, seed, threads)
     facts: dict[str, Any] = {
         "encoder": encoded.encoder if encoded else encoder.hash if encoder else "",
         "dataset": dataset.fingerprint,
@@ -89,6 +91,7 @@ def _pyramid(
     maskings: tuple[Masking, ...],
     pooling: Pooling,
     seed: int,
+    threads: int,
 ) -> dict[str, np.ndarray]:
     """Means under the masks, from stored maps, or from maps that are made batch by batch."""
     size = dataset.images.shape[1]
@@ -102,6 +105,7 @@ def _pyramid(
             pooling=pooling,
             seed=seed,
             dtype=np.float16,
+            threads=threads,
         )
         return {str(masking): array for masking, array in pooled.items()}
     return {
@@ -110,6 +114,7 @@ def _pyramid(
             masking=masking,
             pooling=pooling,
             seed=seed,
+            threads=threads,
         ).astype(np.float16)
         for masking in maskings
     }

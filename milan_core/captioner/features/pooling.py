@@ -86,6 +86,7 @@ def pool_exemplars(
     masking: Masking = "exact",
     pooling: Pooling = DEFAULT,
     seed: int = 0,
+    threads: int = 1,
 ) -> np.ndarray:
     """Mean of each map under each exemplar's mask, the levels side by side.
 
@@ -100,6 +101,7 @@ def pool_exemplars(
         pooling: how a mask shrinks to a map, and whether the share of the image that it covers is
             the last feature.
         seed: of the shuffling.
+        threads: of the pooling; the bytes are the same for any number.
 
     Returns:
         float32 (U, k, F), F = sum of C (+ 1). Empty masks and empty slots give zeros.
@@ -112,7 +114,7 @@ def pool_exemplars(
         pick = source.masked(masking, mask_size, seed)
         rows = _rows(index, source.ids, name)
         packed = pick(np.arange(source.ids.size))
-        pooled = pool_slots(maps, rows, packed, mask_size, pooling)
+        pooled = pool_slots(maps, rows, packed, mask_size, pooling, threads)
         parts.append(pooled.reshape(*source.ids.shape, -1))
     return np.concatenate(parts)
 
@@ -127,6 +129,7 @@ def pool_images(
     seed: int = 0,
     empty: Empty = np.zeros,
     dtype: Any = np.float32,
+    threads: int = 1,
 ) -> dict[Masking, np.ndarray]:
     """Pool every image's maps as they come, so that no more than one batch of maps is kept.
 
@@ -141,6 +144,7 @@ def pool_images(
         empty: makes the arrays of the result, all zeros; the pages of mapped ones are dropped after
             each batch.
         dtype: of the result.
+        threads: of the pooling; the bytes are the same for any number.
 
     Returns:
         {masking: (sum of U, k, F)}; every layer must have the same k.
@@ -159,7 +163,7 @@ def pool_images(
             rows = np.searchsorted(images, ids[slots])
             for masking in maskings:
                 packed = _gather(picks[masking], starts, slots)
-                pooled = pool_slots(maps, rows, packed, size, pooling)
+                pooled = pool_slots(maps, rows, packed, size, pooling, threads)
                 if masking not in result:
                     result[masking] = empty((len(ids), pooled.shape[1]), dtype)
                 result[masking][slots] = pooled
@@ -205,10 +209,13 @@ def pool_slots(
     packed: np.ndarray,
     size: int,
     pooling: Pooling,
+    threads: int = 1,
 ) -> np.ndarray:
     """float32 (slots, F): each slot's map row under its mask (packed, (slots, size, bytes))."""
     how = OPERATIONS[pooling.resize]
-    parts = [ops.pool_masks(level, rows, packed, width=size, how=how) for level in maps]
+    parts = [
+        ops.pool_masks(level, rows, packed, width=size, how=how, threads=threads) for level in maps
+    ]
     if pooling.append_area:
         area = ops.mask_areas(packed) / size**2
         parts.append(np.where(rows < 0, 0, area)[:, None].astype(np.float32))

@@ -60,6 +60,7 @@ class PoolFeatures(Step, name="features.pool", device=True):
             pooling=self.encoder.pooling,
             seed=self.seed,
             encoder=load_encoder(self.encoder, compute.device) if here else None,
+            threads=compute.threads,
         )
         table.save(self.features)
 

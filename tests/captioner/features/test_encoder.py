@@ -154,7 +154,7 @@ def test_a_data_set_is_encoded_into_one_folder(tmp_path, exemplars):
     loaded = EncodedMaps.load(tmp_path / "all")
     assert (loaded.encoder, loaded.dataset, loaded.kind) == (enc.hash, "f", "pyramid")
     got = pool_exemplars(loaded.maps, loaded.index, exemplars, 32)
-    expected = pool_exemplars(enc.encode_maps(BYTES), np.arange(20), exemplars, 32)
+    expected = pool_exemplars(enc.encode_maps(BYTES), np.arange(20), exemplars, 32, threads=3)
     np.testing.assert_array_equal(got, expected)
     files = {"encoded.json", "ids.npy", "level0.npy", "level1.npy"}
     assert {path.name for path in (tmp_path / "all").iterdir()} == files
@@ -168,7 +168,7 @@ def test_a_network_is_pooled_without_stored_maps(tmp_path, exemplars):
     stored = encode_dataset(enc, data, tmp_path / "maps")
     expected = pool_network(stored, mined, data, seed=3)
     enc.model.module.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
-    got = pool_network(None, mined, data, seed=3, encoder=enc)
+    got = pool_network(None, mined, data, seed=3, encoder=enc, threads=3)
     assert sum(seen) == len(np.unique(np.concatenate([mined.ids(n).ravel() for n in mined.layers])))
     assert got.meta == expected.meta
     assert got.rows == expected.rows
