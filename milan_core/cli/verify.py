@@ -1,4 +1,4 @@
-"""`milan verify` and `milan provenance`: are files as they were written, and what made them."""
+"""`milan verify`, `milan provenance`, `milan digests`: files as written, and what made them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from milan_core.core.digests import digest_table, stage_digests
 from milan_core.core.errors import UserError
 from milan_core.core.records import find_record, verify
 from milan_core.core.stale import stale
@@ -34,6 +35,15 @@ def register(subparsers: Any) -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--chain", action="store_true", help="the steps behind its inputs as well")
     parser.set_defaults(run=_provenance)
+    parser = subparsers.add_parser(
+        "digests",
+        help="one short digest a step of a run, to compare two machines",
+        description="Print one digest for each step over what its jobs have written, as recorded. "
+        "Files that hold times, and pages, do not count.",
+        epilog="example: milan digests results resources",
+    )
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.set_defaults(run=_digests)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -53,6 +63,10 @@ def _verify(arguments: argparse.Namespace) -> int:
         print(problem)
     print(f"{total} recorded files compared, {len(problems)} problems")
     return 1 if problems or not total else 0
+
+
+def _digests(arguments: argparse.Namespace) -> None:
+    print(digest_table(stage_digests(arguments.folders)))
 
 
 def _provenance(arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from milan_core.cli import COMMANDS, build_parser, main
 from milan_core.cli.completion import SHELLS, described
 
 LINES = {  # what stands on the line, the last word under the cursor: what must be offered
-    ("milan", "d"): {"describe", "doctor"},
+    ("milan", "d"): {"describe", "digests", "doctor"},
     ("milan", "atlas", ""): {"build", "pack", "open", "import"},
     ("milan", "atlas", "build", "--ti"): {"--title"},
     ("milan", "describe", "--geometry", ""): {"crop", "squash", "keep"},
