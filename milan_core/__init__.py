@@ -14,6 +14,11 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from milan_core.core import reproducible
+
+if reproducible.asked():
+    reproducible.hold()  # before anything imports NumPy or torch
+
 try:
     __version__ = version("milan-workflow")
 except PackageNotFoundError:  # a checkout that was never installed

@@ -53,6 +53,11 @@ class Config(Section):
 
     seed: int = Field(0, description="Seed of everything that is not seeded by name")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where networks run")
+    reproducible: bool = Field(
+        False,
+        description="The same bytes on every x86-64 processor with AVX2, at up to twice the time: "
+        "libraries are held to one kind of kernel",
+    )
     models: list[Name] = Field(
         min_length=1,
         description="Networks to describe, and annotation sets (or published groups of them) whose "

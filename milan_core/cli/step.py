@@ -14,6 +14,7 @@ from milan_core.core.files import read_text
 from milan_core.core.identity import step_code
 from milan_core.core.options import sentences
 from milan_core.core.records import recorded
+from milan_core.core.reproducible import check_held
 from milan_core.core.step import Compute, Step, StepField, all_steps, find_step, step_fields
 
 
@@ -51,7 +52,9 @@ def _filled(step: type[Step], given: Mapping[str, Any]) -> Step:
 
 def execute(step: Step, compute: Compute, code: str | None = None) -> None:
     """Run a step and write its provenance record."""
-    started = compute.start() if step.runs_networks else {}
+    started = check_held(compute.device)
+    if step.runs_networks:
+        started |= compute.start()
     with recorded(step, compute, code or step_code(step.step_name)) as facts:
         facts.update(started)
         facts.update(step.run(compute) or {})

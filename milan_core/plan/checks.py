@@ -80,12 +80,22 @@ def parse_config(raw: dict[str, Any]) -> Config:
 
     """
     config = parse_sections(raw)
+    check_device(config)
     check_entries(config)
     check_choices(config)
     for check in CHECKS:
         check(config)
     check_assets(config, used_assets(config))
     return config
+
+
+def check_device(config: Config) -> None:
+    """Refuse the same bytes everywhere on a GPU, whose libraries promise none."""
+    if config.reproducible and config.device != "cpu":
+        raise UserError(
+            f"config: reproducible is true with device {config.device}; only cpu gives the same "
+            "bytes on every machine: set device to cpu, or reproducible to false"
+        )
 
 
 # Folders below `<results>` that belong to steps; a network of such a name would share one.
