@@ -30,7 +30,7 @@ STRONGEST = 15  # images that must show the word
 SMOOTH = 0.02  # added to shares before their ratio
 SPECIFIC, MOSTLY, RARER = 0.8, 0.6, 1.3
 APART, SECOND = 0.3, 0.6
-DIMENSIONS, SHARE_OF_UNITS = 15, 1 / 3  # effective ones of a layer that is described
+DIMENSIONS, SHARE_OF_UNITS = 20, 1 / 3  # effective ones of a layer that is described
 
 Grade = Literal["A", "B", "C"]
 
