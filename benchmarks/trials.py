@@ -103,10 +103,11 @@ def train(trial: Trial) -> None:
         settings = recorded(f"captioners/{split}/seed0/provenance.json")
         folder = trial.folder / "captioners" / split
         networks = [RESULTS / name for name in settings["split"]["train"]]
-        names = ("config.json", "vocabulary.json", "weights.safetensors", "history.csv")
-        names = (*names, "domain.safetensors", "units.csv")
+        names = ["config.json", "vocabulary.json", "weights.safetensors", "history.csv"]
+        names += ["domain.safetensors", "units.csv"]
         run(
-            *("captioner.train", folder / "units.csv"),
+            "captioner.train",
+            folder / "units.csv",
             **{**settings, "seed": trial.seed},
             features=[name / "features/features.safetensors" for name in networks],
             annotations=[name / "annotations/annotations.csv" for name in networks],
@@ -115,7 +116,8 @@ def train(trial: Trial) -> None:
     settings = recorded("judge/provenance.json")
     judge, look = trial.folder / "judge", trial.folder / "look"
     run(
-        *("referee.train_judge", judge),
+        "referee.train_judge",
+        judge,
         **{**settings, "seed": trial.seed, "judge": judge},
         weights=Path("resources/assets/efficientnet_lite0"),
         dataset=Path("resources/datasets/stickers_train"),
@@ -134,7 +136,8 @@ def describe(trial: Trial, network: str) -> None:
     judge, look = trial.folder / "judge", trial.folder / "look"
     names = ("config.json", "vocabulary.json", "weights.safetensors")
     run(
-        *("describers.units", files["milan"]),
+        "describers.units",
+        files["milan"],
         **recorded(f"{network}/describe/{split}/seed0/provenance.json"),
         captioner=[captioner / name for name in names],
         units=captioner / "units.csv",
@@ -144,7 +147,8 @@ def describe(trial: Trial, network: str) -> None:
         baselines=own / "baselines.csv",
     )
     run(
-        *("describers.pool", files["pool"]),
+        "describers.pool",
+        files["pool"],
         **recorded(f"{network}/pool/provenance.json"),
         table=there / "exemplars/activations.safetensors",
         dataset=Path("resources/datasets") / MINED,
@@ -157,7 +161,8 @@ def describe(trial: Trial, network: str) -> None:
         linear=files["linear"],
     )
     run(
-        *("abstention.measure", files["evidence"]),
+        "abstention.measure",
+        files["evidence"],
         **recorded(f"{network}/abstention/evidence.provenance.json"),
         ranking=files["ranking"],
         table=there / "referee/activations.safetensors",
@@ -176,7 +181,8 @@ def decide(trial: Trial) -> None:
     out, files = trial.reliable, {name: trial.of(name) for name in SPLITS}
     names = ("summary.csv", "coverage.csv", "calibration.json", "section.json")
     run(
-        *("abstention.table", out / "summary.csv"),
+        "abstention.table",
+        out / "summary.csv",
         networks=list(SPLITS),
         images=[SCORED] * len(SPLITS),
         options=recorded("abstention/provenance.json")["options"],
