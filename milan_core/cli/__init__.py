@@ -38,6 +38,7 @@ COMMANDS = (
     "verify",
     "audit",
     "seeds",
+    "figures",
     "atlas",
     "mcp",
     "bench",

@@ -37,6 +37,7 @@ FOLDERS = {  # commands that write a folder, with arguments that do
     ("mine", "export"): "--exemplars mined/exemplars.safetensors --dataset mined/dataset --out OUT",
     ("describe",): NETWORK_FLAGS + """ --describer constant --options {"text":"dog"} --out OUT""",
     ("audit",): "said.csv --words dog --out OUT",
+    ("figures",): "run --out OUT",
     ("crowd", "qualification"): "--test test.yaml --out OUT",
     ("atlas", "build"): "results -o OUT",
     ("atlas", "pack"): "results -o OUT",
@@ -78,6 +79,9 @@ def inputs(tmp_path_factory):
     for name, layer in {"said.csv": "conv.0", "texts.csv": "1"}.items():
         write_csv(folder / name, ("layer", "unit", "description"), [(layer, 0, "a dog")])
     (folder / "pictures").mkdir()
+    for name in ("edit", "audit"):
+        (folder / "run" / name).mkdir(parents=True)
+        (folder / "run" / name / "curves.svg").write_text("<svg/>")
     rng = np.random.default_rng(0)
     for number in range(8):
         pixels = rng.integers(0, 255, (32, 32, 3), np.uint8)
