@@ -103,7 +103,13 @@ def rows(
         values = _held_out(maxima[units][:, tested], words, truth[tested], rest)
         texts = len({graded[number].text for number in units})
         found.append({**shares, **values, "texts": float(texts)})
-    return {key: float(np.nanmean([one[key] for one in found])) for key in found[0]}
+    return {key: _mean([one[key] for one in found]) for key in found[0]}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean of the numbers that are there; nan where there are none."""
+    there = [value for value in values if not np.isnan(value)]
+    return float(np.mean(there)) if there else float("nan")
 
 
 def _held_out(
