@@ -55,8 +55,8 @@ class Config(Section):
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where networks run")
     reproducible: bool = Field(
         False,
-        description="The same bytes on every x86-64 processor with AVX2, at up to twice the time: "
-        "libraries are held to one kind of kernel",
+        description="Hold libraries to one kind of kernel, for results that depend less on the "
+        "machine, at up to twice the time; training convolutions may still differ",
     )
     models: list[Name] = Field(
         min_length=1,

@@ -1,9 +1,10 @@
-"""The same bytes on every x86-64 processor with AVX2: libraries are held to one kind of kernel.
+"""Results that depend less on the machine: libraries are held to one kind of kernel.
 
 torch, oneDNN, MKL, OpenBLAS and NumPy choose kernels by the processor, and kernels differ in the
 order of their sums: the same training ends with other weights on another machine. Each of them
 reads a variable of the environment when it is loaded; `hold` sets these. MKL promises equal results
 on processors of all makers only for COMPATIBLE, whose products take about twice as long.
+Training of convolutions may still differ (docs/performance.md).
 
 `reproducible: true` in the configuration, or MILAN_REPRODUCIBLE=1 in the environment of a command.
 """
