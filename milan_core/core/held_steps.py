@@ -1,4 +1,4 @@
-"""Code and command of a step in a run whose results are the same on every machine.
+"""Code and command of a step in a run that holds the kernels of its libraries.
 
 They stand for those of `core.identity` and `core.step` where the configuration has
 `reproducible: true`; the identity differs, so what ran otherwise runs again.

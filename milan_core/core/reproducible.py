@@ -29,7 +29,7 @@ KERNELS = {
 
 
 def asked() -> bool:
-    """Whether the environment asks for the same bytes on every machine."""
+    """Whether the environment asks to hold the kernels."""
     return os.environ.get(SWITCH, "") not in ("", "0")
 
 
@@ -39,10 +39,10 @@ def hold() -> None:
 
 
 def check_held(device: str) -> dict[str, object]:
-    """Facts for a record where the environment asks for the same bytes, else none.
+    """Facts for a record where the environment asks to hold the kernels, else none.
 
     Raises:
-        UserError: on a processor or device that cannot give them.
+        UserError: on a processor or device that cannot do so.
 
     """
     if not asked():

@@ -90,11 +90,11 @@ def parse_config(raw: dict[str, Any]) -> Config:
 
 
 def check_device(config: Config) -> None:
-    """Refuse the same bytes everywhere on a GPU, whose libraries promise none."""
+    """Refuse held kernels on a GPU, whose libraries offer none."""
     if config.reproducible and config.device != "cpu":
         raise UserError(
-            f"config: reproducible is true with device {config.device}; only cpu gives the same "
-            "bytes on every machine: set device to cpu, or reproducible to false"
+            f"config: reproducible is true with device {config.device}; kernels "
+            "can be held on the cpu only: set device to cpu, or reproducible to false"
         )
 
 
