@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from milan_core.config import Config
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_json
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
@@ -77,23 +77,30 @@ def cut_to_merge(config: Config, model: str, folder: Path | str) -> Cut:
 
 
 def _found(folder: Path) -> Iterator[Cut]:
-    """The cuts of which the folder has the first shard, in their order."""
-    names = (path.name for path in folder.glob("1-of-*.provenance.json"))
-    labels = (name.removeprefix("1-of-").removesuffix(".provenance.json") for name in names)
-    yield from sorted(Cut.parse(label) for label in labels if _LABEL.fullmatch(label))
+    """The cuts of which the folder has the first shard, and records enough, in their order."""
+    names = [path.name for path in folder.glob("*-of-*.provenance.json")]
+    firsts = (name.removeprefix("1-of-") for name in names if name.startswith("1-of-"))
+    labels = (name.removesuffix(".provenance.json") for name in firsts)
+    cuts = [Cut.parse(label) for label in labels if _LABEL.fullmatch(label)]
+    yield from sorted(cut for cut in cuts if cut.jobs <= len(names))
 
 
 def _finished(cut: Cut, folder: Path, options: dict[str, object]) -> bool:
     """Whether all shards of a cut are there, made by the code and with the options of today."""
     for file in cut.files(folder):
         record = Path(file.removesuffix(".safetensors") + ".provenance.json")
-        try:
-            facts = read_json(record) if Path(file).is_file() else {}
-        except (UserError, OSError):
-            return False
-        made = facts.get("options", {})
-        if facts.get("code") != step_code(SCAN):
-            return False
-        if any(made.get(name) != value for name, value in options.items()):
+        if not Path(file).is_file() or not _made_alike(record, options):
             return False
     return True
+
+
+def _made_alike(record: Path, options: dict[str, object]) -> bool:
+    """Whether a shard's record is of the code and the options of today; a damaged one is not."""
+    try:
+        with reading(record, "a record"):
+            facts = read_json(record)
+            made = facts["options"]
+            alike = all(made.get(name) == value for name, value in options.items())
+            return bool(alike and facts["code"] == step_code(SCAN))
+    except (UserError, OSError):
+        return False

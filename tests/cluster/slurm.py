@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,7 +126,7 @@ class Cluster:
         self._daemon("slurmctld", "-D", "-c")
         for node in NODES:
             self.start_node(node)
-        self.wait_for("idle", *NODES)
+        self.wait_for(["idle"], *NODES)
 
     def stop(self) -> None:
         """End what was started, newest first, and what still runs under the nodes."""
@@ -144,9 +145,11 @@ class Cluster:
         for pid in _running_on(node, self.root):
             _kill(pid)
 
-    def wait_for(self, state: str, *nodes: str, seconds: float = 60) -> None:
-        """Wait until nodes are in a state."""
-        _wait(lambda: all(self.state(node) == state for node in nodes), seconds, f"{nodes} {state}")
+    def wait_for(self, states: Sequence[str], *nodes: str, seconds: float = 60) -> None:
+        """Wait until nodes are in one of some states."""
+        _wait(
+            lambda: all(self.state(node) in states for node in nodes), seconds, f"{nodes} {states}"
+        )
 
     def state(self, node: str) -> str:
         return self.ask("sinfo", "-h", "-N", "-n", node, "-o", "%T").strip().rstrip("*")

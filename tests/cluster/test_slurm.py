@@ -107,9 +107,9 @@ def fail_once(cluster: Cluster, process: subprocess.Popen) -> None:
             if "exemplars_scan" in comment:
                 time.sleep(2)
                 cluster.fail_node(node)
-                cluster.wait_for("down", node, seconds=120)
+                cluster.wait_for(["down"], node, seconds=120)
                 cluster.start_node(node)
-                cluster.wait_for("idle", node, seconds=120)
+                cluster.wait_for(["idle", "mixed", "allocated"], node, seconds=120)
                 return
         time.sleep(0.5)
 

@@ -11,6 +11,7 @@ from milan_core.core.options import canonical
 from milan_core.core.records import write_record
 from milan_core.exemplars.plan import mining_options, mining_seed
 from milan_core.networks.plan import job_network
+from milan_core.plan import cuts
 from milan_core.plan.checks import parse_config
 from milan_core.plan.cuts import SCAN, Cut, cut_to_merge
 
@@ -80,3 +81,11 @@ def test_a_set_that_is_not_current_is_not_taken(config, tmp_path):
     for change in ({"k": 7}, {"quantile": 0.9}, {"table": ("max", "mean")}):
         assert cut_to_merge(asking(asked, **change), MODEL, tmp_path / "options") == Cut(3), change
     assert cut_to_merge(asked, "shapes_alexnet", tmp_path / "options") == Cut(3), "another one"
+
+
+def test_a_planted_name_is_not_counted_out(tmp_path):
+    """A record that claims more shards than there are files takes no time and no memory."""
+    for label in ("999999999999", "99999999x99999999", "2"):
+        (tmp_path / f"1-of-{label}.provenance.json").write_text("{}")
+    (tmp_path / "2-of-2.provenance.json").write_text("{}")
+    assert [cut.label for cut in cuts._found(tmp_path)] == ["2"]
