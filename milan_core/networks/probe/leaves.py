@@ -100,8 +100,6 @@ def _axis_of(module: nn.Module) -> tuple[int | None, int] | None:
     if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
         axis = -1 if type(module) is nn.LayerNorm else None
         return axis, int(module.normalized_shape[0])
-    if isinstance(module, nn.MultiheadAttention):
-        return -1, module.embed_dim
     pools = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
     adaptive = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.PixelShuffle, nn.Upsample)
     if isinstance(module, (*pools, *adaptive)):
