@@ -1,10 +1,10 @@
-"""Pictures of the README from the results of the default run.
+"""Pictures of the README from the results of the default run and of the quick run.
 
-    python -m benchmarks.readme results docs/images
+    python -m benchmarks.readme results results/quick docs/images
 
-Writes `results.svg` (held-out correlation of every network, `leaderboard.csv`) and the exemplars of
-three units of the atlas's overview, which draws one of each network with a fixed seed; prints what
-is said of them. The others of the six show portraits, which are not to lie in the repository.
+Writes `results.svg` (held-out correlation of every network, `leaderboard.csv` of the default run)
+and the exemplars of three units of the quick run, whose scenes are drawn by this package: in each
+of three networks the unit with the highest held-out correlation; prints what is said of them.
 `python -m tests.atlas.pictures` takes the pictures of pages.
 """
 
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import milan_core as milan
-from milan_core.atlas.chunks import read_chunk
 from milan_core.core.drawing import INK, PALETTE, render, write_figure
 from milan_core.core.files import read_csv, write_bytes
 
@@ -29,7 +28,7 @@ SHOWN = {  # describer: name, color, marker
     "truth": ("known concept", INK, "|"),
 }
 RANDOM = "resnet_random"
-EXAMPLES = ("alexnet_mini", "generator_mini", "resnet_mini")
+EXAMPLES = ("shapes_resnet", "shapes_alexnet", "shapes_vit")
 STRONGEST = 5
 Rows = Mapping[tuple[str, str], tuple[float, float, float]]
 
@@ -83,11 +82,10 @@ def _label(network: str) -> str:
 
 
 def write_examples(atlas_folder: Path, out: Path) -> None:
-    """Write the strongest images of drawn units; print what is said of them."""
-    networks = list(milan.open_atlas(atlas_folder).values())
-    drawn = {networks[one["network"]].name: one for one in read_chunk(atlas_folder, "picks")}
+    """Write the strongest images of the best unit of each network; print what is said of it."""
+    networks = {network.name: network for network in milan.open_atlas(atlas_folder).values()}
     for number, name in enumerate(EXAMPLES, 1):
-        unit = networks[drawn[name]["network"]].units[drawn[name]["unit"]]
+        unit = max(networks[name].units, key=lambda one: one.correlation or 0)
         write_bytes(out / f"example-{number}.webp", unit.picture(STRONGEST, STRONGEST))
         facts = (unit.status, unit.confidence, unit.correlation, unit.low, unit.high, unit.concept)
         print(number, unit.network, unit.layer, unit.unit, repr(unit.description), *facts)
@@ -95,9 +93,9 @@ def write_examples(atlas_folder: Path, out: Path) -> None:
 
 def main() -> None:
     """Write all of them."""
-    results, out = map(Path, sys.argv[1:3])
+    results, quick, out = map(Path, sys.argv[1:4])
     write_figure(out / "results.svg", results_figure(scores(results / "leaderboard.csv")))
-    write_examples(results / "atlas", out)
+    write_examples(quick / "atlas", out)
 
 
 if __name__ == "__main__":
