@@ -50,7 +50,9 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--out", type=Path, help="folder; gets exemplars.safetensors")
     add_compute(parser)
     parser.set_defaults(run=_mine)
-    _register_export(parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="[export | import]")
+    _register_export(verbs)
+    _register_import(verbs)
 
 
 def add_mining(parser: Any) -> None:
@@ -84,8 +86,7 @@ def add_mining(parser: Any) -> None:
     )
 
 
-def _register_export(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(dest="verb", metavar="[export]")
+def _register_export(verbs: Any) -> None:
     summary = "write the published per-layer files: images.npy, masks.npy, ids.csv, ..."
     export = verbs.add_parser("export", help=summary, description=summary)
     export.add_argument("--exemplars", type=Path, required=True)
@@ -93,6 +94,24 @@ def _register_export(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--size", type=int, default=224, help="side of images and masks")
     export.add_argument("--out", type=Path, required=True)
     export.set_defaults(run=_export)
+
+
+def _register_import(verbs: Any) -> None:
+    summary = "read the published per-layer files, as the authors' code and `export` write them"
+    importing = verbs.add_parser(
+        "import",
+        help=summary,
+        description=f"{summary}; masks keep their stored size and level, images are not copied.",
+        epilog="example: milan mine import exemplars/resnet18 --out old",
+    )
+    importing.add_argument(
+        "folder", type=Path, help="holds LAYER/ids.csv, activations.csv, masks.npy"
+    )
+    importing.add_argument(
+        "--layers", nargs="+", metavar="LAYER", help="default: all in the folder"
+    )
+    importing.add_argument("--out", type=Path, required=True, help="gets exemplars.safetensors")
+    importing.set_defaults(run=_import)
 
 
 def _mine(arguments: argparse.Namespace) -> None:
@@ -211,3 +230,23 @@ def _export(arguments: argparse.Namespace) -> None:
     images = open_dataset(arguments.dataset).images
     with new_folder(arguments.out) as out:
         load_exemplars(arguments.exemplars).export_legacy(out, images, arguments.size)
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    from milan_core.core.folders import new_folder
+    from milan_core.core.records import NAME, recorded_command
+    from milan_core.exemplars.published_import import import_legacy
+
+    options = recorded_flags(arguments, "command", "verb")
+    read = ("ids.csv", "activations.csv", "masks.npy", "levels.npy")
+    inputs = sorted(path for name in read for path in arguments.folder.glob(f"*/{name}"))
+    with (
+        new_folder(arguments.out) as out,
+        recorded_command("mine import", out / NAME, inputs=inputs, options=options),
+    ):
+        imported = import_legacy(arguments.folder, arguments.layers)
+        imported.save(out / "exemplars.safetensors")
+    units = sum(imported.units.values())
+    print(
+        f"{arguments.out / 'exemplars.safetensors'}: {len(imported.layers)} layers, {units} units"
+    )

@@ -16,6 +16,7 @@ LINES = {  # what stands on the line, the last word under the cursor: what must 
     ("milan", "fetch", "milan_b"): {"milan_base", "milan_biggan"},
     ("milan", "describe", "--describer", "p"): {"pool", "published"},
     ("milan", "mine", "e"): {"export"},
+    ("milan", "mine", "i"): {"import"},
 }
 BASH = """
 source "$1"

@@ -35,6 +35,7 @@ FOLDERS = {  # commands that write a folder, with arguments that do
     ("zoo", "make"): "OUT --images 4 --pairs 1",
     ("mine",): f"{NETWORK_FLAGS} --out OUT",
     ("mine", "export"): "--exemplars mined/exemplars.safetensors --dataset mined/dataset --out OUT",
+    ("mine", "import"): "old --out OUT",
     ("describe",): NETWORK_FLAGS + """ --describer constant --options {"text":"dog"} --out OUT""",
     ("audit",): "said.csv --words dog --out OUT",
     ("figures",): "run --out OUT",
@@ -91,6 +92,8 @@ def inputs(tmp_path_factory):
     os.chdir(folder)
     try:
         assert main(["mine", *NETWORK_FLAGS.split(), "--out", "mined"]) == 0
+        mined = ["--exemplars", "mined/exemplars.safetensors", "--dataset", "mined/dataset"]
+        assert main(["mine", "export", *mined, "--size", "32", "--out", "old"]) == 0
         assert main(["atlas", "build", "results", "-o", "atlas"]) == 0
     finally:
         os.chdir(before)
