@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from milan_core.core.errors import UserError
-from milan_core.describers.abstention.calibration import load_calibration
-from milan_core.describers.abstention.options import SHIPPED
-from milan_core.describers.abstention.own import FEWEST, Asked, Assessed, assess, can_hold_out
-from milan_core.describers.abstention.tables import check_answers
-from milan_core.describers.describer import Describer, Resources
-from milan_core.describers.pooled import bare_images, load_named
-from milan_core.describers.sources import ExemplarUnits
-from milan_core.describers.units import Units
-from milan_core.images.store import Dataset
+
+if TYPE_CHECKING:  # all of these import torch, which `milan --help` does without
+    from milan_core.describers.abstention.own import Assessed
+    from milan_core.describers.describer import Describer, Resources
+    from milan_core.describers.units import Units
+    from milan_core.images.store import Dataset
 
 _log = logging.getLogger(__name__)
 FLAGS = ("calibrate", "calibration", "alpha")
@@ -43,6 +40,9 @@ def add_reliability(group: Any) -> None:
 
 def check_reliability(arguments: argparse.Namespace, describer: Describer) -> None:
     """Refuse flags for a describer that ranks nothing, and files and values that cannot serve."""
+    from milan_core.describers.abstention.calibration import load_calibration
+    from milan_core.describers.abstention.tables import check_answers
+
     given = [name for name in FLAGS if getattr(arguments, name, None) is not None]
     if given and not hasattr(describer, "ranking"):
         raise UserError(
@@ -65,6 +65,8 @@ def check_reliability(arguments: argparse.Namespace, describer: Describer) -> No
 
 def holds_out(describer: Describer, images: Dataset) -> bool:
     """Whether images are kept from the describer to test its texts: where there are enough."""
+    from milan_core.describers.abstention.own import can_hold_out
+
     return hasattr(describer, "ranking") and can_hold_out(images)
 
 
@@ -77,9 +79,14 @@ def assessed(
         UserError: for too few images where a calibration was asked for.
 
     """
+    from milan_core.describers.abstention.options import SHIPPED
+    from milan_core.describers.abstention.own import FEWEST, Asked, assess
+    from milan_core.describers.pooled import bare_images, load_named
+    from milan_core.describers.sources import ExemplarUnits
+    from milan_core.referee.judges.mini import Judge as MiniJudge
+
     if not hasattr(describer, "ranking") or not isinstance(units, ExemplarUnits):
         return None
-    from milan_core.referee.judges.mini import Judge as MiniJudge
 
     apart = int(units.table.heldout.sum())
     if apart < FEWEST:
