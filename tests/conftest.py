@@ -47,6 +47,7 @@ SHARED = ("quick_run", "host_kernels", "atlas", "browser")
 LONG = ("tests/workflow/", "tests/faults/test_rounds.py")  # then these, before short ones
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep files whole when tests run in several processes (`pytest -n 2 --dist loadgroup`)."""
     group: dict[Path, str] = {}
