@@ -46,7 +46,7 @@ unit: env
 	pytest -m "not slow and not gpu and not network and not workflow"
 
 test: env check
-	pytest -n logical --dist loadgroup --no-loadscope-reorder
+	pytest -n logical
 
 versions:
 	.ci/versions

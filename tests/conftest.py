@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from model_server import ModelServer
@@ -42,27 +43,29 @@ def served_model(monkeypatch):
     server.close()
 
 
-# Costly fixtures of a session: all files that use one run in one process, the costliest first.
-SHARED = ("quick_run", "host_kernels", "atlas", "browser")
-LONG = ("tests/workflow/", "tests/faults/test_rounds.py")  # then these, before short ones
+# Folders whose files share a costly fixture of the session; the longest first.
+WHOLE = ("tests/workflow/", "tests/ops/", "tests/atlas/")
+LONG = (*WHOLE, "tests/faults/")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep files whole when tests run in several processes (`pytest -n 2 --dist loadgroup`)."""
-    group: dict[Path, str] = {}
-    for item in items:
-        used = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
-        if used or item.path not in group:
-            group[item.path] = used[0] if used else str(item.path)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group[item.path]))
-    items.sort(key=lambda item: _turn(item, group[item.path]))
+    """Long folders first, so that no process is left alone with one; the rest as it is."""
+    items.sort(key=lambda item: _turn(item.nodeid))
 
 
-def _turn(item: pytest.Item, group: str) -> tuple[int, str]:
-    """Groups by how long they take, as far as that is known; the order in a file stays."""
-    place = item.path.relative_to(ROOT).as_posix()
-    if group in SHARED:
-        return SHARED.index(group), group
-    return len(SHARED) + (not place.startswith(LONG)), group
+def _turn(nodeid: str) -> int:
+    return next((turn for turn, start in enumerate(LONG) if nodeid.startswith(start)), len(LONG))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep files, and folders that share a fixture, in one process (`pytest -n 2`)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # its order is that of the collection, by the option below
+        def _split_scope(self, nodeid: str) -> str:
+            folder = next((start for start in WHOLE if nodeid.startswith(start)), "")
+            return folder or nodeid.partition("::")[0]
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
