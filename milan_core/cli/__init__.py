@@ -92,21 +92,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         if os.environ.get("MILAN_TRACEBACK"):
             traceback.print_exc(file=terminal)
-        return _fail(str(error), terminal)
+        return _fail(error.lines, terminal)
     except PermissionError as error:
         message = f"no permission for {error.filename}; change its mode, or give another path"
-        return _fail(message, terminal)
+        return _fail([message], terminal)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         if reason := cannot_write(error):
-            return _fail(f"cannot write {error.filename or 'a temporary file'}: {reason}", terminal)
+            return _fail(
+                [f"cannot write {error.filename or 'a temporary file'}: {reason}"], terminal
+            )
         if terminal:
             traceback.print_exc(file=terminal)
         raise
     except KeyboardInterrupt:
-        return _fail("interrupted", terminal, code=130)
+        return _fail(["interrupted"], terminal, code=130)
     except Exception:
         if terminal:
             traceback.print_exc(file=terminal)
@@ -150,8 +152,10 @@ def _redirect_errors(path: Path) -> TextIO:
     return terminal
 
 
-def _fail(message: str, terminal: TextIO | None, code: int = 2) -> int:
-    line = "milan: error: " + " ".join(hidden(message).split())
+def _fail(message: Sequence[str], terminal: TextIO | None, code: int = 2) -> int:
+    """Print an error, its first line marked as one; returns the exit code."""
+    line = "\n  ".join(" ".join(hidden(part).split()) for part in message)
+    line = f"milan: error: {line}"
     if terminal:
         print(line, file=terminal, flush=True)
     with contextlib.suppress(OSError):  # the log may lie on the disk that is full

@@ -15,7 +15,7 @@ import tokenize
 import traceback
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -26,11 +26,22 @@ Content = TypeVar("Content")
 class UserError(ValueError):
     """A mistake in what the user gave us: says what, where, got, expected and the fix.
 
-    The message is one line, whatever names or texts of files stand in it.
+    The message is one line, whatever names or texts of files stand in it. One about many things may
+    have a shorter form for people: `head`, and a line for each of `items`.
     """
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(" ".join(line.strip() for line in str(message).splitlines()))
+    def __init__(self, message: str = "", head: str = "", items: Sequence[str] = ()) -> None:
+        super().__init__(_one_line(message))
+        self.head, self.items = _one_line(head), [_one_line(item) for item in items]
+
+    @property
+    def lines(self) -> list[str]:
+        """What a terminal shows: the message, or its head and its items, one a line."""
+        return [self.head, *self.items] if self.items else [str(self)]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(line.strip() for line in str(text).splitlines())
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3, cutoff: float = 0.4) -> list[str]:

@@ -23,6 +23,8 @@ from milan_core.images.fetch.published import how_to_get
 from milan_core.networks.plan import missing_weights
 from milan_core.networks.weight_options import DistilWeights
 
+FEW = 3  # missing things that one line can name
+
 
 def check_present(
     config: Config, models: Iterable[str], sets: Iterable[str], assets: Iterable[str]
@@ -46,7 +48,10 @@ def check_present(
     ):
         missing.setdefault(item.place, _with_source(item))
     if missing:
-        raise UserError(f"config: {_sentence([*missing.values()])}")
+        found = [*missing.values()]
+        head = f"config: {len(found)} things are missing:"
+        items = [*_listed(found)] if len(found) > FEW else []
+        raise UserError(f"config: {_sentence(found)}", head, items)
 
 
 def _with_source(item: Missing) -> Missing:
@@ -66,13 +71,25 @@ def _with_helpers(config: Config, models: Iterable[str]) -> list[str]:
     return list(names)
 
 
-def _sentence(missing: list[Missing]) -> str:
-    """One line, in which files that are obtained in the same way stand together."""
+def _groups(missing: list[Missing]) -> dict[tuple[str, str], list[Missing]]:
+    """What is missing by problem and remedy."""
     groups: dict[tuple[str, str], list[Missing]] = {}
     for item in missing:
         groups.setdefault((item.problem, item.how), []).append(item)
+    return groups
+
+
+def _listed(missing: list[Missing]) -> Iterator[str]:
+    """A line for each thing, below a line that says how to get those of a group."""
+    for (problem, how), items in _groups(missing).items():
+        yield f"{problem}: {how}"
+        yield from (f"- {item.place} ({item.key})" for item in items)
+
+
+def _sentence(missing: list[Missing]) -> str:
+    """One line, in which files that are obtained in the same way stand together."""
     parts = []
-    for (problem, how), items in groups.items():
+    for (problem, how), items in _groups(missing).items():
         names = ", ".join(f"{item.place} ({item.key})" for item in items)
         several = problem.replace("is ", "are ", 1) if len(items) > 1 else problem
         parts.append(f"{names} {several}: {how}")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from milan_core.cli import main
 from milan_core.cli.config import load
 from milan_core.core.errors import UserError
 from milan_core.images.catalog import dataset_entry, dataset_names
@@ -139,3 +140,20 @@ def test_files_of_a_network(root, tmp_path, monkeypatch, changes, key):
         check_files(parse_config(raw))
     place(*(tmp_path / name for name in ("nets/my_net.py", "my_net.pt", "nets/names.py", "w.pt")))
     check_files(parse_config(raw))
+
+
+def test_a_long_list_has_a_line_for_each(paper, root, tmp_path, capsys):
+    with pytest.raises(UserError) as raised:
+        check_files(paper)
+    head, *items = raised.value.lines
+    assert head == "config: 22 things are missing:"
+    assert sum(item.startswith("- ") for item in items) == 22
+    config = [str(root / f"config/{name}.yaml") for name in ("config", "paper")]
+    assert main(["check", *config]) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == f"milan: error: {head}"
+    assert [line.strip() for line in shown[1:]] == items
+    placed(tmp_path, without=["val"])
+    with pytest.raises(UserError) as raised:
+        check_files(paper)
+    assert raised.value.lines == [str(raised.value)], "few things stand in one line"

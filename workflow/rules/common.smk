@@ -36,7 +36,7 @@ try:
         load_yaml(path)  # Snakemake's own reading passes over duplicate keys
     CONFIG = read_config(config)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError("\n  ".join(error.lines)) from None
 
 SPLITS = splits_plan.splits(CONFIG)
 TRIALS = splits_plan.trials(CONFIG)
