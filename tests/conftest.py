@@ -43,13 +43,27 @@ def served_model(monkeypatch):
     server.close()
 
 
-# Folders whose files share a costly fixture of the session; the longest first.
-WHOLE = ("tests/workflow/", "tests/ops/", "tests/atlas/")
-LONG = (*WHOLE, "tests/faults/")
+# Files that share a costly fixture of the session; the costliest first.
+TOGETHER = {
+    "quick_run": (
+        "tests/workflow/test_own_model.py",
+        "tests/workflow/test_run.py",
+        "tests/workflow/test_tutorials.py",
+        "tests/workflow/test_variants.py",
+        "tests/cluster/test_generic.py",
+    ),
+    "host_kernels": ("tests/ops/",),
+    "atlas": ("tests/atlas/",),
+}
+LONG = (
+    *(start for starts in TOGETHER.values() for start in starts),
+    "tests/faults/",
+    "tests/workflow/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long folders first, so that no process is left alone with one; the rest as it is."""
+    """Long ones first, so that no process is left alone with one; the rest as it is."""
     items.sort(key=lambda item: _turn(item.nodeid))
 
 
@@ -59,13 +73,15 @@ def _turn(nodeid: str) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep files, and folders that share a fixture, in one process (`pytest -n 2`)."""
+    """Keep each file, and files that share a fixture, in one process (`pytest -n 2`)."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):  # its order is that of the collection, by the option below
         def _split_scope(self, nodeid: str) -> str:
-            folder = next((start for start in WHOLE if nodeid.startswith(start)), "")
-            return folder or nodeid.partition("::")[0]
+            for name, starts in TOGETHER.items():
+                if nodeid.startswith(starts):
+                    return name
+            return nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
