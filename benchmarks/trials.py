@@ -226,7 +226,7 @@ class Scorer:
 
 
 def figures(trial: Trial, network: str, scorer: Scorer) -> dict[str, float]:
-    """What the tables of docs/describers.md and docs/abstention.md say of one trial."""
+    """Figures of one trial for the tables of docs/describers.md and docs/abstention.md."""
     files = trial.of(network)
     milan, pool = read_descriptions(files["milan"]), read_descriptions(files["pool"])
     keys = [key for key in pool if pool[key] and scorer.truth.get(key) is not None]

@@ -7,7 +7,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-# Those of `milan_core.atlas.reader`, which imports this module.
+# Types of `milan_core.atlas.reader`, which imports this module.
 Unit: TypeAlias = Any
 Units: TypeAlias = Any
 GRID = 24  # units of a grid that are shown

@@ -24,7 +24,7 @@ def verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]
 
 
 def summaries(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """What the commands right below a parser do, by name, as `--help` says it."""
+    """Help texts of the commands right below a parser, by name."""
     return {
         choice.dest: choice.help or ""
         for action in parser._actions

@@ -36,7 +36,7 @@ class UserError(ValueError):
 
     @property
     def lines(self) -> list[str]:
-        """What a terminal shows: the message, or its head and its items, one a line."""
+        """Lines to print: the head and the items if there are items, else the message."""
         return [self.head, *self.items] if self.items else [str(self)]
 
 
