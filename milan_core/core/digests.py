@@ -1,7 +1,7 @@
 """One short digest a step of a run, so that two machines can be compared by eye.
 
 Each digest is over the names and SHA-256 digests of what a step's jobs have written, as recorded.
-Files that hold times differ in every run and are left out, and so are pages, which show times.
+Files that hold times differ in every run and are left out; a step declares them (`Step.timed`).
 """
 
 from __future__ import annotations
@@ -14,15 +14,8 @@ from typing import NamedTuple
 from milan_core.core.errors import UserError
 from milan_core.core.files import text_hash
 from milan_core.core.records import NAME, read_record
+from milan_core.core.step import Step, all_steps
 
-TIMED = {
-    "networks.train": {"training.csv"},
-    "decoding.measure": {"timing.csv"},
-    "decoding.table": {"timing.csv", "study.svg", "section.json"},
-    "report.pages": None,
-    "atlas.build": None,
-}
-"""Outputs that hold times, by step; None: all of them."""
 DIGITS = 12
 
 
@@ -44,17 +37,19 @@ def stage_digests(folders: Iterable[Path]) -> list[StageDigest]:
     """
     lines: dict[str, list[str]] = defaultdict(list)
     jobs: dict[str, int] = defaultdict(int)
+    steps = all_steps()
     for folder in folders:
         for path in sorted(folder.rglob(f"*{NAME}")):
             record = read_record(path)
-            step, timed = record["step"], TIMED.get(record["step"], set())
-            if timed is None:
-                continue
+            step = record["step"]
+            holds_times = steps.get(step, Step).holds_times
             jobs[step] += 1
             where = path.parent.relative_to(folder).as_posix()
-            for name, written in record["outputs"].items():
-                if Path(name).name not in timed:
-                    lines[step].append(f"{where}/{name} {written['sha256']}")
+            lines[step] += [
+                f"{where}/{name} {written['sha256']}"
+                for name, written in record["outputs"].items()
+                if not holds_times(Path(name).name)
+            ]
     if not jobs:
         given = ", ".join(map(str, folders))
         raise UserError(f"no record of a step below {given}; give the folders of a run")
@@ -62,7 +57,8 @@ def stage_digests(folders: Iterable[Path]) -> list[StageDigest]:
         StageDigest(
             step, jobs[step], len(lines[step]), text_hash("\n".join(sorted(lines[step])), DIGITS)
         )
-        for step in sorted(jobs)
+        for step in sorted(lines)
+        if lines[step]
     ]
 
 

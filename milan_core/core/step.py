@@ -25,6 +25,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
@@ -63,18 +64,22 @@ class Step(Section):
     """One job: its inputs, options and outputs as fields, its work in `run`.
 
     Class arguments: `name` is `<folder>.<verb>`; `device=True` for work that runs networks: torch
-    is started before `run`, and the rule gives `device`.
+    is started before `run`, and the rule gives `device`; `timed`: names of output files that hold
+    times, as patterns, so their bytes differ from run to run.
     """
 
     step_name: ClassVar[str] = ""
     runs_networks: ClassVar[bool] = False
+    timed: ClassVar[tuple[str, ...]] = ()
 
     record: Out | None = None
     """The provenance record; `provenance.json` inside an output folder where it is not given."""
 
-    def __init_subclass__(cls, name: str = "", device: bool = False, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, name: str = "", device: bool = False, timed: tuple[str, ...] = (), **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
-        cls.step_name, cls.runs_networks = name, device
+        cls.step_name, cls.runs_networks, cls.timed = name, device, timed
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -92,6 +97,11 @@ class Step(Section):
             if field.role in roles and value is not None:
                 files += value if field.many else [value]
         return files
+
+    @classmethod
+    def holds_times(cls, name: str) -> bool:
+        """Whether the output file called `name` holds times."""
+        return any(fnmatch(name, pattern) for pattern in cls.timed)
 
     def settings(self) -> dict[str, Any]:
         """Every field that is no path, as plain values."""

@@ -11,7 +11,7 @@ from milan_core.networks.options import Architecture, Network
 from milan_core.networks.weight_options import Training
 
 
-class TrainNetwork(Step, name="networks.train", device=True):
+class TrainNetwork(Step, name="networks.train", device=True, timed=("training.csv",)):
     """Train a network; a killed run goes on from its last epoch."""
 
     model: Architecture

@@ -8,7 +8,7 @@ from milan_core.core.step import Compute, In, OutFolder, Step
 from milan_core.report.options import ReportRun
 
 
-class ReportPages(Step, name="report.pages"):
+class ReportPages(Step, name="report.pages", timed=("*",)):
     """Write the overview, and a page for each experiment."""
 
     options: ReportRun

@@ -7,7 +7,7 @@ from milan_core.experiments.decoding.options import StrategyOptions
 from milan_core.experiments.scored import ScoredStep
 
 
-class MeasureStrategies(ScoredStep, name="decoding.measure", device=True):
+class MeasureStrategies(ScoredStep, name="decoding.measure", device=True, timed=("timing.csv",)):
     """Describe the units of one network by every strategy; score and time each."""
 
     model: str
@@ -40,7 +40,7 @@ class MeasureStrategies(ScoredStep, name="decoding.measure", device=True):
         write_csv(self.timing, TIMING, cost_rows(self.model, timed.costs, len(units)))
 
 
-class StrategyTable(Step, name="decoding.table"):
+class StrategyTable(Step, name="decoding.table", timed=("timing.csv", "study.svg", "section.json")):
     """Join the networks' tables: one table of scores, one of costs, figure and section."""
 
     tables: list[In]
