@@ -4,18 +4,71 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
-# Types of `milan_core.atlas.reader`, which imports this module.
-Unit: TypeAlias = Any
-Units: TypeAlias = Any
 GRID = 24  # units of a grid that are shown
 _CARD = "border:1px solid #8884;border-radius:6px;padding:6px;width:250px"
 _SOFT = "opacity:.7;font-size:.85em"
 
 
-def unit(shown: Unit, labels: Mapping[str, str]) -> str:
+class ShownUnit(Protocol):
+    """One unit as it is shown; `milan_core.atlas.reader.Unit` says what each part is."""
+
+    @property
+    def network(self) -> str:
+        """Its network."""
+
+    @property
+    def layer(self) -> str:
+        """Its layer."""
+
+    @property
+    def unit(self) -> int:
+        """Its number."""
+
+    @property
+    def description(self) -> str:
+        """Its text, or why it has none."""
+
+    @property
+    def status(self) -> str:
+        """What is known of it."""
+
+    @property
+    def correlation(self) -> float | None:
+        """Held out, by the first judge."""
+
+    @property
+    def confidence(self) -> float | None:
+        """Probability that the text is right."""
+
+    @property
+    def concept(self) -> str:
+        """Its known concept."""
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """Every describer's text."""
+
+    @property
+    def scores(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """Held-out scores by describer and judge."""
+
+    def picture(self, count: int = ..., columns: int = ...) -> bytes:
+        """Its exemplars as one WebP image."""
+
+
+class ShownUnits(Protocol):
+    """Units with a title."""
+
+    title: str
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, at: slice, /) -> Iterable[ShownUnit]: ...
+
+
+def unit(shown: ShownUnit, labels: Mapping[str, str]) -> str:
     """One unit: pictures, status, and every describer's text with its scores by judge."""
     facts = [shown.status, _share("confidence", shown.confidence)]
     facts += [f"known concept: {shown.concept}" if shown.concept else ""]
@@ -33,7 +86,7 @@ def unit(shown: Unit, labels: Mapping[str, str]) -> str:
     )
 
 
-def grid(units: Units) -> str:
+def grid(units: ShownUnits) -> str:
     """Cards of the first units."""
     cards = "".join(_card(one) for one in units[:GRID])
     rest = len(units) - GRID
@@ -66,7 +119,7 @@ def atlas(run: Mapping[str, Any]) -> str:
     return f"<div><b>{_e(run['title'])}</b>{notice}{_table(head, rows)}</div>"
 
 
-def _card(one: Unit) -> str:
+def _card(one: ShownUnit) -> str:
     score = f" · r {_number(one.correlation)}" if one.correlation is not None else ""
     return (
         f"<div style='{_CARD}'>{_picture(one, 5, 5, 236)}<div>{_e(one.description)}</div>"
@@ -74,17 +127,17 @@ def _card(one: Unit) -> str:
     )
 
 
-def _place(one: Unit) -> str:
+def _place(one: ShownUnit) -> str:
     return f"{one.network} · {one.layer} · {one.unit}"
 
 
-def _picture(one: Unit, count: int, columns: int, width: int) -> str:
+def _picture(one: ShownUnit, count: int, columns: int, width: int) -> str:
     data = base64.b64encode(one.picture(count, columns)).decode()
     words = f"The images that activate {_place(one)} most"
     return f"<img alt='{_e(words)}' width='{width}' src='data:image/webp;base64,{data}'>"
 
 
-def _interval(shown: Unit, name: str, judge: str) -> str:
+def _interval(shown: ShownUnit, name: str, judge: str) -> str:
     scores = shown.scores.get(name, {}).get(judge)
     if scores is None:
         return "–"

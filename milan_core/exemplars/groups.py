@@ -37,11 +37,8 @@ def streams(ids: Ids) -> dict[str, str]:
     """
     first = {layer: layer for layer in ids}
     for one, two in combinations(ids, 2):
-        if (
-            ids[one].shape == ids[two].shape
-            and first[two] == two
-            and _one_stream(*(ids[one], ids[two]))
-        ):
+        alike = ids[one].shape == ids[two].shape
+        if alike and first[two] == two and _one_stream(ids[one], ids[two]):
             first[two] = first[one]
     return first
 

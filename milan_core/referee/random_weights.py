@@ -97,7 +97,8 @@ def best_of_texts(
     best = _best(table, positions[choosing], choosing, images, judge, texts, pool)
     part = _Part(judge, images, scoring)
     shown = JudgedImages(images.dataset, images.ids[scoring])
-    further = Further(*(table, positions[scoring], seed), part.image_vectors(shown), pool=pool)
+    vectors = part.image_vectors(shown)
+    further = Further(table, positions[scoring], seed, vectors, pool=pool)
     bench = Bench(table, positions[scoring], shown, part, options, seed, pool, further)
     said = [
         Explanation(key, (texts[place],) if place >= 0 else ())
