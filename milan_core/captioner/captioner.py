@@ -9,6 +9,7 @@ captioner.score(["a dog"] * len(features), features)
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.describe import describe_exemplars
-from milan_core.captioner.descriptions import Descriptions, join_units
+from milan_core.captioner.descriptions import BeamTexts, Descriptions, join_units
 from milan_core.captioner.language_model import LanguageModel, counted_lengths
 from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.requests import BEAM_STRATEGIES, Request, checked, need_language_model
 from milan_core.captioner.rerank import beam_prior, best_beam
-from milan_core.captioner.search import Paths, beam_search, follow
+from milan_core.captioner.search import Beams, Paths, beam_search, follow, rescored
 from milan_core.captioner.stepping import Stepper, StepWeights, default_unit_batch
 from milan_core.captioner.vocabulary import Tokenizer
 from milan_core.core.errors import UserError
@@ -34,6 +34,7 @@ from milan_core.core.seeding import torch_generator
 from milan_core.exemplars.store import ExemplarSet
 
 _DEFAULT = DecodingOptions()
+Steppers = Callable[[torch.dtype], Stepper]
 
 
 class Captioner(nn.Module):
@@ -92,7 +93,8 @@ class Captioner(nn.Module):
             clamp_beam: narrow a beam wider than the vocabulary instead of refusing it.
             details: keep scores of all words and attention weights, as forced always does.
             seed: of the draws of "sample"; None is 0.
-            precision: of the decoder's products, "float32" or "bfloat16"; p(d) is float32.
+            precision: of the decoder's products, "float32" or "bfloat16"; p(d), and the scores of
+                the beams that a search ends with, are float32 always.
 
         Raises:
             UserError: the request cannot be met (`requests`), or features or targets do not fit.
@@ -198,20 +200,31 @@ class Captioner(nn.Module):
                 raise UserError(message)
             yield block
 
-    def _steppers(self, features: Any, request: Request) -> Iterator[tuple[Stepper, int]]:
-        """A stepper for each block of units, and its number of units."""
+    def _steppers(self, features: Any, request: Request) -> Iterator[tuple[Steppers, int]]:
+        """What makes steppers for each block of units, and its number of units."""
         prior = self.language_model if request.mi else None
-        prepared = StepWeights(self.decoder, request.dtype)
+        weights = functools.cache(functools.partial(StepWeights, self.decoder))
         blocks = self._chunks(features, self.unit_batch)
         for block in tracked(blocks, "describing", "unit", total=len(features), size=len):
-            yield Stepper(self.decoder, block, prior, request.temperature, prepared), len(block)
+
+            def made(dtype: torch.dtype, block: Tensor = block) -> Stepper:
+                return Stepper(self.decoder, block, prior, request.temperature, weights(dtype))
+
+            yield made, len(block)
+
+    def _beams(self, features: Any, request: Request) -> Iterator[Beams]:
+        """The beams of each block of units; scored in float32 whatever the search computes in."""
+        words = self.tokenizer.vocabulary
+        for made, units in self._steppers(features, request):
+            sizes = request.beam_size, request.length
+            beams = beam_search(made(request.dtype), units, words.start, words.stop, *sizes)
+            if request.dtype != torch.float32:
+                beams = rescored(made(torch.float32), beams, words.start, words.stop)
+            yield beams
 
     def _decode_beams(self, features: Any, request: Request) -> Descriptions:
         words, size = self.tokenizer.vocabulary, request.beam_size
-        parts = [
-            beam_search(stepper, units, words.start, words.stop, size, request.length)
-            for stepper, units in self._steppers(features, request)
-        ]
+        parts = list(self._beams(features, request))
         tokens = join_units([part.tokens for part in parts], (0, size, 0), words.stop)
         scores = join_units([part.scores for part in parts], (0, size))
         prior = None
@@ -227,15 +240,14 @@ class Captioner(nn.Module):
             best, chosen = best_beam(beam_logp, prior, request.temperature)
         beam_tokens = tokens.cpu().numpy()
         units = np.arange(len(best))
-        beam_captions = self.tokenizer.decode(beam_tokens)
         return Descriptions(
-            captions=[texts[index] for texts, index in zip(beam_captions, best, strict=True)],
+            captions=self.tokenizer.decode(beam_tokens[units, best]),
             tokens=beam_tokens[units, best],
             scores=chosen,
             logp=beam_logp[units, best],
             logp_lm=None if prior is None else prior[units, best],
             temperature=request.temperature,
-            beam_captions=beam_captions,
+            beam_captions=BeamTexts(beam_tokens, self.tokenizer.decode),
             beam_tokens=beam_tokens,
             beam_scores=beam_scores,
             beam_logp=beam_logp,
@@ -274,12 +286,12 @@ class Captioner(nn.Module):
         sampler = None
         if request.strategy == "sample":
             sampler = torch_generator(request.seed or 0, "sample")
-        for stepper, units in self._steppers(features, request):
+        for made, units in self._steppers(features, request):
             forced = None
             if targets is not None:
                 forced = torch.from_numpy(targets[first : first + units]).to(self._device)
             yield follow(
-                *(stepper, units, words.start, words.stop, request.length),
+                *(made(request.dtype), units, words.start, words.stop, request.length),
                 sampler=sampler,
                 forced=forced,
                 details=request.details or forced is not None,
@@ -293,11 +305,8 @@ class Captioner(nn.Module):
         only = next(blocks) if len(features) == 1 else None
         for chunk in tokens.split(rows):
             block = next(blocks) if only is None else only.expand(len(chunk), -1, -1)
-            hidden, _ = self.decoder(block, chunk[:, :-1])
-            targets = chunk[:, 1:]
-            logp = functional.log_softmax(self.decoder.output(hidden), dim=-1)
-            terms = logp.gather(2, targets.unsqueeze(2)).squeeze(2)
-            lengths = counted_lengths(targets, self.tokenizer.vocabulary.stop)
-            counted = torch.arange(targets.shape[1], device=tokens.device) < lengths.unsqueeze(1)
+            terms = self.decoder.word_logp(block, chunk)
+            lengths = counted_lengths(chunk[:, 1:], self.tokenizer.vocabulary.stop)
+            counted = torch.arange(terms.shape[1], device=tokens.device) < lengths.unsqueeze(1)
             result.append(torch.where(counted, terms, 0.0).sum(dim=1))
         return torch.cat(result)

@@ -156,3 +156,9 @@ class Decoder(nn.Module):
             self.word_inputs(tokens),
             self.hidden_weights(),
         )
+
+    def word_logp(self, features: Tensor, tokens: Tensor) -> Tensor:
+        """Log p(w|E) of every given word (N, T - 1), for `tokens` (N, T), start first."""
+        hidden, _ = self(features, tokens[:, :-1])
+        logp = functional.log_softmax(self.output(hidden), dim=-1)
+        return logp.gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -14,6 +15,44 @@ from milan_core.scoring.wpmi import wpmi
 
 COLUMNS = ("layer", "unit", "description", "logp", "logp_lm", "score")
 """Columns of a table of descriptions."""
+
+
+class BeamTexts(Sequence[list[str]]):
+    """The texts of every unit's beams, made from their ids when they are first asked for.
+
+    Args:
+        tokens: int64 [U, B, n] ids.
+        decode: the texts of ids [B, n].
+
+    """
+
+    def __init__(self, tokens: np.ndarray, decode: Callable[[np.ndarray], list[str]]) -> None:
+        self._tokens, self._decode = tokens, decode
+        self._made: dict[int, list[str]] = {}
+
+    @overload
+    def __getitem__(self, unit: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, unit: slice) -> list[list[str]]: ...
+    def __getitem__(self, unit: int | slice) -> list[str] | list[list[str]]:
+        places = range(len(self))[unit]
+        return self._of(places) if isinstance(places, int) else [self._of(one) for one in places]
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def _of(self, unit: int) -> list[str]:
+        if unit not in self._made:
+            self._made[unit] = self._decode(self._tokens[unit])
+        return self._made[unit]
 
 
 @dataclass(frozen=True)
@@ -33,7 +72,7 @@ class Descriptions:
     """float32 [U] log p(d) through the stop; None without a language model."""
     temperature: float | None = None
     """Lambda of the request; None where there was none."""
-    beam_captions: list[list[str]] | None = None
+    beam_captions: Sequence[list[str]] | None = None
     """[U][B] best first by the search's score; only for beams, as all fields below."""
     beam_tokens: np.ndarray | None = None
     """int64 [U, B, n]."""

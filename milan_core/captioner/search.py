@@ -123,6 +123,37 @@ def beam_search(
     return Beams(history, scores)
 
 
+def rescored(stepper: NextWords, beams: Beams, start: int, stop: int) -> Beams:
+    """The same hypotheses as another stepper scores them, best first; ties keep their order.
+
+    Every distinct beginning of a unit's hypotheses is read once.
+
+    Args:
+        stepper: fresh, one hypothesis per unit.
+        beams: of the search.
+        start: id read first.
+        stop: id after which scores no longer grow.
+    """
+    device = beams.tokens.device
+    units, size, length = beams.tokens.shape
+    scores = torch.where(beams.scores == _DEAD, _DEAD, torch.zeros_like(beams.scores))
+    live = beams.scores != _DEAD
+    rows = torch.arange(units, device=device).unsqueeze(1).repeat(1, size)  # of the stepper
+    words, parents = torch.full((units,), start, device=device), None
+    for place in range(length):
+        if not live.any():
+            break
+        following = stepper.advance(words, parents).score
+        targets = beams.tokens[..., place]
+        scores[live] += following[rows[live], targets[live]]
+        live = live & (targets != stop)
+        beginnings = rows[live] * following.shape[1] + targets[live]
+        distinct, rows[live] = torch.unique(beginnings, return_inverse=True)
+        words, parents = distinct % following.shape[1], distinct // following.shape[1]
+    scores, order = torch.sort(scores, dim=1, descending=True, stable=True)
+    return Beams(beams.tokens.gather(1, order.unsqueeze(2).expand(-1, -1, length)), scores)
+
+
 def follow(
     stepper: NextWords,
     units: int,

@@ -4,10 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from paths import TESTS
 
 from milan_core.captioner.checkpoint import load_captioner
 from milan_core.captioner.release import language_model_from_release, read_release
+from milan_core.captioner.search import beam_search, rescored
+from milan_core.captioner.stepping import Stepper
 from milan_core.core.errors import UserError
 
 GOLDEN = TESTS / "data/golden/decoder"
@@ -101,6 +104,53 @@ def test_release_carries_the_encoder_and_published_options(captioner):
     assert captioner.meta["defaults"]["strategy"] == "rerank"
     assert not captioner.training
     assert read_release(GOLDEN / "decoder.pth").encoder_state() == {}
+
+
+@pytest.mark.parametrize("mi", [False, True])
+def test_beams_found_in_bfloat16_are_scored_in_float32(captioner, features, mi):
+    """Whatever the search computed in: the published choice is then among exact numbers."""
+    found = captioner.decode(features, "beam", mi, precision="bfloat16", beam_size=12)
+    units, beams, _ = found.beam_tokens.shape
+    texts = [text for unit in found.beam_captions for text in unit]
+    repeated = np.repeat(features, beams, axis=0)
+    exact = captioner.score(texts, repeated, mi=mi).reshape(units, beams)
+    ended = (found.beam_tokens == captioner.tokenizer.vocabulary.stop).any(2)
+    assert ended.mean() > 0.5
+    np.testing.assert_allclose(found.beam_scores[ended], exact[ended], atol=2e-4)
+    assert (np.diff(found.beam_scores, axis=1) <= 0).all()
+
+
+@torch.inference_mode()
+def test_rescoring_in_the_same_precision_changes_nothing(captioner, features):
+    """Beams of an exhaustive width too, whose dead beams stay dead."""
+    block, words = torch.from_numpy(features), captioner.tokenizer.vocabulary
+    for size, length in ((12, 8), (words.size + 5, 2)):
+        prior = captioner.language_model
+
+        def stepper(prior=prior):
+            return Stepper(captioner.decoder, block, prior, 0.5)
+
+        found = beam_search(stepper(), len(block), words.start, words.stop, size, length)
+        again = rescored(stepper(), found, words.start, words.stop)
+        np.testing.assert_allclose(again.scores, found.scores, atol=1e-4)
+        assert (again.tokens == found.tokens).float().mean() > 0.99, "but for ties"
+
+
+def test_texts_of_beams_are_made_when_asked_for(captioner, features, monkeypatch):
+    made = []
+    decode = type(captioner.tokenizer).decode
+    monkeypatch.setattr(
+        type(captioner.tokenizer), "decode", lambda s, ids: made.append(len(ids)) or decode(s, ids)
+    )
+    out = captioner.decode(features)
+    rows = len(made)
+    assert rows <= 2 * len(features) + 2, "one text a unit"
+    assert out.captions[1] in out.beam_captions[1]
+    assert len(made) > rows
+    asked = len(made)
+    assert out.beam_captions[1] is out.beam_captions[1]
+    assert len(made) == asked, "and once"
+    assert out.beam_captions[:2] == list(out.beam_captions)[:2]
 
 
 def test_products_in_bfloat16(captioner, features):
