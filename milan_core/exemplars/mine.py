@@ -310,7 +310,7 @@ class _Scan:
                 msg = (
                     f"layer {layer!r}: {int((nan > 0).sum())} of {len(nan)} units are NaN within "
                     f"the first {state.images} images; check the weights and the input "
-                    "normalisation (mean, std) of this model"
+                    "normalization (mean, std) of this model"
                 )
                 raise UserError(msg)
 

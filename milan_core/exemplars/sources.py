@@ -235,7 +235,7 @@ def _from_tensor(images: torch.Tensor) -> ImageSource:
     if not images.is_floating_point() or images.ndim < 2:
         msg = (
             f"images are a {images.dtype} tensor of shape {tuple(images.shape)}; expected "
-            "normalised floats (N, 3, H, W), or a uint8 NumPy array (N, H, W, 3) with "
+            "normalized floats (N, 3, H, W), or a uint8 NumPy array (N, H, W, 3) with "
             "input=InputSpec(...)"
         )
         raise UserError(msg)

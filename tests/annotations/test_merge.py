@@ -44,7 +44,7 @@ def merged(folder, photos, *, layers=None, **options):
 
 
 def cropped(path):
-    """Resize 32 and centre crop 28, written out for the two shapes in use."""
+    """Resize 32 and center crop 28, written out for the two shapes in use."""
     image = Image.open(path).convert("RGB")
     size, box = {(60, 40): ((48, 32), (10, 2)), (32, 64): ((32, 64), (2, 18))}[image.size]
     left, top = box

@@ -205,7 +205,7 @@ def test_post_relu_levels():
         ),
         ({"images": torch.zeros(4, 1, 16, 16)}, r"cannot run on input of shape \(2, 1, 16, 16\)"),
         ({"images": torch.zeros(0, 3, 16, 16)}, "no images"),
-        ({"images": torch.zeros(4, 3, 16, 16, dtype=torch.uint8)}, "expected normalised floats"),
+        ({"images": torch.zeros(4, 3, 16, 16, dtype=torch.uint8)}, "expected normalized floats"),
         ({"images": BYTES}, "give input=InputSpec"),
         ({"images": 3}, "images are int"),
         ({"images": [1, 2]}, "int items"),

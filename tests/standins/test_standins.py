@@ -52,7 +52,7 @@ def test_weights_are_written_as_published_and_read_as_configured(tmp_path, name,
         entry, weights={"source": "random", "seed": weights._own(3, name)}
     ).module.state_dict()
     read = network.module.state_dict()
-    # normalisation is fitted, and BigGAN's weights are divided by their norms
+    # normalization is fitted, and BigGAN's weights are divided by their norms
     same = [key for key in read if torch.equal(read[key], random[key])]
     changed = {key.rpartition(".")[2] for key in read if key not in same}
     fitted = {"running_mean", "running_var", "num_batches_tracked"}

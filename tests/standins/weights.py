@@ -1,7 +1,7 @@
 """Random weights of the built-in networks, stored as their publishers store them.
 
 What a reader must cope with is there: old names of tensors, wrappers, checkpoints of a training,
-the prefix of a parallel module, files without the counters of batch normalisation, the pickle that
+the prefix of a parallel module, files without the counters of batch normalization, the pickle that
 came before the zip. Normalisation is fitted to a few pictures: at its initial values, activations
 of a deep residual network leave the range of half precision.
 """
@@ -36,7 +36,7 @@ def write_weights(
         name: of the built-in network, which decides the form of the file.
         entry: of `model_zoo`, complete.
         path: of the file.
-        pictures: uint8 (n, H, W, 3), that normalisation is fitted to.
+        pictures: uint8 (n, H, W, 3), that normalization is fitted to.
         seed: of the weights; every name has its own.
 
     """
@@ -55,7 +55,7 @@ def _own(seed: int, name: str) -> int:
 
 
 def _fit_norms(network: LoadedModel, pictures: np.ndarray, seed: int) -> None:
-    """Give every batch normalisation the statistics of what comes to it."""
+    """Give every batch normalization the statistics of what comes to it."""
     norms = [part for part in network.module.modules() if isinstance(part, nn.BatchNorm2d)]
     if not norms:
         return
@@ -110,7 +110,7 @@ def _wrapped(state: State, name: str) -> tuple[Any, dict[str, Any]]:
 
 
 def _generator(state: State, name: str) -> tuple[Any, dict[str, Any]]:
-    """BigGAN's names, with the singular vectors of its spectral normalisation."""
+    """BigGAN's names, with the singular vectors of its spectral normalization."""
     stored: State = {}
     for key, value in _uncounted(state).items():
         stored[published_name(key)] = value

@@ -1,4 +1,4 @@
-"""Miniature annotation sets of the published format: learnt from, described and scored."""
+"""Miniature annotation sets of the published format: learned from, described and scored."""
 
 import csv
 

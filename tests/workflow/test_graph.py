@@ -15,7 +15,7 @@ def test_default_graph(checkout):
     plan = snakemake(checkout, "generalization", "-n")
     assert plan.returncode == 0, plan.stdout
     counts = job_counts(plan.stdout)
-    # six networks, four of them in the corpus beside one that is only learnt from:
+    # six networks, four of them in the corpus beside one that is only learned from:
     # one split without each of the four and one within each of the six, four that learn from one
     # network, and `all`
     assert counts["exemplars_scan"] == counts["exemplars_merge"] == 6 + 1
@@ -157,7 +157,7 @@ def test_the_profile_of_a_cluster_names_no_partition(root):
 
 
 def test_a_published_captioner_needs_no_training(checkout, root):
-    """Described by a variant: the network is mined, and nothing is learnt or encoded here."""
+    """Described by a variant: the network is mined, and nothing is learned or encoded here."""
     release = root / "tests/data/golden/decoder/decoder.pth"
     choice = {"family": "released", "source": str(release)}
     variant = {"base": {"models": ["shapes_vit"], "captioner": choice}}

@@ -41,9 +41,9 @@ class Trained:
     def captioner(self, model: str) -> str:
         """The captioner that describes `model`, in a sentence."""
         if not self.held_out:
-            return "a captioner that learnt from other units of this network"
+            return "a captioner that learned from other units of this network"
         if model == self.encoder.name:
-            return "a captioner that learnt from no unit of this network and reads its features"
+            return "a captioner that learned from no unit of this network and reads its features"
         if model in self.encoder.students:
             return "a captioner that reads the features which this network was taught"
         return "a captioner that never saw this network"
@@ -248,7 +248,7 @@ def within_sentence(paired: Sequence[Mapping[str, str]]) -> str | None:
         for row, cost in rows
     ]
     text = (
-        "Captioners that learnt from other units of the same network against those that learnt "
+        "Captioners that learned from other units of the same network against those that learned "
         f"from all other networks, on the same test units: {'; '.join(pairs)}"
     )
     if power := power_text([cost for _, cost in rows]):

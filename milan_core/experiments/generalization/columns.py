@@ -6,7 +6,7 @@ from milan_core.core.section import Column
 
 TABLE3 = (
     Column("experiment", "Experiment"),
-    Column("learnt", "Learnt from"),
+    Column("learnt", "Learned from"),
     Column("described", "Described"),
     Column("trials", "Trials", "integer"),
     Column("bert_f", "BERTScore F", "number", 3),
@@ -20,7 +20,7 @@ TABLE3 = (
 )
 NAMES = (
     Column("experiment", "Experiment"),
-    Column("train", "Learnt from"),
+    Column("train", "Learned from"),
     Column("test", "Described"),
 )
 TRANSFER = (
@@ -61,7 +61,7 @@ LAYERS = (
 COST = (
     *NAMES,
     Column("within", "Within the network", "percent"),
-    Column("here", "Learnt elsewhere", "percent"),
+    Column("here", "Learned elsewhere", "percent"),
     Column("cost", "Cost", "percent", low="low", high="high"),
     Column("p", "p", "p"),
     Column("holm", "Holm", "p"),

@@ -85,7 +85,7 @@ def transfer_section(
         texts.append(masks_sentence(masks))
     if encoder and (text := encoder_sentence(encoder)):
         texts.append(text)
-    return Section("generalization", "Generalisation", 10, texts, items)
+    return Section("generalization", "Generalization", 10, texts, items)
 
 
 def _known(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
@@ -141,7 +141,7 @@ def _costs(paired: Sequence[Row]) -> list[str]:
     ]
     verdict = against_paper([cost.side for cost in costs])
     texts = [
-        "The paper finds that describing units of a network whose other units were learnt "
+        "The paper finds that describing units of a network whose other units were learned "
         "from is easier than crossing to another. On the same units, learning elsewhere "
         f"costs accuracy clearly in {_count(costs, 1)} of {len(paired)} rows and gains it clearly "
         f"in {_count(costs, -1)}{_power(costs)}. Taken together this {verdict}. A within-network "

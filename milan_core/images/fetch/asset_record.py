@@ -1,4 +1,4 @@
-"""`asset.json`: what lies in the folder of a fetched asset, from which package, under what licence.
+"""`asset.json`: what lies in the folder of a fetched asset, from which package, under what license.
 
 One reader for all that read it: the step that fetches, the catalog, the sticker world, the report.
 """

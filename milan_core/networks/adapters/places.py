@@ -27,7 +27,7 @@ class GroupedAlexNet(nn.Sequential):
             msg = (
                 f"this AlexNet takes {self.SIDE} x {self.SIDE} images, got {height} x {width}: its "
                 f"first dense layer needs 6 x 6 maps; set `input: {{size: {self.SIDE}}}` and probe "
-                f"it with images of that size (shorter side 256, centre crop {self.SIDE})"
+                f"it with images of that size (shorter side 256, center crop {self.SIDE})"
             )
             raise UserError(msg)
         return super().forward(images)

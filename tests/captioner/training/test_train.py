@@ -1,4 +1,4 @@
-"""Training: what is learnt from, which epoch is kept, equal bytes, and resuming a killed run."""
+"""Training: what is learned from, which epoch is kept, equal bytes, and resuming a killed run."""
 
 import csv
 

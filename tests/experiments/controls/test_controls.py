@@ -168,7 +168,7 @@ def test_rows_that_rest_on_the_encoder_say_so(tmp_path):
     assert "never saw" not in texts[0] + texts[1]
     text = encoder_sentence(facts)
     assert "b.4 are described and are read" in text
-    assert "v learnt to predict the encoder's features" in text
+    assert "v learned to predict the encoder's features" in text
     assert encoder_sentence(EncoderFacts()) == ""
     evidence = Evidence(methods=[], labels="", same_images=False)
     row = {"model": "v", "method": "pmi", "bert_score-f": 0.5}

@@ -26,7 +26,7 @@ def images(channels=3, size=32, count=IMAGES):
 
 
 def settled(model, batch):
-    """Random weights, normalisation fitted to the batch, classes that are really predicted."""
+    """Random weights, normalization fitted to the batch, classes that are really predicted."""
     torch.manual_seed(3)
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
