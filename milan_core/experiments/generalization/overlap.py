@@ -105,8 +105,8 @@ def encoder_sentence(facts: EncoderFacts) -> str:
         text += ". "
     if facts.students:
         text += (
-            f"{' and '.join(facts.students)} learned to predict the encoder's features: transfer to "
-            "it is transfer to the encoder's student."
+            f"{' and '.join(facts.students)} learned to predict the encoder's features: transfer "
+            "to it is transfer to the encoder's student."
         )
     return text.strip()
 
