@@ -181,7 +181,10 @@ def _of(module: str) -> dict[str, type[Step]]:
     return {
         item.step_name: item
         for item in members
-        if isinstance(item, type) and issubclass(item, Step) and item.__module__ == module
+        if isinstance(item, type)
+        and issubclass(item, Step)
+        and item.__module__ == module
+        and item.step_name
     }
 
 
