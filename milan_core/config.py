@@ -48,6 +48,20 @@ class Roots(Section):
     benchmarks: str = Field("benchmarks", description="Time and memory of jobs")
 
 
+class Shards(Section):
+    """Jobs that share the work of one result; any number gives the same bytes.
+
+    Shards of the mining are `exemplars.shards` and `exemplars.unit_shards`.
+    """
+
+    features: int = Field(
+        1, ge=1, description="Jobs that encode a network's exemplars (`encoder.maps: passing`)"
+    )
+    describe: int = Field(1, ge=1, description="Jobs that describe the units of a network")
+    score: int = Field(1, ge=1, description="Jobs that score what was said of a network")
+    analyze: int = Field(1, ge=1, description="Jobs that ablate a network's units")
+
+
 class Config(Section):
     """Everything that a run depends on; machines and their sizes belong to profiles."""
 
@@ -102,6 +116,9 @@ class Config(Section):
         None,
         description="Results folder of a finished run whose trained networks and captioners are "
         "used, read-only; null: all is trained here",
+    )
+    shards: Shards = Field(
+        Shards(), description="Jobs that share a result; finished parts of another number stay"
     )
     pathvars: Roots = Field(Roots(), description="Roots of results, resources, logs, benchmarks")
 

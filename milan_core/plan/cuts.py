@@ -1,27 +1,50 @@
-"""How the scan of a network is cut into jobs, and which finished jobs a new run may take.
+"""How work is cut into jobs, and which finished jobs a new run may take.
 
-Any cut gives the same exemplars, so a run that asks for another number of shards takes a finished
-set of an earlier one, as long as code and options are those of today.
+Any cut gives the same bytes, so a run that asks for another number of jobs takes a finished set of
+an earlier one, as long as code and options are those of today. Scans of networks are cut by images
+and units (`cut_to_merge`), further steps into parts of their blocks (`parts_to_join`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from milan_core.config import Config
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_json
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
+from milan_core.core.records import Records, read_record
 from milan_core.exemplars.plan import mining_options, mining_seed
 from milan_core.networks.plan import job_network
 
 _LABEL = re.compile(r"(?P<images>[1-9]\d*)(x(?P<units>[1-9]\d*))?")
 SCAN = "exemplars.scan"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a finished job must have been made of: options as its record has them, and its code."""
+
+    options: Mapping[str, Any]
+    code: str
+    roots: tuple[str, ...] = ()  # of the code
+
+    @classmethod
+    def of(cls, step: str, *roots: str, **params: Any) -> Made:
+        """From the step of a part with the params of its rule; texts in JSON are read."""
+        options = {name: _plain(value) for name, value in params.items()}
+        return cls(options, step_code(step, *roots), roots)
+
+
+def _plain(value: Any) -> Any:
+    """A rule's param as records have it."""
+    return json.loads(value) if isinstance(value, str) and value[:1] in "{[" else value
 
 
 @dataclass(frozen=True, order=True)
@@ -70,10 +93,54 @@ def cut_to_merge(config: Config, model: str, folder: Path | str) -> Cut:
         "options": json.loads(canonical(mining_options(config, model))),
         "seed": mining_seed(config),
     }
+    made = Made(options, step_code(SCAN))
     for cut in (asked, *_found(Path(folder))):
-        if _finished(cut, Path(folder), options):
+        if _finished(cut, Path(folder), made):
             return cut
     return asked
+
+
+def parts_to_join(asked: int, whole: Path | str, step: str, made: Made) -> list[str]:
+    """The parts that the result with the record `whole` is joined from; none: one job makes all.
+
+    They lie in `parts/` beside the record. Finished work stays however it was cut: as many parts as
+    asked for, then a result of one job, then any complete set, where code and options are those of
+    today, and for a result of one job the inputs too.
+
+    Args:
+        asked: number of parts.
+        whole: record of the joined result.
+        step: the step that joins, `<folder>.<verb>`.
+        made: options of a part, and code of the step that makes one.
+
+    """
+    folder = Path(whole).parent / "parts"
+    cut = Cut(asked)
+    if asked > 1 and _finished(cut, folder, made):
+        return cut.files(folder)
+    if _in_one_job(Path(whole), Made(made.options, step_code(step, *made.roots))):
+        return []
+    for other in _found(folder):
+        if _finished(other, folder, made):
+            return other.files(folder)
+    return cut.files(folder) if asked > 1 else []
+
+
+def _in_one_job(record: Path, made: Made) -> bool:
+    """Whether one job made the result of a record, from the inputs that are there now."""
+    if not _made_alike(record, made):
+        return False
+    records = Records()
+    try:
+        inputs = read_record(record)["inputs"]
+        now = {path: records.of(Path(path)) for path in inputs if Path(path).is_file()}
+    except (UserError, OSError):
+        return False
+    parts = any(Path(path).parent.name == "parts" for path in inputs)
+    same = all(
+        one is None or one.digest["sha256"] == inputs[path]["sha256"] for path, one in now.items()
+    )
+    return same and not parts
 
 
 def _found(folder: Path) -> Iterator[Cut]:
@@ -85,22 +152,22 @@ def _found(folder: Path) -> Iterator[Cut]:
     yield from sorted(cut for cut in cuts if cut.jobs <= len(names))
 
 
-def _finished(cut: Cut, folder: Path, options: dict[str, object]) -> bool:
+def _finished(cut: Cut, folder: Path, made: Made) -> bool:
     """Whether all shards of a cut are there, made by the code and with the options of today."""
     for file in cut.files(folder):
         record = Path(file.removesuffix(".safetensors") + ".provenance.json")
-        if not Path(file).is_file() or not _made_alike(record, options):
+        if not Path(file).is_file() or not _made_alike(record, made):
             return False
     return True
 
 
-def _made_alike(record: Path, options: dict[str, object]) -> bool:
-    """Whether a shard's record is of the code and the options of today; a damaged one is not."""
+def _made_alike(record: Path, made: Made) -> bool:
+    """Whether a job's record is of the code and the options of today; a damaged one is not."""
     try:
         with reading(record, "a record"):
             facts = read_json(record)
-            made = facts["options"]
-            alike = all(made.get(name) == value for name, value in options.items())
-            return bool(alike and facts["code"] == step_code(SCAN))
+            options = facts["options"]
+            alike = all(options.get(name) == value for name, value in made.options.items())
+            return bool(alike and facts["code"] == made.code)
     except (UserError, OSError):
         return False

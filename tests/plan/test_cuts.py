@@ -8,12 +8,12 @@ from milan_core.cli.config import load
 from milan_core.core.errors import UserError
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
-from milan_core.core.records import write_record
+from milan_core.core.records import check_inputs, write_record
 from milan_core.exemplars.plan import mining_options, mining_seed
 from milan_core.networks.plan import job_network
 from milan_core.plan import cuts
 from milan_core.plan.checks import parse_config
-from milan_core.plan.cuts import SCAN, Cut, cut_to_merge
+from milan_core.plan.cuts import SCAN, Cut, Made, cut_to_merge, parts_to_join
 
 MODEL = "shapes_resnet"
 
@@ -89,3 +89,86 @@ def test_a_planted_name_is_not_counted_out(tmp_path):
         (tmp_path / f"1-of-{label}.provenance.json").write_text("{}")
     (tmp_path / "2-of-2.provenance.json").write_text("{}")
     assert [cut.label for cut in cuts._found(tmp_path)] == ["2"]
+
+
+STEP, PART = "analyze.network", "analyze.network_part"
+ASKED = {"seed": 3, "options": '{"images":8}'}
+OPTIONS = {"seed": 3, "options": {"images": 8}}
+
+
+def finish(folder, of, only=None, options=OPTIONS, code=None):
+    """What jobs leave of the parts of a result."""
+    parts = folder / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    for number, file in enumerate(Cut(of).files(parts), 1):
+        if only is None or number in only:
+            (parts / f"{number}-of-{of}.safetensors").write_bytes(b"part")
+            record = parts / f"{number}-of-{of}.provenance.json"
+            facts = {"part": number, "of": of, **options}
+            write_record(record, PART, {}, [], facts, code or step_code(PART), {})
+            assert file == str(parts / f"{number}-of-{of}.safetensors")
+
+
+def joined(folder, inputs, options=OPTIONS):
+    """What the job leaves that joins parts, or makes all."""
+    folder.mkdir(exist_ok=True)
+    seen = check_inputs(inputs)
+    write_record(folder / "provenance.json", STEP, seen, [], options, step_code(STEP), {})
+
+
+def names(folder, asked, **changes):
+    made = Made.of(PART, **{**ASKED, **changes})
+    found = parts_to_join(asked, folder / "provenance.json", STEP, made)
+    return [path.removeprefix(f"{folder}/parts/") for path in found]
+
+
+def of(number):
+    return [f"{part}-of-{number}.safetensors" for part in range(1, number + 1)]
+
+
+def test_as_many_parts_as_asked_for_where_nothing_is_finished(tmp_path):
+    assert names(tmp_path, 1) == []
+    assert names(tmp_path, 3) == of(3)
+
+
+def test_finished_parts_of_another_number_are_joined(tmp_path):
+    finish(tmp_path, 2)
+    for asked in (1, 2, 3):
+        assert names(tmp_path, asked) == of(2), asked
+    finish(tmp_path, 3)
+    assert names(tmp_path, 3) == of(3), "as asked for"
+    assert names(tmp_path, 3, seed=4) == of(3), "they are made again"
+    assert names(tmp_path, 1, seed=4) == []
+    assert names(tmp_path, 1, options='{"images":9}') == []
+
+
+def test_an_unfinished_or_outdated_set_is_made_again(tmp_path):
+    finish(tmp_path / "part", 2, only=[2])
+    finish(tmp_path / "code", 2, code="000000000000")
+    finish(tmp_path / "lost", 2)
+    (tmp_path / "lost/parts/1-of-2.safetensors").unlink()
+    for name in ("part", "code", "lost"):
+        assert names(tmp_path / name, 3) == of(3), name
+        assert names(tmp_path / name, 1) == [], name
+
+
+def test_the_result_of_one_job_stays_while_its_inputs_do(tmp_path):
+    (tmp_path / "input").write_text("a")
+    joined(tmp_path / "r", [tmp_path / "input"])
+    assert names(tmp_path / "r", 4) == []
+    assert names(tmp_path / "r", 4, seed=4) == of(4)
+    check_inputs([tmp_path / "input"])
+    write_record(tmp_path / "provenance.json", "toy", {}, [tmp_path / "input"], {}, "c", {})
+    assert names(tmp_path / "r", 4) == []
+    (tmp_path / "input").write_text("b")
+    write_record(tmp_path / "provenance.json", "toy", {}, [tmp_path / "input"], {}, "c", {})
+    assert names(tmp_path / "r", 4) == of(4), "its input has changed"
+
+
+def test_a_joined_result_needs_its_parts(tmp_path):
+    finish(tmp_path, 2)
+    joined(tmp_path, [tmp_path / "parts/1-of-2.safetensors", tmp_path / "parts/2-of-2.safetensors"])
+    assert names(tmp_path, 1) == of(2)
+    (tmp_path / "parts/2-of-2.safetensors").unlink()
+    assert names(tmp_path, 1) == []
+    assert names(tmp_path, 3) == of(3)
