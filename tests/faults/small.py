@@ -25,6 +25,7 @@ TARGETS = (
     "resources/small/weights/w.pth",
     "results/small/own_set/features/features.safetensors",
     "results/small/own_set/labels/labels.csv",
+    "results/small/shapes_resnet/features/parts/1-of-2.safetensors",  # of `encoder.maps: passing`
 )
 
 

@@ -1,6 +1,7 @@
 # Features: maps of the encoder, pooled under the masks of exemplars.
 from milan_core.annotations import plan as annotations_plan
 from milan_core.captioner.features import plan as features_plan
+from milan_core.plan.cuts import Made, parts_to_join
 
 ENCODER = canonical(features_plan.job_encoder(CONFIG))
 
@@ -15,6 +16,15 @@ def probe_maps(wildcards):
     if CONFIG.encoder.maps == "passing":
         return []
     return f"{RESULTS}/encoder/{CONFIG.model_zoo[wildcards.model].dataset}"
+
+
+def pool_parts(wildcards):
+    """The parts that features are joined from; none where one job pools, or maps are stored."""
+    whole = f"{RESULTS}/{wildcards.model}/features/provenance.json"
+    if CONFIG.encoder.maps != "passing" or CONFIG.encoder.kind != "pyramid":
+        return []
+    made = Made.of("features.pool_part", encoder=ENCODER, seed=CONFIG.seed)
+    return parts_to_join(CONFIG.shards.features, whole, "features.pool", made)
 
 
 rule features_encode:
@@ -43,8 +53,42 @@ rule features_encode:
         command("features.encode")
 
 
+rule features_pool_part:
+    input:
+        weights=encoder_weights,
+        exemplars="<results>/{model}/exemplars/exemplars.safetensors",
+        dataset=probe_manifest,
+    output:
+        done="<results>/{model}/features/parts/{part}-of-{parts}.safetensors",
+        record="<results>/{model}/features/parts/{part}-of-{parts}.provenance.json",
+    log:
+        "<logs>/{model}/features/{part}-of-{parts}.log",
+    benchmark:
+        "<benchmarks>/{model}/features/{part}-of-{parts}.tsv"
+    wildcard_constraints:
+        part=r"\d+",
+        parts=r"\d+",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        device=CONFIG.device,
+        gpu=gpus,
+        mem=memory(8),
+        runtime="4h",
+    params:
+        part="{part}",
+        of="{parts}",
+        encoder=ENCODER,
+        seed=CONFIG.seed,
+        code=step_code("features.pool_part"),
+    shell:
+        command("features.pool_part")
+
+
 rule features_pool:
     input:
+        parts=pool_parts,
         weights=encoder_weights,
         maps=probe_maps,
         exemplars="<results>/{model}/exemplars/exemplars.safetensors",

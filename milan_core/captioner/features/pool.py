@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,24 @@ from milan_core.captioner.features.options import JobEncoder, Pooling
 from milan_core.captioner.features.pooling import (
     DEFAULT,
     MASKINGS,
+    Empty,
     Masking,
+    Slots,
     masked_layer,
     pool_exemplars,
-    pool_images,
 )
 from milan_core.captioner.features.spatial import spatial_features
 from milan_core.captioner.features.store import FeatureTable, silent_facts
 from milan_core.core.errors import UserError
+from milan_core.core.files import drop_pages
+from milan_core.core.parts import Block, Work
+from milan_core.core.shapes import check_arrays
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
+
+BATCHES = 16  # of the encoder, in a block
+Pooled = dict[str, np.ndarray]
+"""Slots int64 (n,), and float16 (n, F) by masking."""
 
 
 def load_encoder(options: JobEncoder, device: str = "cpu") -> Encoder:
@@ -44,6 +53,8 @@ def pool_network(
     seed: int = 0,
     encoder: Encoder | None = None,
     threads: int = 1,
+    blocks: Iterable[Pooled] | None = None,
+    empty: Empty = np.zeros,
 ) -> FeatureTable:
     """Features of every unit of a network, under each masking: float16 [U, k, F].
 
@@ -60,6 +71,8 @@ def pool_network(
         encoder: needed without maps, and where it is spatial, because its maps then depend on the
             masks.
         threads: of the pooling.
+        blocks: of `passing`, made elsewhere; None: made here.
+        empty: makes the arrays of features pooled from blocks, all zeros.
 
     Raises:
         UserError: for maps and exemplars of different images, or a spatial encoder that is not the
@@ -73,7 +86,20 @@ def pool_network(
         arrays = _spatial(encoder, exemplars, dataset, maskings, seed)
     else:
         how = {**pooling.model_dump(), "seed": seed}
-        arrays = _pyramid(encoded, encoder, exemplars, dataset, maskings, pooling, seed, threads)
+        if encoded is None:
+            assert encoder is not None
+            if blocks is None:
+                work = passing(
+                    *(encoder, exemplars, dataset),
+                    pooling=pooling,
+                    maskings=maskings,
+                    seed=seed,
+                    threads=threads,
+                )
+                blocks = (read_pooled(work.make(number)) for number in range(work.count))
+            arrays = _scattered(blocks, exemplars, maskings, empty)
+        else:
+            arrays = _stored(encoded, exemplars, dataset, maskings, pooling, seed, threads)
     facts: dict[str, Any] = {
         "encoder": encoded.encoder if encoded else encoder.hash if encoder else "",
         "dataset": dataset.fingerprint,
@@ -83,9 +109,63 @@ def pool_network(
     return FeatureTable(arrays, list(exemplars.units.items()), facts)
 
 
-def _pyramid(
-    encoded: EncodedMaps | None,
-    encoder: Encoder | None,
+def passing(
+    encoder: Encoder,
+    exemplars: ExemplarSet,
+    dataset: Dataset,
+    *,
+    pooling: Pooling = DEFAULT,
+    maskings: tuple[Masking, ...] = MASKINGS,
+    seed: int = 0,
+    threads: int = 1,
+) -> Work:
+    """Features pooled from maps that are made batch by batch, in blocks of `BATCHES` batches.
+
+    Every image that an exemplar shows is encoded once, in the block of its number.
+    """
+    _check_images(None, exemplars, dataset)
+    size = dataset.images.shape[1]
+    layers = [masked_layer(exemplars, name, size) for name in exemplars.layers]
+    used, slots_of = used_images(layers), Slots(layers, size, maskings, seed)
+    images = BATCHES * encoder.batch_size
+
+    def make(number: int) -> Block:
+        batches = encoder.batches(dataset.images, used[number * images : (number + 1) * images])
+        found: dict[str, list[np.ndarray]] = {}
+        for masking, slots, pooled in slots_of.pool(batches, pooling, threads):
+            if masking == maskings[0]:
+                found.setdefault("slots", []).append(slots)
+            found.setdefault(f"features/{masking}", []).append(pooled.astype(np.float16))
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+    return Work(-(-len(used) // images), make)
+
+
+def read_pooled(block: Block) -> Pooled:
+    """Slots and features of a block of `passing`."""
+    form = dict.fromkeys((name for name in block if name != "slots"), "float16 slots features")
+    check_arrays(block, {"slots": "int64 slots", **form})
+    return {name.removeprefix("features/"): array for name, array in block.items()}
+
+
+def _scattered(
+    blocks: Iterable[Pooled], exemplars: ExemplarSet, maskings: tuple[Masking, ...], empty: Empty
+) -> dict[str, np.ndarray]:
+    """Features [U, k, F] by masking, from those of slots."""
+    ids = [exemplars.ids(name) for name in exemplars.layers]
+    shape = sum(len(layer) for layer in ids), ids[0].shape[1]
+    arrays: dict[str, np.ndarray] = {}
+    for pooled in blocks:
+        for masking in map(str, maskings):
+            if masking not in arrays:
+                arrays[masking] = empty((shape[0] * shape[1], pooled[masking].shape[1]), np.float16)
+            arrays[masking][pooled["slots"]] = pooled[masking]
+            drop_pages(arrays[masking])
+    return {masking: array.reshape(*shape, -1) for masking, array in arrays.items()}
+
+
+def _stored(
+    encoded: EncodedMaps,
     exemplars: ExemplarSet,
     dataset: Dataset,
     maskings: tuple[Masking, ...],
@@ -93,21 +173,8 @@ def _pyramid(
     seed: int,
     threads: int,
 ) -> dict[str, np.ndarray]:
-    """Means under the masks, from stored maps, or from maps that are made batch by batch."""
+    """Means of stored maps under the masks."""
     size = dataset.images.shape[1]
-    if encoded is None:
-        assert encoder is not None
-        layers = [masked_layer(exemplars, name, size) for name in exemplars.layers]
-        batches = encoder.batches(dataset.images, used_images(layers))
-        pooled = pool_images(
-            *(batches, layers, size),
-            maskings=maskings,
-            pooling=pooling,
-            seed=seed,
-            dtype=np.float16,
-            threads=threads,
-        )
-        return {str(masking): array for masking, array in pooled.items()}
     return {
         masking: pool_exemplars(
             *(encoded.maps, encoded.index, exemplars, size),

@@ -9,7 +9,7 @@ it is kept for captioners that were trained on such features.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -150,27 +150,60 @@ def pool_images(
         {masking: (sum of U, k, F)}; every layer must have the same k.
 
     """
-    ids = np.concatenate([layer.ids.ravel() for layer in layers])
-    starts = np.cumsum([0, *(layer.ids.size for layer in layers)])
-    picks = {m: [layer.masked(m, size, seed) for layer in layers] for m in maskings}
-    order = np.argsort(ids, kind="stable")
-    ordered = ids[order]
+    slots_of = Slots(layers, size, maskings, seed)
     result: dict[Masking, np.ndarray] = {}
-    for images, maps in batches:
-        first, last = np.searchsorted(ordered, [images[0], images[-1] + 1])
-        for begin in range(first, last, _SLOTS):
-            slots = np.sort(order[begin : min(begin + _SLOTS, last)])
-            rows = np.searchsorted(images, ids[slots])
-            for masking in maskings:
-                packed = _gather(picks[masking], starts, slots)
-                pooled = pool_slots(maps, rows, packed, size, pooling, threads)
-                if masking not in result:
-                    result[masking] = empty((len(ids), pooled.shape[1]), dtype)
-                result[masking][slots] = pooled
-        for array in result.values():
-            drop_pages(array)
+    for masking, slots, pooled in slots_of.pool(batches, pooling, threads):
+        if masking not in result:
+            result[masking] = empty((slots_of.count, pooled.shape[1]), dtype)
+        result[masking][slots] = pooled
+        drop_pages(result[masking])
     k = layers[0].ids.shape[1]
     return {masking: array.reshape(-1, k, array.shape[1]) for masking, array in result.items()}
+
+
+class Slots:
+    """All exemplars of some layers, with masks of `size` pixels, found by the image that they show.
+
+    A slot is an exemplar's number through the layers: k * unit + rank, layers one after the other.
+    """
+
+    def __init__(
+        self, layers: Sequence[MaskedLayer], size: int, maskings: Sequence[Masking], seed: int
+    ) -> None:
+        self._size, self._maskings = size, maskings
+        self._ids = np.concatenate([layer.ids.ravel() for layer in layers])
+        self._starts = np.cumsum([0, *(layer.ids.size for layer in layers)])
+        self._picks = {m: [layer.masked(m, size, seed) for layer in layers] for m in maskings}
+        self._order = np.argsort(self._ids, kind="stable")
+        self._ordered = self._ids[self._order]
+
+    @property
+    def count(self) -> int:
+        """Number of slots."""
+        return len(self._ids)
+
+    def pool(
+        self,
+        batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray]]],
+        pooling: Pooling = DEFAULT,
+        threads: int = 1,
+    ) -> Iterator[tuple[Masking, np.ndarray, np.ndarray]]:
+        """Masking, slots int64 (n,) and float32 (n, F), of the images of every batch.
+
+        See `pool_images`; slots of a batch come in pieces, each under every masking.
+        """
+        for images, maps in batches:
+            first, last = np.searchsorted(self._ordered, [images[0], images[-1] + 1])
+            for begin in range(first, last, _SLOTS):
+                slots = np.sort(self._order[begin : min(begin + _SLOTS, last)])
+                rows = np.searchsorted(images, self._ids[slots])
+                for masking in self._maskings:
+                    packed = _gather(self._picks[masking], self._starts, slots)
+                    yield (
+                        masking,
+                        slots,
+                        pool_slots(maps, rows, packed, self._size, pooling, threads),
+                    )
 
 
 def _gather(picks: Sequence[Pick], starts: np.ndarray, slots: np.ndarray) -> np.ndarray:

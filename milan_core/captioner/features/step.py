@@ -6,6 +6,7 @@ from typing import Any
 
 from milan_core.annotations.options import AnnotationSetSpec
 from milan_core.captioner.features.options import JobEncoder
+from milan_core.core.parts import Joined, Part, Shared, Work, joined
 from milan_core.core.step import Compute, In, Out, OutFolder, Step
 
 
@@ -28,31 +29,64 @@ class EncodeDataset(Step, name="features.encode", device=True):
         encode_dataset(encoder, open_dataset(self.dataset), self.maps)
 
 
-class PoolFeatures(Step, name="features.pool", device=True):
+class ExemplarPooling(Shared):
+    """The exemplars of a network, and the encoder whose maps are pooled under their masks."""
+
+    part_step = "features.pool_part"
+
+    encoder: JobEncoder
+    weights: In | None = None
+    """The encoder's weights."""
+    exemplars: In
+    dataset: In
+    """The probe images."""
+    seed: int = 0
+
+    def work(self, compute: Compute) -> Work:
+        """Features from maps that are made batch by batch, in blocks of images."""
+        from milan_core.captioner.features.pool import load_encoder, passing
+        from milan_core.exemplars.store import load_exemplars
+        from milan_core.images.store import open_dataset
+
+        return passing(
+            load_encoder(self.encoder, compute.device),
+            load_exemplars(self.exemplars),
+            open_dataset(self.dataset),
+            pooling=self.encoder.pooling,
+            seed=self.seed,
+            threads=compute.threads,
+        )
+
+
+class PoolPart(ExemplarPooling, Part, name="features.pool_part", device=True):
+    """Encode a part of the images of a network's exemplars and pool their maps.
+
+    For `features.pool` of a pyramid encoder whose maps are not stored.
+    """
+
+
+class PoolFeatures(ExemplarPooling, Joined, name="features.pool", device=True):
     """Pool the maps under the masks of a network's exemplars.
 
     A spatial encoder runs here, and any encoder whose maps are not stored.
     """
 
-    encoder: JobEncoder
-    weights: In | None = None
-    """The encoder's weights."""
     maps: In | None = None
     """The encoder's maps of all probe images; none: it runs here over the exemplars' images."""
-    exemplars: In
-    dataset: In
-    """The probe images."""
-    seed: int = 0
     features: Out
 
     def run(self, compute: Compute) -> None:
         """Write the features under the exemplars' own masks, and the two controls."""
+        import functools
+
+        from milan_core.annotations.mapped import scratch_array
         from milan_core.captioner.features.maps import EncodedMaps
-        from milan_core.captioner.features.pool import load_encoder, pool_network
+        from milan_core.captioner.features.pool import load_encoder, pool_network, read_pooled
         from milan_core.exemplars.store import load_exemplars
         from milan_core.images.store import open_dataset
 
         here = self.maps is None or self.encoder.kind == "spatial"
+        blocks = joined(self, self.work(compute), read_pooled) if self.parts else None
         table = pool_network(
             EncodedMaps.load(self.maps) if self.maps else None,
             load_exemplars(self.exemplars),
@@ -61,6 +95,8 @@ class PoolFeatures(Step, name="features.pool", device=True):
             seed=self.seed,
             encoder=load_encoder(self.encoder, compute.device) if here else None,
             threads=compute.threads,
+            blocks=blocks,
+            empty=functools.partial(scratch_array, self.features.parent),
         )
         table.save(self.features)
 

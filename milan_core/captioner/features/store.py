@@ -54,6 +54,19 @@ class FeatureTable:
         """The status of units that show nothing (`milan_core.exemplars.status`)."""
         return {(layer, unit): status for layer, unit, status in self.meta.get("silent", ())}
 
+    def part(self, start: int, stop: int) -> FeatureTable:
+        """The table of some rows, `start` to `stop` - 1; arrays stay mapped."""
+        units: dict[str, list[int]] = {}
+        for layer, unit in self.rows[start:stop]:
+            units.setdefault(layer, []).append(unit)
+        meta = self.meta
+        if "silent" in meta:
+            kept = [row for row in meta["silent"] if row[1] in units.get(row[0], ())]
+            meta = {**meta, "silent": kept}
+        arrays = {masking: array[start:stop] for masking, array in self.arrays.items()}
+        layers = [(name, len(chosen)) for name, chosen in units.items()]
+        return FeatureTable(arrays, layers, meta, units)
+
     def save(self, path: Path) -> None:
         """Write the table."""
         meta = {**self.meta, "layers": [list(item) for item in self.layers]}

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from milan_core.captioner.features import pool
 from milan_core.captioner.features.encoder import Encoder
 from milan_core.captioner.features.maps import EncodedMaps, encode_dataset
 from milan_core.captioner.features.options import Pooling
@@ -260,3 +261,35 @@ def test_the_published_encoder_gives_the_published_features(exemplars):
     assert (found.shape, found.dtype) == ((5, 3, 3904), np.float32)
     assert (found[1] == 0).all(), "a dead unit"
     assert np.isfinite(found).all()
+
+
+def pooling_of(exemplars, data, images, monkeypatch):
+    """The work of pooling with blocks of so many images."""
+    layers = {name: exemplars.layer(name) for name in exemplars.layers}
+    mined = ExemplarSet(layers, {**exemplars.meta, "dataset": data.fingerprint})
+    enc = encoder(batch_size=2)
+    monkeypatch.setattr(pool, "BATCHES", images // 2)
+    return mined, enc, pool.passing(enc, mined, data, seed=3)
+
+
+def test_features_pooled_in_any_parts_are_those_of_one_pass(exemplars, monkeypatch):
+    data = SimpleNamespace(images=BYTES, fingerprint="f", name="probe")
+    tables = []
+    for images in (2, 6, 200):
+        mined, enc, work = pooling_of(exemplars, data, images, monkeypatch)
+        made = {number: work.make(number) for number in reversed(range(work.count))}
+        assert len(made) == -(-len(used_images_of(mined)) // images)
+        parts = [pool.read_pooled(made[number]) for number in range(work.count)]
+        tables.append(pool_network(None, mined, data, seed=3, encoder=enc, blocks=parts))
+        tables.append(pool_network(None, mined, data, seed=3, encoder=enc))
+    layers = [masked_layer(mined, name, 16) for name in mined.layers]
+    batches = enc.batches(BYTES, used_images_of(mined))
+    expected = pool_images(batches, layers, 16, maskings=MASKINGS, seed=3, dtype=np.float16)
+    for table in tables:
+        for masking in MASKINGS:
+            assert table.arrays[masking].tobytes() == expected[masking].tobytes()
+
+
+def used_images_of(exemplars):
+    ids = np.unique(np.concatenate([exemplars.ids(name).ravel() for name in exemplars.layers]))
+    return ids[ids >= 0]
