@@ -8,7 +8,7 @@ a larger lambda (`milan_tuned`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -109,16 +109,35 @@ def masked(table: FeatureTable, masking: str, path: Path) -> FeatureTable:
     return replace(table, arrays={"exact": table.arrays[masking]})
 
 
-def controls(milan: Milan, table: FeatureTable, path: Path) -> Iterator[tuple[str, Descriptions]]:
-    """Descriptions by the controls, in the order of their table."""
-    for name, masking in MASKINGS.items():
-        if masking in table.arrays:
-            yield name, describe(milan, FeatureUnits(table, path, masking))
-    units = FeatureUnits(table, path)
+def searches(milan: Milan, table: FeatureTable) -> dict[str, tuple[Milan, str]]:
+    """The captioner's search and those of its controls, each with the masks of its features.
+
+    In the order of their table; the search itself comes first, under the name of the describer.
+    """
+    found = {MilanOptions.describer_name(): (milan, "exact")}
+    found |= {name: (milan, mask) for name, mask in MASKINGS.items() if mask in table.arrays}
     if milan.captioner.language_model is not None:
-        yield MilanTunedOptions.describer_name(), describe(milan.tuned(), units)
-        yield "prior_only", describe(milan.prior_only(), units)
-    yield "greedy", describe(milan.greedy(), units)
+        found[MilanTunedOptions.describer_name()] = milan.tuned(), "exact"
+    return found | {"greedy": (milan.greedy(), "exact")}
+
+
+def with_prior(
+    said: Mapping[str, Descriptions], milan: Milan, table: FeatureTable, path: Path
+) -> tuple[Descriptions, list[tuple[str, Descriptions]]]:
+    """What the captioner says, and the controls in the order of their table with `prior_only`.
+
+    Args:
+        said: what each of `searches` says.
+        milan: the captioner.
+        table: the features.
+        path: their file, for messages.
+
+    """
+    (_, main), *others = said.items()
+    if milan.captioner.language_model is not None:
+        prior = describe(milan.prior_only(), FeatureUnits(table, path))
+        others.insert(len(others) - 1, ("prior_only", prior))
+    return main, others
 
 
 def unit_sides(units: Path | None, model: str, keys: list[UnitKey]) -> list[str]:

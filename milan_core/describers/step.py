@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from milan_core.captioner.options import DecodingOptions
 from milan_core.core.inputs import InputPath
+from milan_core.core.parts import Joined, Part, Shared, Work, joined
 from milan_core.core.step import Compute, In, Out, Step
 from milan_core.describers.label_options import ConceptsOptions, LabelOptions
 from milan_core.describers.options import ComposedOptions, PoolOptions, PublishedMethod
 from milan_core.networks.options import Network
 
+if TYPE_CHECKING:
+    from milan_core.captioner.features.store import FeatureTable
+    from milan_core.describers.milan import Milan
 
-class DescribeUnits(Step, name="describers.units", device=True):
-    """Describe the units of one network with one captioner, controls beside (paper section 3.4)."""
+
+class Describing(Shared):
+    """Units of one network, and the captioner that describes them."""
+
+    part_step = "describers.units_part"
 
     model: str
     """Name of the network, or of the annotation set."""
@@ -23,6 +32,32 @@ class DescribeUnits(Step, name="describers.units", device=True):
     masking: str = "exact"
     """Features that are described: under the units' masks, or `whole` images as a control."""
     decoding: DecodingOptions
+
+    def loaded(self, compute: Compute) -> tuple[Milan, FeatureTable]:
+        """The captioner with its decoding, and the features that it reads."""
+        from milan_core.captioner.features.store import load_features
+        from milan_core.describers import milan
+        from milan_core.describers.describer import Resources
+        from milan_core.describers.options import MilanOptions
+
+        table = milan.masked(load_features(self.features), self.masking, self.features)
+        resources = Resources(captioner=self.captioner, compute=compute)
+        return milan.Milan.load(MilanOptions(decoding=self.decoding), resources), table
+
+    def work(self, compute: Compute) -> Work:
+        """Descriptions by the captioner and its controls, in blocks of units."""
+        from milan_core.describers.blocks import describing
+
+        return describing(*self.loaded(compute), self.features)
+
+
+class DescribePart(Describing, Part, name="describers.units_part", device=True):
+    """Describe a part of the units of one network, for `describers.units`."""
+
+
+class DescribeUnits(Describing, Joined, name="describers.units", device=True):
+    """Describe the units of one network with one captioner, controls beside (paper section 3.4)."""
+
     descriptions: Out
     beams: Out
     baselines: Out
@@ -33,23 +68,19 @@ class DescribeUnits(Step, name="describers.units", device=True):
 
         The record counts units that show nothing, by status.
         """
-        from milan_core.captioner.features.store import load_features
         from milan_core.describers import driver, milan
-        from milan_core.describers.describer import Resources
-        from milan_core.describers.options import MilanOptions
-        from milan_core.describers.sources import FeatureUnits
+        from milan_core.describers.blocks import describing, join_said, read_said
         from milan_core.exemplars.status import status_counts
 
-        table = milan.masked(load_features(self.features), self.masking, self.features)
-        resources = Resources(captioner=self.captioner, compute=compute)
-        describer = milan.Milan.load(MilanOptions(decoding=self.decoding), resources)
-        said = driver.describe(describer, FeatureUnits(table, self.features))
+        describer, table = self.loaded(compute)
+        work = describing(describer, table, self.features)
+        said = join_said(joined(self, work, read_said), describer, table)
+        main, others = milan.with_prior(said, describer, table, self.features)
         sides = milan.unit_sides(self.units, self.model, table.rows)
-        driver.write_descriptions(self.descriptions, said, milan.Milan.form, {"side": sides})
-        driver.write_beams(self.beams, said)
-        others = milan.controls(describer, table, self.features)
+        driver.write_descriptions(self.descriptions, main, milan.Milan.form, {"side": sides})
+        driver.write_beams(self.beams, main)
         driver.write_methods(self.baselines, others, milan.Milan.form)
-        return status_counts(said.statuses)
+        return status_counts(main.statuses)
 
 
 class PoolCandidates(Step, name="describers.pool", device=True):

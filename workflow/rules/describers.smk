@@ -2,6 +2,8 @@
 from milan_core.describers import plan as describers_plan
 from milan_core.describers.several.options import SeveralOptions
 
+DECODING = canonical(captioner_plan.decoding(CONFIG))
+
 # Modules of the describers that label: part of the code of their step.
 LABELERS = [f"describers.{name}" for name in describers_plan.label_names(CONFIG)]
 
@@ -99,8 +101,62 @@ def label_seen(wildcards):
     return seen if describers_plan.judge_labels(CONFIG) else []
 
 
+def units_masking(wildcards):
+    """The masks of the features that a split describes."""
+    return SPLITS[wildcards.split].masking
+
+
+def units_parts(wildcards):
+    """The parts that the descriptions of a trial are joined from; none where one job makes them."""
+    trial = f"describe/{wildcards.split}/seed{wildcards.seed}"
+    whole = f"{RESULTS}/{wildcards.model}/{trial}/provenance.json"
+    made = Made.of(
+        "describers.units_part",
+        model=wildcards.model,
+        masking=units_masking(wildcards),
+        decoding=DECODING,
+    )
+    return parts_to_join(CONFIG.shards.describe, whole, "describers.units", made)
+
+
+rule describers_units_part:
+    input:
+        captioner=captioner_files(*CAPTIONER_FILES),
+        units=captioner_files("units.csv"),
+        features="<results>/{model}/features/features.safetensors",
+    output:
+        done="<results>/{model}/describe/{split}/seed{seed}/parts/{part}-of-{parts}.safetensors",
+        record="<results>/{model}/describe/{split}/seed{seed}/parts/{part}-of-{parts}.provenance.json",
+    log:
+        "<logs>/{model}/describe/{split}-seed{seed}-{part}-of-{parts}.log",
+    benchmark:
+        "<benchmarks>/{model}/describe/{split}-seed{seed}-{part}-of-{parts}.tsv"
+    wildcard_constraints:
+        model=DESCRIBABLE,
+        part=r"\d+",
+        parts=r"\d+",
+    priority: 5
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        device=CONFIG.device,
+        gpu=gpus,
+        mem=memory(8),
+    params:
+        part="{part}",
+        of="{parts}",
+        model="{model}",
+        masking=units_masking,
+        decoding=DECODING,
+        code=step_code("describers.units_part"),
+    shell:
+        command("describers.units_part")
+
+
 rule describers_units:
     input:
+        parts=units_parts,
         captioner=captioner_files(*CAPTIONER_FILES),
         units=captioner_files("units.csv"),
         features="<results>/{model}/features/features.safetensors",
@@ -125,8 +181,8 @@ rule describers_units:
         mem=memory(8),
     params:
         model="{model}",
-        masking=lambda wildcards: SPLITS[wildcards.split].masking,
-        decoding=canonical(captioner_plan.decoding(CONFIG)),
+        masking=units_masking,
+        decoding=DECODING,
         code=step_code("describers.units"),
     shell:
         command("describers.units")
@@ -232,6 +288,8 @@ rule describers_publish:
     localrule: True
     conda:
         "../../envs/milan.yaml"
+    resources:
+        mem=memory(2),
     params:
         code=step_code("describers.publish"),
     shell:
@@ -359,6 +417,8 @@ rule describers_import_labels:
     localrule: True
     conda:
         "../../envs/milan.yaml"
+    resources:
+        mem=memory(2),
     params:
         published=lambda wildcards: canonical(
             describers_plan.published_labels(CONFIG, wildcards.annotation_set)
