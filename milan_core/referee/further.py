@@ -8,6 +8,7 @@ What depends on the unit alone, such as its sheet and the images of its trial, i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -85,17 +86,27 @@ class Further:
         vectors: np.ndarray | None = None,
         pool: str = "max",
     ) -> None:
-        self._sheets = Sheets(table, positions, pool)
+        self._table, self._positions, self._pool = table, positions, pool
         self._row_of = {key: row for row, key in enumerate(table.keys)}
         self._seed, self._vectors = seed, vectors
         self._trials: dict[UnitKey, Trial | None] = {}
         self._apart: dict[UnitKey, tuple[np.ndarray, np.ndarray]] = {}  # of the nearest unit
-        self._of_unit = np.full((len(self._row_of), len(OF_UNIT)), np.nan)
+
+    @functools.cached_property
+    def _sheets(self) -> Sheets:
+        """Made when the first score is: a job that joins scores needs none."""
+        return Sheets(self._table, self._positions, self._pool)
+
+    @functools.cached_property
+    def _of_unit(self) -> np.ndarray:
+        """OF_UNIT of every unit, float64 [units, 3]; NaN without vectors."""
+        values, vectors = np.full((len(self._row_of), len(OF_UNIT)), np.nan), self._vectors
         if vectors is not None:
-            for rows, block in table.blocks(pool, positions):
-                self._of_unit[rows, 0] = [clarity(vectors[self._sheets.sheets[r]]) for r in rows]
-                self._of_unit[rows, 1] = monosemanticity(block.T, vectors)
-                self._of_unit[rows, 2] = monosemanticity(block.T, vectors, 0.999)
+            for rows, block in self._table.blocks(self._pool, self._positions):
+                values[rows, 0] = [clarity(vectors[self._sheets.sheets[r]]) for r in rows]
+                values[rows, 1] = monosemanticity(block.T, vectors)
+                values[rows, 2] = monosemanticity(block.T, vectors, 0.999)
+        return values
 
     def of(self, key: UnitKey, a: np.ndarray, c: np.ndarray) -> dict[str, float]:
         """FURTHER of one text, NaN where one is undefined.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.said import TRIVIAL, TRUTH, Lists, Said, explanations, trivial, true_texts
 from milan_core.referee.sanity import Verdict, sanity
-from milan_core.referee.score import OTHERS, Bench, Scores
+from milan_core.referee.score import OTHERS, Bench, BlockScores, Scores
 from milan_core.referee.scored import COLUMNS, Explanation
 from milan_core.referee.table import scored_images
 from milan_core.scoring.tables import Truth
@@ -55,7 +55,23 @@ class NetworkScores:
         return [[v.metric, v.missing, v.extra, v.both, v.units] for v in self.verdicts]
 
 
-def score_network(
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is scored of one network, and the bench that scores it."""
+
+    bench: Bench
+    explained: dict[str, list[Explanation]]  # by describer, one text a unit
+    ordered: dict[str, list[Explanation]]  # weighted ones too, in the order of the tables
+    facts: BoardFacts
+    models: Mapping[str, str]
+
+    @property
+    def judged(self) -> dict[str, list[Explanation]]:
+        """What the judge scores: not the words of describers that read it."""
+        return {name: ones for name, ones in self.ordered.items() if name not in self.facts.own}
+
+
+def prepare(
     table: ActivationTable,
     dataset: Dataset,
     judge: Judge,
@@ -65,8 +81,8 @@ def score_network(
     seed: int,
     models: Mapping[str, str] | None = None,
     lists: Lists | None = None,
-) -> NetworkScores:
-    """Score every describer, the trivial baselines and the truth on the same images.
+) -> Prepared:
+    """Gather every describer, the trivial baselines and the truth on the same images.
 
     A describer that reads the judge's model has rows without scores. No describer that reads a
     judge counts for random texts and for the sanity tests, so that these are those of all judges.
@@ -99,12 +115,6 @@ def score_network(
         name: [given.get(key, Explanation(key)) for key in bench.keys]
         for name, given in (lists or {}).items()
     }
-    ordered = _ordered(explained, weighted)
-    scored = score_together(bench, {name: o for name, o in ordered.items() if name not in own})
-    scores = {
-        name: bench.unscored(ones, "own judge") if name in own else scored[name]
-        for name, ones in ordered.items()
-    }
     made_of = BoardFacts(
         model=table.facts.model,
         **facts(judge),
@@ -113,10 +123,26 @@ def score_network(
         alpha=options.alpha,
         own=own,
     )
-    fair = {name: ones for name, ones in explained.items() if name not in models}
+    return Prepared(bench, explained, _ordered(explained, weighted), made_of, models)
+
+
+def score_prepared(
+    prepared: Prepared, seed: int, blocks: Iterable[BlockScores] | None = None
+) -> NetworkScores:
+    """Scores of everything, with their board and the sanity of the metrics.
+
+    `blocks` are the scores of `judged`, made elsewhere (`referee.blocks`); None: made here.
+    """
+    bench, models = prepared.bench, prepared.models
+    scored = score_together(bench, prepared.judged, blocks)
+    scores = {
+        name: scored[name] if name in scored else bench.unscored(ones, "own judge")
+        for name, ones in prepared.ordered.items()
+    }
+    fair = {name: ones for name, ones in prepared.explained.items() if name not in models}
     pairs = bench.pairs(best_explanations(fair, scores, seed))
     verdicts = sanity(pairs, HEADLINE, seed) + sanity(pairs[:COMPARED], OTHERS, seed)
-    return NetworkScores(scores, make_board(made_of, scores), verdicts)
+    return NetworkScores(scores, make_board(prepared.facts, scores), verdicts)
 
 
 def _ordered(
@@ -127,11 +153,20 @@ def _ordered(
     return {**first, **weighted, **explained}
 
 
-def score_together(bench: Bench, explained: Mapping[str, list[Explanation]]) -> dict[str, Scores]:
-    """Scores by describer; what several say of a unit is scored once."""
-    every = dict.fromkeys(one for ones in explained.values() for one in ones)
+def distinct(explained: Mapping[str, list[Explanation]]) -> list[Explanation]:
+    """Every explanation once: what several describers say of a unit is scored once."""
+    return list(dict.fromkeys(one for ones in explained.values() for one in ones))
+
+
+def score_together(
+    bench: Bench,
+    explained: Mapping[str, list[Explanation]],
+    blocks: Iterable[BlockScores] | None = None,
+) -> dict[str, Scores]:
+    """Scores by describer, from blocks of `distinct(explained)` or made here."""
+    every = distinct(explained)
     place = {one: number for number, one in enumerate(every)}
-    together = bench.score(list(every))
+    together = bench.score(every, blocks=blocks)
     scores = {}
     for name, ones in explained.items():
         places = [place[one] for one in ones]

@@ -10,7 +10,7 @@ resamples of the images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,6 +59,15 @@ class Scores:
             for place, row in enumerate(self.rows)
         ]
         return Scores(rows, self.resampled)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockScores:
+    """Scores of a block of explanations: numbers int64 [p], rows, float32 [resamples, p]."""
+
+    places: np.ndarray
+    rows: list[Scored]
+    resampled: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,26 +144,54 @@ class Bench:
         nothing = np.full((self.options.resamples, len(rows)), np.nan, np.float32)
         return Scores(rows, dict.fromkeys(HEADLINE, nothing))
 
-    def score(self, explanations: Sequence[Explanation], *, others: bool = True) -> Scores:
-        """Scores of every explanation; `others`: those for comparison too."""
-        statuses = [self.status(one) for one in explanations]
-        rows = [
-            Scored(one.key, one.description, status)
-            for one, status in zip(explanations, statuses, strict=True)
-        ]
+    def score(
+        self,
+        explanations: Sequence[Explanation],
+        *,
+        others: bool = True,
+        blocks: Iterable[BlockScores] | None = None,
+    ) -> Scores:
+        """Scores of every explanation; `others`: those for comparison too.
+
+        `blocks` are those of `grid`, scored elsewhere; None: they are scored here.
+        """
+        rows = [Scored(one.key, one.description, self.status(one)) for one in explanations]
         shape = (self.options.resamples, len(rows))
         resampled = {name: np.full(shape, np.nan, np.float32) for name in HEADLINE}
-        places = [place for place, status in enumerate(statuses) if status == "scored"]
-        blocks = self.blocks(explanations, places)
-        for block in tracked(blocks, "scoring", "unit", total=len(places), size=_units_of):
-            self._score_block(block, explanations, rows, resampled, others=others)
+        if blocks is None:
+            grid = self.grid(explanations)
+            made = (self.score_block(explanations, places, others=others) for places in grid)
+            count = sum(map(len, grid))
+            blocks = tracked(made, "scoring", "unit", total=count, size=lambda one: len(one.places))
+        for block in blocks:
+            for place, row in zip(block.places.tolist(), block.rows, strict=True):
+                rows[place] = row
+            for name, values in block.resampled.items():
+                resampled[name][:, block.places] = values
         return Scores(rows, resampled)
+
+    def grid(self, explanations: Sequence[Explanation]) -> list[list[int]]:
+        """Numbers of the explanations that can be scored, in blocks with equal texts together."""
+        places = [place for place, one in enumerate(explanations) if self.status(one) == "scored"]
+        limit = max(1, BLOCK // (4 * len(self._positions)))
+        ordered = sorted(places, key=lambda place: (explanations[place].texts, place))
+        blocks, done = [], 0
+        while done < len(ordered):
+            taken, texts = 0, dict.fromkeys(explanations[ordered[done]].texts)
+            for place in ordered[done : done + limit]:
+                more = texts | dict.fromkeys(explanations[place].texts)
+                if len(more) > max(limit, len(texts)):
+                    break
+                texts, taken = more, taken + 1
+            blocks.append(ordered[done : done + taken])
+            done += taken
+        return blocks
 
     def pairs(self, explanations: Sequence[Explanation]) -> list[Pair]:
         """Activation, presence and firing of every explanation that can be scored."""
-        places = [i for i, one in enumerate(explanations) if self.status(one) == "scored"]
         pairs = []
-        for block in self.blocks(explanations, places):
+        for places in self.grid(explanations):
+            block = self._judged(explanations, places)
             fires = firing(block.a, self.options.alpha)
             for number in range(len(block.places)):
                 a, c = (x[:, number].astype(np.float64) for x in (block.a, block.c))
@@ -162,25 +199,8 @@ class Bench:
                     pairs.append(Pair(a, c, fires[:, number]))
         return pairs
 
-    def blocks(
-        self, explanations: Sequence[Explanation], places: Sequence[int]
-    ) -> Iterator[Judged]:
-        """The explanations at `places` block by block, equal texts together."""
-        limit = max(1, BLOCK // (4 * len(self._positions)))
-        ordered = sorted(places, key=lambda place: (explanations[place].texts, place))
-        while ordered:
-            taken, texts = 0, dict.fromkeys(explanations[ordered[0]].texts)
-            for place in ordered[:limit]:
-                more = texts | dict.fromkeys(explanations[place].texts)
-                if len(more) > max(limit, len(texts)):
-                    break
-                texts, taken = more, taken + 1
-            yield self._judged(explanations, ordered[:taken], list(texts))
-            ordered = ordered[taken:]
-
-    def _judged(
-        self, explanations: Sequence[Explanation], places: Sequence[int], texts: list[str]
-    ) -> Judged:
+    def _judged(self, explanations: Sequence[Explanation], places: Sequence[int]) -> Judged:
+        texts = list(dict.fromkeys(text for i in places for text in explanations[i].texts))
         parts = [columns for _, columns in judged(self._judge, self._images, texts)]
         columns, column_of = np.concatenate(parts, 1), {text: i for i, text in enumerate(texts)}
         c = np.empty((len(columns), len(places)), np.float32)
@@ -196,15 +216,12 @@ class Bench:
         a = self._table.block(distinct, self._pool, self._positions)[back].T
         return Judged(np.array(places), a, c)
 
-    def _score_block(
-        self,
-        block: Judged,
-        explanations: Sequence[Explanation],
-        rows: list[Scored],
-        resampled: dict[str, np.ndarray],
-        *,
-        others: bool,
-    ) -> None:
+    def score_block(
+        self, explanations: Sequence[Explanation], places: Sequence[int], *, others: bool = True
+    ) -> BlockScores:
+        """Scores of the explanations with the numbers `places`, a block of `grid`."""
+        block = self._judged(explanations, places)
+        rows: list[Scored] = []
         values = correlation(block.a, block.c)
         drawn = self._resamples.correlation(block.a, block.c)
         fires = firing(block.a, self.options.alpha)
@@ -230,29 +247,30 @@ class Bench:
                     further[number] |= self._further.of(one.key, block.a[:, number], column)
             self._remember(one.key, pair)
             before = one, pair, ranked
-        resampled["correlation"][:, block.places[read]] = drawn[:, read]
-        resampled["auprc"][:, block.places[read]] = lifts[:, read]
+        resampled = {
+            name: np.full(drawn.shape, np.nan, np.float32) for name in ("correlation", "auprc")
+        }
+        resampled["correlation"][:, read], resampled["auprc"][:, read] = (
+            drawn[:, read],
+            lifts[:, read],
+        )
         found = zip(intervals(values, drawn), intervals(lead, lifts), strict=True)
         for number, (correlated, lifted) in enumerate(found):
-            place = int(block.places[number])
-            key, description = rows[place].key, rows[place].description
+            one = explanations[block.places[number]]
             if number not in read:
-                rows[place] = Scored(key, description, "unread")
+                rows.append(Scored(one.key, one.description, "unread"))
                 continue
             c = block.c[:, number]
             status: Status = "constant" if c.min() == c.max() else "scored"
-            others_of = further.get(number, {})
-            rows[place] = Scored(key, description, status, correlated, lifted, others_of)
+            of = further.get(number, {})
+            rows.append(Scored(one.key, one.description, status, correlated, lifted, of))
+        return BlockScores(block.places, rows, resampled)
 
     def _remember(self, key: UnitKey, pair: Pair) -> None:
         """Keep a unit's pair, whose orders its other descriptions share: 64 MB at most."""
         if len(self._pairs) > BLOCK // (10 * len(self._positions)):
             self._pairs.clear()
         self._pairs[key] = pair
-
-
-def _units_of(block: Judged) -> int:
-    return len(block.places)
 
 
 def _same_text(one: Explanation, other: Explanation) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from milan_core.captioner.features.options import JobEncoder
+from milan_core.core.parts import Joined, Part, Shared, Work, joined
 from milan_core.core.step import Compute, In, Out, OutFolder, Step
 from milan_core.exemplars.options import Pool
 from milan_core.networks.options import Network
 from milan_core.referee.options import BoardOptions, JudgeOptions, MiniTraining, ScoringOptions
+
+if TYPE_CHECKING:
+    from milan_core.referee.network import Prepared
 
 
 class TableHeldOut(Step, name="referee.table", device=True):
@@ -140,8 +144,10 @@ class ChooseAlpha(Step, name="referee.choose_alpha", device=True):
         return {"alpha": chosen.alpha, "units": chosen.units}
 
 
-class ScoreNetwork(Step, name="referee.score", device=True):
-    """Score everything that was said of one network on images that no describer has seen."""
+class Scoring(Shared):
+    """Everything that was said of one network, and the judge that scores it."""
+
+    part_step = "referee.score_part"
 
     table: In
     """Activations of its units on these images."""
@@ -167,20 +173,15 @@ class ScoreNetwork(Step, name="referee.score", device=True):
     """Takes the place of `options.alpha`, by referee.choose_alpha."""
     options: ScoringOptions
     seed: int = 0
-    scores: Out
-    board: Out
-    """Means with their resamples, for the leaderboard."""
-    sanity: Out
 
-    def run(self, compute: Compute) -> None:
-        """Write the score of every description, the means, and the sanity of the scores."""
-        from milan_core.core.files import write_csv
+    def prepared(self, compute: Compute) -> Prepared:
+        """The texts of every describer, and the bench that scores them."""
         from milan_core.exemplars.table import open_table
         from milan_core.images.store import open_dataset
         from milan_core.referee.alpha import read_alpha
         from milan_core.referee.judge import JudgeResources, load_judge
         from milan_core.referee.judges.mini import folder_model
-        from milan_core.referee.network import SANITY, SCORES, score_network
+        from milan_core.referee.network import prepare
         from milan_core.referee.said import read_lists, read_said
         from milan_core.referee.seen import recall
         from milan_core.scoring.tables import read_truth
@@ -191,7 +192,7 @@ class ScoreNetwork(Step, name="referee.score", device=True):
             options = options.model_copy(update={"alpha": read_alpha(self.alpha)})
         if self.seen is not None:
             recall(judge, self.seen)
-        result = score_network(
+        return prepare(
             open_table(self.table),
             open_dataset(self.dataset),
             judge,
@@ -202,6 +203,41 @@ class ScoreNetwork(Step, name="referee.score", device=True):
             dict.fromkeys(self.readers, folder_model(self.read)) if self.read else {},
             read_lists(self.listed, self.lists),
         )
+
+    def scoring(self, prepared: Prepared) -> Work:
+        """The scores of what the judge may score, in blocks of explanations."""
+        from milan_core.referee.blocks import scoring
+        from milan_core.referee.network import distinct
+
+        every, module = distinct(prepared.judged), f"referee.judges.{self.judge.kind}"
+        return scoring(prepared.bench, every, module)
+
+    def work(self, compute: Compute) -> Work:
+        """As `scoring`."""
+        return self.scoring(self.prepared(compute))
+
+
+class ScorePart(Scoring, Part, name="referee.score_part", device=True):
+    """Score a part of what was said of one network, for `referee.score`."""
+
+
+class ScoreNetwork(Scoring, Joined, name="referee.score", device=True):
+    """Score everything that was said of one network on images that no describer has seen."""
+
+    scores: Out
+    board: Out
+    """Means with their resamples, for the leaderboard."""
+    sanity: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the score of every description, the means, and the sanity of the scores."""
+        from milan_core.core.files import write_csv
+        from milan_core.referee.blocks import read_scores
+        from milan_core.referee.network import SANITY, SCORES, score_prepared
+
+        prepared = self.prepared(compute)
+        blocks = joined(self, self.scoring(prepared), read_scores) if self.parts else None
+        result = score_prepared(prepared, self.seed, blocks)
         write_csv(self.scores, SCORES, result.rows())
         write_csv(self.sanity, SANITY, result.sanity_rows())
         result.board.save(self.board)

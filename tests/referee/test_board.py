@@ -7,6 +7,7 @@ import pytest
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
+from milan_core.referee import blocks, score
 from milan_core.referee.board import (
     ALL,
     COLUMNS,
@@ -18,7 +19,7 @@ from milan_core.referee.board import (
     unit_resamples,
 )
 from milan_core.referee.leaderboard import joined_sanity, long_rows, over_networks
-from milan_core.referee.network import score_network
+from milan_core.referee.network import distinct, prepare, score_prepared
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.said import TRIVIAL, explanations, read_said, trivial
 from milan_core.referee.scored import Explanation
@@ -43,7 +44,7 @@ class FakeJudge:
         return np.stack(columns, 1).astype(np.float32)
 
 
-def network(seed, heldout=True, units=8, models=None):
+def network(seed, heldout=True, units=8, models=None, parts=None):
     """Units that follow words 0, 1, 2, 3, 0, ...; the last is dead."""
     rng = np.random.default_rng(seed)
     presence = (rng.random((IMAGES, len(WORDS))) < 0.3).astype(float)
@@ -64,7 +65,8 @@ def network(seed, heldout=True, units=8, models=None):
     args = (merge_tables([table]), SimpleNamespace(), judge)
     listed = {key: Explanation(key, (text, "nothing"), (0.5, 2.0)) for key, text in right.items()}
     said = {"milan": wrong, "better": right}
-    return score_network(*args, said, truth, options, 0, models, {"listed": listed})
+    prepared = prepare(*args, said, truth, options, 0, models, {"listed": listed})
+    return score_prepared(prepared, 0, parts(prepared) if parts else None)
 
 
 def test_a_describer_that_reads_the_judge_has_rows_without_scores(tmp_path):
@@ -235,7 +237,7 @@ def test_too_few_images_are_refused():
         np.arange(3), np.ones(3, bool), {"max": np.ones((1, 3), np.float32)},
     )  # fmt: skip
     with pytest.raises(UserError, match="3 images to score on, expected 500 or more"):
-        score_network(
+        prepare(
             *(merge_tables([table]), SimpleNamespace(), FakeJudge(np.ones((3, 4))), {"milan": {}}),
             *({}, ScoringOptions(), 0),
         )
@@ -245,3 +247,27 @@ def test_a_board_needs_no_score_of_the_main_describer():
     result = network(5)
     scores = {"milan": result.scores["milan"]}
     assert make_board({"model": "m", "judge": "j", "heldout": True}, scores).describers == ["milan"]
+
+
+@pytest.mark.parametrize("texts", [1, 2, 5, 100])
+def test_scores_in_blocks_are_those_of_one_job(monkeypatch, tmp_path, texts):
+    """Whatever order blocks are made in, and in however many jobs."""
+    monkeypatch.setattr(score, "BLOCK", 4 * IMAGES * texts)
+
+    def parts(prepared):
+        every, counts = distinct(prepared.judged), set()
+        made = {}
+        for numbers in (slice(1, None, 2), slice(0, None, 2)):  # as two jobs do
+            work = blocks.scoring(prepared.bench, every)
+            counts.add(work.count)
+            made |= {n: work.make(n) for n in list(range(work.count))[numbers]}
+        assert counts == {len(made)}
+        assert len(made) > 1 or texts == 100
+        return [blocks.read_scores(made[number]) for number in sorted(made)]
+
+    whole, joined = network(3), network(3, parts=parts)
+    assert list(map(str, joined.rows())) == list(map(str, whole.rows()))
+    assert str(joined.sanity_rows()) == str(whole.sanity_rows())
+    whole.board.save(tmp_path / "whole")
+    joined.board.save(tmp_path / "joined")
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "joined").read_bytes()

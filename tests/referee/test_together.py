@@ -18,7 +18,7 @@ class Counted:
     def __init__(self) -> None:
         self.asked: list[Explanation] = []
 
-    def score(self, ones: list[Explanation]) -> Scores:
+    def score(self, ones: list[Explanation], *, blocks: object = None) -> Scores:
         self.asked += ones
         found = {name: float(one.key[1]) for one in ones for name in OTHERS}
         rows = [Scored(one.key, one.description, "scored", others=dict(found)) for one in ones]

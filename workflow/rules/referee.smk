@@ -189,8 +189,77 @@ rule referee_choose_alpha:
         command("referee.choose_alpha")
 
 
+def score_parts(wildcards):
+    """The parts that scores are joined from; none where one job scores."""
+    whole = f"{RESULTS}/{wildcards.model}/referee/{wildcards.judge}/provenance.json"
+    made = Made.of(
+        "referee.score_part",
+        judge_module(wildcards),
+        judge=canonical(referee_plan.judge_options(CONFIG, wildcards.judge)),
+        options=canonical(referee_plan.scoring_options(CONFIG)),
+        seed=CONFIG.seed,
+    )
+    return parts_to_join(CONFIG.shards.score, whole, "referee.score", made)
+
+
+rule referee_score_part:
+    input:
+        table=referee_activations,
+        dataset=lambda wildcards: dataset_folder(
+            referee_plan.scored_dataset(CONFIG, wildcards.model)
+        ),
+        descriptions=published("descriptions.csv"),
+        tables=referee_tables(abstention_plan.told_tables),
+        methods=referee_methods,
+        lists=referee_tables(referee_plan.lists_of),
+        truth=referee_truth,
+        trained=referee_trained,
+        seen=referee_seen,
+        read=lambda wildcards: (
+            referee_plan.judge_folder(CONFIG) if referee_readers(wildcards) else []
+        ),
+        alpha=f"{RESULTS}/referee/alpha.json" if CHOOSING else [],
+    output:
+        done="<results>/{model}/referee/{judge}/parts/{part}-of-{parts}.safetensors",
+        record="<results>/{model}/referee/{judge}/parts/{part}-of-{parts}.provenance.json",
+    log:
+        "<logs>/{model}/referee/{judge}-{part}-of-{parts}.log",
+    benchmark:
+        "<benchmarks>/{model}/referee/{judge}-{part}-of-{parts}.tsv"
+    wildcard_constraints:
+        judge=one_of({judge.kind for judge in CONFIG.referee.judges}),
+        part=r"\d+",
+        parts=r"\d+",
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        device=CONFIG.device,
+        gpu=gpus,
+        mem=memory(4),
+    params:
+        part="{part}",
+        of="{parts}",
+        named=lambda wildcards: canonical(
+            list(abstention_plan.told_tables(CONFIG, wildcards.model))
+        ),
+        listed=lambda wildcards: canonical(
+            list(referee_plan.lists_of(CONFIG, wildcards.model))
+        ),
+        judge=lambda wildcards: canonical(
+            referee_plan.judge_options(CONFIG, wildcards.judge)
+        ),
+        readers=lambda wildcards: canonical(referee_readers(wildcards)),
+        options=canonical(referee_plan.scoring_options(CONFIG)),
+        seed=CONFIG.seed,
+        code=lambda wildcards: step_code("referee.score_part", judge_module(wildcards)),
+    shell:
+        command("referee.score_part")
+
+
 rule referee_score:
     input:
+        parts=score_parts,
         table=referee_activations,
         dataset=lambda wildcards: dataset_folder(
             referee_plan.scored_dataset(CONFIG, wildcards.model)
@@ -262,6 +331,8 @@ rule referee_leaderboard:
     conda:
         "../../envs/milan.yaml"
     threads: 1
+    resources:
+        mem=memory(2),
     params:
         options=canonical(referee_plan.board_options(CONFIG)),
         code=step_code("referee.leaderboard"),
