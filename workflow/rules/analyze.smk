@@ -2,6 +2,7 @@
 from milan_core.experiments.analyze import plan as analyze_plan
 
 ANALYZED = analyze_plan.analyzed(CONFIG)
+ANALYZE_OPTIONS = canonical(analyze_plan.analyze_options(CONFIG))
 
 
 def evaluation_images(wildcards):
@@ -9,8 +10,57 @@ def evaluation_images(wildcards):
     return dataset_folder(analyze_plan.evaluation_dataset(CONFIG, wildcards.model))
 
 
+def analyze_parts(wildcards):
+    """The parts that a network's analysis is joined from; none where one job makes it."""
+    whole = f"{RESULTS}/analyze/{wildcards.model}/provenance.json"
+    made = Made.of(
+        "analyze.network_part",
+        model=job_network(wildcards),
+        options=ANALYZE_OPTIONS,
+        seed=CONFIG.seed,
+    )
+    return parts_to_join(CONFIG.shards.analyze, whole, "analyze.network", made)
+
+
+rule analyze_network_part:
+    input:
+        weights=model_weights,
+        dataset=evaluation_images,
+        descriptions=published("descriptions.csv"),
+        parser=asset_folder(CONFIG.analyze.parser),
+        vectors=asset_folder(CONFIG.analyze.vectors),
+    output:
+        done="<results>/analyze/{model}/parts/{part}-of-{parts}.safetensors",
+        record="<results>/analyze/{model}/parts/{part}-of-{parts}.provenance.json",
+    log:
+        "<logs>/analyze/{model}-{part}-of-{parts}.log",
+    benchmark:
+        "<benchmarks>/analyze/{model}-{part}-of-{parts}.tsv"
+    wildcard_constraints:
+        part=r"\d+",
+        parts=r"\d+",
+    priority: 8
+    conda:
+        "../../envs/milan.yaml"
+    threads: 1
+    resources:
+        device=CONFIG.device,
+        gpu=gpus,
+        mem=memory(4),
+    params:
+        part="{part}",
+        of="{parts}",
+        model=job_network,
+        options=ANALYZE_OPTIONS,
+        seed=CONFIG.seed,
+        code=step_code("analyze.network_part"),
+    shell:
+        command("analyze.network_part")
+
+
 rule analyze_network:
     input:
+        parts=analyze_parts,
         weights=model_weights,
         dataset=evaluation_images,
         descriptions=published("descriptions.csv"),
@@ -35,7 +85,7 @@ rule analyze_network:
         mem=memory(4),
     params:
         model=job_network,
-        options=canonical(analyze_plan.analyze_options(CONFIG)),
+        options=ANALYZE_OPTIONS,
         seed=CONFIG.seed,
         code=step_code("analyze.network"),
     shell:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from milan_core.core.parts import Block, Work
 from milan_core.core.seeding import generator
+from milan_core.core.shapes import check_arrays
 from milan_core.core.units import UnitKey
 from milan_core.experiments.analyze.criteria import Criterion
 from milan_core.experiments.analyze.options import AnalyzeOptions
@@ -28,6 +31,7 @@ _log = logging.getLogger(__name__)
 ABLATION = ("criterion", "order", "trial", "n_ablated", "fraction", "accuracy")
 IMPORTANCE = ("layer", "unit", "accuracy", "importance")
 CRITERIA = ("layer", "unit", "criterion", "group", "score", "matches")
+IMAGES = 128  # of a block of ablations
 Row = tuple[Any, ...]
 
 
@@ -59,20 +63,73 @@ def criterion_rows(units: Sequence[UnitKey], scored: Sequence[Criterion]) -> lis
     ]
 
 
-def importance_rows(engine: AblationEngine) -> list[Row]:
+Order = tuple[str, str, int, np.ndarray]  # criterion, kind of order, trial, indices of units
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The ablations of one network: units one by one, and along orders."""
+
+    orders: list[Order]
+    steps: list[int]
+
+
+def ablating(engine: AblationEngine, planned: Planned) -> Work:
+    """Counts of images that are right under every ablation, in blocks of images."""
+    singles: list[tuple[int, ...]] = [(index,) for index in range(len(engine.units))]
+    along = engine.states(np.stack([order for *_, order in planned.orders]), planned.steps)
+    states: dict[str, list[tuple[int, ...]]] = {"whole": [()], "single": singles, "curves": along}
+    _log.info("%d orders of %d units", len(planned.orders), len(engine.units))
+
+    def make(number: int) -> Block:
+        return {name: engine.right(sets, number, IMAGES) for name, sets in states.items()}
+
+    return Work(engine.blocks(IMAGES), make)
+
+
+def read_counts(block: Block) -> dict[str, np.ndarray]:
+    """The counts of a block of `ablating`."""
+    check_arrays(block, {"whole": "int64 1", "single": "int64 units", "curves": "int64 states"})
+    return dict(block)
+
+
+def accuracies(
+    engine: AblationEngine, counts: Iterable[Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Accuracy under every ablation, from the counts of all blocks."""
+    total: dict[str, np.ndarray] = {}
+    for block in counts:
+        total = {name: total.get(name, 0) + count for name, count in block.items()}
+    return {name: count / len(engine.labels) for name, count in total.items()}
+
+
+def importance_rows(units: Sequence[UnitKey], measured: Mapping[str, np.ndarray]) -> list[Row]:
     """The rows of importance.csv: accuracy without each unit, and what it costs."""
-    accuracy, without = engine.accuracy(), engine.single(engine.units)
+    accuracy, without = float(measured["whole"][0]), measured["single"]
     _log.info("accuracy %.4f, without one unit from %.4f", accuracy, without.min())
     return [
         (*unit, float(value), float(accuracy - value))
-        for unit, value in zip(engine.units, without, strict=True)
+        for unit, value in zip(units, without, strict=True)
     ]
 
 
 def curve_rows(
-    engine: AblationEngine, scored: Sequence[Criterion], options: AnalyzeOptions, seed: int
+    planned: Planned, fractions: Sequence[float], measured: Mapping[str, np.ndarray]
 ) -> list[Row]:
     """The rows of ablation.csv: every order of every criterion, and the random ones."""
+    steps = planned.steps
+    by_order = measured["curves"].reshape(-1, len(steps))
+    return [
+        (name, kind, trial, step, float(fraction), float(accuracy))
+        for (name, kind, trial, _), row in zip(planned.orders, by_order, strict=True)
+        for step, fraction, accuracy in zip(steps, fractions, row, strict=True)
+    ]
+
+
+def planned_orders(
+    engine: AblationEngine, scored: Sequence[Criterion], options: AnalyzeOptions, seed: int
+) -> Planned:
+    """Every order of every criterion, and the random ones."""
     layers = [layer for layer, _ in engine.units]
     planned: list[tuple[str, str, int, np.ndarray]] = [
         (RANDOM, RANDOM, trial, random_order(len(layers), seed, "random order", trial))
@@ -88,14 +145,7 @@ def curve_rows(
             stream = ("layer-matched order", one.name, trial)
             order = orders[trial % len(orders)].tolist()
             planned.append((one.name, MATCHED, trial, layer_matched(order, layers, seed, *stream)))
-    steps = steps_of(options.fractions, len(layers))
-    _log.info("%d orders of %d units, %d steps each", len(planned), len(layers), len(steps))
-    accuracies = engine.curve(np.stack([order for *_, order in planned]), steps)
-    return [
-        (name, kind, trial, step, float(fraction), float(accuracy))
-        for (name, kind, trial, _), row in zip(planned, accuracies, strict=True)
-        for step, fraction, accuracy in zip(steps, options.fractions, row, strict=True)
-    ]
+    return Planned(planned, steps_of(options.fractions, len(layers)))
 
 
 def criterion_order(one: Criterion, options: AnalyzeOptions, seed: int, trial: int) -> np.ndarray:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
+from milan_core.core.parts import Joined, Part, Shared, Work, joined
 from milan_core.core.step import Compute, In, Out, Step
 from milan_core.experiments.analyze.options import AnalyzeOptions
 from milan_core.networks.options import Network
 
+if TYPE_CHECKING:
+    from milan_core.experiments.analyze.criteria import Criterion
+    from milan_core.networks.ablation import AblationEngine
 
-class AnalyzeNetwork(Step, name="analyze.network", device=True):
-    """Ablate units in the order of what their descriptions say (paper section 5)."""
+
+class Analyzing(Shared):
+    """A described network, and the images that its accuracy is measured on."""
+
+    part_step = "analyze.network_part"
 
     model: Network
     weights: In | None = None
@@ -20,13 +29,9 @@ class AnalyzeNetwork(Step, name="analyze.network", device=True):
     vectors: In | None = Field(None, description="Asset with an encoder of words")
     options: AnalyzeOptions
     seed: int = 0
-    ablation: Out
-    importance: Out
-    criteria: Out
 
-    def run(self, compute: Compute) -> None:
-        """Write the accuracy curves, the importance of single units, and the criteria."""
-        from milan_core.core.files import write_csv
+    def opened(self, compute: Compute) -> tuple[AblationEngine, list[Criterion]]:
+        """The network with its images, and the criteria of its units."""
         from milan_core.experiments.analyze import network
         from milan_core.experiments.analyze.criteria import criteria
         from milan_core.experiments.analyze.grammar import Parser, pipeline_folder
@@ -47,9 +52,41 @@ class AnalyzeNetwork(Step, name="analyze.network", device=True):
             WordVectors(encoder_folder(self.vectors)) if self.vectors else None,
             self.options.queries,
         )
-        write_csv(self.criteria, network.CRITERIA, network.criterion_rows(engine.units, scored))
-        write_csv(self.importance, network.IMPORTANCE, network.importance_rows(engine))
-        rows = network.curve_rows(engine, scored, self.options, self.seed)
+        return engine, scored
+
+    def work(self, compute: Compute) -> Work:
+        """Counts of images that are right under every ablation, in blocks of images."""
+        from milan_core.experiments.analyze.network import ablating, planned_orders
+
+        engine, scored = self.opened(compute)
+        return ablating(engine, planned_orders(engine, scored, self.options, self.seed))
+
+
+class AnalyzePart(Analyzing, Part, name="analyze.network_part", device=True):
+    """Ablate units on a part of the images, for `analyze.network`."""
+
+
+class AnalyzeNetwork(Analyzing, Joined, name="analyze.network", device=True):
+    """Ablate units in the order of what their descriptions say (paper section 5)."""
+
+    ablation: Out
+    importance: Out
+    criteria: Out
+
+    def run(self, compute: Compute) -> None:
+        """Write the accuracy curves, the importance of single units, and the criteria."""
+        from milan_core.core.files import write_csv
+        from milan_core.experiments.analyze import network
+
+        engine, scored = self.opened(compute)
+        planned = network.planned_orders(engine, scored, self.options, self.seed)
+        rows = network.criterion_rows(engine.units, scored)
+        write_csv(self.criteria, network.CRITERIA, rows)
+        blocks = joined(self, network.ablating(engine, planned), network.read_counts)
+        measured = network.accuracies(engine, blocks)
+        rows = network.importance_rows(engine.units, measured)
+        write_csv(self.importance, network.IMPORTANCE, rows)
+        rows = network.curve_rows(planned, self.options.fractions, measured)
         write_csv(self.ablation, network.ABLATION, rows)
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -67,6 +68,20 @@ class Choice:
             _log.log(level, "ablations at %s: not %s: %s", " and ".join(layers), name, reason)
         _log.warning("ablations at %s: whole forward passes, which is slow", " and ".join(layers))
         return cls("plain", plain)
+
+
+def effective(state: State, changing: dict[str, np.ndarray]) -> State:
+    """A state without units at its beginning that already give their replacement, in this batch.
+
+    Only the first layer can be judged so: ablations there change what later layers give.
+    """
+    left = dict(state)
+    for name, units in state.items():
+        if kept := [unit for unit in units if changing[name][unit]]:
+            left[name] = kept
+            break
+        del left[name]
+    return left
 
 
 def _strongest(output: torch.Tensor, values: Values, count: int = 2) -> list[int]:

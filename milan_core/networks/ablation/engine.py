@@ -10,7 +10,7 @@ from torch import nn
 
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.units import UnitKey
-from milan_core.networks.ablation.choice import Choice, State
+from milan_core.networks.ablation.choice import Choice, State, effective
 from milan_core.networks.ablation.closed_form import closed
 from milan_core.networks.ablation.images import (
     Inputs,
@@ -126,14 +126,35 @@ class AblationEngine:
             float64 (o, len(steps)).
 
         """
-        orders = np.atleast_2d(np.asarray(orders))
-        self._check_orders(orders, steps)
-        states = [tuple(order[:step].tolist()) for order in orders for step in steps]
-        return self._accuracies(states).reshape(len(orders), len(steps))
+        states = self.states(orders, steps)
+        return self._accuracies(states).reshape(-1, len(steps))
 
     def without(self, sets: Sequence[Sequence[UnitKey]]) -> np.ndarray:
         """Accuracy with all units of a set ablated together, for each set; float64 (sets,)."""
         return self._accuracies([tuple(self.indices(units)) for units in sets])
+
+    def blocks(self, images: int) -> int:
+        """Number of blocks of whole batches with at most `images` images, at least one batch."""
+        return -(-len(list(self._batches())) // self._per_block(images))
+
+    def right(self, states: Sequence[Sequence[int]], block: int, images: int) -> np.ndarray:
+        """Images of a block (`blocks`) classified correctly without each set of indices of units.
+
+        A function of the block alone: methods are chosen on its first batch. int64 (states,).
+        """
+        size = self._per_block(images)
+        batches = list(self._batches())[block * size : (block + 1) * size]
+        self._choices.clear()
+        return self._right([tuple(state) for state in states], batches)
+
+    def _per_block(self, images: int) -> int:
+        return max(1, images // self._images)
+
+    def states(self, orders: np.ndarray, steps: Sequence[int]) -> list[tuple[int, ...]]:
+        """The sets of indices that `curve` ablates: the steps of the first order, and so on."""
+        orders = np.atleast_2d(np.asarray(orders))
+        self._check_orders(orders, steps)
+        return [tuple(order[:step].tolist()) for order in orders for step in steps]
 
     def set(self, units: Sequence[UnitKey]) -> float:
         """Accuracy with all of `units` ablated together."""
@@ -146,7 +167,7 @@ class AblationEngine:
     def predictions_each(self, sets: Sequence[Sequence[UnitKey]]) -> np.ndarray:
         """`predictions` without each set of units, in one pass; int64 (sets, images)."""
         states = [tuple(self.indices(units)) for units in sets]
-        return np.concatenate([guess for _, guess in self._scan(states)], axis=1)
+        return np.concatenate([guess for _, guess in self._scan(states, self._batches())], axis=1)
 
     def indices(self, units: Sequence[UnitKey]) -> list[int]:
         """Indices of the given units in `units`; refuses units that the layers do not have."""
@@ -174,17 +195,25 @@ class AblationEngine:
             raise UserError(msg)
 
     def _accuracies(self, states: Sequence[tuple[int, ...]]) -> np.ndarray:
-        right = np.zeros(len(states), dtype=np.int64)
-        for rows, guess in self._scan(states):
-            right += (guess == self.labels[rows]).sum(1)
-        return right / len(self.labels)
+        return self._right(states, self._batches()) / len(self.labels)
 
-    def _scan(self, states: Sequence[tuple[int, ...]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _right(
+        self, states: Sequence[tuple[int, ...]], batches: Iterable[np.ndarray]
+    ) -> np.ndarray:
+        """Images of some batches that are right without each set of units; int64 (states,)."""
+        right = np.zeros(len(states), dtype=np.int64)
+        for rows, guess in self._scan(states, batches):
+            right += (guess == self.labels[rows]).sum(1)
+        return right
+
+    def _scan(
+        self, states: Sequence[tuple[int, ...]], batches: Iterable[np.ndarray]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Per batch: its rows, and int64 (states, b) predictions; equal sets of units run once."""
         distinct = {key: row for row, key in enumerate(dict.fromkeys(map(frozenset, states)))}
         repeated = [distinct[frozenset(state)] for state in states]
         by_layer = [self._by_layer(sorted(key)) for key in distinct]
-        for rows in self._batches():
+        for rows in batches:
             with eval_mode(self._model), torch.no_grad():
                 yield rows, self._predict(rows, by_layer)[repeated]
 
@@ -206,7 +235,7 @@ class AblationEngine:
         guess = np.tile(memory.logits.argmax(1).cpu().numpy(), (len(states), 1))
         groups: dict[tuple[str, bool], list[tuple[int, State]]] = {}
         for index, state in enumerate(states):
-            if left := _effective(state, changing):
+            if left := effective(state, changing):
                 groups.setdefault((next(iter(left)), len(left) > 1), []).append((index, left))
         for key, members in groups.items():
             choice = self._choice(key, memory, values)
@@ -273,17 +302,3 @@ class AblationEngine:
                     sums[name] = sums[name] + total if name in sums else total
                     kinds[name] = output.dtype
         return {name: (total / len(self.labels)).to(kinds[name]) for name, total in sums.items()}
-
-
-def _effective(state: State, changing: dict[str, np.ndarray]) -> State:
-    """A state without units at its beginning that already give their replacement, in this batch.
-
-    Only the first layer can be judged so: ablations there change what later layers give.
-    """
-    left = dict(state)
-    for name, units in state.items():
-        if kept := [unit for unit in units if changing[name][unit]]:
-            left[name] = kept
-            break
-        del left[name]
-    return left

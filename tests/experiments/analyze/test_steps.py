@@ -13,7 +13,7 @@ from milan_core.core.step import Compute
 from milan_core.experiments import orders
 from milan_core.experiments.analyze import network, sentences, tables
 from milan_core.experiments.analyze.options import AnalyzeOptions
-from milan_core.experiments.analyze.step import AnalyzeNetwork, AnalyzeTable
+from milan_core.experiments.analyze.step import AnalyzeNetwork, AnalyzePart, AnalyzeTable
 from milan_core.networks.options import Network
 
 UNITS = 60  # in each of two layers
@@ -226,3 +226,22 @@ def test_tables_refuse_files_of_different_units(analysed, tmp_path):
     shorter.write_text("\n".join(lines[:-1]) + "\n")
     with pytest.raises(UserError, match=r"differ from those of .*importance\.csv"):
         tables.read_analysis("known", analysed.ablation, shorter, analysed.criteria)
+
+
+@pytest.mark.parametrize("of", [1, 2, 4])
+@pytest.mark.parametrize("images", [8, 24])
+def test_an_analysis_in_parts_has_the_bytes_of_one_job(analysed, tmp_path, monkeypatch, of, images):
+    monkeypatch.setattr(network, "IMAGES", images)
+    given = {
+        name: getattr(analysed, name) for name in ("model", "dataset", "descriptions", "options")
+    }
+    files = [tmp_path / f"{part}-of-{of}.safetensors" for part in range(1, of + 1)]
+    for part, done in enumerate(files, 1):
+        AnalyzePart(**given, part=part, of=of, done=done).run(Compute())
+    step = AnalyzeNetwork(**given, parts=files, **outputs(tmp_path))
+    step.run(Compute())
+    for name, path in outputs(tmp_path).items():
+        assert path.read_bytes() == getattr(analysed, name).read_bytes(), name
+    if of > 1:
+        with pytest.raises(UserError, match="are in none of the"):
+            step.model_copy(update={"parts": files[1:]}).run(Compute())
