@@ -78,6 +78,8 @@ rule abstention_decide:
     localrule: True
     conda:
         "../../envs/milan.yaml"
+    resources:
+        mem=memory(2),
     params:
         model="{model}",
         networks=lambda wildcards: canonical(
@@ -110,6 +112,8 @@ rule abstention_table:
     localrule: True
     conda:
         "../../envs/milan.yaml"
+    resources:
+        mem=memory(2),
     params:
         networks=canonical(MEASURED),
         images=canonical(abstention_plan.tested_on(CONFIG)),

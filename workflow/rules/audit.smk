@@ -86,6 +86,8 @@ rule audit_section:
     conda:
         "../../envs/milan.yaml"
     threads: 1
+    resources:
+        mem=memory(2),
     params:
         options=AUDIT_OPTIONS,
         code=step_code("audit.section"),

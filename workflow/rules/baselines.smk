@@ -99,6 +99,8 @@ rule baselines_table:
     conda:
         "../../envs/milan.yaml"
     threads: 1
+    resources:
+        mem=memory(2),
     params:
         trials=canonical(COMPARED),
         evidence=canonical(baseline_plan.evidence(CONFIG)),

@@ -18,6 +18,8 @@ rule controls_section:
     conda:
         "../../envs/milan.yaml"
     threads: 1
+    resources:
+        mem=memory(2),
     params:
         options=canonical(controls_plan.controls_options(CONFIG)),
         code=step_code("controls.section"),

@@ -89,6 +89,8 @@ rule edit_table:
     conda:
         "../../envs/milan.yaml"
     threads: 1
+    resources:
+        mem=memory(2),
     params:
         code=step_code("edit.table"),
     shell:

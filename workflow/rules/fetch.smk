@@ -11,6 +11,8 @@ rule fetch_asset:
     localrule: True
     conda:
         "../../envs/milan.yaml"
+    resources:
+        mem=memory(2),
     params:
         asset=lambda wildcards: canonical(job_asset(CONFIG, wildcards.asset)),
         code=step_code("fetch.asset"),
@@ -31,6 +33,8 @@ rule fetch_weights:
     localrule: True
     conda:
         "../../envs/milan.yaml"
+    resources:
+        mem=memory(2),
     params:
         file=lambda wildcards: canonical(FETCHED_WEIGHTS[wildcards.weights_file]),
         code=step_code("fetch.weights"),

@@ -196,6 +196,8 @@ rule generalization_table:
     conda:
         "../../envs/milan.yaml"
     threads: 1
+    resources:
+        mem=memory(2),
     params:
         trials=canonical(TRIALS),
         judged=canonical(JUDGED),
