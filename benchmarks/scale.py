@@ -3,10 +3,12 @@
 python -m benchmarks.scale images --counts 250000 500000 1000000
 python -m benchmarks.scale units --units 131072 --blocks 16 --count 96
 python -m benchmarks.scale units --units 16384 --blocks 1 --count 64 --top-k 0
+python -m benchmarks.scale dictionary --units 131072 --blocks 16 --count 64
 
 `images`: activations of a made-up layer, 32 units of 4 x 4, made batch by batch from the numbers of
 the images; the pass is that of `milan mine`, with levels, exemplars and their maps. `units`: one
-block after another of a made-up dictionary on a layer of 64 channels of 7 x 7, with ReLU or TopK.
+block after another of a made-up dictionary on a layer of 64 channels of 7 x 7, with ReLU or TopK;
+first, middle and last. `dictionary`: all blocks, each in its process, and their merge in another.
 CPU time of one thread, the start of Python left out, and the largest memory of the process.
 """
 
@@ -29,6 +31,7 @@ from torch import nn
 from milan_core.exemplars.mine import mine_source
 from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.sources import ImageSource
+from milan_core.exemplars.store import merge_files
 from milan_core.networks.directions import Directions
 from milan_core.networks.encoders import Encoder
 from milan_core.networks.options import InputSpec
@@ -67,7 +70,7 @@ def source(count: int, *shape: int) -> ImageSource:
 
 
 def measure(
-    what: str, count: int, units: int, top_k: int, block: tuple[int, int]
+    what: str, count: int, units: int, top_k: int, block: tuple[int, int], keep: Path | None
 ) -> dict[str, float]:
     """CPU seconds and the largest memory (MB) of one pass in this process."""
     torch.set_num_threads(1)
@@ -88,34 +91,79 @@ def measure(
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     units = sum(found.units.values())
     with TemporaryDirectory() as folder:
-        found.save(Path(folder) / "state")
-        size = (Path(folder) / "state").stat().st_size
+        state = (keep or Path(folder)) / f"{block[0]}"
+        found.save(state)
+        size = state.stat().st_size
     return {"seconds": seconds, "start": before, "peak": peak, "units": units, "file": size}
 
 
+def merge(folder: Path) -> dict[str, float]:
+    """CPU seconds and the largest memory (MB) of the merge of the states in a folder."""
+    start = time.process_time()
+    states = [path for path in folder.iterdir() if path.name.isdecimal()]
+    found = merge_files(sorted(states, key=lambda path: int(path.name)))
+    found.save(folder / "merged")
+    seconds = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    units = sum(found.units.values())
+    size = (folder / "merged").stat().st_size
+    return {"seconds": seconds, "peak": peak, "units": units, "file": size}
+
+
 def apart(
-    what: str, count: int, units: int = 0, top_k: int = 0, block: Sequence[int] = (0, 1)
+    what: str,
+    count: int,
+    units: int = 0,
+    top_k: int = 0,
+    block: Sequence[int] = (0, 1),
+    keep: Path | None = None,
 ) -> dict[str, float]:
-    """`measure` in a process of its own."""
+    """`measure`, or for `dictionary` the merge of `keep`, in a process of its own."""
     words = [what, "--one", *map(str, (count, units, top_k, *block))]
+    words += ["--keep", str(keep)] if keep else []
     command = [sys.executable, "-m", "benchmarks.scale", *words]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def dictionary(given: argparse.Namespace) -> None:
+    """Mine every block of a dictionary in a process of its own, merge them, and print a line."""
+    with TemporaryDirectory() as folder:
+        keep = Path(folder)
+        blocks = [(index, given.blocks) for index in range(given.blocks)]
+        facts = given.count, given.units, given.top_k
+        costs = [apart("units", *facts, block, keep) for block in blocks]
+        joined = apart("dictionary", *facts, keep=keep)
+    seconds, peaks = [one["seconds"] for one in costs], [one["peak"] for one in costs]
+    print(
+        f"{int(joined['units']):,} units x {given.count} images in {given.blocks} blocks: "
+        f"{sum(seconds):.1f} CPU-s ({min(seconds):.1f} to {max(seconds):.1f} a block), peak "
+        f"{max(peaks):.0f} MB a block, states {sum(one['file'] for one in costs) / 1e6:.0f} MB; "
+        f"merge {joined['seconds']:.1f} CPU-s, peak {joined['peak']:.0f} MB, "
+        f"exemplars {joined['file'] / 1e6:.0f} MB"
+    )
 
 
 def main() -> None:
     """Print one line a measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["images", "units"])
+    parser.add_argument("what", choices=["images", "units", "dictionary"])
     parser.add_argument("--counts", type=int, nargs="+", default=[250_000, 500_000, 1_000_000])
     parser.add_argument("--count", type=int, default=96)
     parser.add_argument("--units", type=int, default=131_072)
     parser.add_argument("--blocks", type=int, default=16)
     parser.add_argument("--top-k", type=int, default=32)
     parser.add_argument("--one", type=int, nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--keep", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
         count, units, top_k, index, blocks = given.one
-        print(json.dumps(measure(given.what, count, units, top_k, (index, blocks))))
+        if given.what == "dictionary":
+            print(json.dumps(merge(given.keep)))
+        else:
+            cost = measure(given.what, count, units, top_k, (index, blocks), given.keep)
+            print(json.dumps(cost))
+    elif given.what == "dictionary":
+        dictionary(given)
     elif given.what == "images":
         for count in given.counts:
             cost = apart("images", count)
