@@ -31,9 +31,25 @@ def test_every_key_has_a_description(root):
             assert key.get("description"), (section["title"], name)
 
 
-@pytest.mark.parametrize("overlay", ["quick", "full", "examples/spurious_colour"])
+@pytest.mark.parametrize(
+    "overlay", ["quick", "full", "examples/spurious_colour", "examples/dictionary_control"]
+)
 def test_shipped_configurations_are_valid(root, overlay):
     parse_config(load([root / "config/config.yaml", root / f"config/{overlay}.yaml"]))
+
+
+def test_the_control_of_a_dictionary_differs_in_its_weights_and_directions_alone(root):
+    files = ["config/config.yaml", "config/examples/dictionary_control.yaml"]
+    config = parse_config(load([root / file for file in files]))
+    trained, control = (
+        config.model_zoo[name].model_dump() for name in ("resnet_mini_sae", "resnet_random_sae")
+    )
+    assert config.referee.random == "resnet_random_sae"
+    differing = {key for key in trained if trained[key] != control[key]}
+    assert differing == {"weights", "directions"}
+    assert control["weights"]["source"] == "random"
+    told = [one["directions"]["sae"] for one in (trained, control)]
+    assert {key for key in told[0] if told[0][key] != told[1][key]} == {"path"}
 
 
 def test_quick_stands_alone(root):

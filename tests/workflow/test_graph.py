@@ -40,6 +40,22 @@ def test_default_graph(checkout):
     assert counts["baselines_score"] == 4, "held-out networks only"
 
 
+def test_shards_share_the_work_of_every_result(checkout):
+    alone = job_counts(snakemake(checkout, "-n", *QUICK).stdout)
+    shards = "{features: 5, describe: 2, score: 3, analyze: 4}"
+    shared = job_counts(snakemake(checkout, "-n", *QUICK, "--config", f"shards={shards}").stdout)
+    parts = {name: count for name, count in shared.items() if name.endswith("_part")}
+    assert parts == {
+        "describers_units_part": 2 * alone["describers_units"],
+        "referee_score_part": 3 * alone["referee_score"],
+        "analyze_network_part": 4 * alone["analyze_network"],
+    }, "stored maps are made once a data set"
+    assert {name: count for name, count in shared.items() if name not in parts} == alone
+    passing = ["--config", f"shards={shards}", "encoder={maps: passing}"]
+    passed = job_counts(snakemake(checkout, "-n", *QUICK, *passing).stdout)
+    assert passed["features_pool_part"] == 5 * passed["features_pool"] > 0
+
+
 def test_both_entry_points_plan_the_same_jobs(checkout):
     forwarded = job_counts(snakemake(checkout, "-n", *QUICK).stdout)
     direct = job_counts(snakemake(checkout, "-n", *QUICK, "-s", "workflow/Snakefile").stdout)

@@ -194,6 +194,9 @@ def test_another_number_of_shards_takes_the_finished_ones(quick_run):
     overlay.write_text("exemplars: {shards: 3, unit_shards: 2}\n")
     plan = snakemake(quick_run, "-n", *QUICK, overlay.name)
     assert NOTHING in plan.stdout, plan.stdout[-3000:]
+    overlay.write_text("shards: {describe: 2, score: 3, analyze: 2}\n")
+    plan = snakemake(quick_run, "-n", *QUICK, overlay.name)
+    assert NOTHING in plan.stdout, "results of one job stay"
 
 
 def test_second_workflow_in_the_same_folder(quick_run):
