@@ -23,12 +23,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from milan_core.core.handed_down import files_as_they_are, handed_down
 from milan_core.core.shipped import PACKAGE, shipped_root
 
 ROOT = PACKAGE.parent
 NAME = PACKAGE.name
 # Recorded beside results, never part of them.
-NEUTRAL = {f"{NAME}.core.{module}" for module in ("records", "attempts", "lock", "identity")}
+NEUTRAL = {
+    f"{NAME}.core.{module}" for module in ("records", "attempts", "lock", "identity", "handed_down")
+}
 NATIVE = {f"{NAME}._core": "csrc", f"{NAME}._cuda": "csrc"}
 WHOLE, EFFECTS = "*", "<import>"
 
@@ -56,6 +59,11 @@ def step_code(step: str, *roots: str) -> str:
             a registry that the step looks up by name.
 
     """
+    sources = files_as_they_are(PACKAGE, shipped_root() / "csrc")
+    return handed_down(" ".join((step, *roots)), sources, lambda: _computed(step, *roots))
+
+
+def _computed(step: str, *roots: str) -> str:
     from milan_core.core.step import find_step
 
     names = list(roots)

@@ -7,7 +7,7 @@ import pytest
 from milan_core.core import identity
 from milan_core.core.step import all_steps
 
-CACHES = ("file_of", "read", "references", "_content", "step_code")
+CACHES = ("file_of", "read", "references", "_content", "step_code", "files_as_they_are")
 
 
 @pytest.fixture
