@@ -3,6 +3,7 @@
     p        = max(z(a), 0)^2             what is above a unit's mean, the strongest most
     fit      = corr(p, z(v1) + z(v3))     v1, v3: presence of a text by the chooser and the judge
     range    = corr(a, z(v1) + z(v3))
+    quiet    = mean of v3 over the images in which a is at or below its median
 
 z standardizes over the images. All texts of a block are judged at once, and the correlations of all
 units with them are two matrix products. A constant unit or column correlates with nothing: 0.
@@ -24,12 +25,13 @@ Columns = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class Fits:
-    """Correlations of pairs of a unit and a text, float64 [pairs]."""
+    """Correlations, and judged presence in quiet images, of a unit's texts: float64 [texts]."""
 
     fit: np.ndarray
     fit_chooser: np.ndarray
     fit_judge: np.ndarray
     range: np.ndarray
+    quiet: np.ndarray
 
 
 def standardized(values: np.ndarray) -> np.ndarray:
@@ -43,6 +45,12 @@ def standardized(values: np.ndarray) -> np.ndarray:
 def strength(activations: np.ndarray) -> np.ndarray:
     """max(z(a), 0)^2, standardized: float32 [units, images]."""
     return standardized(np.square(np.maximum(standardized(activations), 0)))
+
+
+def _quiet(activations: np.ndarray) -> np.ndarray:
+    """Weights of quiet images, equal and with the sum 1: float32 [units, images]."""
+    quiet = activations <= np.median(activations, 1, keepdims=True)
+    return np.asarray(quiet / quiet.sum(1, keepdims=True), np.float32)
 
 
 class Fitted:
@@ -68,11 +76,12 @@ class Fitted:
         self._places = [np.array([place_of[text] for text in one], np.int64) for one in texts]
         self._strong, self._images = strength(activations), activations.shape[1]
         self._both = np.empty((len(distinct), self._images), np.float32)
+        self._quiet = _quiet(activations)
         every = [
             self._block(standardized(activations), chooser, judge, distinct, first)
             for first in range(0, len(distinct), BLOCK)
         ]
-        found = np.concatenate(every, 2) if every else np.zeros((4, len(texts), 0))
+        found = np.concatenate(every, 2) if every else np.zeros((5, len(texts), 0))
         self.fits = [Fits(*found[:, unit, one]) for unit, one in enumerate(self._places)]
 
     def _block(
@@ -83,12 +92,14 @@ class Fitted:
         distinct: Sequence[str],
         first: int,
     ) -> np.ndarray:
-        """The four correlations of all units with a block of texts: float64 [4, units, texts]."""
+        """The parts of `Fits` of all units with a block of texts: float64 [5, units, texts]."""
         part = distinct[first : first + BLOCK]
-        a, b = (standardized(columns(part).T) for columns in (chooser, judge))
+        seen = judge(part)
+        a, b = (standardized(columns.T) for columns in (chooser(part), seen))
         both = self._both[first : first + len(part)] = standardized(a + b)
         pairs = ((self._strong, both), (self._strong, a), (self._strong, b), (activations, both))
-        return np.stack([of @ column.T / self._images for of, column in pairs]).astype(np.float64)
+        found = [of @ column.T / self._images for of, column in pairs]
+        return np.stack([*found, self._quiet @ seen]).astype(np.float64)
 
     def wins(self, unit: int, offsets: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Share of the resamples in which each text of a unit has the highest score.

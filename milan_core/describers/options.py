@@ -73,6 +73,12 @@ class PoolOptions(
         0.02, ge=0, description="Of log p(d|E) - lambda log p(d) beside the correlation"
     )
     temperature: float = Field(0.5, ge=0, description="lambda of log p(d) in it")
+    masks: float = Field(
+        0.0,
+        ge=0,
+        description="Of how much more of a text a mini judge sees under the exemplars' masks than "
+        "in quiet images; 0: masks are not looked at",
+    )
     images: int = Field(10_000, ge=100, description="Mining images that are used at most")
     decoding: DecodingOptions = Field(
         DecodingOptions(),

@@ -1,16 +1,18 @@
 """Pool and verify: candidates of one or more describers, chosen by what the unit's images show.
 
     score(d) = corr(max(z(a), 0)^2, z(v1) + z(v3)) + weight (log p(d|E) - lambda log p(d))
+               + masks (mean of v3 under the exemplars' masks - mean of v3 in quiet images)
 
 a is the pooled activation on the mining images, v1 and v3 the presence of d in them by the chooser
 of names and by the mini judge (`fit`). The largest correlation alone names worse: over the whole
 range a unit is best described by something broader than what its top images show. The whole
-ranking is kept (`ranking`), and a linear explanation stands beside the text (`linear`).
+ranking is kept (`ranking`), and a linear explanation stands beside the text (`linear`). The weight
+`masks` is 0 unless it is asked for (`masked`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -118,15 +120,35 @@ class Pool(Describer):
         texts = [[text for _, text, _, _ in one] for one in pools]
         fitted = Fitted(units.pooled(places), views.chooser, views.judge, texts)
         counts = resample_counts(len(units.images), self._options.seed)
-        self.ranking = {
-            units.keys[place]: self._ranked(pools[number], fitted, number, counts)
-            for number, place in enumerate(places)
-        }
+        self.ranking = {}
+        for number, (place, part) in enumerate(self._under_masks(units, views, places, texts)):
+            ranked = self._ranked(pools[number], fitted, number, counts, part)
+            self.ranking[units.keys[place]] = ranked
         self.explained = explain(units, views, self._options.linear)
         return _descriptions(units, self.ranking, self.explained)
 
+    def _under_masks(
+        self,
+        units: PooledUnits,
+        views: Views,
+        places: Sequence[int],
+        texts: Sequence[Sequence[str]],
+    ) -> Iterator[tuple[int, np.ndarray | None]]:
+        """Each place, with the presence of its texts under the masks where these count."""
+        if not self._options.masks:
+            yield from ((place, None) for place in places)
+            return
+        masked = views.masked(units.shown, list(dict.fromkeys(x for one in texts for x in one)))
+        for place, own in zip(places, texts, strict=True):
+            yield place, masked.under(place, own)
+
     def _ranked(
-        self, pool: Sequence[_Candidate], fitted: Fitted, unit: int, counts: np.ndarray
+        self,
+        pool: Sequence[_Candidate],
+        fitted: Fitted,
+        unit: int,
+        counts: np.ndarray,
+        under: np.ndarray | None,
     ) -> list[Ranked]:
         """The candidates of a unit by score; equal scores: the earlier one."""
         if not pool:
@@ -136,6 +158,8 @@ class Pool(Describer):
         # A text that the captioner did not propose is as likely as its least likely one.
         spoken = np.where(np.isnan(spoken), known.min() if len(known) else 0.0, spoken)
         one, offsets = fitted.fits[unit], self._options.weight * spoken
+        if under is not None:
+            offsets = offsets + self._options.masks * (under - one.quiet)
         scores = one.fit + offsets
         won = fitted.wins(unit, offsets, counts)
         parts = (one.fit, one.fit_chooser, one.fit_judge, one.range, scores, won)

@@ -14,8 +14,9 @@ from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
 from milan_core.describers.declared_options import Need
+from milan_core.describers.masked import Masked
 from milan_core.describers.sources import ExemplarUnits
-from milan_core.describers.units import Units
+from milan_core.describers.units import UnitImages, Units
 from milan_core.exemplars.status import UnitStatus
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
@@ -23,7 +24,7 @@ from milan_core.referee.judge import Judge, JudgedImages, JudgeResources
 from milan_core.referee.judges.chooser import Chooser, load_chooser
 from milan_core.referee.judges.mini import RECORD, load_folder
 from milan_core.referee.judges.mini import Judge as MiniJudge
-from milan_core.referee.seen import recall
+from milan_core.referee.seen import read_seen, recall
 from milan_core.referee.table import evenly
 
 FEWEST = 100  # images from which a correlation says something
@@ -62,6 +63,7 @@ class PooledUnits(Units):
         proposed: texts by describer.
         silent: units that show nothing.
         limit: images that are used at most, evenly drawn over their numbers.
+        shown: exemplars of each unit of `keys`, for a choice that looks at them.
 
     Raises:
         UserError: for too few images, or units that the table lacks.
@@ -79,8 +81,9 @@ class PooledUnits(Units):
         proposed: Mapping[str, Proposed] | None = None,
         silent: Mapping[UnitKey, Any] | None = None,
         limit: int = 10_000,
+        shown: Sequence[UnitImages] | None = None,
     ) -> None:
-        self.dataset, self.proposed = dataset, dict(proposed or {})
+        self.dataset, self.proposed, self.shown = dataset, dict(proposed or {}), shown
         self._table, self._keys, self._silent = table, list(keys), dict(silent or {})
         self._rows = table.rows_of(self._keys)
         if (self._rows < 0).any():
@@ -132,7 +135,8 @@ def pooled_units(
     if not isinstance(units, ExemplarUnits):
         raise units.lacking("maxima")
     images = bare_images(units.images)
-    return PooledUnits(units.table, images, units.keys, proposed, units.silent, limit)
+    given = (units.table, images, units.keys, proposed, units.silent, limit)
+    return PooledUnits(*given, shown=units.exemplars())
 
 
 def bare_images(images: np.ndarray) -> Dataset:
@@ -158,15 +162,23 @@ class Views:
         judge: the judge.
         chooser: of the same folder, beside a mini judge; None: the judge alone decides.
         images: those that are looked at.
+        seen: float16 [N, cells, width], what the judge saw in all images of their data set, where
+            it has looked before.
 
     Attributes:
         world: whose words the judge learned; empty for a judge of any images.
 
     """
 
-    def __init__(self, judge: Judge, chooser: Chooser | None, images: JudgedImages) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        chooser: Chooser | None,
+        images: JudgedImages,
+        seen: np.ndarray | None = None,
+    ) -> None:
         self.world: str = getattr(judge, "world", "")
-        self._judge, self._chooser, self._images = judge, chooser, images
+        self._judge, self._chooser, self._images, self._seen = judge, chooser, images, seen
         self._vectors = np.zeros((len(images), 0), np.float32)
         if chooser is not None:
             self._vectors = chooser.of_images(_mini(judge).image_means(images))
@@ -185,9 +197,14 @@ class Views:
         loaded = load_named(judge, compute, download=download)
         if not isinstance(loaded, MiniJudge):
             return cls(loaded, None, images)
-        if seen is not None:
-            recall(loaded, seen)
-        return cls(loaded, load_chooser(judge), images)
+        if seen is None:
+            return cls(loaded, load_chooser(judge), images)
+        recall(loaded, seen)
+        return cls(loaded, load_chooser(judge), images, read_seen(loaded, seen)[1])
+
+    def masked(self, exemplars: Sequence[UnitImages] | None, texts: Sequence[str]) -> Masked:
+        """The judge's view of exemplars under their masks; refusals as `Masked`."""
+        return Masked(self._judge, exemplars, texts, self._seen)
 
     def judge(self, texts: Sequence[str]) -> np.ndarray:
         """Presence by the judge: float32 [images, texts]."""

@@ -12,6 +12,8 @@ from milan_core.core.units import UnitKey
 from milan_core.describers.describer import Descriptions
 from milan_core.describers.options import MilanOptions, PoolOptions
 from milan_core.describers.pooled import PooledUnits, Proposed
+from milan_core.describers.sources import ExemplarImages
+from milan_core.exemplars.store import load_exemplars
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.scoring.beams import Beams, read_beams
@@ -27,6 +29,7 @@ def proposed_units(
     methods: Sequence[Path],
     chosen: Collection[str],
     options: PoolOptions,
+    exemplars: Path | None = None,
 ) -> PooledUnits:
     """The units of a file of beams, with the candidates of every describer.
 
@@ -39,6 +42,7 @@ def proposed_units(
         methods: files that name the describer of each row.
         chosen: describers whose texts are taken from these.
         options: further tables, and images.
+        exemplars: file of the units' exemplars, for a choice that looks at their masks.
 
     Raises:
         UserError: for a describer that no file names, and tables of other units.
@@ -58,7 +62,10 @@ def proposed_units(
             raise unknown("describer", name, found, "candidates of pool")
         proposed[name] = _of_table(found[name], keys, name)
     silent = read_silent(descriptions)
-    return PooledUnits(table, dataset, keys, proposed, silent, options.images)
+    shown = None
+    if exemplars is not None:
+        shown = ExemplarImages(load_exemplars(exemplars), dataset.images, keys)
+    return PooledUnits(table, dataset, keys, proposed, silent, options.images, shown)
 
 
 def of_beams(beams: Beams) -> Proposed:

@@ -101,6 +101,8 @@ class PoolCandidates(Step, name="describers.pool", device=True):
     """Folder of the judge that was trained here."""
     seen: In | None = None
     """Its view of the images, made by referee.look."""
+    exemplars: In | None = None
+    """Exemplars of the units, where their masks count."""
     options: PoolOptions
     pooled: Out
     ranking: Out
@@ -126,6 +128,7 @@ class PoolCandidates(Step, name="describers.pool", device=True):
             self.methods,
             self.chosen,
             self.options,
+            self.exemplars,
         )
         pool = Pool(self.options, Resources(judge=self.judge, seen=self.seen, compute=compute))
         said = driver.describe(pool, units)

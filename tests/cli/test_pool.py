@@ -111,6 +111,21 @@ def test_auto_takes_the_pool_where_a_run_trained_captioner_and_judge(own, tmp_pa
     assert details[0]["linear"] == rows[0]["linear"].lstrip("'")
 
 
+def test_masks_can_count_and_a_clip_does_not_see_them(own, tmp_path, capsys):
+    options = ("--options", '{"masks": 2}', "--describer", "pool")
+    assert ask(own, tmp_path / "plain") == ask(own, tmp_path / "out", *options) == 0
+    plain, ranked = (table(tmp_path / name / "ranking.csv") for name in ("plain", "out"))
+    parts = {(one["unit"], one["description"]): one for one in plain}
+    more = [
+        float(one["score"]) - float(parts[one["unit"], one["description"]]["score"])
+        for one in ranked
+    ]
+    assert max(map(abs, more)) > 0.01
+    save_clip(tmp_path / "clip")
+    assert ask(own, tmp_path / "clipped", *options, "--judge", tmp_path / "clip") == 2
+    assert "which sees whole images only" in capsys.readouterr().err
+
+
 def test_milan_as_published_can_be_asked_for(own, tmp_path):
     assert ask(own, tmp_path / "out", "--describer", "milan") == 0
     rows = table(tmp_path / "out/descriptions.csv")

@@ -49,6 +49,9 @@ def test_fits_are_the_formulas(block: int, monkeypatch: pytest.MonkeyPatch) -> N
         one = fitted.fits[unit]
         got = np.stack([one.fit, one.fit_chooser, one.fit_judge, one.range], 1)
         np.testing.assert_allclose(got, [plain(unit, text) for text in texts], atol=1e-6)
+        quiet = JUDGE[ACTIVATIONS[unit] <= np.median(ACTIVATIONS[unit])]
+        means = quiet[:, [int(text[1:]) for text in texts]].mean(0)
+        np.testing.assert_allclose(one.quiet, means, atol=1e-6)
     assert fitted.fits[0].fit[2] == 0
     assert not fitted.fits[2].fit.any()
 

@@ -13,12 +13,15 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
 from milan_core.core.step import Compute
 from milan_core.core.tensors import save_tensors
+from milan_core.describers.backends.judge import cell_shares
 from milan_core.describers.linear import lexicon_words
 from milan_core.describers.options import PoolOptions
 from milan_core.describers.publish import publish_table
 from milan_core.describers.ranking import read_ranking
+from milan_core.describers.sources import ExemplarImages
 from milan_core.describers.step import PoolCandidates
-from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
+from milan_core.exemplars.store import ExemplarSet, LayerExemplars, load_exemplars
+from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables, open_table
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import JudgedImages, JudgeResources
 from milan_core.referee.judges.chooser import NAME, load_chooser
@@ -131,6 +134,52 @@ def test_the_same_bytes_with_and_without_what_the_judge_saw(
     other = run(judge, asked, tmp_path / "other", seen=None)
     for name, path in one.items():
         assert path.read_bytes() == other[name].read_bytes(), name
+
+
+def exemplars_file(asked: Made, path: Path) -> Path:
+    """The three strongest images of each unit, with masks of the upper left quarter."""
+    strongest = np.argsort(-open_table(asked["table"]).block(slice(0, 5)), 1, kind="stable")[:, :3]
+    maps = np.zeros((5, 3, 2, 2), np.float32)
+    maps[:, :, 0, 0] = 1
+    layer = LayerExemplars(
+        *(strongest, maps.max((2, 3)), np.full(5, 0.5, np.float32), np.ones(5, bool)),
+        maps=maps,
+        counts={name: np.full(5, 1, np.uint64) for name in ("values", "zeros")},
+    )
+    ExemplarSet({"a": layer}, {}).save(path)
+    return path
+
+
+def test_masks_count_where_they_are_asked_for(judge: Made, asked: Made, tmp_path: Path) -> None:
+    """A text's presence under the masks less that in quiet images is added to its score."""
+    exemplars = exemplars_file(asked, tmp_path / "exemplars")
+    files = run(judge, asked, tmp_path, options=PoolOptions(masks=3), exemplars=exemplars)
+    mini, probe = load_folder(judge["judge"], JudgeResources()), _open(judge["probe"])
+    table, images = open_table(asked["table"]), JudgedImages(probe, np.arange(len(probe)))
+    vectors, shown = (
+        mini.vectors(images),
+        ExemplarImages(load_exemplars(exemplars), probe.images, [("a", unit) for unit in range(5)]),
+    )
+    differs = False
+    for unit, ranked in enumerate(read_ranking(files["ranking"]).values()):
+        texts, activations = [one.text for one in ranked], table.block([unit])[0]
+        quiet = mini.columns(images, texts)[activations <= np.median(activations)].mean(0)
+        masks = shown[unit].masks
+        shares = cell_shares(masks, round(vectors.shape[1] ** 0.5))
+        under = mini.presences(vectors[shown[unit].ids], mini.embed_texts(texts), shares).mean(0)
+        for one, more in zip(ranked, 3 * (under - quiet), strict=True):
+            plain = one.fit + 0.02 * (one.logp - 0.5 * one.logp_lm)
+            assert one.score == pytest.approx(plain + more, abs=1e-4)
+        assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
+        differs |= abs(under - quiet).max() > 0.05
+    assert differs
+    other = run(
+        *(judge, asked, tmp_path / "looked"),
+        options=PoolOptions(masks=3),
+        exemplars=exemplars,
+        seen=None,
+    )
+    assert files["ranking"].read_bytes() == other["ranking"].read_bytes()
 
 
 def test_texts_of_others_are_candidates(judge: Made, asked: Made, tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def pool_methods(wildcards):
     return files + ([published("baselines.csv")(wildcards)] if labels != names else [])
 
 
+def pool_exemplars(wildcards):
+    """Exemplars of the network, where the pool looks under their masks."""
+    looked = CONFIG.describe.pool.masks > 0
+    return (
+        f"{RESULTS}/{wildcards.model}/exemplars/exemplars.safetensors" if looked else []
+    )
+
+
 def several_texts(wildcards):
     """The captioner's texts and the chosen ones: candidates for every unit of their layer."""
     chosen = f"{RESULTS}/{wildcards.model}/pool/descriptions.csv"
@@ -204,6 +212,7 @@ rule describers_pool:
         seen=lambda wildcards: (
             f"{RESULTS}/referee/mini/{CONFIG.model_zoo[wildcards.model].dataset}.safetensors"
         ),
+        exemplars=pool_exemplars,
     output:
         pooled="<results>/{model}/pool/descriptions.csv",
         ranking="<results>/{model}/pool/ranking.csv",
