@@ -6,7 +6,8 @@ RUN is the folder of a default run, with its results and resources: trial 0. For
 the captioners that describe networks they have not seen, the judge and its chooser are trained anew
 with all settings of RUN; then every network is described, its texts are chosen and tested. The
 networks, their activations and annotations are those of RUN. What is there already is not made
-again. A trial takes about 12 CPU-minutes.
+again. A trial takes about 12 CPU-minutes. `--masks 0.6` lets the masks of exemplars count in the
+choice (`describe.pool.masks`), in trial 0 as well; captioners and judges are the same ones.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.trial_files import MINED, RESULTS, SCORED, SPLITS, Trial
 from milan_core.cli.step import execute
 from milan_core.core.seeding import generator
 from milan_core.core.step import Compute, find_step
@@ -35,50 +36,8 @@ from milan_core.referee.scored import Explanation
 from milan_core.referee.submitted import read_submitted
 from milan_core.scoring.tables import Truth, read_descriptions, read_truth
 
-SPLITS = {
-    "resnet_mini": "without_resnet_mini",
-    "alexnet_mini": "without_alexnet_mini",
-    "alexnet_mini_surfaces": "without_alexnet_mini_surfaces",
-    "efficientnet_lite0": "without_efficientnet_lite0",
-    "vit_mini": "all",
-    "resnet_random": "all",
-}
-MINED, SCORED, RANDOM = "stickers_probe", "stickers_heldout", "resnet_random"
 COVERAGE = {"efficientnet_lite0": "at_70"}  # of the others: at_80
 RESAMPLES = 2000
-RESULTS = Path("results")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """The files of one seed; of seed 0 those of the run."""
-
-    out: Path
-    seed: int
-
-    def of(self, network: str) -> dict[str, Path]:
-        """The files that speak of a network."""
-        if self.seed:
-            names = ("milan.csv", "pool.csv", "linear.csv", "ranking.csv", "evidence.csv")
-            return {Path(name).stem: self.folder / network / name for name in names}
-        pool = RESULTS / network / "pool"
-        return {
-            "milan": RESULTS / network / f"describe/{SPLITS[network]}/seed0/descriptions.csv",
-            "pool": pool / "descriptions.csv",
-            "linear": pool / "linear.csv",
-            "ranking": pool / "ranking.csv",
-            "evidence": RESULTS / network / "abstention/evidence.csv",
-        }
-
-    @property
-    def folder(self) -> Path:
-        """Its own folder."""
-        return self.out / f"seed{self.seed}"
-
-    @property
-    def reliable(self) -> Path:
-        """The folder of the tables of abstention."""
-        return self.folder / "abstention" if self.seed else RESULTS / "abstention"
 
 
 def recorded(place: str) -> dict[str, Any]:
@@ -113,8 +72,7 @@ def train(trial: Trial) -> None:
             annotations=[name / "annotations/annotations.csv" for name in networks],
             **{Path(name).stem: folder / name for name in names},
         )
-    settings = recorded("judge/provenance.json")
-    judge, look = trial.folder / "judge", trial.folder / "look"
+    settings, judge = recorded("judge/provenance.json"), trial.judge
     run(
         "referee.train_judge",
         judge,
@@ -124,38 +82,30 @@ def train(trial: Trial) -> None:
         text=Path("resources/assets/minilm"),
     )
     for dataset in (MINED, SCORED):
-        seen = look / f"{dataset}.safetensors"
+        seen = trial.seen(dataset)
         images = Path("resources/datasets") / dataset
         run("referee.look", seen, judge={"kind": "mini"}, trained=judge, dataset=images, seen=seen)
 
 
 def describe(trial: Trial, network: str) -> None:
     """The texts of a network, chosen and tested."""
-    own, there, split = trial.folder / network, RESULTS / network, SPLITS[network]
-    files, captioner = trial.of(network), trial.folder / "captioners" / split
-    judge, look = trial.folder / "judge", trial.folder / "look"
-    names = ("config.json", "vocabulary.json", "weights.safetensors")
-    run(
-        "describers.units",
-        files["milan"],
-        **recorded(f"{network}/describe/{split}/seed0/provenance.json"),
-        captioner=[captioner / name for name in names],
-        units=captioner / "units.csv",
-        features=there / "features/features.safetensors",
-        descriptions=files["milan"],
-        beams=own / "beams.safetensors",
-        baselines=own / "baselines.csv",
-    )
+    files, there = trial.of(network), RESULTS / network
+    if trial.seed:
+        propose(trial, network)
+    settings = recorded(f"{network}/pool/provenance.json")
+    if trial.masks:
+        settings["options"] = {**settings["options"], "masks": trial.masks}
+        settings["exemplars"] = there / "exemplars/exemplars.safetensors"
     run(
         "describers.pool",
         files["pool"],
-        **recorded(f"{network}/pool/provenance.json"),
+        **settings,
         table=there / "exemplars/activations.safetensors",
         dataset=Path("resources/datasets") / MINED,
-        beams=own / "beams.safetensors",
+        beams=files["beams"],
         descriptions=files["milan"],
-        judge=judge,
-        seen=look / f"{MINED}.safetensors",
+        judge=trial.judge,
+        seen=trial.seen(MINED),
         pooled=files["pool"],
         ranking=files["ranking"],
         linear=files["linear"],
@@ -168,9 +118,27 @@ def describe(trial: Trial, network: str) -> None:
         table=there / "referee/activations.safetensors",
         dataset=Path("resources/datasets") / SCORED,
         truth=there / "annotations/truth.csv",
-        trained=judge,
-        seen=look / f"{SCORED}.safetensors",
+        trained=trial.judge,
+        seen=trial.seen(SCORED),
         evidence=files["evidence"],
+    )
+
+
+def propose(trial: Trial, network: str) -> None:
+    """The texts of a trial's own captioner, and its beams."""
+    split, files = SPLITS[network], trial.of(network)
+    captioner = trial.folder / "captioners" / split
+    names = ("config.json", "vocabulary.json", "weights.safetensors")
+    run(
+        "describers.units",
+        files["milan"],
+        **recorded(f"{network}/describe/{split}/seed0/provenance.json"),
+        captioner=[captioner / name for name in names],
+        units=captioner / "units.csv",
+        features=RESULTS / network / "features/features.safetensors",
+        descriptions=files["milan"],
+        beams=files["beams"],
+        baselines=trial.folder / network / "baselines.csv",
     )
 
 
@@ -272,19 +240,21 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--masks", type=float, default=0.0)
     arguments = parser.parse_args()
     out = arguments.out.absolute()
     os.chdir(arguments.run)
     Compute(threads=1).start()
-    trials = [Trial(out, seed) for seed in arguments.seeds]
-    for trial in trials:
-        train(trial)
+    trials = [Trial(out, seed, arguments.masks) for seed in (0, *arguments.seeds)]
+    for trial in trials if arguments.masks else trials[1:]:
+        if trial.seed:
+            train(trial)
         for network in SPLITS:
             describe(trial, network)
         decide(trial)
     for network in SPLITS:
         scorer = Scorer(network)
-        every = [figures(trial, network, scorer) for trial in (Trial(out, 0), *trials)]
+        every = [figures(trial, network, scorer) for trial in trials]
         print(f"\n{network}")
         for name in every[0]:
             values = np.array([one[name] for one in every])
