@@ -58,7 +58,7 @@ class Resamples:
     def ranked(self, score: np.ndarray) -> Ranked:
         """The images in falling order of a score, for any number of labels."""
         order = np.argsort(-score, kind="stable")
-        return Ranked(score[order], np.cumsum(self._by_image[order], axis=0))
+        return Ranked(score[order], order, self._by_image)
 
     def average_precision(
         self, score: np.ndarray, label: np.ndarray, ranked: Ranked | None = None
@@ -104,18 +104,29 @@ class Ranked:
 
     Attributes:
         falling: float [n], their scores.
-        seen: float32 [n, resamples], how often each resample has drawn the images so far.
+        order: int64 [n], the images.
+        counts: float32 [n, resamples], how often each resample has drawn each image.
 
     """
 
     falling: np.ndarray
-    seen: np.ndarray
+    order: np.ndarray
+    counts: np.ndarray
 
     def reaching(self, ends: np.ndarray) -> np.ndarray:
-        """Count the images that reach each of `ends`: float32 [ends, resamples]."""
-        place = np.searchsorted(-self.falling, -ends, side="right")
-        reached: np.ndarray = self.seen[place - 1]
-        return reached
+        """Count the draws of images that reach each of `ends`, falling: float32 [ends, resamples].
+
+        Draws are summed between ends as one sparse product, then over the few ends.
+        """
+        from scipy.sparse import csr_array
+
+        places = np.searchsorted(-self.falling, -ends, side="right")
+        used = self.order[: places[-1]]
+        ones = np.ones(len(used), np.float32)
+        between = csr_array(
+            (ones, used, np.append(0, places)), shape=(len(places), len(self.order))
+        )
+        return np.cumsum(between @ self.counts, axis=0, dtype=np.float32)
 
 
 def intervals(values: np.ndarray, resampled: np.ndarray, level: float = LEVEL) -> list[Interval]:
