@@ -21,7 +21,10 @@ from key_pages import keys_page
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "zensical.toml"
-COPIED = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", "CITATION.cff")
+COPIED = (
+    *("README.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "SECURITY.md", "CHANGELOG.md"),
+    *("LICENSE", "CITATION.cff"),
+)
 FOLDERS = ("docs", "config", "workflow")
 KINDS = (".md", ".ipynb", ".webp", ".svg", ".png", ".yaml", ".json")
 GENERATED = {
