@@ -50,8 +50,10 @@ SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=1,sched_interval=2,bf_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-# A node that does not answer for ten seconds is down, and is used again as soon as it answers.
-SlurmdTimeout=10
+# Jobs of a run at low priority stay there; the daemons do not (see _daemon).
+PropagatePrioProcess=1
+# A node that does not answer for twenty seconds is down, and is used again as soon as it answers.
+SlurmdTimeout=20
 ReturnToService=2
 # squeue has to remember finished jobs.
 MinJobAge=600
@@ -64,7 +66,7 @@ NodeName=node1 Port={node1} {node}
 PartitionName=debug Nodes=node[0-1] Default=YES MaxTime=04:00:00 State=UP
 """
 
-NODE = "NodeHostname={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=64000 Gres=gpu:1 State=UNKNOWN"
+NODE = "NodeHostname={host} NodeAddr=127.0.0.1 CPUs=1 RealMemory=64000 Gres=gpu:1 State=UNKNOWN"
 
 
 def why_not() -> str | None:
@@ -92,7 +94,7 @@ def _free_ports(count: int) -> list[int]:
 
 @dataclass
 class Cluster:
-    """One controller and two nodes with two cores, 64 GB and a made-up GPU each."""
+    """One controller and two nodes with one core, 64 GB and a made-up GPU each."""
 
     root: Path
     """A short path: sockets have at most 107 characters."""
@@ -192,13 +194,16 @@ class Cluster:
     def _daemon(self, program: str, *arguments: str, name: str | None = None) -> None:
         name = name or program
         with (self.root / f"log/{name}.out").open("a") as log:
-            self.running[name] = subprocess.Popen(
+            started = subprocess.Popen(
                 [str(_found(program)), *arguments],
                 env=self.environment(),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+        self.running[name] = started
+        # A busy machine must not make a node look as if it failed.
+        os.setpriority(os.PRIO_PROCESS, started.pid, 0)
 
     def _end(self, name: str, how: signal.Signals) -> None:
         process = self.running.pop(name)
