@@ -172,6 +172,27 @@ def test_the_profile_of_a_cluster_names_no_partition(root):
     assert "profiles/slurm" in (root / "docs/cluster.md").read_text()
 
 
+def test_the_profile_of_pods_leads_to_what_they_fetch(root):
+    """Paths in options of jobs are found where Snakemake puts the files of the bucket."""
+    profile = yaml.safe_load((root / "profiles/kubernetes/profile.v9+.yaml").read_text())
+    assert profile["executor"] == "kubernetes"
+    provider, prefix = profile["default-storage-provider"], profile["default-storage-prefix"]
+    fetched = f".snakemake/storage/{provider}/{prefix.removeprefix('s3://')}/$f"
+    assert profile["precommand"].count(fetched) == 2
+    for folder in ("results", "resources"):
+        assert folder in profile["precommand"]
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    plugins = " ".join(extras["optional-dependencies"]["kubernetes"])
+    for kind, name in (("executor", profile["executor"]), ("storage", provider)):
+        assert f"snakemake-{kind}-plugin-{name}" in plugins
+
+
+def test_every_profile_is_in_their_list(root):
+    listed = (root / "profiles/README.md").read_text()
+    for folder in (path for path in (root / "profiles").iterdir() if path.is_dir()):
+        assert f"| `{folder.name}` |" in listed
+
+
 def test_a_published_captioner_needs_no_training(checkout, root):
     """Described by a variant: the network is mined, and nothing is learned or encoded here."""
     release = root / "tests/data/golden/decoder/decoder.pth"

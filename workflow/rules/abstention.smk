@@ -67,7 +67,7 @@ rule abstention_decide:
     input:
         evidence=deciding,
         descriptions="<results>/{model}/pool/descriptions.csv",
-        shipped=str(SHIPPED),
+        shipped=local(str(SHIPPED)),
     output:
         decisions="<results>/{model}/abstention/decisions.csv",
         record="<results>/{model}/abstention/provenance.json",
@@ -95,7 +95,7 @@ rule abstention_table:
     input:
         evidence=collect("<results>/{model}/abstention/evidence.csv", model=MEASURED),
         descriptions=collect("<results>/{model}/pool/descriptions.csv", model=MEASURED),
-        shipped=str(SHIPPED),
+        shipped=local(str(SHIPPED)),
     output:
         summary=report(
             "<results>/abstention/summary.csv",

@@ -26,6 +26,14 @@ REPORTED = [
 ]
 
 
+def stated(file):
+    """The path of an output as its rule states it, also where files lie in a storage."""
+    if not file.is_storage:
+        return file
+    prefix = workflow.storage_settings.default_storage_prefix
+    return file.storage_object.query.removeprefix(prefix).lstrip("/")
+
+
 def run_records(wildcards):
     """Provenance records of this run's jobs, for the table of time and memory."""
     mined = [{"model": name} for name in trained_plan.mined_models(CONFIG)]
@@ -63,7 +71,7 @@ def run_records(wildcards):
         for rule, every in jobs
         if "record" in rule.output.keys()
         for values in every
-        for path in expand(rule.output.record, **values)
+        for path in expand(stated(rule.output.record), **values)
     ]
 
 
