@@ -19,6 +19,7 @@ from milan_core.captioner.features.published import CLASSES, published_encoder
 from milan_core.captioner.reading import Recorded, pooling_of
 from milan_core.captioner.release import read_release
 from milan_core.core.errors import UserError
+from milan_core.core.names import below
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.networks.shipped import check_shipped
 
@@ -62,18 +63,37 @@ def _trained_with(
     captioner: Recorded, device: str, weights: Path | str | None, trust: bool
 ) -> Encoder:
     """The encoder of a captioner that was trained here; its file may have moved to `weights`."""
-    options = JobEncoder.from_record(_moved(captioner.meta["encoder"], weights))
+    record = captioner.meta["encoder"]
+    place = weights or _in_its_run(record, captioner.origin)
+    options = JobEncoder.from_record(_moved(record, place))
     if not trust:
         check_shipped(options.model, f"captioner {captioner.origin or ''}")
-    try:
-        return load_encoder(options, device)
-    except UserError as error:
+    if place is None and (path := _named_file(record)) is not None and not path.is_file():
+        asset = path.parts[2] if path.parts[:2] == ("resources", "assets") else ""
+        fetch = f"`milan fetch {asset}` brings them, or " if asset else ""
         message = (
-            f"encoder of the captioner {captioner.origin or ''}: {error}; its place is relative to "
-            "the folder of the run that trained it: work there, or give its file with "
-            "--encoder-weights"
+            f"captioner {captioner.origin or ''}: its encoder's weights {path} are neither in this "
+            f"folder nor in one above the captioner; {fetch}give them with --encoder-weights FILE"
         )
-        raise UserError(message) from None
+        raise UserError(message)
+    return load_encoder(options, device)
+
+
+def _named_file(record: dict[str, Any]) -> Path | None:
+    """The file that the record of an encoder names, as written; None: its weights are no file."""
+    weights = record["spec"]["model"].get("weights", {})
+    return Path(weights["path"]) if weights.get("source") == "file" else None
+
+
+def _in_its_run(record: dict[str, Any], origin: Path | None) -> Path | None:
+    """The encoder's file in the folder of the captioner's run, where it is not in this one."""
+    path = _named_file(record)
+    if origin is None or path is None or path.is_absolute() or path.is_file():
+        return None
+    for folder in origin.resolve().parents:
+        if (folder / path).is_file():
+            return below(folder, path.as_posix(), f"encoder of the captioner {origin}")
+    return None
 
 
 def _moved(record: dict[str, Any], weights: Path | str | None) -> dict[str, Any]:
