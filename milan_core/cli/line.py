@@ -27,6 +27,7 @@ from milan_core.cli.choosing import (
 from milan_core.cli.common import recorded_flags
 from milan_core.cli.decoding import captioner_files
 from milan_core.cli.mine import image_facts, mine_own, open_own, own_images
+from milan_core.cli.outcome import outcome
 from milan_core.cli.own_network import (
     display_name,
     entry_file,
@@ -94,6 +95,7 @@ def describe_source(arguments: argparse.Namespace) -> None:
             written.append("atlas/index.html")
     for name in written:
         print(arguments.out / name)
+    print(outcome(said, record.get("reliable")))
     if sentence := status_sentence(list(filter(None, said.statuses)), len(said.keys)):
         print(sentence)
 

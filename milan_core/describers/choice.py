@@ -101,7 +101,8 @@ def choose(at_hand: AtHand) -> Choice:
     if captioner is not None and captioner.check.verdict == "unknown":
         return _captioned(at_hand, captioner, f"; words: {at_hand.no_words}")
     raise UserError(
-        f"--describer auto finds nothing for these images: {refusal}; words: {at_hand.no_words}"
+        f"nothing at hand can describe these images. Photographs: {at_hand.no_words}. Other "
+        f"images: {refusal}"
     )
 
 

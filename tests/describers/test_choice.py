@@ -64,7 +64,9 @@ def test_an_unknown_domain_is_said_and_trusted_only_where_it_was_named():
 
 
 def test_nothing_at_hand_says_why_of_each():
-    with pytest.raises(UserError, match=r"no captioner is here .*; words: got 6 images"):
+    with pytest.raises(
+        UserError, match=r"Photographs: got 6 images\. Other images: no captioner is here"
+    ):
         choose(AtHand(None, no_words="got 6 images"))
     with pytest.raises(UserError, match=r"captioner c: the images are unlike .*--force"):
         choose(AtHand(captioner(OUTSIDE), no_words="got 6 images"))
