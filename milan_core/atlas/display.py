@@ -62,7 +62,9 @@ class ShownUnit(Protocol):
 class ShownUnits(Protocol):
     """Units with a title."""
 
-    title: str
+    @property
+    def heading(self) -> str:
+        """What they are, and how many."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, at: slice, /) -> Iterable[ShownUnit]: ...
@@ -91,9 +93,8 @@ def grid(units: ShownUnits) -> str:
     cards = "".join(_card(one) for one in units[:GRID])
     rest = len(units) - GRID
     more = f"<div style='{_SOFT}'>and {rest} more</div>" if rest > 0 else ""
-    title = f"{units.title}: {len(units)} unit{'s' * (len(units) != 1)}"
     return (
-        f"<div><b>{_e(title)}</b>"
+        f"<div><b>{_e(units.heading)}</b>"
         f"<div style='display:flex;flex-wrap:wrap;gap:8px'>{cards}</div>{more}</div>"
     )
 

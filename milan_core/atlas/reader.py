@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,10 +17,12 @@ from typing import Any, overload
 
 from milan_core.atlas import display
 from milan_core.atlas.chunks import read_chunk
+from milan_core.atlas.lookup import Lookup
+from milan_core.atlas.named import Named, NotThere, not_there
 from milan_core.atlas.sheets import Sheets
-from milan_core.core.errors import UserError, unknown
+from milan_core.core.errors import UserError
 
-WORD = re.compile(r"\w+")
+RUN = "data/run.js"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,7 @@ class Unit:
         confidence: estimated probability that the description is right.
         concept: its known concept, where it has a specific one.
         verdict: whether the description names it.
+        tendency: what it weakly follows, where a describer that grades found no description.
 
     """
 
@@ -50,6 +52,7 @@ class Unit:
     confidence: float | None
     concept: str
     verdict: str
+    tendency: str
     _place: int = field(repr=False)
     _of: Network = field(repr=False)
 
@@ -66,19 +69,27 @@ class Unit:
     @property
     def texts(self) -> dict[str, str]:
         """What every describer says, by its name."""
-        return {name: one[0] for name, one in self._more.get("said", {}).items()}
+        found: Named[str] = Named("describer", self._name)
+        found.update((name, one[0]) for name, one in self._more.get("said", {}).items())
+        return found
 
     @property
     def scores(self) -> dict[str, dict[str, dict[str, float]]]:
         """Held-out scores by describer and judge: correlation, low, high, auprc."""
-        found: dict[str, dict[str, dict[str, float]]] = {}
+        found: Named[dict[str, dict[str, float]]] = Named("scored describer", self._name)
         for name, (_, *judged) in self._more.get("said", {}).items():
             for judge, (_, scores) in zip(self._of.judges, judged, strict=False):
                 if scores:
                     names = ("correlation", "low", "high", "auprc")
                     row = dict(zip(names, scores, strict=False))
-                    found.setdefault(name, {})[judge] = row
+                    if name not in found:
+                        found[name] = Named("judge", f"{name!r} of {self._name}")
+                    found[name][judge] = row
         return found
+
+    @property
+    def _name(self) -> str:
+        return f"unit {self.unit} of {self.layer!r}"
 
     def ranked(self, weight: float) -> list[tuple[str, float]]:
         """(text, log p(d|E) - weight log p(d)) of its candidates, best first."""
@@ -90,7 +101,7 @@ class Unit:
         return sorted(scored, key=lambda pair: -pair[1])
 
     def picture(self, count: int = 15, columns: int = 5) -> bytes:
-        """WebP of its strongest images."""
+        """Its strongest images, best first, as one picture in a grid: the bytes of a WebP file."""
         return self._of.sheets.of(self.network, self.images[:count], columns)
 
     def _repr_html_(self) -> str:
@@ -98,10 +109,20 @@ class Unit:
 
 
 class Units(Sequence[Unit]):
-    """Some units, a grid in notebooks."""
+    """Some units, a grid in notebooks.
 
-    def __init__(self, units: Sequence[Unit], title: str) -> None:
-        self._units, self.title = units, title
+    Attributes:
+        title: what they are.
+        total: units that there are, of which a limit may have kept fewer.
+        note: what a search took a word for, or the nearest words where it found nothing.
+
+    """
+
+    def __init__(
+        self, units: Sequence[Unit], title: str, total: int | None = None, note: str = ""
+    ) -> None:
+        self._units, self.title, self.note = units, title, note
+        self.total = len(units) if total is None else total
 
     @overload
     def __getitem__(self, at: int) -> Unit: ...
@@ -114,7 +135,14 @@ class Units(Sequence[Unit]):
         return len(self._units)
 
     def __repr__(self) -> str:
-        return f"<{self.title}: {len(self)} units>"
+        return f"<{self.heading}>"
+
+    @property
+    def heading(self) -> str:
+        """The title with the number of units, and the note."""
+        count = f"{len(self)} of {self.total}" if self.total > len(self) else f"{self.total}"
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.title}: {count} unit{'s' * (self.total != 1)}{note}"
 
     def _repr_html_(self) -> str:
         return display.grid(self)
@@ -181,6 +209,7 @@ class Network(Mapping[str, Units]):
             row["confidence"],
             row["concept"],
             row["verdict"],
+            row.get("tendency", ""),
             len(before),
             self,
         )
@@ -198,14 +227,14 @@ class Network(Mapping[str, Units]):
         layer, number = (at, None) if isinstance(at, str) else at
         names = list(self)
         if layer not in names:
-            raise unknown("layer", layer, names, f"network {self.name!r}")
+            raise not_there("layer", layer, names, f"network {self.name!r}")
         found = [unit for unit in self.units if unit.layer == layer]
         if number is None:
             return Units(found, f"{self.name}, {layer}")
         for unit in found:
             if unit.unit == number:
                 return unit
-        raise UserError(f"network {self.name!r}: layer {layer!r} has no unit {number}")
+        raise NotThere(f"network {self.name!r}: layer {layer!r} has no unit {number}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(layer["name"] for layer in self.facts["layers"])
@@ -231,7 +260,7 @@ class Atlas(Mapping[str, Network]):
 
     def __getitem__(self, name: str) -> Network:
         if name not in self._networks:
-            raise unknown("network", name, list(self._networks), "the atlas")
+            raise not_there("network", name, self._networks, "the atlas")
         return self._networks[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -241,18 +270,20 @@ class Atlas(Mapping[str, Network]):
         return len(self._networks)
 
     def search(self, text: str, limit: int = 24) -> Units:
-        """Units whose texts hold every word, also as the beginning of one; own texts first."""
-        asked = [word.lower() for word in WORD.findall(text)]
-        hits: list[tuple[int, Unit]] = []
-        for network in self.values() if asked else ():
-            for unit, others in zip(network.units, network.further, strict=True):
-                own = WORD.findall(f"{unit.description} {unit.concept}".lower())
-                every = [*own, *others.split()]
-                if all(any(one.startswith(word) for one in every) for word in asked):
-                    missed = sum(not any(one.startswith(word) for one in own) for word in asked)
-                    hits.append((missed, unit))
-        hits.sort(key=lambda hit: hit[0])
-        return Units([unit for _, unit in hits[:limit]], f"“{text}”")
+        """Units whose texts mean every word of `text` (`lookup`); own texts first.
+
+        `limit` keeps the first units; `total` of what is returned says how many there are.
+        """
+        found, note = self._lookup.find(text)
+        return Units(found[:limit], f"“{text}”", len(found), note)
+
+    @cached_property
+    def _lookup(self) -> Lookup[Unit]:
+        return Lookup(
+            (unit, f"{unit.description} {unit.tendency}", f"{others} {unit.layer} {unit.unit}")
+            for network in self.values()
+            for unit, others in zip(network.units, network.further, strict=True)
+        )
 
     def __repr__(self) -> str:
         return f"<atlas of {', '.join(self)}>"
@@ -263,4 +294,7 @@ class Atlas(Mapping[str, Network]):
 
 def open_atlas(folder: Path | str) -> Atlas:
     """Open the folder of an atlas or a pack; raises `UserError` for another folder."""
-    return Atlas(Path(folder))
+    folder, inside = Path(folder), Path(folder) / "atlas"
+    if not (folder / RUN).is_file() and (inside / RUN).is_file():
+        raise UserError(f"{folder} is no atlas; did you mean {inside}?")
+    return Atlas(folder)

@@ -54,8 +54,12 @@ class Tools:
         return {"of": len(found), "units": _lines(found[first : first + count])}
 
     def search(self, text: str, count: int = 20) -> dict[str, Any]:
-        """Find units whose texts, by any describer, hold every word (or a word that begins so)."""
-        return {"units": _lines(self._atlas.search(text, max(1, min(count, MOST))))}
+        """Find units whose texts, by any describer, hold every word (or a word that begins so).
+
+        `of` counts all of them; `note` says what a misspelled word was taken for.
+        """
+        found = self._atlas.search(text, max(1, min(count, MOST)))
+        return {"of": found.total, "note": found.note, "units": _lines(found)}
 
     def unit(self, network: str, layer: str, unit: int, weight: float = WEIGHT) -> dict[str, Any]:
         """Show one unit: all texts and scores, and candidates ranked at lambda `weight`."""

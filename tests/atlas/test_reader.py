@@ -79,8 +79,31 @@ def test_search_finds_words_and_their_beginnings(opened: Atlas) -> None:
     assert len(found) > 0
     for one in found:
         assert "umbrella" in " ".join([one.description, one.concept, *one.texts.values()])
-    assert len(opened.search("umbrella zebra")) == 0
+    assert len(opened.search("umbrella truck")) == 0
     assert len(opened.search("")) == 0
+
+
+def test_search_forgives_a_typo_and_says_so(opened: Atlas) -> None:
+    exact, typed = opened.search("umbrella", limit=500), opened.search("umbrlela", limit=500)
+    assert [(u.network, u.layer, u.unit) for u in typed] == [
+        (u.network, u.layer, u.unit) for u in exact
+    ]
+    assert exact.note == ""
+    assert "umbrella in place of umbrlela" in repr(typed)
+    nothing = opened.search("umbxxela")
+    assert len(nothing) == 0
+    assert "nothing matches 'umbxxela', nearest words: umbrella" in repr(nothing)
+
+
+def test_search_ranks_own_texts_first_and_says_what_a_limit_cuts(opened: Atlas) -> None:
+    found = opened.search("dog", limit=500)
+    own = ["dog" in one.description for one in found]
+    assert own == sorted(own, reverse=True)
+    assert True in own
+    assert False in own
+    cut = opened.search("dog", limit=3)
+    assert f"3 of {len(found)} units" in repr(cut)
+    assert f"3 of {len(found)} units" in shown(cut)[0]
 
 
 def test_what_is_not_there_is_said(opened: Atlas, tmp_path: Path) -> None:
@@ -90,8 +113,22 @@ def test_what_is_not_there_is_said(opened: Atlas, tmp_path: Path) -> None:
         opened["net_a"]["conv.7"]
     with pytest.raises(UserError, match="has no unit 99"):
         opened["net_a"]["conv.1", 99]
+    unit = opened["net_a"]["conv.1", 3]
+    with pytest.raises(UserError, match="did you mean 'pool'"):
+        unit.scores["poool"]
+    with pytest.raises(UserError, match="did you mean 'oracle'"):
+        unit.scores["pool"]["orakle"]
+    with pytest.raises(UserError, match="did you mean 'netdissect'"):
+        unit.texts["netdisect"]
+    assert "net_c" not in opened
+    assert opened.get("net_c") is None
     with pytest.raises(UserError, match="is no atlas"):
         milan.open_atlas(tmp_path)
+
+
+def test_the_folder_around_an_atlas_is_told_from_it(atlas: Path) -> None:
+    with pytest.raises(UserError, match=f"did you mean {atlas}"):
+        milan.open_atlas(atlas.parent)
 
 
 def test_notebooks_show_pictures_and_escaped_texts(opened: Atlas) -> None:

@@ -43,7 +43,9 @@ def test_one_unit_has_texts_scores_and_candidates(tools: Tools) -> None:
 
 
 def test_search_and_means(tools: Tools) -> None:
-    assert tools.search("dog", count=3)["units"]
+    found = tools.search("dog", count=3)
+    assert len(found["units"]) == 3 < found["of"]
+    assert tools.search("umbrlela")["note"] == "umbrella in place of umbrlela"
     assert tools.scores("net_b")["mean"]["milan"]["oracle"] == pytest.approx(0.4, abs=0.2)
     with pytest.raises(UserError, match="net_c"):
         tools.scores("net_c")
