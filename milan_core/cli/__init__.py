@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 from milan_core import __version__
+from milan_core.cli.parsers import Parser
 from milan_core.cli.parsers import commands as all_commands
 from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError
@@ -56,7 +57,7 @@ QUIET = "draw no progress; without a terminal none is drawn"
 
 def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     """The command line, assembled from the modules of these commands; none imports torch."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="milan",
         description="English descriptions of the units of vision models.",
         epilog="milan <command> --help shows its arguments and an example.",

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from milan_core.cli.parsers import Parser
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_text
 from milan_core.core.identity import step_code
@@ -24,12 +25,13 @@ def register(subparsers: Any) -> None:
         "step", help="one step of the workflow, as the rules call it", add_help=False
     )
     parser.add_argument("step", nargs="?", help="its name, such as edit.network; none: list them")
+    parser.add_argument("-h", "--help", action="store_true", help="list the steps")
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    if arguments.step in (None, "-h", "--help"):
+    if arguments.step is None:
         for name, step in sorted(all_steps().items()):
             print(f"{name:<28} {first_line(step)}")
         return
@@ -67,7 +69,7 @@ def first_line(step: type[Step]) -> str:
 
 def step_parser(step: type[Step]) -> argparse.ArgumentParser:
     """The parser of a step's flags."""
-    parser = argparse.ArgumentParser(prog=f"milan step {step.step_name}", description=step.__doc__)
+    parser = Parser(prog=f"milan step {step.step_name}", description=step.__doc__)
     for field in step_fields(step):
         parser.add_argument(field.flag, **_argument(field))
     if step.runs_networks:
