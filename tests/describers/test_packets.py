@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milan_core.describers.contact import GAP, contact_sheet, resized, tiles
@@ -10,6 +10,7 @@ from milan_core.describers.options import PacketOptions
 from milan_core.describers.packets import LayerPackets, spread
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(4, 40))
 def test_roles_are_disjoint_and_as_they_say(seed, units, images):
     rng = np.random.default_rng(seed)
