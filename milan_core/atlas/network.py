@@ -17,7 +17,7 @@ from milan_core.atlas.files import NetworkFiles
 from milan_core.atlas.histogram import histogram
 from milan_core.atlas.neighbors import Near
 from milan_core.atlas.pictures import Pictures
-from milan_core.atlas.said import Said
+from milan_core.atlas.said import Said, of_unit
 from milan_core.atlas.units import UnitRecord
 from milan_core.core.errors import UserError
 from milan_core.core.names import file_name
@@ -95,6 +95,7 @@ def _index(
     number_of = {layer: place for place, layer in enumerate(layers)}
     scores = [content.said.main_scores(unit.key) for unit in units]
     values = [one[1] if one else (float("nan"),) * 6 for one in scores]
+    graded = any(unit.tendency for unit in content.units)
     return {
         "layer": [number_of[unit.layer] for unit in units],
         "unit": [unit.unit for unit in units],
@@ -116,12 +117,17 @@ def _index(
         "largest": [
             float(content.exemplars.activations(unit.layer)[unit.unit, 0]) for unit in units
         ],
+        **({"tendency": [unit.tendency for unit in units]} if graded else {}),
     }
 
 
 def _further_words(unit: UnitRecord, content: NetworkContent) -> str:
-    """Words that others said of a unit and its text does not hold, each once."""
-    others = [one.text for one in content.said.of(unit.key).values()]
+    """Words that others said of a unit and its text does not hold, each once.
+
+    Texts that say nothing of the unit (trivial baselines, controls) are left out.
+    """
+    said = content.said.of(unit.key)
+    others = [one.text for name, one in said.items() if of_unit(name)]
     others += [text for _, text in unit.annotations] + [unit.concept, *unit.likely]
     own = set(WORD.findall(unit.text.lower()))
     words = dict.fromkeys(word for text in others for word in WORD.findall(text.lower()))

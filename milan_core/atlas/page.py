@@ -19,6 +19,7 @@ SCRIPTS = (
     "pictures.js",
     "text.js",
     "search.js",
+    "found.js",
     "list.js",
     "plots.js",
     "unit.js",

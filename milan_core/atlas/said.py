@@ -33,6 +33,8 @@ NAMES = {
     "prior_only": "p(d) alone, which looks at no unit",
     WITHIN: "MILAN, trained on other units of this network",
 }
+CONTROLS = ("prior_only", "shuffled_masks")
+"""Describers that look at no unit, or at the masks of others."""
 Scores = tuple[float, ...]
 """Correlation, AUPRC lift, each followed by the ends of its interval; NaN where there is none."""
 
@@ -128,6 +130,11 @@ def kind_of(name: str) -> Kind:
     if name in TRIVIAL:
         return "baseline"
     return "truth" if name == TRUTH else "describer"
+
+
+def of_unit(name: str) -> bool:
+    """Whether the text of a describer of this name says something of the unit itself."""
+    return kind_of(name) != "baseline" and name not in CONTROLS
 
 
 def label_of(name: str, names: Mapping[str, str]) -> str:

@@ -93,14 +93,14 @@ function windowed(label, length, cardAt, narrowest = NARROWEST) {
 const LISTED = 5; // exemplars of a card
 
 /** The card of a unit in lists. `text` takes the place of its description, `query` goes into the link. */
-function unitCard(net, table, u, { text = null, aside = null, withNetwork = false, query = {}, tag = 'li', known = null } = {}) {
+function unitCard(net, table, u, { text = null, aside = null, withNetwork = false, query = {}, tag = 'li', known = null, why = null } = {}) {
   const layer = net.layers[table.layer[u]];
   const unit = table.unit[u];
   const pictures = h('span', { class: 'strip' });
-  const place = h(tag, { class: 'card' },
+  const place = h(tag, { class: why ? 'card explained' : 'card' },
     h('a', { href: unitLink(net, layer.name, unit, query), class: 'open' },
       pictures,
-      h('span', { class: 'text' }, text || shownText(table, u)),
+      h('span', { class: 'text' }, text || shownText(table, u)), why,
       h('span', { class: 'meta' },
         h('span', { class: 'where' }, withNetwork ? [said(net.name), ' · '] : null, unitName(layer.name, unit)),
         aside || [scoreChip(net, table, u), verdictMark(table.verdict[u])])));
@@ -113,6 +113,9 @@ function unitCard(net, table, u, { text = null, aside = null, withNetwork = fals
   }, () => pictures.append(h('span', { class: 'none' }, 'pictures missing')));
   return place;
 }
+
+/** How much two units act alike, which is no score of a text. */
+const alikeChip = (value) => h('span', { class: 'chip', title: 'Correlation of the two units\' largest activations on the same images' }, `alike ${short(value)}`);
 
 /** The held-out score of a unit in lists, or what it was chosen by. */
 function scoreChip(net, table, u) {

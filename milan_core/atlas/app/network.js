@@ -5,13 +5,13 @@ const SORTS = [
   ['confidence', 'confidence, highest first'], ['coverage', 'concept coverage, highest first'], ['logp', 'log p(d|E), highest first'], ['importance', 'importance, highest first'], ['largest', 'largest activation, highest first'],
 ];
 const SHOWN = [
-  ['', 'all units'], ['described', 'with a description'], ['reliable', 'reliable description'], ['several', 'one of several texts'], ['unreliable', 'no reliable description'],
+  ['', 'all units'], ['described', 'with a description'], ['weak', 'a weak tendency'], ['reliable', 'reliable description'], ['several', 'one of several texts'], ['unreliable', 'no reliable description'],
   ['silent', 'nothing to describe'], ['names', 'names its concept'], ['misses', 'misses its concept'], ['open', 'no specific concept'],
 ];
 
 const keeps = {
   described: (t, u) => t.says[u], reliable: (t, u) => t.status[u] === 'described' || t.status[u] === 'several', several: (t, u) => t.status[u] === 'several',
-  unreliable: (t, u) => t.status[u] === 'unreliable', silent: (t, u) => t.status[u] in SILENT,
+  unreliable: (t, u) => t.status[u] === 'unreliable', weak: (t, u) => tendencyOf(t, u) !== '', silent: (t, u) => t.status[u] in SILENT,
   names: (t, u) => t.verdict[u] === 'names', misses: (t, u) => t.verdict[u] === 'misses', open: (t, u) => t.verdict[u] === 'open',
 };
 
@@ -30,7 +30,7 @@ function sorted(units, value) {
   return Array.from(keys, (key) => key % MOST);
 }
 
-/** Numbers of the units that the filters keep, in the order asked for. `found`: unit -> score. */
+/** Numbers of the units that the filters keep, in the order asked for. `found`: unit -> {score, kind}. */
 function chosen(net, filters, found, sort) {
   const table = columns(net), layer = filters.layer ? net.layers.findIndex((one) => one.name === filters.layer) : -1;
   const keep = keeps[filters.show], least = filters.least === '' ? null : Number(filters.least);
@@ -43,9 +43,9 @@ function chosen(net, filters, found, sort) {
     if (found && !found.has(u)) continue;
     units.push(u);
   }
-  if (!sort) return units;
+  if (!sort || sort === 'unit') return units;
   const column = sort === 'match' ? null : table[sort.replace('-', '')] || [], sign = sort.endsWith('-') ? -1 : 1;
-  const value = (u) => { const v = column ? column[u] : found ? found.get(u) : 0; return v === null || v === undefined ? -Infinity : sign * v; };
+  const value = (u) => { const v = column ? column[u] : found ? found.get(u).score + 100 * FIRST_OF[found.get(u).kind] : 0; return v === null || v === undefined ? -Infinity : sign * v; };
   return sorted(units, value);
 }
 
@@ -62,34 +62,44 @@ async function unitsView(nets, query) {
   const filters = { layer: query.get('layer') || '', show: query.get('show') || '', concept: query.get('concept') || '', least: query.get('least') || '' };
   let text = query.get('q') || '', sort = query.get('sort') || '';
   let lambda = query.get('lambda') === null ? null : Number(query.get('lambda')), stretches = null;
-  let rows = []; // [net, unit] pairs
+  let rows = [], asked = null; // [net, unit, hit of the search]; the words of the search
   await Promise.all(nets.map((net) => columns(net).first));
 
   const list = windowed('Units', () => rows.length, (i) => {
-    const [net, u] = rows[i], table = columns(net);
+    const [net, u, hit] = rows[i], table = columns(net);
     const atLambda = lambda !== null && stretches ? textAt(stretches, lambda, u) : null;
     const shown = atLambda === null ? null : [said(atLambda), atLambda === table.text[u] ? null : h('span', { class: 'changed' }, `λ ${num(lambda, 2)}`)];
-    return unitCard(net, table, u, { text: shown, withNetwork: !one, query: { lambda: lambda === null ? '' : String(lambda) } });
+    const why = hit && hit.kind === 'further' ? reasonLine(net, table, u, asked) : null;
+    return unitCard(net, table, u, { text: shown, why, withNetwork: !one, query: { lambda: lambda === null ? '' : String(lambda) } });
   });
   const number = h('output', { class: 'number', id: 'number' });
-  const nothing = h('p', { class: 'empty', hidden: true }, 'No unit matches. ', h('button', { type: 'button', on: { click: () => { location.hash = to(one ? [one.name] : ['-', 'units']); } } }, 'Show all'));
+  const because = h('span'), sentence = h('p', { class: 'aside', id: 'matches', hidden: true });
+  const nothing = h('p', { class: 'empty', hidden: true }, because, ' ', h('button', { type: 'button', on: { click: () => { location.hash = to(one ? [one.name] : ['-', 'units']); } } }, 'Show all'));
+  const searching = () => wordsOf(text).length > 0;
+  const order = () => sort || (searching() ? 'match' : '');
 
   async function refresh() {
-    const indexes = text.trim() ? await Promise.all(nets.map(searchIndex)) : [];
+    const indexes = searching() ? await Promise.all(nets.map(searchIndex)) : [];
     const started = performance.now();
-    const order = sort || (text.trim() ? 'match' : '');
+    asked = askedOf(text, indexes);
     rows = [];
+    let hits = 0;
     nets.forEach((net, i) => {
-      const found = text.trim() ? indexes[i].find(text) : null;
-      const units = chosen(net, filters, found, order);
-      for (const u of units) rows.push([net, u, found ? found.get(u) : 0]);
+      const found = asked ? indexes[i].find(asked) : null;
+      hits += found ? found.size : 0;
+      for (const u of chosen(net, filters, found, order())) rows.push([net, u, found ? found.get(u) : null]);
     });
-    if (!one && order === 'match') rows.sort((a, b) => b[2] - a[2]);
+    const place = (hit) => hit.score + 100 * FIRST_OF[hit.kind];
+    if (!one && asked && order() === 'match') rows.sort((a, b) => place(b[2]) - place(a[2]));
     number.value = plural(rows.length, 'unit');
+    sentence.hidden = !asked || !rows.length;
+    sentence.textContent = sentence.hidden ? '' : foundSentence(asked, rows);
     nothing.hidden = rows.length > 0;
+    because.textContent = rows.length ? '' : nothingSentence(asked, indexes, hits);
+    sorting.querySelector('select').value = order() === 'unit' ? '' : order();
     list.show();
     list.node.dataset.took = (performance.now() - started).toFixed(1);
-    announce(number.value);
+    announce(sentence.textContent || because.textContent || number.value);
   }
   let timer = 0;
   const changed = (name) => (value) => {
@@ -106,15 +116,16 @@ async function unitsView(nets, query) {
   const has = { corr: (net) => net.judges.length, confidence: (net) => net.has.confidence, coverage: (net) => net.judged, logp: (net) => net.has.logp, importance: (net) => net.has.importance };
   const sorts = SORTS.filter(([key]) => { const needs = has[key.replace('-', '')]; return !needs || nets.some(needs); });
   const decided = nets.some((net) => net.statuses.described || net.statuses.unreliable || net.statuses.several);
-  const shows = SHOWN.filter(([key]) => (['names', 'misses', 'open'].includes(key) ? nets.some((net) => net.judged) : ['reliable', 'several', 'unreliable'].includes(key) ? decided : true));
+  const shows = SHOWN.filter(([key]) => (['names', 'misses', 'open'].includes(key) ? nets.some((net) => net.judged) : ['reliable', 'several', 'unreliable'].includes(key) ? decided : key === 'weak' ? nets.some((net) => net.grades) : true));
   const concepts = h('span'), masks = segmented('Masks', MASKS, maskMode, setMasks);
+  // Beside a search `unit` stands for the order of layers, which is '' elsewhere.
+  const sorting = select('Sort', sorts, order(), (value) => { sort = value || (searching() ? 'unit' : ''); replaceQuery({ sort }); refresh(); });
   const tools = h('form', { class: 'tools', role: 'search', 'aria-label': 'Filter units', on: { submit: (event) => event.preventDefault() } },
     h('label', { class: 'field grow' }, search),
     one && one.layers.length > 1 ? select('Layer', [['', 'all'], ...one.layers.map((layer) => [layer.name, layer.name])], filters.layer, (value) => { changed('layer')(value); paintLayers(); }) : null,
     select('Show', shows, filters.show, changed('show')), concepts,
     usable('corr', has.corr) ? h('label', { class: 'field' }, h('span', null, 'r at least'), h('input', { type: 'number', min: '-1', max: '1', step: '0.05', value: filters.least, 'aria-label': 'smallest held-out correlation', on: { input: (event) => changed('least')(event.target.value) } })) : null,
-    select('Sort', sorts, sort, (value) => { sort = value; replaceQuery({ sort }); refresh(); }),
-    number);
+    sorting, number);
   Promise.all(nets.map((net) => columns(net).whole)).then((tables) => {
     const counts = new Map();
     for (const table of tables) for (const concept of table.concept || []) if (concept) counts.set(concept, (counts.get(concept) || 0) + 1);
@@ -143,7 +154,7 @@ async function unitsView(nets, query) {
     h('header', { class: 'head' }, h('h1', { tabindex: '-1' }, one ? said(one.name) : 'All units'),
       one ? h('p', { class: 'lead' }, networkSentence(one), ' ', statusSentence(one), one.sentence ? [' ', said(one.sentence)] : null) : h('p', { class: 'lead' }, `${plural(run.counts.units, 'unit')} of ${plural(nets.length, 'network')}.`),
       h('p', { class: 'actions' }, exportButton, others.length ? ['  Compare with ', others.map((net, i) => [i ? ', ' : null, h('a', { href: to(['-', 'compare', one.name, net.name]) }, said(net.name))])] : null)),
-    tools, h('div', { class: 'row second' }, lambdaPart || h('span'), masks), h('div', { class: one && layers ? 'with-layers' : null }, layers, h('div', { class: 'found' }, list.node, nothing)));
+    tools, h('div', { class: 'row second' }, lambdaPart || h('span'), masks), h('div', { class: one && layers ? 'with-layers' : null }, layers, h('div', { class: 'found' }, sentence, list.node, nothing)));
   requestAnimationFrame(refresh);
   maskWatchers.add(() => { list.repaint(); masks.show(maskMode); });
   return { node, title: one ? one.name : 'All units', stop: list.stop };

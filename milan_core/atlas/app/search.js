@@ -1,54 +1,97 @@
-// Search in texts: whole words, beginnings of words, and words with one or two wrong letters.
+// Search in texts: whole words, beginnings of words, and words with one or two wrong letters where none is spelled so.
 
 const WORDS = /[\p{L}\p{N}\p{Extended_Pictographic}]+/gu;
 const wordsOf = (text) => (text || '').toLowerCase().match(WORDS) || [];
 const STEP = 2000; // units that are indexed before the page may draw again
 
-/** An index over texts of two weights; units are numbers. */
+const KINDS = ['own', 'place', 'further']; // the description, layer and unit number, other texts
+const FIRST_OF = { own: 2, place: 1, further: 0 }; // what lists first
+
+/** An index over texts of several kinds; units are numbers. */
 class SearchIndex {
   constructor() {
-    this.vocabulary = new Map(); // word -> {own: [unit], further: [unit]}
+    this.vocabulary = new Map(); // word -> {own: [unit], place: [unit], further: [unit]}
   }
 
   take(unit, text, kind) {
     for (const word of new Set(wordsOf(text))) {
       let found = this.vocabulary.get(word);
-      if (!found) this.vocabulary.set(word, (found = { own: [], further: [] }));
+      if (!found) this.vocabulary.set(word, (found = { own: [], place: [], further: [] }));
       found[kind].push(unit);
     }
   }
 
-  /** Map of unit -> score for a query; null for a query without words. All words must be found. */
-  find(query) {
-    const words = wordsOf(query);
-    if (!words.length) return null;
+  /** unit -> {score, kind}: the units that have all asked words; `kind` is that of the worst word. */
+  find(asked) {
     let result = null;
-    for (const word of words) {
+    for (const { weights } of asked) {
       const scores = new Map();
-      for (const [known, units] of this.vocabulary) {
-        const weight = likeness(word, known);
-        if (weight === 0) continue;
-        for (const unit of units.own) if ((scores.get(unit) || 0) < weight) scores.set(unit, weight);
-        for (const unit of units.further) if ((scores.get(unit) || 0) < weight / 2) scores.set(unit, weight / 2);
+      for (const [word, weight] of weights) {
+        const units = this.vocabulary.get(word);
+        if (!units) continue;
+        for (const kind of KINDS) for (const unit of units[kind]) {
+          const score = kind === 'further' ? weight / 2 : weight, known = scores.get(unit);
+          if (!known || FIRST_OF[known.kind] < FIRST_OF[kind] || (known.kind === kind && known.score < score)) scores.set(unit, { score, kind });
+        }
       }
       if (result === null) result = scores;
-      else for (const [unit, score] of result) {
-        if (scores.has(unit)) result.set(unit, score + scores.get(unit));
-        else result.delete(unit);
+      else for (const [unit, one] of result) {
+        const other = scores.get(unit);
+        if (!other) result.delete(unit);
+        else result.set(unit, { score: one.score + other.score, kind: FIRST_OF[one.kind] < FIRST_OF[other.kind] ? one.kind : other.kind });
       }
     }
-    return result;
+    return result || new Map();
   }
 }
 
-/** How well a word of the query fits a known one: 1 the same, 0 not at all. */
-function likeness(word, known) {
-  if (word === known) return 1;
-  if (known.startsWith(word)) return word.length > 1 ? 0.6 + (0.3 * word.length) / known.length : 0.2;
-  const allowed = word.length >= 8 ? 2 : word.length >= 4 ? 1 : 0;
-  if (!allowed || Math.abs(word.length - known.length) > allowed) return 0;
-  const wrong = distance(word, known, allowed);
-  return wrong > allowed ? 0 : wrong === 1 ? 0.5 : 0.35;
+/** What a query asks of some indexes: of each word {word, weights, instead}; null without words. */
+function askedOf(query, indexes) {
+  const words = wordsOf(query);
+  if (!words.length) return null;
+  const known = new Set(indexes.flatMap((index) => [...index.vocabulary.keys()]));
+  return words.map((word) => ({ word, ...meant(word, known) }));
+}
+
+/**
+ * The known words that a word of a query means, with weights: itself, words that begin with it, its
+ * singular; only where none of these is known, the nearest words (`instead`) and words that begin
+ * with those. milan_core/atlas/lookup.py has the same rule.
+ */
+function meant(word, known) {
+  const weights = new Map(spelled(word, known));
+  if (weights.size) return { weights, instead: [] };
+  const most = word.length >= 8 ? 2 : word.length >= 4 ? 1 : 0;
+  let least = most + 1, instead = [];
+  if (most) for (const one of known) {
+    if (Math.abs(one.length - word.length) > most) continue;
+    const wrong = distance(word, one, most);
+    if (wrong > most || wrong > least) continue;
+    if (wrong < least) [least, instead] = [wrong, []];
+    instead.push(one);
+  }
+  for (const near of instead.sort()) for (const [one, likeness] of spelled(near, known)) {
+    weights.set(one, Math.max(weights.get(one) || 0, (least === 1 ? 0.5 : 0.35) * likeness));
+  }
+  return { weights, instead };
+}
+
+function spelled(word, known) {
+  const found = [], able = word.length >= 4 && word.endsWith('s');
+  const singular = [word.slice(0, -1), word.endsWith('es') ? word.slice(0, -2) : word.slice(0, -1)];
+  for (const one of known) {
+    if (one === word) found.push([one, 1]);
+    else if (one.startsWith(word)) found.push([one, word.length > 1 ? 0.6 + (0.3 * word.length) / one.length : 0.2]);
+    else if (able && singular.includes(one)) found.push([one, 0.55]);
+  }
+  return found;
+}
+
+/** The known words with the fewest wrong letters, at most two of three, by the alphabet. */
+function nearestWords(word, known, most = 5) {
+  const limit = Math.floor((2 * word.length) / 3), found = [];
+  for (const one of new Set(known)) if (/^\p{L}/u.test(one)) { const wrong = distance(word, one, limit); if (wrong <= limit) found.push([wrong, one]); }
+  return found.sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1)).slice(0, most).map(([, one]) => one);
 }
 
 /** Letters to add, drop, change or swap until two words are the same; above `most` it stops. */
@@ -89,9 +132,10 @@ async function makeIndex(net) {
   const index = new SearchIndex();
   for (let u = 0; u < net.units; u++) {
     if (u % STEP === STEP - 1) await new Promise((resume) => setTimeout(resume));
-    index.take(u, `${table.text[u]} ${table.unit[u]}`, 'own');
     const chunk = further[Math.floor(u / run.sizes.index)];
-    index.take(u, `${chunk[u % run.sizes.index]} ${net.layers[table.layer[u]].name}`, 'further');
+    index.take(u, `${table.text[u]} ${tendencyOf(table, u)}`, 'own');
+    index.take(u, `${net.layers[table.layer[u]].name} ${table.unit[u]}`, 'place');
+    index.take(u, chunk[u % run.sizes.index], 'further');
   }
   return index;
 }

@@ -19,9 +19,13 @@ function shownText(table, u) {
   const status = table.status[u];
   if (table.says[u]) return said(table.text[u]);
   if (SILENT[status]) return h('span', { class: 'none' }, SILENT[status]);
+  if (tendencyOf(table, u)) return h('span', { class: 'none' }, said(tendencyOf(table, u)));
   const guess = table.text[u] ? [' · best guess: ', said(table.text[u])] : null;
   return h('span', { class: 'none' }, 'no reliable description', guess);
 }
+
+/** What a unit weakly follows, in the words of a describer that grades; mostly empty. */
+const tendencyOf = (table, u) => (table.tendency && table.tendency[u]) || '';
 
 /** Whether the description names the known concept. */
 function verdictMark(verdict) {
