@@ -36,6 +36,7 @@ def network_summary(content: NetworkContent, names: Mapping[str, str]) -> dict[s
         "layers": _layers(content),
         "units": len(units),
         "statuses": dict(Counter(unit.status for unit in units)),
+        "grades": dict(Counter(unit.grade for unit in units if unit.grade)) or None,
         "sentence": graded_sentence(units) or diversity_sentence(units),
         "distinct": len({unit.text for unit in units if unit.text and not unit.silent}),
         "describers": _describers(content.said, names),

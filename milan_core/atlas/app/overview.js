@@ -10,7 +10,7 @@ function overviewView() {
 }
 
 function globalSearch() {
-  const input = h('input', { type: 'search', id: 'search', placeholder: 'search all units: dog, red stripes, blocks.3 …', autocomplete: 'off', spellcheck: 'false', 'aria-label': 'Search all units' });
+  const input = h('input', { type: 'search', id: 'search', placeholder: 'search all units: dog, red, blocks.3 …', autocomplete: 'off', spellcheck: 'false', 'aria-label': 'Search all units' });
   return h('form', { class: 'big-search', role: 'search', on: { submit: (event) => { event.preventDefault(); location.hash = to(['-', 'units'], { q: input.value }); } } }, input, h('button', { type: 'submit' }, 'Search'));
 }
 
@@ -20,12 +20,13 @@ function networksPart() {
   const mean = (net) => { const one = net.describers.find((d) => d.id === net.main); return one ? one.mean[mainJudge(net)] : null; };
   return h('section', { 'aria-labelledby': 'networks' }, h('h2', { id: 'networks' }, 'Networks'),
     h('div', { class: 'tiles' }, run.networks.map((net) => h('a', { class: 'tile', href: to([net.name]) },
-      h('strong', null, said(net.name)), h('span', { class: 'aside' }, `${plural(net.units, 'unit')}, ${plural(net.layers.length, 'layer')}${net.encoder ? ', also the encoder' : net.student ? ', learned from the encoder' : ''}`),
+      h('strong', null, said(net.name)), h('span', { class: 'aside' }, `${plural(net.units, 'unit')}, ${plural(net.layers.length, 'layer')}${net.encoder ? ', the image encoder of the captioner' : net.student ? ', trained on the features of the captioner\'s encoder' : ''}`),
       h('dl', null,
-        net.accuracy.length ? [h('dt', null, 'its own score on ', said(net.accuracy[0][0])), h('dd', null, percent(net.accuracy[0][1]))] : null,
-        judged && total(net, 'specific') ? [h('dt', null, 'concept named'), h('dd', null, `${percent(total(net, 'named') / total(net, 'specific'))} of ${count(total(net, 'specific'))}`)] : null,
+        net.accuracy.length ? [h('dt', null, 'its test score (', said(net.accuracy[0][0]), ')'), h('dd', null, percent(net.accuracy[0][1]))] : null,
+        judged && total(net, 'specific') ? [h('dt', null, `names the known concept (${plural(total(net, 'specific'), 'unit')} with one)`), h('dd', null, percent(total(net, 'named') / total(net, 'specific')))] : null,
         scored && mean(net) != null ? [h('dt', { title: `mean over units, by ${mainJudge(net)}` }, 'held-out correlation'), h('dd', null, short(mean(net)))] : null,
         reliable(net) === null ? null : [h('dt', null, 'reliable description'), h('dd', null, `${count(reliable(net))} of ${count(net.units)}`)],
+        net.grades ? [['A', 'described'], ['B', 'weak tendency'], ['C', 'no reliable description']].map(([grade, text]) => [h('dt', { title: `grade ${grade}` }, text), h('dd', null, `${count(net.grades[grade] || 0)} of ${count(net.units)}`)]) : null,
         [h('dt', null, 'different texts'), h('dd', null, count(net.distinct))]),
       layerBars(net)))));
 }
@@ -36,11 +37,14 @@ function reliable(net) {
   return described + several + unreliable ? described + several : null;
 }
 
-/** A bar for every layer: the share of its units with a description. */
+/** A bar for every layer: the share of known concepts that are named, or of units with a description. */
 function layerBars(net) {
   if (net.layers.length < 2 || net.layers.length > 60) return null;
-  const value = (layer) => (layer.specific ? layer.named / layer.specific : layer.says / layer.units);
-  return h('span', { class: 'bars', role: 'img', 'aria-label': 'Share of named concepts by layer' }, net.layers.map((layer) => h('i', { title: `${layer.name}: ${layer.specific ? `${layer.named} of ${layer.specific} concepts named` : `${layer.says} of ${layer.units} described`}`, style: { '--part': value(layer) } })));
+  const named = net.layers.some((layer) => layer.specific);
+  const value = (layer) => (!named ? layer.says / layer.units : layer.specific ? layer.named / layer.specific : 0);
+  const text = named ? 'share of known concepts named, by layer' : 'share of units with a description, by layer';
+  return [h('span', { class: 'bars', role: 'img', 'aria-label': text }, net.layers.map((layer) => h('i', { title: `${layer.name}: ${named ? `${layer.named} of ${layer.specific} concepts named` : `${layer.says} of ${layer.units} described`}`, style: { '--part': value(layer) } }))),
+    h('span', { class: 'aside of-bars' }, `Bars: ${text}.`)];
 }
 
 /** Units drawn with a fixed seed when the atlas was built, not chosen by how well they came out. */
