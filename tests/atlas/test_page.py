@@ -30,6 +30,8 @@ def test_overview_names_networks_and_experiments(page: Page) -> None:
     text = page.text()
     assert "net_a" in text
     assert "40 units, 2 layers" in text
+    assert "names the known concept (20 units with one)" in text
+    assert "Bars: share of known concepts named, by layer." in text
     assert "Scores" in text
 
 
@@ -74,6 +76,8 @@ def test_unit_has_texts_of_all_describers_with_intervals(page: Page) -> None:
 def test_slider_ranks_candidates_anew(page: Page) -> None:
     page.to("#/net_a/conv.0/10")
     first = page.text(".best")
+    assert "the heading is chosen by pool and verify" in page.text(".ranks")
+    assert "Wins: share of 100 bootstraps" in page.text("[aria-labelledby=candidates]")
     script = """(() => { const slider = document.querySelector('.lambda input');
       slider.value = 1; slider.dispatchEvent(new Event('input')); })()"""
     page.value(script)
@@ -113,6 +117,8 @@ def test_image_lists_units_that_fire_in_it(page: Page) -> None:
 def test_two_networks_side_by_side(page: Page) -> None:
     page.to("#/-/compare/net_a/net_b")
     page.wait("document.querySelectorAll('.pair').length > 1")
+    chips = page.value("[...document.querySelectorAll('.pair .chip')].map(e => e.innerText)")
+    assert {chip.split()[0] for chip in chips} == {"alike", "r"}
     assert "40 pairs" in page.value("document.querySelector('.tools .number').value")
     page.to("#/net_a/conv.0/9?compare=net_b")
     assert "In net_b" in page.text()

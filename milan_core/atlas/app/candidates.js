@@ -24,12 +24,18 @@ function ranked(data, lambda) {
 
 const FIRST = 8; // candidates that stand open
 
+/** Says that λ does not change the heading, where the captioner's own ranking did not choose it. */
+function chosenElsewhere(net) {
+  if (!net.main || ['milan', 'description'].includes(net.main)) return null;
+  return h('p', { class: 'aside ranks' }, `λ ranks the captioner's own candidates; the heading is chosen by ${describerLabel(net, net.main)}.`);
+}
+
 /** The part of a unit's page with all candidates. */
 function candidatesPart(net, more, start) {
   const data = more.candidates;
   const body = h('tbody');
   const best = h('p', { class: 'best' });
-  const columns = [['fit', 'fit', 'Agreement with the activations on mining images'], ['wins', 'wins', 'Share of 100 bootstraps in which the text comes first']].filter(([key]) => data[key]);
+  const columns = [['fit', 'fit', 'Correlation of the presence of the text, as two judges see it, with the unit\'s activation in the mining images'], ['wins', 'wins', 'Share of 100 bootstraps of the mining images in which “pool and verify” puts the text first']].filter(([key]) => data[key]);
   let open = false, lambda = start;
   const toggle = h('button', { type: 'button', class: 'quiet', on: { click: () => { open = !open; draw(); } } });
   function draw() {
@@ -59,8 +65,8 @@ function candidatesPart(net, more, start) {
     h('h2', { id: 'candidates' }, 'Candidates'),
     h('p', { class: 'aside' }, `The captioner's texts by log p(d|E) − λ log p(d). Larger λ prefers texts that say more.`,
       further ? ` ${plural(further, 'text')} of others without these numbers ${further === 1 ? 'is' : 'are'} left out.` : null,
-      columns.length ? ' Fit: what “pool and verify” chooses by.' : null),
-    slider, best,
+      columns.map(([, name, hint]) => ` ${name[0].toUpperCase()}${name.slice(1)}: ${hint[0].toLowerCase()}${hint.slice(1)}.`)),
+    slider, best, chosenElsewhere(net),
     h('div', { class: 'scroll' }, h('table', { class: 'candidates' },
       h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Text'), h('th', { class: 'n', scope: 'col' }, 'score at λ'), h('th', { class: 'n', scope: 'col' }, 'log p(d|E)'), h('th', { class: 'n', scope: 'col' }, 'log p(d)'),
         columns.map(([, text, hint]) => h('th', { class: 'n', scope: 'col', title: hint }, text)))), body)),

@@ -15,7 +15,7 @@ async function compareView(a, b, query) {
   const list = windowed('Pairs of units', () => rows.length, (i) => pairCard(rows[i]), 560);
   function pairCard(u) {
     const v = other(u), r = value(u);
-    const aside = r === null ? h('span') : h('span', { class: 'chip', title: 'correlation of the largest activations on the same images' }, `r ${short(r)}`);
+    const aside = r === null ? h('span') : alikeChip(r);
     return h('li', { class: 'card pair' }, unitCard(a, left, u, { aside, tag: 'div', query: { compare: b.name } }), v < 0 ? h('div', { class: 'card' }, h('span', { class: 'none' }, 'no unit acts alike')) : unitCard(b, right, v, { tag: 'div', query: { compare: a.name } }));
   }
   const number = h('output', { class: 'number' });
@@ -36,7 +36,7 @@ async function compareView(a, b, query) {
       modes.length > 1 ? segmented('Pairs', modes, mode, (key) => { mode = key; replaceQuery({ by: key }); refresh(); }) : null,
       a.layers.length > 1 ? select('Layer', [['', 'all'], ...a.layers.map((one) => [one.name, one.name])], layer, (key) => { layer = key; replaceQuery({ layer }); refresh(); }) : null,
       select('Sort', PAIR_SORTS.filter(([key]) => near || !key.startsWith('alike')), sort, (key) => { sort = key; replaceQuery({ sort }); refresh(); }), number),
-    modes.length ? h('p', { class: 'aside' }, mode === 'alike' ? 'Left: every unit; right: the unit of the other network whose largest activations over the same probe images correlate most.' : null,
+    modes.length ? h('p', { class: 'aside' }, mode === 'alike' ? 'Left: every unit; right: the unit of the other network whose largest activations over the same probe images correlate most. “Alike” is that correlation; “r” is the held-out correlation of a unit with its own text.' : null,
       rows0(a, same).length ? ` ${count(agree)} of ${count(rows0(a, same).length)} units of the same layer and number have the same text.` : null)
       : h('p', null, 'These networks share neither probe images nor names of layers, so no unit of one belongs to a unit of the other.'),
     list.node);
@@ -60,7 +60,7 @@ async function alikePart(net, other, u) {
   const [left, right] = await Promise.all([columns(net).whole, columns(other).whole]);
   const near = key ? (await load(key))[u] : [];
   const same = sameUnits(net, left, other, right)[u];
-  const cards = near.map(([v, value]) => unitCard(other, right, v, { query: { compare: net.name }, aside: h('span', { class: 'chip' }, `r ${short(value)}`) }));
+  const cards = near.map(([v, value]) => unitCard(other, right, v, { query: { compare: net.name }, aside: alikeChip(value) }));
   if (same >= 0 && !near.some(([v]) => v === same)) cards.push(unitCard(other, right, same, { query: { compare: net.name }, aside: h('span', { class: 'chip' }, 'same unit') }));
   return h('section', { class: 'block', 'aria-labelledby': 'other' }, h('h2', { id: 'other' }, 'In ', said(other.name)),
     cards.length ? h('ul', { class: 'cards near' }, cards) : h('p', { class: 'aside' }, 'No unit there acts alike on the same images.'));

@@ -40,7 +40,7 @@ function headPart(net, table, u, more) {
     h('p', { class: 'where' }, said(net.name), ' · ', unitName(net.layers[table.layer[u]].name, table.unit[u])),
     h('h1', { class: table.says[u] ? 'description' : 'description none', tabindex: '-1' }, said(more.shown)),
     guess, facts.length ? h('p', { class: 'facts' }, facts) : null,
-    more.likely && more.likely.length > 1 ? h('p', { class: 'aside' }, 'Other images would have chosen: ', more.likely.map((text, i) => [i ? ' · ' : null, said(text)])) : null);
+    more.likely && more.likely.length > 1 ? h('p', { class: 'aside' }, 'Chosen on other images: ', more.likely.map((text, i) => [i ? ' · ' : null, said(text)])) : null);
 }
 
 function exemplarsPart(net, layer, shown) {
@@ -87,7 +87,7 @@ function saidPart(net, more) {
     const values = rows.flatMap((row) => (row.scores ? row.scores.slice(0, 3) : [])).filter((value) => value !== null);
     const low = Math.min(0, ...values), high = Math.max(0.2, ...values);
     const line = (row) => h('tr', { class: row.id === net.main ? 'main' : null },
-      h('th', { scope: 'row' }, row.label),
+      h('th', { scope: 'row' }, row.label, row.id === 'linear' ? h('span', { class: 'aside' }, ' weights of presence') : null),
       h('td', { class: 'text' }, row.text ? said(row.text) : h('span', { class: 'none' }, 'no text')),
       j < 0 ? null : [h('td', { class: 'plot' }, row.scores ? intervalPlot(row.scores[0], row.scores[1], row.scores[2], low, high) : h('span', { class: 'aside' }, row.status === 'scored' ? '' : row.status)),
         h('td', { class: 'n' }, row.scores ? [short(row.scores[0]), h('span', { class: 'ends' }, ` [${short(row.scores[1])}, ${short(row.scores[2])}]`)] : '–'),
@@ -96,6 +96,7 @@ function saidPart(net, more) {
     const many = (kind, first) => h('div', { class: 'scroll' }, h('table', { class: 'said' }, head(first), h('tbody', null, rows.filter((row) => kind(row.kind)).map(line))));
     const trivial = rows.filter((row) => row.kind !== 'describer');
     add(clear(place), [many((kind) => kind === 'describer', 'Describer'),
+      rows.some((row) => row.id === 'linear' && row.text) ? h('p', { class: 'aside' }, 'Linear explanation, weights of presence: the change of the activation, in its standard deviations, where the presence of a word goes from 0 to 1.') : null,
       trivial.length ? h('details', null, h('summary', null, 'Baselines that look at no unit, and the known concept'), many((kind) => kind !== 'describer', 'Text of')) : null]);
   }
   draw();
@@ -112,8 +113,8 @@ function conceptPart(more, table, u) {
   }
   if (more.annotations) rows.push(['Annotations', h('ul', { class: 'notes' }, more.annotations.map(([who, text]) => h('li', { title: `annotator ${who}` }, said(text))))]);
   if (more.labels) rows.push([h('span', { title: 'The unit responds to several things; each of these activates it without the others' }, 'Several labels'), h('ul', { class: 'notes' }, more.labels.map((text) => h('li', null, said(text))))]);
-  if (more.linear) rows.push([h('span', { title: 'Linear explanation: weights of words whose sum follows the unit\'s whole range of activations' }, 'Linear'), said(more.linear)]);
-  if (more.within) rows.push(['Within', h('span', { class: 'aside' }, more.within === 'train' ? 'the captioner of this network learned from this unit' : 'the captioner of this network did not learn from this unit')]);
+  if (more.linear) rows.push(['Linear, standardized', [said(more.linear), h('span', { class: 'aside' }, ' Words whose weighted sum follows the whole range of activations: the change of the activation, in its standard deviations, for one standard deviation of a word\'s presence.')]]);
+  if (more.within) rows.push(['MILAN of this network', more.within === 'train' ? 'was trained on this unit' : 'was not trained on this unit']);
   if (table.importance[u] !== null) rows.push(['Without it', [`accuracy changes by ${table.importance[u] < 0 ? '+' : ''}${num(-100 * table.importance[u], 2)} points`, h('span', { class: 'aside' }, ' (the unit alone set to zero)')]]);
   if (table.logp[u] !== null) rows.push(['Log-probabilities', `log p(d|E) ${num(table.logp[u])}, log p(d) ${num(table.prior[u])}`]);
   if (!rows.length) return null;
@@ -125,6 +126,6 @@ function nearPart(net, table, more, linkTo) {
     ? h('section', { class: 'block', 'aria-labelledby': id }, h('h2', { id }, title), h('p', { class: 'aside' }, hint),
       h('ul', { class: 'cards near' }, near.map(([v, value]) => unitCard(net, table, v, { aside: h('span', { class: 'chip' }, number(value)) }))))
     : null);
-  return [row('alike', 'Units that act alike', more.near, 'Highest correlation of the largest activation over the same probe images, in any layer.', (value) => `r ${short(value)}`),
+  return [row('alike', 'Units that act alike', more.near, 'Highest correlation of the largest activation over the same probe images, in any layer.', (value) => `alike ${short(value)}`),
     row('words', 'Units with similar texts', more.nearText, 'Shared words of the description, rare ones counting more.', (value) => `${Math.round(100 * value)} % alike`)];
 }
