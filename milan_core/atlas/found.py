@@ -34,6 +34,11 @@ def find_networks(run: Path, images: Sequence[Path] = ()) -> list[NetworkFiles]:
         if (folder / "descriptions.csv").is_file()
         and (mined := next((folder / m for m in MINED if (folder / m).is_file()), None))
     ]
+    if not found and (run / "data/run.js").is_file():
+        raise UserError(
+            f"{run} is an atlas already, and an atlas is made from results: give the folder of the "
+            f"run ({run.parent}?); to open it: milan atlas open {run}"
+        )
     if not found:
         raise UserError(
             f"{run} holds no network that is mined and described (descriptions.csv beside "

@@ -162,3 +162,11 @@ def test_descriptions_of_other_units_are_said(
     out = str(tmp_path / "atlas")
     assert main(["atlas", "build", str(tmp_path / "run/results"), "-o", out]) == 2
     assert "come from different runs" in capsys.readouterr().err
+
+
+def test_an_atlas_is_no_run(
+    atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("build", "pack"):
+        assert main(["atlas", command, str(atlas), "-o", str(tmp_path / "out")]) == 2
+        assert "is an atlas already" in capsys.readouterr().err
