@@ -8,6 +8,7 @@ from typing import Any
 
 from milan_core.cli.common import add_compute, json_value, start_torch
 from milan_core.cli.decoding import add_captioner, add_decoding
+from milan_core.cli.early import check_images, check_network
 from milan_core.cli.mine import add_mining
 from milan_core.cli.own_network import MODEL, add_network
 from milan_core.cli.reliability import add_reliability
@@ -104,6 +105,9 @@ def _add_set(group: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.model:
+        check_network(arguments)
+        check_images(arguments.images)
     start_torch(arguments)
     from milan_core.cli.line import describe_source
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from milan_core.cli.common import add_compute, recorded_flags, start_torch
+from milan_core.cli.early import check_images, check_network
 from milan_core.cli.own_network import (
     MODEL,
     add_network,
@@ -115,14 +116,16 @@ def _register_import(verbs: Any) -> None:
 
 
 def _mine(arguments: argparse.Namespace) -> None:
+    if missing := [name for name in ("model", "images", "out") if not getattr(arguments, name)]:
+        flags = " and ".join(f"--{name}" for name in missing)
+        raise UserError(f"milan mine needs {flags}; milan mine --help shows an example")
+    check_network(arguments)
+    check_images(arguments.images)
     start_torch(arguments)
     from milan_core.core.folders import new_folder
     from milan_core.core.identity import step_code
     from milan_core.core.records import NAME, recorded_command
 
-    if missing := [name for name in ("model", "images", "out") if not getattr(arguments, name)]:
-        flags = " and ".join(f"--{name}" for name in missing)
-        raise UserError(f"milan mine needs {flags}; milan mine --help shows an example")
     options = recorded_flags(arguments, "command", "verb")
     inputs = [*filter(None, [entry_file(arguments.model)])]
     code = step_code("exemplars.mine:mine_dataset")

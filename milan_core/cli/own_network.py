@@ -84,8 +84,11 @@ def entry_file(model: str) -> Path | None:
     return Path(model[1:]) if model.startswith("@") else None
 
 
-def own_network(arguments: argparse.Namespace) -> NetworkSpec:
-    """The network of --model, with the given arguments of `add_network` laid over its entry."""
+def own_network(arguments: argparse.Namespace, *, say: bool = True) -> NetworkSpec:
+    """The network of --model, with the given arguments of `add_network` laid over its entry.
+
+    `say`: warn of what is assumed of its input.
+    """
     entry = _entry(arguments.model)
     if arguments.layers:
         entry["layers"] = list(arguments.layers)
@@ -105,7 +108,8 @@ def own_network(arguments: argparse.Namespace) -> NetworkSpec:
         stored = {**_reading(entry), "source": "file"}
         entry["weights"] = weights if published else {**stored, **weights}
     whole = complete(entry)
-    _say_assumed(whole, getattr(arguments, "images", None))
+    if say:
+        _say_assumed(whole, getattr(arguments, "images", None))
     return parse(Entry, whole, "--model")
 
 

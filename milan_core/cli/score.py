@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, add_judge, start_torch
+from milan_core.cli.early import check_column, check_images, check_network
 from milan_core.cli.own_network import MODEL, add_network
 from milan_core.core.errors import UserError
+from milan_core.referee.submitted import Submitted, read_submitted
 from milan_core.scoring.options import ScoreOptions
 
 EXAMPLE = (
@@ -140,6 +142,23 @@ def _add_references(group: Any) -> None:
     )
 
 
+def _given(arguments: argparse.Namespace) -> Submitted:
+    """The descriptions to score on images, when all that can be checked without torch is right."""
+    if arguments.images is None:
+        raise UserError("--images: give the pictures, or the data set, that descriptions score on")
+    if arguments.out is not None and arguments.out.suffix:
+        raise UserError(
+            f"--out: got {arguments.out}, expected a folder for the files of the scores"
+        )
+    given = read_submitted(arguments.descriptions, arguments.column)
+    if arguments.model:
+        check_network(arguments)
+    elif not arguments.table.is_file():
+        raise UserError(f"table of activations not found: {arguments.table}")
+    check_images(arguments.images, stored=True)
+    return given
+
+
 def _run(arguments: argparse.Namespace) -> None:
     if arguments.device not in (None, "cpu"):  # refused before anything is read
         start_torch(arguments)
@@ -153,11 +172,13 @@ def _run(arguments: argparse.Namespace) -> None:
     if wrong := [name for name in foreign if getattr(arguments, name) is not None]:
         where = "--references" if on_images else "--model or --table"
         raise UserError(f"--{wrong[0].replace('_', '-')} belongs to {where}; leave it out")
+    check_column(arguments.descriptions, arguments.column)
     if on_images:
+        given = _given(arguments)
         start_torch(arguments)
         from milan_core.cli.score_images import score_on_images
 
-        score_on_images(arguments)
+        score_on_images(arguments, given)
     else:
         from milan_core.cli.score_references import score_on_references
 

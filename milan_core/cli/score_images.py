@@ -27,20 +27,13 @@ from milan_core.referee.judge import Judge
 from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.scoring import SMALLEST, folder_dataset, score_network_on
-from milan_core.referee.submitted import Submitted, read_submitted
+from milan_core.referee.submitted import Submitted
 from milan_core.referee.submitted_section import SECTION
 from milan_core.referee.table import FEWEST, open_with_images, scored_images
 
 
-def score_on_images(arguments: argparse.Namespace) -> None:
-    """Score, print the summary, and write the files to --out."""
-    if arguments.images is None:
-        raise UserError("--images: give the pictures, or the data set, that descriptions score on")
-    if arguments.out is not None and arguments.out.suffix:
-        raise UserError(
-            f"--out: got {arguments.out}, expected a folder for the files of the scores"
-        )
-    given = read_submitted(arguments.descriptions, arguments.column)
+def score_on_images(arguments: argparse.Namespace, given: Submitted) -> None:
+    """Score the given descriptions, print the summary, and write the files to --out."""
     alpha = _alpha(arguments)
     settings = {} if alpha is None else {"alpha": alpha}
     fewest = SMALLEST if arguments.allow_small else FEWEST

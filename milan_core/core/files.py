@@ -302,8 +302,10 @@ def _check_header(path: Path, header: list[str], required: Sequence[str]) -> Non
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise UserError(f"{path}: column {twice[0]!r} stands twice in the header; rename one")
     if missing := [name for name in required if name not in header]:
-        hint = "; separate columns with commas" if len(header) == 1 and ";" in header[0] else ""
-        raise UserError(f"{path}: missing column {', '.join(missing)}; got {header}{hint}")
+        apart = len(header) == 1 and ";" in header[0]
+        fix = "separate columns with commas" if apart else "rename the one that is meant"
+        has = ", ".join(header)
+        raise UserError(f"{path}: missing column {', '.join(missing)}; its columns: {has}; {fix}")
 
 
 class _Chunks:

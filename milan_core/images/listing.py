@@ -57,6 +57,12 @@ def list_images(folder: Path) -> Listing:
     return Listing(folder, paths, passed)
 
 
+def check_pictures(folder: Path) -> None:
+    """Raise what `list_images` raises, without listing a folder that has an image."""
+    if not folder.is_dir() or next(_walk(str(folder), "", set(), Counter()), None) is None:
+        list_images(folder)
+
+
 def said(passed: dict[str, int]) -> str:
     """Counts of what was passed over, for a message."""
     return ", ".join(f"{count} {reason}" for reason, count in passed.items())
