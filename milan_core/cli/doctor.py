@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,25 @@ def _core() -> list[str]:
         return ["native core; run `pip install .` with a C++ compiler on the PATH"]
     print(f"native core {facts['version']}, instruction set {facts['isa']}")
     built = f"built for sm_{facts['cuda_architectures']}" if facts["built_with_cuda"] else "absent"
-    devices = facts["cuda_problem"] or f"{facts['cuda_devices']} device(s)"
-    print(f"cuda core   {built}; {devices}")
+    print(f"cuda core   {built}; {_gpus(facts)}")
     return []
+
+
+def _gpus(facts: Mapping[str, Any]) -> str:
+    """The GPUs that the kernels can use, or why there are none.
+
+    A machine without a GPU has no driver, or an old one: the runtime's own words mislead there.
+    """
+    if facts["cuda_devices"]:
+        return f"{facts['cuda_devices']} device(s)"
+    if facts["built_with_cuda"] and not _gpu_there():
+        return "no GPU found (not needed)"
+    return str(facts["cuda_problem"] or "no GPU found (not needed)")
+
+
+def _gpu_there() -> bool:
+    """Whether Linux has a device file of NVIDIA's driver, or of Windows below it."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
 
 
 def _devices() -> list[str]:

@@ -16,7 +16,7 @@ import torch
 from paths import ROOT
 
 from milan_core import ops
-from milan_core.cli import main
+from milan_core.cli import doctor, main
 from milan_core.ops import cuda
 
 CSRC = ROOT / "csrc"
@@ -148,7 +148,28 @@ def test_doctor_tells_about_the_kernels(capsys):
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("cuda core"))
     facts = ops.facts()
     assert ("built for sm_" in line) == facts["built_with_cuda"]
-    assert str(facts["cuda_problem"]) in line
+    if not facts["built_with_cuda"]:
+        assert str(facts["cuda_problem"]) in line
+    elif facts["cuda_devices"]:
+        assert f"{facts['cuda_devices']} device(s)" in line
+
+
+@pytest.mark.parametrize(
+    ("devices", "there", "expected"),
+    [
+        (0, False, "built for sm_80; no GPU found (not needed)"),
+        (0, True, "built for sm_80; CUDA driver version is insufficient"),
+        (2, True, "built for sm_80; 2 device(s)"),
+    ],
+)
+def test_doctor_says_that_no_gpu_is_needed(monkeypatch, capsys, devices, there, expected):
+    problem = "" if devices else "CUDA driver version is insufficient for CUDA runtime version"
+    cuda = {"built_with_cuda": True, "cuda_architectures": "80", "cuda_devices": devices}
+    core = {"native": True, "version": "1", "isa": "avx2", "cuda_problem": problem}
+    monkeypatch.setattr(ops, "facts", lambda: {**core, **cuda})
+    monkeypatch.setattr(doctor, "_gpu_there", lambda: there)
+    main(["doctor"])
+    assert f"cuda core   {expected}" in capsys.readouterr().out
 
 
 def configured(folder, wanted, **environment):
