@@ -49,14 +49,36 @@ def nearest(name: str, names: Iterable[str], count: int = 3, cutoff: float = 0.4
     return difflib.get_close_matches(name, list(names), n=count, cutoff=cutoff)
 
 
-def unknown(what: str, name: str, names: Iterable[str], where: str = "") -> UserError:
-    """A `UserError` for a name that is not known, with the nearest known names."""
+FEW = 10
+"""Names that a message lists beside the nearest ones."""
+
+
+def unknown(
+    what: str, name: str, names: Iterable[str], where: str = "", listed: str = ""
+) -> UserError:
+    """A `UserError` for a name that is not known, with the nearest of many known names, or all.
+
+    Args:
+        what: kind of thing.
+        name: as it was given.
+        names: that are known.
+        where: they are known.
+        listed: the command that lists them, if there is one.
+
+    """
     names = sorted(names)
-    close = nearest(name, names)
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
-    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    close = [repr(one) for one in nearest(name, names, 3 if len(names) <= FEW else 5)]
+    parts = []
+    if close:
+        first = ", ".join(close[:-1])
+        parts.append(f"did you mean {first}{' or ' if first else ''}{close[-1]}?")
+    if len(names) <= FEW or not close:
+        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+        parts.append(f"known: {', '.join(names[:20])}{more}")
+    if listed and len(names) > FEW:
+        parts.append(f"(`{listed}` lists all {len(names)})")
     place = f" in {where}" if where else ""
-    return UserError(f"unknown {what} {name!r}{place}; {hint + ' ' if hint else ''}known: {shown}")
+    return UserError(f"unknown {what} {name!r}{place}; {' '.join(parts)}")
 
 
 def first_line(error: BaseException) -> str:

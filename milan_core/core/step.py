@@ -171,7 +171,7 @@ def find_step(name: str) -> type[Step]:
     module = step_modules().get(name.partition(".")[0])
     steps = _of(module) if module else {}
     if name not in steps:
-        raise unknown("step", name, all_steps())
+        raise unknown("step", name, all_steps(), listed="milan step")
     return steps[name]
 
 

@@ -36,7 +36,7 @@ def published_networks() -> Mapping[str, dict[str, Any]]:
 def network_entry(name: str) -> dict[str, Any]:
     """The complete entry of a built-in network, as `model_zoo` would hold it."""
     if name not in _registry():
-        raise unknown("network", name, _registry(), where="the built-in networks")
+        raise unknown("network", name, _registry(), "the built-in networks", "milan networks list")
     return extended(_registry()[name])
 
 

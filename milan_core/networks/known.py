@@ -19,7 +19,7 @@ def known_entry(name: str) -> dict[str, Any]:
     """The complete entry of a known network, as `model_zoo` would hold it."""
     entries = known_networks()
     if name not in entries:
-        raise unknown("network", name, entries, where="the built-in networks")
+        raise unknown("network", name, entries, "the built-in networks", "milan networks list")
     return complete(entries[name])
 
 

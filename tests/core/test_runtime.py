@@ -189,9 +189,28 @@ def test_a_folder_that_cannot_be_made_is_a_sentence():
         pass
 
 
+MANY = [number for number in range(31) if number != 18]
+
+
 def test_unknown_names_the_nearest():
     text = str(unknown("layer", "layre4", ["layer4", "conv1"], "ResNet"))
     assert text.startswith("unknown layer 'layre4' in ResNet; did you mean 'layer4'?")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "resnet18",
+            "did you mean 'resnet8', 'resnet1', 'resnet28', 'resnet21' or 'resnet19'? (`ls` lists "
+            "all 30)",
+        ),
+        ("xyz", f"known: {', '.join(sorted(f'resnet{n}' for n in MANY)[:20])} and 10 more (`ls`"),
+    ],
+)
+def test_of_many_names_only_the_nearest_are_shown(name, expected):
+    text = str(unknown("network", name, [f"resnet{n}" for n in MANY], "torchvision", "ls"))
+    assert text.startswith(f"unknown network {name!r} in torchvision; {expected}")
 
 
 def test_assets_of_the_users_own_fit_the_fetcher():

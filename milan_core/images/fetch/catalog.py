@@ -74,7 +74,7 @@ def find_entry(name: str) -> Entry:
     """The entry called `name`."""
     entries = catalog()
     if name not in entries:
-        raise unknown("asset", name, entries, where="what can be fetched; `milan fetch --list`")
+        raise unknown("asset", name, entries, "what can be fetched", "milan fetch --list")
     return entries[name]
 
 
