@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ EXAMPLE = (
     "  milan score --descriptions mine.csv"
     " --references resources/data/milannotations/alexnet-imagenet.zip"
 )
+_log = logging.getLogger(__name__)
 DEFAULTS = ScoreOptions()
 BY_IMAGES = (
     "model",
@@ -156,6 +158,8 @@ def _given(arguments: argparse.Namespace) -> Submitted:
     elif not arguments.table.is_file():
         raise UserError(f"table of activations not found: {arguments.table}")
     check_images(arguments.images, stored=True)
+    for sentence in given.several():
+        _log.warning("%s", sentence)
     return given
 
 

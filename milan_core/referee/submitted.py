@@ -66,16 +66,29 @@ class Submitted:
         notes = [
             f"{counted(self.rows, 'row')}: {counted(self.texts, 'text')} of "
             f"{counted(len(self.explanations), 'unit')}, {self.empty} without text, "
-            f"{self.repeated} that repeat another row of their unit."
+            f"{self.repeated} with the same text as another row of their unit."
         ]
         if self.marked:
             notes.append(f"Markup was taken out of {counted(self.marked, 'text')}.")
         if self.listed:
             notes.append(
-                f"Several texts of {counted(self.listed, 'unit')} are scored as one: the mean of "
-                "their presence, or the weighted sum."
+                f"{counted(self.listed, 'unit')} with several different texts: these are scored "
+                "as one explanation, the mean of their presence or the weighted sum."
             )
         return notes
+
+    def several(self) -> list[str]:
+        """Sentences that name the units with several different texts, by the number of texts."""
+        units: dict[int, list[str]] = {}
+        for (layer, unit), one in self.explanations.items():
+            units.setdefault(len(one.texts), []).append(f"{layer}, {unit}")
+        return [
+            f"{count} rows for {named[0]}"
+            + (f" and for each of {counted(len(named) - 1, 'other unit')}" if named[1:] else "")
+            + " are scored as one explanation"
+            for count, named in sorted(units.items())
+            if count > 1
+        ]
 
 
 def plain(text: str) -> str:

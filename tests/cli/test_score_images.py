@@ -49,7 +49,7 @@ def score(place, table, *more, out="out"):
     )
 
 
-def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys):
+def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys, caplog):
     assert score(place, TABLE, "--allow-small") == 0
     with (place / "out/scores.csv").open() as handle:
         rows = list(csv.DictReader(handle))
@@ -64,11 +64,12 @@ def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys):
     }
     assert rows[1]["description"] == "circles; stars"
     assert 0 < float(rows[0]["correlation_high"]) <= 1
+    assert "2 rows for blocks.0, 1 are scored as one explanation" in caplog.text
     shown = capsys.readouterr().out
     for sentence in (
-        "6 rows: 5 texts of 5 units, 1 without text, 0 that repeat",
+        "6 rows: 5 texts of 5 units, 1 without text, 0 with the same text",
         "Markup was taken out of 1 text.",
-        "Several texts of 1 unit are scored as one",
+        "1 unit with several different texts: these are scored as one explanation",
         "no layer 'block.0' (1 unit of the table); did you mean blocks.0",
         "Layer 'blocks.0' has 4 units, numbered from 0; the table names 1 unit beyond, such as 9",
         "**Few images:** 80, fewer than 500",

@@ -29,8 +29,22 @@ def test_empty_and_repeated_rows_are_counted_and_add_up(tmp_path):
     assert given.texts + given.empty + given.repeated == given.rows == 6
     assert (given.empty, given.repeated, given.listed) == (2, 1, 1)
     assert given.notes()[0] == (
-        "6 rows: 3 texts of 3 units, 2 without text, 1 that repeat another row of their unit."
+        "6 rows: 3 texts of 3 units, 2 without text, 1 with the same text as another row "
+        "of their unit."
     )
+    assert given.notes()[1].startswith("1 unit with several different texts: these are scored as")
+    assert given.several() == ["2 rows for c, 2 are scored as one explanation"]
+
+
+def test_units_with_several_texts_are_named(tmp_path):
+    rows = [("b", 3, "a"), ("b", 3, "b"), ("b", 4, "c"), ("b", 5, "d"), ("b", 5, "e")]
+    rows += [("c", 0, text) for text in "xyz"]
+    table = "".join(f"{layer},{unit},{text}\n" for layer, unit, text in rows)
+    assert read(tmp_path, f"layer,unit,description\n{table}").several() == [
+        "2 rows for b, 3 and for each of 1 other unit are scored as one explanation",
+        "3 rows for c, 0 are scored as one explanation",
+    ]
+    assert read(tmp_path, "layer,unit,description\nc,0,a\nc,0,a\nc,0,\n").several() == []
 
 
 def test_markup_and_control_characters_are_taken_out(tmp_path):
