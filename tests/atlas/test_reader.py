@@ -106,6 +106,13 @@ def test_search_ranks_own_texts_first_and_says_what_a_limit_cuts(opened: Atlas) 
     assert f"3 of {len(found)} units" in shown(cut)[0]
 
 
+def test_texts_that_look_at_no_unit_are_not_searched(opened: Atlas) -> None:
+    one = opened["net_a"]["conv.1", 3]
+    assert one.texts["constant"] == "constant text"
+    assert len(opened.search("constant")) == 0
+    assert len(opened.search("netdissect", limit=500)) == 80
+
+
 def test_what_is_not_there_is_said(opened: Atlas, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="net_a"):
         opened["net_c"]
