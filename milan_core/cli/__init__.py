@@ -52,7 +52,7 @@ COMMANDS = (
     "completion",
     "step",
 )
-QUIET = "draw no progress; without a terminal none is drawn"
+QUIET = "draw no progress and tell of no start and end; without a terminal nothing is drawn"
 
 
 def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
@@ -87,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = _redirect_errors(arguments.log) if arguments.log else None
     logging.basicConfig(format="milan: %(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
-        with shown(sys.stderr.isatty() and not arguments.quiet):
+        loud = not arguments.quiet
+        with shown(sys.stderr.isatty() and loud, lines=loud and arguments.command != "step"):
             _check_given(arguments)
             return int(arguments.run(arguments) or 0)
     except UserError as error:

@@ -34,6 +34,7 @@ BY_IMAGES = (
     "fuzzing",
     "exemplars",
     "random_weights",
+    "no_sanity",
 )
 BY_REFERENCES = ("count", "bertscore")
 
@@ -109,6 +110,12 @@ def _add_images(group: Any) -> None:
         action="store_true",
         default=None,
         help="also say what the best text of the table reaches on the network with random weights",
+    )
+    group.add_argument(
+        "--no-sanity",
+        action="store_true",
+        default=None,
+        help="leave out the sanity tests of the scores, which take most of the time for few rows",
     )
     group.add_argument(
         "--exemplars",

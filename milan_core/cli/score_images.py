@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from milan_core.cli.own_network import entry_file, own_network, passing, require
 from milan_core.core.errors import UserError
 from milan_core.core.folders import new_folder
 from milan_core.core.identity import step_code
+from milan_core.core.numbers import counted
 from milan_core.core.options import parse
+from milan_core.core.progress import told
 from milan_core.core.records import NAME, recorded_command
 from milan_core.core.step import Compute
 from milan_core.exemplars.store import load_exemplars
@@ -26,6 +29,7 @@ from milan_core.referee.held_out import HeldOutScores, score_submitted
 from milan_core.referee.judge import Judge
 from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
+from milan_core.referee.scored import COUNTED
 from milan_core.referee.scoring import SMALLEST, folder_dataset, score_network_on
 from milan_core.referee.submitted import Submitted
 from milan_core.referee.submitted_section import SECTION
@@ -102,9 +106,26 @@ def _inputs(arguments: argparse.Namespace) -> Iterator[Path]:
 def _scores(
     arguments: argparse.Namespace, given: Submitted, options: ScoringOptions, scratch: Path
 ) -> HeldOutScores:
+    """The scores, with a line on how long they took."""
+    start = time.monotonic()
     compute = Compute(device=arguments.device, threads=arguments.threads)
     if arguments.table:
-        return _of_table(arguments, given, options, compute)
+        result = _of_table(arguments, given, options, compute)
+    else:
+        result = _of_network(arguments, given, options, compute, scratch)
+    scored = counted(sum(row.status in COUNTED for row in result.rows), "unit")
+    told(f"scored {scored} in {time.monotonic() - start:.0f} s")
+    return result
+
+
+def _of_network(
+    arguments: argparse.Namespace,
+    given: Submitted,
+    options: ScoringOptions,
+    compute: Compute,
+    scratch: Path,
+) -> HeldOutScores:
+    """Scores on the activations of a network, which is shown the images."""
     network = require_layers(own_network(arguments))
     loaded = load_network(network)
     dataset = folder_dataset(arguments.images, loaded, scratch / "dataset", arguments.threads)
@@ -117,6 +138,7 @@ def _scores(
         choose_alpha="alpha" not in options.model_fields_set,
         fuzzing=bool(arguments.fuzzing),
         random_weights=bool(arguments.random_weights),
+        tested=not arguments.no_sanity,
     )
 
 
@@ -141,6 +163,7 @@ def _of_table(
         pool=arguments.pool,
         choosing=np.flatnonzero(~table.heldout) if fair and not settled else None,
         marks=_marks(arguments, dataset),
+        tested=not arguments.no_sanity,
     )
 
 

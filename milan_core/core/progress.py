@@ -3,6 +3,7 @@
 This is the only file that draws. It draws nothing until somebody asks: the command line does for
 people at a terminal (not with --quiet, and not in jobs, whose log is a file), `milan.mine` with
 `progress=True`. A loop within a loop that is drawn stays silent, so there is one line at a time.
+Of work that takes minutes `told` says start and end in lines, without a terminal too.
 
     with shown(sys.stderr.isatty()):
         for batch in tracked(batches, "mining", "image", total=len(images), size=len):
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Protocol, TypeVar
 
@@ -47,6 +49,7 @@ class _Drawing:
     """Whether to draw, and whether a bar is drawn now."""
 
     on = False
+    lines = False
     busy = False
 
 
@@ -54,13 +57,23 @@ _drawing = _Drawing()
 
 
 @contextlib.contextmanager
-def shown(on: bool) -> Iterator[None]:
-    """Draw the loops of the block, or not; what held before holds again afterwards."""
-    before, _drawing.on = _drawing.on, on
+def shown(on: bool, *, lines: bool = False) -> Iterator[None]:
+    """Draw the loops of the block, or not; what held before holds again afterwards.
+
+    `lines`: print what is `told`.
+    """
+    before = _drawing.on, _drawing.lines
+    _drawing.on, _drawing.lines = on, lines
     try:
         yield
     finally:
-        _drawing.on = before
+        _drawing.on, _drawing.lines = before
+
+
+def told(line: str) -> None:
+    """Print a line on the start or end of long work to standard error, if lines are asked for."""
+    if _drawing.lines and not _drawing.busy:
+        print(f"milan: {line}", file=sys.stderr, flush=True)
 
 
 def is_shown() -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from milan_core.core.files import write_csv, write_text
+from milan_core.core.numbers import counted
+from milan_core.core.progress import told
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
@@ -36,7 +38,7 @@ from milan_core.referee.score import FOR_COMPARISON, Bench, Scores
 from milan_core.referee.scored import COLUMNS, COUNTED, Explanation, Scored
 from milan_core.referee.submitted import Submitted, unknown_units
 from milan_core.referee.submitted_section import write_submitted
-from milan_core.referee.summary import markdown
+from milan_core.referee.summary import UNTESTED, markdown
 from milan_core.referee.table import evenly
 
 OURS = "descriptions"
@@ -116,6 +118,7 @@ def score_submitted(
     pool: str = "max",
     choosing: np.ndarray | None = None,
     marks: Marks | None = None,
+    tested: bool = True,
 ) -> HeldOutScores:
     """Score a table of descriptions; every unit and every row is accounted for.
 
@@ -132,6 +135,7 @@ def score_submitted(
         choosing: int64 [m], columns of images that do not score, by which alpha is chosen; None:
             that of the options.
         marks: where units fire, for fuzzing; None: without.
+        tested: whether the sanity tests are run.
 
     """
     judge = Remembered(judge)
@@ -164,23 +168,33 @@ def score_submitted(
         "seed": seed,
         "resamples": options.resamples,
     }
-    pairs = bench.pairs(best_explanations(explained, scores, seed))
+    verdicts = _verdicts(bench, best_explanations(explained, scores, seed), seed) if tested else []
     outside = [key for key in given.explanations if key not in set(bench.keys)]
     rows = [*ours, *(_unknown(given.explanations[key]) for key in outside)]
     return HeldOutScores(
         facts=facts,
         rows=rows,
         board=make_board(about, scores),
-        verdicts=sanity(pairs, list(METRICS), seed) if pairs else [],
+        verdicts=verdicts,
         redundancy=dict(further.redundancy()),
         trust=trust,
         notes=[
             *given.notes(),
             *unknown_units(outside, bench.keys),
             *fuzzed,
+            *([] if tested else [UNTESTED]),
             f"Alpha is {options.alpha:g}, fixed beforehand." if alpha is None else alpha.sentence(),
         ],
     )
+
+
+def _verdicts(bench: Bench, best: list[Explanation], seed: int) -> list[Verdict]:
+    """The sanity tests of every metric; none where no text correlates with its unit."""
+    pairs = bench.pairs(best)
+    if not pairs:
+        return []
+    told(f"sanity tests of {len(METRICS)} scores on {counted(len(pairs), 'unit')}")
+    return sanity(pairs, list(METRICS), seed)
 
 
 def _chosen_alpha(

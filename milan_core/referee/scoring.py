@@ -126,12 +126,14 @@ def score_network_on(
     choose_alpha: bool = False,
     fuzzing: bool = False,
     random_weights: bool = False,
+    tested: bool = True,
 ) -> HeldOutScores:
     """Pass images through a network and score descriptions of its units on them.
 
     `choose_alpha` chooses alpha on images that do not score, where there are some; `fuzzing` looks
     for the units' masks in a second pass over at most 2,000 of the images that score;
-    `random_weights` passes them through the network with random weights too, as a control.
+    `random_weights` passes them through the network with random weights too, as a control;
+    `tested` runs the sanity tests.
 
     Raises:
         UserError: for too few images, before the network runs.
@@ -156,6 +158,7 @@ def score_network_on(
         pool=pool,
         choosing=apart,
         marks=marks,
+        tested=tested,
     )
     if random_weights:
         images = JudgedImages(dataset, table.ids[positions])

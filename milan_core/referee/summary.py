@@ -46,6 +46,8 @@ SANITY = (
     "description from a bad one."
 )
 
+UNTESTED = "The sanity tests were left out: nothing says which scores can be trusted here."
+
 
 class Summarized(Protocol):
     """The scores that a summary is made of: `held_out.HeldOutScores`."""
@@ -235,6 +237,8 @@ def _controls(result: Summarized) -> list[str]:
 
 
 def _sanity(result: Summarized) -> str:
+    if not result.verdicts and UNTESTED in result.notes:
+        return UNTESTED
     if not result.verdicts:
         return "No text correlates with its unit, so the sanity tests have nothing to damage."
     rows = [

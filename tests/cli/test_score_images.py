@@ -1,6 +1,7 @@
 """`milan score --model` on a stranger's table: a status for every unit, and counts that add up."""
 
 import csv
+import re
 from collections import Counter
 from types import SimpleNamespace
 
@@ -96,6 +97,34 @@ def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys, caplog):
     }
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_start_and_end_are_said_without_a_terminal_unless_quiet(place, capsys, quiet):
+    rows = TABLE.splitlines(keepends=True)[:2]
+    table = "".join(rows)
+    assert score(place, table, "--allow-small", *(["--quiet"] if quiet else []), out="said") == 0
+    told = capsys.readouterr().err
+    lines = [line for line in told.splitlines() if "assumed of" not in line]
+    if quiet:
+        assert lines == []
+        return
+    assert re.fullmatch(r"milan: sanity tests of \d+ scores on \d units?", lines[0])
+    assert re.fullmatch(r"milan: scored 1 unit in \d+ s", lines[1])
+    assert len(lines) == 2
+
+
+def test_sanity_tests_can_be_left_out(place, capsys):
+    assert score(place, TABLE, "--allow-small", "--no-sanity", out="fast") == 0
+    printed = capsys.readouterr()
+    assert "sanity tests of" not in printed.err
+    assert printed.out.count("The sanity tests were left out") == 2
+    assert "have nothing to damage" not in printed.out
+    assert (place / "fast/sanity.csv").read_text().splitlines() == [
+        "metric,missing,extra,both,units"
+    ]
+    assert score(place, TABLE, "--allow-small", out="whole") == 0
+    assert (place / "fast/scores.csv").read_text() == (place / "whole/scores.csv").read_text()
+
+
 def test_alpha_is_chosen_on_images_that_do_not_score(place, capsys):
     build_dataset("more", {"kind": "shapes", "count": 400}, {}, place / "more", 6)
     table = "layer,unit,description\n" + "".join(
@@ -132,6 +161,7 @@ def test_markup_of_a_stranger_does_not_reach_the_page(place, capsys):
         (("--references", "x.csv"), "not both"),
         (("--out", "scores.csv"), "expected a folder for the files"),
         (("--allow-small", "--references", "x.csv", "--fuzzing"), "not both"),
+        (("--no-sanity", "--references", "x.csv"), "not both"),
         (("--count", "3"), "--count belongs to --references"),
         (("--heldout", "split", "--allow-small"), "of the 80 that were given to score on"),
     ],

@@ -8,7 +8,7 @@ from milan_core import cli
 from milan_core.cli import main
 from milan_core.cli.parsers import commands
 from milan_core.core import progress
-from milan_core.core.progress import bar, is_shown, shown, tracked
+from milan_core.core.progress import bar, is_shown, shown, told, tracked
 
 
 @pytest.fixture
@@ -34,6 +34,16 @@ def test_count_total_and_rate_are_drawn(drawn):
     assert "mining" in line
     assert "2/3" in line
     assert "image/s" in line
+
+
+def test_lines_are_told_where_they_are_asked_for(drawn):
+    told("start")
+    with shown(False, lines=True):
+        told("middle")
+        with shown(True):
+            told("inside")
+    told("end")
+    assert drawn() == "milan: middle\n"
 
 
 def test_an_inner_loop_is_silent_and_an_error_ends_the_line(drawn):
