@@ -20,6 +20,7 @@ from milan_core.describers.backends.judge import cell_shares
 from milan_core.describers.units import UnitImages
 from milan_core.referee.judge import Judge
 from milan_core.referee.judges.mini import Judge as MiniJudge
+from milan_core.referee.seen import seen_of
 
 
 class Masked:
@@ -63,7 +64,7 @@ class Masked:
         """Mean presence under the masks of a unit: float64 [texts]; 0 without mask pixels."""
         one = self._exemplars[unit]
         if self._vectors is not None and one.ids is not None:
-            seen = self._vectors[one.ids]
+            seen = seen_of(self._vectors, one.ids)
         else:
             seen = self._judge.look(one.images)
         shares = cell_shares(one.masks, round(seen.shape[1] ** 0.5))

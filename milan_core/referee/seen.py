@@ -51,6 +51,21 @@ def recall(judge: Judge, path: Path | str) -> None:
         remember(dataset, vectors)
 
 
+def seen_of(vectors: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """The vectors of images `ids` of all that a judge has seen: float16 [k, cells, width].
+
+    Raises:
+        UserError: it has seen fewer images.
+
+    """
+    if len(ids) and int(ids.max()) >= len(vectors):
+        raise UserError(
+            f"the judge has seen {len(vectors)} images of the data set, and image "
+            f"{int(ids.max())} is asked for; look at the images again"
+        )
+    return np.asarray(vectors[ids])
+
+
 def read_seen(judge: Judge, path: Path | str) -> tuple[str, np.ndarray]:
     """The fingerprint of the data set and the vectors of its images, as `look` wrote them.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from milan_core.core.errors import UserError
-from milan_core.referee.seen import look, recall
+from milan_core.referee.seen import look, recall, seen_of
 
 
 class Images(SimpleNamespace):
@@ -47,3 +47,10 @@ def test_another_judge_and_one_without_vectors_are_refused(tmp_path):
         look(oracle, Images(), tmp_path / "seen")
     with pytest.raises(UserError, match="this one is oracle"):
         recall(oracle, tmp_path / "seen")
+
+
+def test_images_that_the_judge_has_not_seen_are_refused():
+    vectors = np.arange(6, dtype=np.float16).reshape(3, 2, 1)
+    np.testing.assert_array_equal(seen_of(vectors, np.array([2, 0])), vectors[[2, 0]])
+    with pytest.raises(UserError, match="has seen 3 images of the data set, and image 52"):
+        seen_of(vectors, np.array([1, 52]))

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reading
+from milan_core.core.shapes import check_arrays
 from milan_core.core.step import Compute
 from milan_core.describers.backends.clip_rerank import Reranked, check_beams, in_order
 from milan_core.describers.backends.crops import check_exemplars
@@ -28,7 +29,7 @@ from milan_core.describers.units import UnitImages
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import JudgedImages, JudgeResources, judged
 from milan_core.referee.judges.mini import RECORD, Judge, load_folder
-from milan_core.referee.seen import read_seen
+from milan_core.referee.seen import read_seen, seen_of
 
 FLOOR = 1e-3  # least probability that is told from 0
 LOGIT = 100.0  # CLIP's logit for a cosine of 1
@@ -77,6 +78,8 @@ class JudgeReranker:
         self._seen: np.ndarray | None = None
         if seen is not None:
             self._dataset, self._seen = read_seen(judge, seen)
+            with reading(seen, "a judge's view of images", "look at the images again"):
+                check_arrays({"vectors": self._seen}, {"vectors": "float16 images cells width"})
 
     def rerank(self, units: Sequence[UnitImages], beams: Sequence[Sequence[str]]) -> list[Reranked]:
         """The beam of every unit in the order of similarity; ties keep the beam's order.
@@ -117,7 +120,7 @@ class JudgeReranker:
     def _vectors(self, unit: UnitImages, *, known: bool, most: int | None = None) -> np.ndarray:
         """The judge's view of the first exemplars: float16 [k, cells, width]."""
         if known and self._seen is not None and unit.ids is not None:
-            return np.asarray(self._seen[unit.ids[:most]])
+            return seen_of(self._seen, unit.ids[:most])
         return self._judge.look(unit.images[:most])
 
     def _parts(
