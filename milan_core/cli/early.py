@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from milan_core.cli.common import start_torch
 from milan_core.cli.own_network import own_network, require_layers
 from milan_core.core.errors import UserError
 from milan_core.core.files import numbered_rows
 from milan_core.images.listing import check_pictures
 from milan_core.images.store import open_dataset
+
+
+def check_device(arguments: argparse.Namespace) -> None:
+    """Refuse a device that is not there before anything is read; only the CPU needs no torch."""
+    if arguments.device not in (None, "cpu"):
+        start_torch(arguments)
 
 
 def check_network(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from milan_core.cli.common import add_compute, recorded_flags, start_torch
-from milan_core.cli.early import check_images, check_network
+from milan_core.cli.early import check_device, check_images, check_network
 from milan_core.cli.own_network import (
     MODEL,
     add_network,
@@ -116,6 +116,7 @@ def _register_import(verbs: Any) -> None:
 
 
 def _mine(arguments: argparse.Namespace) -> None:
+    check_device(arguments)
     if missing := [name for name in ("model", "images", "out") if not getattr(arguments, name)]:
         flags = " and ".join(f"--{name}" for name in missing)
         raise UserError(f"milan mine needs {flags}; milan mine --help shows an example")

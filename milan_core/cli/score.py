@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.cli.common import add_compute, add_judge, start_torch
-from milan_core.cli.early import check_column, check_images, check_network
+from milan_core.cli.early import check_column, check_device, check_images, check_network
 from milan_core.cli.own_network import MODEL, add_network
 from milan_core.core.errors import UserError
 from milan_core.referee.submitted import Submitted, read_submitted
@@ -171,8 +171,7 @@ def _given(arguments: argparse.Namespace) -> Submitted:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    if arguments.device not in (None, "cpu"):  # refused before anything is read
-        start_torch(arguments)
+    check_device(arguments)
     on_images = bool(arguments.model or arguments.table)
     if on_images == bool(arguments.references):
         raise UserError(
