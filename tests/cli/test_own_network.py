@@ -216,6 +216,7 @@ def test_a_failed_run_leaves_nothing(own, tmp_path, capsys):
     assert described(own, tmp_path / "out", *model)
     assert (tmp_path / "out/notes.txt").read_text() == "mine"
     printed = capsys.readouterr().out.splitlines()
+    assert printed.pop() == "3 of 3 units have a description"
     assert printed == [
         str(tmp_path / "out" / name)
         for name in (
