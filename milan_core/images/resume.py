@@ -69,9 +69,12 @@ class Filling:
             form = record["format"], record["version"]
             names = ("seen", "skipped", "peak", "made_of", "rows")
             seen, skipped, self.peak, made_of, rows = (record[key] for key in names)
-            if form != (FORMAT, VERSION) or not 0 < seen <= items:
+            numbers = (seen, self.peak, *skipped)
+            if form != (FORMAT, VERSION) or any(type(number) is not int for number in numbers):
                 return False
             self.skipped, self.rows = list(skipped), seen - len(skipped)
+            if not 0 < seen <= items or self.rows < 0:
+                return False
             while self.seen < seen:
                 self._count()
         except (UserError, KeyError, TypeError):
