@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from milan_core.core.numbers import counted
 from milan_core.describers.describer import Descriptions
 
 _GRADES = "A is described, B has a tendency only, C nothing (docs/photographs.md)"
@@ -18,7 +19,7 @@ def outcome(said: Descriptions, counts: Mapping[str, int] | None = None) -> str:
         counts: units by status, of a describer whose descriptions are assessed.
 
     """
-    units = f"{len(said.keys)} unit{'s' * (len(said.keys) != 1)}"
+    units = counted(len(said.keys), "unit")
     if counts is not None:
         return f"{counts.get('reliable', 0)} of {units} have a reliable description"
     grades = Counter(str(row.cells["grade"]) for row in said.rows if "grade" in row.cells)
