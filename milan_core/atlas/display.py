@@ -33,7 +33,7 @@ class ShownUnit(Protocol):
 
     @property
     def status(self) -> str:
-        """What is known of it."""
+        """Why it shows nothing, or whether its description is reliable."""
 
     @property
     def correlation(self) -> float | None:

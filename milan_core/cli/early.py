@@ -1,4 +1,4 @@
-"""What is wrong with the words of a command, found before torch is imported: that takes seconds."""
+"""Check the arguments of a command before torch is imported, which takes seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a judge sees of a text where a unit responds, more than where the unit rests.
+"""Measure how much more a judge sees of a text under a unit's masks than in quiet images.
 
     under(d) = mean over a unit's exemplars of p(d under the mask)
     masked   = under(d) - mean over quiet images of p(d)

@@ -124,7 +124,7 @@ def searches(milan: Milan, table: FeatureTable) -> dict[str, tuple[Milan, str]]:
 def with_prior(
     said: Mapping[str, Descriptions], milan: Milan, table: FeatureTable, path: Path
 ) -> tuple[Descriptions, list[tuple[str, Descriptions]]]:
-    """What the captioner says, and the controls in the order of their table with `prior_only`.
+    """List the captioner's descriptions and controls, in their table's order with `prior_only`.
 
     Args:
         said: what each of `searches` says.

@@ -29,7 +29,7 @@ SCAN = "exemplars.scan"
 
 @dataclass(frozen=True)
 class Made:
-    """What a finished job must have been made of: options as its record has them, and its code."""
+    """Options, as a record has them, and code that a finished job must have been made with."""
 
     options: Mapping[str, Any]
     code: str

@@ -1,4 +1,4 @@
-// What a search says of itself: counts, words taken for others, and why a unit is listed.
+// Describe a search: counts of units, words that replace unknown ones, and why a unit is listed.
 
 /** The sentence above the list: how many units by which texts; `rows` are [net, unit, hit]. */
 function foundSentence(asked, rows) {
