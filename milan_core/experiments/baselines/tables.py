@@ -110,6 +110,11 @@ def _variants(trials: Sequence[Trial]) -> list[str]:
     return list(dict.fromkeys(name for trial in trials for name in trial.methods.variants))
 
 
+def _shown(trials: Sequence[Trial]) -> list[str]:
+    """Methods in the order of the table, each once: a variant may have a place in it already."""
+    return list(dict.fromkeys([*table_order(), *_variants(trials)]))
+
+
 def check_manifests(trials: Sequence[Trial]) -> dict[str, str]:
     """The manifest that each network was probed with, one for all of its trials."""
     manifests: dict[str, str] = {}
@@ -130,7 +135,7 @@ def network_rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     for model, group in grouped(trials, lambda trial: trial.facts.test).items():
         scores = [row for trial in group for row in trial.scores]
         by_method = grouped(scores, lambda row: row.method)
-        for method in [name for name in (*table_order(), *_variants(group)) if name in by_method]:
+        for method in [name for name in _shown(group) if name in by_method]:
             row = _network_row(model, method, by_method[method])
             shares = [trial.methods.passes.get(method) for trial in group]
             if kept := [share for share in shares if share is not None]:
@@ -165,7 +170,7 @@ def pooled_rows(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[dict[str,
     values, clusters = _unit_values(trials)
     count = len(values[MAIN])
     rows: list[dict[str, Any]] = []
-    for method in [name for name in (*table_order(), *_variants(trials)) if name in values]:
+    for method in [name for name in _shown(trials) if name in values]:
         row: dict[str, Any] = {"model": ALL, "method": method, "n": count}
         for place, (metric, name) in enumerate(((ACCURACY, "accuracy"), (BERT_F, "bert"))):
             ours, theirs = values[MAIN][:, place], values[method][:, place]

@@ -99,6 +99,25 @@ def test_variants_are_further_methods_of_the_table_and_controls_are_not(fields, 
         score(fields, tmp_path / "twice", named=["greedy"], tables=[right])
 
 
+def test_a_variant_with_a_place_in_the_table_has_one_row_and_one_test(fields, tmp_path):
+    right = tmp_path / "right.csv"
+    rows = [("c", unit, concept) for unit, concept in enumerate(trial_files.CONCEPTS)]
+    write_csv(right, ("layer", "unit", "description"), rows)
+    score(fields, tmp_path / "out", named=["pool"], tables=[right])
+    main = [("pmi", "concept_accuracy", 4 / 6, 0.5, 0.8, 6, 3, "")]
+    write_csv(tmp_path / "base.csv", SCORES, main)
+    names = ("scores.csv", "units.csv", "facts.json")
+    files = [tmp_path / "base.csv", *(tmp_path / "out" / name for name in names)]
+    rows = table2.table2([table2.read_trial(facts("b"), *files)], Bootstrap(0, 200))
+    methods = [row["method"] for row in rows]
+    assert methods.count("pool") == 1
+    assert len(methods) == len(set(methods))
+    tested = [row for row in rows if row.get("accuracy_lead_holm", "") != ""]
+    lowest = min(tested, key=lambda row: row["accuracy_lead_p"])
+    expected = min(1, len(tested) * lowest["accuracy_lead_p"])
+    assert lowest["accuracy_lead_holm"] == pytest.approx(expected)
+
+
 def test_features_of_two_encoders_are_not_compared(fields, tmp_path):
     other = features(tmp_path / "a/f.safetensors", encoder="other")
     with pytest.raises(UserError, match="'b' have encoder 'e', those of 'a' 'other'"):
