@@ -110,14 +110,17 @@ def trained_networks(split):
     return [name for name in names if name not in CONFIG.annotation_sets]
 
 
-def first_seed(kind):
-    """An input function: a file of the first captioner of a split, whatever its units' seed."""
+def first_descriptions(wildcards):
+    """Descriptions by the first captioner of a split."""
+    first = captioner_plan.published_training(CONFIG, wildcards.split)
+    folder = f"{RESULTS}/{wildcards.model}/describe/{wildcards.split}"
+    return f"{folder}/seed{first.seed}/descriptions.csv"
 
-    def path(wildcards):
-        seed = splits_plan.seeds(CONFIG, wildcards.split)[0]
-        return kind.format(RESULTS, wildcards.split, wildcards.model, seed)
 
-    return path
+def first_captioner_units(wildcards):
+    """Units that the first captioner of a split learned from, of the run that trained it."""
+    first = captioner_plan.published_training(CONFIG, wildcards.split)
+    return f"{captioner_folder(first)}/units.csv"
 
 
 OVERLAPPED = list(
@@ -127,8 +130,8 @@ OVERLAPPED = list(
 
 rule generalization_overlap:
     input:
-        descriptions=first_seed("{0}/{2}/describe/{1}/seed{3}/descriptions.csv"),
-        captioner_units=first_seed("{0}/captioners/{1}/seed{3}/units.csv"),
+        descriptions=first_descriptions,
+        captioner_units=first_captioner_units,
         exemplars="<results>/{model}/exemplars/exemplars.safetensors",
         train_exemplars=lambda wildcards: training_files(
             wildcards.split,
