@@ -26,7 +26,7 @@ except PackageNotFoundError:  # a checkout that was never installed
 
 _LAZY = {
     "mine": "milan_core.exemplars.mine",
-    "merge": "milan_core.exemplars.store",
+    "merge": "milan_core.exemplars.merge",
     "load_exemplars": "milan_core.exemplars.store",
     "ExemplarSet": "milan_core.exemplars.store",
     "InputSpec": "milan_core.networks.options",

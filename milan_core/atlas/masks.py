@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from milan_core.exemplars.store import LayerExemplars
+from milan_core.exemplars.layer import LayerExemplars
 
 SIDE = 32  # of a stored mask
 HEAT = 8  # largest side of a stored map

@@ -101,7 +101,8 @@ def _write(arguments: argparse.Namespace, name: str, *, extras: bool) -> None:
     from milan_core.atlas.pack import write_extras
     from milan_core.core.folders import new_folder
     from milan_core.core.identity import step_code
-    from milan_core.core.records import NAME, recorded_command
+    from milan_core.core.recording import recorded_command
+    from milan_core.core.records import NAME
 
     networks = _networks(arguments)
     files = AtlasFiles(
@@ -160,7 +161,8 @@ def _import(arguments: argparse.Namespace) -> None:
     from milan_core.atlas.imported import add_describer, read_texts
     from milan_core.core.folders import new_folder
     from milan_core.core.identity import step_code
-    from milan_core.core.records import NAME, recorded_command
+    from milan_core.core.recording import recorded_command
+    from milan_core.core.records import NAME
 
     read_chunk(arguments.folder, "run")
     texts = read_texts(arguments.table, arguments.network)

@@ -30,7 +30,8 @@ def register(subparsers: Any) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     from milan_core.captioner.convert import convert_release
     from milan_core.core.folders import new_folder
-    from milan_core.core.records import NAME, recorded_command
+    from milan_core.core.recording import recorded_command
+    from milan_core.core.records import NAME
 
     with (
         new_folder(arguments.out) as out,

@@ -28,7 +28,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _packages() -> list[str]:
-    from milan_core.core.records import versions
+    from milan_core.core.recording import versions
 
     text = ", ".join(f"{name} {value}" for name, value in versions().items())
     print(f"versions    {text}")

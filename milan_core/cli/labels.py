@@ -74,7 +74,8 @@ def _run(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
     from milan_core.core.folders import new_folder
     from milan_core.core.identity import step_code
-    from milan_core.core.records import NAME, recorded_command
+    from milan_core.core.recording import recorded_command
+    from milan_core.core.records import NAME
 
     inputs = [*arguments.descriptions]
     if arguments.model and (entry := entry_file(arguments.model)):

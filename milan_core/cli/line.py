@@ -38,7 +38,8 @@ from milan_core.cli.own_network import (
 from milan_core.cli.reliability import assessed, check_reliability, holds_out
 from milan_core.core.folders import new_folder
 from milan_core.core.identity import step_code
-from milan_core.core.records import NAME, recorded_command
+from milan_core.core.recording import recorded_command
+from milan_core.core.records import NAME
 from milan_core.core.step import Compute
 from milan_core.describers.abstention.tables import counts_of
 from milan_core.describers.activations import NetworkUnits

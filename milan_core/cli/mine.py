@@ -125,7 +125,8 @@ def _mine(arguments: argparse.Namespace) -> None:
     start_torch(arguments)
     from milan_core.core.folders import new_folder
     from milan_core.core.identity import step_code
-    from milan_core.core.records import NAME, recorded_command
+    from milan_core.core.recording import recorded_command
+    from milan_core.core.records import NAME
 
     options = recorded_flags(arguments, "command", "verb")
     inputs = [*filter(None, [entry_file(arguments.model)])]
@@ -238,7 +239,8 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _import(arguments: argparse.Namespace) -> None:
     from milan_core.core.folders import new_folder
-    from milan_core.core.records import NAME, recorded_command
+    from milan_core.core.recording import recorded_command
+    from milan_core.core.records import NAME
     from milan_core.exemplars.published_import import import_legacy
 
     options = recorded_flags(arguments, "command", "verb")

@@ -18,7 +18,8 @@ from milan_core.core.identity import step_code
 from milan_core.core.numbers import counted
 from milan_core.core.options import parse
 from milan_core.core.progress import told
-from milan_core.core.records import NAME, recorded_command
+from milan_core.core.recording import recorded_command
+from milan_core.core.records import NAME
 from milan_core.core.step import Compute
 from milan_core.exemplars.store import load_exemplars
 from milan_core.images.store import Dataset

@@ -7,7 +7,7 @@ import contextlib
 
 from milan_core.core.identity import step_code
 from milan_core.core.options import parse
-from milan_core.core.records import recorded_command
+from milan_core.core.recording import recorded_command
 from milan_core.scoring.external import OURS, read_known, score_table, summary
 from milan_core.scoring.options import ScoreOptions
 from milan_core.scoring.tables import Score, scored_descriptions, write_scores

@@ -14,7 +14,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_text
 from milan_core.core.identity import step_code
 from milan_core.core.options import sentences
-from milan_core.core.records import recorded
+from milan_core.core.recording import recorded
 from milan_core.core.reproducible import check_held
 from milan_core.core.step import Compute, Step, StepField, all_steps, find_step, step_fields
 

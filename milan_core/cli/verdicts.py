@@ -11,7 +11,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
 from milan_core.core.identity import step_code
 from milan_core.core.options import parse
-from milan_core.core.records import recorded_command
+from milan_core.core.recording import recorded_command
 from milan_core.core.step import Compute
 from milan_core.endpoint.cassette import Cassette
 from milan_core.endpoint.client import Endpoint

@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from milan_core.core.errors import UserError
+from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.sample import Distribution
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-Layer = TypeVar("Layer", bound=Any)  # `exemplars.store.LayerExemplars`
 
 
 @dataclass
@@ -65,7 +64,7 @@ class UnitBlock:
         return maps[:, total * self.index // self.count : total * (self.index + 1) // self.count]
 
 
-def joined_layers(parts: Sequence[Layer]) -> Layer:
+def joined_layers(parts: Sequence[LayerExemplars]) -> LayerExemplars:
     """The `LayerExemplars` of one layer from those of its blocks, in their order."""
     first = parts[0]
     found: dict[str, Any] = {}

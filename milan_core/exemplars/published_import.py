@@ -9,7 +9,8 @@ import numpy as np
 from milan_core import ops
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_npy
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.layer import LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 
 
 def import_legacy(folder: Path | str, layers: list[str] | None = None) -> ExemplarSet:

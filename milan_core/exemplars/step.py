@@ -77,7 +77,7 @@ class MergeShards(Step, name="exemplars.merge"):
         """Write the exemplars and the table of pooled values of all probe images."""
         from tempfile import TemporaryDirectory
 
-        from milan_core.exemplars.store import merge_files
+        from milan_core.exemplars.merge import merge_files
         from milan_core.exemplars.table import merge_tables, open_table
 
         merge_files(self.shards).save(self.exemplars)

@@ -1,15 +1,12 @@
 """The exemplars of a model: which images drive each unit most, how much, and where in the image.
 
-What is kept is the activation map of every exemplar, in exact float32, because masks of any size,
-level and border follow from it: h * w * 4 bytes an exemplar, hence at most 7 KB for maps up to
-41 x 41, and 4.7 KB on average over the five layers of a ResNet-18 at 224 px (the published layout
-takes 200 KB). Only early, large layers exceed that (56 x 56: 12.5 KB). No torch here.
+The arrays of a layer are in `milan_core.exemplars.layer`, joining of shards in
+`milan_core.exemplars.merge`. No torch here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +16,13 @@ from milan_core import ops
 from milan_core.core.errors import UserError, reads, unknown
 from milan_core.core.tensors import load_tensors, save_tensors, tensors_kind
 from milan_core.core.units import UnitKey
-from milan_core.exemplars.blocks import joined_layers
 from milan_core.exemplars.checks import SetMeta, check_arrays, check_names
+from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sample import Distribution, draw_bands
 from milan_core.exemplars.state import (
     SHARD_KIND,
-    Header,
     MiningState,
-    check_blocks,
-    check_images,
-    check_twice,
-    merge_states,
 )
 from milan_core.exemplars.status import ACTIVE, UnitStatus, shown_status, unit_status
 from milan_core.exemplars.table import ActivationTable
@@ -39,59 +31,6 @@ KIND = "milan-exemplars"
 VERSION = 2
 SPREAD = ("values", "zeros", "cells", "bins", "counts")
 COUNTS = ("values", "zeros", "negatives", "nan")
-
-
-@dataclass
-class LayerExemplars:
-    """The exemplars of one layer: U units, k ranks, maps of h x w."""
-
-    ids: np.ndarray  # int64 [U, k], best first; -1 where fewer than k images exist
-    activations: np.ndarray  # float32 [U, k], spatial maximum, descending
-    levels: np.ndarray  # float32 [U], quantile of the unit's own activations
-    resolved: np.ndarray  # bool [U]; False: all values are NaN, and so is the level
-    maps: np.ndarray | None = None  # float32 [U, k, h, w]
-    packed: np.ndarray | None = None  # uint8 [U, k, S, ceil(S/8)], instead of maps (legacy import)
-    size: int = 0  # S of `packed`
-    counts: dict[str, np.ndarray] = field(default_factory=dict)  # uint64 [U] each
-    band_ids: np.ndarray | None = None  # int64 [U, bands, size], strongest band first; -1: none
-    band_activations: np.ndarray | None = None  # float32 [U, bands, size]
-    distribution: Distribution | None = None  # of all values, over a sample of the images
-    constant: np.ndarray | None = None  # bool [U], units with one value; None: there are none
-
-    def masks(self, size: int, levels: Any, border: str, units: Any) -> np.ndarray:
-        """Packed masks uint8 [len(units), k, size, ceil(size/8)]; empty slots have empty masks."""
-        units = np.arange(len(self.ids)) if units is None else np.atleast_1d(np.asarray(units))
-        if self.maps is None:
-            return self._stored_masks(size, levels, units)
-        level = self.levels if levels is None else np.asarray(levels, dtype=np.float32)
-        level = np.broadcast_to(level, self.levels.shape)[units]
-        # An empty slot has a map of zeros, which would be above a negative level.
-        per_slot = np.where(self.ids[units] < 0, np.float32(np.inf), level[:, None])
-        maps = self.maps[units]
-        packed = ops.masks(
-            maps.reshape(-1, *maps.shape[2:]), per_slot.reshape(-1).astype(np.float32), size, border
-        )
-        return packed.reshape(*maps.shape[:2], *packed.shape[1:])
-
-    def masked(self) -> np.ndarray:
-        """Bool [U]: whether the mask of any exemplar has a pixel."""
-        if self.maps is None:
-            packed = self.packed if self.packed is not None else np.ones((len(self.ids), 1))
-            return np.asarray(packed.reshape(len(packed), -1).any(1))
-        above = self.maps.reshape(*self.ids.shape, -1) > self.levels[:, None, None]
-        return np.asarray((above.any(2) & (self.ids >= 0)).any(1))
-
-    def _stored_masks(self, size: int, levels: Any, units: np.ndarray) -> np.ndarray:
-        if self.packed is None:
-            msg = "these exemplars were stored without maps; mine them again to make masks"
-            raise UserError(msg)
-        if size != self.size or levels is not None:
-            msg = (
-                f"these exemplars were imported with masks of {self.size} px at their own level; "
-                f"ask for size={self.size} without levels, or mine them again"
-            )
-            raise UserError(msg)
-        return self.packed[units]
 
 
 class ExemplarSet:
@@ -316,64 +255,3 @@ def _taken(parts: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """Move the arrays whose name starts with `prefix` into a dictionary of their own."""
     names = [key for key in parts if key.startswith(prefix)]
     return {key.removeprefix(prefix): parts.pop(key) for key in names}
-
-
-def merge(sets: Sequence[ExemplarSet]) -> ExemplarSet:
-    """Join sets that were mined from shards; associative and commutative.
-
-    The result is whole, and byte for byte the one of an unsharded run, once all shards are in.
-    """
-    if len(sets) == 1:
-        return sets[0]
-    if any(part._state is None for part in sets):
-        msg = "one of the sets to merge is whole already; merge takes sets mined with shard=(i, n)"
-        raise UserError(msg)
-    blocks: dict[int, list[MiningState]] = {}
-    for part in sets:
-        if part._state is not None:
-            blocks.setdefault(part._state.header.block, []).append(part._state)
-    merged = [merge_states(blocks[block]) for block in sorted(blocks)]
-    return ExemplarSet.from_state(merged[0]) if len(blocks) == 1 else _joined_blocks(merged)
-
-
-def _joined_blocks(states: Sequence[MiningState]) -> ExemplarSet:
-    """The whole set from the states of all blocks of units, each with all its images."""
-    check_blocks([state.header for state in states])
-    parts = [ExemplarSet.from_state(state) for state in states]
-    layers = {name: joined_layers([part.layer(name) for part in parts]) for name in parts[0].layers}
-    return ExemplarSet(layers, states[0].header.provenance())
-
-
-def merge_files(paths: Sequence[Path]) -> ExemplarSet:
-    """As `merge`, from files that are read one at a time; refuses a set that is not complete.
-
-    Holds the state of one block of units and one shard where the files of a block follow each
-    other, and the finished exemplars of all.
-    """
-    waiting: dict[int, MiningState] = {}
-    finished: dict[int, tuple[Header, ExemplarSet]] = {}
-    for path in paths:
-        state = load_exemplars(path)._state
-        if state is None:
-            return merge([load_exemplars(one) for one in paths])
-        block = state.header.block
-        if block in finished:
-            check_twice(state.header, finished[block][0])
-        if block in waiting:
-            state = merge_states([waiting.pop(block), state])
-        if state.header.all_images:
-            part = ExemplarSet.from_state(state)
-            finished[block] = state.header, ExemplarSet(part._layers, part.meta)
-        else:
-            waiting[block] = state
-    for state in waiting.values():
-        check_images(state.header)
-    blocks = [finished[block] for block in sorted(finished)]
-    check_blocks([header for header, _ in blocks])
-    first = blocks[0][1]
-    if len(blocks) == 1:
-        return first
-    return ExemplarSet(
-        {name: joined_layers([part.layer(name) for _, part in blocks]) for name in first.layers},
-        first.meta,
-    )

@@ -12,7 +12,8 @@ from milan_core.annotations.released import open_set
 from milan_core.cli import main
 from milan_core.core.options import Section
 from milan_core.core.step import PACKAGE
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.layer import LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import finish_folder, new_array
 
 SIZE = 14

@@ -17,8 +17,9 @@ from milan_core.annotations.records import Annotation
 from milan_core.annotations.released import open_set, open_sets
 from milan_core.annotations.unpack import unpack
 from milan_core.core.errors import UserError
+from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.published_import import import_legacy
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 
 SIZE = 14
 

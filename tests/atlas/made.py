@@ -18,8 +18,9 @@ from milan_core.core.files import write_csv, write_json, write_text
 from milan_core.core.options import Section as Options
 from milan_core.core.section import Column, Picture, Section, Table, write_section
 from milan_core.describers.ranking import Ranked, write_ranking
+from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.sample import Distribution
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 from milan_core.exemplars.table import ActivationTable, TableFacts
 from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
 from milan_core.referee.network import SCORES

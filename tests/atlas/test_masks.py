@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from milan_core.atlas import masks
-from milan_core.exemplars.store import LayerExemplars
+from milan_core.exemplars.layer import LayerExemplars
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 1])

@@ -6,7 +6,7 @@ import pytest
 
 from milan_core.core.digests import DIGITS, digest_table, run_digests, stage_digests
 from milan_core.core.errors import UserError
-from milan_core.core.records import write_record
+from milan_core.core.recording import write_record
 from milan_core.core.step import all_steps
 
 

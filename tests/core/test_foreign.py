@@ -6,7 +6,7 @@ from milan_core.cli import main
 from milan_core.cli.step import execute
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
-from milan_core.core.records import recorded
+from milan_core.core.recording import recorded
 from milan_core.core.step import Compute, In, Out, Step
 
 

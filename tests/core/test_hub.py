@@ -8,7 +8,7 @@ import torch
 
 from milan_core.core import hub
 from milan_core.core.errors import UserError
-from milan_core.core.records import recorded_command
+from milan_core.core.recording import recorded_command
 from milan_core.networks.checkpoints import Checkpoint
 from milan_core.networks.options import Architecture
 from milan_core.networks.version import source_version

@@ -10,15 +10,8 @@ from milan_core.cli.step import execute
 from milan_core.core import attempts
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
-from milan_core.core.records import (
-    NAME,
-    check_recorded,
-    find_record,
-    lost_files,
-    read_record,
-    recorded_command,
-    write_record,
-)
+from milan_core.core.recording import recorded_command, write_record
+from milan_core.core.records import NAME, check_recorded, find_record, lost_files, read_record
 from milan_core.core.step import Compute, In, Out, OutFolder, Step
 
 

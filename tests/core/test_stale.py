@@ -5,7 +5,7 @@ import pytest
 from core.test_records import Count, Join, Write
 from milan_core.cli import main
 from milan_core.cli.step import execute
-from milan_core.core.records import recorded_command
+from milan_core.core.recording import recorded_command
 from milan_core.core.stale import stale
 from milan_core.core.step import Compute, Out, OutFolder, Step
 

@@ -20,7 +20,8 @@ from milan_core.describers.publish import publish_table
 from milan_core.describers.ranking import read_ranking
 from milan_core.describers.sources import ExemplarImages
 from milan_core.describers.step import PoolCandidates
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars, load_exemplars
+from milan_core.exemplars.layer import LayerExemplars
+from milan_core.exemplars.store import ExemplarSet, load_exemplars
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables, open_table
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import JudgedImages, JudgeResources

@@ -22,7 +22,8 @@ from milan_core.core.step import Compute
 from milan_core.describers.options import ComposedOptions
 from milan_core.describers.sources import ExemplarImages
 from milan_core.describers.step import DescribeVariant
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.layer import LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import open_dataset
 
 GOLDEN = TESTS / "data/golden/decoder/decoder.pth"

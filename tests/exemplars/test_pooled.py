@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from milan_core.exemplars.merge import merge
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.splits import heldout_images
-from milan_core.exemplars.store import merge
 from milan_core.exemplars.table import merge_tables
 
 IMAGES = torch.randn(45, 3, 12, 12, generator=torch.Generator().manual_seed(1))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.layer import LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 
 NAMES = ["../../escaped", "/abs/x", "..", "a/b", "a_b", "a b", "conv1@relu", "conv1_relu", "ü"]
 

@@ -6,9 +6,10 @@ import torch
 
 from exemplars.test_mine import BYTES, SPEC, net
 from milan_core.core.errors import UserError
+from milan_core.exemplars.merge import merge
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.sample import draw_bands, sample_state, sampled_images
-from milan_core.exemplars.store import load_exemplars, merge
+from milan_core.exemplars.store import load_exemplars
 from milan_core.networks.inputs import prepare
 
 LAYERS = ["0", "1", "5"]

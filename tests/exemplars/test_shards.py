@@ -10,13 +10,14 @@ from paths import ROOT
 from torch import nn
 
 from milan_core.core.errors import UserError
+from milan_core.exemplars.merge import merge, merge_files
 from milan_core.exemplars.mine import mine, mine_source
 from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.published_import import import_legacy
 from milan_core.exemplars.published_layout import export_legacy
 from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.state import MiningState, merge_shards
-from milan_core.exemplars.store import load_exemplars, merge, merge_files
+from milan_core.exemplars.store import load_exemplars
 from milan_core.exemplars.table import merge_tables, open_table
 from milan_core.networks import directions
 from milan_core.networks.zoo import load_network

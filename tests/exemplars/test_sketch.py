@@ -6,10 +6,11 @@ import torch
 
 from exemplars.test_mine import BYTES, SPEC, net
 from milan_core.core.errors import UserError
+from milan_core.exemplars.merge import merge
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.options import ExemplarsSpec
 from milan_core.exemplars.sketch import QuantileSketch
-from milan_core.exemplars.store import load_exemplars, merge
+from milan_core.exemplars.store import load_exemplars
 
 LAYERS = ["0", "5"]
 

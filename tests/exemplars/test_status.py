@@ -13,8 +13,9 @@ from milan_core.describers.describer import TableForm
 from milan_core.describers.driver import describe, write_all
 from milan_core.describers.publish import publish_table
 from milan_core.describers.sources import ExemplarUnits, FeatureUnits
+from milan_core.exemplars.merge import merge
 from milan_core.exemplars.mine import mine
-from milan_core.exemplars.store import load_exemplars, merge
+from milan_core.exemplars.store import load_exemplars
 from milan_core.networks.options import InputSpec
 from milan_core.scoring.tables import scored_descriptions
 

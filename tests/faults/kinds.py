@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.run import Job, Outcome, SmallRun, content, execute
-from milan_core.core.records import record_path, verify
+from milan_core.core.recording import record_path
+from milan_core.core.records import verify
 
 OUTCOMES = ("noticed", "recovered", "equal", "lost", "wrong", "unclear")
 BAD = ("lost", "wrong", "unclear")

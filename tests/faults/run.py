@@ -24,7 +24,7 @@ from paths import ROOT
 
 from milan_core.cli.step import read_step
 from milan_core.core.files import file_sha256
-from milan_core.core.records import record_path
+from milan_core.core.recording import record_path
 from milan_core.core.step import Step, step_fields
 
 _JOB = re.compile(r"^Shell command: milan (--log \S+ step .*)$", re.MULTILINE)

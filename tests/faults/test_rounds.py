@@ -12,7 +12,7 @@ from faults.rounds import play, table
 from faults.run import copy, restore
 from faults.sealing import record_path_of
 from faults.small import small_run
-from milan_core.core.records import record_path
+from milan_core.core.recording import record_path
 from milan_core.core.step import all_steps, step_fields
 
 pytestmark = pytest.mark.workflow

@@ -31,8 +31,9 @@ from milan_core import ops
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.core.tensors import _digest, load_tensors
+from milan_core.exemplars.merge import merge
 from milan_core.exemplars.state import SHARD_KIND, SHARD_VERSION, Header, MiningState
-from milan_core.exemplars.store import KIND, VERSION, ExemplarSet, load_exemplars, merge
+from milan_core.exemplars.store import KIND, VERSION, ExemplarSet, load_exemplars
 
 ODD = (
     *(0, 1, -1, 2, 3, 7, 8, 16, 23, 24, 64, 255, 2**16, 2**31 - 1, 2**31, 2**32, 2**63, 2**64),

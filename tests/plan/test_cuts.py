@@ -8,7 +8,8 @@ from milan_core.cli.config import load
 from milan_core.core.errors import UserError
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
-from milan_core.core.records import check_inputs, write_record
+from milan_core.core.recording import write_record
+from milan_core.core.records import check_inputs
 from milan_core.exemplars.plan import mining_options, mining_seed
 from milan_core.networks.plan import job_network
 from milan_core.plan import cuts

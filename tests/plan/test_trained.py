@@ -7,7 +7,7 @@ import pytest
 from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
 from milan_core.core.options import plain
-from milan_core.core.records import write_record
+from milan_core.core.recording import write_record
 from milan_core.plan.checks import parse_config
 from milan_core.plan.trained import _compare, check_trained
 from milan_core.referee.plan import judge_folder, mini_encoder, mini_training

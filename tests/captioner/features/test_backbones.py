@@ -10,7 +10,8 @@ from milan_core.captioner.features.published import PUBLISHED, encoder_spec, pub
 from milan_core.captioner.features.pyramid import pool_pyramid
 from milan_core.captioner.reading import PUBLISHED_POOLING
 from milan_core.core.errors import UserError
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.layer import LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 from milan_core.networks.inputs import prepare
 from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import LoadedModel, build, load_network

@@ -23,8 +23,9 @@ from milan_core.captioner.features.pooling import (
 from milan_core.captioner.features.published import encoder_spec, published_encoder
 from milan_core.captioner.features.pyramid import pool_pyramid
 from milan_core.core.errors import UserError
+from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.mine import mine
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 from milan_core.networks.inputs import prepare
 from milan_core.networks.options import InputSpec
 from milan_core.networks.zoo import LoadedModel, build, load_network

@@ -11,7 +11,8 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv, write_text
 from milan_core.core.section import read_section
 from milan_core.core.step import Compute
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.layer import LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 from milan_core.experiments.audit.detectors import covered, opinions
 from milan_core.experiments.audit.options import AuditOptions, Pair
 from milan_core.experiments.audit.step import AuditCount, AuditRecount, AuditSection

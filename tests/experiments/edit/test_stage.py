@@ -10,7 +10,8 @@ from datasets_made import build_dataset
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json, write_csv
 from milan_core.core.step import Compute
-from milan_core.exemplars.store import ExemplarSet, LayerExemplars
+from milan_core.exemplars.layer import LayerExemplars
+from milan_core.exemplars.store import ExemplarSet
 from milan_core.experiments.edit.fine_tune import fine_tuned
 from milan_core.experiments.edit.options import EditOptions, EditTrial, FineTune
 from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, results

@@ -82,7 +82,7 @@ def yaml_file(folder: Path) -> object:
 
 
 def make_records(folder: Path) -> None:
-    from milan_core.core.records import write_record
+    from milan_core.core.recording import write_record
 
     (folder / "a.csv").write_text("x\n1\n")
     write_record(
