@@ -28,10 +28,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from milan_core.exemplars.batches import ImageSource
 from milan_core.exemplars.merge import merge_files
 from milan_core.exemplars.mine import mine_source
 from milan_core.exemplars.options import MiningOptions, MiningRun
-from milan_core.exemplars.sources import ImageSource
 from milan_core.networks.directions import Directions
 from milan_core.networks.encoders import Encoder
 from milan_core.networks.options import InputSpec

@@ -14,6 +14,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json
 from milan_core.core.options import narrowed, parse
 from milan_core.core.progress import is_shown, shown, tracked
+from milan_core.exemplars.batches import Batch, ImageSource
 from milan_core.exemplars.blocks import UnitBlock
 from milan_core.exemplars.forward import as_inputs, on_device
 from milan_core.exemplars.options import MiningOptions, MiningRun
@@ -21,7 +22,7 @@ from milan_core.exemplars.pooled import PooledValues
 from milan_core.exemplars.probed import probe
 from milan_core.exemplars.sample import sample_state, sampled_images, stretches
 from milan_core.exemplars.sketch import QuantileSketch
-from milan_core.exemplars.sources import Batch, ImageSource, open_source
+from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.splits import heldout_images
 from milan_core.exemplars.state import Header, MiningState
 from milan_core.exemplars.status import FlatUnits
@@ -168,10 +169,14 @@ def mine_source(
         as_dtype(network.module, run.dtype) as dtype,
     ):
         heldout = heldout_images(source.fingerprint, source.total, options.heldout)
-        probed = probe(network, source, run.device, dtype, _first_mined(index, of, heldout))
-        scan = _Scan(network, options, run, heldout, seed, dtype, probed, part)
+        sampled = sampled_images(heldout, options.sample)
+        # The sample comes first, so that few batches cost it an update; a sketch minds the order.
+        first = None if options.levels == "sketch" else sampled
+        start = _first_mined(index, of, heldout, first)
+        probed = probe(network, source, run.device, dtype, start)
+        scan = _Scan(network, options, run, heldout, sampled, seed, dtype, probed, part)
         count = len(range(index, source.total, of))
-        batches = source.batches((index, of), run.batch_size, heldout)
+        batches = source.batches((index, of), run.batch_size, heldout, first, run.device)
         with shown(run.progress or is_shown()):
             scan.run(tracked(batches, "mining", "image", total=count, size=_images_of))
     header = Header(
@@ -219,6 +224,7 @@ class _Scan:
         options: MiningOptions,
         run: MiningRun,
         heldout: np.ndarray,
+        sampled: np.ndarray,
         seed: int,
         dtype: torch.dtype,
         probed: Probe,
@@ -236,9 +242,7 @@ class _Scan:
         self.sketches: dict[str, QuantileSketch] = {}
         self.flat = FlatUnits()
         self.total = int((~heldout).sum())  # images that are mined
-        self._heldout = heldout
-        self._sampled = np.zeros(len(heldout), bool)  # which images are in the sample
-        self._sampled[~heldout] = sampled_images(self.total, options.sample)
+        self._heldout, self._sampled = heldout, sampled
         self._options, self._run, self._seed = options, run, seed
         self._dtype, self._layout, self._probed = dtype, network.layout, probed
         self._block = block
@@ -323,11 +327,11 @@ def _checked_part(what: str, part: tuple[int, int] | None) -> tuple[int, int]:
     return index, count
 
 
-def _first_mined(index: int, of: int, heldout: np.ndarray) -> int:
+def _first_mined(index: int, of: int, heldout: np.ndarray, first: np.ndarray | None) -> int:
     """The image that comes first in the first batch of a shard."""
     images = np.arange(index, len(heldout), of)
-    mined = images[~heldout[images]]
-    return int((mined if len(mined) else images if len(images) else [0])[0])
+    late = 2 * heldout[images] if first is None else 2 * heldout[images] + ~first[images]
+    return int(images[late.argmin()]) if len(images) else 0
 
 
 def _images_of(batch: Batch) -> int:

@@ -151,7 +151,7 @@ def pool_dataset(
     ):
         probed = probe(network, source, run.device, dtype)
         with torch.inference_mode(), trace:
-            batches = source.batches((0, 1), run.batch_size)
+            batches = source.batches((0, 1), run.batch_size, device=run.device)
             for batch, ids in tracked(
                 batches, "activations", "image", total=source.total, size=lambda one: len(one[1])
             ):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 
 from milan_core.core.errors import UserError
+from milan_core.exemplars.batches import ImageSource
 from milan_core.exemplars.forward import as_inputs
-from milan_core.exemplars.sources import ImageSource
 from milan_core.networks.probe.passes import random_states
 from milan_core.networks.probe.settle import Probe, settle
 from milan_core.networks.zoo import LoadedModel

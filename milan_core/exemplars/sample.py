@@ -21,10 +21,11 @@ BITS = 2  # bins of the distribution: four an octave
 _EVERYTHING = 1e-12  # a quantile so low that every value is recorded
 
 
-def sampled_images(total: int, size: int) -> np.ndarray:
-    """Bool [total]: which images are in the sample of `size`."""
-    chosen = np.zeros(total, bool)
-    chosen[generator(0, "image sample").permutation(total)[:size]] = True
+def sampled_images(heldout: np.ndarray, size: int) -> np.ndarray:
+    """Bool [total]: which images are in the sample of `size`, drawn from those not held out."""
+    mined = np.flatnonzero(~heldout)
+    chosen = np.zeros(len(heldout), bool)
+    chosen[mined[generator(0, "image sample").permutation(len(mined))[:size]]] = True
     return chosen
 
 

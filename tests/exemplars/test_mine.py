@@ -9,10 +9,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import milan_core as milan
 from milan_core.core.errors import UserError
-from milan_core.exemplars import sources
+from milan_core.exemplars import batches
 from milan_core.exemplars.mine import mine, mine_dataset
 from milan_core.exemplars.options import MiningOptions, MiningRun
-from milan_core.networks import options
+from milan_core.networks import feeding, options
 from milan_core.networks.inputs import prepare
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
@@ -115,15 +115,16 @@ def test_images_stay_bytes_on_disk_until_their_batch(tmp_path, monkeypatch):
     assert isinstance(dataset.images, np.memmap)
     taken = []
 
-    def watched(images, spec, device="cpu"):
-        taken.append((type(images), images.dtype, len(images), np.shares_memory(images, stored)))
-        return prepare(images, spec, device)
+    def watched(raw):
+        taken.append((raw.dtype, len(raw), np.shares_memory(raw, stored)))
+        return as_tensor(raw)
 
-    stored = dataset.images
-    monkeypatch.setattr(sources, "prepare", watched)
+    as_tensor, stored = feeding.as_tensor, dataset.images
+    for module in (feeding, batches):
+        monkeypatch.setattr(module, "as_tensor", watched)
     found = mine(net(), dataset, LAYERS, k=3, quantile=0.9, batch_size=8, input=SPEC)
-    probed = [8, 8]  # the probe reads the first images twice
-    assert taken == [(np.memmap, np.uint8, size, True) for size in [*probed, *[8] * 6, 2]]
+    whole = 2 + 6  # the probe reads the first images twice; the last batch is filled up
+    assert taken == [*[(np.uint8, 8, True)] * whole, (np.uint8, 8, False)]
     assert isinstance(found.images, np.memmap), "the set holds the map, not a copy"
     monkeypatch.undo()
     assert_equal(found, mine(net(), BYTES, LAYERS, k=3, quantile=0.9, batch_size=8, input=SPEC))

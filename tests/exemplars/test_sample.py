@@ -6,9 +6,10 @@ import torch
 
 from exemplars.test_mine import BYTES, SPEC, net
 from milan_core.core.errors import UserError
+from milan_core.exemplars import mine as mining
 from milan_core.exemplars.merge import merge
 from milan_core.exemplars.mine import mine
-from milan_core.exemplars.sample import draw_bands, sample_state, sampled_images
+from milan_core.exemplars.sample import BITS, draw_bands, sample_state, sampled_images
 from milan_core.exemplars.store import load_exemplars
 from milan_core.networks.inputs import prepare
 
@@ -17,11 +18,48 @@ OPTIONS = {"k": 3, "quantile": 0.9, "input": SPEC, "batch_size": 8}
 
 
 def test_the_sample_depends_on_the_number_of_images_alone():
-    chosen = sampled_images(1000, 100)
+    kept = np.zeros(1000, bool)
+    chosen = sampled_images(kept, 100)
     assert chosen.sum() == 100
-    assert (chosen == sampled_images(1000, 100)).all()
-    assert sampled_images(10, 100).all()
-    assert not sampled_images(10, 0).any()
+    assert (chosen == sampled_images(kept, 100)).all()
+    assert sampled_images(kept[:10], 100).all()
+    assert not sampled_images(kept[:10], 0).any()
+    heldout = np.arange(1500) % 3 == 1
+    assert (sampled_images(heldout, 100)[~heldout] == chosen).all()
+    assert not sampled_images(heldout, 100)[heldout].any()
+
+
+def updates(monkeypatch, levels):
+    """Sizes of the updates of each layer's scan and of its sample, in order."""
+    sizes = {}
+    update = mining.ScanState.update
+
+    def counted(self, maps, ids, threads=1, **options):
+        what = "sample" if self.spec.bits == BITS else "scan"
+        sizes.setdefault((what, self.spec.units), []).append(len(ids))
+        return update(self, maps, ids, threads, **options)
+
+    monkeypatch.setattr(mining.ScanState, "update", counted)
+    mine(net(), BYTES, LAYERS, **OPTIONS, sample=20, levels=levels)
+    return [found for (what, _), found in sizes.items() if what == "sample"]
+
+
+def test_a_layer_has_one_update_a_batch_for_its_sample(monkeypatch):
+    for sizes in updates(monkeypatch, "binned"):
+        layers = len(sizes) // 3
+        assert sizes == [8] * 2 * layers + [4] * layers
+
+
+def test_sketched_levels_see_the_images_in_order(monkeypatch):
+    order = []
+    update = mining.QuantileSketch.update
+    monkeypatch.setattr(
+        mining.QuantileSketch, "update", lambda self, maps: (order.append(maps), update(self, maps))
+    )
+    sampled = mine(net(), BYTES, "5", **OPTIONS, sample=20, levels="sketch")
+    plain = mine(net(), BYTES, "5", **OPTIONS, levels="sketch")
+    assert (sampled.levels("5") == plain.levels("5")).all()
+    assert all((a == b).all() for a, b in zip(order[:7], order[7:], strict=True))
 
 
 @pytest.mark.parametrize("shards", [2, 3])
