@@ -80,25 +80,85 @@ class Flat:
 
 @dataclass
 class FlatUnits:
-    """The flat units of every layer over the batches of a scan; cheap after the first batch."""
+    """The flat units of every layer over the batches of a scan; cheap after the first batch.
 
-    layers: dict[str, Flat] = field(default_factory=dict)
+    On a GPU the extremes stay there, and the host waits for them after 1, 2, 4, 8, ... batches.
+    """
+
+    _layers: dict[str, Flat] = field(default_factory=dict)
+    _there: dict[str, _Extremes] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> dict[str, Flat]:
+        """The flat units by layer, in the order of the layers."""
+        for layer in list(self._there):
+            self._keep(layer, self._there.pop(layer).read())
+        return self._layers
 
     def add(self, layer: str, maps: torch.Tensor) -> None:
         """Take in the maps (B, U, h, w) of a batch."""
-        seen = self.layers.get(layer)
+        seen = self._layers.get(layer)
         if seen is not None and not len(seen.units):
             return
         units = np.arange(maps.shape[1]) if seen is None else seen.units
-        part = maps if seen is None else maps[:, units.tolist()]
-        low, high = (x.float().cpu().numpy() for x in (part.amin((0, 2, 3)), part.amax((0, 2, 3))))
-        batch = Flat(units.astype(np.int64), low, high)
-        self.layers[layer] = batch.kept(batch if seen is None else seen)
+        if maps.device.type == "cpu":
+            part = maps if seen is None else maps[:, units.tolist()]
+            self._keep(layer, _flat(units, part.amin((0, 2, 3)), part.amax((0, 2, 3))))
+            return
+        waiting = self._there.setdefault(layer, _Extremes(units))
+        waiting.add(maps, every=seen is None)
+        if waiting.due:
+            self._keep(layer, self._there.pop(layer).read())
+            self._there[layer] = _Extremes(self._layers[layer].units, waiting.batches)
+
+    def _keep(self, layer: str, flat: Flat | None) -> None:
+        if flat is not None:
+            self._layers[layer] = flat.kept(self._layers.get(layer, flat))
 
     def constant(self, layer: str, count: int) -> np.ndarray:
         """Bool [count]: the units of a layer that had one value on every image."""
         seen = self.layers.get(layer)
         return np.isin(np.arange(count), seen.units if seen is not None else [])
+
+
+@dataclass
+class _Extremes:
+    """Smallest and largest values of some units (int64 [n]), on the device of the maps."""
+
+    units: np.ndarray
+    batches: int = 0  # so far, with those before
+    _index: torch.Tensor | None = None
+    _values: tuple[torch.Tensor, torch.Tensor] | None = None  # low, high [n]
+
+    def add(self, maps: torch.Tensor, *, every: bool) -> None:
+        """Take in maps (B, U, h, w), of which `units` are `every` one or some."""
+        import torch
+
+        from milan_core.networks.feeding import on_way
+
+        if not every:
+            if self._index is None:
+                self._index = on_way(self.units, maps.device)
+            maps = maps[:, self._index]
+        low, high = maps.amin((0, 2, 3)), maps.amax((0, 2, 3))
+        if self._values is not None:
+            low, high = torch.minimum(self._values[0], low), torch.maximum(self._values[1], high)
+        self._values = low, high
+        self.batches += 1
+
+    @property
+    def due(self) -> bool:
+        """Whether to read now: rarely, so that a scan waits for a GPU about 20 times."""
+        return self.batches & (self.batches - 1) == 0
+
+    def read(self) -> Flat | None:
+        """Wait for the values; None where no batch came."""
+        return None if self._values is None else _flat(self.units, *self._values)
+
+
+def _flat(units: np.ndarray, low: torch.Tensor, high: torch.Tensor) -> Flat:
+    """All of the units, flat or not: `kept` drops those that are not."""
+    return Flat(units.astype(np.int64), *(x.float().cpu().numpy() for x in (low, high)))
 
 
 def unit_status(
