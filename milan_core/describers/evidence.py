@@ -20,13 +20,13 @@ from milan_core.core.errors import UserError
 from milan_core.core.progress import tracked
 from milan_core.exemplars.options import MiningOptions
 from milan_core.exemplars.status import FlatUnits, unit_status
-from milan_core.ops import ScanState
+from milan_core.ops import ScanState, cuda
 from milan_core.ops.formulas import SparseMasks, mask_words
 
 if TYPE_CHECKING:
     import torch
 
-    from milan_core.exemplars.sources import ImageSource
+    from milan_core.exemplars.batches import ImageSource
     from milan_core.networks.zoo import LoadedModel
 
 STATUS_QUANTILE = MiningOptions().quantile
@@ -95,17 +95,50 @@ class LayerEvidence:
         self.means = np.zeros((units, images), np.float32)
         self._size = size
 
-    def add(self, maps: np.ndarray, ids: np.ndarray) -> None:
-        """Take in the maps float32 [b, U, h, w] of some images."""
-        tops = maps.max((2, 3))
+    def add(self, maps: torch.Tensor, ids: np.ndarray) -> None:
+        """Take in the maps [b, U, h, w] of some images, which stay on their device."""
+        host = None if cuda.on_device(maps) else np.ascontiguousarray(maps.float().numpy())
+        if host is not None:
+            tops, means = host.max((2, 3)), host.mean((2, 3))
+        else:
+            maps = maps.float()
+            tops, means = _reduced(maps)
         self.maxima[:, ids] = tops.T
-        self.means[:, ids] = maps.mean((2, 3)).T
+        self.means[:, ids] = means.T
         for quantile, level in self.levels.items():
             # Interpolation, and blending with zero at the border, cannot exceed these.
             rows, units = np.nonzero(np.maximum(tops, 0) > level)
             if len(rows):
-                packed = ops.masks(maps[rows, units], level[units], self._size)
+                if host is not None:
+                    packed = ops.masks(host[rows, units], level[units], self._size)
+                else:
+                    packed = _packed_there(maps, rows, units, level[units], self._size)
                 self.masks[quantile].add(units, ids[rows], mask_words(packed))
+
+
+def _reduced(maps: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Largest values and means of maps on a device, each [b, U], in one copy."""
+    import torch
+
+    both = torch.stack([maps.amax((2, 3)), maps.mean((2, 3))]).cpu().numpy()
+    return both[0], both[1]
+
+
+def _packed_there(
+    maps: torch.Tensor, rows: np.ndarray, units: np.ndarray, levels: np.ndarray, size: int
+) -> np.ndarray:
+    """Packed masks of maps[rows, units], made where the maps are; only the masks are copied."""
+    import torch
+
+    from milan_core.networks.feeding import on_way
+
+    picked = maps[on_way(rows, maps.device), on_way(units, maps.device)].contiguous()
+    if not cuda.usable(picked):
+        return ops.masks(picked.cpu().numpy(), levels, size)
+    shape = (len(rows), size, -(-size // 8))
+    out = torch.empty(shape, dtype=torch.uint8, device=maps.device)
+    cuda.masks(picked, on_way(levels, maps.device), size, out)
+    return out.cpu().numpy()
 
 
 def gather(
@@ -144,7 +177,7 @@ def gather(
         if layer not in layers:
             levels = {q: scan.states[layer].levels(q)[0] for q in sorted(set(quantiles))}
             layers[layer] = LayerEvidence(maps.shape[1], source.total, levels, folder, size)
-        layers[layer].add(np.ascontiguousarray(maps.float().numpy()), ids)
+        layers[layer].add(maps, ids)
 
     stream(loaded, source, keep, batch_size, device)
     for layer, evidence in layers.items():
@@ -196,9 +229,10 @@ def _nan_activations(layer: str) -> UserError:
 def stream(
     loaded: LoadedModel, source: ImageSource, receive: Receive, batch_size: int, device: str
 ) -> None:
-    """One forward pass over all images; `receive` gets the maps of each layer on the CPU."""
+    """One forward pass over all images; `receive` gets the maps of each layer on their device."""
     import torch
 
+    from milan_core.exemplars.forward import as_inputs
     from milan_core.exemplars.probed import probe
     from milan_core.networks.trace import Trace
 
@@ -208,18 +242,15 @@ def stream(
         maps, _ = loaded.layout.maps(output, layer)
         probed.check_rows(layer, maps, batch_size)
         # The rows that fill up the last batch have no id.
-        receive(layer, maps[: len(current)].cpu(), current)
+        receive(layer, maps[: len(current)], current)
 
     loaded.module.to(device)
     probed = probe(loaded, source, device, torch.float32)
     trace = Trace(loaded.module, loaded.layers, on_output, post_relu=loaded.post_relu)
     with torch.inference_mode(), trace:
-        batches = source.batches((0, 1), batch_size)
+        batches = source.batches((0, 1), batch_size, device=device)
         for batch, ids in tracked(
             batches, "activations", "image", total=source.total, size=lambda one: len(one[1])
         ):
             current = ids
-            inputs = batch.to(device)
-            if inputs.ndim == 4:
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
-            trace(inputs)
+            trace(as_inputs(batch, device, torch.float32))

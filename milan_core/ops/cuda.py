@@ -88,6 +88,11 @@ def on_device(array: Any) -> bool:
         return False
 
 
+def usable(array: Any) -> bool:
+    """Can the kernels work on this array: is it on a device where they run, and wanted?"""
+    return on_device(array) and _choice() != "off" and not problem(device_of(array))
+
+
 def reachable(activations: Any, spec: ScanSpec) -> Any:
     """The activations, moved to the host when the kernels cannot count them on their device.
 
