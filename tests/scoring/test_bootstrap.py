@@ -124,7 +124,7 @@ def test_one_draw_is_tested_by_flips_and_several_by_their_spread():
 
 
 def test_the_simulation_of_the_page_holds_for_a_part_of_its_rows():
-    """`python -m benchmarks.intervals` is the whole of it; its table is in docs/results.md."""
+    """`python -m benchmarks.intervals` is the whole of it; its table is in docs/review.md."""
     rows = {case.name: case for case in cases()}
     assert {case.kind for case in rows.values()} == {"interval", "wide", "level", "power"}
     for name in (

@@ -269,7 +269,7 @@ def about_sets(sets: Sequence[str]) -> list[str]:
 ALWAYS = (
     "Retrieval repeats what an annotator said of the nearest training unit. Networks that are "
     "probed with the same images share many exemplars, so the nearest unit often shows the "
-    "same pictures: that favours retrieval over methods that have to write.",
+    "same pictures: that favors retrieval over methods that have to write.",
     "Constants, shuffled descriptions and the language model alone stand in the same table: a "
     "method that is not clearly above them has shown nothing.",
 )
