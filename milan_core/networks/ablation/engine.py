@@ -17,6 +17,7 @@ from milan_core.networks.ablation.images import (
     check_logits,
     checked_labels,
     other_images,
+    resident,
 )
 from milan_core.networks.ablation.methods import Masks
 from milan_core.networks.ablation.recording import Plan
@@ -52,7 +53,7 @@ class AblationEngine:
         inputs: float (n, ...) tensor, or an object that gives one for rows (`PreparedImages`).
         labels: int (n,).
         batch_size: images times ablations in one forward pass.
-        device: where the network runs.
+        device: where the network runs; on a GPU the images stay there, where they fit.
         replacement: "zero" (the paper's), "mean" or "resample".
         seed: chooses the images that "resample" takes maps from.
         layout: of the network's layers, where it differs from the default.
@@ -78,7 +79,8 @@ class AblationEngine:
         if replacement not in KINDS:
             raise unknown("replacement", replacement, KINDS)
         self.labels = checked_labels(inputs, labels)
-        self._model, self._inputs, self._kind = model.to(device), inputs, replacement
+        self._model, self._kind = model.to(device), replacement
+        self._inputs = resident(inputs, device)
         self._device, self._batch_size = device, batch_size
         self._images = min(len(inputs), max(1, batch_size // _COPIES))
         self._sources = other_images(len(inputs), seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +11,10 @@ import torch
 
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
+from milan_core.networks.feeding import on_way
 from milan_core.networks.inputs import InputSpec, prepare
+
+_log = logging.getLogger(__name__)
 
 
 class Inputs(Protocol):
@@ -40,8 +44,56 @@ class PreparedImages:
         return len(self.images if self.chosen is None else self.chosen)
 
     def __getitem__(self, rows: Any, /) -> torch.Tensor:
-        taken = rows if self.chosen is None else self.chosen[rows]
-        return prepare(self.images[taken], self.spec)
+        return prepare(self.stored(rows), self.spec)
+
+    def stored(self, rows: Any) -> np.ndarray:
+        """The bytes of some images."""
+        return self.images[rows if self.chosen is None else self.chosen[rows]]
+
+
+@dataclass(frozen=True)
+class ResidentImages:
+    """Images on a device, where every pass finds them: bytes, or inputs without `spec`."""
+
+    held: torch.Tensor
+    spec: InputSpec | None
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __getitem__(self, rows: Any, /) -> torch.Tensor:
+        part = self.held[on_way(np.asarray(rows), self.held.device)]
+        return part if self.spec is None else prepare(part, self.spec, part.device)
+
+
+_COPIED = 256  # images copied to a device at once
+
+
+def resident(inputs: Inputs, device: str) -> Inputs:
+    """The inputs on a GPU, copied once, where they take at most half of its free memory."""
+    if not isinstance(inputs, PreparedImages | torch.Tensor) or not is_gpu(device):
+        return inputs
+    stored = inputs.stored if isinstance(inputs, PreparedImages) else inputs.__getitem__
+    first = stored(np.arange(1))
+    first = first if isinstance(first, torch.Tensor) else torch.from_numpy(first)
+    if len(inputs) * first.nbytes > free_memory(device) // 2:
+        _log.info("ablation: the images do not fit on %s and are copied in every pass", device)
+        return inputs
+    held = torch.empty((len(inputs), *first.shape[1:]), dtype=first.dtype, device=device)
+    for start in range(0, len(inputs), _COPIED):
+        rows = np.arange(start, min(start + _COPIED, len(inputs)))
+        held[start : start + len(rows)].copy_(torch.as_tensor(stored(rows)))
+    return ResidentImages(held, inputs.spec if isinstance(inputs, PreparedImages) else None)
+
+
+def is_gpu(device: str) -> bool:
+    """Whether a device has memory of its own."""
+    return torch.device(device).type == "cuda"
+
+
+def free_memory(device: str) -> int:
+    """Bytes that are free on a GPU."""
+    return int(torch.cuda.mem_get_info(torch.device(device))[0])
 
 
 def checked_labels(inputs: Inputs, labels: np.ndarray) -> np.ndarray:
