@@ -22,6 +22,7 @@ from milan_core.config import Config
 from milan_core.core.errors import UserError
 from milan_core.core.options import plain
 from milan_core.core.records import NAME, read_record
+from milan_core.exemplars.splits import HALVES
 from milan_core.experiments.audit.plan import audited
 from milan_core.experiments.edit.plan import edited
 from milan_core.networks.plan import trained, trained_folder, training_seed
@@ -85,8 +86,27 @@ def check_trained(config: Config, models: list[str], captioners: list[TrainedOn]
             "seed": one.seed,
         }
         _compare(config, captioner_folder(config, one), wanted, "captioner, corpus and seed")
+        _compare_half(config, one)
     if (judge := mini_judge(config)) is not None:
         _compare(config, judge_folder(config), _judge(config, judge), "referee.judges and seed")
+
+
+def _compare_half(config: Config, training: TrainedOn) -> None:
+    """Refuse captioners that learned from the half of the probe images that this run mines."""
+    half, trained = config.exemplars.half, config.trained
+    if half == "all" or not captioner_folder(config, training).startswith(f"{trained}/captioners/"):
+        return
+    for name in training_split(config, training.split).train:
+        records = sorted(Path(f"{trained}/{name}/exemplars/shards").glob("*.provenance.json"))
+        for record in records[:1]:
+            held_out = read_record(record)["options"]["options"]["heldout"]
+            if held_out not in HALVES.values() or held_out == HALVES[half]:
+                learned = "the same half" if held_out == HALVES[half] else "all"
+                raise UserError(
+                    f"config: exemplars.half: captioners of {trained} learned from {learned} of "
+                    f"the probe images of {name!r}, and this run mines the {half} half; give a run "
+                    "of the other half in `trained`, or leave it out to train here"
+                )
 
 
 def _judge(config: Config, judge: MiniOptions) -> dict[str, Any]:

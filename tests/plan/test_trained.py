@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from milan_core.captioner.options import TrainedOn
+from milan_core.captioner.plan import captioner_settings, training_split
 from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
 from milan_core.core.options import plain
@@ -57,3 +59,38 @@ def test_the_judge_of_the_other_run_is_used_and_compared(root, tmp_path):
     with pytest.raises(UserError, match="judge was trained with another seed"):
         check_trained(judge_config(root, tmp_path, seed=3), [], [])
     check_trained(judge_config(root, tmp_path, referee={"judges": []}), [], [])
+
+
+@pytest.mark.parametrize(
+    ("half", "held_out", "learned"),
+    [
+        ("first", "none", "all"),
+        ("second", "first-half", "the same half"),
+        ("second", "second-half", None),
+        ("all", "none", None),
+    ],
+)
+def test_captioners_that_saw_the_mined_half_are_refused(root, tmp_path, half, held_out, learned):
+    config = judge_config(root, tmp_path, exemplars={"half": half}, referee={"judges": []})
+    one = TrainedOn(split="without_resnet_mini", seed=0)
+    folder = tmp_path / "captioners/without_resnet_mini/seed0"
+    folder.mkdir(parents=True)
+    (folder / "config.json").touch()
+    options = {
+        "split": plain(training_split(config, one.split)),
+        "options": plain(captioner_settings(config, one.split)),
+        "seed": one.seed,
+    }
+    write_record(folder / "provenance.json", "captioner.train", {}, [], options, "", {})
+    check_trained(config, [], [one])  # no record says what was mined
+    for name in training_split(config, one.split).train:
+        shards = tmp_path / name / "exemplars/shards"
+        shards.mkdir(parents=True)
+        mined = {"options": {"heldout": held_out}}
+        record = shards / "1-of-1.provenance.json"
+        write_record(record, "exemplars.scan", {}, [], mined, "", {})
+    if learned is None:
+        check_trained(config, [], [one])
+    else:
+        with pytest.raises(UserError, match=rf"half: captioners of .* learned from {learned} of"):
+            check_trained(config, [], [one])
