@@ -9,7 +9,8 @@ from milan_core.captioner.plan import captioner_settings, training_split, traini
 from milan_core.cli.config import load
 from milan_core.config import Config
 from milan_core.core.options import plain
-from milan_core.core.records import NAME, write_record
+from milan_core.core.recording import write_record
+from milan_core.core.records import NAME
 from milan_core.networks.options import TrainWeights
 from milan_core.networks.plan import trained, training_seed
 from milan_core.plan.checks import parse_config
