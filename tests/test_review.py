@@ -44,3 +44,17 @@ def test_tests_named_without_a_file_exist_too(root, page):
     every = {name for path in (root / "tests").rglob("test_*.py") for name in functions(path)}
     assert names
     assert not {name for name in names if not any(one.startswith(name) for one in every)}
+
+
+def test_whatever_says_clearly_has_the_one_definition(root):
+    """Sentences of reports and commands take their verdicts from `scoring.verdicts`."""
+    says = [
+        path
+        for path in (root / "milan_core").rglob("*.py")
+        if re.search(r"\b[Cc]learly\b", path.read_text()) and path.name != "verdicts.py"
+    ]
+    images = [path for path in says if path.parent.name == "photographs"]  # that show a word
+    assert len(says) > 8
+    assert not [
+        path for path in says if path not in images and "scoring.verdicts" not in path.read_text()
+    ]

@@ -15,7 +15,7 @@ from milan_core.core.units import UnitKey
 from milan_core.experiments.baselines.names import method_texts
 from milan_core.referee.said import TRIVIAL, TRUTH
 from milan_core.referee.scored import HEADLINE_COLUMNS
-from milan_core.referee.section import TRIVIAL_NAMES
+from milan_core.referee.section import CONTROL_NAMES, TRIVIAL_NAMES
 from milan_core.scoring.tables import read_descriptions
 from milan_core.scoring.units import unit_key
 
@@ -27,10 +27,7 @@ NAMES = {
     POOL: "pool and verify",
     "pool_answered": "pool and verify, answered only",
     "linear": "linear explanation",
-    "clip_rerank": "MILAN, re-ranked by an image-text judge",
-    "shuffled_masks": "MILAN under masks of other units",
-    "whole_image": "MILAN without masks",
-    "prior_only": "p(d) alone, which looks at no unit",
+    **CONTROL_NAMES,
     WITHIN: "MILAN, trained on other units of this network",
 }
 CONTROLS = ("prior_only", "shuffled_masks")

@@ -35,6 +35,7 @@ from milan_core.referee.options import (
     MiniTraining,
     ScoringOptions,
 )
+from milan_core.referee.section import CONTROL_NAMES
 
 PUBLISHED = (50, 0.2)  # beams and lambda
 
@@ -157,7 +158,8 @@ def board_options(config: Config) -> BoardOptions:
     spec = config.describe
     published = (spec.beam_size, spec.temperature) == PUBLISHED
     milan = "MILAN, as published" if published else "MILAN"
-    names = {**method_texts(), "milan": milan, ANSWERED: "pool and verify, answered only"}
+    answered = {ANSWERED: "pool and verify, answered only"}
+    names = {**CONTROL_NAMES, **method_texts(), "milan": milan, **answered}
     return BoardOptions(names=names, random=config.referee.random or "")
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from milan_core.core.numbers import percent, plainly, signed
 from milan_core.core.section import Column, Section, Table
@@ -11,6 +14,7 @@ from milan_core.referee.board import ALL, Board, Mean, Place
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.said import CONSTANT, FREQUENT, OTHER, TRIVIAL, TRUTH, WORD
 from milan_core.referee.sanity import TRUSTED
+from milan_core.scoring.verdicts import CLEARLY, Difference, holm, power_text
 
 Rows = list[dict[str, Any]]
 SUMMARY = (
@@ -25,6 +29,12 @@ TRIVIAL_NAMES = {
     OTHER: "text of another unit",
     TRUTH: "name of the unit's known concept",
 }
+CONTROL_NAMES = {
+    "clip_rerank": "MILAN, re-ranked by an image-text judge",
+    "shuffled_masks": "MILAN under masks of other units",
+    "whole_image": "MILAN without masks",
+    "prior_only": "p(d) alone, which looks at no unit",
+}
 CAPTION = (
     "Descriptions on {images} images {heldout}. Correlation: of a unit's largest activation in "
     "each image with how much of the text the judge sees there. Lift: average precision of the "
@@ -32,6 +42,10 @@ CAPTION = (
     "Intervals: bootstrap over images. Lead: mean paired difference of the correlation to the "
     "first row. Unscored: the unit is dead, the judge cannot read the text, or the describer reads "
     "the judge itself."
+)
+APPROXIMATE = (
+    "Here a question is one judge's: does a describer differ from the first in correlation? p "
+    "takes the resamples of the images for normally distributed."
 )
 SANITY_CAPTION = (
     "Share of units on which a score falls when half of the concept's labels are deleted "
@@ -76,6 +90,7 @@ def referee_section(
     paragraphs = [_what(boards[0])]
     for board in boards:
         paragraphs += _standing(board, names)
+    paragraphs.append(f"{CLEARLY} {APPROXIMATE}")
     paragraphs += _random(rows, random)
     paragraphs += _warnings(sanity)
     facts = boards[0].facts
@@ -137,14 +152,19 @@ def _standing(board: Board, names: Mapping[str, str]) -> list[str]:
         for name in board.describers[1:]
         if board.means[Place(name, ALL, "correlation")].both
     }
-    rivals = [name for name in leads if name not in TRIVIAL and name != TRUTH]
-    better = [name for name in rivals if leads[name].intervals()[1].low > 0]
-    if better:
-        text += f" Clearly better: {_listed(better, leads, names)}."
-    floor = [name for name in TRIVIAL if name in leads and leads[name].intervals()[1].high >= 0]
-    if floor:
+    found = _differences({name: lead for name, lead in leads.items() if name != TRUTH})
+    rivals = [name for name in found if name not in TRIVIAL]
+    for side, verdict in ((1, "Clearly better"), (-1, "Clearly worse")):
+        if named := [name for name in rivals if found[name].side == side]:
+            text += f" {verdict}: {_listed(named, leads, names)}."
+    if unclear := [name for name in rivals if not found[name].side]:
+        power = power_text([found[name] for name in unclear], 1, "of correlation")
+        text += (
+            f" No clear difference: {_listed(unclear, leads, names)}{'; ' * bool(power)}{power}."
+        )
+    if floor := [name for name in TRIVIAL if name in found and found[name].side >= 0]:
         text += f" Not clearly better than {_listed(floor, leads, names)}: these texts say nothing."
-    elif any(name in leads for name in TRIVIAL):
+    elif any(name in found for name in TRIVIAL):
         text += " It is clearly ahead of every trivial baseline."
     if TRUTH in leads:
         _, lead = leads[TRUTH].intervals()
@@ -153,6 +173,20 @@ def _standing(board: Board, names: Mapping[str, str]) -> list[str]:
             f"{_with_interval(lead.value, lead.low, lead.high, sign=True)}."
         )
     return [text]
+
+
+def _differences(leads: Mapping[str, Mean]) -> dict[str, Difference]:
+    """Leads over the first describer, p of each by its resamples and adjusted over all (Holm)."""
+    intervals = {name: lead.intervals()[1] for name, lead in leads.items()}
+    p_values = []
+    for lead in leads.values():
+        spread = float(np.std(lead.lead_drawn))
+        p_values.append(math.erfc(abs(lead.lead) / spread / math.sqrt(2)) if spread else math.nan)
+    adjusted = holm(p_values)
+    return {
+        name: Difference(one.value, one.low, one.high, p, holm_p)
+        for (name, one), p, holm_p in zip(intervals.items(), p_values, adjusted, strict=True)
+    }
 
 
 def _listed(chosen: Sequence[str], leads: Mapping[str, Mean], names: Mapping[str, str]) -> str:

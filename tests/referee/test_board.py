@@ -11,6 +11,7 @@ from milan_core.referee import blocks, score
 from milan_core.referee.board import (
     ALL,
     COLUMNS,
+    Mean,
     Place,
     load_board,
     make_board,
@@ -23,7 +24,7 @@ from milan_core.referee.network import distinct, prepare, score_prepared
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.said import TRIVIAL, explanations, read_said, trivial
 from milan_core.referee.scored import Explanation
-from milan_core.referee.section import referee_section, summary_rows
+from milan_core.referee.section import _differences, referee_section, summary_rows
 from milan_core.scoring.tables import Truth
 
 IMAGES = 600
@@ -194,12 +195,31 @@ def test_the_section_says_what_may_be_believed(heldout):
     section = referee_section(over, rows, verdicts, names, "")
     text = " ".join(section.paragraphs)
     assert "Clearly better: Better" in text
+    assert "after Holm's adjustment" in text
     assert "shown to no describer" in text if heldout else "too good" in text
     assert "pass both sanity tests" in text
     failing = [{**row, "both": 0.5} for row in verdicts]
     text = " ".join(referee_section(over, rows, failing, names, "").paragraphs)
     assert "Warning: correlation by fake passes both sanity tests on 50% of units" in text
     assert long_rows(over)
+
+
+def lead_of(value: float, spread: float) -> Mean:
+    drawn = value + spread * np.array([-1.0, 1.0] * 100)
+    return Mean(value, 9, drawn, value, 9, drawn)
+
+
+def test_leads_are_clear_by_p_adjusted_over_all_describers_of_a_judge():
+    alone = _differences({"a": lead_of(0.022, 0.01)})["a"]
+    assert alone.low > 0
+    assert alone.p == pytest.approx(0.0278, abs=1e-4)  # 2.2 deviations
+    assert alone.side == 1
+    beside = {name: lead_of(0.001, 0.01) for name in "bcd"}
+    among = _differences({"a": lead_of(0.022, 0.01), **beside})
+    assert among["a"].adjusted == pytest.approx(4 * alone.p)
+    assert {one.side for one in among.values()} == {0}
+    assert _differences({"a": lead_of(-0.1, 0.01)})["a"].side == -1
+    assert _differences({"a": lead_of(0.1, 0)})["a"].side == 0, "no spread, no test"
 
 
 def test_texts_of_other_units_stay_in_their_layer():
