@@ -154,9 +154,15 @@ def copied(buffer: torch.Tensor, device: torch.device) -> torch.Tensor:
     return buffer.to(device, non_blocking=True)
 
 
-def on_way(array: np.ndarray, device: str | torch.device) -> torch.Tensor:
-    """A small array as a tensor on a device; the host does not wait for a GPU."""
-    tensor = torch.from_numpy(array)
-    if torch.device(device).type == "cuda":
+def on_way(raw: Raw, device: str | torch.device) -> torch.Tensor:
+    """An array or tensor on a device; the host does not wait for a GPU."""
+    tensor = torch.from_numpy(raw) if isinstance(raw, np.ndarray) else raw
+    if torch.device(device).type == "cuda" and tensor.device.type == "cpu":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
+
+
+def fits(size: int, device: str) -> bool:
+    """Whether `size` bytes may stay on a GPU: at most half of its free memory. Never on the CPU."""
+    where = torch.device(device)
+    return where.type == "cuda" and size <= int(torch.cuda.mem_get_info(where)[0]) // 2

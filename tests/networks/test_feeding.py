@@ -148,3 +148,9 @@ def test_errors_of_reading_are_raised_where_batches_are_taken(gpu):
     assert values([next(batches), next(batches)]) == [(0, 0), (1, 1)]
     with pytest.raises(ValueError, match="a broken image"):
         next(batches)
+
+
+def test_half_of_the_free_memory_may_be_kept(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    assert [feeding.fits(size, "cuda:1") for size in (500, 501)] == [True, False]
+    assert not feeding.fits(1, "cpu")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,10 +10,8 @@ import torch
 
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
-from milan_core.networks.feeding import on_way
+from milan_core.networks.feeding import fits, on_way
 from milan_core.networks.inputs import InputSpec, prepare
-
-_log = logging.getLogger(__name__)
 
 
 class Inputs(Protocol):
@@ -71,29 +68,18 @@ _COPIED = 256  # images copied to a device at once
 
 def resident(inputs: Inputs, device: str) -> Inputs:
     """The inputs on a GPU, copied once, where they take at most half of its free memory."""
-    if not isinstance(inputs, PreparedImages | torch.Tensor) or not is_gpu(device):
+    if not isinstance(inputs, PreparedImages | torch.Tensor):
         return inputs
     stored = inputs.stored if isinstance(inputs, PreparedImages) else inputs.__getitem__
     first = stored(np.arange(1))
     first = first if isinstance(first, torch.Tensor) else torch.from_numpy(first)
-    if len(inputs) * first.nbytes > free_memory(device) // 2:
-        _log.info("ablation: the images do not fit on %s and are copied in every pass", device)
+    if not fits(len(inputs) * first.nbytes, device):
         return inputs
     held = torch.empty((len(inputs), *first.shape[1:]), dtype=first.dtype, device=device)
     for start in range(0, len(inputs), _COPIED):
         rows = np.arange(start, min(start + _COPIED, len(inputs)))
         held[start : start + len(rows)].copy_(torch.as_tensor(stored(rows)))
     return ResidentImages(held, inputs.spec if isinstance(inputs, PreparedImages) else None)
-
-
-def is_gpu(device: str) -> bool:
-    """Whether a device has memory of its own."""
-    return torch.device(device).type == "cuda"
-
-
-def free_memory(device: str) -> int:
-    """Bytes that are free on a GPU."""
-    return int(torch.cuda.mem_get_info(torch.device(device))[0])
 
 
 def checked_labels(inputs: Inputs, labels: np.ndarray) -> np.ndarray:
