@@ -18,7 +18,7 @@ class HostWaits(TorchDispatchMode):
     """Within the block, `found` collects the names of such operations.
 
     A tensor of booleans as an index counts too, since its places have to be counted first. Copies
-    are not seen: on the CPU there are none.
+    are not seen, since on the CPU there are none; nor is anything under `torch.inference_mode`.
     """
 
     def __init__(self) -> None:

@@ -19,6 +19,7 @@ from milan_core.captioner.training.pairs import Corpus
 from milan_core.captioner.vocabulary import Tokenizer
 from milan_core.core.optimizers import adamw
 from milan_core.core.seeding import generator, seed_torch
+from milan_core.networks.feeding import fits, on_way
 from milan_core.scoring.metrics import bleu
 
 _BLOCK = 256
@@ -76,9 +77,8 @@ class LanguageTask:
         return [-row["val_loss"]]
 
     def _loss(self, tokens: np.ndarray) -> tuple[Tensor, int]:
-        ids = torch.from_numpy(tokens).to(self._device)
-        hidden, _ = self.model(ids[:, :-1])
-        return _word_loss(self.model.output, hidden, ids[:, 1:], self._corpus.vocabulary.pad)
+        hidden, _ = self.model(on_way(tokens[:, :-1], self._device))
+        return _word_loss(self.model.output, hidden, tokens[:, 1:], self._corpus.vocabulary.pad)
 
 
 class DecoderTask:
@@ -95,8 +95,9 @@ class DecoderTask:
         seed: int,
         device: str,
     ) -> None:
-        self._corpus, self._tokenizer, self._features = corpus, tokenizer, features
+        self._corpus, self._tokenizer = corpus, tokenizer
         self._settings, self._seed, self._device = settings, seed, device
+        self._rows = FeatureRows(features, device)
         seed_torch(seed, self.name, "weights")
         self.model = Decoder(
             features.shape[2],
@@ -144,52 +145,71 @@ class DecoderTask:
         return [row["bleu"], *loss] if self._settings.stop_on == "bleu" else loss
 
     def _loss(self, units: np.ndarray, tokens: np.ndarray) -> tuple[Tensor, int, Tensor]:
-        ids = torch.from_numpy(tokens).to(self._device)
-        hidden, attention = self.model(self._block(units), ids[:, :-1])
-        hidden = self.model.dropout(hidden)
-        loss, words = _word_loss(self.model.output, hidden, ids[:, 1:], self._corpus.vocabulary.pad)
+        hidden, attention = self.model(self._rows(units), on_way(tokens[:, :-1], self._device))
+        hidden, targets = self.model.dropout(hidden), tokens[:, 1:]
+        loss, words = _word_loss(self.model.output, hidden, targets, self._corpus.vocabulary.pad)
         return loss, words, attention
-
-    def _block(self, units: np.ndarray) -> Tensor:
-        """Features of the given units as float32 (n, k, F)."""
-        rows = np.asarray(self._features[units], dtype=np.float32)
-        return torch.from_numpy(rows).to(self._device)
 
     def _describe(self) -> list[str]:
         """Greedy descriptions of the held-out units, without mutual information."""
         words, texts = self._corpus.vocabulary, []
         # One hypothesis per unit, so a block of units is as large as a training batch.
         for units in _split(self._corpus.held_out_units, self._settings.batch):
-            stepper = Stepper(self.model, self._block(units))
+            stepper = Stepper(self.model, self._rows(units))
             length = self._settings.length
             paths = follow(stepper, len(units), words.start, words.stop, length, early=True)
             texts += self._tokenizer.decode(paths.tokens)
         return texts
 
 
+class FeatureRows:
+    """Features (N, k, F) by unit; on a GPU they stay there where they fit, and are gathered there.
+
+    Args:
+        features: float16 or float32, may be memory-mapped.
+        device: where they are read.
+
+    """
+
+    def __init__(self, features: np.ndarray, device: str) -> None:
+        self._features, self._device = features, device
+        self._there: Tensor | None = None
+        if fits(features.nbytes, device):
+            parts = [on_way(np.array(rows), device) for rows in _split(features, _BLOCK)]
+            self._there = torch.cat(parts)
+
+    def __call__(self, units: np.ndarray) -> Tensor:
+        """Features of the given units as float32 (n, k, F)."""
+        if self._there is not None:
+            return self._there[on_way(units, self._device)].float()
+        return on_way(np.asarray(self._features[units], dtype=np.float32), self._device)
+
+
 class _Mean:
-    """A mean of batch losses, weighted by their words."""
+    """A mean of batch losses, weighted by their words; only reading it waits for a GPU."""
 
     def __init__(self) -> None:
-        self._sum, self._count = 0.0, 0
+        self._sum: Tensor | float = 0.0
+        self._count = 0
 
     def add(self, loss: Tensor, count: int) -> None:
-        self._sum += loss.item() * count
+        self._sum = self._sum + loss.detach().double() * count
         self._count += count
 
     @property
     def value(self) -> float:
-        return self._sum / max(1, self._count)
+        return float(self._sum) / max(1, self._count)
 
 
 def _word_loss(
-    output: torch.nn.Linear, hidden: Tensor, targets: Tensor, pad: int
+    output: torch.nn.Linear, hidden: Tensor, targets: np.ndarray, pad: int
 ) -> tuple[Tensor, int]:
     """Mean negative log-likelihood of the targets that are not padding, and their number."""
-    real = targets != pad
+    real = np.nonzero(targets != pad)
+    places = tuple(on_way(index, hidden.device) for index in real)
     # Only real positions are projected onto the vocabulary, the widest product of all.
-    loss = functional.cross_entropy(output(hidden[real]).float(), targets[real])
-    return loss, int(real.sum())
+    logits = output(hidden[places]).float()
+    return functional.cross_entropy(logits, on_way(targets[real], hidden.device)), len(real[0])
 
 
 def _autocast(settings: CaptionerSettings, device: str) -> torch.autocast:

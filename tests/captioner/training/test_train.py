@@ -228,7 +228,7 @@ def test_standardisation_uses_the_training_units(world, settings):
     features, texts = world
     corpus = build_corpus(texts, 0.1, 0)
     task = DecoderTask(corpus, Tokenizer(corpus.vocabulary), features, settings, 0, "cpu")
-    exemplars, _ = task.model.prepare(task._block(np.unique(corpus.train.units)))
+    exemplars, _ = task.model.prepare(task._rows(np.unique(corpus.train.units)))
     rows = exemplars.features.flatten(0, 1).detach()
     torch.testing.assert_close(rows.mean(0), torch.zeros(F), atol=1e-4, rtol=0)
     torch.testing.assert_close(rows.std(0, correction=0), torch.ones(F), atol=1e-3, rtol=0)
