@@ -32,6 +32,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.progress import tracked
 from milan_core.core.seeding import torch_generator
 from milan_core.exemplars.store import ExemplarSet
+from milan_core.networks.feeding import on_way
 
 _DEFAULT = DecodingOptions()
 Steppers = Callable[[torch.dtype], Stepper]
@@ -193,12 +194,12 @@ class Captioner(nn.Module):
             block = features[start : start + rows]
             if not isinstance(block, Tensor):
                 block = torch.from_numpy(np.require(block, np.float32, ["C", "W"]))
-            block = block.to(self._device, torch.float32)
-            if not torch.isfinite(block).all():
+            block = block.to(torch.float32)
+            if not torch.isfinite(block).all():  # where they come from, so that no device waits
                 bad = start + int((~torch.isfinite(block)).flatten(1).any(1).nonzero()[0, 0])
                 message = f"the features of unit {bad} are not finite; check its exemplars"
                 raise UserError(message)
-            yield block
+            yield on_way(block, self._device)
 
     def _steppers(self, features: Any, request: Request) -> Iterator[tuple[Steppers, int]]:
         """What makes steppers for each block of units, and its number of units."""

@@ -15,6 +15,7 @@ from torch.nn import functional
 from milan_core.captioner.options import CaptionerSettings
 from milan_core.captioner.recurrence import lstm_cell
 from milan_core.captioner.vocabulary import Tokenizer
+from milan_core.captioner.waiting import distinct
 
 _CELLS_PER_CHUNK = 1 << 24
 """Numbers in the widest tensor of one scoring chunk; bounds memory."""
@@ -85,14 +86,14 @@ class LanguageModel(nn.Module):
             blank = self.output.weight.new_zeros(self.lstm.num_layers, 1, self.lstm.hidden_size)
             state, parents = (blank, blank), torch.zeros_like(rows)
         parents = rows if parents is None else parents
-        distinct, place = torch.unique(parents, return_inverse=True)
+        shared, place = distinct(parents)
         outputs, hidden, cells = self.embedding(tokens), [], []
         for layer, (h, c) in enumerate(zip(*state, strict=True)):
             into, onward, *biases = (
                 getattr(self.lstm, f"{name}_l{layer}")
                 for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
-            left = h[distinct] @ onward.t()
+            left = h[shared] @ onward.t()
             right = functional.linear(outputs, into, biases[0] + biases[1])
             outputs, cell = lstm_cell(left, place, right, rows, c, parents)
             hidden.append(outputs)

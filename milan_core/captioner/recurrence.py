@@ -18,11 +18,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from milan_core.captioner.waiting import apart
 from milan_core.ops import recurrent
 from milan_core.ops.backend import native
 
 _ATTENTION_BLOCK = 1 << 20
 """Numbers in one block of the attention layer: small enough to stay in the processor's cache."""
+_DEVICE_BLOCK = 1 << 26
+"""The same on a GPU: bounds memory."""
 
 
 class HiddenWeights(NamedTuple):
@@ -91,6 +94,14 @@ def _plus_product(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 def _energies(keys: Tensor, units: Tensor, query: Tensor, energy: Tensor) -> Tensor:
     """w_a . tanh(key + query) for every hypothesis and exemplar: (R, k)."""
+    if apart(query):  # as many for every unit
+        each = len(query) // len(keys)
+        rows = max(1, _DEVICE_BLOCK // (each * keys[0].numel()))
+        pairs = zip(keys.split(rows), query.split(rows * each), strict=True)
+        found = [
+            (key.unsqueeze(1) + q.view(len(key), each, 1, -1)).tanh_() @ energy for key, q in pairs
+        ]
+        return torch.cat(found).flatten(0, 1)
     rows = max(1, _ATTENTION_BLOCK // keys[0].numel())
     blocks = [
         keys[unit].add_(q.unsqueeze(1)).tanh_() @ energy
@@ -101,6 +112,10 @@ def _energies(keys: Tensor, units: Tensor, query: Tensor, energy: Tensor) -> Ten
 
 def _contexts(attention: Tensor, features: Tensor, units: Tensor) -> Tensor:
     """Attention-weighted sums of the features of every hypothesis' unit: (R, F)."""
+    if apart(units):
+        return torch.bmm(attention.view(len(features), -1, attention.shape[1]), features).flatten(
+            0, 1
+        )
     counts = torch.bincount(units, minlength=len(features))
     widest = int(counts.max())
     if len(units) == widest * len(features):  # as many for every unit

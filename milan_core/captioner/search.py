@@ -20,6 +20,7 @@ from torch import Tensor
 
 from milan_core.captioner.recurrence import native_core
 from milan_core.captioner.stepping import NextWords, Scores
+from milan_core.captioner.waiting import Reports, apart
 from milan_core.ops import beam_topk
 
 _DEAD = float("-inf")
@@ -78,8 +79,11 @@ def top_stable(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` largest of every row (R, n), largest first, ties by lower index.
 
     `torch.topk` leaves ties undefined, in order and in membership; rows with a tie at the last kept
-    value are rare and are sorted in full.
+    value are rare and are sorted in full. On a GPU, where asking for them would wait, all values
+    become different whole numbers instead.
     """
+    if apart(values):
+        return _top_numbers(values, count)
     top, index = torch.topk(values, count, dim=1)
     last = top[:, -1:]
     doubtful = (values == last).sum(dim=1) > (top == last).sum(dim=1)
@@ -91,13 +95,24 @@ def top_stable(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return top, index.gather(1, order)
 
 
+def _top_numbers(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """`top_stable` of float32 values by int64 numbers: the value, and below it the place."""
+    bits = (values.float() + 0.0).contiguous().view(torch.int32).long()  # -0 becomes 0
+    ordered = torch.where(bits < 0, ~bits & 0x7FFFFFFF | -(2**31), bits)
+    place = torch.arange(values.shape[1], device=values.device)
+    found = torch.topk(ordered * 2**32 + (2**32 - 1 - place), count, dim=1)[0]
+    index = 2**32 - 1 - (found & (2**32 - 1))
+    return values.gather(1, index), index
+
+
 def beam_search(
     stepper: NextWords, units: int, start: int, stop: int, size: int, length: int
 ) -> Beams:
     """The `size` best descriptions of every unit, by the contract in the module's docstring.
 
     A beam wider than the vocabulary is filled with dead beams (score -inf) until enough hypotheses
-    exist, so that a wide enough beam is an exhaustive search.
+    exist, so that a wide enough beam is an exhaustive search. On a GPU beams that have ended are
+    continued too, and left out of the choice.
     """
     first = stepper.advance(torch.full((units,), start, device=stepper.device)).score
     scores, tokens = top_stable(first, min(size, first.shape[1]))
@@ -108,6 +123,8 @@ def beam_search(
     history = tokens.unsqueeze(2)
     # The stepper's row of every beam's parent; meaningless where the beam has finished.
     parents = torch.arange(units, device=tokens.device).unsqueeze(1).expand_as(tokens)
+    if apart(tokens):
+        return _search_apart(stepper, history, scores, parents, stop, length)
     for _ in range(length - 1):
         last = history[..., -1]
         finished = last == stop
@@ -123,6 +140,31 @@ def beam_search(
     return Beams(history, scores)
 
 
+def _search_apart(
+    stepper: NextWords, history: Tensor, scores: Tensor, parents: Tensor, stop: int, length: int
+) -> Beams:
+    """The search after its first step, in equally large steps, of which the host waits for none."""
+    units, size = scores.shape
+    first_row = size * torch.arange(units, device=scores.device).unsqueeze(1)
+    ended = Reports()
+    for _ in range(length - 1):
+        last = history[..., -1]
+        finished = last == stop
+        ended.add(finished.all())
+        if ended.known:
+            break
+        words = stepper.advance(last.flatten(), parents.flatten()).score.unflatten(0, (units, size))
+        steps = words.masked_fill(finished.unsqueeze(2), _DEAD)
+        steps[..., stop] = torch.where(finished, 0.0, words[..., stop])
+        scores, flat = top_stable((scores.unsqueeze(2) + steps).flatten(1), size)
+        beams, tokens = flat // words.shape[2], flat % words.shape[2]
+        parents = first_row + beams
+        kept = history.gather(1, beams.unsqueeze(2).expand(-1, -1, history.shape[2]))
+        history = torch.cat([kept, tokens.unsqueeze(2)], dim=2)
+    words_said = int((history != stop).any(0).any(0).sum())  # waits, once for all steps
+    return Beams(history[..., : words_said + 1], scores)
+
+
 def rescored(stepper: NextWords, beams: Beams, start: int, stop: int) -> Beams:
     """The same hypotheses as another stepper scores them, best first; ties keep their order.
 
@@ -134,6 +176,8 @@ def rescored(stepper: NextWords, beams: Beams, start: int, stop: int) -> Beams:
         start: id read first.
         stop: id after which scores no longer grow.
     """
+    if apart(beams.tokens):
+        return _by_score(_scores_apart(stepper, beams, start, stop), beams.tokens)
     device = beams.tokens.device
     units, size, length = beams.tokens.shape
     scores = torch.where(beams.scores == _DEAD, _DEAD, torch.zeros_like(beams.scores))
@@ -150,8 +194,29 @@ def rescored(stepper: NextWords, beams: Beams, start: int, stop: int) -> Beams:
         beginnings = rows[live] * following.shape[1] + targets[live]
         distinct, rows[live] = torch.unique(beginnings, return_inverse=True)
         words, parents = distinct % following.shape[1], distinct // following.shape[1]
+    return _by_score(scores, beams.tokens)
+
+
+def _by_score(scores: Tensor, tokens: Tensor) -> Beams:
+    """Hypotheses (U, B, n), best first; ties keep their order."""
     scores, order = torch.sort(scores, dim=1, descending=True, stable=True)
-    return Beams(beams.tokens.gather(1, order.unsqueeze(2).expand(-1, -1, length)), scores)
+    return Beams(tokens.gather(1, order.unsqueeze(2).expand_as(tokens)), scores)
+
+
+def _scores_apart(stepper: NextWords, beams: Beams, start: int, stop: int) -> Tensor:
+    """Scores (U, B) of hypotheses that are all read to their ends."""
+    units, size, length = beams.tokens.shape
+    every = torch.arange(units * size, device=beams.tokens.device).view(units, size)
+    words, parents, rows = torch.full_like(every[:, 0], start), None, every // size
+    live = beams.scores != _DEAD
+    scores = torch.where(live, 0.0, _DEAD)
+    for place in range(length):
+        following = stepper.advance(words, parents).score
+        targets = beams.tokens[..., place]
+        scores = scores + torch.where(live, following[rows, targets], 0.0)
+        live = live & (targets != stop)
+        words, parents, rows = targets.flatten(), rows.flatten(), every
+    return scores
 
 
 def follow(
@@ -177,8 +242,8 @@ def follow(
         sampler: draw words with this generator; None takes the best word (ties: lower id).
         forced: int64 (U, L) the words to take; L is then the number of steps.
         details: also return the scores of every word and the attention weights.
-        early: end when every unit has stopped; otherwise all `length` steps are made and enter
-            `scores`, as in the published code.
+        early: end when every unit has stopped, if that can be known without waiting; otherwise all
+            `length` steps are made and enter `scores`, as in the published code.
     """
     last = torch.full((units,), start, device=stepper.device)
     alive = torch.ones(units, dtype=torch.bool, device=stepper.device)
@@ -193,7 +258,7 @@ def follow(
             predictions.append(step.score)
             attentions.append(step.attention)
         alive = alive & (last != stop)
-        if early and not alive.any():
+        if early and not apart(alive) and not alive.any():
             break
     return Paths(
         torch.stack(tokens, 1),
@@ -205,7 +270,7 @@ def follow(
 
 
 def _choose(scores: Tensor, sampler: torch.Generator | None) -> Tensor:
-    """One token per row of scores (U, V): (U,)."""
+    """One token per row of scores (U, V): (U,). Drawn on the CPU, so equal on all devices."""
     if sampler is None:
         return scores.argmax(dim=1)
     drawn = torch.multinomial(torch.softmax(scores, dim=1).cpu(), 1, generator=sampler)

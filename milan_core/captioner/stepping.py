@@ -16,6 +16,7 @@ from torch import Tensor
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.language_model import LanguageModel, LanguageState
 from milan_core.captioner.recurrence import lstm_cell
+from milan_core.captioner.waiting import distinct
 
 
 def default_unit_batch(device: torch.device) -> int:
@@ -67,7 +68,8 @@ class NextWords(Protocol):
     def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
         """Read one token (R,) after each of the hypotheses `parents` (R,), ascending by unit.
 
-        `parents` are rows of the previous call; None continues all of them.
+        `parents` are rows of the previous call; None continues all of them. On a device that works
+        on its own (`waiting.apart`) all units have equally many.
         """
 
 
@@ -117,9 +119,9 @@ class Stepper:
         prior = self._prior(tokens, parents)
         if parents is None:
             parents = torch.arange(len(self._h), device=self.device)
-        distinct, place = torch.unique(parents, return_inverse=True)
+        shared, place = distinct(parents)
         gates, attention = self._decoder.attend(
-            self._exemplars, self._units[distinct], self._h[distinct], self._prepared.weights
+            self._exemplars, self._units[shared], self._h[shared], self._prepared.weights
         )
         self._h, self._c = lstm_cell(gates, place, self._prepared.words, tokens, self._c, parents)
         self._units = self._units[parents]
