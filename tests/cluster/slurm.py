@@ -63,7 +63,7 @@ SlurmdParameters=config_overrides
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 NodeName=node0 Port={node0} {node}
 NodeName=node1 Port={node1} {node}
-PartitionName=debug Nodes=node[0-1] Default=YES MaxTime=04:00:00 State=UP
+PartitionName=debug Nodes=node[0-1] Default=YES MaxTime=UNLIMITED State=UP
 """
 
 NODE = "NodeHostname={host} NodeAddr=127.0.0.1 CPUs=1 RealMemory=64000 Gres=gpu:1 State=UNKNOWN"
