@@ -73,7 +73,8 @@ def _other(rng: random.Random, array: np.ndarray) -> np.ndarray:
     """An array of other values, type or shape."""
     match rng.randrange(6):
         case 0:
-            return array.astype(rng.choice(("?", "u1", "i2", "i4", "i8", "f2", "f4", "f8")))
+            with np.errstate(over="ignore", invalid="ignore"):
+                return array.astype(rng.choice(("?", "u1", "i2", "i4", "i8", "f2", "f4", "f8")))
         case 1:
             return array.reshape(rng.choice(((-1,), (1, *array.shape), (*array.shape, 1))))
         case 2:
