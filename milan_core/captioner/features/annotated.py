@@ -69,7 +69,7 @@ def encode_set(
             arrays[masking] = np.concatenate(parts).astype(encoder.dtype)
     else:
         record |= pooling.model_dump()
-        batches = encoder.batches(images, used_images(layers), BATCH)
+        batches = encoder.batches(images, used_images(layers), BATCH, stay=True)
         pooled = pool_images(
             *(batches, layers, size),
             maskings=maskings,

@@ -6,6 +6,7 @@ every distinct image goes through the network once, whatever the number of exemp
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ from milan_core.core.progress import tracked
 from milan_core.exemplars.store import ExemplarSet
 
 if TYPE_CHECKING:
+    import torch
+
+    from milan_core.networks.trace import Trace
     from milan_core.networks.zoo import LoadedModel
 
 KINDS = ("pyramid", "spatial")
@@ -66,6 +70,7 @@ class Encoder:
         self.device = device
         self.dtype = np.dtype(dtype)
         self._hash = ""
+        self._recorded: dict[str, torch.Tensor] = {}  # of the pass that runs
 
     @property
     def hash(self) -> str:
@@ -124,25 +129,52 @@ class Encoder:
         return out
 
     def batches(
-        self, images: Any, ids: np.ndarray, most: int | None = None
-    ) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
+        self, images: Any, ids: np.ndarray, most: int | None = None, *, stay: bool = False
+    ) -> Generator[tuple[np.ndarray, list[Any]]]:
         """Ids and maps, batch by batch; `images[ids]` must give uint8 (n, H, W, 3).
 
-        With `most` no batch has more images: 64 of resnet101 at 224 pixels take 1.5 GB.
+        With `most` no batch has more images: 64 of resnet101 at 224 pixels take 1.5 GB. Maps are
+        arrays, with `stay` tensors where they were made on a GPU (`pooling` takes both).
         """
+        from milan_core.networks.feeding import fed
+
         step = min(self.batch_size, most or self.batch_size)
         parts = [ids[begin : begin + step] for begin in range(0, len(ids), step)]
-        for part in tracked(parts, "encoding", "image", total=len(ids), size=len):
-            yield part, self.forward(images[part])
+        pixels = fed(((images[part], part) for part in parts), self.device)
+        size = len(ids)
+        for batch, part in tracked(
+            pixels, "encoding", "image", total=size, size=lambda item: len(item[1])
+        ):
+            maps = self._maps(batch)
+            kept = stay and on_gpu(maps[0])
+            yield part, maps if kept else [level.cpu().numpy() for level in maps]
 
     def forward(self, pixels: np.ndarray) -> list[np.ndarray]:
         """Maps of one batch of images uint8 (n, H, W, 3)."""
+        from milan_core.networks.feeding import as_tensor
+
+        batch = as_tensor(pixels).to(self.device)
+        return [level.cpu().numpy() for level in self._maps(batch)]
+
+    def _maps(self, batch: torch.Tensor) -> list[torch.Tensor]:
+        """Maps of images uint8 (n, H, W, 3) on the device."""
         import torch
 
         from milan_core.networks.inputs import prepare
-        from milan_core.networks.trace import Trace
 
-        recorded: dict[str, np.ndarray] = {}
+        self.model.module.to(self.device)
+        with self._trace as trace, torch.inference_mode():
+            trace(prepare(batch, self.model.input, batch.device))
+        recorded = self._recorded.copy()
+        self._recorded.clear()
+        return [recorded[name] for name in self.layers]
+
+    @functools.cached_property
+    def _trace(self) -> Trace:
+        """One for all batches, so that passes after the first end behind the last layer."""
+        import torch
+
+        from milan_core.networks.trace import Trace
 
         def keep(name: str, tensor: torch.Tensor) -> None:
             maps, _ = self.model.layout.maps(tensor, name)
@@ -150,15 +182,9 @@ class Encoder:
             if self.dtype == np.float16:
                 # A rare value beyond float16 is kept as the largest one rather than as infinity.
                 maps = maps.clamp(-_FLOAT16_MAX, _FLOAT16_MAX).half()
-            recorded[name] = maps.cpu().numpy()
+            self._recorded[name] = maps if maps.dtype == torch.float16 else maps.clone()
 
-        module = self.model.module.to(self.device)
-        with (
-            Trace(module, self.layers, keep, post_relu=self.model.post_relu) as trace,
-            torch.inference_mode(),
-        ):
-            trace(prepare(pixels, self.model.input, self.device))
-        return [recorded[name] for name in self.layers]
+        return Trace(self.model.module, self.layers, keep, post_relu=self.model.post_relu)
 
     def features(
         self,
@@ -175,9 +201,15 @@ class Encoder:
         if self.kind == "spatial":
             return {one.name: spatial_features(self, images, one, mask_size) for one in layers}
         ids = used_images(layers)
-        pooled = pool_images(self.batches(images, ids), layers, mask_size, pooling=pooling)["exact"]
+        batches = self.batches(images, ids, stay=True)
+        pooled = pool_images(batches, layers, mask_size, pooling=pooling)["exact"]
         edges = np.cumsum([len(layer.ids) for layer in layers])[:-1]
         return dict(zip(exemplars.layers, np.split(pooled, edges), strict=True))
+
+
+def on_gpu(maps: torch.Tensor) -> bool:
+    """Whether maps are in memory that the host does not read."""
+    return maps.device.type != "cpu"
 
 
 def used_images(layers: Sequence[MaskedLayer]) -> np.ndarray:

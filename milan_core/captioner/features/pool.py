@@ -130,7 +130,8 @@ def passing(
     images = BATCHES * encoder.batch_size
 
     def make(number: int) -> Block:
-        batches = encoder.batches(dataset.images, used[number * images : (number + 1) * images])
+        chosen = used[number * images : (number + 1) * images]
+        batches = encoder.batches(dataset.images, chosen, stay=True)
         found: dict[str, list[np.ndarray]] = {}
         for masking, slots, pooled in slots_of.pool(batches, pooling, threads):
             if masking == maskings[0]:

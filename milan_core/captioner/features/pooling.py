@@ -112,15 +112,17 @@ def pool_exemplars(
     for name in names:
         source = masked_layer(exemplars, name, mask_size)
         pick = source.masked(masking, mask_size, seed)
-        rows = _rows(index, source.ids, name)
-        packed = pick(np.arange(source.ids.size))
-        pooled = pool_slots(maps, rows, packed, mask_size, pooling, threads)
+        rows, again = _rows(index, source.ids, name), slice(None)
+        slots = np.arange(source.ids.size)
+        if masking == "whole":
+            rows, slots, again = _once(rows)
+        pooled = pool_slots(maps, rows, pick(slots), mask_size, pooling, threads)[again]
         parts.append(pooled.reshape(*source.ids.shape, -1))
     return np.concatenate(parts)
 
 
 def pool_images(
-    batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray]]],
+    batches: Iterable[tuple[np.ndarray, Sequence[Any]]],
     layers: Sequence[MaskedLayer],
     size: int,
     *,
@@ -134,8 +136,8 @@ def pool_images(
     """Pool every image's maps as they come, so that no more than one batch of maps is kept.
 
     Args:
-        batches: (image ids, maps (n, C, h, w) a level) of the used images, ids ascending over all
-            batches.
+        batches: (image ids, maps (n, C, h, w) a level, arrays or tensors) of the used images, ids
+            ascending over all batches.
         layers: where the masks lie.
         size: pixels of a mask's side.
         maskings: which ones, see `pool_exemplars`.
@@ -184,7 +186,7 @@ class Slots:
 
     def pool(
         self,
-        batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray]]],
+        batches: Iterable[tuple[np.ndarray, Sequence[Any]]],
         pooling: Pooling = DEFAULT,
         threads: int = 1,
     ) -> Iterator[tuple[Masking, np.ndarray, np.ndarray]]:
@@ -198,12 +200,18 @@ class Slots:
                 slots = np.sort(self._order[begin : min(begin + _SLOTS, last)])
                 rows = np.searchsorted(images, self._ids[slots])
                 for masking in self._maskings:
-                    packed = _gather(self._picks[masking], self._starts, slots)
-                    yield (
-                        masking,
-                        slots,
-                        pool_slots(maps, rows, packed, self._size, pooling, threads),
-                    )
+                    shown, taken, again = rows, slots, slice(None)
+                    if masking == "whole":
+                        shown, first, again = _once(rows)
+                        taken = np.sort(slots[first])  # all masks are the same
+                    packed = _gather(self._picks[masking], self._starts, taken)
+                    pooled = pool_slots(maps, shown, packed, self._size, pooling, threads)
+                    yield masking, slots, pooled[again]
+
+
+def _once(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Different rows, where each is first, and the place of every row among them."""
+    return np.unique(rows, return_index=True, return_inverse=True)
 
 
 def _gather(picks: Sequence[Pick], starts: np.ndarray, slots: np.ndarray) -> np.ndarray:
@@ -237,18 +245,27 @@ def _rows(index: np.ndarray, ids: np.ndarray, layer: str) -> np.ndarray:
 
 
 def pool_slots(
-    maps: Sequence[np.ndarray],
+    maps: Sequence[Any],
     rows: np.ndarray,
     packed: np.ndarray,
     size: int,
     pooling: Pooling,
     threads: int = 1,
 ) -> np.ndarray:
-    """float32 (slots, F): each slot's map row under its mask (packed, (slots, size, bytes))."""
+    """float32 (slots, F): each slot's map row under its mask (packed, (slots, size, bytes)).
+
+    Maps are arrays, or tensors that are pooled where they are.
+    """
     how = OPERATIONS[pooling.resize]
-    parts = [
-        ops.pool_masks(level, rows, packed, width=size, how=how, threads=threads) for level in maps
-    ]
+    if isinstance(maps[0], np.ndarray):
+        parts = [
+            ops.pool_masks(level, rows, packed, width=size, how=how, threads=threads)
+            for level in maps
+        ]
+    else:
+        from milan_core.captioner.features.pooling_there import pool_there
+
+        parts = [pool_there(maps, rows, packed, size, how)]
     if pooling.append_area:
         area = ops.mask_areas(packed) / size**2
         parts.append(np.where(rows < 0, 0, area)[:, None].astype(np.float32))
