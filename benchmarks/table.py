@@ -57,7 +57,7 @@ class Pass:
     def __init__(self, network: LoadedModel, images: np.ndarray, batch: int) -> None:
         self._source = open_source(images, network.input)
         run = MiningRun(batch_size=batch)
-        probed = probe(network, self._source, "cpu", torch.float32)
+        probed = probe(network, self._source, "cpu")
         nothing = np.zeros(len(images), bool)
         self._scans = {
             name: _Scan(

@@ -245,7 +245,7 @@ def stream(
         receive(layer, maps[: len(current)], current)
 
     loaded.module.to(device)
-    probed = probe(loaded, source, device, torch.float32)
+    probed = probe(loaded, source, device)
     trace = Trace(loaded.module, loaded.layers, on_output, post_relu=loaded.post_relu)
     with torch.inference_mode(), trace:
         batches = source.batches((0, 1), batch_size, device=device)
@@ -253,4 +253,4 @@ def stream(
             batches, "activations", "image", total=source.total, size=lambda one: len(one[1])
         ):
             current = ids
-            trace(as_inputs(batch, device, torch.float32))
+            trace(as_inputs(batch, device))

@@ -32,7 +32,7 @@ from milan_core.networks.axes import Axes
 from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
-from milan_core.networks.precision import as_dtype
+from milan_core.networks.precision import in_precision
 from milan_core.networks.probe.settle import Probe
 from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import LoadedModel
@@ -166,15 +166,15 @@ def mine_source(
     with (
         part.of(network.module),
         on_device(network.module, run.device),
-        as_dtype(network.module, run.dtype) as dtype,
+        in_precision(run.dtype, run.device),
     ):
         heldout = heldout_images(source.fingerprint, source.total, options.heldout)
         sampled = sampled_images(heldout, options.sample)
         # The sample comes first, so that few batches cost it an update; a sketch minds the order.
         first = None if options.levels == "sketch" else sampled
         start = _first_mined(index, of, heldout, first)
-        probed = probe(network, source, run.device, dtype, start)
-        scan = _Scan(network, options, run, heldout, sampled, seed, dtype, probed, part)
+        probed = probe(network, source, run.device, start)
+        scan = _Scan(network, options, run, heldout, sampled, seed, probed, part)
         count = len(range(index, source.total, of))
         batches = source.batches((index, of), run.batch_size, heldout, first, run.device)
         with shown(run.progress or is_shown()):
@@ -226,7 +226,6 @@ class _Scan:
         heldout: np.ndarray,
         sampled: np.ndarray,
         seed: int,
-        dtype: torch.dtype,
         probed: Probe,
         block: UnitBlock,
     ) -> None:
@@ -244,7 +243,7 @@ class _Scan:
         self.total = int((~heldout).sum())  # images that are mined
         self._heldout, self._sampled = heldout, sampled
         self._options, self._run, self._seed = options, run, seed
-        self._dtype, self._layout, self._probed = dtype, network.layout, probed
+        self._layout, self._probed = network.layout, probed
         self._block = block
         self.pooled = PooledValues(options.table, options.mode)
         self._ids = np.zeros(0, np.int64)  # of the batch that is under way
@@ -256,7 +255,7 @@ class _Scan:
         with torch.inference_mode(), self.trace:
             for number, (batch, self._ids) in enumerate(batches):
                 self._rows = len(batch)
-                self.trace(as_inputs(batch, self._run.device, self._dtype))
+                self.trace(as_inputs(batch, self._run.device))
                 self._first = False
                 self.pooled.ids.append(self._ids)
                 rarely = number & (number - 1) == 0  # looking settles what the kernel buffers

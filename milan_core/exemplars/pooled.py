@@ -23,7 +23,7 @@ from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.state import Header
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
 from milan_core.images.store import Dataset
-from milan_core.networks.precision import as_dtype
+from milan_core.networks.precision import in_precision
 from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import LoadedModel, model_hash
 
@@ -147,15 +147,15 @@ def pool_dataset(
     weights = model_hash(network.module)
     with (
         on_device(network.module, run.device),
-        as_dtype(network.module, run.dtype) as dtype,
+        in_precision(run.dtype, run.device),
     ):
-        probed = probe(network, source, run.device, dtype)
+        probed = probe(network, source, run.device)
         with torch.inference_mode(), trace:
             batches = source.batches((0, 1), run.batch_size, device=run.device)
             for batch, ids in tracked(
                 batches, "activations", "image", total=source.total, size=lambda one: len(one[1])
             ):
-                trace(as_inputs(batch, run.device, dtype))
+                trace(as_inputs(batch, run.device))
                 pooled.ids.append(ids)
     facts = {
         "model": name or type(network.module).__name__,

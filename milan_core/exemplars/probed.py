@@ -21,16 +21,14 @@ def probe(
     network: LoadedModel,
     source: ImageSource,
     device: str,
-    dtype: torch.dtype,
     first: int = 0,
 ) -> Probe:
     """Read the first images twice, and settle the layers of a network on the device with them.
 
     Args:
-        network: on its device and in `dtype`; its layout gets the axes of its layers.
+        network: on its device; its layout gets the axes of its layers.
         source: the images; of a generator, its codes.
         device: where the network is.
-        dtype: of its inputs.
         first: the first image that will be mined.
 
     Raises:
@@ -38,7 +36,7 @@ def probe(
 
     """
     rows = steady_rows(source, first)
-    settled = settle(network, rows[:2], lambda batch: as_inputs(batch, device, dtype))
+    settled = settle(network, rows[:2], lambda batch: as_inputs(batch, device))
     if source.in_order and first:  # then the first image of a stream is not the first mined
         settled.sample.clear()
     return settled

@@ -41,6 +41,7 @@ class ScanShard(Step, name="exemplars.scan", device=True):
         from milan_core.exemplars.options import MiningRun
         from milan_core.images.store import open_dataset
         from milan_core.networks.options import RunOptions
+        from milan_core.networks.precision import precision_facts
         from milan_core.networks.zoo import load_network
 
         run = MiningRun(
@@ -61,7 +62,7 @@ class ScanShard(Step, name="exemplars.scan", device=True):
         exemplars.save(self.shard)
         if self.table is not None and exemplars.table is not None:
             exemplars.table.save(self.table)
-        return {"probe": exemplars.probe}
+        return {"probe": exemplars.probe, **precision_facts(run.dtype)}
 
 
 class MergeShards(Step, name="exemplars.merge"):

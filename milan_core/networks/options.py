@@ -146,7 +146,7 @@ class RunOptions(Section):
 
     batch_size: int = Field(64, ge=1, description="Images per forward pass")
     dtype: Literal["float32", "bfloat16"] = Field(
-        "float32", description="Compute dtype during mining"
+        "float32", description="Products during mining; bfloat16 by torch's autocast"
     )
     compile: bool | str = Field(
         False, description="Mine through torch.compile, or through this backend of it"

@@ -1,36 +1,40 @@
-"""A network in another floating-point type for the length of a block, and back without a trace."""
+"""The type in which a network multiplies: float32, or bfloat16 by torch's autocast."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import nn
 
 from milan_core.core.errors import unknown
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+NAMES = ("float32", "bfloat16")
 
 
-@contextlib.contextmanager
-def as_dtype(model: nn.Module, name: str) -> Iterator[torch.dtype]:
-    """Run the block with all floating-point parameters and buffers in the type `name`.
+def in_precision(name: str, device: str) -> contextlib.AbstractContextManager[Any]:
+    """Run the block with products of networks in the type `name`.
 
-    Afterwards every tensor is the one from before, so nothing is rounded for good. "float32" leaves
-    the network as it is.
+    In bfloat16 torch casts the operands of convolutions and matrix products, and on a GPU keeps in
+    float32 what loses accuracy, such as softmax and some normalizations (`torch.autocast`). Weights
+    stay as they are, and tensors that a network makes by itself fit. "float32" changes nothing.
+
+    Raises:
+        UserError: for another name.
+
     """
-    if name not in DTYPES:
-        raise unknown("dtype", name, DTYPES)
-    wanted = DTYPES[name]
-    before: list[tuple[torch.Tensor, torch.Tensor]] = []
-    if wanted != torch.float32:
-        every = [*model.parameters(), *model.buffers()]
-        before = [(held, held.data) for held in every if held.is_floating_point()]
-    try:
-        for held, data in before:
-            held.data = data.to(wanted)
-        yield wanted
-    finally:
-        for held, data in before:
-            held.data = data
+    if name not in NAMES:
+        raise unknown("dtype", name, NAMES)
+    if name == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
+
+
+def is_mixed(device: torch.device) -> bool:
+    """Whether products on a device are in lower precision now."""
+    return bool(torch.is_autocast_enabled(device.type))
+
+
+def precision_facts(name: str) -> dict[str, str]:
+    """For a record: how a network multiplied, where that is not float32."""
+    return {} if name == "float32" else {"products": f"{name} by autocast"}

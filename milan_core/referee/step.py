@@ -28,13 +28,14 @@ class TableHeldOut(Step, name="referee.table", device=True):
     mode: str = "top"
     table: Out
 
-    def run(self, compute: Compute) -> None:
+    def run(self, compute: Compute) -> dict[str, str]:
         """Write the table."""
         from milan_core.core.options import narrowed
         from milan_core.exemplars.options import MiningRun
         from milan_core.exemplars.pooled import pool_dataset
         from milan_core.images.store import open_dataset
         from milan_core.networks.options import RunOptions
+        from milan_core.networks.precision import precision_facts
         from milan_core.networks.zoo import load_network
 
         run = MiningRun(
@@ -47,6 +48,7 @@ class TableHeldOut(Step, name="referee.table", device=True):
             *(network, images, self.pools, run), mode=self.mode, name=self.model.name
         )
         table.save(self.table)
+        return precision_facts(run.dtype)
 
 
 class TrainJudge(Step, name="referee.train_judge", device=True):

@@ -139,6 +139,33 @@ def test_bfloat16_changes_the_activations_and_not_the_network():
         assert torch.equal(tensor, before[name])
     maps = half.layer("0").maps
     assert (maps == torch.from_numpy(maps).bfloat16().float().numpy()).all()
+    assert not torch.is_autocast_enabled("cpu")
     np.testing.assert_allclose(half.activations("0"), full.activations("0"), rtol=0.05)
     with pytest.raises(UserError, match=r"mine: dtype: input should be .*, got 'float8'"):
         mine(model, BYTES, LAYERS, **OPTIONS, dtype="float8")
+
+
+class OwnTensors(torch.nn.Module):
+    """Makes float32 tensors by itself."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.mix = torch.nn.Conv2d(3, 8, 4, 4), torch.nn.Linear(8, 6)
+        self.norm = torch.nn.LayerNorm(6)
+
+    def forward(self, x):
+        tokens = self.conv(x).flatten(2).transpose(1, 2)
+        places = torch.linspace(0, 1, tokens.shape[1]).unsqueeze(1)
+        return self.norm(self.mix(tokens + places))
+
+
+def test_a_network_that_makes_float32_tensors_is_mined_in_bfloat16():
+    """Casting its weights would end in an error of torch, for types that do not fit."""
+    model = OwnTensors().eval()
+    full, half = (
+        mine(model, BYTES, ["mix", "norm"], **OPTIONS, dtype=dtype)
+        for dtype in ("float32", "bfloat16")
+    )
+    np.testing.assert_allclose(half.activations("mix"), full.activations("mix"), atol=0.03)
+    assert half.probe["tolerance"] > full.probe["tolerance"]

@@ -18,6 +18,7 @@ from milan_core.core.errors import UserError
 from milan_core.networks.directions import Directions
 from milan_core.networks.hooks import layer_matches
 from milan_core.networks.layouts import Layout
+from milan_core.networks.precision import is_mixed
 from milan_core.networks.probe.forms import Seen, settle_axes
 from milan_core.networks.probe.leaves import watched
 from milan_core.networks.probe.passes import FIRST, Feed, Inputs, has_generator, run, try_run
@@ -255,7 +256,7 @@ def relative(one: torch.Tensor, two: torch.Tensor) -> float:
 
 
 def _tolerance(network: LoadedModel, output: torch.Tensor) -> float:
-    exact = TOLERANCE.get(output.dtype, COARSE)
+    exact = COARSE if is_mixed(output.device) else TOLERANCE.get(output.dtype, COARSE)
     if any("quantized" in type(module).__module__ for module in network.module.modules()):
         return COARSE
     return max(exact, GPU) if output.is_cuda else exact
