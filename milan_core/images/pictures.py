@@ -256,6 +256,7 @@ def store_pictures(
         credits=[],
         notes=notes,
         tables=list(tables or {}),
+        known={"images.npy": filling.sha256},
     )
 
 

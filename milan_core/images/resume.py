@@ -25,7 +25,7 @@ from milan_core.core.files import flush, map_new, read_json, write_json, writing
 from milan_core.core.lock import owns_results, publishing
 
 FORMAT = "milan-partial-array"
-VERSION = 3
+VERSION = 4
 BLOCK = 256  # rows that are read at once
 TAKEOVER = 120.0  # seconds for a job that was left behind to notice it
 
@@ -43,7 +43,12 @@ class Filling:
         self.peak = 0  # largest value of a deep picture, see images.pictures
         self._record, self._facts = record, facts
         self._digest = hashlib.sha256(rules.encode())
-        self._content = hashlib.sha256()  # of the rows
+        self._content = hashlib.sha256(_header(array))  # of the file so far
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file, known without reading it again; empty while rows are missing."""
+        return self._content.hexdigest() if self.rows == len(self.array) else ""
 
     def take(self, row: np.ndarray | None) -> None:
         """Take the row of the next item; None where it gives none."""
@@ -87,6 +92,14 @@ class Filling:
     def _count(self) -> None:
         self._digest.update(self._facts(self.seen).encode("utf-8", "surrogatepass"))
         self.seen += 1
+
+
+def _header(array: np.ndarray) -> bytes:
+    """The bytes before the first row of a mapped .npy file."""
+    if not isinstance(array, np.memmap) or array.filename is None:
+        return b""
+    with Path(array.filename).open("rb") as file:
+        return file.read(array.offset)
 
 
 def partial_path(path: Path) -> Path:

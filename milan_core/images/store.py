@@ -256,6 +256,7 @@ def finish_folder(
     scenes: Sequence[Scene] | None = None,
     notes: Mapping[str, Any] | None = None,
     tables: Sequence[str] = (),
+    known: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Write labels, ids, scenes and the manifest beside `images.npy`; open the data set.
 
@@ -272,6 +273,7 @@ def finish_folder(
         scenes: things per image; None for plain images.
         notes: further keys of the manifest.
         tables: further files of the folder, already written, that count for the fingerprint.
+        known: SHA-256 of files that were hashed while they were written; the others are read.
 
     """
     write_npy(out / "labels.npy", labels.astype(np.int64))
@@ -300,7 +302,7 @@ def finish_folder(
         "spec": {"kind": kind, "options": options.model_dump(mode="json")},
         "seed": seed,
         "credits": [dict(item) for item in credits],
-        "files": {file: file_sha256(out / file) for file in files},
+        "files": {file: (known or {}).get(file) or file_sha256(out / file) for file in files},
         **(notes or {}),
     }
     write_json(out / "manifest.json", manifest)

@@ -14,8 +14,8 @@ from paths import TESTS
 from PIL import Image
 
 from milan_core.core.errors import UserError
-from milan_core.images import pictures
-from milan_core.images.resume import filled_array
+from milan_core.images import pictures, store
+from milan_core.images.resume import Filling, filled_array
 
 COUNT, EVERY = 23, 4
 SPEC = {"kind": "folder", "size": 8, "resize": 8, "on_error": "skip"}
@@ -156,7 +156,7 @@ def test_a_later_picture_that_is_repaired_costs_nothing(folder, tmp_path, reads)
 
 KILLED = """
 import json, os, signal, sys
-from milan_core.images import pictures
+from milan_core.images import pictures, store
 from datasets_made import build_dataset
 pictures.SAVE_EVERY = 4
 real, count = pictures.read_picture, 0
@@ -208,3 +208,32 @@ def test_damaged_rows_are_read_again(folder, tmp_path, reads):
     stop_at["count"] = -1
     build(folder, tmp_path / "out")
     assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("bad", [True, False])
+def test_pixels_are_hashed_while_they_are_written(folder, tmp_path, monkeypatch, bad):
+    """A large data set is not read again for its digest, in one run or after a kill."""
+    if not bad:
+        for name in ("a/02.png", "b/15.png"):
+            save(folder / name, 99)
+    hashed, real = [], store.file_sha256
+    monkeypatch.setattr(
+        store, "file_sha256", lambda path: (hashed.append(path.name), real(path))[1]
+    )
+    real_take, left = Filling.take, [9]
+
+    def killed(self, row):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        real_take(self, row)
+
+    left *= 9
+    monkeypatch.setattr(Filling, "take", killed)
+    with pytest.raises(KeyboardInterrupt):
+        build(folder, tmp_path / "out")
+    monkeypatch.setattr(Filling, "take", real_take)
+    dataset = build(folder, tmp_path / "out")
+    assert hashed.count("images.npy") == int(bad)  # written anew without the rows of the bad ones
+    assert dataset.manifest["files"]["images.npy"] == real(tmp_path / "out/images.npy")
+    dataset.verify()
