@@ -21,11 +21,12 @@ from typing import Any
 
 import torch
 
-from benchmarks import contact_checks, contact_speed
+from benchmarks import contact_checks, contact_path, contact_speed
 from milan_core import ops
 
 Step = Callable[[str, bool], Any]
-STEPS: list[Step] = [*contact_checks.CHECKS, *contact_speed.SPEEDS]
+CHECKS: list[Step] = [*contact_checks.CHECKS, *contact_path.CHECKS]
+STEPS: list[Step] = [*CHECKS, *contact_speed.SPEEDS, *contact_path.SPEEDS]
 
 
 def facts(device: str) -> dict[str, Any]:

@@ -6,10 +6,19 @@ import pytest
 
 from benchmarks import first_contact
 
+SLOW = ("check_real_sizes", "time_forward")  # 5 and 10 s
+
+
+@pytest.mark.slow
+def test_a_dry_run_of_the_longer_steps():
+    for step in first_contact.STEPS:
+        if step.__name__ in SLOW:
+            assert first_contact.is_right(step("cpu", True))
+
 
 def test_a_dry_run(tmp_path, monkeypatch, capsys):
     lines = tmp_path / "lines.jsonl"
-    chosen = ["check_masks", "check_growth", "time_kernels"]
+    chosen = [step.__name__ for step in first_contact.STEPS if step.__name__ not in SLOW]
     arguments = ["--device", "cpu", "--small", "--out", str(lines), "--only", *chosen]
     monkeypatch.setattr("sys.argv", ["first_contact", *arguments])
     assert first_contact.main() == 0
