@@ -4,8 +4,9 @@
 
 A file becomes SHA-256 digests of its parts: columns of a table, arrays and metadata of a
 safetensors file, top-level keys of JSON, the words of a page, and the bytes of any other file. Left
-out are identities (hexadecimal digests, modules of factories), provenance records, logs and times;
-of pages also the numbers, which come from tables. The exit code is 1 if there are differences that
+out are identities (hexadecimal digests, modules of factories), provenance records, logs and times,
+with other files than tables and JSON that a step declares to hold times (`Step.timed`); of pages
+also the numbers, which come from tables. The exit code is 1 if there are differences that
 `--declare` does not name. `--save LIST` writes the digests of BEFORE; such a list may stand for
 BEFORE later. `@FILE` reads arguments from a file, one a line.
 """
@@ -25,6 +26,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from html.parser import HTMLParser
 from pathlib import Path
+
+from milan_core.core.step import Step, all_steps
 
 IGNORED = ("*provenance.json", "*.snakemake_timestamp", "*.log", "*benchmarks/*")
 IDENTITY = re.compile(r"[0-9a-f]{12,64}(:\d+)?")
@@ -172,6 +175,17 @@ def mapped_path(path: str, renamed: dict[str, str]) -> str:
     return path
 
 
+def files_with_times(root: Path) -> set[Path]:
+    """Files without parts to compare whose steps declare that they hold times."""
+    found: set[Path] = set()
+    for record in root.rglob("*provenance.json"):
+        facts = json.loads(record.read_text())
+        step = all_steps().get(facts.get("step", ""), Step)
+        names = [name for name in facts.get("outputs", {}) if kind_of(name) == "other"]
+        found.update(record.parent / name for name in names if step.holds_times(Path(name).name))
+    return found
+
+
 def read_run(root: Path, leave_out: Sequence[str]) -> dict[str, Parts]:
     """Parts of all files of a run, by path relative to its folder."""
     if root.is_file():
@@ -179,9 +193,10 @@ def read_run(root: Path, leave_out: Sequence[str]) -> dict[str, Parts]:
     if not root.is_dir():
         raise SystemExit(f"compare_runs: error: {root} is neither a folder nor a list of digests")
     files: dict[str, Parts] = {}
+    timed = files_with_times(root)
     for file in sorted(path for path in root.rglob("*") if path.is_file()):
         path = file.relative_to(root).as_posix()
-        if matches(path, [*IGNORED, *leave_out]):
+        if matches(path, [*IGNORED, *leave_out]) or file in timed:
             continue
         plain = plain_path(path)
         files[path if plain in files else plain] = parts_of(file)

@@ -10,7 +10,7 @@ from milan_core.atlas.options import AtlasRun
 from milan_core.core.step import Compute, In, OutFolder, Step
 
 
-class BuildAtlas(Step, name="atlas.build", timed=("run.js",)):
+class BuildAtlas(Step, name="atlas.build", timed=("run.js", "decoding.js")):
     """Write the atlas: units, exemplars, descriptions with scores, experiments, and the page."""
 
     options: AtlasRun

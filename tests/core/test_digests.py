@@ -74,6 +74,7 @@ def test_steps_declare_outputs_with_times():
     timed = {name: step.timed for name, step in all_steps().items() if step.timed}
     assert timed["report.pages"] == ("*",)
     assert timed["networks.train"] == ("training.csv",)
+    assert timed["atlas.build"] == ("run.js", "decoding.js")
     find = all_steps()["decoding.table"].holds_times
     assert find("timing.csv")
     assert not find("table.csv")
