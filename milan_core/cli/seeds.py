@@ -98,4 +98,6 @@ def _verdict(found: Any) -> str:
         return "no test"
     if found.side:
         return "clearly above" if found.side > 0 else "clearly below"
+    if math.isnan(found.seen):
+        return "not told apart"
     return f"not told apart; {found.seen:.3f} would have been seen"

@@ -192,8 +192,11 @@ def expanded_tail(clusters: float, tail: float) -> float:
 def detectable(low: float, high: float) -> float:
     """The difference that a two-sided test at 5 % would find in 80 % of such samples.
 
-    Of an interval of 95 %: (1.96 + 0.84) standard errors. NaN without an interval.
+    Of an interval of 95 %: (1.96 + 0.84) standard errors. NaN without an interval, and for one
+    without width: units that all gave the same difference do not tell how far others spread.
     """
+    if low == high:
+        return math.nan
     return (high - low) / 2 * (1.959964 + 0.841621) / 1.959964
 
 

@@ -65,6 +65,7 @@ def test_no_difference_states_what_could_have_been_seen():
     text = "there only a difference of 10 to 20 points or more would have been seen"
     assert power_text(open_rows) == text
     assert power_text([Difference(0.3, 0.2, 0.4, 0.001, 0.001)]) == ""
+    assert power_text([Difference(0.0, 0.0, 0.0, 1.0, 1.0)]) == "", "no spread tells no power"
 
 
 def truth(concept, *accept):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from milan_core.core.numbers import number
@@ -124,6 +125,8 @@ def _gain(row: Row, column: str = "gain") -> str:
     if low > 0 or high < 0:
         return text
     seen = Difference(gain, low, high).seen
+    if math.isnan(seen):
+        return f"which cannot be told from no gain: {text}"
     power = f"{100 * seen:.0f} points" if row["judged_by"] == ACCURACY else f"{seen:.3f}"
     return f"which cannot be told from no gain (only {power} or more would have been seen): {text}"
 

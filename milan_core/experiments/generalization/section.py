@@ -129,7 +129,9 @@ def _power(tested: Sequence[Difference], shares: bool = True) -> str:
     """The smallest effects that the unclear rows could have shown."""
     text = power_text(tested) if shares else power_text(tested, 1, "of BERTScore F")
     rest = _count(tested, 0)
-    return f"; {rest} rows show no clear difference, and {text}" if text else ""
+    if not rest:
+        return ""
+    return f"; {rest} rows show no clear difference{', and ' * bool(text)}{text}"
 
 
 def _costs(paired: Sequence[Row]) -> list[str]:
