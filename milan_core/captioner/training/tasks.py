@@ -19,7 +19,7 @@ from milan_core.captioner.training.pairs import Corpus
 from milan_core.captioner.vocabulary import Tokenizer
 from milan_core.core.optimizers import adamw
 from milan_core.core.seeding import generator, seed_torch
-from milan_core.networks.feeding import fits, on_way
+from milan_core.networks.feeding import fits, on_way, torch_type
 from milan_core.scoring.metrics import bleu
 
 _BLOCK = 256
@@ -175,8 +175,10 @@ class FeatureRows:
         self._features, self._device = features, device
         self._there: Tensor | None = None
         if fits(features.nbytes, device):
-            parts = [on_way(np.array(rows), device) for rows in _split(features, _BLOCK)]
-            self._there = torch.cat(parts)
+            kind = torch_type(features.dtype)
+            self._there = torch.empty(features.shape, dtype=kind, device=device)
+            for part, rows in zip(self._there.split(_BLOCK), _split(features, _BLOCK), strict=True):
+                part.copy_(torch.from_numpy(np.array(rows)))
 
     def __call__(self, units: np.ndarray) -> Tensor:
         """Features of the given units as float32 (n, k, F)."""

@@ -23,6 +23,7 @@ from milan_core.networks.ablation.methods import Masks
 from milan_core.networks.ablation.recording import Plan
 from milan_core.networks.ablation.replacement import KINDS, Kind, Values, channel_axis
 from milan_core.networks.ablation.replay import Memory
+from milan_core.networks.feeding import on_way
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
 from milan_core.networks.probe.settle import settle
@@ -230,11 +231,11 @@ class AblationEngine:
     def _predict(self, rows: np.ndarray, states: Sequence[State]) -> np.ndarray:
         memory = Memory.of(self._model, self._plan, self._batch(rows))
         values = self._values(rows)
-        changing = {
-            name: values[name].differs(output).cpu().numpy()
-            for name, output in memory.layers.items()
-        }
-        guess = np.tile(memory.logits.argmax(1).cpu().numpy(), (len(states), 1))
+        differing = [values[name].differs(output) for name, output in memory.layers.items()]
+        ends = np.cumsum([len(units) for units in differing])[:-1]
+        parts = np.split(torch.cat(differing).cpu().numpy(), ends)
+        changing = dict(zip(memory.layers, parts, strict=True))
+        guess = memory.logits.argmax(1).repeat(len(states), 1)
         groups: dict[tuple[str, bool], list[tuple[int, State]]] = {}
         for index, state in enumerate(states):
             if left := effective(state, changing):
@@ -246,8 +247,8 @@ class AblationEngine:
                 chosen, part = zip(*members[start : start + size], strict=True)
                 masks = self._masks(part)
                 logits = choice.method(self._model, self._plan, memory, values, masks)
-                guess[list(chosen)] = logits.argmax(2).cpu().numpy()
-        return guess
+                guess[on_way(np.array(chosen), guess.device)] = logits.argmax(2)
+        return guess.cpu().numpy()
 
     def _limit(self, choice: Choice, memory: Memory) -> int:
         """Images times ablations in one pass."""
