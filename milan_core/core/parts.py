@@ -28,13 +28,14 @@ import numpy as np
 from pydantic import Field
 
 from milan_core.core.errors import UserError, reading
-from milan_core.core.files import canonical_json, file_sha256, text_hash
+from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.identity import step_code
 from milan_core.core.options import Content
 from milan_core.core.progress import tracked
 from milan_core.core.records import Records, files_of
 from milan_core.core.step import Compute, In, Out, Step, step_fields
 from milan_core.core.tensors import map_tensors, save_tensors
+from milan_core.core.trees import file_digest
 
 KIND, VERSION = "milan-part", 1
 AGAIN = "run the job of its part again"
@@ -139,7 +140,7 @@ def _digests(path: Path) -> list[tuple[str, str]]:
     found = []
     for item in files_of(path):
         written = records.of(item)
-        digest = written.digest["sha256"] if written else file_sha256(item)
+        digest = written.digest["sha256"] if written else file_digest(item)
         found.append((item.relative_to(path).as_posix(), str(digest)))
     return found
 

@@ -73,12 +73,13 @@ def recorded(step: Step, compute: Compute, code: str) -> Iterator[dict[str, Any]
     beside = folders[0] if folders else path
     attempted = Attempts(beside.with_name(f".{beside.name}.attempts.json"))
     with claimed(beside), attempted as attempts:
-        inputs, facts = check_inputs(step.paths("input")), dict[str, Any]()
+        inputs, facts = check_inputs(step.paths("input"), compute.threads), dict[str, Any]()
         with _foreign_inputs(step):
             yield facts
         outputs = [item for item in step.paths("output", "folder") if item != step.record]
         facts = {"compute": compute.model_dump(), **attempts.summary(), **_hub(), **facts}
-        write_record(path, step.step_name, inputs, outputs, step.settings(), code, facts)
+        given = step.settings(), code, facts
+        write_record(path, step.step_name, inputs, outputs, *given, threads=compute.threads)
 
 
 @contextlib.contextmanager
@@ -147,10 +148,13 @@ def write_record(
     options: Any,
     code: str,
     facts: Mapping[str, Any],
+    threads: int = 1,
 ) -> None:
     """Write the record of what `name` has made; digests of outputs are taken here."""
     written = {
-        _relative(item, path): seen for output in outputs for item, seen in digests(output).items()
+        _relative(item, path): seen
+        for output in outputs
+        for item, seen in digests(output, threads).items()
     }
     record = {
         "format": FORMAT,

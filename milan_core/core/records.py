@@ -2,9 +2,10 @@
 
 Every step writes one record, beside its outputs or inside its output folder (`recorded`). A record
 names step, options, code, versions, machine, time and memory, and the SHA-256 of every input and
-output. Before a step runs, its inputs are compared with the records of the steps that wrote them
-(`check_inputs`), so a damaged or edited file is noticed by the next job that reads it. The cost is
-one reading of the inputs, about 1 s per 1.5 GB.
+output (`trees`). Before a step runs, its inputs are compared with the records of the steps that
+wrote them (`check_inputs`), so a damaged or edited file is noticed by the next job that reads it.
+The cost is one reading of the inputs, about 1 s per 1.5 GB, which the threads of the job share
+where files are large.
 
 `verify` checks a whole folder, `find_record` answers what made a file.
 """
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from milan_core.core.errors import UserError, reads
-from milan_core.core.files import canonical_json, file_sha256, read_json, text_hash
+from milan_core.core.files import canonical_json, read_json, text_hash
 from milan_core.core.progress import tracked
+from milan_core.core.trees import file_digest
 
 FORMAT, VERSION = "milan-provenance", 3
 OLDER = 2  # without a digest of the record itself
@@ -35,14 +37,19 @@ class Written(NamedTuple):
     digest: Digest
 
 
-def digests(path: Path) -> dict[Path, Digest]:
-    """SHA-256 and size of a file, or of every file of a folder; {} for what is not there.
+def digests(path: Path, threads: int = 1, records: Records | None = None) -> dict[Path, Digest]:
+    """Digest and size of a file, or of every file of a folder; {} for what is not there.
 
-    Records and hidden files of a folder do not count.
+    Records and hidden files of a folder do not count. With `records` a digest is of the kind that
+    the file's record has.
     """
-    return {
-        item: {"sha256": file_sha256(item), "bytes": item.stat().st_size} for item in files_of(path)
-    }
+    found: dict[Path, Digest] = {}
+    for item in files_of(path):
+        written = records.of(item) if records else None
+        like = written.digest["sha256"] if written else ""
+        digest = file_digest(item, threads, like)
+        found[item] = {"sha256": digest, "bytes": item.stat().st_size}
+    return found
 
 
 def files_of(path: Path) -> list[Path]:
@@ -69,8 +76,8 @@ def folder_summary(path: Path, seen: Mapping[Path, Digest]) -> Digest:
     return {"sha256": text_hash("\n".join(lines), 64), "bytes": size, "files": len(seen)}
 
 
-def check_inputs(paths: Sequence[Path]) -> dict[str, Digest]:
-    """Digests of inputs by path.
+def check_inputs(paths: Sequence[Path], threads: int = 1) -> dict[str, Digest]:
+    """Digests of inputs by path; `threads` share the large files.
 
     Raises:
         UserError: for an input that is missing, or that differs from what its record says.
@@ -81,7 +88,7 @@ def check_inputs(paths: Sequence[Path]) -> dict[str, Digest]:
     for path in paths:
         if not path.exists():
             raise UserError(f"input not found: {path}; run the step that writes it")
-        seen = digests(path)
+        seen = digests(path, threads, records)
         for problem in records.differences(path, seen):
             raise UserError(problem)
         inputs[str(path)] = _summary(path, seen)
@@ -96,7 +103,11 @@ def check_recorded(path: Path) -> None:
 
     """
     records = Records()
-    seen = {item: {"sha256": file_sha256(item)} for item in records.listed(path) if item.is_file()}
+    seen = {
+        item: {"sha256": file_digest(item, like=written.digest["sha256"])}
+        for item in records.listed(path)
+        if item.is_file() and (written := records.of(item))
+    }
     for problem in records.differences(path, seen):
         raise UserError(problem)
 
@@ -220,6 +231,6 @@ def verify(folder: Path) -> tuple[int, list[str]]:
             count += 1
             if not item.is_file():
                 problems.append(f"{item} is missing; {record['step']} wrote it")
-            elif file_sha256(item) != written["sha256"]:
+            elif file_digest(item, like=written["sha256"]) != written["sha256"]:
                 problems.append(f"{item} differs from what {record['step']} wrote")
     return count, problems

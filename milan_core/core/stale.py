@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import file_sha256
 from milan_core.core.records import NAME, Records, digests, folder_summary, read_record
+from milan_core.core.trees import file_digest
 
 
 def stale(folder: Path) -> list[str]:
@@ -65,7 +65,7 @@ class _Digests:
     def _digest(self, path: Path) -> str:
         if path.is_file():
             written = self._records.of(path)
-            return str(written.digest["sha256"]) if written else file_sha256(path)
+            return str(written.digest["sha256"]) if written else file_digest(path)
         if (path / NAME).is_file():
             outputs = read_record(path / NAME)["outputs"]
             inside = sorted((name for name in outputs if not name.startswith("..")), key=Path)
