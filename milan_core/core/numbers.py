@@ -24,6 +24,19 @@ def number(cell: Any) -> float:
     return math.nan if cell in ("", None) else float(cell)
 
 
+def finite(cell: str) -> float:
+    """A table cell as a number that can be drawn.
+
+    Raises:
+        ValueError: as `float`, which a step's run turns into a sentence; for infinity and NaN too.
+
+    """
+    value = float(cell)
+    if not math.isfinite(value):
+        raise ValueError(f"no finite number: {cell!r}")
+    return value
+
+
 def added(values: Iterable[float]) -> float:
     """The sum from left to right, each addition rounded to double precision.
 

@@ -112,6 +112,7 @@ class ConceptMasks:
             if len(meta.names) != len(meta.categories):
                 counts = len(meta.names), len(meta.categories)
                 raise ValueError("{} names, {} categories".format(*counts))
+            _check_rows(masks, len(meta.names), meta.size)
             return cls(
                 tuple(meta.names),
                 tuple(meta.categories),
@@ -120,6 +121,18 @@ class ConceptMasks:
                 meta.dataset,
                 meta.source,
             )
+
+
+def _check_rows(masks: SparseMasks, concepts: int, size: int) -> None:
+    """Raise ValueError where rows of masks do not fit each other, the concepts or the size."""
+    starts, members, bits = masks.arrays
+    rows, words = len(members), -(-size * -(-size // 8) // 8)
+    if starts[:1].tolist() != [0] or starts[-1] != rows or (np.diff(starts) < 0).any():
+        raise ValueError(f"starts of images do not divide {rows} masks")
+    if bits.shape != (rows, words):
+        raise ValueError(f"bits: expected ({rows}, {words}), got {bits.shape}")
+    if rows and not 0 <= members.min() <= members.max() < concepts:
+        raise ValueError(f"a mask of a concept that is not one of {concepts}")
 
 
 def resized(masks: np.ndarray, size: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milan_core.core.drawing import INK, PALETTE, render
-from milan_core.core.numbers import added
+from milan_core.core.numbers import added, finite
 from milan_core.experiments.audit import tables
 from milan_core.experiments.audit.options import AuditOptions
 
@@ -54,7 +54,7 @@ def _totals(changes: Sequence[Row], query: str, pairs: Sequence[str]) -> dict[tu
 def _dumbbells(axis: Any, totals: Mapping[tuple[str, str], Row], sources: Sequence[str]) -> None:
     for height, ((source, _), row) in enumerate(totals.items()):
         color = PALETTE[sources.index(source) % len(PALETTE)]
-        ends = float(row["original"]), float(row["changed"])
+        ends = finite(row["original"]), finite(row["changed"])
         axis.plot(ends, (height, height), color=color, lw=1.2)
         axis.plot(ends[0], height, "o", color=color, ms=6)
         axis.plot(ends[1], height, "o", mec=color, mfc="white", ms=6)
@@ -79,7 +79,7 @@ def _layers(axis: Any, rows: Sequence[Row]) -> int:
     for shift, side, filled in ((-0.2, "original", True), (0.2, "changed", False)):
         axis.bar(
             [index + shift for index in range(len(layers))],
-            [added(float(pair[layer][side]) for pair in shown) / len(shown) for layer in layers],
+            [added(finite(pair[layer][side]) for pair in shown) / len(shown) for layer in layers],
             0.36,
             facecolor=PALETTE[0] if filled else "none",
             edgecolor=PALETTE[0],

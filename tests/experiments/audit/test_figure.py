@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from milan_core.experiments.audit import tables
 from milan_core.experiments.audit.figure import change_figure
 from milan_core.experiments.audit.options import AuditedNetwork, AuditOptions, Pair
@@ -28,6 +30,18 @@ def changes():
     }
     rows = tables.change_rows(found, groups, PAIRS)
     return [dict(zip(tables.CHANGES, map(str, row), strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize("cell", ["1e999", "nan", "-inf"])
+def test_counts_that_cannot_be_drawn_are_refused(cell):
+    options = AuditOptions(
+        pairs=PAIRS,
+        networks=[AuditedNetwork(name=name, dataset="probe") for name in LAYERS],
+        queries={"faces": {"words": ["faces"]}},
+    )
+    rows = [{**row, "changed": cell} for row in changes()]
+    with pytest.raises(ValueError, match=f"no finite number: '{cell}'"):
+        change_figure(rows, options)
 
 
 def test_means_over_pairs_are_of_shared_layers_and_of_mean_sizes():
