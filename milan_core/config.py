@@ -70,7 +70,7 @@ class Config(Section):
     reproducible: bool = Field(
         False,
         description="Hold libraries to one kind of kernel, for results that depend less on the "
-        "machine, at up to twice the time; training convolutions may still differ",
+        "machine, at up to twice the time",
     )
     models: list[Name] = Field(
         min_length=1,

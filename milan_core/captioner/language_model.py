@@ -16,6 +16,7 @@ from milan_core.captioner.options import CaptionerSettings
 from milan_core.captioner.recurrence import lstm_cell
 from milan_core.captioner.vocabulary import Tokenizer
 from milan_core.captioner.waiting import distinct
+from milan_core.core.reproducible import plain_recurrence
 
 _CELLS_PER_CHUNK = 1 << 24
 """Numbers in the widest tensor of one scoring chunk; bounds memory."""
@@ -61,7 +62,9 @@ class LanguageModel(nn.Module):
         self, tokens: Tensor, state: LanguageState | None = None
     ) -> tuple[Tensor, LanguageState]:
         """LSTM outputs (N, T, H) for the token ids read (N, T), and the state after them."""
-        return self.lstm(self.embedding(tokens), state)
+        with plain_recurrence():
+            outputs, after = self.lstm(self.embedding(tokens), state)
+        return outputs, after
 
     def step(
         self, tokens: Tensor, state: LanguageState | None, parents: Tensor | None = None

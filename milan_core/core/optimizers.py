@@ -13,11 +13,19 @@ from typing import Any
 
 import torch
 
+from milan_core.core import reproducible
+
 _WRAPPED = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
 
 
 def adamw(parameters: Iterable[torch.nn.Parameter], **options: Any) -> torch.optim.Optimizer:
-    """`torch.optim.AdamW(parameters, **options)` (Loshchilov and Hutter 2019, algorithm 2)."""
+    """`torch.optim.AdamW(parameters, **options)` (Loshchilov and Hutter 2019, algorithm 2).
+
+    Where results are to be reproducible it is the fused one: the others take roots by MKL, which
+    rounds them otherwise on another maker's processor.
+    """
+    if reproducible.asked():
+        options |= {"fused": True, "foreach": None}
     made: torch.optim.Optimizer = _plain_class()(parameters, **options)
     return made
 

@@ -3,17 +3,21 @@
 torch, oneDNN, MKL, OpenBLAS and NumPy choose kernels by the processor, and kernels differ in the
 order of their sums: the same training ends with other weights on another machine. Each of them
 reads a variable of the environment when it is loaded; `hold` sets these. MKL promises equal results
-on processors of all makers only for COMPATIBLE, whose products take about twice as long.
-Training of convolutions may still differ (docs/performance.md).
+on processors of all makers only for COMPATIBLE, whose products take about twice as long. Two things
+have no such variable: roots of MKL, which `optimizers` does without, and recurrent layers of oneDNN
+(`plain_recurrence`).
 
 `reproducible: true` in the configuration, or MILAN_REPRODUCIBLE=1 in the environment of a command.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from milan_core.core.errors import UserError
 
@@ -36,6 +40,25 @@ def asked() -> bool:
 def hold() -> None:
     """Set the variables; has an effect before NumPy and torch are imported."""
     os.environ.update(KERNELS)
+
+
+@contextlib.contextmanager
+def plain_recurrence() -> Iterator[None]:
+    """Run the block's recurrent layers by torch's own products, where the environment asks for it.
+
+    oneDNN's recurrent kernels could not be tried on other processors: they crash in an emulator.
+    """
+    if not asked():
+        yield
+        return
+    import torch
+
+    onednn: Any = torch.backends.mkldnn
+    before, onednn.enabled = onednn.enabled, False
+    try:
+        yield
+    finally:
+        onednn.enabled = before
 
 
 def check_held(device: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from milan_core.core.optimizers import adamw
 
@@ -56,3 +57,33 @@ def test_the_compiler_is_not_imported() -> None:
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_reproducible_results_take_no_root_of_mkl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its roots differ between makers of processors (docs/performance.md)."""
+    monkeypatch.setenv("MILAN_REPRODUCIBLE", "1")
+    (ours, _), (theirs, _) = _trained(adamw), _trained(torch.optim.AdamW, fused=True)
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    weight = torch.nn.Parameter(torch.rand(1000))
+    optimizer = adamw([weight], lr=0.1, foreach=True)
+    weight.square().sum().backward()
+    with Roots() as roots:
+        optimizer.step()
+    assert not roots.found
+    monkeypatch.delenv("MILAN_REPRODUCIBLE")
+    with Roots() as roots:
+        adamw([weight], lr=0.1).step()
+    assert roots.found
+
+
+class Roots(TorchDispatchMode):
+    """Collects the roots that are taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if "sqrt" in func.overloadpacket.__name__:
+            self.found.append(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))

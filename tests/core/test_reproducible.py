@@ -7,7 +7,10 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from milan_core.captioner.language_model import LanguageModel
+from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 from milan_core.core import held_steps, reproducible
 from milan_core.core.errors import UserError
 from milan_core.core.identity import step_code
@@ -79,3 +82,20 @@ def test_commands_and_identities_say_so():
     name = "networks.train"
     assert held_steps.command(name) == f"MILAN_REPRODUCIBLE=1 {command(name)}"
     assert held_steps.step_code(name) == f"{step_code(name)}-reproducible"
+
+
+def test_recurrent_layers_do_without_onednn(monkeypatch):
+    enabled = []
+    tokenizer = Tokenizer(Vocabulary(("a", "b")))
+    model = LanguageModel(tokenizer, embedding=4, hidden=8)
+    forward = model.lstm.forward
+    monkeypatch.setattr(
+        model.lstm,
+        "forward",
+        lambda *given: (enabled.append(torch.backends.mkldnn.enabled), forward(*given))[1],
+    )
+    for asked in ("0", "1"):
+        monkeypatch.setenv(reproducible.SWITCH, asked)
+        model(torch.zeros(2, 3, dtype=torch.long))
+    assert enabled == [True, False]
+    assert torch.backends.mkldnn.enabled
