@@ -10,6 +10,7 @@ workflow only, with the profile of Kubernetes but a plain shell as its executor.
 
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,14 +23,9 @@ from workflow.conftest import QUICK, snakemake
 
 from milan_core.cli.init import init
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.workflow,
-    pytest.mark.timeout(7200),
-    pytest.mark.xfail(
-        reason="snakemake-storage-plugin-s3 0.3.6 does not see folders that other processes store"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.timeout(7200)]
+# How version 0.3.6 of the plugin for S3 says that it does not see what another process has stored.
+UNSEEN = re.compile(r"resources/quick/datasets/\w+ \(missing in storage\)")
 
 PLUGINS = ("storage_plugin_s3", "executor_plugin_kubernetes", "executor_plugin_cluster_generic")
 MADE = "results/quick/shapes_resnet/exemplars"
@@ -110,6 +106,8 @@ def stored(root, tmp_path_factory, server):
         )
     if keep := os.environ.get("MILAN_TEST_STORAGE_LOG"):
         Path(keep).write_text(run.stdout)
+    if run.returncode and UNSEEN.search(run.stdout):
+        pytest.xfail("the S3 plugin does not see folders that other processes store")
     assert run.returncode == 0, run.stdout[-6000:]
     return here, client, pods, run.stdout
 
