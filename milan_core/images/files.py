@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -28,14 +30,26 @@ def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
     if isinstance(source, Path | str) and not stat.S_ISREG(Path(source).stat().st_mode):
         raise OSError("it is no plain file")
     try:
-        return Image.open(source, formats=FORMATS)
+        with damaged_tags():
+            return Image.open(source, formats=FORMATS)
     except Image.UnidentifiedImageError:
         raise OSError(f"its content is none of {', '.join(FORMATS)}") from None
 
 
+@contextlib.contextmanager
+def damaged_tags() -> Iterator[None]:
+    """Raise OSError for what Pillow raises over tags that hold other things than they should."""
+    try:
+        yield
+    except (TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
+        raise OSError(f"its tags are damaged ({error})") from None
+
+
 def to_rgb(image: Image.Image, limits: Sequence[float] | None = None) -> Image.Image:
     """Any mode as upright RGB: EXIF orientation applied, alpha over white, deep gray scaled."""
-    image = eight_bits(ImageOps.exif_transpose(image), limits)
+    with damaged_tags():
+        image = ImageOps.exif_transpose(image)
+    image = eight_bits(image, limits)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
@@ -59,6 +73,8 @@ def eight_bits(image: Image.Image, limits: Sequence[float] | None = None) -> Ima
         ValueError: for values that no such limits hold, and for NaN.
 
     """
+    with damaged_tags():
+        image.load()
     if not is_deep(image):
         return image
     values = np.asarray(image)
