@@ -11,7 +11,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
-from milan_core.core.numbers import number
+from milan_core.core.numbers import finite, number
 from milan_core.core.tables import cell
 from milan_core.experiments.analyze.curves import (
     Comparison,
@@ -116,13 +116,15 @@ def _read_curves(path: Path) -> tuple[dict[tuple[str, str], np.ndarray], list[fl
     required = ["criterion", "order", "trial", "fraction", "accuracy"]
     for row in read_csv(path, required):
         points = trials.setdefault((row["criterion"], row["order"]), {})
-        point = float(row["fraction"]), float(row["accuracy"])
+        point = finite(row["fraction"]), finite(row["accuracy"])
         points.setdefault(int(row["trial"]), []).append(point)
     fractions = {
         tuple(x for x, _ in points) for part in trials.values() for points in part.values()
     }
     if (RANDOM, RANDOM) not in trials or len(fractions) != 1:
         raise UserError(f"{path}: no random orders, or curves of different fractions; run it again")
+    if len(trials[RANDOM, RANDOM]) < 2:
+        raise UserError(f"{path}: one random order, at least two are needed; run it again")
     curves = {
         key: np.array([[y for _, y in points] for _, points in sorted(part.items())])
         for key, part in trials.items()
