@@ -1,4 +1,4 @@
-"""Work on a device that goes on by itself, so that asking for a value would make the host wait.
+"""Decode on a device without making the host wait for values in a step.
 
 Search on the CPU leaves out what has ended and what is there twice. How much that is, a host would
 have to ask a GPU in every step, and launch nothing meanwhile; so on a GPU sizes are fixed, and what

@@ -31,7 +31,7 @@ def batches(kind):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Numbers of the units whose extremes the host has read, in order."""
+    """Record which units' extremes the host reads, in order."""
     found, flat = [], status._flat
     monkeypatch.setattr(
         status, "_flat", lambda units, *values: (found.append(len(units)), flat(units, *values))[1]

@@ -11,7 +11,7 @@ def label_concepts(wildcards):
 
 
 def label_seen(wildcards):
-    """What the mini judge sees in the images that labels are drawn from."""
+    """Give the mini judge's concept scores of the images that labels are drawn from."""
     dataset = describers_plan.label_dataset(CONFIG, wildcards.model)
     seen = f"{RESULTS}/referee/mini/{dataset}.safetensors"
     return seen if describers_plan.judge_labels(CONFIG) else []
