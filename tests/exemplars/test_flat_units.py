@@ -31,7 +31,7 @@ def batches(kind):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Record which units' extremes the host reads, in order."""
+    """Record how many units' extremes the host reads each time."""
     found, flat = [], status._flat
     monkeypatch.setattr(
         status, "_flat", lambda units, *values: (found.append(len(units)), flat(units, *values))[1]
