@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import resource
@@ -141,8 +142,8 @@ def run_chunk(target: Reader, good: Path, work: Path, seeds: list[str]) -> list[
 def main(argv: list[str] | None = None) -> int:
     """Run the command; exit code 1 where something was found."""
     parser = argparse.ArgumentParser(prog="faults.fuzz", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--until", help="HH:MM, instead of --minutes")
+    parser.add_argument("--minutes", type=float, help="1, or without an end if --until is given")
+    parser.add_argument("--until", help="HH:MM")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--reader", action="append", choices=sorted(READERS), default=[])
     parser.add_argument("--finds", type=Path, default=Path(tempfile.gettempdir(), "finds"))
@@ -151,7 +152,8 @@ def main(argv: list[str] | None = None) -> int:
 
     torch.set_num_threads(1)
     targets = [READERS[name] for name in arguments.reader or sorted(READERS)]
-    end = time.monotonic() + 60 * arguments.minutes
+    minutes = arguments.minutes or (math.inf if arguments.until else 1)
+    end = time.monotonic() + 60 * minutes
     counts, seen, usage = Counter[str](), Counter[tuple[str, ...]](), Counter[str]()
     arguments.finds.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
