@@ -10,8 +10,8 @@ import numpy as np
 from milan_core import ops
 from milan_core.annotations.mapped import MappedArray, Residency, npy_pieces
 from milan_core.annotations.packing import MASKS, PACKED, RECORD, is_valid, write_packing
+from milan_core.core.arrays import read_npy
 from milan_core.core.errors import UserError, reading
-from milan_core.core.files import read_npy
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.status import ACTIVE, UnitStatus, shown_status
 

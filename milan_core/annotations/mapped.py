@@ -83,7 +83,7 @@ def read_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...], int]:
 
 
 def scratch_array(folder: Path, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Zeros that lie in a nameless file in `folder`, so that `files.drop_pages` frees their memory.
+    """Zeros in a nameless file in `folder`; `arrays.drop_pages` frees their memory.
 
     The space on disk is free again when the last view of them is gone, after a kill too.
     """

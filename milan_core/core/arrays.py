@@ -1,4 +1,4 @@
-"""Headers of .npy files, checked before NumPy takes memory for what they say.
+"""Files of one array (.npy), with headers checked before NumPy takes memory for what they say.
 
 NumPy believes a header: a shape of 2^40 rows asks for memory, and a type without bytes divides by
 zero, which ends the process.
@@ -7,12 +7,15 @@ zero, which ends the process.
 from __future__ import annotations
 
 import math
+import mmap
+import os
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from milan_core.core.errors import UserError, reading
+from milan_core.core.files import atomic_path, reserve
 
 LONGEST = 10_000  # letters of a header
 
@@ -62,3 +65,46 @@ def read_npy_header(handle: IO[bytes], size: int) -> NpyHeader:
     if size < needed:
         raise ValueError(f"{dtype} {shape} needs {needed} bytes, it has {size}: it is cut short")
     return NpyHeader(dtype, shape, bool(fortran), handle.tell())
+
+
+def map_new(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
+    """A new .npy file as a writable memory map, zeros, with its blocks reserved on the disk.
+
+    A process that writes through a map to a full disk is killed without a word; with the blocks
+    reserved, a full disk is an `OSError` here.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    handle = os.open(path, os.O_RDWR)
+    try:
+        reserve(handle)
+    finally:
+        os.close(handle)
+    return array
+
+
+class _Chunks:
+    """A file that NumPy writes in pieces: `tofile` hides why a disk refused."""
+
+    def __init__(self, handle: Any) -> None:
+        self.write = handle.write
+
+
+def write_npy(path: Path | str, array: np.ndarray) -> None:
+    """Write one array as .npy, atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        np.save(_Chunks(handle), array, allow_pickle=False)
+
+
+def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
+    """Read one .npy array; with `mmap` the pages are read only when touched."""
+    npy_header(path)
+    with reading(path, "a readable .npy array"):
+        array: np.ndarray = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        return array
+
+
+def drop_pages(array: np.ndarray) -> None:
+    """Drop the resident pages of a memory-mapped array (`MADV_DONTNEED`)."""
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""Atomic writes, canonical JSON, hashes, and the readers of JSON, CSV and .npy files.
+"""Atomic writes, canonical JSON, hashes, and the readers of JSON and CSV files.
 
 Every artifact is written under a temporary name in its own folder and renamed, so that a killed job
 leaves either the old file or the new one, never half of one.
@@ -13,7 +13,6 @@ import glob
 import hashlib
 import io
 import json
-import mmap
 import os
 import re
 import shutil
@@ -24,11 +23,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from milan_core.core.arrays import npy_header
 from milan_core.core.cells import Row
-from milan_core.core.errors import UserError, reading
+from milan_core.core.errors import UserError
 from milan_core.core.lock import publishing
 
 
@@ -138,21 +134,6 @@ def _sweep(path: Path) -> None:
                 shutil.rmtree(item, ignore_errors=True)
             else:
                 item.unlink(missing_ok=True)
-
-
-def map_new(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
-    """A new .npy file as a writable memory map, zeros, with its blocks reserved on the disk.
-
-    A process that writes through a map to a full disk is killed without a word; with the blocks
-    reserved, a full disk is an `OSError` here.
-    """
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    handle = os.open(path, os.O_RDWR)
-    try:
-        reserve(handle)
-    finally:
-        os.close(handle)
-    return array
 
 
 def reserve(handle: int) -> None:
@@ -306,31 +287,3 @@ def _check_header(path: Path, header: list[str], required: Sequence[str]) -> Non
         fix = "separate columns with commas" if apart else "rename the one that is meant"
         has = ", ".join(header)
         raise UserError(f"{path}: missing column {', '.join(missing)}; its columns: {has}; {fix}")
-
-
-class _Chunks:
-    """A file that NumPy writes in pieces: `tofile` hides why a disk refused."""
-
-    def __init__(self, handle: Any) -> None:
-        self.write = handle.write
-
-
-def write_npy(path: Path | str, array: np.ndarray) -> None:
-    """Write one array as .npy, atomically."""
-    with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.save(_Chunks(handle), array, allow_pickle=False)
-
-
-def read_npy(path: Path | str, mmap: bool = False) -> np.ndarray:
-    """Read one .npy array; with `mmap` the pages are read only when touched."""
-    npy_header(path)
-    with reading(path, "a readable .npy array"):
-        array: np.ndarray = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-        return array
-
-
-def drop_pages(array: np.ndarray) -> None:
-    """Drop the resident pages of a memory-mapped array (`MADV_DONTNEED`)."""
-    mapped = getattr(array, "_mmap", None)
-    if mapped is not None:
-        mapped.madvise(mmap.MADV_DONTNEED)

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from milan_core.core.arrays import drop_pages
 from milan_core.core.errors import UserError
-from milan_core.core.files import atomic_path, canonical_json, drop_pages
+from milan_core.core.files import atomic_path, canonical_json
 from milan_core.core.options import parse_json
 
 Meta = TypeVar("Meta")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from milan_core import ops
+from milan_core.core.arrays import read_npy
 from milan_core.core.errors import UserError, reading
-from milan_core.core.files import read_npy
 from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.store import ExemplarSet
 

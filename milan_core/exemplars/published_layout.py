@@ -18,7 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from milan_core import ops
-from milan_core.core.files import atomic_path, map_new, write_npy, write_text
+from milan_core.core.arrays import map_new, write_npy
+from milan_core.core.files import atomic_path, write_text
 from milan_core.core.names import file_name
 
 

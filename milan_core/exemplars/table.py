@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from milan_core.core.arrays import map_new
 from milan_core.core.errors import UserError, reads, unknown
-from milan_core.core.files import canonical_json, map_new
+from milan_core.core.files import canonical_json
 from milan_core.core.options import Content, Section, sentences
 from milan_core.core.shapes import check_arrays
 from milan_core.core.tensors import map_tensors, save_tensors

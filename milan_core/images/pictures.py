@@ -19,8 +19,9 @@ import numpy as np
 import PIL
 from PIL import Image
 
+from milan_core.core.arrays import read_npy, write_npy
 from milan_core.core.errors import UserError, first_line
-from milan_core.core.files import canonical_json, read_npy, write_npy
+from milan_core.core.files import canonical_json
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
 from milan_core.core.progress import tracked

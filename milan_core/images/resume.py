@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from milan_core.core.arrays import map_new
 from milan_core.core.errors import UserError
-from milan_core.core.files import flush, map_new, read_json, write_json, writing
+from milan_core.core.files import flush, read_json, write_json, writing
 from milan_core.core.lock import owns_results, publishing
 
 FORMAT = "milan-partial-array"

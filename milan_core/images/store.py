@@ -25,19 +25,17 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from milan_core.core.arrays import map_new, read_npy, write_npy
 from milan_core.core.errors import UserError, reading, reads
 from milan_core.core.files import (
     atomic_path,
     canonical_json,
     file_sha256,
-    map_new,
     read_csv,
     read_json,
-    read_npy,
     text_hash,
     write_csv,
     write_json,
-    write_npy,
     write_text,
 )
 from milan_core.core.lock import publishing

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from milan_core.core.arrays import read_npy
 from milan_core.core.errors import UserError, reading, unknown
-from milan_core.core.files import read_npy
 from milan_core.networks.encoders import Encoder, library_encoder, refuse_pickle
 from milan_core.networks.hooks import HookPoint
 from milan_core.networks.layouts import Layout

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from milan_core.core.arrays import read_npy
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_npy
 
 
 def header(path, text, version=b"\x01\x00"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core.core import files
+from milan_core.core import arrays, files
 from milan_core.core.errors import UserError
 
 
@@ -49,9 +49,9 @@ def test_other_errors_stay_what_they_are(tmp_path):
 def test_a_size_limit_is_a_sentence_and_leaves_nothing(tmp_path):
     """The writer runs under `ulimit -f`, as on a system with limits or a full disk."""
     code = (
-        "import resource, sys, pathlib; from milan_core.core import files;"
+        "import resource, sys, pathlib; from milan_core.core import arrays;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
-        "files.write_npy(pathlib.Path(sys.argv[1]), __import__('numpy').zeros(10**5))"
+        "arrays.write_npy(pathlib.Path(sys.argv[1]), __import__('numpy').zeros(10**5))"
     )
     path = tmp_path / "x.npy"
     done = subprocess.run(
@@ -63,17 +63,17 @@ def test_a_size_limit_is_a_sentence_and_leaves_nothing(tmp_path):
 
 
 def test_mapped_files_have_their_blocks(tmp_path):
-    array = files.map_new(tmp_path / "x.npy", (1000, 1000), np.uint8)
+    array = arrays.map_new(tmp_path / "x.npy", (1000, 1000), np.uint8)
     assert not array.any()
     assert (tmp_path / "x.npy").stat().st_blocks * 512 >= array.nbytes
 
 
 def test_a_map_that_finds_no_room_is_an_error_and_no_signal(tmp_path):
     code = (
-        "import resource, sys, pathlib, numpy; from milan_core.core import files;"
+        "import resource, sys, pathlib, numpy; from milan_core.core import arrays, files;"
         "p = pathlib.Path(sys.argv[1]);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))\n"
-        "with files.atomic_path(p) as t: files.map_new(t, (10**7,), numpy.uint8)[:] = 1"
+        "with files.atomic_path(p) as t: arrays.map_new(t, (10**7,), numpy.uint8)[:] = 1"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "x")],

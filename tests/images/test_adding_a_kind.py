@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from milan_core.core.files import write_npy
+from milan_core.core.arrays import write_npy
 from milan_core.core.seeding import generator
 from milan_core.images.kind import DatasetKind
 from milan_core.images.options import KindOptions

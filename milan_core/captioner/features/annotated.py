@@ -25,8 +25,9 @@ from milan_core.captioner.features.pooling import (
 )
 from milan_core.captioner.features.spatial import spatial_features
 from milan_core.captioner.features.store import FeatureTable, silent_facts
+from milan_core.core.arrays import drop_pages
 from milan_core.core.errors import UserError
-from milan_core.core.files import canonical_json, drop_pages, file_sha256, text_hash
+from milan_core.core.files import canonical_json, file_sha256, text_hash
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.groups import unit_groups
 

@@ -16,16 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.captioner.features.encoder import Encoder
+from milan_core.core.arrays import map_new, read_npy, write_npy
 from milan_core.core.errors import reading
-from milan_core.core.files import (
-    atomic_path,
-    map_new,
-    read_json,
-    read_npy,
-    text_hash,
-    write_json,
-    write_npy,
-)
+from milan_core.core.files import atomic_path, read_json, text_hash, write_json
 from milan_core.images.store import Dataset
 
 MARKER, IDS = "encoded.json", "ids.npy"

@@ -21,8 +21,8 @@ from milan_core.captioner.features.pooling import (
 )
 from milan_core.captioner.features.spatial import spatial_features
 from milan_core.captioner.features.store import FeatureTable, silent_facts
+from milan_core.core.arrays import drop_pages
 from milan_core.core.errors import UserError
-from milan_core.core.files import drop_pages
 from milan_core.core.parts import Block, Work
 from milan_core.core.shapes import check_arrays
 from milan_core.exemplars.store import ExemplarSet

@@ -17,8 +17,8 @@ import numpy as np
 
 from milan_core import ops
 from milan_core.captioner.features.options import Pooling
+from milan_core.core.arrays import drop_pages
 from milan_core.core.errors import UserError, unknown
-from milan_core.core.files import drop_pages
 from milan_core.core.seeding import generator
 from milan_core.exemplars.store import ExemplarSet
 

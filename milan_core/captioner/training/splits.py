@@ -11,8 +11,9 @@ import numpy as np
 from milan_core.annotations.records import read_unit_groups, read_unit_texts
 from milan_core.captioner.features.store import FeatureTable, load_features
 from milan_core.captioner.options import TrainingSplit
+from milan_core.core.arrays import drop_pages
 from milan_core.core.errors import UserError
-from milan_core.core.files import drop_pages, read_csv
+from milan_core.core.files import read_csv
 from milan_core.core.seeding import generator
 
 Unit = tuple[str, str, int]  # network, layer, unit

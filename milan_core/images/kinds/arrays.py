@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from milan_core.core.arrays import read_npy, write_npy
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_npy, write_npy
 from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
 from milan_core.images.kind import DatasetKind

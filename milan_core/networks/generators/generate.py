@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from milan_core.core.arrays import write_npy
 from milan_core.core.errors import UserError
-from milan_core.core.files import write_npy
 from milan_core.core.options import Section
 from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
 from milan_core.networks.generators.codes import scene_codes

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from milan_core.core.arrays import write_npy
 from milan_core.core.errors import UserError, first_line
-from milan_core.core.files import write_npy
 from milan_core.core.seeding import generator
 from milan_core.images.kinds.latents import Latents
 from milan_core.images.store import Dataset, finish_folder, new_array, start_folder

@@ -28,7 +28,7 @@ def arrays(folder: Path) -> object:
 @reader(make_npy, images__npy="npy")
 def npy_file(folder: Path) -> object:
     from milan_core.annotations.mapped import MappedArray, Residency
-    from milan_core.core.files import read_npy
+    from milan_core.core.arrays import read_npy
 
     try:
         MappedArray(folder / "images.npy", Residency()).row(0).sum()
