@@ -22,10 +22,10 @@ import torch
 from milan_core.core.devices import start_device
 from milan_core.core.seeding import seed_torch
 from milan_core.exemplars.blocks import UnitBlock
-from milan_core.exemplars.mine import _Scan
 from milan_core.exemplars.options import MiningOptions, MiningRun
 from milan_core.exemplars.pooled import PooledValues
 from milan_core.exemplars.probed import probe
+from milan_core.exemplars.scanning import Scan
 from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.table import merge_tables
 from milan_core.images.store import open_dataset
@@ -60,7 +60,7 @@ class Pass:
         probed = probe(network, self._source, "cpu")
         nothing = np.zeros(len(images), bool)
         self._scans = {
-            name: _Scan(
+            name: Scan(
                 *(network, MiningOptions(k=15, table=pools), run, nothing, 0),
                 torch.float32,
                 probed,

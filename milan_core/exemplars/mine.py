@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
@@ -16,16 +15,14 @@ from milan_core.core.options import narrowed, parse
 from milan_core.core.progress import is_shown, shown, tracked
 from milan_core.exemplars.batches import Batch, ImageSource
 from milan_core.exemplars.blocks import UnitBlock
-from milan_core.exemplars.forward import as_inputs, on_device
+from milan_core.exemplars.forward import on_device
 from milan_core.exemplars.options import MiningOptions, MiningRun
-from milan_core.exemplars.pooled import PooledValues
 from milan_core.exemplars.probed import probe
-from milan_core.exemplars.sample import sample_state, sampled_images, stretches
-from milan_core.exemplars.sketch import QuantileSketch
+from milan_core.exemplars.sample import sampled_images
+from milan_core.exemplars.scanning import Scan
 from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.splits import heldout_images
 from milan_core.exemplars.state import Header, MiningState
-from milan_core.exemplars.status import FlatUnits
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
 from milan_core.networks.axes import Axes
@@ -33,12 +30,8 @@ from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
 from milan_core.networks.precision import in_precision
-from milan_core.networks.probe.settle import Probe
-from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import LoadedModel
-from milan_core.ops import ScanState
 
-LEVELS = {"binned": 10, "exact": 23, "sketch": 10}  # mantissa bits of a histogram bin
 OPTIONS, RUN = MiningOptions(), MiningRun()  # their defaults are those of `mine`
 
 
@@ -174,7 +167,7 @@ def mine_source(
         first = None if options.levels == "sketch" else sampled
         start = _first_mined(index, of, heldout, first)
         probed = probe(network, source, run.device, start)
-        scan = _Scan(network, options, run, heldout, sampled, seed, probed, part)
+        scan = Scan(network, options, run, heldout, sampled, seed, probed, part)
         count = len(range(index, source.total, of))
         batches = source.batches((index, of), run.batch_size, heldout, first, run.device)
         with shown(run.progress or is_shown()):
@@ -213,109 +206,6 @@ def mine_source(
     result.probe = probed.facts()
     result.table = scan.pooled.table(header, heldout)
     return result
-
-
-class _Scan:
-    """The loop over batches, and the statistics of each layer."""
-
-    def __init__(
-        self,
-        network: LoadedModel,
-        options: MiningOptions,
-        run: MiningRun,
-        heldout: np.ndarray,
-        sampled: np.ndarray,
-        seed: int,
-        probed: Probe,
-        block: UnitBlock,
-    ) -> None:
-        self.trace = Trace(
-            network.module,
-            network.layers,
-            self._receive,
-            post_relu=network.post_relu,
-            compiled=run.compile,
-        )
-        self.states: dict[str, ScanState] = {}
-        self.samples: dict[str, ScanState] = {}
-        self.sketches: dict[str, QuantileSketch] = {}
-        self.flat = FlatUnits()
-        self.total = int((~heldout).sum())  # images that are mined
-        self._heldout, self._sampled = heldout, sampled
-        self._options, self._run, self._seed = options, run, seed
-        self._layout, self._probed = network.layout, probed
-        self._block = block
-        self.pooled = PooledValues(options.table, options.mode)
-        self._ids = np.zeros(0, np.int64)  # of the batch that is under way
-        self._rows = 0  # of that batch, with those that fill it up
-        self._first = True  # the first batch is under way
-
-    def run(self, batches: Iterable[Batch]) -> None:
-        """Pass every batch through the network once."""
-        with torch.inference_mode(), self.trace:
-            for number, (batch, self._ids) in enumerate(batches):
-                self._rows = len(batch)
-                self.trace(as_inputs(batch, self._run.device))
-                self._first = False
-                self.pooled.ids.append(self._ids)
-                rarely = number & (number - 1) == 0  # looking settles what the kernel buffers
-                self._refuse_nan(rarely=rarely)
-        self._refuse_nan(rarely=True, finished=True)
-
-    def _receive(self, layer: str, output: torch.Tensor) -> None:
-        maps, _ = self._layout.maps(output, layer)
-        self._probed.check_rows(layer, maps, self._rows)
-        if self._first and len(self._ids):
-            self._probed.check_first(layer, maps)
-        maps = self._block.units(layer, maps)
-        maps = maps[: len(self._ids)]  # the rows that fill up the last batch have no id
-        if maps.dtype not in (torch.float32, torch.float16, torch.bfloat16):
-            maps = maps.float()
-        if layer not in self.states:
-            self._begin(layer, maps)
-        if self._heldout[self._ids].any():  # no batch holds both
-            self.pooled.add(layer, maps)
-            return
-        asked = "max" in self.pooled.pools
-        maxima = self.states[layer].update(maps, self._ids, self._run.threads, maxima=asked)
-        self.pooled.add(layer, maps, maxima)
-        if len(self._ids):
-            self.flat.add(layer, maps)
-        if layer in self.sketches:
-            self.sketches[layer].update(maps)
-        for rows in stretches(self._sampled[self._ids]):
-            self.samples[layer].update(maps[rows], self._ids[rows], self._run.threads)
-
-    def _begin(self, layer: str, maps: torch.Tensor) -> None:
-        _, units, height, width = maps.shape
-        options, shape = self._options, (height, width)
-        self.states[layer] = ScanState(
-            units,
-            shape,
-            k=options.k,
-            quantile=options.quantile,
-            mode=options.mode,
-            total_images=self.total,
-            bits=LEVELS[options.levels],
-        )
-        if options.levels == "sketch":
-            self.sketches[layer] = QuantileSketch(units, options.mode, self._seed, layer)
-        if size := int(self._sampled.sum()):
-            self.samples[layer] = sample_state(units, shape, size, self.total, options.mode)
-
-    def _refuse_nan(self, *, rarely: bool, finished: bool = False) -> None:
-        """Look at the counts; before the end, on a device, only once it has reported NaN."""
-        for layer, state in self.states.items():
-            if not (finished or (state.seen_nan if state.on_device else rarely)):
-                continue
-            nan = state.counts()["nan"]
-            if nan.any():
-                msg = (
-                    f"layer {layer!r}: {int((nan > 0).sum())} of {len(nan)} units are NaN within "
-                    f"the first {state.images} images; check the weights and the input "
-                    "normalization (mean, std) of this model"
-                )
-                raise UserError(msg)
 
 
 def _checked_part(what: str, part: tuple[int, int] | None) -> tuple[int, int]:
