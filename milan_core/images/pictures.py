@@ -11,7 +11,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,113 +24,24 @@ from milan_core.core.files import canonical_json
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
 from milan_core.core.progress import tracked
-from milan_core.core.seeding import generator
 from milan_core.images.files import (
     UNREADABLE,
     eight_bits,
-    open_picture,
     peak,
     resize_crop,
     squash_crop,
     to_rgb,
 )
 from milan_core.images.kind import PictureKind
-from milan_core.images.listing import Listing, said
+from milan_core.images.listing import said
 from milan_core.images.options import PictureOptions
+from milan_core.images.picture import Drawn, Picture, shown
 from milan_core.images.resume import Filling, filled_array
 from milan_core.images.store import Dataset, finish_folder, start_folder
 
 _log = logging.getLogger(__name__)
 
 SAVE_EVERY = 2048  # pictures; after a kill, at most so many are read again
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture to read."""
-
-    name: str  # in ids.csv
-    label: str  # class; empty where it has none
-    where: str  # named in errors
-    open: Callable[[], Image.Image]  # may raise OSError and the like
-    paint: Callable[[np.ndarray], np.ndarray] | None = None  # on the stored size, uint8 (h, w, 3)
-    painted: str = ""  # identifies what `paint` does
-    file: Path | None = None  # that holds it, alone or with others
-
-
-def from_file(file: Path, name: str, label: str) -> Picture:
-    """A picture in a file of its own."""
-    return Picture(shown(name), shown(label), str(file), lambda: open_picture(file), file=file)
-
-
-def shown(name: str) -> str:
-    """A file name as text: bytes that are not UTF-8 become `\\xNN`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-class FilePictures(Sequence[Picture]):
-    """The pictures of a listing, made when they are asked for.
-
-    Args:
-        listing: where they are, and what was passed over.
-        paths: relative paths in the order of the data set; default: those of the listing.
-        label: class of a relative path; by default its first folder, or empty.
-        name: what a relative path is called in ids.csv; by default as it is.
-
-    """
-
-    def __init__(
-        self,
-        listing: Listing,
-        paths: Sequence[str] | None = None,
-        label: Callable[[str], str] | None = None,
-        name: Callable[[str], str] = str,
-    ) -> None:
-        self.passed_over = listing.passed_over
-        self._folder, self._name = listing.folder, name
-        self._paths = listing.paths if paths is None else paths
-        self._label = label or first_folder
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        path = self._paths[index]
-        return from_file(self._folder / path, self._name(path), self._label(path))
-
-
-def first_folder(path: str) -> str:
-    """The first part of a relative path with folders; else empty."""
-    return path.partition("/")[0] if "/" in path else ""
-
-
-class Drawn(Sequence[Picture]):
-    """Some pictures of a sequence, by number."""
-
-    def __init__(self, pictures: Sequence[Picture], numbers: list[int]) -> None:
-        self.passed_over = getattr(pictures, "passed_over", {})
-        self._pictures, self._numbers = pictures, numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self._pictures[i] for i in self._numbers[index]]
-        return self._pictures[self._numbers[index]]
-
-
-def drawn(pictures: Sequence[Picture], count: int, seed: int, name: str) -> Sequence[Picture]:
-    """A seeded draw of `count` pictures in their order; all for 0."""
-    if count > len(pictures):
-        msg = f"dataset {name!r}: count is {count}, the folder holds {len(pictures)} images"
-        raise UserError(msg)
-    if count == 0:
-        return pictures
-    chosen = generator(seed, "sample").choice(len(pictures), count, replace=False)
-    return Drawn(pictures, sorted(chosen.tolist()))
 
 
 class Read(NamedTuple):
@@ -332,8 +242,3 @@ def _say(name: str, count: int, skipped: int, passed: Mapping[str, int]) -> None
     reasons = {**({"unreadable": skipped} if skipped else {}), **passed}
     if reasons:
         _log.warning("dataset %s: %s images; passed over %s", name, count, said(reasons))
-
-
-def labelled_classes(pictures: Iterable[Picture]) -> list[str]:
-    """The classes that occur, sorted."""
-    return sorted({picture.label for picture in pictures if picture.label})

@@ -9,7 +9,8 @@ from milan_core.core.errors import UserError
 from milan_core.images.files import resize_crop
 from milan_core.images.kinds.folder import FolderOptions
 from milan_core.images.listing import list_images
-from milan_core.images.pictures import from_file, read_picture
+from milan_core.images.picture import from_file
+from milan_core.images.pictures import read_picture
 
 
 def save(path, size=(40, 30), colour=(200, 100, 50), mode="RGB", **options):

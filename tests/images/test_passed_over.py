@@ -146,7 +146,8 @@ LONG = """
 import resource, sys
 from pathlib import Path
 from milan_core.images.kinds.folder import FolderOptions
-from milan_core.images.pictures import from_file, read_picture
+from milan_core.images.pictures import read_picture
+from milan_core.images.picture import from_file
 resource.setrlimit(resource.RLIMIT_AS, (3 << 29, 3 << 29))
 read_picture(from_file(Path(sys.argv[1]), "x", ""), FolderOptions(path=".", size=224))
 """

@@ -13,7 +13,8 @@ from milan_core.core.missing import Missing
 from milan_core.images.kind import PictureKind
 from milan_core.images.listing import list_images
 from milan_core.images.options import PictureOptions
-from milan_core.images.pictures import FilePictures, drawn, labelled_classes, store_pictures
+from milan_core.images.picture import FilePictures, drawn, labelled_classes
+from milan_core.images.pictures import store_pictures
 from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset
 

@@ -19,7 +19,8 @@ from milan_core.core.packages import optional
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.options import PictureOptions
-from milan_core.images.pictures import Picture, drawn, store_pictures
+from milan_core.images.picture import Picture, drawn
+from milan_core.images.pictures import store_pictures
 from milan_core.images.store import Dataset
 
 _COMMIT = re.compile("[0-9a-f]{40}")

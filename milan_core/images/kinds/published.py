@@ -23,7 +23,8 @@ from milan_core.images.kinds.truth_lists import read_truth
 from milan_core.images.layouts import Layout, split_folder
 from milan_core.images.listing import Listing, list_images
 from milan_core.images.options import PictureOptions
-from milan_core.images.pictures import FilePictures, drawn, labelled_classes, store_pictures
+from milan_core.images.picture import FilePictures, drawn, labelled_classes
+from milan_core.images.pictures import store_pictures
 from milan_core.images.store import Dataset
 
 

@@ -29,7 +29,8 @@ from milan_core.images.kinds.cues import Box, CueOptions, CuePainter
 from milan_core.images.kinds.published import PublishedOptions, published_files, split_digest
 from milan_core.images.layouts import IMAGENET, is_flat
 from milan_core.images.listing import list_images
-from milan_core.images.pictures import Picture, from_file, store_pictures
+from milan_core.images.picture import Picture, from_file
+from milan_core.images.pictures import store_pictures
 from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset
 

@@ -24,7 +24,8 @@ from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.listing import EXTENSIONS
 from milan_core.images.options import PictureOptions
-from milan_core.images.pictures import Picture, drawn, labelled_classes, store_pictures
+from milan_core.images.picture import Picture, drawn, labelled_classes
+from milan_core.images.pictures import store_pictures
 from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset
 
