@@ -6,7 +6,7 @@ import torch
 
 from exemplars.test_mine import BYTES, SPEC, net
 from milan_core.core.errors import UserError
-from milan_core.exemplars import mine as mining
+from milan_core.exemplars import scanning
 from milan_core.exemplars.merge import merge
 from milan_core.exemplars.mine import mine
 from milan_core.exemplars.sample import BITS, draw_bands, sample_state, sampled_images
@@ -32,14 +32,14 @@ def test_the_sample_depends_on_the_number_of_images_alone():
 def updates(monkeypatch, levels):
     """Sizes of the updates of each layer's scan and of its sample, in order."""
     sizes = {}
-    update = mining.ScanState.update
+    update = scanning.ScanState.update
 
     def counted(self, maps, ids, threads=1, **options):
         what = "sample" if self.spec.bits == BITS else "scan"
         sizes.setdefault((what, self.spec.units), []).append(len(ids))
         return update(self, maps, ids, threads, **options)
 
-    monkeypatch.setattr(mining.ScanState, "update", counted)
+    monkeypatch.setattr(scanning.ScanState, "update", counted)
     mine(net(), BYTES, LAYERS, **OPTIONS, sample=20, levels=levels)
     return [found for (what, _), found in sizes.items() if what == "sample"]
 
@@ -52,9 +52,11 @@ def test_a_layer_has_one_update_a_batch_for_its_sample(monkeypatch):
 
 def test_sketched_levels_see_the_images_in_order(monkeypatch):
     order = []
-    update = mining.QuantileSketch.update
+    update = scanning.QuantileSketch.update
     monkeypatch.setattr(
-        mining.QuantileSketch, "update", lambda self, maps: (order.append(maps), update(self, maps))
+        scanning.QuantileSketch,
+        "update",
+        lambda self, maps: (order.append(maps), update(self, maps)),
     )
     sampled = mine(net(), BYTES, "5", **OPTIONS, sample=20, levels="sketch")
     plain = mine(net(), BYTES, "5", **OPTIONS, levels="sketch")
