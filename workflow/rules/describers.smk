@@ -66,32 +66,6 @@ def several_labels(wildcards):
     return labels if describers_plan.several(CONFIG, wildcards.model) else []
 
 
-def variant_captioner(wildcards):
-    """The files of the captioner trained here, for variants that read it."""
-    needed = describers_plan.variant_options(CONFIG, wildcards.variant).reads_captioner
-    return published_captioner(*CAPTIONER_FILES)(wildcards) if needed else []
-
-
-def variant_features(wildcards):
-    """The features that the captioner trained here reads; published ones make their own."""
-    if CONFIG.variants[wildcards.variant].captioner.family != "milan":
-        return []
-    return f"{RESULTS}/{wildcards.model}/features/features.safetensors"
-
-
-def variant_judge(wildcards):
-    """The mini judge, where it takes CLIP's place in a variant."""
-    reranks = describers_plan.judge_reranks(CONFIG, wildcards.variant)
-    return referee_plan.judge_folder(CONFIG) if reranks else []
-
-
-def variant_seen(wildcards):
-    """What the mini judge sees in the probe images, for a variant that it re-ranks."""
-    dataset = CONFIG.model_zoo[wildcards.model].dataset
-    seen = f"{RESULTS}/referee/mini/{dataset}.safetensors"
-    return seen if describers_plan.judge_reranks(CONFIG, wildcards.variant) else []
-
-
 def units_masking(wildcards):
     """The masks of the features that a split describes."""
     return SPLITS[wildcards.split].masking
@@ -292,42 +266,3 @@ rule describe:
     input:
         collect("<results>/{model}/descriptions.csv", model=CONFIG.models),
     localrule: True
-
-
-rule describers_variant:
-    input:
-        captioner=variant_captioner,
-        features=variant_features,
-        released=lambda wildcards: describers_plan.released_files(
-            CONFIG, wildcards.variant
-        ),
-        exemplars="<results>/{model}/exemplars/exemplars.safetensors",
-        dataset=probe_manifest,
-        asset=lambda wildcards: asset_folder(
-            describers_plan.variant_asset(CONFIG, wildcards.variant)
-        ),
-        judge=variant_judge,
-        seen=variant_seen,
-    output:
-        descriptions="<results>/{model}/variants/{variant}/descriptions.csv",
-        candidates="<results>/{model}/variants/{variant}/candidates.csv",
-        record="<results>/{model}/variants/{variant}/provenance.json",
-    log:
-        "<logs>/{model}/variants/{variant}.log",
-    benchmark:
-        "<benchmarks>/{model}/variants/{variant}.tsv"
-    conda:
-        "../../envs/milan.yaml"
-    threads: 1
-    resources:
-        device=CONFIG.device,
-        gpu=gpus,
-        mem=memory(8),
-        runtime="12h",
-    params:
-        options=lambda wildcards: canonical(
-            describers_plan.variant_options(CONFIG, wildcards.variant)
-        ),
-        code=step_code("describers.variant"),
-    shell:
-        command("describers.variant")
