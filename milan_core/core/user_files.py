@@ -5,13 +5,15 @@ packages that were installed in place. All of them decide what a network compute
 count by their syntax without docstrings and comments, in a form that no version of Python changes;
 data files whose names they hold count by their bytes. What is installed counts by its version.
 
-Found are imports anywhere in a file, `importlib.import_module("name")` with a constant, and names
-of files in constants. Names that are built at run time are not.
+Found are imports anywhere in a file, `importlib.import_module("name")` with a constant, and data
+files: those below the file's folder, or below one above it in its project, whose every name is in
+a constant of the file, as in `HERE / "data" / "scale.json"`. Names built at run time are not.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -27,7 +29,8 @@ from milan_core.core.identity import NAME, PACKAGE
 from milan_core.core.projects import SHARED, project_of_file
 
 INSTALLED = ("site-packages", "dist-packages")
-_FILE_NAME = re.compile(r"[\w.][\w ./+-]{0,120}\.\w{1,12}")
+_PATH = re.compile(r"[\w ./+-]{1,120}")
+_DEEPEST = 6  # folders of a data file below that of the source
 
 Import = tuple[int, str, str]  # dots of a relative import, module, name in it
 
@@ -39,6 +42,7 @@ class Closure:
     files: dict[str, Path] = field(default_factory=dict)  # by name below the first file's root
     libraries: set[str] = field(default_factory=set)  # top-level modules that are installed
     package: set[tuple[str, str]] = field(default_factory=set)  # module, definition of this package
+    _listed: dict[Path, list[str]] = field(default_factory=dict)
 
     def digest(self) -> str:
         """Hexadecimal SHA-256 of the files; empty where there are none."""
@@ -48,6 +52,18 @@ class Closure:
         for name, path in sorted(self.files.items()):
             total.update(f"{name}\0{_content(path)}\n".encode())
         return total.hexdigest()
+
+    def files_by(self, names: set[str], folder: Path, depth: int = _DEEPEST) -> Iterator[Path]:
+        """Files at most `depth` folders below one, by `names` alone; closed folders hold none."""
+        if folder not in self._listed:
+            with contextlib.suppress(OSError):
+                self._listed[folder] = sorted(os.listdir(folder))  # noqa: PTH208 - of large folders
+        for name in names.intersection(self._listed.get(folder, ())):
+            place = folder / name
+            if os.path.isdir(place) and depth:  # noqa: PTH112 - False where it is closed
+                yield from self.files_by(names, place, depth - 1)
+            elif os.path.isfile(place):  # noqa: PTH113
+                yield place
 
 
 def closure(files: Iterable[Path]) -> Closure:
@@ -108,9 +124,20 @@ def _reached(path: Path, roots: Sequence[Path], found: Closure) -> list[Path]:
             files += inside
             if not inside and top not in sys.stdlib_module_names:
                 found.libraries.add(top)
-    for text in texts:
-        files += [file for file in (path.parent / text, Path(text)) if file.is_file()]
+    files += [Path(text) for text in texts if os.path.isfile(text)]  # noqa: PTH113
+    files += _data_files(path, {part for text in texts for part in text.split("/")}, found)
     return [Path(os.path.realpath(file)) for file in files]
+
+
+def _data_files(path: Path, names: set[str], found: Closure) -> Iterator[Path]:
+    """Files whose every name below the folder of a source, or one above it, is among `names`."""
+    roots = {path.parent, *project_of_file(path).roots} & {*path.parents}
+    highest = min(len(root.parts) for root in roots)
+    for folder in path.parents:
+        if len(folder.parts) >= highest:
+            yield from found.files_by(names, folder)
+    endings = [name for name in names if name.startswith(".")]  # of `with_suffix`
+    yield from found.files_by({f"{path.stem}{ending}" for ending in endings}, path.parent, 0)
 
 
 def _from(root: Path, module: str, name: str) -> list[Path]:
@@ -175,7 +202,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 @functools.lru_cache(4096)
 def _named(path: Path, _: tuple[int, int, int]) -> tuple[tuple[Import, ...], tuple[str, ...]]:
-    """Imports of a file, and its constants that look like names of files."""
+    """Imports of a file, and its constants that may be paths or parts of some."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -190,7 +217,7 @@ def _named(path: Path, _: tuple[int, int, int]) -> tuple[tuple[Import, ...], tup
         elif isinstance(node, ast.Call) and (name := _imported_by_call(node)):
             imports.append((0, name, ""))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            texts += [node.value] if _FILE_NAME.fullmatch(node.value) else []
+            texts += [node.value] if _PATH.fullmatch(node.value) else []
     return tuple(imports), tuple(texts)
 
 

@@ -118,6 +118,52 @@ def test_files_that_the_source_names_and_the_conversion_of_weights_count(tmp_pat
     assert len(set(versions)) == 4
 
 
+READS = {  # how a source says where its data lies, and where that is
+    "a path": ('HERE / "data/scale.json"', "data/scale.json"),
+    "parts of a path": ('HERE / "data" / "scale.json"', "data/scale.json"),
+    "a part by a name": ('HERE / FOLDER / "scale.json"', "data/scale.json"),
+    "a call": ('HERE.joinpath("data", "scale.json")', "data/scale.json"),
+    "os.path": ('os.path.join(os.path.dirname(__file__), "data", "scale.json")', "data/scale.json"),
+    "a sum": ('os.path.dirname(__file__) + "/data/scale.json"', "data/scale.json"),
+    "a template": ('f"{HERE}/data/scale.json"', "data/scale.json"),
+    "a folder above": ('HERE.parent / "scale.json"', "../scale.json"),
+    "no ending": ('HERE / "scales"', "scales"),
+    "its own name": ('Path(__file__).with_suffix(".json")', "net.json"),
+    "an absolute path": ('Path("{folder}/elsewhere.json")', "../../elsewhere.json"),
+}
+
+
+@pytest.mark.parametrize("reads", READS)
+def test_data_of_a_source_counts_however_its_place_is_said(tmp_path, monkeypatch, reads):
+    said, place = READS[reads]
+    data, project = tmp_path / "project/nets" / place, tmp_path / "project"
+    for folder in (data.parent, project / "nets"):
+        folder.mkdir(parents=True, exist_ok=True)
+    said = said.replace("{folder}", str(tmp_path))
+    (project / "pyproject.toml").touch()
+    (project / "nets/net.py").write_text(
+        "import os\nfrom pathlib import Path\nHERE, FOLDER = Path(__file__).parent, 'data'\n"
+        f"def build():\n    return float(Path({said}).read_text())\n"
+    )
+    monkeypatch.chdir(project)
+    model = Architecture(factory="nets/net.py:build")
+    data.write_text("1")
+    before = source_version(model)
+    (data.parent / "unrelated.json").write_text("1")
+    assert source_version(model) == before
+    data.write_text("2")
+    assert source_version(model) != before
+
+
+def test_texts_that_can_be_no_names_of_files_do_no_harm(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "closed").mkdir(mode=0)
+    (tmp_path / "circle").symlink_to(".")
+    texts = ["一" * 110 + ".json", "closed/scale.json", "circle/circle", "..", "/", " "]
+    (tmp_path / "net.py").write_text(f"TEXTS = {texts!r}\ndef build():\n    pass\n")
+    assert source_version(Architecture(factory="net.py:build"))
+
+
 def test_libraries_in_use_count_by_their_version(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     user, _ = project(tmp_path, "a file beside it")
