@@ -8,12 +8,13 @@ content of its files of weights counts as that of all files (`core.options.conte
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-from milan_core.core.contents import content_digest, files_digest, path_digest
+from milan_core.core.contents import content_digest, files_below, files_digest, path_digest
 from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.identity import NAME, WHOLE, Node, digest, file_of, imported_libraries, reached
 from milan_core.core.user_files import Closure, closure, module_file
@@ -28,8 +29,8 @@ def source_version(model: Architecture) -> str:
     """Twelve hexadecimal digits over the source of a network.
 
     It covers definitions of this package that the factory and the conversion of the weights reach,
-    the user's files with all that they import, saved programs, files among the arguments, matrices
-    of directions, and the versions of the libraries in use.
+    the user's files with all that they import, saved programs, files and folders among the
+    arguments, matrices of directions, and the versions of the libraries in use.
     """
     return text_hash(" ".join(_parts(model)))
 
@@ -56,17 +57,19 @@ def portable_source(model: Architecture) -> str:
 
 
 def _argument_files(model: Architecture) -> str:
-    """A digest of the files that arguments of the factory name; empty without any."""
-    files = [place for text in _texts(model.kwargs) if (place := Path(text).expanduser()).is_file()]
-    return files_digest((file, file) for file in files)
+    """A digest of what arguments of the factory name: files, and folders by a text with a slash."""
+    places = [Path(text).expanduser() for text in _texts(model.kwargs)]
+    return files_digest((place, file) for place in places for file in files_below(place))
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a value that can be the path of a file."""
+    """Every text in a value that is the path of a file or folder; keys of caches do not count."""
     if isinstance(value, str) and 0 < len(value) < 1024 and "\0" not in value:
-        yield value
-    for item in value.values() if isinstance(value, Mapping) else ():
-        yield from _texts(item)
+        place = os.path.expanduser(value)  # noqa: PTH111 - such as "imagenet", of no path
+        if os.path.isfile(place) or ("/" in value and os.path.isdir(place)):  # noqa: PTH112, PTH113
+            yield value
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        yield from _texts(item) if "cache" not in str(key) else ()
     for item in value if isinstance(value, list | tuple) else ():
         yield from _texts(item)
 

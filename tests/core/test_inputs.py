@@ -335,6 +335,22 @@ def test_files_among_the_arguments_of_a_factory_count(tmp_path):
     assert digests(model) != before
 
 
+def test_folders_among_the_arguments_of_a_factory_count_where_they_look_like_paths(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("parts/deep", "imagenet", "cache"):
+        (tmp_path / name).mkdir(parents=True)
+    kwargs = {"folder": "parts/", "pretrained": "imagenet", "cache_dir": f"{tmp_path}/cache"}
+    model = Architecture(factory="torch.nn:Identity", kwargs=kwargs)
+    before = digests(model)
+    for name in ("imagenet", "cache"):
+        (tmp_path / name / "a.bin").touch()
+    assert digests(model) == before
+    (tmp_path / "parts/deep/a.bin").touch()
+    assert digests(model) != before
+
+
 def test_a_name_of_the_hub_needs_a_commit():
     options = {"path": "owner/name", "split": "validation"}
     for revision in ("", "main", "abc123"):
