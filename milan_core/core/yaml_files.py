@@ -1,11 +1,13 @@
 """YAML files of users, read strictly: no duplicate keys, no documents that explode.
 
 `yaml.safe_load` keeps the last of two equal keys, and a few lines of aliases can stand for billions
-of values. Both are refused here, with file and line.
+of values. Both are refused here, with file and line. So are numbers that YAML 1.1 reads in base 8
+or 60, where a person reads another number.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from milan_core.core.errors import UserError
 LARGEST = 10 << 20  # bytes of a file
 DEEPEST = 50  # mappings and lists inside each other
 MOST = 200_000  # values, aliases expanded
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_IN_OTHER_BASES = re.compile(r"[-+]?0[0-9_]{1,40}|.*:.*")  # 010 is 8, 1:30 is 90
 
 
 def load_yaml(path: Path | str) -> Any:
@@ -23,8 +27,8 @@ def load_yaml(path: Path | str) -> Any:
 
     Raises:
         UserError: with file and line, for a file that is missing, too large or not YAML, duplicate
-            keys, values inside each other deeper than `DEEPEST`, an alias that holds itself, or
-            more than `MOST` values.
+            keys, values inside each other deeper than `DEEPEST`, an alias that holds itself, more
+            than `MOST` values, or a number in base 8 or 60.
 
     """
     path = Path(path)
@@ -63,6 +67,17 @@ def _compose(text: str) -> yaml.Node | None:
     return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
+def _value(node: yaml.Node) -> Any:
+    """The value of a scalar; its text where it has none, and where it equals nothing."""
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node)
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, ArithmeticError):
+        return node.value
+    finally:
+        loader.dispose()
+
+
 class _Sizes:
     """Number of values below each node with aliases expanded, and the checks on the way."""
 
@@ -90,16 +105,24 @@ class _Sizes:
         if isinstance(node, yaml.SequenceNode):
             return list(node.value)
         if not isinstance(node, yaml.MappingNode):
+            self._check_number(node)
             return []
-        seen: dict[str, int] = {}
+        seen: dict[Any, int] = {}
         for key, _ in node.value:
             name = str(key.value)
             if isinstance(key, yaml.ScalarNode) and name != "<<":
-                line = key.start_mark.line + 1
-                if name in seen:
-                    raise self._wrong(key, f"key {name!r} stands in line {seen[name]} already")
-                seen[name] = line
+                line, value = key.start_mark.line + 1, _value(key)
+                if before := seen.get(name) or seen.get(value):
+                    raise self._wrong(key, f"key {name!r} stands in line {before} already")
+                seen |= {name: line, value: line}
         return [part for pair in node.value for part in pair]
+
+    def _check_number(self, node: yaml.Node) -> None:
+        """Refuse a number that looks like another one, or like a time."""
+        if node.tag in _NUMBERS and _IN_OTHER_BASES.fullmatch(node.value):
+            value = _value(node)
+            if ":" in node.value or int(node.value.replace("_", "")) != value:
+                raise self._wrong(node, f"YAML reads {node.value} as {value}")
 
     def _wrong(self, node: yaml.Node, problem: str) -> UserError:
         line = node.start_mark.line + 1

@@ -36,6 +36,12 @@ def test_merge_keys_and_anchors_work(write):
     [
         ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands in line 1 already"),
         ("x:\n  y: {k: 1, k: 1}\n", "line 2: key 'k' stands in line 2 already"),
+        ("yes: 1\ntrue: 2\n", "line 2: key 'true' stands in line 1 already"),
+        ("1: a\n0x1: b\n", "line 2: key '0x1' stands in line 1 already"),
+        ("1: a\ntrue: b\n", "line 2: key 'true' stands in line 1 already"),
+        ("a: 1\nseed: 010\n", "line 2: YAML reads 010 as 8"),
+        ("a: [1:30]\n", "line 1: YAML reads 1:30 as 90"),
+        ("a: 1:30:00.5\n", "line 1: YAML reads 1:30:00.5 as 5400.5"),
         ("a: &a [*a]\n", "an alias holds itself"),
         ("a: &a {b: *a}\n", "an alias holds itself"),
         ("a: " + "[" * 60 + "]" * 60, "more than 50 levels"),
@@ -48,6 +54,12 @@ def test_merge_keys_and_anchors_work(write):
 def test_traps_are_refused_with_their_line(write, text, words):
     with pytest.raises(UserError, match=words):
         load_yaml(write(text))
+
+
+def test_numbers_that_look_like_what_they_are_are_read(write):
+    text = "{a: 0, b: 007, c: -07, d: 0x1f, e: 1_000, f: 0.5, g: '010', h: 0o10, i: 10:61}"
+    values = [0, 7, -7, 31, 1000, 0.5, "010", "0o10", "10:61"]
+    assert list(load_yaml(write(text)).values()) == values
 
 
 def test_a_billion_laughs_take_no_time(write):
