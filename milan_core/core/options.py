@@ -6,11 +6,20 @@ shell, so a setting is declared once.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError, nearest
@@ -21,9 +30,12 @@ Part = TypeVar("Part", bound="Section")
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys are errors, values do not change."""
+    """A part of the configuration: unknown keys are errors, values do not change.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A number is finite, and no truth value: `yes` and `on` are no 1.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def further_contents(self) -> Iterator[str]:
         """Digests of what it reads beside the files of its keys (`core.inputs`)."""
@@ -32,7 +44,56 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, data: Any) -> Any:
-        return _plain(data) if isinstance(data, dict) else data
+        if not isinstance(data, dict):
+            return data
+        if wrong := [(k, v) for k, v in data.items() if k in cls._numbers() and _holds_truth(v)]:
+            raise ValidationError.from_exception_data(
+                cls.__name__, [{"type": _TRUTH, "loc": (key,), "input": v} for key, v in wrong]
+            )
+        return _plain(data)
+
+    @classmethod
+    @functools.cache
+    def _numbers(cls) -> frozenset[str]:
+        """Keys that hold numbers and nothing else than texts beside them."""
+        fields = cls.model_fields.items()
+        return frozenset(key for key, field in fields if of_numbers(field.annotation))
+
+
+_TRUTH = PydanticCustomError(
+    "truth_value", "input should be a number (YAML reads yes, no, on and off as truth values)"
+)
+
+
+def of_numbers(annotation: Any) -> bool:
+    """Whether a type is of numbers, beside which texts may stand, in containers or not."""
+    kinds = {*_types(annotation)} - {str, type(None), ...}
+    return bool(kinds) and kinds <= {int, float}
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of, containers and their keys left out."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        yield from map(type, inner)
+    elif get_origin(annotation) is Annotated:
+        yield from _types(inner[0])
+    elif get_origin(annotation) is dict:
+        yield from _types(inner[1])
+    elif inner:
+        for part in inner:
+            yield from _types(part)
+    else:
+        yield annotation
+
+
+def _holds_truth(value: Any) -> bool:
+    """Whether a value is a truth value, or one is in its dictionaries and lists."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return any(map(_holds_truth, value))
+    return isinstance(value, bool)
 
 
 class Content(BaseModel):
