@@ -18,6 +18,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError, reads
 from milan_core.core.files import write_bytes
+from milan_core.core.names import below
 
 DIGITS = 5
 Item = TypeVar("Item")
@@ -64,7 +65,12 @@ def script(key: str, value: Any) -> bytes:
 
 def write_chunk(folder: Path, key: str, value: Any) -> None:
     """Write `data/<key>.js` below the folder of an atlas."""
-    write_bytes(folder / "data" / f"{key}.js", script(key, value))
+    write_bytes(_place(folder, key), script(key, value))
+
+
+def _place(folder: Path, key: str) -> Path:
+    """The file of a chunk; parts of keys are names that a pack of somebody else's gives."""
+    return below(folder / "data", f"{key}.js", "chunk of an atlas")
 
 
 def parts(items: Sequence[Item], size: int) -> Iterator[tuple[int, Sequence[Item]]]:
@@ -86,10 +92,10 @@ def read_chunk(folder: Path, key: str) -> Any:
     """The value of a chunk of the atlas in `folder`.
 
     Raises:
-        UserError: where it is missing, or holds something else.
+        UserError: where it is missing, lies outside the folder, or holds something else.
 
     """
-    path = folder / "data" / f"{key}.js"
+    path = _place(folder, key)
     if not path.is_file():
         raise UserError(f"{folder} is no atlas, or not a whole one: {path} is missing")
     return _read(path, key)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from milan_core.atlas.chunks import read_chunk
+from milan_core.core.names import below
 from milan_core.exemplars.sheets import encode, sheet
 
 COLUMNS = 5
@@ -50,8 +51,9 @@ class Sheets:
         if key not in self._open:
             if len(self._open) >= OPEN:
                 self._open.clear()
-            data = (self._atlas / "pictures" / folder / f"{number}.webp").read_bytes()
-            self._open[key] = open_picture(io.BytesIO(data)).convert("RGB")
+            name = f"{folder}/{number}.webp"
+            place = below(self._atlas / "pictures", name, "pictures of an atlas")
+            self._open[key] = open_picture(io.BytesIO(place.read_bytes())).convert("RGB")
         width, height = facts["width"], facts["height"]
         left, top = at % facts["across"] * width, at // facts["across"] * height
         tile = self._open[key].crop((left, top, left + width, top + height))

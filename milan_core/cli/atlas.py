@@ -161,9 +161,11 @@ def _import(arguments: argparse.Namespace) -> None:
     from milan_core.atlas.imported import add_describer, read_texts
     from milan_core.core.folders import new_folder
     from milan_core.core.identity import step_code
+    from milan_core.core.names import check_links
     from milan_core.core.recording import recorded_command
     from milan_core.core.records import NAME
 
+    check_links(arguments.folder, "a link in an atlas,")
     read_chunk(arguments.folder, "run")
     texts = read_texts(arguments.table, arguments.network)
     flags, code = recorded_flags(arguments), step_code("atlas.imported:add_describer")

@@ -39,6 +39,19 @@ def _encoded(character: str) -> str:
     return "".join(f"~{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
+def check_links(folder: Path, what: str) -> None:
+    """Refuse a folder of somebody else's with a link to something outside of it.
+
+    Raises:
+        UserError: with the link; a copy of the folder would hold what lies there.
+
+    """
+    for root, folders, names in os.walk(folder):
+        for path in (Path(root, name) for name in (*folders, *names)):
+            if path.is_symlink():
+                below(folder, path.relative_to(folder).as_posix(), what)
+
+
 def below(folder: Path, name: str, what: str) -> Path:
     """The path of `name`, a relative path with forward slashes, below `folder`.
 
