@@ -21,8 +21,9 @@ from typing import TextIO
 from milan_core import __version__
 from milan_core.cli.parsers import Parser
 from milan_core.cli.parsers import commands as all_commands
+from milan_core.cli.printed import Printed, log_handler
 from milan_core.core.addresses import hidden
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, printable
 from milan_core.core.files import cannot_write
 from milan_core.core.progress import shown
 
@@ -85,12 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may have any bytes
         sys.stdout.reconfigure(errors="backslashreplace")
     terminal = _redirect_errors(arguments.log) if arguments.log else None
-    logging.basicConfig(format="milan: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, handlers=[log_handler()])
     try:
         loud = not arguments.quiet
         with shown(sys.stderr.isatty() and loud, lines=loud and arguments.command != "step"):
             _check_given(arguments)
-            return int(arguments.run(arguments) or 0)
+            with contextlib.redirect_stdout(Printed(sys.stdout)):
+                return int(arguments.run(arguments) or 0)
     except UserError as error:
         if os.environ.get("MILAN_TRACEBACK"):
             traceback.print_exc(file=terminal)
@@ -157,7 +159,7 @@ def _redirect_errors(path: Path) -> TextIO:
 def _fail(message: Sequence[str], terminal: TextIO | None, code: int = 2) -> int:
     """Print an error, its first line marked as one; returns the exit code."""
     line = "\n  ".join(" ".join(hidden(part).split()) for part in message)
-    line = f"milan: error: {line}"
+    line = printable(f"milan: error: {line}")
     if terminal:
         print(line, file=terminal, flush=True)
     with contextlib.suppress(OSError):  # the log may lie on the disk that is full

@@ -18,6 +18,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, Protocol, TypeVar
 
+from milan_core.core.errors import printable
+
 T = TypeVar("T")
 DELAY = 0.5
 """Seconds before a loop is drawn: what ends sooner needs no bar."""
@@ -73,7 +75,7 @@ def shown(on: bool, *, lines: bool = False) -> Iterator[None]:
 def told(line: str) -> None:
     """Print a line on the start or end of long work to standard error, if lines are asked for."""
     if _drawing.lines and not _drawing.busy:
-        print(f"milan: {line}", file=sys.stderr, flush=True)
+        print(f"milan: {printable(line)}", file=sys.stderr, flush=True)
 
 
 def is_shown() -> bool:

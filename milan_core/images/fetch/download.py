@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from milan_core.core.addresses import hidden
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, printable
 from milan_core.core.files import file_sha256
 from milan_core.core.lock import file_lock
 from milan_core.images.fetch.attempt import InterruptedTransfer, Patience, RefusedTransfer
@@ -114,7 +114,8 @@ def _persist(url: str, part: Part, pinned: bool, patience: Patience) -> bool:
             if failed >= patience.attempts:
                 raise RefusedTransfer(f"{error}, {failed} attempts") from None
             wait = patience.pause * 2 ** (failed - 1) if error.wait is None else error.wait
-            print(f"milan: {hidden(url)}: {error}; trying again", file=sys.stderr)
+            told = printable(f"{hidden(url)}: {error}")  # servers' words
+            print(f"milan: {told}; trying again", file=sys.stderr)
             time.sleep(min(wait, LONGEST_WAIT))
         else:
             return tries > 1
