@@ -56,9 +56,10 @@ def _remembered(place: str) -> list[object] | None:
     memory = MEMORY.absolute()
     if memory not in _loaded:
         _loaded.add(memory)
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
             for known, entry in json.loads(memory.read_text()).items():
-                _known.setdefault(known, entry)
+                if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], str):
+                    _known.setdefault(known, entry)
     return _known.get(place)
 
 

@@ -382,3 +382,16 @@ def test_every_job_with_a_network_knows_its_source(tmp_path, step):
     one = JobContents([]).digest(step, texts, [])
     (tmp_path / "parts.py").write_text("from torch.nn import Tanh as act\n")
     assert JobContents([]).digest(step, texts, []) != one
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "[" * 100_000, "[1]", '{"%s": 5}', '{"%s": [1]}', '{"%s": [[], 2]}', "\\udcff"]
+)
+def test_a_damaged_memory_of_digests_is_passed_over(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(contents, "_known", {})
+    monkeypatch.setattr(contents, "_loaded", set())
+    (tmp_path / "big").write_bytes(bytes(contents.REMEMBERED))
+    (tmp_path / ".snakemake").mkdir()
+    (tmp_path / contents.MEMORY).write_text(text.replace("%s", str(tmp_path / "big")))
+    assert contents.content_digest("big") == contents.file_sha256("big")
