@@ -7,31 +7,33 @@ import re
 import shutil
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import temporary_path
+from milan_core.core.files import canonical_json, temporary_path, text_hash
 from milan_core.core.lock import publishing
-from milan_core.images.fetch.archive import extract, open_members
+from milan_core.images.fetch.archive import extract, matches, open_members
 
 MAX_BYTES = 32 << 30  # twice the largest published set
 MAX_TABLE_BYTES = 256 << 20  # the largest published table has 1 MB
 MAX_MEMBERS = 100_000
 LAYER_FILES = ("masks.npy", "ids.csv", "images.npy", "units.npy", "activations.csv", "levels.npy")
 TABLE = "annotations.csv"
+MARK = ".milan-unpacked"  # digest of what the archive holds
 DAMAGE = (RuntimeError, NotImplementedError, zlib.error, OSError)  # encrypted, unknown method, ...
 
 
 def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
     """Unpack `archive` to `folder`, which appears whole or not at all; returns `folder`.
 
-    The set may stand at the top of the archive or below folders. A `folder` that is there already
-    is left alone.
+    The set may stand at the top of the archive or below folders. A `folder` that was unpacked from
+    an archive of the same content is left alone; a hidden file in it (`MARK`) says which that was.
 
     Raises:
         UserError: for an archive that is damaged or encrypted, leaves its folder, holds links or
-            no annotations.csv, or unpacks to more than `max_bytes`; for a `folder` whose
-            annotations differ from those of the archive.
+            no annotations.csv, or unpacks to more than `max_bytes`; for a `folder` that holds
+            something else.
 
     """
     if not archive.is_file():
@@ -42,12 +44,13 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
         names = _names(archive)
         top = _top(archive, names)
         if folder.is_dir():
-            _check_same(archive, top, folder)
+            _check_same(archive, top, names, folder)
             return folder
         _check_size(archive, max_bytes)
         folder.parent.mkdir(parents=True, exist_ok=True)
         extract(archive, temporary, _patterns(top, names), max_bytes=max_bytes)
         with publishing():
+            (temporary / top / MARK).write_text(_content(_members(archive, top, names)))
             (temporary / top).rename(folder)
     except DAMAGE as error:
         msg = f"{archive} cannot be unpacked to {folder}: {error}"
@@ -113,11 +116,34 @@ def _check_size(archive: Path, max_bytes: int) -> None:
         raise UserError(msg)
 
 
-def _check_same(archive: Path, top: str, folder: Path) -> None:
-    table = folder / TABLE
+def _members(archive: Path, top: str, names: list[str]) -> dict[str, zipfile.ZipInfo]:
+    """What the archive's table of contents says of the files to unpack, by their place in a set."""
+    patterns = _patterns(top, names)
+    with zipfile.ZipFile(archive) as opened:
+        wanted = [m for m in opened.infolist() if any(matches(m.filename, p) for p in patterns)]
+    return {info.filename.removeprefix(top): info for info in wanted}
+
+
+def _content(members: Mapping[str, zipfile.ZipInfo]) -> str:
+    """A digest of the files to unpack by their names, sizes and checksums; nothing is read."""
+    return text_hash(canonical_json({n: [m.file_size, m.CRC] for n, m in members.items()}), 64)
+
+
+def _check_same(archive: Path, top: str, names: list[str], folder: Path) -> None:
+    """Refuse a folder of another table, or of another archive: by its mark, else by sizes."""
+    members, mark, table = _members(archive, top, names), folder / MARK, folder / TABLE
     stored = table.read_bytes() if table.is_file() else b""
     with zipfile.ZipFile(archive) as opened, opened.open(top + TABLE) as handle:
         same = handle.read(len(stored) + 1) == stored
+    if mark.is_file():
+        same = same and mark.read_text(errors="replace") == _content(members)
+    else:
+        sizes = {name: _size(folder / name) for name in members}  # masks may be packed and gone
+        same = same and all(sizes[name] in (None, m.file_size) for name, m in members.items())
     if not same:
         msg = f"{folder} is there already and is not what {archive} holds; delete it, or give it"
         raise UserError(msg)
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None

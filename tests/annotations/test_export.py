@@ -15,7 +15,7 @@ from milan_core.annotations.groups import published_sets
 from milan_core.annotations.pictures import grid, masked_images, write_pictures
 from milan_core.annotations.records import Annotation
 from milan_core.annotations.released import open_set, open_sets
-from milan_core.annotations.unpack import unpack
+from milan_core.annotations.unpack import MARK, unpack
 from milan_core.core.errors import UserError
 from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.published_import import import_legacy
@@ -111,7 +111,7 @@ def test_zip_reads_back_and_is_reproducible(folder, tmp_path):
     assert len(by_key) == 0  # no unit has three annotations
     zip_set(folder, tmp_path / "mine-photos.zip", images=True)
     assert len(open_sets("mine/photos", tmp_path)["mine/photos"]) == 5
-    assert not list(tmp_path.rglob(".*")), "no temporary folders left"
+    assert {path.name for path in tmp_path.rglob(".*")} == {MARK}, "no temporary folders left"
 
 
 def test_images_of_imagenet_stay_home(folder, tmp_path):
@@ -265,13 +265,32 @@ def test_damaged_zips_are_refused_without_effect(tmp_path):
         unpack(tmp_path / "none.zip", tmp_path / "out")
 
 
+@pytest.mark.parametrize("mark", [True, False])
+def test_a_replaced_archive_is_not_taken_for_the_folder_of_the_old_one(tmp_path, mark):
+    archive, masks = tmp_path / "a.zip", {True: [b"old", b"new"], False: [b"old", b"longer"]}[mark]
+    for data in masks:
+        with zipfile.ZipFile(archive, "w") as handle:
+            handle.writestr("annotations.csv", "layer,unit,annotation\nconv1,0,dog\n")
+            handle.writestr("conv1/masks.npy", data)
+        if data == masks[0]:
+            out = unpack(archive, tmp_path / "a")
+            assert unpack(archive, out) == out
+            if not mark:  # unpacked by an earlier release
+                (out / MARK).unlink()
+                (out / "conv1/masks.npy").rename(tmp_path / "kept")  # packed, and removed
+                assert unpack(archive, out) == out
+                (tmp_path / "kept").rename(out / "conv1/masks.npy")
+    with pytest.raises(UserError, match="is there already and is not what"):
+        unpack(archive, out)
+
+
 def test_only_known_files_are_unpacked_and_folders_are_not_overwritten(tmp_path):
     members = {"top [1]/annotations.csv": TABLE, "top [1]/conv1/ids.csv": b"1\n"}
     others = {"__MACOSX/top [1]/._annotations.csv": b"", "top [1]/x.sh": b"", "conv1/ids.csv": b""}
     archive = make_zip(tmp_path / "a.zip", {**members, **others})
     out = unpack(archive, tmp_path / "out")
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert found == {"annotations.csv", "conv1/ids.csv"}
+    assert found == {"annotations.csv", "conv1/ids.csv", MARK}
     (out / "conv1/ids.csv").write_text("2\n")
     assert (unpack(archive, out) / "conv1/ids.csv").read_text() == "2\n"
     (out / "annotations.csv").write_text("other")
