@@ -16,7 +16,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from typing import Any
 from milan_core.core.cells import Row
 from milan_core.core.errors import UserError
 from milan_core.core.lock import publishing
+from milan_core.core.machine import this_machine
 
 
 def canonical_json(value: Any) -> str:
@@ -68,8 +68,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-_HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:32] or "host"
-_SHOWN = 100  # letters of a file's name in that of its temporary
+_HOST = this_machine()
+_SHOWN = 100  # bytes of a file's name in that of its temporary
 _CANNOT_WRITE = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "your quota of the disk is used up; free some space",
@@ -112,7 +112,12 @@ def temporary_path(path: Path) -> Path:
     """A name beside `path` for what will become it; what dead processes left there is removed."""
     _sweep(path)
     token = uuid.uuid4().hex[:8]
-    return path.parent / f".{path.name[:_SHOWN]}.{_HOST}.{os.getpid()}.{token}.tmp"
+    return path.parent / f"{_start(path)}{os.getpid()}.{token}.tmp"
+
+
+def _start(path: Path) -> str:
+    """The start of the names of a file's temporaries on this machine."""
+    return f".{os.fsencode(path.name)[:_SHOWN].decode(errors='ignore')}.{_HOST}."
 
 
 def flush(path: Path) -> None:
@@ -126,7 +131,7 @@ def flush(path: Path) -> None:
 
 def _sweep(path: Path) -> None:
     """Remove temporaries of `path` whose process on this machine is gone."""
-    start = f".{path.name[:_SHOWN]}.{_HOST}."
+    start = _start(path)
     for item in path.parent.glob(f"{glob.escape(start)}*.tmp"):
         process = item.name.removeprefix(start).split(".")[0]
         if process.isdigit() and not Path("/proc", process).exists() and Path("/proc").is_dir():

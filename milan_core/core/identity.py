@@ -30,7 +30,8 @@ ROOT = PACKAGE.parent
 NAME = PACKAGE.name
 # Recorded beside results, never part of them.
 NEUTRAL = {
-    f"{NAME}.core.{module}" for module in ("records", "attempts", "lock", "identity", "handed_down")
+    f"{NAME}.core.{module}"
+    for module in ("records", "attempts", "lock", "machine", "identity", "handed_down")
 }
 NATIVE = {f"{NAME}._core": "csrc", f"{NAME}._cuda": "csrc"}
 WHOLE, EFFECTS = "*", "<import>"

@@ -22,34 +22,23 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
     The lock is a file beside the folder, which need not exist; it goes with the block.
     """
-    import fcntl
-
     path = folder.with_name(f".{folder.name}.lock")
-    handle = _open(path, folder)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
+        with _locked(path, folder, create=True, wait=False):
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+    except _HeldError:
         message = f"another run is writing to {folder}; wait for it, or give another folder"
         raise UserError(message) from None
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
 
 
 @contextlib.contextmanager
 def file_lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock for writing the file `path`; waits for a run that holds it."""
-    import fcntl
-
-    handle = _open(path.with_name(f".{path.name}.lock"), path.parent)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with _locked(path.with_name(f".{path.name}.lock"), path.parent, create=True):
         yield
-    finally:
-        os.close(handle)
 
 
 def _open(path: Path, folder: Path) -> int:
@@ -60,6 +49,10 @@ def _open(path: Path, folder: Path) -> int:
     except OSError as error:
         message = f"cannot write to {folder}: {error.strerror}; give a folder you may write to"
         raise UserError(message) from None
+
+
+class _HeldError(Exception):
+    """Another process holds a lock."""
 
 
 _claims: list[Claim] = []
@@ -76,7 +69,7 @@ class Claim:
 
     def take(self) -> None:
         """Become the owner; a job that was it before publishes nothing from here on."""
-        with _locked(self._path, self._result, create=True) as handle:
+        with _locked(self._path, self._result.parent, create=True) as handle:
             os.ftruncate(handle, 0)
             os.pwrite(handle, self._token.encode(), 0)
 
@@ -86,7 +79,7 @@ class Claim:
         with contextlib.ExitStack() as stack:
             owner = b""
             with contextlib.suppress(FileNotFoundError):
-                handle = stack.enter_context(_locked(self._path, self._result, create=False))
+                handle = stack.enter_context(_locked(self._path, self._result.parent, create=False))
                 owner = os.pread(handle, 64, 0)
             if owner.decode(errors="replace") != self._token:
                 raise UserError(
@@ -137,15 +130,22 @@ def publishing() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, result: Path, *, create: bool) -> Iterator[int]:
-    """An open file under an exclusive lock, which still has its name once the lock is there."""
+def _locked(path: Path, place: Path, *, create: bool, wait: bool = True) -> Iterator[int]:
+    """An open file under an exclusive lock, which still has its name once the lock is there.
+
+    `place` is what a message names; without `wait` a lock of others raises `_HeldError`.
+    """
     import fcntl
 
     while True:
-        handle = _open(path, result.parent) if create else os.open(path, os.O_RDWR)
+        handle = _open(path, place) if create else os.open(path, os.O_RDWR)
         try:
-            with contextlib.suppress(OSError):  # some network file systems have no locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise _HeldError from None
+            except OSError:  # some network file systems have no locks
+                pass
             try:
                 current = path.stat().st_ino == os.fstat(handle).st_ino
             except FileNotFoundError:
