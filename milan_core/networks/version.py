@@ -8,9 +8,11 @@ content of its files of weights counts as that of all files (`core.options.conte
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from milan_core.networks.adapters import FILES, HUBS
 from milan_core.networks.options import Architecture, NetworkSpec
 from milan_core.networks.weight_options import StoredWeights
 
+_NAME = re.compile(r"[\w.-]+")  # of a requirement
 LIBRARIES = ("torch", "torchvision", "timm", "transformers")  # whose versions can change a network
 
 
@@ -30,7 +33,8 @@ def source_version(model: Architecture) -> str:
 
     It covers definitions of this package that the factory and the conversion of the weights reach,
     the user's files with all that they import, saved programs, files and folders among the
-    arguments, matrices of directions, and the versions of the libraries in use.
+    arguments, matrices of directions, and the versions of the libraries in use and of `LIBRARIES`
+    below them.
     """
     return text_hash(" ".join(_parts(model)))
 
@@ -92,7 +96,8 @@ def _parts(model: Architecture) -> Iterator[str]:
     pairs = [node for node in whole if isinstance(node, tuple)]
     ours = {name for pair in pairs for name in imported_libraries(*pair)} & {*LIBRARIES}
     named = {text.partition(".")[0] for text in _callables(model) if not _user_file(text)}
-    yield from _versions({"torch", *ours, *found.libraries, *named - {NAME}})
+    used = {*ours, *found.libraries, *named - {NAME}}
+    yield from _versions({"torch", *used, *_beneath(used - {*LIBRARIES})})
 
 
 def _callables(model: Architecture) -> list[str]:
@@ -126,12 +131,43 @@ def _versions(names: set[str]) -> Iterator[str]:
         yield f"{name} {_version(name).partition('+')[0]}"
 
 
-def _version(module: str) -> str:
+def _beneath(modules: set[str]) -> set[str]:
+    """Those of `LIBRARIES` that installed packages need, such as the timm below a collection."""
+    queue, seen = [_distribution(name) for name in sorted(modules)], set[str]()
+    while queue:
+        name = queue.pop().lower().replace("_", "-")
+        if name and name not in seen:
+            seen.add(name)
+            if name not in LIBRARIES:
+                queue += [match[0] for need in _needs(name) if (match := _NAME.match(need))]
+    return seen & {*LIBRARIES}
+
+
+def _needs(distribution: str) -> list[str]:
+    """Requirements of an installed distribution, without those of its extras."""
     try:
-        return version(module)
+        return [need for need in requires(distribution) or [] if "extra ==" not in need]
+    except PackageNotFoundError:
+        return []
+
+
+def _distribution(module: str) -> str:
+    """The distribution that a module belongs to; empty where it is not installed."""
+    try:
+        version(module)
     except (PackageNotFoundError, ValueError):
-        distributions = packages_distributions().get(module, [])
-        return version(distributions[0]) if distributions else ""
+        return next(iter(_owners().get(module, [])), "")
+    return module
+
+
+@functools.cache
+def _owners() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def _version(module: str) -> str:
+    distribution = _distribution(module)
+    return version(distribution) if distribution else ""
 
 
 def _file_digest(path: str) -> str:

@@ -185,6 +185,31 @@ def test_libraries_in_use_count_by_their_version(tmp_path, monkeypatch):
     assert change("timm", "1.1") == {"user"}
 
 
+def test_libraries_below_an_installed_package_count(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    needs = {"collection": ["Middle_One>=1; python_version>'3'", 'transformers; extra == "x"']}
+    needs |= {"middle-one": ["timm (==1.0)", "absent", "collection"], "timm": ["torchvision"]}
+    versions = dict.fromkeys((*needs, "torch", "torchvision", "timm", "transformers"), "1")
+
+    def known(name, table):
+        if name not in table:
+            raise version.PackageNotFoundError(name)
+        return table[name]
+
+    monkeypatch.setattr(version, "version", lambda name: known(name, versions))
+    monkeypatch.setattr(version, "requires", lambda name: known(name, {**needs, "torch": None}))
+    (tmp_path / "net.py").write_text("def build():\n    from collection.nets import net\n")
+    for model in (
+        Architecture(factory="net.py:build"),
+        Architecture(factory="collection.nets:net"),
+    ):
+        before = source_version(model)
+        for name, counts in (("timm", True), ("transformers", False), ("torchvision", False)):
+            monkeypatch.setitem(versions, name, "2")
+            assert (source_version(model) != before) == counts, name
+            monkeypatch.setitem(versions, name, "1")
+
+
 def test_a_project_may_move_and_python_may_change(tmp_path, monkeypatch):
     for place in ("here", "there"):
         project(tmp_path / place, "a relative import")
