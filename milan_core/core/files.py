@@ -203,7 +203,7 @@ def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[A
     write_text(path, buffer.getvalue())
 
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def _guarded(cell: Any) -> Any:

@@ -162,6 +162,9 @@ TEXTS = [
     "\t=1",
     "'=x",
     "''-y",
+    "＝1+1",
+    "'＠x",
+    "\n=1",
     "'quoted'",
     "a=b",
     "",
@@ -178,7 +181,7 @@ def test_no_cell_is_a_formula_and_texts_come_back(tmp_path, text):
     ]
     with (tmp_path / "t.csv").open(newline="") as handle:
         stored, *numbers = list(csv.reader(handle))[1]
-    assert not stored.startswith(("=", "+", "@", "-", "\t"))
+    assert not stored.startswith(tuple("=+@-\t\r\n＝＋－＠"))
     assert numbers == ["-0.5", "-1e-07"]
 
 

@@ -67,7 +67,7 @@ function download(name, text, type = 'text/csv') {
 /** A cell of CSV; what a spreadsheet would take for a formula gets an apostrophe. */
 function csvCell(value) {
   let text = value === null || value === undefined ? '' : String(value);
-  if (typeof value === 'string' && /^'*[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  if (typeof value === 'string' && /^'*[=+\-@\t\r\n＝＋－＠]/.test(text)) text = `'${text}`;
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 const csv = (rows) => rows.map((row) => row.map(csvCell).join(',') + '\n').join('');
