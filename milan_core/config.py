@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from milan_core.annotations.options import AnnotationSetSpec, expand_groups
 from milan_core.captioner.features.options import EncoderSpec
@@ -46,6 +46,16 @@ class Roots(Section):
     resources: str = Field("resources", description="Data packages, weights and data sets")
     logs: str = Field("logs", description="Logs of jobs")
     benchmarks: str = Field("benchmarks", description="Time and memory of jobs")
+
+    @field_validator("*")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        """Refuse what rules and flags would read as something else than this folder."""
+        if not value.strip("/") or value != value.strip() or value.startswith("-"):
+            raise ValueError("give the path of a folder, such as ./results")
+        if any(letter in "{}" or not letter.isprintable() for letter in value):
+            raise ValueError("a path without braces, which are wildcards, and control characters")
+        return value
 
 
 class Shards(Section):

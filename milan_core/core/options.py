@@ -24,7 +24,8 @@ from pydantic_core import PydanticCustomError
 from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError, nearest
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=80)]
+"""A name of the configuration, which becomes a part of paths."""
 Parsed = TypeVar("Parsed")
 Part = TypeVar("Part", bound="Section")
 

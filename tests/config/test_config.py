@@ -83,6 +83,20 @@ def test_mistakes(default, change, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "path", ["", "/", "//", " ", "-rf", "results ", "a{model}b", "a\nb", "a\x1b[2Jb", "a\u202eb"]
+)
+def test_roots_that_are_no_folder_of_their_own_are_refused(default, path):
+    with pytest.raises(UserError, match=r"config: pathvars.logs: .*a path|the path of a folder"):
+        parse_config(default | {"pathvars": {"logs": path}})
+
+
+def test_a_name_that_is_too_long_for_a_folder_is_refused(default):
+    zoo = {"a" * 81: {"extends": "alexnet_imagenet"}}
+    with pytest.raises(UserError, match=r"model_zoo.a+.*at most 80 characters"):
+        parse_config(default | {"model_zoo": zoo})
+
+
 def test_no_network_shares_the_folder_of_a_step(default, root):
     """Every folder below <results> that a rule writes and that no wildcard names is reserved."""
     folders = set()
