@@ -247,7 +247,7 @@ def stream(
     loaded.module.to(device)
     probed = probe(loaded, source, device)
     trace = Trace(loaded.module, loaded.layers, on_output, post_relu=loaded.post_relu)
-    with torch.inference_mode(), trace:
+    with torch.no_grad(), trace:
         batches = source.batches((0, 1), batch_size, device=device)
         for batch, ids in tracked(
             batches, "activations", "image", total=source.total, size=lambda one: len(one[1])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
@@ -23,6 +24,7 @@ from milan_core.exemplars.scanning import Scan
 from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.splits import heldout_images
 from milan_core.exemplars.state import Header, MiningState
+from milan_core.exemplars.status import refuse_infinite
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
 from milan_core.networks.axes import Axes
@@ -30,6 +32,7 @@ from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
 from milan_core.networks.precision import in_precision
+from milan_core.networks.trace import listed
 from milan_core.networks.zoo import LoadedModel
 
 OPTIONS, RUN = MiningOptions(), MiningRun()  # their defaults are those of `mine`
@@ -49,10 +52,10 @@ def mine(
     k: int = OPTIONS.k,
     quantile: float = OPTIONS.quantile,
     batch_size: int = RUN.batch_size,
-    device: str = RUN.device,
+    device: str | torch.device = RUN.device,
     shard: tuple[int, int] | None = None,
     block: tuple[int, int] | None = None,
-    input: InputSpec | None = None,
+    input: InputSpec | Mapping[str, Any] | None = None,
     post_relu: str | Iterable[str] = (),
     layout: Layout | None = None,
     axes: Mapping[str, str] | None = None,
@@ -95,17 +98,21 @@ def mine(
     if not isinstance(model, nn.Module):
         msg = f"mine: the model is {type(model).__name__}; expected a torch.nn.Module"
         raise UserError(msg)
-    given = {"k": k, "quantile": quantile, "batch_size": batch_size, "device": device}
+    if layout is not None and not isinstance(layout, Layout):
+        msg = f"mine: layout is {type(layout).__name__}; expected a Layout, or `axes` for names"
+        raise UserError(msg)
+    given = {"k": k, "quantile": quantile, "batch_size": batch_size, "device": str(device)}
+    view = None if input is None else parse(InputSpec, input, "mine: input")
     call = parse(_Call, {**given, **settings}, "mine")
     network = LoadedModel(
         module=model,
-        input=input or InputSpec(),
-        layers=[layers] if isinstance(layers, str) else list(layers),
-        post_relu=[post_relu] if isinstance(post_relu, str) else list(post_relu),
+        input=view or InputSpec(),
+        layers=listed(model, layers),
+        post_relu=listed(model, post_relu, "post_relu"),
         layout=_with_axes(layout or Layout(), axes or {}),
     )
     options, run = narrowed(call, MiningOptions), narrowed(call, MiningRun)
-    source = open_source(images, input)
+    source = open_source(images, view)
     return mine_source(
         network, source, options, run, shard=shard, block=block, seed=seed, name=name
     )
@@ -202,6 +209,7 @@ def mine_source(
     }
     state = MiningState(header, scan.states, scan.samples, estimated, scan.flat.layers)
     result = ExemplarSet.from_state(state)
+    refuse_infinite({layer: result.activations(layer) for layer in result.layers})
     result.images = source.stored
     result.probe = probed.facts()
     result.table = scan.pooled.table(header, heldout)

@@ -150,7 +150,7 @@ def pool_dataset(
         in_precision(run.dtype, run.device),
     ):
         probed = probe(network, source, run.device)
-        with torch.inference_mode(), trace:
+        with torch.no_grad(), trace:
             batches = source.batches((0, 1), run.batch_size, device=run.device)
             for batch, ids in tracked(
                 batches, "activations", "image", total=source.total, size=lambda one: len(one[1])

@@ -61,7 +61,7 @@ class Scan:
 
     def run(self, batches: Iterable[Batch]) -> None:
         """Pass every batch through the network once."""
-        with torch.inference_mode(), self.trace:
+        with torch.no_grad(), self.trace:
             for number, (batch, self._ids) in enumerate(batches):
                 self._rows = len(batch)
                 self.trace(as_inputs(batch, self._run.device))

@@ -7,11 +7,13 @@ masks, so there is nothing to describe.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from milan_core.core.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -159,6 +161,24 @@ class _Extremes:
 def _flat(units: np.ndarray, low: torch.Tensor, high: torch.Tensor) -> Flat:
     """All of the units, flat or not: `kept` drops those that are not."""
     return Flat(units.astype(np.int64), *(x.float().cpu().numpy() for x in (low, high)))
+
+
+def refuse_infinite(largest: Mapping[str, np.ndarray]) -> None:
+    """Refuse layers with units whose largest activations float32 [U, k] overflowed.
+
+    Raises:
+        UserError: for +infinity, as half precision gives above 65504: such images have no order.
+
+    """
+    for layer, activations in largest.items():
+        over = np.isposinf(activations).any(1)
+        if over.any():
+            raise UserError(
+                f"layer {layer!r}: {int(over.sum())} of {len(activations)} units reach infinity, "
+                "so their images have no order; half precision overflows at 65504: give the "
+                "network float32 in its factory (`.float()`), or check the weights and the input "
+                "normalization (mean, std)"
+            )
 
 
 def unit_status(

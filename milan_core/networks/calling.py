@@ -1,16 +1,39 @@
-"""Call a network on a batch: in its precision, uncompiled, and with a sentence when it fails."""
+"""Call a network on a batch: in its precision, uncompiled, and with a sentence when it fails.
+
+Batches come channels last, which is faster. Code that reads them by `view` needs them as they are
+indexed; that shows in its first failure, and `again` then gives it such batches from there on.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import sys
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 import torch
 from torch import nn
 
 from milan_core.core.errors import UserError, first_line
+
+Result = TypeVar("Result")
+
+_INDEXED: WeakSet[nn.Module] = WeakSet()  # networks that need memory in the order of the axes
+_MINDS_MEMORY = re.compile(r"view size is not compatible|contiguous", re.IGNORECASE)
+
+
+class OtherMemory(UserError):
+    """A network could not read its input in this order of memory; its next call has another."""
+
+
+def again(run: Callable[[], Result]) -> Result:
+    """The result of `run`, which starts from the beginning where a first call was in vain."""
+    try:
+        return run()
+    except OtherMemory:
+        return run()
 
 
 def uncompiled(model: nn.Module) -> nn.Module:
@@ -20,13 +43,19 @@ def uncompiled(model: nn.Module) -> nn.Module:
 
 
 def forward(model: nn.Module, *inputs: torch.Tensor) -> Any:
-    """Call the model; when it raises, say with which input, in one sentence.
+    """Call the model on copies; when it raises, say with which input, in one sentence.
 
     Programs of `torch.compile` inside the model run as plain Python, so that hooks are called.
+
+    Raises:
+        OtherMemory: once for a network that cannot read what is not contiguous; see `again`.
+        UserError: when the model raises.
+
     """
+    given = copies(model, inputs)
     try:
         with _eager():
-            return model(*(_as_model(model, value) for value in inputs))
+            return model(*given)
     except UserError:
         raise
     except Exception as error:
@@ -35,7 +64,16 @@ def forward(model: nn.Module, *inputs: torch.Tensor) -> Any:
             f"{type(model).__name__} cannot run on input of shape {shapes}: {first_line(error)}; "
             f"{_hint(error, model)}"
         )
+        if model not in _INDEXED and _MINDS_MEMORY.search(str(error)):
+            _INDEXED.add(model)
+            raise OtherMemory(msg) from error
         raise UserError(msg) from error
+
+
+def copies(model: nn.Module, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Inputs that the model may change: its first operation may be in place, as `x.sub_(mean)`."""
+    order = torch.contiguous_format if model in _INDEXED else torch.preserve_format
+    return [_as_model(model, value).clone(memory_format=order) for value in inputs]
 
 
 def _eager() -> contextlib.AbstractContextManager[Any]:
@@ -75,6 +113,8 @@ def _hint(error: Exception, model: nn.Module) -> str:
             f"its forward also wants {missing[1]}: wrap it in a module whose forward takes the "
             "image alone"
         )
+    if _MINDS_MEMORY.search(text):
+        return "its forward reads a tensor by `view`: use `reshape`, or `contiguous()` before it"
     types = dict.fromkeys(
         str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.is_floating_point()
     )

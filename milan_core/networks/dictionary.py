@@ -96,7 +96,7 @@ def collect_positions(
         lambda batch: batch,
     )
     keep_rows = [0]
-    with torch.inference_mode(), Trace(network.module, layer, keep) as trace:
+    with torch.no_grad(), Trace(network.module, layer, keep) as trace:
         if len(trace.layers) != 1:
             msg = f"layer {layer!r} is {len(trace.layers)} layers; a dictionary belongs to one"
             raise UserError(msg)

@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
+from milan_core.networks.calling import again, forward
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec, Tokens
 from milan_core.networks.probe.settle import look_at
-from milan_core.networks.trace import eval_mode, first_tensor, forward
+from milan_core.networks.trace import eval_mode, first_tensor, takes_hooks
 from milan_core.networks.zoo import LoadedModel
 
 _WITHOUT_UNITS = (
@@ -95,10 +96,16 @@ class Seen:
 
 def inspect_layers(model: nn.Module, batch: torch.Tensor) -> dict[str, Seen]:
     """Run one forward pass and note what every named module gave, in module order."""
+    return again(lambda: _looked_at(model, batch))
+
+
+def _looked_at(model: nn.Module, batch: torch.Tensor) -> dict[str, Seen]:
     modules = {name: module for name, module in model.named_modules(remove_duplicate=False) if name}
     seen = {name: _seen(module) for name, module in modules.items()}
     with contextlib.ExitStack() as stack:
         for name, layer in seen.items():
+            if not takes_hooks(modules[name]):
+                continue
             handle = modules[name].register_forward_hook(_recorder(layer))
             stack.callback(handle.remove)
         stack.enter_context(eval_mode(model))

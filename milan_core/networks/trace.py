@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError, unknown
-from milan_core.networks.calling import forward, uncompiled
+from milan_core.networks.calling import copies, forward, uncompiled
 from milan_core.networks.compiled import CompiledPass
 from milan_core.networks.hooks import HookPoint, name_matches
 
@@ -31,6 +31,27 @@ class _HookFailed(BaseException):
     """Carries an error of the callback through the model to `Trace.__call__`, unchanged."""
 
 
+def listed(model: nn.Module, layers: Any, where: str = "layers") -> list[str]:
+    """Names or patterns as a list.
+
+    Raises:
+        UserError: for modules, numbers and whatever else is no text; the sentence names a module.
+
+    """
+    single = isinstance(layers, str | nn.Module) or not isinstance(layers, Iterable)
+    names = [layers] if single else list(layers)
+    for item in names:
+        if isinstance(item, str):
+            continue
+        known = next(
+            (name for name, module in model.named_modules() if module is item and name), ""
+        )
+        fix = f"; give {known!r} in place of the module" if known else ""
+        msg = f"{where}: expected names or patterns such as 'layer*', got {type(item).__name__}"
+        raise UserError(msg + fix)
+    return names
+
+
 def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]:
     """Module names for names or glob patterns, in the order given, without repetition.
 
@@ -38,7 +59,7 @@ def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]
     goes deeper; ``**`` stands for any number of parts. Marks such as ``@input`` choose another
     tensor of the module (`milan_core.networks.hooks`) and stay at the names.
     """
-    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    patterns = listed(model, patterns)
     if uncompiled(model) is not model:
         patterns = [pattern.removeprefix("_orig_mod.") for pattern in patterns]
         model = uncompiled(model)
@@ -62,7 +83,7 @@ def resolve_layers(model: nn.Module, patterns: str | Iterable[str]) -> list[str]
 def first_tensor(output: Any, layer: str) -> torch.Tensor:
     """The first tensor of a module's output: itself, or inside a tuple, list or mapping."""
     if isinstance(output, torch.Tensor):
-        return output.dequantize() if output.is_quantized else output
+        return _dense(output, layer)
     parts: Iterable[Any] = ()
     if isinstance(output, Mapping):
         parts = output.values()
@@ -76,6 +97,20 @@ def first_tensor(output: Any, layer: str) -> torch.Tensor:
         "choose a layer whose output is a tensor, or a tuple or mapping that starts with one"
     )
     raise UserError(msg)
+
+
+def _dense(output: torch.Tensor, layer: str) -> torch.Tensor:
+    if output.is_nested:
+        msg = f"layer {layer!r} gives a nested tensor, whose rows differ in length; choose another"
+        raise UserError(msg)
+    if output.layout != torch.strided:
+        output = output.to_dense()
+    return output.dequantize() if output.is_quantized else output
+
+
+def takes_hooks(module: nn.Module) -> bool:
+    """Whether forward hooks can be put on a module."""
+    return not isinstance(module, torch.jit.RecursiveScriptModule)
 
 
 @contextlib.contextmanager
@@ -199,11 +234,18 @@ class Trace:
             ]
             for handle in self._handles:
                 self._cleanup.callback(handle.remove)
-        for name, tensor in zip(self.layers, self._compiled(*inputs), strict=True):
+        given = copies(self.model, inputs)
+        for name, tensor in zip(self.layers, self._compiled(*given), strict=True):
             self._on_output(name, tensor)
 
     def _register(self, name: str, receive: Receive) -> torch.utils.hooks.RemovableHandle:
         module = self.model.get_submodule(self.points[name].module)
+        if not takes_hooks(module):
+            msg = (
+                f"layer {name!r} is code of TorchScript (torch.jit.script), which calls no hooks: "
+                "build the network without it in the factory, or choose a layer around it"
+            )
+            raise UserError(msg)
         if self.points[name].side == "input":
 
             def before(module: nn.Module, args: Any, kwargs: Any) -> None:

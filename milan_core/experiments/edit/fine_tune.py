@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,30 +16,37 @@ from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
 from milan_core.experiments.edit.options import FineTune
 from milan_core.images.store import Dataset
+from milan_core.networks.ablation.recording import changing, module_of
+from milan_core.networks.ablation.replacement import channel_axis
+from milan_core.networks.calling import again, forward
 from milan_core.networks.inputs import prepare
+from milan_core.networks.layouts import Layout
 from milan_core.networks.trace import first_tensor, resolve_layers
 from milan_core.networks.zoo import LoadedModel
 
 BATCH = 128
+Change = Callable[[torch.Tensor], torch.Tensor]
 
 
-def _zeroed(units: Sequence[int]) -> Callable[[nn.Module, Any, Any], torch.Tensor]:
-    def hook(module: nn.Module, inputs: Any, output: Any) -> torch.Tensor:
-        tensor = first_tensor(output, type(module).__name__)
-        keep = torch.ones(tensor.shape[1], dtype=tensor.dtype, device=tensor.device)
+def _zeroed(axis_of: Callable[[torch.Tensor], int], units: Sequence[int]) -> Change:
+    def change(tensor: torch.Tensor) -> torch.Tensor:
+        axis = axis_of(tensor)
+        keep = torch.ones(tensor.shape[axis], dtype=tensor.dtype, device=tensor.device)
         keep[list(units)] = 0
-        return tensor * keep.view(-1, *[1] * (tensor.ndim - 2))
+        return tensor * keep.view(-1, *[1] * (tensor.ndim - 1 - axis))
 
-    return hook
+    return change
 
 
-def hold_at_zero(module: nn.Module, units: Sequence[UnitKey]) -> None:
-    """Make the network give zero for these units (axis 1 of their layer's output) from now on."""
+def hold_at_zero(module: nn.Module, units: Sequence[UnitKey], layout: Layout) -> None:
+    """Make the network give zero for these units from now on; `layout` names the layers' axes."""
     by_layer: dict[str, list[int]] = {}
     for layer, unit in units:
         by_layer.setdefault(layer, []).append(unit)
     for layer, own in by_layer.items():
-        module.get_submodule(layer).register_forward_hook(_zeroed(own))
+        axis_of = functools.partial(channel_axis, layer=layer, layout=layout)
+        hook = changing(layer, _zeroed(axis_of, own))
+        module_of(module, layer).register_forward_hook(hook)
 
 
 def fine_tuned(
@@ -55,7 +62,7 @@ def fine_tuned(
     Statistics of normalization layers stay as they are.
     """
     module = copy.deepcopy(loaded.module).to(device).eval()
-    hold_at_zero(module, units)
+    hold_at_zero(module, units, loaded.layout)
     head = {
         id(parameter)
         for name in resolve_layers(module, settings.layers)
@@ -72,6 +79,7 @@ def fine_tuned(
             x = prepare(train.images[rows], loaded.input, device)
             target = torch.from_numpy(np.asarray(train.labels[rows], dtype=np.int64)).to(device)
             optimizer.zero_grad(set_to_none=True)
-            F.cross_entropy(first_tensor(module(x), "output"), target).backward()
+            output = again(functools.partial(forward, module, x))
+            F.cross_entropy(first_tensor(output, "output"), target).backward()
             optimizer.step()
     return module.requires_grad_(False)

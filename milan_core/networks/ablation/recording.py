@@ -16,8 +16,9 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
+from milan_core.networks.calling import again, forward
 from milan_core.networks.hooks import HookPoint
-from milan_core.networks.trace import first_tensor, forward
+from milan_core.networks.trace import first_tensor, takes_hooks
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Plan:
     @classmethod
     def of(cls, model: nn.Module, layers: Sequence[str], batch: torch.Tensor) -> Plan:
         """Observe one forward pass of `batch`; refuses layers that run never or more than once."""
-        calls, output = _observe(model, batch)
+        calls, output = again(lambda: _observe(model, batch))
         turns: dict[nn.Module, list[Call]] = {}
         for call in calls:
             turns.setdefault(call.module, []).append(call)
@@ -114,7 +115,7 @@ def _observe(model: nn.Module, batch: torch.Tensor) -> tuple[list[Call], torch.T
 
     with contextlib.ExitStack() as hooks:
         for module in model.modules():
-            if module is not model:
+            if module is not model and takes_hooks(module):
                 hooks.callback(module.register_forward_pre_hook(before).remove)
                 hooks.callback(module.register_forward_hook(after).remove)
         output = first_tensor(forward(model, batch), "output")
@@ -128,12 +129,14 @@ def hooked(model: nn.Module, hooks: Mapping[str, Callable[[torch.Tensor], Any]])
     """Within the block, layer `name` gives `hooks[name](its output tensor)`; None leaves it."""
     with contextlib.ExitStack() as stack:
         for name, change in hooks.items():
-            handle = module_of(model, name).register_forward_hook(_changing(name, change))
+            handle = module_of(model, name).register_forward_hook(changing(name, change))
             stack.callback(handle.remove)
         yield
 
 
-def _changing(name: str, change: Callable[[torch.Tensor], Any]) -> Callable[..., Any]:
+def changing(name: str, change: Callable[[torch.Tensor], Any]) -> Callable[..., Any]:
+    """A forward hook by which layer `name` gives `change(its output tensor)`; None leaves it."""
+
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         old = first_tensor(output, name)
         new = change(old)

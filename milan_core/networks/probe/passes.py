@@ -13,6 +13,7 @@ from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import torch_generator
+from milan_core.networks.calling import again
 from milan_core.networks.trace import OnOutput, Trace
 from milan_core.networks.zoo import LoadedModel
 
@@ -88,10 +89,14 @@ def _other_sides(height: int, width: int) -> Iterator[tuple[int, int]]:
 
 def run(network: LoadedModel, batch: torch.Tensor, feed: Feed, receive: OnOutput) -> bool:
     """One pass in plain PyTorch; True when something drew random numbers meanwhile."""
-    trace = Trace(network.module, network.layers, receive, post_relu=network.post_relu)
+
+    def once() -> None:
+        with Trace(network.module, network.layers, receive, post_relu=network.post_relu) as trace:
+            trace(feed(batch))
+
     before = random_states()
-    with torch.inference_mode(), trace:
-        trace(feed(batch))
+    with torch.no_grad():
+        again(once)
     return random_states() != before
 
 

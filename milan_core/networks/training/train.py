@@ -25,6 +25,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, text_hash, write_bytes
 from milan_core.core.optimizers import adamw
 from milan_core.core.seeding import generator, seed_torch
+from milan_core.networks.calling import forward
 from milan_core.networks.factories import build
 from milan_core.networks.options import Architecture, InputSpec
 from milan_core.networks.training.objectives import Classify, Objective
@@ -172,7 +173,7 @@ class _Run:
     def _step(self, x: torch.Tensor, target: torch.Tensor) -> float:
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16, enabled=self.settings.bf16):
-            loss = self.objective.loss(self.module(x), target)
+            loss = self.objective.loss(forward(self.module, x), target)
         value = float(loss.detach())
         if not np.isfinite(value):
             msg = f"training diverged: the loss is {value}; lower learning_rate"
