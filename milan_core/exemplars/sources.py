@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -16,6 +16,7 @@ from milan_core.exemplars.batches import ImageSource, raw_bytes
 from milan_core.networks.inputs import prepare
 from milan_core.networks.options import InputSpec
 
+_ONE_SIZE = "add a transform that gives all one size, such as Resize and CenterCrop"
 SAMPLED = 32  # items of a torch data set that name it
 
 
@@ -31,14 +32,16 @@ def open_source(images: Any, spec: InputSpec | None = None) -> ImageSource:
     """
     if spec is not None and spec.kind == "latents":
         return _from_latents(images, spec)
-    stored = images if isinstance(images, np.ndarray) else getattr(images, "images", None)
+    if isinstance(images, np.ndarray):
+        return _from_bytes(images, None, spec)
+    stored = None if hasattr(images, "__getitem__") else getattr(images, "images", None)
     if isinstance(stored, np.ndarray):
         return _from_bytes(stored, getattr(images, "fingerprint", None), spec)
     if isinstance(images, torch.Tensor):
         return _from_tensor(images)
     if isinstance(images, DataLoader):
         return _from_loader(images)
-    if hasattr(images, "__getitem__") and hasattr(images, "__len__"):
+    if _is_numbered(images):
         return ImageSource(
             len(images), _sampled_fingerprint(images), rows=lambda ids: _items(images, ids)
         )
@@ -47,6 +50,12 @@ def open_source(images: Any, spec: InputSpec | None = None) -> ImageSource:
         "a length, a DataLoader, or a uint8 array (N, H, W, 3) with an InputSpec"
     )
     raise UserError(msg)
+
+
+def _is_numbered(images: Any) -> bool:
+    """Whether `images` has items by number, as lists and the data sets of torch do."""
+    named = isinstance(images, Mapping | str) or hasattr(images, "iloc")  # iloc: of pandas
+    return hasattr(images, "__getitem__") and hasattr(images, "__len__") and not named
 
 
 def _sampled_fingerprint(images: Any) -> str:
@@ -131,13 +140,37 @@ def _from_loader(loader: DataLoader) -> ImageSource:
     plain = plain and bool(first) and all(isinstance(index, int) for index in first)
     return ImageSource(
         *(total, name),
-        stream=lambda: (_first(batch) for batch in loader),
+        stream=lambda: _loaded(loader),
         items=(lambda n: _items(loader.dataset, np.array(first[:n]))) if plain else None,
     )
 
 
+def _loaded(loader: DataLoader) -> Iterator[torch.Tensor]:
+    """The batches of a loader, copied: it may give one buffer, filled anew each time."""
+    batches = iter(loader)
+    while True:
+        try:
+            batch = next(batches, None)
+        except RuntimeError as error:
+            if "equal size" not in str(error):
+                raise
+            raise UserError(f"the images of the DataLoader differ in size; {_ONE_SIZE}") from error
+        if batch is None:
+            return
+        yield _first(batch).clone()
+
+
 def _items(dataset: Any, ids: np.ndarray) -> torch.Tensor:
-    return torch.stack([_first(dataset[int(i)]) for i in ids])
+    """Items of a data set, each copied before the next is asked for."""
+    first = _first(dataset[int(ids[0])])
+    rows = first.new_empty((len(ids), *first.shape))
+    for row, image in enumerate(ids):
+        item = _first(dataset[int(image)]) if row else first
+        if item.shape != first.shape:
+            sizes = f"image {ids[0]} is {tuple(first.shape)}, image {image} {tuple(item.shape)}"
+            raise UserError(f"the images of the data set differ in size: {sizes}; {_ONE_SIZE}")
+        rows[row] = item
+    return rows
 
 
 def _first(item: Any) -> torch.Tensor:
