@@ -9,6 +9,7 @@ numbers, or fail here, cost more.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from milan_core.networks.probe.forms import Seen, settle_axes
 from milan_core.networks.probe.leaves import watched
 from milan_core.networks.probe.passes import FIRST, Feed, Inputs, has_generator, run, try_run
 from milan_core.networks.probe.places import AGREE, in_place
+from milan_core.networks.probe.tokens import check_class_tokens, check_grid
 from milan_core.networks.trace import resolve_layers
 from milan_core.networks.zoo import LoadedModel
 
@@ -156,6 +158,11 @@ class _Passes:
                     if output.is_complex():
                         msg = f"layer {layer!r} gives complex numbers; choose a layer behind it"
                         self._refuse(layer, UserError(msg))
+                    if not output.numel():
+                        msg = (
+                            f"layer {layer!r} gives an empty tensor of shape {tuple(output.shape)}"
+                        )
+                        self._refuse(layer, UserError(f"{msg}; choose another layer"))
                     self._first[layer] = output.detach().clone()
                     self._modules[layer] = leaves.channel_axis(tuple(output.shape))
                     self._tokens[layer] = leaves.token_counts
@@ -190,6 +197,8 @@ class _Passes:
                 return
 
     def _settle(self, layer: str, output: torch.Tensor) -> None:
+        if layer in (self._refusals or {}):
+            return
         try:
             self._settle_axes(layer, output)
         except UserError as error:
@@ -218,11 +227,16 @@ class _Passes:
         self._probe.difference = max(self._probe.difference, difference)
         if difference > self._probe.tolerance:
             self._differing[layer] = difference
+        tokens = after.ndim == 3
+        if tokens:
+            check_grid(layer, after.shape[1], layout.tokens, self._inputs.sides)
         maps, _ = layout.maps(output, layer)
         checked = self._inputs.sides and how != "declared" and layout.tokens.spatialise == "fixed"
         places = in_place(maps) if checked else None
         if places is not None and places < AGREE:
             self._misplaced[layer] = places
+        if tokens and checked and after.shape[1] > math.prod(maps.shape[2:]):
+            check_class_tokens(layer, after, (maps.shape[2], maps.shape[3]))
         self._probe.sample[layer] = maps[0].detach().clone()
         self._probe.layers[layer] = {"axes": axes.text, "shape": list(shape), "by": how}
         if places is not None:
