@@ -100,9 +100,15 @@ def _usual(mode: str, least: float, most: float) -> tuple[float, float]:
 
 
 def peak(image: Image.Image) -> int:
-    """The largest value of a 16-bit gray image above 255; else 0."""
+    """The largest value of a 16-bit image above 255; else 0. Call it before the image is loaded.
+
+    Pillow gives the upper 8 bits of colored ones, and of gray ones with alpha.
+    """
     if not image.mode.startswith("I"):
-        return 0
+        deep = any(";16" in str(part[3]) for part in getattr(image, "tile", ()))
+        bands = image.getbands()[: 3 if image.mode.startswith("RGB") else 1] if deep else ()
+        highest = (int(np.asarray(image.getchannel(band)).max(initial=0)) for band in bands)
+        return max((high << 8 | 255 for high in highest if high), default=0)
     most = int(np.asarray(image).max(initial=0))
     return most if most > 255 else 0
 

@@ -234,7 +234,8 @@ def _check_depth(name: str, filling: Filling, spec: PictureOptions) -> None:
         raise UserError(
             f"dataset {name!r}: its 16-bit pictures hold values up to {filling.peak} only, as "
             f"{bits}-bit cameras write them, and would be almost black; set `range: "
-            f"[0, {2**bits - 1}]`, or `range: [0, 65535]` to take them as they are"
+            f"[0, {2**bits - 1}]` (colored ones: convert them to 8 bits first), or `range: "
+            "[0, 65535]` to take them as they are"
         )
 
 
