@@ -195,12 +195,36 @@ def _without(state: State, wrapper: str) -> State:
 
 
 def _fits(state: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
-    """Whether every tensor of the network is there, in its shape."""
+    """Whether every tensor of the network is there, in its shape, or one that it is shared with."""
+    twins = shared(expected)
     return all(
-        key in state and _has_shape(state[key], tensor)
+        any(
+            name in state and _has_shape(state[name], tensor) for name in (key, *twins.get(key, ()))
+        )
         for key, tensor in expected.items()
         if not key.endswith(COUNTER)
     )
+
+
+def shared(expected: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The other names of each tensor that the network holds under several, such as tied weights.
+
+    Some writers store such a tensor once.
+    """
+    import torch
+
+    places: dict[Any, list[str]] = {}
+    for key, tensor in expected.items():
+        held = isinstance(tensor, torch.Tensor) and not is_lazy(tensor) and not tensor.is_meta
+        if held and tensor.layout == torch.strided and tensor.numel():
+            place = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride())
+            places.setdefault(place, []).append(key)
+    return {
+        key: [name for name in names if name != key]
+        for names in places.values()
+        if len(names) > 1
+        for key in names
+    }
 
 
 def is_lazy(tensor: Any) -> bool:

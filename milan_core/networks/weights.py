@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import nn
 from milan_core.core.arrays import read_npy_header
 from milan_core.core.errors import DAMAGE, UserError, first_line, reading, reads
 from milan_core.core.tensors import load_tensors, save_tensors
-from milan_core.networks.containers import COUNTER, contents, is_lazy, plain_state
+from milan_core.networks.containers import COUNTER, contents, is_lazy, plain_state, shared
 from milan_core.networks.mapping import mapped
 from milan_core.networks.weight_options import StoredWeights
 
@@ -70,8 +70,23 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
             continue
         if tensor.numel() == expected[key].numel() == 1:
             state[key] = tensor.reshape(expected[key].shape)
+    _check_types(state, expected, path)
+    twins = shared(expected)
     problems = {
-        "missing": [key for key in expected if key not in state],
+        "missing": [
+            key
+            for key in expected
+            if key not in state and not any(name in state for name in twins.get(key, ()))
+        ],
+        "different from others that the network shares with them": [
+            f"{key} and {name}"
+            for key, names in twins.items()
+            for name in names
+            if key < name
+            and key in state
+            and name in state
+            and not torch.equal(state[key], state[name])
+        ],
         "unexpected": [key for key in state if key not in expected],
         "of another shape": [
             f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
@@ -93,6 +108,23 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
         raise UserError(msg)
     assign = any(tensor.is_meta for tensor in expected.values())  # nothing to copy into
     module.load_state_dict(state, strict=False, assign=assign)
+
+
+def _check_types(
+    state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], path: Path | str
+) -> None:
+    """Refuse integers, quantized and complex numbers where the network has real ones."""
+    for key, held in expected.items():
+        given = state.get(key)
+        if given is None or given.numel() < 2 or given.is_floating_point():
+            continue
+        if held.is_floating_point():
+            kind, wanted = (str(t.dtype).removeprefix("torch.") for t in (given, held))
+            raise UserError(
+                f"weights {path}: {key} is {kind} and the network's {wanted}; codes of quantized "
+                "numbers mean nothing without their scales: make numbers of them with `weights: "
+                "{convert: package.module:callable}`"
+            )
 
 
 def without_numbers(tensor: torch.Tensor) -> str:

@@ -117,3 +117,43 @@ def test_one_state_is_read_without_a_network(tmp_path):
     torch.save({"a": OWN, "b": OTHER}, tmp_path / "w.pt")
     with pytest.raises(UserError, match="are several state dictionaries"):
         read_state_dict(tmp_path / "w.pt")
+
+
+class Tied(nn.Module):
+    """Two layers with one matrix."""
+
+    def __init__(self, tied=True):
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False)
+        if tied:
+            self.two.weight = self.one.weight
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_tensors_that_a_network_shares_are_stored_once(prefix, tmp_path):
+    for name in ("one.weight", "two.weight"):
+        stored = {prefix + name: torch.randn(4, 4)}
+        torch.save({"state_dict": stored, "epoch": 3}, tmp_path / "w.pt")
+        network = Tied()
+        load_weights(network, tmp_path / "w.pt")
+        assert torch.equal(network.one.weight, stored[prefix + name])
+        assert network.two.weight is network.one.weight
+        with pytest.raises(UserError, match=r"1 missing"):
+            load_weights(Tied(tied=False), tmp_path / "w.pt")
+    torch.save(Tied(tied=False).state_dict(), tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"1 different .*shares.*one\.weight and two\.weight"):
+        load_weights(Tied(), tmp_path / "w.pt")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", ["int8", "qint8", "complex64"])
+def test_codes_are_no_weights(kind, tmp_path):
+    codes = torch.randint(-9, 9, (4, 4))
+    held = {
+        "int8": codes.to(torch.int8),
+        "qint8": torch.quantize_per_tensor(codes.float(), 0.1, 0, torch.qint8),
+        "complex64": codes.to(torch.complex64),
+    }
+    torch.save({"weight": held[kind], "bias": torch.zeros(4)}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=rf"weight is {kind} and the network's float32.*convert"):
+        load_weights(nn.Linear(4, 4), tmp_path / "w.pt")
