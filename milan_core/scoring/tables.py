@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from milan_core.annotations.records import unit_text
+from milan_core.core.cells import Row
 from milan_core.core.errors import UserError, reads
 from milan_core.core.files import numbered_rows, read_csv, write_csv
 from milan_core.core.numbers import number
@@ -33,6 +34,7 @@ AS_PUBLISHED = "description_milan"
 """Column of the captioner's own text, beside one that a judge chose among its candidates."""
 LABELS = "labels"
 """Column of the labels of a unit that responds to several things (`describers.several`)."""
+_YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no", ""})
 Value = TypeVar("Value")
 
 
@@ -144,10 +146,20 @@ def read_truth(path: Path | str) -> dict[UnitKey, Truth]:
             coverage, support = float(row["coverage"] or 0), int(float(row["support"] or 0))
         except (ValueError, OverflowError) as error:
             raise UserError(f"{path}: layer {key[0]!r} unit {key[1]}: {error}") from None
-        specific = row["specific"].strip().lower() in ("1", "true")
+        specific = _flag(row, "specific")
         accept = split_accept(row["accept"])
         rows.append((key, Truth(row["concept"], row["tier"], coverage, support, specific, accept)))
     return _unique(rows, path)
+
+
+def _flag(row: Row, column: str) -> bool:
+    """Whether a cell says yes; spreadsheets write 1, 1.0 or TRUE, people yes."""
+    text = row[column].strip().lower()
+    if text not in _YES | _NO:
+        raise UserError(
+            f"{row.path}, line {row.line}, column {column!r}: expected 1 or 0, got {row[column]!r}"
+        )
+    return text in _YES
 
 
 def read_units(path: Path | str) -> list[TrainingUnit]:
