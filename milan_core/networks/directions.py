@@ -135,7 +135,9 @@ def _connect(
         )
         raise UserError(msg)
     if point.side == "input":
-        source.register_forward_pre_hook(lambda _, inputs: project(inputs))
+        source.register_forward_pre_hook(
+            lambda _, inputs, named: project([*inputs, *named.values()]), with_kwargs=True
+        )
     else:
         source.register_forward_hook(lambda _, inputs, output: project(output))
 

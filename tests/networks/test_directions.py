@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
+from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
 from milan_core.networks.dictionary import DictionaryOptions, train_dictionary
+from milan_core.networks.directions import attach_directions
+from milan_core.networks.layouts import Layout
+from milan_core.networks.options import Direction
 from milan_core.networks.trace import layer_outputs
 from milan_core.networks.zoo import load_network, model_hash
 
@@ -100,6 +104,33 @@ def test_directions_of_another_layer(file):
     file.write_bytes(b"broken")
     with pytest.raises(UserError, match="not a safetensors file"):
         network(path=str(file))
+
+
+class ByName(nn.Module):
+    """Calls its activation with a named argument."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(3, 8, 3), Clamp()
+
+    def forward(self, x):
+        return self.act(x=self.conv(x))
+
+
+class Clamp(nn.Module):
+    """A ReLU that calls its argument x."""
+
+    def forward(self, x):
+        return torch.relu(x)
+
+
+def test_directions_at_an_input_that_is_named(file):
+    model, layout = ByName(), Layout()
+    entry = Direction(layer="act@input", path=str(file), matrix="w")
+    attach_directions(model, {"probes": entry}, layout)
+    found = layer_outputs(model, ["conv", "probes"], BATCH)
+    wanted = torch.einsum("uc,bchw->buhw", torch.from_numpy(ARRAYS["w"]), found["conv"])
+    assert torch.allclose(found["probes"], wanted, atol=1e-5)
 
 
 def test_a_dictionary_explains_its_layer(tmp_path):
