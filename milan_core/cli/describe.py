@@ -8,7 +8,7 @@ from typing import Any
 
 from milan_core.cli.common import add_compute, json_value, start_torch
 from milan_core.cli.decoding import add_captioner, add_decoding
-from milan_core.cli.early import check_device, check_images, check_network
+from milan_core.cli.early import check_device, check_images, check_network, check_units
 from milan_core.cli.mine import add_mining
 from milan_core.cli.own_network import MODEL, add_network
 from milan_core.cli.reliability import add_reliability
@@ -106,6 +106,7 @@ def _add_set(group: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     check_device(arguments)
+    check_units(arguments)
     if arguments.model:
         check_network(arguments)
         check_images(arguments.images)

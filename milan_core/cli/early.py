@@ -34,6 +34,25 @@ def check_network(arguments: argparse.Namespace) -> None:
         )
 
 
+def check_units(arguments: argparse.Namespace) -> None:
+    """Check the paths of --set and --features.
+
+    Raises:
+        UserError: for a set that is not there, and for features that are no file.
+
+    """
+    annotations, features = arguments.set, arguments.features
+    if annotations and not annotations.exists():
+        raise UserError(
+            f"annotation set not found: {annotations}; --set names its folder or its zip"
+        )
+    if features and not features.is_file():
+        found = "it is a folder" if features.is_dir() else "not found"
+        raise UserError(
+            f"--features {features}: {found}; give the features.safetensors of a finished run"
+        )
+
+
 def check_column(table: Path, column: str) -> None:
     """Check that a table of descriptions has the column of the text, which --column names.
 
