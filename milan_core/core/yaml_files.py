@@ -18,6 +18,7 @@ from milan_core.core.errors import UserError
 LARGEST = 10 << 20  # bytes of a file
 DEEPEST = 50  # mappings and lists inside each other
 MOST = 200_000  # values, aliases expanded
+_TEXT = "tag:yaml.org,2002:str"
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _IN_OTHER_BASES = re.compile(r"[-+]?0[0-9_]{1,40}|.*:.*")  # 010 is 8, 1:30 is 90
 
@@ -69,6 +70,8 @@ def _compose(text: str) -> yaml.Node | None:
 
 def _value(node: yaml.Node) -> Any:
     """The value of a scalar; its text where it has none, and where it equals nothing."""
+    if node.tag == _TEXT:
+        return node.value
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node)
