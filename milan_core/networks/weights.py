@@ -113,12 +113,12 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
 def _check_types(
     state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], path: Path | str
 ) -> None:
-    """Refuse integers, quantized and complex numbers where the network has real ones."""
+    """Refuse bytes, quantized and complex numbers where the network has real ones."""
     for key, held in expected.items():
         given = state.get(key)
-        if given is None or given.numel() < 2 or given.is_floating_point():
+        if given is None or given.numel() < 2 or not held.is_floating_point():
             continue
-        if held.is_floating_point():
+        if given.is_complex() or given.is_quantized or given.dtype in (torch.int8, torch.uint8):
             kind, wanted = (str(t.dtype).removeprefix("torch.") for t in (given, held))
             raise UserError(
                 f"weights {path}: {key} is {kind} and the network's {wanted}; codes of quantized "
