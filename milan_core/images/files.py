@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import stat
 import struct
 from collections.abc import Iterator, Sequence
@@ -20,6 +22,27 @@ LARGEST = 1 << 25  # pixels that an image is scaled to before its crop
 ROWS = 256  # of a deep picture, scaled at once
 
 
+class _Plain(io.BufferedReader):
+    """A plain file that is asked for what it holds at most.
+
+    Python takes memory for as many bytes as are asked for, and Pillow asks for what a PNG says is
+    left, 4 GB in a damaged one of 76 bytes.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes, or all that are left."""
+        left = max(self._size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+    def __del__(self) -> None:
+        """Close the file with the last picture that reads it."""
+        self.close()
+
+
 def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
     """Open a picture of one of `FORMATS`, told by content; nothing else is started or waited for.
 
@@ -27,8 +50,10 @@ def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
         OSError: for another format, and for what is no plain file, such as a pipe.
 
     """
-    if isinstance(source, Path | str) and not stat.S_ISREG(Path(source).stat().st_mode):
-        raise OSError("it is no plain file")
+    if isinstance(source, Path | str):
+        if not stat.S_ISREG(Path(source).stat().st_mode):
+            raise OSError("it is no plain file")
+        source = _Plain(source)
     try:
         with damaged_tags():
             return Image.open(source, formats=FORMATS)

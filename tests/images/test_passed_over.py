@@ -1,6 +1,8 @@
 """Pictures of every origin: taken by a stated rule, counted where passed over, or refused."""
 
 import ast
+import contextlib
+import gc
 import io
 import logging
 import os
@@ -21,7 +23,7 @@ import milan_core
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.images import listing
-from milan_core.images.files import eight_bits, open_picture, resize_crop
+from milan_core.images.files import UNREADABLE, eight_bits, open_picture, resize_crop, to_rgb
 from milan_core.images.kinds.folder import list_folder
 from milan_core.images.listing import list_images
 
@@ -278,3 +280,33 @@ def test_folders_that_are_closed_indeed(tmp_path):
     ran = subprocess.run([*drop, sys.executable, "-c", CLOSED, str(tmp_path)], check=False)
     (tmp_path / "closed").chmod(0o755)
     assert ran.returncode == 0
+
+
+def test_no_more_memory_is_taken_than_a_file_holds(tmp_path):
+    """A chunk of pixels says that it has 4 GB; a fuzzer found it."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8), (90, 60, 30)).save(path)
+    good = path.read_bytes()
+    at = good.index(b"IDAT") - 4
+    path.write_bytes(good[:at] + b"\xff\x00\x00\x13" + good[at + 4 :])
+    tracemalloc.start()
+    with contextlib.suppress(*UNREADABLE):
+        pixels = np.asarray(to_rgb(open_picture(path)))
+        assert (pixels == (90, 60, 30)).all()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 << 20
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "tiff", "gif", "webp", "bmp", "ppm"])
+def test_pictures_close_their_files(kind, tmp_path):
+    path = tmp_path / f"a.{kind}"
+    Image.new("RGB", (8, 8)).save(path)
+    held = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        open_picture(path)  # neither loaded nor closed
+        with open_picture(path) as image:
+            image.load()
+        del image
+    gc.collect()
+    assert len(list(Path("/proc/self/fd").iterdir())) == held
