@@ -244,7 +244,7 @@ def _import(arguments: argparse.Namespace) -> None:
     from milan_core.exemplars.published_import import import_legacy
 
     options = recorded_flags(arguments, "command", "verb")
-    read = ("ids.csv", "activations.csv", "masks.npy", "levels.npy")
+    read = ("ids.csv", "activations.csv", "masks.npy", "units.npy", "levels.npy")
     inputs = sorted(path for name in read for path in arguments.folder.glob(f"*/{name}"))
     with (
         new_folder(arguments.out) as out,
