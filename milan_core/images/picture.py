@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,12 @@ import numpy as np
 from PIL import Image
 
 from milan_core.core.errors import UserError
+from milan_core.core.numbers import is_whole
 from milan_core.core.seeding import generator
 from milan_core.images.files import open_picture
 from milan_core.images.listing import Listing
+
+MOST_CLASSES = 1_000_000  # that are named by their numbers
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,33 @@ def drawn(pictures: Sequence[Picture], count: int, seed: int, name: str) -> Sequ
         return pictures
     chosen = generator(seed, "sample").choice(len(pictures), count, replace=False)
     return Drawn(pictures, sorted(chosen.tolist()))
+
+
+class Gathered(list[Picture]):
+    """Pictures in a list, and how many of what else there was."""
+
+    def __init__(self, pictures: Iterable[Picture], passed_over: Mapping[str, int]) -> None:
+        super().__init__(pictures)
+        self.passed_over = dict(passed_over)
+
+
+def numbered_classes(labels: Iterable[str]) -> list[str]:
+    """The classes of labels without names: numbers count from 0, texts are sorted.
+
+    Where all labels are numbers, number i is class i, whatever numbers occur: they are the places
+    of a network's outputs. Sorted as texts, 10 would stand before 2.
+
+    Raises:
+        UserError: for a number that is no class.
+
+    """
+    found = {label for label in labels if label}
+    if not found or not all(map(is_whole, found)):
+        return sorted(found)
+    top = max(map(int, found))
+    if top >= MOST_CLASSES:
+        raise UserError(f"the highest label is {top}; are these classes? Give their names")
+    return [str(number) for number in range(top + 1)]
 
 
 def labelled_classes(pictures: Iterable[Picture]) -> list[str]:

@@ -15,10 +15,9 @@ from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
 from milan_core.images.kind import DatasetKind
 from milan_core.images.options import KindOptions
+from milan_core.images.picture import MOST_CLASSES
 from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset, finish_folder, start_folder
-
-MOST_CLASSES = 1_000_000  # that are named by their numbers
 
 
 class ArraysOptions(KindOptions):

@@ -15,11 +15,12 @@ from pydantic import Field
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
+from milan_core.core.numbers import is_whole
 from milan_core.core.packages import optional
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.options import PictureOptions
-from milan_core.images.picture import Picture, drawn
+from milan_core.images.picture import Picture, drawn, numbered_classes
 from milan_core.images.pictures import store_pictures
 from milan_core.images.store import Dataset
 
@@ -72,9 +73,8 @@ def list_rows(spec: HuggingFaceOptions, rows: Any) -> tuple[list[Picture], list[
             raise unknown("column", column, rows.column_names, where=f"data set {spec.path!r}")
     raw = without_decoding(rows, spec.image)
     names = getattr(rows.features.get(spec.label), "names", None) if spec.label else []
-    numbers = rows[spec.label] if spec.label else []
-    classes = names if names is not None else sorted({str(value) for value in numbers})
-    labels = [names[value] if names and value >= 0 else str(value) for value in numbers]
+    labels = [_label(value, names) for value in (rows[spec.label] if spec.label else [])]
+    classes = names if names is not None else numbered_classes(labels)
     pictures = [
         Picture(
             str(number),
@@ -85,6 +85,14 @@ def list_rows(spec: HuggingFaceOptions, rows: Any) -> tuple[list[Picture], list[
         for number in range(len(rows))
     ]
     return pictures, classes
+
+
+def _label(value: Any, names: list[str] | None) -> str:
+    """The class of a row; empty where it has none: null, or a negative number."""
+    if value is None or (isinstance(value, int) and value < 0):
+        return ""
+    text = names[value] if names else str(value)
+    return str(int(text)) if not names and is_whole(text) else text
 
 
 def open_rows(spec: HuggingFaceOptions) -> Any:

@@ -1,6 +1,7 @@
 """`webdataset`: samples in tar files, read without unpacking.
 
 A sample is the files of one shard that share the name before the first dot: `0001.jpg`, `0001.cls`.
+Samples without a picture, such as `a.b.jpg` (a sample `a` with a file `b.jpg`), are counted.
 Headers are scanned once; pictures are then read at their offsets.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import glob
 import io
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -22,9 +24,9 @@ from milan_core.core.missing import Missing
 from milan_core.core.numbers import is_whole
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
-from milan_core.images.listing import EXTENSIONS
+from milan_core.images.listing import EXTENSIONS, said
 from milan_core.images.options import PictureOptions
-from milan_core.images.picture import Picture, drawn, labelled_classes
+from milan_core.images.picture import Gathered, Picture, drawn, numbered_classes
 from milan_core.images.pictures import store_pictures
 from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset
@@ -57,12 +59,16 @@ class WebDataset(PictureKind):
     def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
         """Read the shards, in the order of their names, into the data set folder `out`."""
         options = self.options
-        everything = [
-            picture for shard in find_shards(options.path) for picture in list_shard(shard, options)
-        ]
+        passed: Counter[str] = Counter()
+        shards = find_shards(options.path)
+        found = [picture for shard in shards for picture in list_shard(shard, options, passed)]
+        everything = Gathered(found, passed)
         if not everything:
-            raise UserError(f"dataset {name!r}: no images in the tar files of {options.path}")
-        classes = options.classes or labelled_classes(everything)
+            beside = f"; passed over {said(passed)}" if passed else ""
+            raise UserError(
+                f"dataset {name!r}: no images in the tar files of {options.path}{beside}"
+            )
+        classes = options.classes or numbered_classes(one.label for one in everything)
         pictures = drawn(everything, options.count, self.seed, name)
         return store_pictures(self, name, pictures, classes, out, threads)
 
@@ -70,15 +76,16 @@ class WebDataset(PictureKind):
 def find_shards(path: str) -> list[Path]:
     """Tar files of a pattern, a folder, or the single file, sorted."""
     given = Path(path).expanduser()
-    pattern = str(given / "*.tar") if given.is_dir() else str(given)
+    pattern = glob.escape(str(given)) if given.exists() else str(given)  # brackets in a name
+    pattern = f"{pattern}/*.tar" if given.is_dir() else pattern
     shards = sorted(Path(match) for match in glob.glob(pattern))  # noqa: PTH207 - any folder
     if not shards:
         raise UserError(f"no tar files at {path}; give a file, a folder or a pattern with *")
     return shards
 
 
-def list_shard(shard: Path, spec: WebDatasetOptions) -> list[Picture]:
-    """The pictures of one tar file in its order."""
+def list_shard(shard: Path, spec: WebDatasetOptions, passed: Counter[str]) -> list[Picture]:
+    """The pictures of one tar file in its order; counts in `passed` what is none of them."""
     samples: dict[str, dict[str, Slice]] = {}
     for member, data in _members(shard):
         head, _, tail = member.rpartition("/")
@@ -89,12 +96,16 @@ def list_shard(shard: Path, spec: WebDatasetOptions) -> list[Picture]:
         parts[suffix.lower()] = data
     pictures = []
     for key, parts in samples.items():
-        image = next((p for suffix, p in parts.items() if f".{suffix}" in EXTENSIONS), None)
-        if image is not None:
-            label = _label(shard, key, parts.get(spec.labels), spec)
+        images = [part for suffix, part in parts.items() if f".{suffix}" in EXTENSIONS]
+        if not images:
+            passed["samples without a picture"] += 1
+        else:
+            if len(images) > 1:
+                passed["further pictures of samples"] += len(images) - 1
+            label = _label(shard, key, parts.get(spec.labels.lower()), spec)
             where = f"{key} in {shard}"
             name = f"{shard.name}/{key}"
-            pictures.append(Picture(name, label, where, _opener(image), file=shard))
+            pictures.append(Picture(name, label, where, _opener(images[0]), file=shard))
     return pictures
 
 
@@ -133,8 +144,10 @@ def _label(shard: Path, key: str, data: Slice | None, spec: WebDatasetOptions) -
         msg = f"{shard}: sample {key} has no .{spec.labels} file; set `labels` to its suffix, or ''"
         raise UserError(msg)
     text = _bytes(data).decode("utf-8", "replace").strip()
-    if not spec.classes or not is_whole(text):
+    if not is_whole(text):
         return text
+    if not spec.classes:
+        return str(int(text))
     if int(text) >= len(spec.classes):
         raise UserError(f"{shard}: sample {key} has class {text}, there are {len(spec.classes)}")
     return spec.classes[int(text)]
