@@ -179,3 +179,15 @@ def test_a_class_number_without_a_name_is_refused(flat, tmp_path):
     numbered(flat)
     (flat / "synset_words.txt").write_text("n01 a\nn02 b\n")
     assert "has no class number 2" in refused(flat, tmp_path)
+
+
+def test_a_list_without_classes_is_refused(flat, tmp_path):
+    names = [file_name(number) for number in range(len(LABELS))]
+    (flat / "val.txt").write_text("\n".join(names))
+    assert "lists files without classes" in refused(flat, tmp_path)
+
+
+def test_a_list_of_another_layout_is_refused(flat, tmp_path):
+    rows = [f"{folder}/{file_name(n)} n0{folder}" for n in range(len(LABELS)) for folder in "12"]
+    (flat / "val.txt").write_text("\n".join(rows))
+    assert f"lists {file_name(0)} twice, as n01 and n02" in refused(flat, tmp_path)

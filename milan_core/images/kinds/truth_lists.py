@@ -20,6 +20,7 @@ from typing import Any
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_text
 from milan_core.core.numbers import is_whole
+from milan_core.images.listing import EXTENSIONS
 
 
 def read_truth(truth: Path, files: Sequence[str], classes: Sequence[Path]) -> list[str]:
@@ -38,8 +39,19 @@ def read_truth(truth: Path, files: Sequence[str], classes: Sequence[Path]) -> li
         if len(rows) != len(files):
             raise UserError(f"{truth} lists {len(rows)} classes for {len(files)} images")
         labels = [row[0] for row in rows]
+        if all(Path(label).suffix.lower() in EXTENSIONS for label in labels):
+            raise UserError(
+                f"{truth} lists files without classes, as those of a test split do; read such "
+                "images with `kind: folder`, or name a list with classes as `truth`"
+            )
         return _named(labels, truth, [path for path in classes if path.suffix == ".mat"])
-    class_of = {Path(row[0]).stem: row[1] for row in rows if len(row) > 1}
+    class_of: dict[str, str] = {}
+    for name, label in (row[:2] for row in rows if len(row) > 1):
+        if class_of.setdefault(Path(name).stem, label) != label:
+            raise UserError(
+                f"{truth} lists {Path(name).name} twice, as {class_of[Path(name).stem]} and "
+                f"{label}; give the list of this flat folder"
+            )
     if absent := next((name for name in files if Path(name).stem not in class_of), None):
         raise UserError(f"{truth} does not list the image {absent}; get the whole list")
     labels = [class_of[Path(name).stem] for name in files]
