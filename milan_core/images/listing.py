@@ -20,6 +20,8 @@ EXTENSIONS = (
 )  # fmt: skip
 _OTHER = """heic heif avif jxl jp2 j2k jpx svg eps pdf psd xcf ico tga exr hdr dcm dicom nii czi nd2
 lif raw dng cr2 cr3 nef arw orf rw2 raf pbm pnm pcx fits mat npy"""
+SYSTEM = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
+"""Folders that systems make beside pictures: thumbnails, deleted files."""
 OTHER_PICTURES = frozenset(f".{ending}" for ending in _OTHER.split())
 
 
@@ -35,9 +37,9 @@ class Listing:
 def list_images(folder: Path) -> Listing:
     """The images below `folder`; links to folders are followed once, hidden names are left out.
 
-    Counted as passed over: pictures of other formats by their ending, closed folders, names with an
-    ending of ours that are no plain files (pipes, broken links). Files with other endings, such as
-    texts, are not counted.
+    Counted as passed over: pictures of other formats by their ending, closed folders, folders of
+    the system, names with an ending of ours that are no plain files (pipes, broken links). Files
+    with other endings, such as texts, are not counted.
 
     Raises:
         UserError: where the folder is missing or closed, or holds no image.
@@ -84,7 +86,9 @@ def _walk(folder: str, prefix: str, seen: set[str], counts: Counter[str]) -> Ite
         if entry.name.startswith("."):
             continue
         ending = PurePosixPath(entry.name).suffix.lower()
-        if _is_folder(entry):
+        if entry.name in SYSTEM and _is_folder(entry):
+            counts["folders of the system"] += 1
+        elif _is_folder(entry):
             yield from _walk(entry.path, f"{prefix}{entry.name}/", seen, counts)
         elif ending in OTHER_PICTURES:
             counts[f"{ending} files"] += 1

@@ -195,3 +195,13 @@ def test_bad_arrays(tmp_path, images, labels, options, message):
         spec["labels"] = str(tmp_path / "y.npy")
     with pytest.raises(UserError, match=message):
         build_dataset("a", spec, {}, tmp_path / "out", 0)
+
+
+def test_folders_that_systems_make_are_passed_over(tmp_path):
+    for place in ("cat/a.png", "cat/@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg", "$RECYCLE.BIN/x.png"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / place)
+    (tmp_path / "cat" / "._a.png").write_bytes(b"x")
+    listing = list_images(tmp_path)
+    assert listing.paths == ["cat/a.png"]
+    assert listing.passed_over == {"folders of the system": 2}
