@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 from milan_core.core.addresses import expanded, hidden
 from milan_core.core.errors import UserError, first_line
+from milan_core.core.numbers import is_whole
 from milan_core.images.fetch.attempt import (
     LATER,
     InterruptedTransfer,
@@ -149,7 +150,7 @@ def _check_status(answer: Any, part: Part) -> None:
         raise InterruptedTransfer(reason)
     if status in LATER:
         wait = answer.headers.get("Retry-After", "")
-        raise InterruptedTransfer(reason, float(wait) if wait.isdigit() else None)
+        raise InterruptedTransfer(reason, float(wait) if is_whole(wait) else None)
     raise RefusedTransfer(reason)
 
 
@@ -182,7 +183,7 @@ def _whole_size(answer: Any) -> int | None:
         given = _content_range(answer)
         return given[1] if given else None
     length = answer.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
+    return int(length) if is_whole(length) else None
 
 
 def _check_continues(
