@@ -4,7 +4,9 @@
     answerer.answers(pixels, "Does the image show: dogs? Answer 1 or 0.")
 
 The probability of yes is P("1") / (P("1") + P("0")) over the most probable first tokens where the
-server gives log-probabilities, else 1 or 0 by the word that was answered.
+server gives log-probabilities, else 1 or 0 by the word that was answered. Where a model answers by
+other words of `WORDS`, such as "No", these count too; what else it says is no answer, however
+probable a digit would have been.
 """
 
 from __future__ import annotations
@@ -51,11 +53,16 @@ def question_of(image: np.ndarray, text: str) -> Question:
 
 def yes(answer: Answer) -> float:
     """Probability of yes, 0 to 1; NaN where the answer is neither yes nor no."""
-    mass = {1.0: 0.0, 0.0: 0.0}
-    for token, logprob in answer.first:
-        if token.strip() in ("1", "0"):
-            mass[WORDS[token.strip()]] += math.exp(logprob)
-    if total := sum(mass.values()):
-        return mass[1.0] / total
     words = re.findall(r"[a-z]+|\d+", answer.text.lower())
-    return WORDS.get(words[0], math.nan) if words else math.nan
+    said = WORDS.get(words[0], math.nan) if words else math.nan
+    first = [(token.strip().lower(), logprob) for token, logprob in answer.first]
+    best = max(first, key=lambda pair: pair[1], default=("", 0.0))[0]
+    if math.isnan(said) or best not in WORDS:
+        return said
+    counted = WORDS if best.isalpha() else ("1", "0")
+    mass = {1.0: 0.0, 0.0: 0.0}
+    for token, logprob in first:
+        if token in counted:
+            mass[WORDS[token]] += math.exp(logprob)
+    total = sum(mass.values())
+    return mass[1.0] / total if total else said

@@ -100,3 +100,16 @@ def test_refusals(images):
         estimated(judge, images, np.arange(300.0), TEXT, judge, 0)
     with pytest.raises(UserError, match="cannot read 'zebra crossing'"):
         estimated(judge, images, np.arange(300.0), "zebra crossing", Oracle(), 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "expected"),
+    [
+        ("1", [("1", -0.5), ("0", -1.0), ("No", -3.0)], 1 / (1 + math.exp(-0.5))),
+        ("No", [("No", -0.01), ("1", -7.0)], math.exp(-7) / (math.exp(-0.01) + math.exp(-7))),
+        ("**false**", [("**", -0.01), ("1", -8.0)], 0),
+        ("I cannot tell", [("I", -0.01), ("1", -9.0)], math.nan),
+    ],
+)
+def test_a_digit_in_the_tail_is_not_the_answer(text, first, expected):
+    assert yes(Answer(text, tuple(first))) == pytest.approx(expected, nan_ok=True)
