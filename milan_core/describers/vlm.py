@@ -9,7 +9,6 @@ are chosen by its verdicts: log P(all positives show d) - weight x log P(some ne
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ from milan_core.describers.describer import (
 )
 from milan_core.describers.options import VlmOptions
 from milan_core.describers.packets import LayerPackets, Packet
+from milan_core.describers.spoken import phrase_of, refuses
 from milan_core.describers.units import UnitImages, Units
 from milan_core.endpoint.answer import Answer
 from milan_core.endpoint.capabilities import Capabilities, probe
@@ -240,18 +240,14 @@ def _texts(answers: Sequence[Answer], able: Capabilities) -> list[str]:
     ]
     first = {text.lower(): text for text in reversed(texts)}
     order = dict.fromkeys(text.lower() for text in texts)
-    return [first[text] for text in order if text not in NOTHING]
+    return [first[text] for text in order if text not in NOTHING and not refuses(text)]
 
 
 def _description(answer: Answer, able: Capabilities) -> str:
-    """The field of the answer; of a server without schemas, JSON in its text or its first line."""
+    """The field of the answer; of a server without schemas what its text says."""
     if able.schema:
         return str(answer.fields["description"])
-    start, end = answer.text.find("{"), answer.text.rfind("}")
-    try:
-        return str(json.loads(answer.text[start : end + 1])["description"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return answer.text.splitlines()[0].strip(" \"'*#")
+    return phrase_of(answer.text, cut=answer.cut)
 
 
 def _verdict_questions(sheet: Sheets, texts: Sequence[str]) -> list[Question]:

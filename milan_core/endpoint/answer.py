@@ -32,6 +32,7 @@ class Answer:
         total: sum of the log-probabilities of the answer's own tokens; None where there are none.
         problem: why there is no answer; empty where there is one.
         final: whether asking again is of no use.
+        cut: whether the text was cut at `max_tokens`.
 
     """
 
@@ -40,6 +41,7 @@ class Answer:
     total: float | None = None
     problem: str = ""
     final: bool = True
+    cut: bool = False
 
     @property
     def answered(self) -> bool:
@@ -69,7 +71,7 @@ def read_answer(body: str, question: Question) -> Answer:
     """The answer in a reply of status 200.
 
     Raises:
-        MalformedReply: a refusal, a text that was cut, bad JSON, or fields of another form.
+        MalformedReply: a refusal, bad JSON (also where it was cut), or fields of another form.
 
     """
     choices = _parsed(body).get("choices")
@@ -91,7 +93,8 @@ def read_answer(body: str, question: Question) -> Answer:
     if question.schema:
         _check_fields(text, question, str(choices[0].get("finish_reason")))
     first, total = _logprobs(choices[0]) if question.logprobs else ((), None)
-    return Answer(text.strip(), first, total)
+    cut = choices[0].get("finish_reason") == "length"
+    return Answer(text.strip(), first, total, cut=cut)
 
 
 def usage(body: str) -> Usage:
