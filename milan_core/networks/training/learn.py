@@ -93,6 +93,22 @@ class FirstImages:
         return f"{self.dataset.fingerprint}:{len(self.labels)}"
 
 
+def _check_classes(train: Dataset, test: Dataset) -> None:
+    """Refuse a test set in which a class of the training set has another number.
+
+    A folder that lacks a class of the other one counts the classes after it differently.
+    """
+    number = {name: place for place, name in enumerate(train.classes)}
+    for place in sorted(set(test.labels.tolist()) - {-1}):
+        name = test.classes[place]
+        if number.get(name, place) != place:
+            raise UserError(
+                f"class {name!r} is number {place} of data set {test.name!r} and number "
+                f"{number[name]} of {train.name!r}: accuracy would compare other classes; give "
+                "both the same classes in the same order"
+            )
+
+
 def _objective(
     model: Architecture,
     weights: TrainWeights,
@@ -105,6 +121,8 @@ def _objective(
     if isinstance(weights, ClassifyWeights):
         if train.labels.min() < 0:
             raise UserError(f"data set {train.name!r} has images without a label to learn")
+        for test in tests:
+            _check_classes(train.dataset, test)
         return Classify(model.input, train.labels, device), {}
     if isinstance(weights, DistilWeights):
         assert teacher is not None
