@@ -37,15 +37,16 @@ def layer_masks(layer: LayerExemplars, units: np.ndarray, side: int = SIDE) -> n
 def _smaller(masks: np.ndarray, side: int) -> np.ndarray:
     """Bool [..., S, S] at another side, by the share of each cell that is inside."""
     size = masks.shape[-1]
-    edges = np.linspace(0, size, side + 1)
-    weights = np.clip(
-        np.minimum(edges[1:, None], np.arange(1, size + 1))
-        - np.maximum(edges[:-1, None], np.arange(size)),
-        0,
-        1,
-    ).astype(np.float32)  # [side, size], pixels of each cell
+    weights = _overlaps(size, side)
     cells = weights @ masks.astype(np.float32) @ weights.T
     return np.asarray(cells >= 0.5 * (size / side) ** 2)
+
+
+def _overlaps(size: int, side: int) -> np.ndarray:
+    """How much of each of `size` pixels lies in each of `side` cells: float32 [side, size]."""
+    edges = np.linspace(0, size, side + 1)
+    ends = np.minimum(edges[1:, None], np.arange(1, size + 1))
+    return np.clip(ends - np.maximum(edges[:-1, None], np.arange(size)), 0, 1).astype(np.float32)
 
 
 def runs(mask: np.ndarray) -> str:
@@ -95,11 +96,11 @@ def _averaged(maps: np.ndarray, axis: int, cells: int) -> np.ndarray:
     size = maps.shape[axis]
     if size == cells:
         return maps
-    edges = np.linspace(0, size, cells + 1).astype(int)
-    sums = np.add.reduceat(maps, edges[:-1], axis=axis)
-    shape = [1] * maps.ndim
-    shape[axis] = cells
-    return np.asarray(sums / np.diff(edges).reshape(shape))
+    if size % cells:  # a cell's border lies within a pixel, which counts for both sides
+        shares = _overlaps(size, cells) * np.float32(cells / size)
+        return np.moveaxis(np.moveaxis(maps, axis, -1) @ shares.T, -1, axis)
+    sums = np.add.reduceat(maps, np.arange(0, size, size // cells), axis=axis)
+    return np.asarray(sums / (size // cells))
 
 
 def heat(levels: np.ndarray) -> str:

@@ -59,6 +59,17 @@ def test_heat_is_relative_to_the_largest_activation_and_averages_cells() -> None
     assert levels.sum() == 87
 
 
+@pytest.mark.parametrize("size", [9, 13, 14, 27])
+def test_heat_lies_where_the_map_has_it(size: int) -> None:
+    """Cells are drawn with equal sides, so a map that rises evenly must give even levels."""
+    rise = (np.arange(size, dtype=np.float32) + 0.5) / size
+    maps = np.stack([np.tile(rise, (size, 1)), np.tile(rise[:, None], size)])[None]
+    levels = masks.heat_levels(maps, np.ones(1, np.float32))[0] / 87
+    even = (np.arange(8) + 0.5) / 8
+    assert np.abs(levels[0] - even).max() < 0.015
+    assert np.abs(levels[1] - even[:, None]).max() < 0.015
+
+
 def test_imported_masks_are_made_smaller_by_their_larger_part() -> None:
     whole = np.zeros((1, 1, 64, 64), bool)
     whole[0, 0, :32] = True
