@@ -15,6 +15,7 @@ from tests.atlas.browser import Browser, Page
 
 KNOWN = ["lemon", "lemons", "melon", "dog", "docks", "boxes", "box", "a", "umbrella", "3", "tiger"]
 TYPED = ["lemmon", "dogs", "boxes", "umbrlla", "umbxxlla", "tigre", "le", "a", "doog", "zzz", "3"]
+TABLES = ("elements.js", "experiment.js")
 SORT = "[...document.querySelectorAll('.tools label')].at(-1).querySelector('select').value"
 
 
@@ -95,3 +96,38 @@ def test_another_order_stays_in_force_beside_a_search(page: Page) -> None:
     assert page.value(SORT) == ""
     page.to("#/net_a?sort=corr")
     assert page.value(SORT) == "corr"
+
+
+@pytest.mark.parametrize("order", ["corr", "corr-"])
+def test_an_order_holds_over_all_networks(page: Page, atlas: Path, order: str) -> None:
+    units = [one for network in open_atlas(atlas).values() for one in network.units]
+    scores = [one.correlation for one in units if one.correlation is not None]
+    page.to(f"#/-/units?sort={order}")
+    page.wait("document.querySelectorAll('.card .chip').length > 5")
+    shown = page.value("[...document.querySelectorAll('.card .chip')].map((one) => one.title)")
+    values = [float(title.split(": ")[1].split(" [")[0].replace("−", "-")) for title in shown]
+    assert values == sorted(values, reverse=order == "corr")
+    assert values[0] == pytest.approx((max if order == "corr" else min)(scores), abs=6e-4)
+
+
+def test_a_layer_that_is_not_there_lists_nothing(page: Page) -> None:
+    for address in ("#/net_a?layer=nowhere", "#/net_a/nowhere"):
+        page.to("#/")
+        page.to(address)
+        page.wait("document.querySelector('.empty') && !document.querySelector('.empty').hidden")
+        assert page.text("#number") == "0 units"
+
+
+def test_cells_without_a_number_come_last_either_way(page: Page) -> None:
+    sources = "".join((APP / name).read_text(encoding="utf-8") for name in TABLES)
+    cells = ["0.5", "–", "< 0.001", "−2.00", "0.001", "-0.1"]
+    asked = f"""(() => {{ {sources}
+      const rows = {json.dumps(cells)}.map((text) => [[text, '']]);
+      const table = sortable({{ columns: [{{ title: 'p', number: true }}], rows }});
+      const seen = () => [...table.querySelectorAll('td')].map((cell) => cell.textContent);
+      const click = () => {{ table.querySelector('button').click(); return seen(); }};
+      return [click(), click()];
+    }})()"""
+    down, up = page.value(asked)
+    assert down == ["0.5", "0.001", "< 0.001", "-0.1", "−2.00", "–"]
+    assert up == ["−2.00", "-0.1", "< 0.001", "0.001", "0.5", "–"]

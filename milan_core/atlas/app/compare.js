@@ -22,7 +22,7 @@ async function compareView(a, b, query) {
   function refresh() {
     const at = layer ? a.layers.findIndex((one) => one.name === layer) : -1;
     rows = [];
-    for (let u = 0; u < a.units; u++) if ((at < 0 || left.layer[u] === at) && (mode === 'alike' || same[u] >= 0)) rows.push(u);
+    for (let u = 0; u < a.units; u++) if ((!layer || left.layer[u] === at) && (mode === 'alike' || same[u] >= 0)) rows.push(u);
     const key = sort.startsWith('alike') ? (u) => (value(u) ?? -1) * (sort.endsWith('-') ? -1 : 1) : sort === 'texts' ? (u) => { const v = other(u); return v >= 0 && right.text[v] !== left.text[u] ? 1 : 0; } : null;
     if (key) rows.sort((x, y) => key(y) - key(x) || x - y);
     number.value = plural(rows.length, 'pair');

@@ -25,7 +25,7 @@ function itemPart(item) {
 function sortable(item) {
   const body = h('tbody'), order = item.rows.map((_, i) => i);
   let by = -1, down = true;
-  const value = (i) => { const [text] = item.rows[i][by]; const n = parseFloat(text.replace('−', '-').replace('%', '')); return Number.isNaN(n) ? null : n; };
+  const value = (i) => { const [text] = item.rows[i][by]; const n = parseFloat(text.replace('−', '-').replace('< ', '')); return Number.isNaN(n) ? null : text.startsWith('<') ? n / 2 : n; };
   const draw = () => {
     clear(body);
     for (const i of order) body.append(h('tr', null, item.rows[i].map(([text, ends], c) => h('td', { class: item.columns[c].number ? 'n' : null }, item.columns[c].number ? text : said(text), ends ? h('span', { class: 'ends' }, ` ${ends}`) : null))));
@@ -35,7 +35,8 @@ function sortable(item) {
     by = c;
     heads.forEach((head, k) => head.setAttribute('aria-sort', k === c ? (down ? 'descending' : 'ascending') : 'none'));
     order.sort((i, j) => {
-      const [x, y] = item.columns[c].number ? [value(i) ?? -Infinity, value(j) ?? -Infinity] : [item.rows[i][c][0], item.rows[j][c][0]];
+      const [x, y] = item.columns[c].number ? [value(i), value(j)] : [item.rows[i][c][0], item.rows[j][c][0]];
+      if (x === null || y === null) return (x === null) - (y === null) || i - j; // without a number: last either way
       return (x < y ? -1 : x > y ? 1 : 0) * (down ? -1 : 1) || i - j;
     });
     draw();

@@ -36,17 +36,20 @@ function chosen(net, filters, found, sort) {
   const keep = keeps[filters.show], least = filters.least === '' ? null : Number(filters.least);
   const units = [];
   for (let u = 0; u < table.filled; u++) {
-    if (layer >= 0 && table.layer[u] !== layer) continue;
+    if (filters.layer && table.layer[u] !== layer) continue; // a layer that is not there has no units
     if (keep && !keep(table, u)) continue;
     if (filters.concept && table.concept[u] !== filters.concept) continue;
     if (least !== null && !(table.corr[u] >= least)) continue;
     if (found && !found.has(u)) continue;
     units.push(u);
   }
-  if (!sort || sort === 'unit') return units;
-  const column = sort === 'match' ? null : table[sort.replace('-', '')] || [], sign = sort.endsWith('-') ? -1 : 1;
-  const value = (u) => { const v = column ? column[u] : found ? found.get(u).score + 100 * FIRST_OF[found.get(u).kind] : 0; return v === null || v === undefined ? -Infinity : sign * v; };
-  return sorted(units, value);
+  return !sort || sort === 'unit' ? units : sorted(units, sortValue(net, found, sort));
+}
+
+/** What an order goes by, larger first: a function of the unit; units without a number come last. */
+function sortValue(net, found, sort) {
+  const column = sort === 'match' ? null : columns(net)[sort.replace('-', '')] || [], sign = sort.endsWith('-') ? -1 : 1;
+  return (u) => { const v = column ? column[u] : found ? found.get(u).score + 100 * FIRST_OF[found.get(u).kind] : 0; return v === null || v === undefined ? -Infinity : sign * v; };
 }
 
 /** The best text of every unit at a lambda, from the stretches of `lambda` chunks. */
@@ -87,10 +90,10 @@ async function unitsView(nets, query) {
     nets.forEach((net, i) => {
       const found = asked ? indexes[i].find(asked) : null;
       hits += found ? found.size : 0;
-      for (const u of chosen(net, filters, found, order())) rows.push([net, u, found ? found.get(u) : null]);
+      const value = order() && order() !== 'unit' ? sortValue(net, found, order()) : () => 0;
+      for (const u of chosen(net, filters, found, order())) rows.push([net, u, found ? found.get(u) : null, value(u)]);
     });
-    const place = (hit) => hit.score + 100 * FIRST_OF[hit.kind];
-    if (!one && asked && order() === 'match') rows.sort((a, b) => place(b[2]) - place(a[2]));
+    if (!one) rows.sort((a, b) => (a[3] === b[3] ? 0 : b[3] - a[3])); // among all networks
     number.value = plural(rows.length, 'unit');
     sentence.hidden = !asked || !rows.length;
     sentence.textContent = sentence.hidden ? '' : foundSentence(asked, rows);
