@@ -35,6 +35,8 @@ IRREGULAR_PLURALS: dict[str, str] = {
     "wolf": "wolves",
     "woman": "women",
 }
+COMPOUNDS = ("woman", "man", "person")
+"""Ends of further words with an irregular plural: fireman, salesperson."""
 
 
 def tokens(text: str) -> list[str]:
@@ -62,9 +64,9 @@ def plurals(word: str) -> frozenset[str]:
         forms.add(word[:-1] + "ies")
     if word in IRREGULAR_PLURALS:
         forms.add(IRREGULAR_PLURALS[word])
-    for singular, plural in IRREGULAR_PLURALS.items():
-        if word.endswith(singular) and singular in ("man", "woman", "person"):
-            forms.add(word[: -len(singular)] + plural)  # fireman, salesperson
+    for singular in COMPOUNDS:
+        if word.endswith(singular):
+            forms.add(word[: -len(singular)] + IRREGULAR_PLURALS[singular])
     return frozenset(forms)
 
 

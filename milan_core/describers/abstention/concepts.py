@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from milan_core.scoring.words import IRREGULAR_PLURALS, tokens
+from milan_core.scoring.words import COMPOUNDS, IRREGULAR_PLURALS, plurals, tokens
 
 SINGULAR = {plural: singular for singular, plural in IRREGULAR_PLURALS.items()}
 JOINING = frozenset(
@@ -61,13 +61,34 @@ def concept_words(text: str) -> frozenset[str]:
     Words that join others and words that fit everything (`things`, `areas`) are left out, colors
     only where another word is left. Empty where nothing is left.
     """
-    words = {singular(word) for word in tokens(text)} - JOINING - GENERAL
-    return frozenset(words - COLORS or words)
+    return frozenset(_of_concept(text).values())
+
+
+def _of_concept(text: str) -> dict[str, str]:
+    """The singular of every word, as it stands, that says what a text is about."""
+    words = {word: singular(word) for word in tokens(text)}
+    words = {word: one for word, one in words.items() if one not in JOINING | GENERAL}
+    return {word: one for word, one in words.items() if one not in COLORS} or words
+
+
+@lru_cache(maxsize=65536)
+def _readings(text: str) -> frozenset[str]:
+    """The words of a text's concept, as they stand and in every singular they may be of.
+
+    A spelling alone does not tell "cookies" of a cookie from "cherries" of a cherry.
+    """
+    found: set[str] = set()
+    for word, one in _of_concept(text).items():
+        near = [word.removesuffix(IRREGULAR_PLURALS[end]) + end for end in COMPOUNDS]
+        if one != word:
+            near += [word[:-1], word[:-2], word[:-3] + "y"]
+        found |= {word, one, *(other for other in near if word in plurals(other))}
+    return frozenset(found)
 
 
 def same_concept(one: str, other: str) -> bool:
-    """Whether two texts share a word that says what they are about."""
-    return not concept_words(one).isdisjoint(concept_words(other))
+    """Whether two texts share a word that says what they are about, in singular or plural."""
+    return not _readings(one).isdisjoint(_readings(other))
 
 
 def agreement(text: str, others: Iterable[str]) -> float:

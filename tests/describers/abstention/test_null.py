@@ -8,6 +8,7 @@ import pytest
 from milan_core.describers.abstention import null
 from milan_core.describers.abstention.concepts import agreement, concept_words, same_concept
 from milan_core.scoring.verdicts import discoveries
+from milan_core.scoring.words import same_word
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,30 @@ def test_texts_without_a_concept_are_of_no_concept() -> None:
     assert not same_concept("Various objects", "Things")
     assert agreement("cats", ["a cat", "", "dogs"]) == 0.5
     assert agreement("cats", ["", " "]) == 0
+
+
+@pytest.mark.parametrize(
+    ("plural", "singular"),
+    [
+        ("cookies", "cookie"),
+        ("cherries", "cherry"),
+        ("buses", "bus"),
+        ("lenses", "lens"),
+        ("potatoes", "potato"),
+        ("axes", "axe"),
+        ("prizes", "prize"),
+        ("firemen", "fireman"),
+        ("salespeople", "salesperson"),
+        ("specimens", "specimen"),
+        ("vases", "vase"),
+        ("knives", "knife"),
+    ],
+)
+def test_a_concept_is_one_in_singular_and_plural(plural: str, singular: str) -> None:
+    """As everywhere that descriptions are compared (`scoring.words`)."""
+    assert same_word(plural, singular)
+    assert same_concept(f"Red {plural}", f"a {singular}")
+    assert not same_concept(f"Red {plural}", "a red dog")
 
 
 def test_statistics_are_those_of_numpy() -> None:
