@@ -7,10 +7,12 @@ which is the fixed behavior of `spec/milan.md` 9.3 (the published code searched 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-_WORD = re.compile(r"[a-z0-9]+")
+_WORD = re.compile(r"[^\W_]+")
+_ACCENT = re.compile("[\u0300-\u036f]")
 _POSSESSIVE = re.compile(r"['’](?:s\b)?")
 _CONSONANT_Y = re.compile(r"[^aeiou]y$")
 
@@ -42,9 +44,17 @@ COMPOUNDS = ("woman", "man", "person")
 def tokens(text: str) -> list[str]:
     """The lower-case words of `text`; punctuation, hyphens and possessive endings separate words.
 
+    Letters of every script count, and accents do not: a text is the same in every way to write its
+    letters.
+
     >>> tokens("The dog's brick-wall texture.")
     ['the', 'dog', 'brick', 'wall', 'texture']
+    >>> tokens("A Café")
+    ['a', 'cafe']
     """
+    if not text.isascii():
+        apart = unicodedata.normalize("NFKD", text.casefold())
+        text = unicodedata.normalize("NFC", _ACCENT.sub("", apart))
     return _WORD.findall(_POSSESSIVE.sub(" ", text.lower()))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from milan_core.scoring.options import Query
 from milan_core.scoring.queries import matches, shipped_queries
+from milan_core.scoring.words import names_concept, tokens
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,20 @@ def test_an_excluded_phrase_takes_only_its_own_words():
     assert not matches("rock face paint", query)
     assert matches("rock faces near a face", query)
     assert matches("a face on rock", query)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "count"),
+    [
+        ("a caf\u00e9", "a cafe\u0301", 2),  # one letter, or a letter and its accent
+        ("CR\u00c8ME br\u00fbl\u00e9e", "creme brulee", 2),
+        ("Stra\u00dfe", "STRASSE", 1),
+        ("\u0441\u043e\u0431\u0430\u043a\u0430", "\u0421\u041e\u0411\u0410\u041a\u0410", 1),
+        ("\uff44\uff4f\uff47", "dog", 1),
+    ],
+)
+def test_a_word_is_one_however_its_letters_are_written(one, other, count):
+    assert tokens(one) == tokens(other)
+    assert len(tokens(one)) == count
+    assert names_concept(one, [other])
+    assert not names_concept(one, ["caf"])
