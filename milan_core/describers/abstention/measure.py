@@ -16,7 +16,7 @@ from milan_core.describers.ranking import Ranked
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import Judge, JudgedImages, judged
-from milan_core.referee.resampling import LEVEL, Resamples
+from milan_core.referee.resampling import Resamples, intervals
 from milan_core.referee.table import scored_images
 from milan_core.scoring.tables import Truth
 
@@ -39,12 +39,14 @@ class Looked:
     presence: dict[str, np.ndarray]
 
     def intervals(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """95 % intervals of the correlation over images: low and high, float64 [U]."""
+        """95 % intervals of the correlation over images: low and high, float64 [U].
+
+        Resamples without an image on which a unit fires are left out; NaN where none is left.
+        """
         columns = np.stack([self.presence[text] for text in self.texts], 1)
         resampled = Resamples(len(columns), seed).correlation(self.activations, columns)
-        tail = 50 * (1 - LEVEL)
-        low, high = np.percentile(resampled, [tail, 100 - tail], axis=0)
-        return low, high
+        found = intervals(np.full(len(self.texts), np.nan), resampled)
+        return np.array([one.low for one in found]), np.array([one.high for one in found])
 
 
 def look(

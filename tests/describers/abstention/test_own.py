@@ -10,6 +10,7 @@ import pytest
 
 from milan_core.core.errors import UserError
 from milan_core.describers.abstention.calibration import calibrate, load_calibration
+from milan_core.describers.abstention.measure import Looked
 from milan_core.describers.abstention.own import Asked, assess
 from milan_core.describers.abstention.tables import read_evidence
 from tests.describers.abstention.test_evaluation import UNITS, FakeJudge, measured, planted
@@ -74,6 +75,23 @@ def test_every_unit_of_the_table_has_cells(shipped: Path) -> None:
     assert columns["status"][1:] == ["abstained", "dead"]
     assert columns["confidence"][1:] == [0, 0]
     assert columns["status"][0] in ("described", "several", "unreliable")
+
+
+def test_a_rare_unit_has_an_interval() -> None:
+    """Three firing images of 300: some resample has none, and no correlation."""
+    rng = np.random.default_rng(0)
+    presence = 0.2 * rng.random(300)
+    activations = np.zeros((300, 2))
+    activations[[3, 50, 120], 0] = presence[[3, 50, 120]] = 1
+    looked = Looked([("a", 0), ("a", 1)], ["dog", "dog"], activations, {"dog": presence})
+    low, high = looked.intervals()
+    assert 0 < low[0] < high[0] <= 1
+    assert np.isnan([low[1], high[1]]).all()
+    drawn = rng.integers(0, 300, (2000, 300))
+    drawn = drawn[activations[drawn, 0].any(1)]
+    values = [np.corrcoef(activations[row, 0], presence[row])[0, 1] for row in drawn]
+    assert low[0] == pytest.approx(np.quantile(values, 0.025), abs=0.05)
+    assert high[0] == pytest.approx(np.quantile(values, 0.975), abs=0.05)
 
 
 def test_too_few_annotations_end_in_a_sentence(shipped: Path, tmp_path: Path) -> None:
