@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from milan_core.captioner.options import CaptionerSettings
 from milan_core.captioner.recurrence import HiddenWeights, attend, product, run_sequence
+from milan_core.core.numbers import varies
 
 _DEFAULT = CaptionerSettings()
 
@@ -92,7 +93,8 @@ class Decoder(nn.Module):
     def standardize(self, mean: Tensor, deviation: Tensor) -> None:
         """From now on read (features - mean) / deviation, per feature; constant features give 0."""
         self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(torch.where(deviation > 0, 1 / deviation.clamp(min=1e-12), 0.0))
+        scale = torch.where(varies(mean, deviation), 1 / deviation.clamp(min=1e-12), 0.0)
+        self.feature_scale.copy_(scale)
 
     def prepare(self, features: Tensor) -> tuple[Exemplars, State]:
         """Exemplar features (U, k, F) as the decoder's conditions and its first state (U, 1, H)."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 DASH = "–"
+CONSTANT = 1e-6  # of the mean: deviation up to which values count as equal
 
 
 def is_whole(text: str) -> bool:
@@ -47,6 +48,14 @@ def added(values: Iterable[float]) -> float:
     for value in values:
         total += value
     return total
+
+
+def varies(mean: Any, deviation: Any) -> Any:
+    """Whether values spread beyond the rounding of their sums: bool arrays or tensors.
+
+    The deviation of equal values is zero only where their mean is exact: that of 0.1 may be 1e-17.
+    """
+    return deviation > CONSTANT * abs(mean)
 
 
 def percent(value: float) -> str:

@@ -11,6 +11,7 @@ from milan_core.captioner.language_model import LanguageModel, counted_lengths
 from milan_core.captioner.recurrence import run_sequence
 from milan_core.captioner.rerank import beam_prior
 from milan_core.captioner.stepping import Stepper
+from milan_core.captioner.training.tasks import _moments
 from milan_core.captioner.vocabulary import Tokenizer, Vocabulary
 
 F, V, K = 7, 9, 4
@@ -129,6 +130,19 @@ def test_standardised_input(decoder, features):
     torch.testing.assert_close(decoder(features, tokens)[0], expected, atol=1e-5, rtol=0)
     decoder.standardize(mean, torch.zeros(F))
     assert torch.isfinite(decoder(features, tokens)[0]).all()
+
+
+def test_constant_features_do_not_count(decoder):
+    """The mean of 777 times 0.1 is not quite 0.1: a scale of 1e12 for whatever differs later."""
+    given = np.random.default_rng(0).normal(size=(777, K, F)).astype(np.float32)
+    given[..., 0] = 0.1
+    mean, deviation = _moments(given, np.arange(777))
+    assert deviation[0] > 0
+    decoder.standardize(mean.float(), deviation.float())
+    tokens, other = torch.randint(0, V, (2, 4)), torch.from_numpy(given[:2].copy())
+    expected, _ = decoder(other, tokens)
+    other[..., 0] = 0.2
+    torch.testing.assert_close(decoder(other, tokens)[0], expected)
 
 
 def test_hand_written_derivative():
