@@ -116,6 +116,8 @@ def soft_wpmi(
 ) -> np.ndarray:
     """float64 [U, C]: scores of every concept for every unit of one layer.
 
+    A layer of one unit has no other to tell a common concept by: its score is log P(c|X_u) alone.
+
     Args:
         activations: float [U, N], mean over positions.
         similarity: float [N, C], cosines of images and texts.
@@ -128,6 +130,8 @@ def soft_wpmi(
     order = np.argsort(-activations, axis=1, kind="stable")[:, :count]
     share = np.linspace(FIRST, LAST, count)[:, None]
     logs = np.stack([np.log(1 + share * (probabilities[rows] - 1) + TINY).sum(0) for rows in order])
+    if len(logs) == 1:
+        return logs
     highest = logs.max(0)
     prior = highest + np.log(np.exp(logs - highest).mean(0))
     return logs - weight * prior

@@ -144,6 +144,16 @@ def test_soft_wpmi_by_hand():
     assert scores.argmax(1).tolist() == [0, 1]
 
 
+def test_a_layer_of_one_unit_has_no_prior():
+    """Less the mean over that unit alone every word scored 0, and the first one was the label."""
+    similarity = np.full((40, 5), 0.1)
+    similarity[:10, 3] = 0.9
+    activations = np.arange(40, 0, -1.0)[None]
+    scores = soft_wpmi(activations, similarity, top=10, weight=1.0)
+    assert scores.argmax(1).tolist() == [3]
+    assert scores == pytest.approx(soft_wpmi(activations, similarity, top=10, weight=0.0))
+
+
 def test_word_lists(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("dog\n\ncat \ndog\n")
