@@ -26,6 +26,7 @@ from milan_core.referee.detection import (
     trial,
 )
 from milan_core.referee.structure import clarity, monosemanticity, redundancy
+from milan_core.referee.table import evenly
 
 FUZZED = ("fuzzing", "fuzzing auroc", "active fuzzing", "active fuzzing auroc")
 """Scores that need masks: `fuzzing`."""
@@ -36,7 +37,7 @@ FURTHER = (
     *("cosy auc", "cosy mad", "cosy images"),
     *OF_UNIT,
 )
-COMPARED = 4000  # images by which units are compared with each other
+COMPARED = 4000  # images, evenly over all, by which units are compared with each other
 
 
 class Sheets:
@@ -61,7 +62,7 @@ class Sheets:
         for layer, count in table.facts.layers:
             members = slice(first, first + count)
             self.layers[layer] = members
-            near = nearest_units(table.block(members, pool, positions[:COMPARED]))
+            near = nearest_units(table.block(members, pool, evenly(positions, COMPARED)))
             self.nearest[members] = np.where(near >= 0, near + first, -1)
             first += count
 

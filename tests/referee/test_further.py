@@ -8,6 +8,7 @@ import pytest
 from milan_core.core.errors import UserError
 from milan_core.core.step import Compute
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
+from milan_core.referee import further
 from milan_core.referee.cosy import cosy
 from milan_core.referee.detection import detection, sheets, trial
 from milan_core.referee.further import FURTHER, Further, Sheets
@@ -103,6 +104,20 @@ def test_nearest_units_stay_in_their_layer(place):
     redundancies = Further(table_of(3, 1), np.arange(IMAGES), 7, vectors).redundancy()
     assert redundancies["a"] == pytest.approx(1)
     assert np.isnan(redundancies["b"])
+
+
+def test_nearest_units_are_compared_on_images_of_all_classes(monkeypatch):
+    """Images come class by class: the first ones say nothing of the others."""
+    monkeypatch.setattr(further, "COMPARED", 60)
+    rng = np.random.default_rng(1)
+    values = rng.random((4, IMAGES)).astype(np.float32)
+    values[1, :60], values[2, 60:] = values[0, :60], values[0, 60:]
+    facts = TableFacts(model="m", model_hash="h", dataset="d", images=IMAGES, layers=(("a", 4),))
+    every = np.arange(IMAGES)
+    table = merge_tables([ActivationTable(facts, every, every >= 0, {"max": values})])
+    whole = np.corrcoef(values) - 2 * np.eye(4)
+    assert whole[0].argmax() == 2
+    assert Sheets(table, every).nearest[0] == 2
 
 
 def test_a_remembered_judge_is_asked_once_for_a_text(place):
