@@ -98,7 +98,7 @@ def lambda_rows(path: Path | None) -> dict[str, list[dict[str, float]]]:
             # The mean of equal floats need not equal them: three times 0.2 over 3 is not 0.2.
             dict.fromkeys(JUDGED, math.nan)  # units without known concepts lack these
             | {name: added(r[name] for r in rows) / len(rows) for name in rows[0]}
-            | {"lambda": weight}
+            | {"lambda": weight, "gain_p": over_trials([r.get("gain_p", math.nan) for r in rows])}
             for weight, rows in sorted(points.items())
         ]
         for split, points in sweeps.items()

@@ -249,3 +249,12 @@ def test_lambda_survives_the_mean_over_trials(tmp_path):
     write_csv(tmp_path / "l.csv", ("split", "trial", "lambda", "bleu"), rows)
     found = lambda_rows(tmp_path / "l.csv")["s"]
     assert [(row["lambda"], row["bleu"]) for row in found] == [(0.2, 1.0), (0.7, 1.0)]
+
+
+def test_p_of_a_gain_by_lambda_is_one_p_of_its_trials(tmp_path):
+    """Twice the median as everywhere, not the mean of p values."""
+    rows = [("s", trial, 0.2, p) for trial, p in enumerate((0.01, 0.04, 0.3))]
+    write_csv(tmp_path / "l.csv", ("split", "trial", "lambda", "gain_p"), rows)
+    assert lambda_rows(tmp_path / "l.csv")["s"][0]["gain_p"] == pytest.approx(0.08)
+    write_csv(tmp_path / "l.csv", ("split", "trial", "lambda", "gain_p"), rows[:1])
+    assert lambda_rows(tmp_path / "l.csv")["s"][0]["gain_p"] == 0.01
