@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from milan_core.annotations.records import read_unit_texts
+from milan_core.annotations.records import read_unit_groups, read_unit_texts
 from milan_core.annotations.unpack import TABLE, unpack_table
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
@@ -36,10 +36,14 @@ SHOWN = (ACCURACY, BERT_F, "bleu", "rouge-1-f", "rouge-l-f", "distinct", "mean_w
 
 @dataclass(frozen=True)
 class Known:
-    """Annotations and ground truth of units, by unit; either may be empty."""
+    """Annotations and ground truth of units, by unit; either may be empty.
+
+    Units of one group are no independent observations (`annotations.records`).
+    """
 
     texts: dict[UnitKey, tuple[str, ...]] = field(default_factory=dict)
     truth: dict[UnitKey, Truth] = field(default_factory=dict)
+    groups: dict[UnitKey, int] = field(default_factory=dict)
 
     def units(self) -> set[UnitKey]:
         """Units that are in every table that was given."""
@@ -57,7 +61,8 @@ class Known:
         """The references of some units, in their order."""
         texts = tuple(self.texts[key] for key in units) if self.texts else ()
         truth = tuple(self.truth[key] for key in units) if self.truth else ()
-        return References(tuple(units), texts, truth)
+        groups = tuple(self.groups[key] for key in units) if self.groups else ()
+        return References(tuple(units), texts, truth, groups)
 
 
 def read_known(paths: Sequence[Path], count: int | None = None) -> Known:
@@ -72,6 +77,8 @@ def read_known(paths: Sequence[Path], count: int | None = None) -> Known:
     """
     texts: dict[UnitKey, tuple[str, ...]] = {}
     truth: dict[UnitKey, Truth] = {}
+    groups: dict[UnitKey, int] = {}
+    numbers: dict[tuple[Path, int], int] = {}  # of the groups of each table
     for path in paths:
         table = _read(path)
         if both := (texts.keys() & table.texts.keys()) | (truth.keys() & table.truth.keys()):
@@ -81,11 +88,13 @@ def read_known(paths: Sequence[Path], count: int | None = None) -> Known:
             )
         texts.update(table.texts)
         truth.update(table.truth)
+        for key, number in table.groups.items():
+            groups[key] = numbers.setdefault((path, number), len(numbers))
     if count is not None:
         texts = {
             key: summaries[:count] for key, summaries in texts.items() if len(summaries) >= count
         }
-    return Known(texts, truth)
+    return Known(texts, truth, groups)
 
 
 def _read(path: Path) -> Known:
@@ -98,7 +107,7 @@ def _read(path: Path) -> Known:
     if {"concept", "accept"} <= columns:
         return Known(truth=read_truth(table))
     if "summary" in columns:
-        return Known(read_unit_texts(table))
+        return Known(read_unit_texts(table), groups=read_unit_groups(table))
     raise UserError(
         f"{table}: expected the column summary (annotations) or concept and accept (truth), got "
         f"{', '.join(sorted(columns)) or 'an empty table'}"

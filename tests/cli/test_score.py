@@ -10,6 +10,7 @@ import pytest
 
 from milan_core.cli import main
 from milan_core.core.files import read_csv, write_csv
+from milan_core.scoring.external import read_known
 
 TRUTH = ("layer", "unit", "concept", "tier", "coverage", "support", "specific", "accept")
 CONCEPTS = ("dog", "cat", "dog", "bird", "none")
@@ -62,6 +63,18 @@ def test_people(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = score(files, "--references", files)
     assert folder[1]["descriptions", "distinct"] == 4, "all five units, whatever their texts"
     assert "5 units scored; 0 described units have no reference, 1 of 6" in capsys.readouterr().out
+
+
+def test_units_of_one_group_are_one_cluster(tmp_path: Path) -> None:
+    """The column of the tables that the workflow writes; each table counts for itself."""
+    header = ("layer", "unit", "summary", "group")
+    for layer, groups in (("a", (0, 0, 1)), ("b", (0, 2, 2))):
+        rows = [(layer, unit, "a dog", group) for unit, group in enumerate(groups)]
+        write_csv(tmp_path / f"{layer}.csv", header, rows)
+    write_csv(tmp_path / "c.csv", header[:3], [("c", unit, "a cat") for unit in (0, 0, 1)])
+    known = read_known([tmp_path / f"{name}.csv" for name in "abc"])
+    references = known.references(sorted(known.units()))
+    assert references.clusters.tolist() == [0, 0, 1, 2, 3, 3, 4, 5]
 
 
 def test_known_concepts(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
