@@ -17,6 +17,7 @@ import numpy as np
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.core.numbers import is_whole
+from milan_core.core.tables import grouped
 from milan_core.describers.concepts import ConceptMasks, ImageMasks, resized
 from milan_core.describers.label_options import ConceptsOptions
 from milan_core.images.files import UNREADABLE, open_picture
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 IMAGE_FIELDS = ("image", "split", "ih", "iw", "sh", "sw")
 COLOUR = "colour"
+Labeled = Mapping[str, str]  # a row of index.csv
 
 
 def concept_masks(dataset: Dataset, source: ConceptsOptions, device: str = "cpu") -> ConceptMasks:
@@ -70,19 +72,27 @@ def broden_masks(dataset: Dataset, folder: Path, size: int) -> ConceptMasks:
     numbers = [_whole(row["number"], folder / "label.csv") for row in labels]
     place = {number: i for i, number in enumerate(numbers)}
     rows = read_csv(folder / "index.csv", ("image",))
-    index = {row["image"]: row for row in rows} | {Path(row["image"]).name: row for row in rows}
-    missing = [name for name in dataset.names if _row_of(index, name) is None]
-    if missing:
+    index = {row["image"]: row for row in rows}
+    by_name = grouped(rows, lambda row: Path(row["image"]).name)
+    found = [_rows_of(index, by_name, name) for name in dataset.names]
+    if missing := [name for name, of in zip(dataset.names, found, strict=True) if not of]:
         raise UserError(
             f"{folder / 'index.csv'}: {len(missing)} of the {len(dataset)} images of data set "
             f"{dataset.name!r} are not in it, such as {missing[0]!r}; build the data set from the "
             "folder's own images"
         )
+    taken: dict[str, str] = {}
+    for name, of in zip(dataset.names, found, strict=True):
+        images_of = [row["image"] for row in of]
+        if len(of) > 1 or taken.setdefault(images_of[0], name) != name:
+            other = f"or {images_of[1]!r}" if len(of) > 1 else f"as {taken[images_of[0]]!r} is"
+            raise UserError(
+                f"{folder / 'index.csv'}: image {name!r} of data set {dataset.name!r} may be "
+                f"{images_of[0]!r} {other}; give the images the paths of the column image"
+            )
 
     def images() -> Iterator[ImageMasks]:
-        for name in dataset.names:
-            row = _row_of(index, name)
-            assert row is not None
+        for (row,) in found:
             yield _broden_image(folder, row, place, size)
 
     names = [row["name"] for row in labels]
@@ -92,8 +102,17 @@ def broden_masks(dataset: Dataset, folder: Path, size: int) -> ConceptMasks:
     )
 
 
-def _row_of(index: Mapping[str, Mapping[str, str]], name: str) -> Mapping[str, str] | None:
-    return index.get(name) or index.get(Path(name).name)
+def _rows_of(
+    index: Mapping[str, Labeled], by_name: Mapping[str, Sequence[Labeled]], name: str
+) -> Sequence[Labeled]:
+    """The row of an image's path; else those whose paths end alike, as far as they agree."""
+    if name in index:
+        return [index[name]]
+    rows, ends = by_name.get(Path(name).name, ()), Path(name).parts
+    for count in range(2, len(ends) + 1):
+        longer = [row for row in rows if Path(row["image"]).parts[-count:] == ends[-count:]]
+        rows = longer or rows
+    return rows
 
 
 def _whole(text: str, path: Path) -> int:

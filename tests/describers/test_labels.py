@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -211,6 +212,26 @@ def test_masks_of_other_images_are_refused(patches, tmp_path):
         write_labels(network, other, None, METHODS, tmp_path / "l.csv")
     with pytest.raises(ValueError, match="needs a path"):
         ConceptsOptions(source="folder")
+
+
+def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    """Classes count their images from 1 each: every image has its own labels, or is refused."""
+    write_csv(
+        tmp_path / "label.csv", ("number", "name", "category"), [(1, "dog", ""), (2, "cat", "")]
+    )
+    rows = [("all/dog/1.jpg", 1), ("all/cat/1.jpg", 2), ("1.jpg", 1), ("b/2.jpg", 2)]
+    write_csv(tmp_path / "index.csv", ("image", "object"), rows)
+
+    def presence(*names: str) -> list[list[bool]]:
+        pictures = SimpleNamespace(names=names, name="n", fingerprint="f")
+        return concept_masks(pictures, folder(tmp_path)).presence().tolist()
+
+    dog, cat = [True, False], [False, True]
+    assert presence("dog/1.jpg", "cat/1.jpg", "1.jpg", "2.jpg") == [dog, cat, dog, cat]
+    with pytest.raises(UserError, match=r"'pets/1.jpg' of data set 'n' may be 'all/dog/1.jpg' or"):
+        presence("pets/1.jpg")
+    with pytest.raises(UserError, match=r"'b/2.jpg' of data set 'n' may be 'b/2.jpg' as 'a/2.jpg'"):
+        presence("a/2.jpg", "b/2.jpg")
 
 
 def test_damaged_broden_folders_are_refused(patches, tmp_path):
