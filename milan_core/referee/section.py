@@ -180,7 +180,7 @@ def _differences(leads: Mapping[str, Mean]) -> dict[str, Difference]:
     intervals = {name: lead.intervals()[1] for name, lead in leads.items()}
     p_values = []
     for lead in leads.values():
-        spread = float(np.std(lead.lead_drawn))
+        spread = float(np.std(lead.lead_drawn[np.isfinite(lead.lead_drawn)]))
         p_values.append(math.erfc(abs(lead.lead) / spread / math.sqrt(2)) if spread else math.nan)
     adjusted = holm(p_values)
     return {

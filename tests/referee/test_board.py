@@ -1,5 +1,6 @@
 """Leaderboards: means, paired differences, counts that add up, several networks."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -220,6 +221,15 @@ def test_leads_are_clear_by_p_adjusted_over_all_describers_of_a_judge():
     assert {one.side for one in among.values()} == {0}
     assert _differences({"a": lead_of(-0.1, 0.01)})["a"].side == -1
     assert _differences({"a": lead_of(0.1, 0)})["a"].side == 0, "no spread, no test"
+
+
+def test_a_resample_without_a_unit_takes_no_p_away():
+    """Where the few units of a describer fire on no image of it, it has no lead there."""
+    lead = lead_of(0.022, 0.01)
+    drawn = np.append(lead.lead_drawn, np.nan)
+    found = _differences({"a": replace(lead, drawn=drawn, lead_drawn=drawn)})["a"]
+    assert found == _differences({"a": lead})["a"]
+    assert found.side == 1
 
 
 def test_texts_of_other_units_stay_in_their_layer():
