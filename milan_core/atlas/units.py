@@ -11,11 +11,11 @@ from milan_core.core.files import read_csv
 from milan_core.core.numbers import number
 from milan_core.core.units import UnitKey
 from milan_core.describers.abstention.options import (
-    BETWEEN,
     DESCRIBED,
     MEANING,
     SEVERAL,
     UNRELIABLE,
+    texts_of,
 )
 from milan_core.exemplars.status import SILENT, shows_nothing
 from milan_core.scoring.joined import UNJUDGED, JoinedUnit, join_units
@@ -133,10 +133,6 @@ def _importance(files: NetworkFiles) -> dict[UnitKey, float]:
     return {unit_key(row, path): number(row["importance"]) for row in rows}
 
 
-def _several(cell: str | None) -> tuple[str, ...]:
-    return tuple(text for text in (cell or "").split(BETWEEN) if text)
-
-
 def _record(unit: JoinedUnit, importance: float) -> UnitRecord:
     row = unit.row
     return UnitRecord(
@@ -146,7 +142,7 @@ def _record(unit: JoinedUnit, importance: float) -> UnitRecord:
         describer=row.get("describer") or "",
         status=row[STATUS] or "",
         confidence=number(row.get("confidence")),
-        likely=_several(row.get("likely")),
+        likely=texts_of(row.get("likely") or ""),
         logp=number(row.get("logp")),
         logp_lm=number(row.get("logp_lm")),
         score=number(row.get("score")),
@@ -159,7 +155,7 @@ def _record(unit: JoinedUnit, importance: float) -> UnitRecord:
         share=number(row.get("share")),
         base=number(row.get("base")),
         importance=importance,
-        labels=_several(row.get(LABELS)),
+        labels=texts_of(row.get(LABELS) or ""),
         published=row.get(AS_PUBLISHED) or "",
         linear=row.get("linear") or "",
         correlation=number(row.get("correlation")),

@@ -7,7 +7,7 @@ from pathlib import Path
 from milan_core.captioner.descriptions import COLUMNS
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
-from milan_core.describers.abstention.options import BETWEEN
+from milan_core.describers.abstention.options import one_cell
 from milan_core.describers.several.table import read_labels
 from milan_core.scoring.tables import AS_PUBLISHED, LABELS, STATUS
 
@@ -62,7 +62,7 @@ def publish_table(
         more += [about[name] for name in DECIDED] if decided else []
         if several:
             own_labels = labels.get((row["layer"], int(row["unit"])), [])
-            more.append(BETWEEN.join(own_labels) if len(own_labels) > 1 else "")
+            more.append(one_cell(own_labels) if len(own_labels) > 1 else "")
         table.append((*values, *status, *more))
     columns = [*COLUMNS, *(WITHIN if within else ()), *([STATUS] if silent else [])]
     columns += POOLED if pooled else ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,9 +24,19 @@ MEANING: dict[str, str] = {
 ANSWERED = "pool_answered"
 """Name of the describer that abstains in tables of several."""
 BETWEEN = " | "
-"""Between texts of one cell."""
+"""Between texts of one cell (`one_cell`)."""
 SHIPPED = Path(__file__).with_name("calibration.json")
 """The calibration for networks beside which none is annotated, fitted on the default run."""
+
+
+def one_cell(texts: Sequence[str]) -> str:
+    """Several texts as one cell of a table; a bar in one of them is written as `\\|`."""
+    return BETWEEN.join(text.replace("\\", "\\\\").replace("|", "\\|") for text in texts)
+
+
+def texts_of(cell: str) -> tuple[str, ...]:
+    """The texts of a cell of `one_cell`; none of an empty one."""
+    return tuple(re.sub(r"\\(.)", r"\1", text) for text in cell.split(BETWEEN) if text)
 
 
 class AbstentionOptions(Section):

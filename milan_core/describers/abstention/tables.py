@@ -22,7 +22,7 @@ from milan_core.describers.abstention.concepts import same_concept
 from milan_core.describers.abstention.decision import Decision
 from milan_core.describers.abstention.evidence import FEATURES, Evidence, HeldOut
 from milan_core.describers.abstention.null import passes
-from milan_core.describers.abstention.options import BETWEEN, MEANING
+from milan_core.describers.abstention.options import MEANING, one_cell, texts_of
 from milan_core.scoring.tables import Truth
 from milan_core.scoring.units import example, unit_key
 
@@ -76,7 +76,7 @@ def write_evidence(path: Path | str, measured: Measured) -> None:
         right = "" if math.isnan(measured.right[unit]) else int(measured.right[unit])
         shuffled = [noise.p[unit], *noise.features[unit, :2]]
         numbers = [_short(value) for value in [one.p[unit], *shuffled, *one.features[unit]]]
-        rows.append([*key, one.texts[unit], right, *numbers, BETWEEN.join(one.likely[unit])])
+        rows.append([*key, one.texts[unit], right, *numbers, one_cell(one.likely[unit])])
     write_csv(path, EVIDENCE, rows)
 
 
@@ -95,7 +95,7 @@ def read_evidence(path: Path | str) -> Measured:
             raise UserError(f"{path}, line {line}: {error}; measure the evidence again") from None
         keys.append(unit_key(row, path))
         texts.append(row["description"])
-        likely.append(tuple(row["likely"].split(BETWEEN)))
+        likely.append(texts_of(row["likely"]))
     if len(set(keys)) < len(keys):
         raise UserError(f"{path}: a unit has two rows; measure the evidence again")
     array = np.array(numbers, np.float64).reshape(len(keys), len(names))
@@ -107,7 +107,7 @@ def read_evidence(path: Path | str) -> Measured:
 
 def decision_cells(decision: Decision) -> list[str | float]:
     """Cells of `DECISIONS`."""
-    return [decision.status, _short(decision.confidence), BETWEEN.join(decision.likely)]
+    return [decision.status, _short(decision.confidence), one_cell(decision.likely)]
 
 
 def read_answers(path: Path) -> tuple[str, dict[UnitKey, str]]:

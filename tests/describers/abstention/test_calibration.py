@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from milan_core.describers.abstention.calibration import (
 from milan_core.describers.abstention.conformal import NOBODY
 from milan_core.describers.abstention.decision import decide
 from milan_core.describers.abstention.evidence import FEATURES, Evidence
+from milan_core.describers.abstention.options import one_cell
 from milan_core.describers.abstention.tables import (
     Measured,
     read_annotated,
@@ -167,6 +169,15 @@ def test_evidence_reads_back(tmp_path: Path) -> None:
     assert np.allclose(read.noise.features[:, :2], evidence(120, 8).features[:, :2], rtol=1e-5)
     assert np.array_equal(read.noise.features[:, 3:], read.evidence.features[:, 3:])
     assert len(read.annotated().right) == 2
+
+
+def test_a_bar_in_a_text_makes_no_second_text(tmp_path: Path) -> None:
+    """Texts of one cell are read as they were written, whatever stands in them."""
+    texts = [("cats | dogs",), ("a | b", "c|d", "|"), ("a\\", "\\| b"), ("plain", "texts")]
+    one = replace(evidence(4), likely=texts)
+    write_evidence(tmp_path / "e.csv", Measured(one, np.full(4, math.nan), one))
+    assert read_evidence(tmp_path / "e.csv").evidence.likely == texts
+    assert one_cell(texts[3]) == "plain | texts"
 
 
 def test_damaged_evidence_is_refused(tmp_path: Path) -> None:
