@@ -24,7 +24,7 @@ from milan_core.cli.parsers import commands as all_commands
 from milan_core.cli.printed import Printed, log_handler
 from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError, printable
-from milan_core.core.files import cannot_write
+from milan_core.core.files import cannot_write, writing
 from milan_core.core.progress import shown
 
 COMMANDS = (
@@ -79,20 +79,21 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    job = words[:1] == ["step"] or (words[:1] == ["--log"] and words[2:3] == ["step"])
-    # A run of the workflow starts hundreds of steps: they import no other command.
-    arguments = build_parser(["step"] if job else COMMANDS).parse_args(words)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may have any bytes
-        sys.stdout.reconfigure(errors="backslashreplace")
-    terminal = _redirect_errors(arguments.log) if arguments.log else None
-    logging.basicConfig(level=logging.WARNING, handlers=[log_handler()])
+    _open_closed_streams()
+    terminal: TextIO | None = None
     try:
-        loud = not arguments.quiet
-        with shown(sys.stderr.isatty() and loud, lines=loud and arguments.command != "step"):
-            _check_given(arguments)
-            with contextlib.redirect_stdout(Printed(sys.stdout)):
-                return int(arguments.run(arguments) or 0)
+        try:
+            words = sys.argv[1:] if argv is None else list(argv)
+            job = words[:1] == ["step"] or (words[:1] == ["--log"] and words[2:3] == ["step"])
+            # A run of the workflow starts hundreds of steps: they import no other command.
+            arguments = build_parser(["step"] if job else COMMANDS).parse_args(words)
+            terminal = _redirect_errors(arguments.log) if arguments.log else None
+            code = _command(arguments)
+        except SystemExit:  # the parser has printed a help text
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()  # when Python ends, what it says of a closed pipe is no sentence
+        return code
     except UserError as error:
         if os.environ.get("MILAN_TRACEBACK"):
             traceback.print_exc(file=terminal)
@@ -117,6 +118,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         if terminal:
             traceback.print_exc(file=terminal)
         raise
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may have any bytes
+        sys.stdout.reconfigure(errors="backslashreplace")
+    logging.basicConfig(level=logging.WARNING, handlers=[log_handler()])
+    loud = not arguments.quiet
+    with shown(sys.stderr.isatty() and loud, lines=loud and arguments.command != "step"):
+        _check_given(arguments)
+        with contextlib.redirect_stdout(Printed(sys.stdout)):
+            return int(arguments.run(arguments) or 0)
+
+
+def _open_closed_streams() -> None:
+    """Send to nowhere what the caller has closed (`>&-`); else a file of ours gets its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the end
 
 
 _WRITTEN = ("out", "log", "resources")  # what commands write
@@ -149,9 +168,11 @@ def _is_there(item: Path | str) -> bool:
 
 def _redirect_errors(path: Path) -> TextIO:
     """Send standard error to a log file; returns the terminal for the one line a user must see."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    terminal = os.fdopen(os.dup(2), "w")
-    with path.open("w") as log:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = path.open("w")  # noqa: SIM115 - closed below
+    with log:
+        terminal = os.fdopen(os.dup(2), "w")
         os.dup2(log.fileno(), 2)
     return terminal
 
