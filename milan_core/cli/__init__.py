@@ -170,7 +170,7 @@ def _redirect_errors(path: Path) -> TextIO:
     """Send standard error to a log file; returns the terminal for the one line a user must see."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        log = path.open("w")  # noqa: SIM115 - closed below
+        log = path.open("w")
     with log:
         terminal = os.fdopen(os.dup(2), "w")
         os.dup2(log.fileno(), 2)

@@ -20,9 +20,12 @@ from milan_core.core.errors import UserError
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold an exclusive lock on `folder` for the block, or say that another run writes there.
 
-    The lock is a file beside the folder, which need not exist; it goes with the block.
+    The lock is a file beside the folder, which need not exist; in it where no file may lie beside
+    it, such as a disk of its own in a container. It goes with the block.
     """
     path = folder.with_name(f".{folder.name}.lock")
+    if folder.is_dir() and not os.access(folder.parent, os.W_OK):
+        path = folder / ".lock"
     try:
         with _locked(path, folder, create=True, wait=False):
             try:
@@ -45,7 +48,7 @@ def _open(path: Path, folder: Path) -> int:
     """Open a lock file for writing in `folder`, or beside it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # less what the user's umask takes
     except OSError as error:
         message = f"cannot write to {folder}: {error.strerror}; give a folder you may write to"
         raise UserError(message) from None
