@@ -9,7 +9,7 @@ from pathlib import Path
 from milan_core.atlas.files import NetworkFiles
 from milan_core.core.errors import UserError, reads
 from milan_core.core.files import canonical_json, read_json, text_hash
-from milan_core.core.records import NAME
+from milan_core.core.records import NAME, records_below
 from milan_core.exemplars.store import load_exemplars
 
 MINED = ("exemplars/exemplars.safetensors", "exemplars.safetensors")
@@ -61,7 +61,7 @@ def find_records(run: Path) -> list[Path]:
     """Provenance records of a run, without those of an atlas or report."""
     return [
         path
-        for path in sorted(run.rglob(f"*{NAME}"))
+        for path in records_below(run)
         if path.relative_to(run).parts[0] not in ("atlas", "report")
     ]
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from milan_core.core.contents import files_below
 from milan_core.core.errors import UserError
 
 LARGEST = 16 * 2**20  # bytes of a figure; ours have less than 1 MB
@@ -45,7 +46,7 @@ def _found(results: Path) -> list[Path]:
     """The figures of a run, without those that the atlas copied."""
     if not results.is_dir():
         raise UserError(f"{results}: no such folder; give the results of a run")
-    inside = sorted(results.rglob("*.svg"))
+    inside = sorted(path for path in files_below(results) if path.suffix == ".svg")
     found = [path for path in inside if path.is_file() and not _of_a_page(path, results)]
     if not found:
         raise UserError(f"{results} holds no figure (.svg); run `snakemake report` first")

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from milan_core.core.contents import files_below
 from milan_core.core.digests import digest_table, stage_digests
 from milan_core.core.errors import UserError
-from milan_core.core.records import find_record, verify
+from milan_core.core.records import NAME, Records, Written, read_record, run_folder, verify
 from milan_core.core.stale import stale
 from milan_core.images.store import check_unrecorded
 
@@ -32,7 +33,7 @@ def register(subparsers: Any) -> None:
         description="Print the record of the step that wrote a file.",
         epilog="example: milan provenance results/resnet_mini/descriptions.csv",
     )
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, help="a file, or a folder that a step wrote")
     parser.add_argument("--chain", action="store_true", help="the steps behind its inputs as well")
     parser.set_defaults(run=_provenance)
     parser = subparsers.add_parser(
@@ -54,7 +55,7 @@ def _verify(arguments: argparse.Namespace) -> int:
             raise UserError(f"{folder} is not a folder; give the results of a run")
         count, found = verify(folder)
         total, problems = total + count, problems + found + stale(folder)
-        for manifest in sorted(folder.rglob("manifest.json")):
+        for manifest in sorted(one for one in files_below(folder) if one.name == "manifest.json"):
             try:
                 total += check_unrecorded(manifest.parent)
             except UserError as error:
@@ -70,18 +71,33 @@ def _digests(arguments: argparse.Namespace) -> None:
 
 
 def _provenance(arguments: argparse.Namespace) -> None:
-    queue, seen = [arguments.file], set()
+    if not arguments.file.exists():
+        raise UserError(f"{arguments.file} is not there")
+    queue, seen, gone = [arguments.file], set(), set()
     while queue:
         path = queue.pop(0)
-        written = find_record(path)
-        if written is None and path == arguments.file:
+        found = _records(path)
+        if not found and path == arguments.file:
             raise UserError(f"{path} has no record beside it: no step of a run here wrote it")
-        if written is None or written.path in seen:
-            continue
-        seen.add(written.path)
-        if not arguments.chain:
-            print(json.dumps(written.record, indent=1, sort_keys=True, ensure_ascii=False))
-            return
-        record = written.record
-        print(f"{record['step']:<24} {record['wall_seconds']:>9.1f} s  {written.path}")
-        queue += [Path(name) for name in record["inputs"]]
+        for written in (one for one in found if one.path not in seen):
+            seen.add(written.path)
+            record = written.record
+            if not arguments.chain:
+                print(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False))
+                return
+            print(f"{record['step']:<24} {record['wall_seconds']:>9.1f} s  {written.path}")
+            top = run_folder(path, record["inputs"])
+            queue += [top / name for name in record["inputs"] if (top / name).exists()]
+            gone |= {name for name in record["inputs"] if not (top / name).exists()}
+    if gone:
+        print(f"not here, nor what made it: {', '.join(sorted(gone))}")
+
+
+def _records(path: Path) -> list[Written]:
+    """The record of a file, and that of a folder: in it, or those of the files that it holds."""
+    own = path / NAME if path.is_dir() else path
+    if own.name.endswith(NAME) and own.is_file():
+        return [Written(read_record(own), own, {})]
+    records = Records()
+    found = (records.of(item) for item in ([path] if path.is_file() else records.listed(path)))
+    return [*{one.path: one for one in found if one is not None}.values()]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import text_hash
-from milan_core.core.records import NAME, read_record
+from milan_core.core.records import read_record, records_below
 from milan_core.core.step import Step, all_steps
 
 DIGITS = 12
@@ -39,7 +39,7 @@ def stage_digests(folders: Iterable[Path]) -> list[StageDigest]:
     jobs: dict[str, int] = defaultdict(int)
     steps = all_steps()
     for folder in folders:
-        for path in sorted(folder.rglob(f"*{NAME}")):
+        for path in records_below(folder):
             record = read_record(path)
             step = record["step"]
             holds_times = steps.get(step, Step).holds_times

@@ -130,7 +130,10 @@ def recorded_command(
         outputs = [path.parent]
         if path.name != NAME:
             stem = path.name.removesuffix(f".{NAME}")
-            outputs = [item for item in path.parent.glob(f"{stem}.*") if counts_as_output(item)]
+            items = [
+                item for item in path.parent.iterdir() if f"{item.name}.".startswith(f"{stem}.")
+            ]
+            outputs = [item for item in sorted(items) if counts_as_output(item)]
         facts = {**attempts.summary(), **_hub(), **facts}
         write_record(path, name, checked, outputs, options, code, facts)
 

@@ -12,10 +12,12 @@ where files are large.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from milan_core.core.contents import files_below
 from milan_core.core.errors import UserError, reads
 from milan_core.core.files import canonical_json, read_json, text_hash
 from milan_core.core.progress import tracked
@@ -117,6 +119,7 @@ class Records:
 
     def __init__(self) -> None:
         self._outputs: dict[Path, dict[Path, Written]] = {}
+        self._beside: dict[Path, dict[Path, Written]] = {}
 
     def of(self, path: Path) -> Written | None:
         """The record that lists the file `path` among its outputs, and what it says of it."""
@@ -124,7 +127,7 @@ class Records:
         for folder in path.parents[:ABOVE]:
             if written := self._in(folder).get(path):
                 return written
-        return None
+        return self._from_below(path.parent).get(path)
 
     def listed(self, path: Path) -> list[Path]:
         """The file `path`, or files of the folder `path`, that records in or above it list."""
@@ -151,6 +154,16 @@ class Records:
                 if folder in item.parents and item not in there:
                     yield f"{item} is missing; run {written.record['step']} again, which wrote it"
 
+    def _from_below(self, folder: Path) -> dict[Path, Written]:
+        """Files of `folder` that the record of a folder in it lists, such as a leaderboard."""
+        if folder not in self._beside:
+            found = self._beside[folder] = {}
+            for path in sorted(folder.glob(f"*/{NAME}")):
+                with contextlib.suppress(UserError):  # whoever reads that folder is told
+                    outputs = self._in(path.parent.resolve()).items()
+                    found |= {item: one for item, one in outputs if item.parent == folder}
+        return self._beside[folder]
+
     def _in(self, folder: Path) -> dict[Path, Written]:
         if folder not in self._outputs:
             self._outputs[folder] = {
@@ -167,7 +180,9 @@ def read_record(path: Path) -> dict[str, Any]:
     """A record; refuses another format and version, and damage."""
     record = read_json(path, "provenance record")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise UserError(f"{path} is not a provenance record")
+        raise UserError(
+            f"{path} is not a provenance record; where another program wrote it, rename it"
+        )
     if record.get("version") not in (OLDER, VERSION):
         raise UserError(
             f"{path}: record version {record.get('version')}, this release reads {VERSION}; run "
@@ -199,6 +214,21 @@ def find_record(path: Path) -> Written | None:
     return Records().of(path)
 
 
+def records_below(folder: Path) -> list[Path]:
+    """The records of a folder and of all below it that are not hidden, also behind links."""
+    return sorted(path for path in files_below(folder) if path.name.endswith(NAME))
+
+
+def run_folder(file: Path, inputs: Iterable[str]) -> Path:
+    """The folder that the inputs of a file's record are relative to.
+
+    It is the nearest one above the file in which one of them is; where there is none, the current.
+    """
+    names = [name for name in inputs if not Path(name).is_absolute()]
+    above = dict.fromkeys([*file.absolute().parents, *file.resolve().parents])
+    return next((one for one in above if any((one / name).exists() for name in names)), Path())
+
+
 def lost_files(folder: Path, record: Path | None = None) -> list[str]:
     """Files of an output folder that its record lists and that are gone; no file is read.
 
@@ -220,7 +250,7 @@ def verify(folder: Path) -> tuple[int, list[str]]:
 
     """
     count, problems = 0, []
-    for path in tracked(sorted(folder.rglob(f"*{NAME}")), "comparing", "record"):
+    for path in tracked(records_below(folder), "comparing", "record"):
         try:
             record = read_record(path)
         except UserError as error:

@@ -11,24 +11,33 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError
-from milan_core.core.records import NAME, Records, digests, folder_summary, read_record
+from milan_core.core.records import (
+    NAME,
+    Records,
+    digests,
+    folder_summary,
+    read_record,
+    records_below,
+    run_folder,
+)
 from milan_core.core.trees import file_digest
 
 
 def stale(folder: Path) -> list[str]:
     """One sentence for every record below `folder` with an input that has changed since.
 
-    Inputs are looked for where the record names them, from the current folder. A file that a step
-    wrote counts by the digest in that step's record, so nothing large is read twice; other files
-    are read. Inputs that are gone, and records among the inputs, do not count.
+    Inputs are looked for in the folder of the record's run. A file that a step wrote counts by the
+    digest in that step's record, so nothing large is read twice; other files are read. Inputs that
+    are gone, and records among the inputs, do not count.
     """
     now, problems = _Digests(), []
-    for path in sorted(folder.rglob(f"*{NAME}")):
+    for path in records_below(folder):
         try:
             record = read_record(path)
         except UserError:  # `verify` says so
             continue
-        changed = [name for name, then in record["inputs"].items() if now.differs(name, then)]
+        inputs, top = record["inputs"], run_folder(path, record["inputs"])
+        changed = [name for name, then in inputs.items() if now.differs(top / name, then)]
         if changed:
             more = f" and {len(changed) - 1} more of its inputs" if len(changed) > 1 else ""
             problems.append(
@@ -50,17 +59,16 @@ class _Digests:
     """Digests of inputs as they are now, each taken once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, str] = {}
+        self._known: dict[Path, str] = {}
         self._records = Records()
 
-    def differs(self, name: str, then: Mapping[str, Any]) -> bool:
+    def differs(self, path: Path, then: Mapping[str, Any]) -> bool:
         """Whether an input is there with another content than a record says."""
-        path = Path(name)
-        if name.endswith(NAME) or not path.exists():
+        if path.name.endswith(NAME) or not path.exists():
             return False
-        if name not in self._known:
-            self._known[name] = self._digest(path)
-        return self._known[name] != then.get("sha256")
+        if path not in self._known:
+            self._known[path] = self._digest(path)
+        return self._known[path] != then.get("sha256")
 
     def _digest(self, path: Path) -> str:
         if path.is_file():
