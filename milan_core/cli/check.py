@@ -32,8 +32,9 @@ def register(subparsers: Any) -> None:
 
 def merged_files(files: list[Path], alone: bool) -> list[Path]:
     """The files that a run merges: the workflow's own, where it is here, then those given."""
-    first = [] if alone or not WORKFLOW_CONFIG.is_file() else [WORKFLOW_CONFIG]
-    return [*first, *(path for path in files if path not in first)]
+    given_first = files[:1] == [WORKFLOW_CONFIG]
+    own = not (alone or given_first) and WORKFLOW_CONFIG.is_file()
+    return [WORKFLOW_CONFIG, *files] if own else files
 
 
 def _run(arguments: argparse.Namespace) -> None:

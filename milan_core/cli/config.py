@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from milan_core.cli.common import stage, verb
+
+if TYPE_CHECKING:
+    from milan_core.config import Config
 
 
 def register(subparsers: Any) -> None:
@@ -57,6 +60,21 @@ def load(files: list[Path]) -> dict[str, Any]:
     return merged
 
 
+def spelt_out(config: Config) -> dict[str, Any]:
+    """The configuration as plain values; what reads them gets the same run.
+
+    A key stays out where leaving it out means another thing than its default.
+    """
+    plain = config.model_dump(mode="json", exclude={"describe": {"pool": {"decoding"}}})
+    plain["captioner"]["splits"] = {
+        name: changes.model_dump(mode="json", exclude_unset=True)
+        for name, changes in config.captioner.splits.items()
+    }
+    if "seed" not in config.describe.pool.model_fields_set:  # then it is the run's
+        del plain["describe"]["pool"]["seed"]
+    return plain
+
+
 def _schema(arguments: argparse.Namespace) -> None:
     from milan_core.core.files import write_text
 
@@ -71,5 +89,5 @@ def _show(arguments: argparse.Namespace) -> None:
 
     from milan_core.plan.checks import parse_config
 
-    config = parse_config(load(arguments.files)).model_dump(mode="json")
-    print(yaml.safe_dump(config, sort_keys=False, width=100, allow_unicode=True), end="")
+    plain = spelt_out(parse_config(load(arguments.files)))
+    print(yaml.safe_dump(plain, sort_keys=False, width=100, allow_unicode=True), end="")

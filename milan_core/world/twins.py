@@ -31,8 +31,8 @@ def resolved_twin(name: str, zoo: Mapping[str, DatasetKind]) -> DatasetKind:
     where = f"config: dataset_zoo.{name}"
     original = _original(twin, twin.twin_of, zoo, where)
     given = {key: getattr(twin.options, key) for key in twin.options.model_fields_set}
-    for key in given:
-        if key not in CHANGES:
+    for key, value in given.items():
+        if key not in CHANGES and value != getattr(original.options, key):
             raise UserError(
                 f"{where}.options: {key!r} would change the scenes; a twin may change "
                 f"{', '.join(CHANGES)}"
@@ -56,6 +56,7 @@ def _original(twin: Composed, name: str, zoo: Mapping[str, DatasetKind], where: 
             f"{where}.twin_of: {name!r} is itself a twin of {original.twin_of!r}; name "
             f"{original.twin_of!r} here"
         )
-    if twin.model_fields_set & {"seed", "assets"}:
+    given = twin.model_fields_set & {"seed", "assets"}
+    if any(getattr(twin, key) != getattr(original, key) for key in given):
         raise UserError(f"{where}: a twin takes seed and assets of {name!r}; leave them out")
     return original

@@ -1,11 +1,18 @@
 """`milan check` reads a configuration as a run does; people's commands come first in the help."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 
+from milan_core.captioner.plan import captioner_settings
 from milan_core.cli import build_parser, main
+from milan_core.cli.check import merged_files
+from milan_core.cli.config import load
+from milan_core.describers.plan import pool_options
+from milan_core.plan.checks import parse_config
+from milan_core.plan.splits import splits
 
 
 @pytest.fixture
@@ -60,6 +67,36 @@ def test_show_spells_out_defaults(checkout, capsys):
     shown = yaml.safe_load(capsys.readouterr().out)
     assert shown["exemplars"]["quantile"] == 0.99
     assert shown["model_zoo"]["shapes_resnet"]["batch_size"]
+
+
+CHANGES = {
+    "seed": 3,
+    "captioner": {"hidden": 24, "splits": {"within": {"dropout": 0.25}}},
+    "describe": {"beam_size": 7},
+}
+
+
+@pytest.mark.parametrize("name", ["config", "quick", "paper", "zoo", "seeds"])
+def test_what_is_shown_can_be_read_again(checkout, capsys, name):
+    (checkout / "my.yaml").write_text(yaml.safe_dump(CHANGES))
+    files = [checkout / "config/config.yaml", checkout / f"config/{name}.yaml"]
+    asked = parse_config(load([*files, checkout / "my.yaml"]))
+    assert main(["config", "show", *map(str, files), "my.yaml"]) == 0
+    (checkout / "all.yaml").write_text(capsys.readouterr().out)
+    for read in ([checkout / "all.yaml"], [*files, checkout / "all.yaml"]):
+        again = parse_config(load(read))
+        assert again.model_dump(exclude={"captioner"}) == asked.model_dump(exclude={"captioner"})
+        assert pool_options(again) == pool_options(asked)
+        for split in splits(asked):
+            assert captioner_settings(again, split) == captioner_settings(asked, split)
+
+
+def test_files_count_in_their_order_as_snakemake_reads_them(checkout, capsys):
+    (checkout / "my.yaml").write_text("seed: 3\n")
+    for words, seed in ((["my.yaml"], 3), (["my.yaml", "config/config.yaml"], 0)):
+        files = merged_files([Path(word) for word in words], alone=False)
+        assert load(files)["seed"] == seed
+    assert merged_files([Path("config/config.yaml")], alone=False) == [Path("config/config.yaml")]
 
 
 def test_commands_for_people_come_first():
