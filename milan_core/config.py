@@ -17,6 +17,7 @@ from milan_core.annotations.options import AnnotationSetSpec, expand_groups
 from milan_core.captioner.features.options import EncoderSpec
 from milan_core.captioner.options import CaptionerSpec
 from milan_core.core.errors import reading
+from milan_core.core.inputs import UserPath
 from milan_core.core.options import Name, Section, parse
 from milan_core.describers.abstention.options import AbstentionOptions
 from milan_core.describers.listed.options import ListedDescriber
@@ -53,6 +54,8 @@ class Roots(Section):
         """Refuse what rules and flags would read as something else than this folder."""
         if not value.strip("/") or value != value.strip() or value.startswith("-"):
             raise ValueError("give the path of a folder, such as ./results")
+        if value.startswith("~"):
+            raise ValueError("Snakemake takes ~ for a name; give the path of a folder in full")
         if any(letter in "{}" or not letter.isprintable() for letter in value):
             raise ValueError("a path without braces, which are wildcards, and control characters")
         return value
@@ -122,7 +125,7 @@ class Config(Section):
     )
     edit: EditSpec | None = Field(None, description="Removal of spurious units; null: no editing")
     notice: str = Field("", description="One line printed on every page: what this run is")
-    trained: str | None = Field(
+    trained: UserPath | None = Field(
         None,
         description="Results folder of a finished run whose trained networks and captioners are "
         "used, read-only; null: all is trained here",

@@ -9,6 +9,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from milan_core.core.addresses import hidden
@@ -72,6 +73,19 @@ class Parser(argparse.ArgumentParser):
         if flag.startswith("--"):
             return next((actions[name] for name in actions if name.startswith(flag)), None)
         return actions.get(flag[:2])
+
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        """A value in its type; of a path the home folder for `~`, as in --out=~/my_net.
+
+        A shell leaves that one as it is, and users whom it does not know.
+        """
+        value = super()._get_value(action, text)
+        if isinstance(value, Path) and text.startswith("~") and not value.exists():
+            try:
+                return value.expanduser()
+            except RuntimeError:
+                raise argparse.ArgumentError(action, f"no home folder for {text!r}") from None
+        return value
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:

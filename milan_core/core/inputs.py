@@ -10,13 +10,14 @@ configuration and all options of steps, so none is forgotten.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from milan_core.core.contents import path_digest
 from milan_core.core.options import Section
@@ -29,8 +30,23 @@ class ReadsFile:
     handled: bool = False  # by `further_contents` of its section
 
 
-InputPath = Annotated[str, ReadsFile()]
-HandledPath = Annotated[str, ReadsFile(handled=True)]
+def expanded(path: str) -> str:
+    """A path of the user's with the home folder for `~`, which neither rules nor libraries expand.
+
+    Raises:
+        ValueError: for a user whom this machine does not know.
+
+    """
+    given = os.path.expanduser(path)  # noqa: PTH111 - keeps the end of a pattern as it is
+    if given.startswith("~"):
+        user = given.partition("/")[0]
+        raise ValueError(f"this machine knows no home folder {user!r}; give the whole path")
+    return given
+
+
+UserPath = Annotated[str, AfterValidator(expanded)]
+InputPath = Annotated[UserPath, ReadsFile()]
+HandledPath = Annotated[UserPath, ReadsFile(handled=True)]
 
 Passed = Callable[[Path], bool]
 Further = Mapping[type, Callable[[Any], Iterator[str]]]

@@ -65,3 +65,18 @@ def test_short_forms_and_values_of_options_are_known(capsys):
     words = "score --descrip none.csv --column=x --alpha -1 --quiet"
     assert main(words.split()) == 2
     assert "milan score: give --model (or --table)" in capsys.readouterr().err
+
+
+def test_the_home_folder_behind_an_option(tmp_path, monkeypatch, capsys):
+    """A shell does not expand --out=~/x, nor the home of a user whom it does not know."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["config", "schema", "--out=~/schema.yaml"]) == 0
+    assert (tmp_path / "home/schema.yaml").is_file()
+    with pytest.raises(SystemExit):
+        main(["mine", "--images", "~nobody-here/pictures"])
+    assert "no home folder for '~nobody-here/pictures'" in capsys.readouterr().err
+    (tmp_path / "~nobody-here").mkdir()
+    assert main(["verify", "~nobody-here"]) == 1
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["~nobody-here"]

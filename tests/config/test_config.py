@@ -84,7 +84,21 @@ def test_mistakes(default, change, words):
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "//", " ", "-rf", "results ", "a{model}b", "a\nb", "a\x1b[2Jb", "a\u202eb"]
+    "path",
+    [
+        "",
+        "/",
+        "//",
+        " ",
+        "-rf",
+        "results ",
+        "a{model}b",
+        "a\nb",
+        "a\x1b[2Jb",
+        "a\u202eb",
+        "~/a",
+        "~",
+    ],
 )
 def test_roots_that_are_no_folder_of_their_own_are_refused(default, path):
     with pytest.raises(UserError, match=r"config: pathvars.logs: .*a path|the path of a folder"):

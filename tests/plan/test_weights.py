@@ -5,7 +5,7 @@ import yaml
 
 from milan_core.core.errors import UserError
 from milan_core.images.fetch.options import PublishedFile
-from milan_core.networks.plan import fetched_weights
+from milan_core.networks.plan import fetched_weights, weights_file
 from milan_core.plan.checks import check_files, parse_config
 
 
@@ -82,3 +82,16 @@ def test_one_name_for_two_files_is_refused(config):
         fetched_weights(config("one", "two", zoo=zoo))
     zoo["two"]["weights"]["file"] = "two.pth"
     assert set(fetched_weights(config("one", "two", zoo=zoo))) == {"model.pth", "two.pth"}
+
+
+def test_the_home_folder_is_written_out_for_rules(config, tmp_path, monkeypatch):
+    """Snakemake expands no `~`, so what `milan check` had found was missing in the run."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "w.pth").touch()
+    net = {"factory": "torchvision:resnet18", "layers": ["layer1"], "dataset": "shapes_probe"}
+    stored = {"source": "file", "path": "~/w.pth"}
+    asked = config("mine", zoo={"mine": {**net, "weights": stored}})
+    check_files(asked)
+    assert weights_file(asked, "mine") == str(tmp_path / "w.pth")
+    with pytest.raises(UserError, match="no home folder '~nobody-here'; give the whole path"):
+        config("mine", zoo={"mine": {**net, "weights": {**stored, "path": "~nobody-here/w"}}})
