@@ -8,6 +8,7 @@ lists, so an overlay adds entries and chooses anew.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -52,10 +53,12 @@ class Roots(Section):
     @classmethod
     def _is_a_path(cls, value: str) -> str:
         """Refuse what rules and flags would read as something else than this folder."""
-        if not value.strip("/") or value != value.strip() or value.startswith("-"):
-            raise ValueError("give the path of a folder, such as ./results")
+        if value.strip("/") in ("", ".") or value != value.strip() or value.startswith("-"):
+            raise ValueError("give the path of a folder, such as results/first")
         if value.startswith("~"):
             raise ValueError("Snakemake takes ~ for a name; give the path of a folder in full")
+        if value != posixpath.normpath(value):  # Snakemake takes x/ and x for two folders
+            raise ValueError(f"give the path of a folder in short: {posixpath.normpath(value)}")
         if any(letter in "{}" or not letter.isprintable() for letter in value):
             raise ValueError("a path without braces, which are wildcards, and control characters")
         return value

@@ -83,23 +83,11 @@ def test_mistakes(default, change, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "",
-        "/",
-        "//",
-        " ",
-        "-rf",
-        "results ",
-        "a{model}b",
-        "a\nb",
-        "a\x1b[2Jb",
-        "a\u202eb",
-        "~/a",
-        "~",
-    ],
-)
+NO_ROOTS = ("", "/", "//", " ", "-rf", "results ", "~/a", "~", ".", "./a", "a/", "a//b", "a/../b")
+SIGNS = ("a{model}b", "a\nb", "a\x1b[2Jb", "a\u202eb")
+
+
+@pytest.mark.parametrize("path", [*NO_ROOTS, *SIGNS])
 def test_roots_that_are_no_folder_of_their_own_are_refused(default, path):
     with pytest.raises(UserError, match=r"config: pathvars.logs: .*a path|the path of a folder"):
         parse_config(default | {"pathvars": {"logs": path}})
