@@ -7,6 +7,9 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from milan_core.describers.abstention.options import MEANING, UNRELIABLE
+from milan_core.exemplars.status import SILENT, shows_nothing
+
 GRID = 24  # units of a grid that are shown
 _CARD = "border:1px solid #8884;border-radius:6px;padding:6px;width:250px"
 _SOFT = "opacity:.7;font-size:.85em"
@@ -29,11 +32,15 @@ class ShownUnit(Protocol):
 
     @property
     def description(self) -> str:
-        """Its text, or why it has none."""
+        """Its text, reliable or not; empty where it has none."""
 
     @property
     def status(self) -> str:
         """Why it shows nothing, or whether its description is reliable."""
+
+    @property
+    def tendency(self) -> str:
+        """What it weakly follows, where it has no description."""
 
     @property
     def correlation(self) -> float | None:
@@ -82,7 +89,7 @@ def unit(shown: ShownUnit, labels: Mapping[str, str]) -> str:
     ]
     return (
         f"<div><div style='{_SOFT}'>{_e(_place(shown))}</div>"
-        f"<div style='font-size:1.3em;font-weight:600'>{_e(shown.description)}</div>"
+        f"<div style='font-size:1.3em;font-weight:600'>{_e(_said(shown))}</div>"
         f"<div style='{_SOFT}'>{_e(' · '.join(filter(None, facts)))}</div>"
         f"{_picture(shown, 15, 5, 380)}{_table(head, rows)}</div>"
     )
@@ -123,9 +130,19 @@ def atlas(run: Mapping[str, Any]) -> str:
 def _card(one: ShownUnit) -> str:
     score = f" · r {_number(one.correlation)}" if one.correlation is not None else ""
     return (
-        f"<div style='{_CARD}'>{_picture(one, 5, 5, 236)}<div>{_e(one.description)}</div>"
+        f"<div style='{_CARD}'>{_picture(one, 5, 5, 236)}<div>{_e(_said(one))}</div>"
         f"<div style='{_SOFT}'>{_e(_place(one) + score)}</div></div>"
     )
+
+
+def _said(one: ShownUnit) -> str:
+    """Its description, or why it has none, in the words of the page."""
+    if shows_nothing(one.status, one.description):
+        return SILENT[one.status]
+    if one.description and one.status != UNRELIABLE:
+        return one.description
+    guess = f" · best guess: {one.description}" if one.description else ""
+    return one.tendency or f"{MEANING[UNRELIABLE]}{guess}"
 
 
 def _place(one: ShownUnit) -> str:

@@ -31,7 +31,7 @@ class Unit:
 
     Attributes:
         network, layer, unit: its key.
-        description: its text, or why it has none.
+        description: its text, reliable or not; empty where it has none.
         status: why it shows nothing, or whether the description is reliable.
         correlation, low, high: held out, by the first judge that scored it, with a 95 % interval.
         confidence: estimated probability that the description is right.
