@@ -6,7 +6,7 @@ import pytest
 
 from milan_core.core.errors import UserError
 from milan_core.images.kinds import huggingface
-from milan_core.images.kinds.huggingface import HuggingFaceOptions, list_rows
+from milan_core.images.kinds.huggingface import HuggingFaceOptions, list_rows, open_rows
 from milan_core.images.picture import numbered_classes
 from tests.images.test_kinds import build, png, shard
 
@@ -92,3 +92,16 @@ def test_the_suffix_of_labels_may_be_in_capitals(tmp_path):
     shard(tmp_path / "a.tar", {"a.png": png(0), "a.CLS": b"x"})
     found = build("webdataset", tmp_path / "a.tar", tmp_path / "out", geometry="keep", labels="CLS")
     assert found.classes == ["x"]
+
+
+@pytest.mark.parametrize(("split", "wanted"), [("train", "test"), ("train[:9]", "test")])
+def test_a_stored_split_is_not_taken_for_another(split, wanted, tmp_path, monkeypatch):
+    (tmp_path / "state.json").write_text("{}")
+    stored = SimpleNamespace(split=split)
+    hub = SimpleNamespace(DatasetDict=dict, load_from_disk=lambda folder: stored)
+    monkeypatch.setattr(huggingface, "optional", lambda *names: hub)
+    assert open_rows(HuggingFaceOptions(path=str(tmp_path), split="train")) is stored
+    with pytest.raises(UserError, match=r"holds the split 'train', not 'test'; set `split: train`"):
+        open_rows(HuggingFaceOptions(path=str(tmp_path), split=wanted))
+    stored.split = None
+    assert open_rows(HuggingFaceOptions(path=str(tmp_path), split=wanted)) is stored

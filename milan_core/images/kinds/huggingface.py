@@ -102,7 +102,10 @@ def open_rows(spec: HuggingFaceOptions) -> Any:
     try:
         if folder.is_dir() and any(folder.glob("*.json")):
             stored = datasets.load_from_disk(str(folder))
-            return stored[spec.split] if isinstance(stored, datasets.DatasetDict) else stored
+            if isinstance(stored, datasets.DatasetDict):
+                return stored[spec.split]
+            _check_split(spec, str(stored.split or ""))
+            return stored
         return datasets.load_dataset(
             spec.path, spec.name or None, split=spec.split, revision=spec.revision or None
         )
@@ -110,6 +113,16 @@ def open_rows(spec: HuggingFaceOptions) -> Any:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         msg = f"cannot open the data set {spec.path!r}, split {spec.split!r}: {message}"
         raise UserError(msg) from None
+
+
+def _check_split(spec: HuggingFaceOptions, stored: str) -> None:
+    """Refuse a folder of one split that knows its name and is another one."""
+    name = stored.partition("[")[0]
+    if name and name != spec.split.partition("[")[0]:
+        raise UserError(
+            f"{spec.path} holds the split {name!r}, not {spec.split!r}; set `split: {name}`, or "
+            "give the folder of the other one"
+        )
 
 
 def without_decoding(rows: Any, column: str) -> Any:
