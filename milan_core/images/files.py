@@ -74,11 +74,21 @@ def to_rgb(image: Image.Image, limits: Sequence[float] | None = None) -> Image.I
     """Any mode as upright RGB: EXIF orientation applied, alpha over white, deep gray scaled."""
     with damaged_tags():
         image = ImageOps.exif_transpose(image)
-    image = eight_bits(image, limits)
+    image = _with_alpha(image, eight_bits(image, limits))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
     return image.convert("RGB")
+
+
+def _with_alpha(deep: Image.Image, image: Image.Image) -> Image.Image:
+    """`image`, transparent where the deep gray image that it was made of has the value of tRNS."""
+    clear = deep.info.get("transparency") if image is not deep else None
+    if not isinstance(clear, int):
+        return image
+    image = image.convert("LA")
+    image.putalpha(Image.fromarray(np.where(np.asarray(deep) == clear, 0, 255).astype(np.uint8)))
+    return image
 
 
 def is_deep(image: Image.Image) -> bool:

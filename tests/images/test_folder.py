@@ -205,3 +205,13 @@ def test_folders_that_systems_make_are_passed_over(tmp_path):
     listing = list_images(tmp_path)
     assert listing.paths == ["cat/a.png"]
     assert listing.passed_over == {"folders of the system": 2}
+
+
+@pytest.mark.parametrize("clear", [40000, 30000])
+def test_the_transparent_gray_of_sixteen_bits_is_white(tmp_path, clear):
+    values = np.full((8, 8), 30000, np.uint16)
+    values[:, 4:] = 50000
+    Image.fromarray(values).save(tmp_path / "a.png", transparency=clear)
+    pixels = load_image(tmp_path / "a.png", 8, 8)[0]
+    assert pixels[0].tolist() == [255 if clear == 30000 else 30000 * 255 // 65535] * 3
+    assert pixels[7].tolist() == [50000 * 255 // 65535] * 3
