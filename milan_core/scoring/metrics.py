@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,8 +38,11 @@ BLEU_METRICS = ("bleu", "bleu-1", "bleu-2", "bleu-3", "bleu-4", BLEU_SHORT)
 
 
 def normalize(text: str) -> str:
-    """Lower-case, without the characters `.` and space at both ends."""
-    return text.lower().strip(". ")
+    """Lower-case, without the characters `.` and space at both ends.
+
+    A letter and its accent are one character (NFC), however they were typed.
+    """
+    return unicodedata.normalize("NFC", text).lower().strip(". ")
 
 
 def _check_lengths(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> None:

@@ -36,6 +36,12 @@ def test_normalize_strips_points_and_spaces_only() -> None:
     assert metrics.normalize("a, b,") == "a, b,"
 
 
+def test_an_accent_of_its_own_is_no_other_letter() -> None:
+    typed, joined = "a cafe\u0301", "a caf\u00e9"
+    assert metrics.bleu([typed], [[joined]])["bleu-1"] == 100
+    assert metrics.rouge([typed], [[joined]])["rouge-l-f"] == pytest.approx(1)
+
+
 def test_bleu_truncates_to_the_smallest_reference_count() -> None:
     full = metrics.bleu(["a b c d", "x y z w"], [["q q q q", "a b c d"], ["x y z w"]])
     cut = metrics.bleu(["a b c d", "x y z w"], [["q q q q"], ["x y z w"]])
