@@ -81,8 +81,13 @@ def standardized(values: np.ndarray) -> np.ndarray:
 
 
 def without_gain(activations: np.ndarray) -> np.ndarray:
-    """float64 [n, U]: standardized activations less their regression on the units' mean."""
+    """float64 [n, U]: standardized activations less their regression on the units' mean.
+
+    A unit alone has nothing in common with others.
+    """
     scaled = standardized(activations)
+    if scaled.shape[1] < 2:
+        return scaled
     gain = standardized(scaled.mean(1, keepdims=True))
     return scaled - gain * (scaled * gain).mean(0)
 

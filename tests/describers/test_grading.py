@@ -39,6 +39,16 @@ def evidence():
     return Evidence(WORDS, np.c_[columns, rng.random(IMAGES)].astype(np.float32))
 
 
+def test_a_unit_alone_in_its_layer_has_a_word(evidence):
+    """Its activation is no common gain of other units: without itself nothing was left."""
+    alone = evidence.columns[:, 1] + 0.1 * noise(1)[0]
+    assert (without_gain(alone[:, None]) == standardized(alone[:, None])).all()
+    beside = grade_layer(np.stack([alone, *noise(30)]), evidence, RULE)[0]
+    assert beside.grade == "A"
+    only = grade_layer(alone[None], evidence, RULE)[0]
+    assert (only.grade, only.text) == ("A", beside.text)
+
+
 def noise(units, seed=1):
     return np.random.default_rng(seed).normal(size=(units, IMAGES))
 
