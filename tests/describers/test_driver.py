@@ -139,6 +139,10 @@ def test_constants_and_tables(units, tmp_path):
     said = describe(table, units)
     assert [row.status for row in said.rows] == ["abstained", "described", "abstained"]
     assert load_describer(ConstantOptions(text="y"), Resources())
+    path.write_text("layer,unit,words\nmodule.a,1,a dog\n")
+    table = load_describer(TableOptions(path=str(path), column="words"), Resources())
+    with pytest.raises(UserError, match=r"no text of any of the 3 units .*'module.a'.*'a'"):
+        describe(table, units)
 
 
 def test_descriptions_have_one_row_a_unit():
