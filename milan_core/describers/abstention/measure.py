@@ -43,6 +43,8 @@ class Looked:
 
         Resamples without an image on which a unit fires are left out; NaN where none is left.
         """
+        if not self.texts:
+            return np.zeros(0), np.zeros(0)
         columns = np.stack([self.presence[text] for text in self.texts], 1)
         resampled = Resamples(len(columns), seed).correlation(self.activations, columns)
         found = intervals(np.full(len(self.texts), np.nan), resampled)

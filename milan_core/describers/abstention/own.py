@@ -95,16 +95,16 @@ class Assessed:
         known = [
             list(map(_short, values[place[key]])) if key in place else [""] * 3 for key in keys
         ]
-        columns = dict(zip(INTERVAL, map(list, zip(*known, strict=True)), strict=True))
+        columns = {name: [row[place] for row in known] for place, name in enumerate(INTERVAL)}
         return columns if self.calibration is None else {**columns, **self._decided(keys, statuses)}
 
     def _decided(self, keys: Sequence[UnitKey], statuses: Sequence[str]) -> dict[str, list[Cell]]:
         cells = {one.key: decision_cells(one) for one in self.decisions}
-        rows = [
+        rows: list[Sequence[Cell]] = [
             cells.get(key, ["abstained", 0.0, ""]) if not silent else [silent, 0.0, ""]
             for key, silent in zip(keys, statuses, strict=True)
         ]
-        columns = dict(zip(DECISIONS, map(list, zip(*rows, strict=True)), strict=True))
+        columns = {name: [row[place] for row in rows] for place, name in enumerate(DECISIONS)}
         return {name: columns[name] for name in (*DECISIONS[1:], STATUS)}
 
     def save(self, out: Path) -> list[str]:

@@ -94,6 +94,18 @@ def test_a_rare_unit_has_an_interval() -> None:
     assert high[0] == pytest.approx(np.quantile(values, 0.975), abs=0.05)
 
 
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_network_without_candidates_has_no_status_to_give(shipped: Path, silent: bool) -> None:
+    """Every unit of it is dead, or abstained: no row is described, and none is an error."""
+    ranking, table, _ = planted(0)
+    nothing = {} if silent else dict.fromkeys(ranking, ())
+    found = assess(nothing, table, SimpleNamespace(), FakeJudge(), Asked(calibration=shipped))
+    columns = found.columns([("a", 0)], ["dead" if silent else ""])
+    assert columns["status"] == ["dead" if silent else "abstained"]
+    assert columns["low"] == [""]
+    assert found.columns([], [])["status"] == []
+
+
 def test_too_few_annotations_end_in_a_sentence(shipped: Path, tmp_path: Path) -> None:
     """With the file, the number and what is expected."""
     ranking, table, _ = planted(0)
