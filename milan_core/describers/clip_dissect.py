@@ -45,7 +45,8 @@ class ClipDissect(LabelDescriber):
 
     def __init__(self, model: Clip | Judge, options: ClipDissectOptions) -> None:
         self._model, self._options = model, options
-        self._words = read_words(options.concepts) if options.concepts else []
+        self._listed = read_words(options.concepts) if options.concepts else []
+        self._words = self._listed
         self._similarity: np.ndarray | None = None
 
     @classmethod
@@ -72,8 +73,8 @@ class ClipDissect(LabelDescriber):
     def describe(self, units: Units) -> Descriptions:
         """The label of every unit; the words are those of the masks where no list is given."""
         if isinstance(units, NetworkUnits):
-            if not self._words and units.concepts is not None:
-                self._words = list(units.concepts.names)
+            masked = [] if units.concepts is None else list(units.concepts.names)
+            self._words = self._listed or masked
             if not self._words:
                 message = "baselines.clip_dissect.concepts: no word list and no concept masks"
                 raise UserError(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +14,15 @@ from hypothesis import strategies as st
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
-from milan_core.describers.clip_dissect import concept_probabilities, read_words, soft_wpmi
+from milan_core.describers.activations import NetworkUnits
+from milan_core.describers.clip_dissect import (
+    ClipDissect,
+    concept_probabilities,
+    read_words,
+    soft_wpmi,
+)
 from milan_core.describers.invert import auc_labels, mann_whitney_p, twice_ranks
-from milan_core.describers.options import InvertOptions
+from milan_core.describers.options import ClipDissectOptions, InvertOptions
 from milan_core.describers.published import read_published
 from milan_core.describers.wording import compexp_text, concept_text, formula_label, netdissect_text
 from milan_core.ops.formulas import AND, AND_NOT, OR
@@ -152,6 +159,18 @@ def test_a_layer_of_one_unit_has_no_prior():
     scores = soft_wpmi(activations, similarity, top=10, weight=1.0)
     assert scores.argmax(1).tolist() == [3]
     assert scores == pytest.approx(soft_wpmi(activations, similarity, top=10, weight=0.0))
+
+
+def test_words_are_those_of_the_masks_of_each_network(monkeypatch):
+    """Of two networks with masks of their own the second one was labeled with the first's words."""
+    describer, seen = ClipDissect(None, ClipDissectOptions()), []
+    monkeypatch.setattr(ClipDissect, "_look", lambda self, _: seen.append(list(self._words)))
+    monkeypatch.setattr(NetworkUnits, "activations", lambda _: {})
+    for names in (("dog", "cat"), ("sky", "sea")):
+        units = NetworkUnits.__new__(NetworkUnits)
+        units.concepts = SimpleNamespace(names=names)
+        describer.describe(units)
+    assert seen == [["dog", "cat"], ["sky", "sea"]]
 
 
 def test_word_lists(tmp_path):
