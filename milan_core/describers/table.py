@@ -34,6 +34,7 @@ class Table(Describer):
         if keys and not self._texts.keys() & set(keys):
             raise UserError(
                 f"{self._path} has no text of any of the {len(keys)} units that are described: it "
-                f"names {example(self._texts.keys())}, they are {example(keys)}"
+                f"names {example(self._texts.keys())}, they are {example(keys)}; give a table of "
+                "this network (in a run: name the table's network in `models` of the describer)"
             )
         return Descriptions(keys, [Description(self._texts.get(key, "")) for key in keys])
