@@ -80,7 +80,7 @@ def test_records_notice_damage(small, tmp_path, monkeypatch, old):
     check_recorded(large)
     assert verify(tmp_path) == (2, [])
     assert ("large.bin", written) in parts._digests(tmp_path)
-    assert not _Digests().differs(str(large), seen[str(large)])
+    assert not _Digests().differs(large, seen[str(large)])
     large.write_bytes(CONTENT[:500] + b"x" + CONTENT[501:])
     for check in (lambda: check_inputs([large]), lambda: check_recorded(large)):
         with pytest.raises(UserError, match=r"large\.bin is damaged or was edited"):
