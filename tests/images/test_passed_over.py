@@ -302,6 +302,7 @@ def test_no_more_memory_is_taken_than_a_file_holds(tmp_path):
 def test_pictures_close_their_files(kind, tmp_path):
     path = tmp_path / f"a.{kind}"
     Image.new("RGB", (8, 8)).save(path)
+    gc.collect()  # of earlier tests
     held = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         open_picture(path)  # neither loaded nor closed
