@@ -52,7 +52,7 @@ class Roots(Section):
     @field_validator("*")
     @classmethod
     def _is_a_path(cls, value: str) -> str:
-        """Refuse what rules and flags would read as something else than this folder."""
+        """Refuse paths that rules or flags would misread."""
         if value.strip("/") in ("", ".") or value != value.strip() or value.startswith("-"):
             raise ValueError("give the path of a folder, such as results/first")
         if value.startswith("~"):

@@ -69,7 +69,7 @@ def write_chunk(folder: Path, key: str, value: Any) -> None:
 
 
 def _place(folder: Path, key: str) -> Path:
-    """The file of a chunk; parts of keys are names that a pack of somebody else's gives."""
+    """The file of a chunk, which must lie in the folder: keys of packs are not trusted."""
     return below(folder / "data", f"{key}.js", "chunk of an atlas")
 
 

@@ -132,7 +132,7 @@ def _command(arguments: argparse.Namespace) -> int:
 
 
 def _open_closed_streams() -> None:
-    """Send to nowhere what the caller has closed (`>&-`); else a file of ours gets its number."""
+    """Open closed standard streams (`>&-`) as null: a file opened later would get their number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the end

@@ -1,4 +1,4 @@
-"""What the commands print: names and texts of others give no orders to the terminal."""
+"""Standard output and warnings of the commands, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from milan_core.core.errors import printable
 
 
 class Printed:
-    """A stream in which control characters of texts are shown, not sent (`errors.printable`).
+    """A stream that escapes control characters of what is written to it (`errors.printable`).
 
     Args:
         stream: the stream that is written to.

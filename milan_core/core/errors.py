@@ -44,12 +44,12 @@ def _one_line(text: str) -> str:
     return printable(" ".join(line.strip() for line in str(text).splitlines()))
 
 
-_ORDERS = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F))
-_SHOWN = {code: f"\\u{code:04x}" for code in (*_ORDERS, *range(0x2066, 0x206A))}
+_CONTROL = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F))
+_SHOWN = {code: f"\\u{code:04x}" for code in (*_CONTROL, *range(0x2066, 0x206A))}
 
 
 def printable(text: str) -> str:
-    """A text in which nothing is an order to a terminal: control characters as escapes of JSON.
+    """Escape the control characters of a text, as JSON does.
 
     A name or description of somebody else's could otherwise clear the screen, retitle the window,
     fill the clipboard, or turn the writing around. Ends of lines and tabs stay.

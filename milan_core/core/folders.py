@@ -55,7 +55,7 @@ def _recorded(out: Path) -> set[Path]:
 
 
 def _move(source: Path, out: Path, ours: set[Path]) -> None:
-    """Move the contents of `source` into `out`; only what is `ours` goes without a successor."""
+    """Move the contents of `source` into `out`; of the rest, delete only files of `ours`."""
     for item in sorted(source.iterdir()):
         target = out / item.name
         if item.is_dir() and target.is_dir() and not target.is_symlink():

@@ -1,4 +1,4 @@
-"""A short name of this machine, for notes to others who write to the same disk."""
+"""A short name of this machine, for the names of temporaries and the owners of locks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 32
 
 
 def this_machine() -> str:
-    """The name for the processes whose numbers this one can look up."""
+    """The name that the processes of one machine and one process namespace share."""
     try:
         namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - no path
     except OSError:

@@ -69,7 +69,7 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 def _value(node: yaml.Node) -> Any:
-    """The value of a scalar; its text where it has none, and where it equals nothing."""
+    """The value of a scalar; its text where YAML can make no value of it."""
     if node.tag == _TEXT:
         return node.value
     loader = yaml.SafeLoader("")

@@ -108,7 +108,7 @@ def drawn(pictures: Sequence[Picture], count: int, seed: int, name: str) -> Sequ
 
 
 class Gathered(list[Picture]):
-    """Pictures in a list, and how many of what else there was."""
+    """A list of pictures, with counts of what was passed over."""
 
     def __init__(self, pictures: Iterable[Picture], passed_over: Mapping[str, int]) -> None:
         super().__init__(pictures)

@@ -29,7 +29,7 @@ class OtherMemory(UserError):
 
 
 def again(run: Callable[[], Result]) -> Result:
-    """The result of `run`, which starts from the beginning where a first call was in vain."""
+    """The result of `run`; run once more where the first call raised `OtherMemory`."""
     try:
         return run()
     except OtherMemory:

@@ -1,4 +1,4 @@
-"""Whether tokens lie on the image as they are taken to: their grid, and which are no patches."""
+"""Check how tokens lie on the image: the grid of patches, and the places of class tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BETTER = 0.02  # share of the cells in their place that another token left out m
 
 
 def check_grid(layer: str, count: int, form: Tokens, sides: tuple[int, int] | None) -> None:
-    """Refuse a square grid for images that are none, where another one has their proportions.
+    """Refuse a square grid for rectangular images where another grid has their proportions.
 
     Args:
         layer: its name.
@@ -43,7 +43,7 @@ def check_grid(layer: str, count: int, form: Tokens, sides: tuple[int, int] | No
 
 
 def check_class_tokens(layer: str, tokens: torch.Tensor, grid: tuple[int, int]) -> None:
-    """Refuse class tokens that are not the first ones, where the places of the others show it.
+    """Refuse class tokens that do not come first, where the places of the patches show it.
 
     Args:
         layer: its name.
