@@ -59,9 +59,9 @@ def _move(source: Path, out: Path, ours: set[Path]) -> None:
     for item in sorted(source.iterdir()):
         target = out / item.name
         if item.is_dir() and target.is_dir() and not target.is_symlink():
-            there = [file for file in target.rglob("*") if file.is_symlink() or not file.is_dir()]
-            if not {*there} <= ours:
-                for file in {*there} & ours:
+            there = {file for file in target.rglob("*") if file.is_symlink() or not file.is_dir()}
+            if not there <= ours:
+                for file in there & ours:
                     file.unlink()
                 _move(item, target, ours)
                 continue
