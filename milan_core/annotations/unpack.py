@@ -117,7 +117,7 @@ def _check_size(archive: Path, max_bytes: int) -> None:
 
 
 def _members(archive: Path, top: str, names: list[str]) -> dict[str, zipfile.ZipInfo]:
-    """What the archive's table of contents says of the files to unpack, by their place in a set."""
+    """Read the archive's entries of the files to unpack; keys are their places in a set."""
     patterns = _patterns(top, names)
     with zipfile.ZipFile(archive) as opened:
         wanted = [m for m in opened.infolist() if any(matches(m.filename, p) for p in patterns)]

@@ -132,7 +132,7 @@ def _versions(names: set[str]) -> Iterator[str]:
 
 
 def _beneath(modules: set[str]) -> set[str]:
-    """Those of `LIBRARIES` that installed packages need, such as the timm below a collection."""
+    """Find the `LIBRARIES` that installed packages require, such as timm below a collection."""
     queue, seen = [_distribution(name) for name in sorted(modules)], set[str]()
     while queue:
         name = queue.pop().lower().replace("_", "-")

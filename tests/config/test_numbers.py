@@ -1,4 +1,4 @@
-"""Numbers of a configuration: every key refuses truth values, infinity and NaN."""
+"""Every numeric key of a configuration refuses truth values, infinity and NaN."""
 
 import math
 from typing import get_origin

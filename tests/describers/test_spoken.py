@@ -1,4 +1,4 @@
-"""What a language model says around, before and instead of a description is none."""
+"""Fences, thoughts, cut JSON and refusals of a language model give no description."""
 
 import json
 

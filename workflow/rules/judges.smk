@@ -12,7 +12,7 @@ def referee_trained(wildcards):
 
 
 def referee_seen(wildcards):
-    """What the judge that is trained here sees in the images that score a network."""
+    """The file of the trained judge for the images that score a network."""
     dataset = referee_plan.scored_dataset(CONFIG, wildcards.model)
     seen = f"{RESULTS}/referee/{wildcards.judge}/{dataset}.safetensors"
     return seen if wildcards.judge == "mini" else []
