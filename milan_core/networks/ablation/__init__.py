@@ -2,6 +2,7 @@
 
 `AblationEngine` is the interface; the other modules are its parts:
 
+- `passes`: predictions of a batch of images without each of many sets of units;
 - `recording`: the calls of one forward pass, and which of them an ablation cannot change;
 - `replay`: a forward pass in which those calls return what they returned before;
 - `methods`: ways to run many ablations at once, from fastest to plainest;

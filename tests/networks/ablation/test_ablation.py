@@ -232,13 +232,13 @@ def test_known_units_matter():
 def test_equal_sets_of_units_run_once(monkeypatch):
     engine = AblationEngine(known_network(), ["0"], *known_images())
     ran = []
-    predict = engine._predict
+    predict = engine._passes.predict
 
     def counted(rows, states):
         ran.append(len(states))
         return predict(rows, states)
 
-    monkeypatch.setattr(engine, "_predict", counted)
+    monkeypatch.setattr(engine._passes, "predict", counted)
     sets = [[("0", 0), ("0", 1)], [], [("0", 1), ("0", 0)], [("0", 1)], []]
     assert engine.without(sets).tolist() == [0.5, 1, 0.5, 0.5, 1]
     assert engine.predictions_each(sets)[1].tolist() == [0, 0, 1, 1]
@@ -313,7 +313,7 @@ def test_several_layers_share_passes_and_batch_size_changes_nothing():
 
 def test_nothing_stays_behind():
     engine = engine_for("join in place")
-    model = engine._model
+    model = engine._passes.model
     model.main.train()
     modes = [module.training for module in model.modules()]
     state = {key: value.clone() for key, value in model.state_dict().items()}
