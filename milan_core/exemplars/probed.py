@@ -10,7 +10,8 @@ from milan_core.core.errors import UserError
 from milan_core.exemplars.batches import ImageSource
 from milan_core.exemplars.forward import as_inputs
 from milan_core.networks.probe.passes import random_states
-from milan_core.networks.probe.settle import Probe, settle
+from milan_core.networks.probe.result import Probe
+from milan_core.networks.probe.settle import settle
 from milan_core.networks.zoo import LoadedModel
 
 READ = 8  # images that are read twice

@@ -16,7 +16,7 @@ from milan_core.exemplars.pooled import PooledValues
 from milan_core.exemplars.sample import sample_state, stretches
 from milan_core.exemplars.sketch import QuantileSketch
 from milan_core.exemplars.status import FlatUnits
-from milan_core.networks.probe.settle import Probe
+from milan_core.networks.probe.result import Probe
 from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import LoadedModel
 from milan_core.ops import ScanState

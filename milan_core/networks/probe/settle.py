@@ -10,75 +10,26 @@ numbers, or fail here, cost more.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 
 from milan_core.core.errors import UserError
 from milan_core.networks.directions import Directions
 from milan_core.networks.hooks import layer_matches
-from milan_core.networks.layouts import Layout
-from milan_core.networks.precision import is_mixed
 from milan_core.networks.probe.forms import Seen, settle_axes
 from milan_core.networks.probe.leaves import watched
 from milan_core.networks.probe.passes import FIRST, Feed, Inputs, has_generator, run, try_run
 from milan_core.networks.probe.places import AGREE, in_place
+from milan_core.networks.probe.refusals import changes_each_time, depends_on_batch, out_of_place
+from milan_core.networks.probe.result import Probe, relative, tolerance_of
 from milan_core.networks.probe.tokens import check_class_tokens, check_grid
 from milan_core.networks.trace import resolve_layers
 from milan_core.networks.zoo import LoadedModel
 
-#: Largest difference between two answers to one image, in parts of the layer's largest value.
-TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-3}
-COARSE = 5e-2  # half precision, and quantized layers, whose scale may be that of the batch
-GPU = 1e-2  # float32 whose convolutions may round to TF32
 AGAIN = 4  # further passes of a network that draws random numbers
 COPIES = 16  # of the first two images in each of them
 Refusals = dict[str, UserError]  # by layer
-
-
-@dataclass
-class Probe:
-    """The result of the probe, for the record and for the first batch that is mined.
-
-    Args:
-        layers: of each layer its axes, its shape for two images, what told the axes, and the share
-            of cells in their place.
-        tolerance: see `TOLERANCE`.
-        difference: the largest that was seen.
-        sample: maps (C, h, w) of the first image.
-
-    """
-
-    layers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    tolerance: float = 1e-3
-    difference: float = 0.0
-    sample: dict[str, torch.Tensor] = field(default_factory=dict)
-
-    def facts(self) -> dict[str, Any]:
-        """Plain values for a record."""
-        difference = float(f"{self.difference:.1e}")
-        return {"difference": difference, "tolerance": self.tolerance, "layers": self.layers}
-
-    def check_rows(self, layer: str, maps: torch.Tensor, count: int) -> None:
-        """Refuse a batch of mining whose maps are not one for each of its `count` inputs."""
-        if len(maps) != count:
-            axes = self.layers[layer]["axes"]
-            msg = (
-                f"layer {layer!r} gives {len(maps)} rows for {count} images, and {FIRST} for "
-                f"{FIRST}, with axes {axes!r}: its form changes from batch to batch; choose "
-                "another layer, or another batch_size"
-            )
-            raise UserError(msg)
-
-    def check_first(self, layer: str, maps: torch.Tensor) -> None:
-        """Compare the maps of the first mined image, in its batch, with those of the probe."""
-        sample = self.sample.pop(layer, None)
-        if sample is None or sample.shape != maps.shape[1:]:
-            return
-        difference = relative(sample.to(maps.device), maps[0])
-        if difference > self.tolerance:
-            raise _company(layer, difference)
 
 
 def look_at(network: LoadedModel, rows: torch.Tensor, feed: Feed) -> tuple[Probe, Refusals]:
@@ -169,15 +120,15 @@ class _Passes:
 
                 drew = run(network, self._inputs.first(), self._feed, keep)
             drew |= has_generator(network.module)
-            self._probe.tolerance = _tolerance(network, next(iter(self._first.values())))
+            self._probe.tolerance = tolerance_of(network, next(iter(self._first.values())))
             self._other_size()
             drew |= run(network, self._inputs.third(), self._feed, self._settle)
             if self._differing or drew:
                 self._refuse_random(*((AGAIN, COPIES) if drew and not self._differing else (1, 1)))
         for layer, difference in self._differing.items():
-            self._refuse(layer, _company(layer, difference))
+            self._refuse(layer, depends_on_batch(layer, difference))
         for layer, share in self._misplaced.items():
-            self._refuse(layer, _out_of_place(layer, share, network.layout))
+            self._refuse(layer, out_of_place(layer, share, network.layout.settled[layer].text))
         return self._probe
 
     def _refuse(self, layer: str, error: UserError) -> None:
@@ -255,53 +206,12 @@ class _Passes:
             repeats = [copies, *[1] * (before.ndim - 1)]
             difference = relative(before.repeat(repeats), after) if same else 1.0
             if difference > self._probe.tolerance:
-                self._refuse(layer, _random(layer, difference))
+                self._refuse(layer, changes_each_time(layer, difference))
 
         batch = self._inputs.first().repeat([copies, *[1] * (self._inputs.first().ndim - 1)])
         for _ in range(times):
             run(self._network, batch, self._feed, compare)
 
 
-def relative(one: torch.Tensor, two: torch.Tensor) -> float:
-    """Largest difference, in parts of the largest value; NaN and infinities count for nothing."""
-    a, b = (x.detach().double().nan_to_num(0.0, 0.0, 0.0) for x in (one, two))
-    scale = float(torch.maximum(a.abs(), b.abs()).max()) if a.numel() else 0.0
-    return float((a - b).abs().max()) / scale if scale > 0 else 0.0
-
-
-def _tolerance(network: LoadedModel, output: torch.Tensor) -> float:
-    exact = COARSE if is_mixed(output.device) else TOLERANCE.get(output.dtype, COARSE)
-    if any("quantized" in type(module).__module__ for module in network.module.modules()):
-        return COARSE
-    return max(exact, GPU) if output.is_cuda else exact
-
-
 def _gpus() -> list[int]:
     return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-
-
-def _random(layer: str, difference: float) -> UserError:
-    return UserError(
-        f"layer {layer!r} answers differently each time it is shown the same images, by "
-        f"{difference:.2g} of its largest value: something stays random in evaluation, such as "
-        "dropout or masking; switch it off in the factory or its `kwargs`, or choose a layer "
-        "before it"
-    )
-
-
-def _company(layer: str, difference: float) -> UserError:
-    return UserError(
-        f"layer {layer!r} gives an image other values in other company, by {difference:.2g} of its "
-        "largest value: something depends on the batch, such as BatchNorm without running "
-        "statistics; give it fixed ones in the factory or its `kwargs`, or choose a layer before it"
-    )
-
-
-def _out_of_place(layer: str, share: float, layout: Layout) -> UserError:
-    axes = layout.settled[layer].text
-    return UserError(
-        f"layer {layer!r} does not answer where the image changes ({share:.0%} of its cells, as "
-        f"{axes!r}): its rows, columns or tokens are not in the order of the image, such as those "
-        f'of windows; say their order with `axes: {{"{layer}": "b (y=N x=N h w) c"}}` '
-        "(or `tokens`), or choose a layer whose output is a map"
-    )
