@@ -281,21 +281,3 @@ class Trace:
         self._seen.add(name)
         tensor = first_tensor(value, name)
         self._on_output(name, torch.relu(tensor) if name in self.rectified else tensor)
-
-
-def layer_outputs(
-    model: nn.Module,
-    layers: str | Iterable[str],
-    batch: torch.Tensor,
-    *,
-    post_relu: str | Iterable[str] = (),
-) -> dict[str, torch.Tensor]:
-    """Copies of the outputs of `layers` for one batch, without gradients."""
-    kept: dict[str, torch.Tensor] = {}
-
-    def keep(name: str, tensor: torch.Tensor) -> None:
-        kept[name] = tensor.detach().clone()
-
-    with torch.no_grad(), Trace(model, layers, keep, post_relu=post_relu) as trace:
-        trace(batch)
-        return {name: kept[name] for name in trace.layers}

@@ -10,7 +10,7 @@ from milan_core.exemplars.mine import mine
 from milan_core.networks.ablation.engine import AblationEngine
 from milan_core.networks.calling import forward
 from milan_core.networks.inspect import inspect_layers
-from milan_core.networks.trace import layer_outputs
+from networks.outputs import layer_outputs
 
 IMAGES = torch.rand(12, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 

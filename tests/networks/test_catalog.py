@@ -8,8 +8,9 @@ import torch
 from milan_core.core.errors import UserError
 from milan_core.networks.catalog import extended, network_entry, network_names
 from milan_core.networks.listing import layer_shapes, table
-from milan_core.networks.trace import Trace, layer_outputs
+from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import load_network
+from networks.outputs import layer_outputs
 
 MAPS = [112, 56, 28, 14, 7]
 CONVS = [55, 27, 13, 13, 13]

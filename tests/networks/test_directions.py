@@ -12,8 +12,8 @@ from milan_core.networks.dictionary import DictionaryOptions, train_dictionary
 from milan_core.networks.directions import attach_directions
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import Direction
-from milan_core.networks.trace import layer_outputs
 from milan_core.networks.zoo import load_network, model_hash
+from networks.outputs import layer_outputs
 
 SPEC = {
     "factory": "milan_core.networks.minis.cnn:resnet_mini",

@@ -7,8 +7,8 @@ from safetensors.numpy import save_file
 
 from milan_core.core.errors import UserError
 from milan_core.networks import directions
-from milan_core.networks.trace import layer_outputs
 from milan_core.networks.zoo import load_network, model_hash
+from networks.outputs import layer_outputs
 
 from .test_directions import BATCH, SPEC
 

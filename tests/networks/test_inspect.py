@@ -10,8 +10,8 @@ from milan_core.networks.inspect import inspect_layers, suggest
 from milan_core.networks.inspect_entry import built_in_entry, describe_layers
 from milan_core.networks.minis.cnn import resnet_mini
 from milan_core.networks.probe.settle import settle
-from milan_core.networks.trace import layer_outputs
 from milan_core.networks.zoo import load_network
+from networks.outputs import layer_outputs
 
 BLOCK = ["128", "x", "4", "x", "4", "128", "b", "c", "h", "w"]  # output, units, axes
 

@@ -15,9 +15,9 @@ from milan_core.exemplars.mine import mine
 from milan_core.exemplars.store import load_exemplars
 from milan_core.networks.inputs import prepare
 from milan_core.networks.options import InputSpec
-from milan_core.networks.trace import layer_outputs
 from milan_core.networks.weights import load_weights
 from milan_core.networks.zoo import load_network, model_hash
+from networks.outputs import layer_outputs
 
 IMAGES = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
 

@@ -11,7 +11,7 @@ from milan_core.networks.inputs import prepare
 from milan_core.networks.minis import efficientnet_lite
 from milan_core.networks.minis.cnn import alexnet_mini, resnet_mini
 from milan_core.networks.options import InputSpec
-from milan_core.networks.trace import layer_outputs
+from networks.outputs import layer_outputs
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from milan_core.exemplars.mine import mine
 from milan_core.networks.hooks import HookPoint
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import Tokens
-from milan_core.networks.trace import Trace, layer_outputs, resolve_layers
+from milan_core.networks.trace import Trace, resolve_layers
+from networks.outputs import layer_outputs
 
 IMAGES = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
 

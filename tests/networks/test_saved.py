@@ -11,9 +11,9 @@ import yaml
 from milan_core.core.errors import UserError
 from milan_core.networks.inspect_entry import describe_layers
 from milan_core.networks.minis.cnn import resnet_mini
-from milan_core.networks.trace import layer_outputs
 from milan_core.networks.weights import read_state_dict
 from milan_core.networks.zoo import load_network, model_hash
+from networks.outputs import layer_outputs
 
 LAYERS = ["stem.0", "blocks.1", "blocks.2.body.1", "fc"]
 BATCH = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.networks.trace import Trace, layer_outputs, resolve_layers
+from milan_core.networks.trace import Trace, resolve_layers
+from networks.outputs import layer_outputs
 
 
 def small_net():
