@@ -11,7 +11,8 @@ import torch
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
 from milan_core.networks.feeding import fits, on_way
-from milan_core.networks.inputs import InputSpec, prepare
+from milan_core.networks.inputs import prepare
+from milan_core.networks.options import InputSpec
 
 
 class Inputs(Protocol):

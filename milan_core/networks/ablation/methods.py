@@ -21,7 +21,8 @@ from torch import nn
 from milan_core.networks.ablation.recording import Plan, hooked
 from milan_core.networks.ablation.replacement import Values
 from milan_core.networks.ablation.replay import Memory, replayed
-from milan_core.networks.trace import first_tensor, forward
+from milan_core.networks.calling import forward
+from milan_core.networks.trace import first_tensor
 
 Masks = Mapping[str, torch.Tensor]  # per layer bool (S, C): units that each ablation replaces
 Hooks = Mapping[str, Callable[[torch.Tensor], torch.Tensor]]

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from milan_core.networks.ablation.recording import Call, Plan, hooked
-from milan_core.networks.trace import first_tensor, forward
+from milan_core.networks.calling import forward
+from milan_core.networks.trace import first_tensor
 
 
 @dataclass

@@ -11,9 +11,10 @@ from milan_core.core.arrays import write_npy
 from milan_core.core.errors import UserError
 from milan_core.core.options import Section
 from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
+from milan_core.networks.calling import forward
 from milan_core.networks.generators.codes import scene_codes
 from milan_core.networks.options import Network
-from milan_core.networks.trace import eval_mode, forward
+from milan_core.networks.trace import eval_mode
 from milan_core.networks.weight_options import FileWeights
 from milan_core.networks.weights import read_meta
 from milan_core.networks.zoo import load_network

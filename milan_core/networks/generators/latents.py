@@ -16,8 +16,9 @@ from milan_core.core.errors import UserError, first_line
 from milan_core.core.seeding import generator
 from milan_core.images.kinds.latents import Latents
 from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
+from milan_core.networks.calling import forward
 from milan_core.networks.options import Network
-from milan_core.networks.trace import eval_mode, forward
+from milan_core.networks.trace import eval_mode
 from milan_core.networks.zoo import load_network
 
 BATCH = 32
