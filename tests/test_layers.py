@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from milan_core.core.identity import PACKAGE, ROOT, file_of, reached, step_code
+from milan_core.core.definitions import ROOT, file_of
+from milan_core.core.identity import reached, step_code
+from milan_core.core.shipped import PACKAGE
 
 # A file imports only from its own floor or from one further down this list.
 FLOORS = [

@@ -25,8 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from milan_core.core.contents import content_digest
-from milan_core.core.identity import NAME, PACKAGE
+from milan_core.core.definitions import NAME, is_docstring
 from milan_core.core.projects import SHARED, project_of_file
+from milan_core.core.shipped import PACKAGE
 
 INSTALLED = ("site-packages", "dist-packages")
 _PATH = re.compile(r"[\w ./+-]{1,120}")
@@ -252,7 +253,7 @@ def _plain(node: object) -> Iterator[str]:
         for name in node._fields:
             value = getattr(node, name, None)
             if name == "body" and isinstance(value, list):
-                value = [item for item in value if not _is_text(item)]
+                value = [item for item in value if not is_docstring(item)]
             if value not in (None, []) and name not in ("type_comment", "kind"):
                 yield f"{name}="
                 yield from _plain(value)
@@ -266,8 +267,3 @@ def _plain(node: object) -> Iterator[str]:
         yield "]"
     else:
         yield repr(node)
-
-
-def _is_text(node: object) -> bool:
-    """A statement that is a constant only, such as a docstring."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.contents import content_digest, files_below, files_digest, path_digest
+from milan_core.core.definitions import NAME, WHOLE, Node, file_of, imported_libraries
 from milan_core.core.files import canonical_json, text_hash
-from milan_core.core.identity import NAME, WHOLE, Node, digest, file_of, imported_libraries, reached
+from milan_core.core.identity import digest, reached
 from milan_core.core.user_files import Closure, closure, module_file
 from milan_core.networks.adapters import FILES, HUBS
 from milan_core.networks.options import Architecture, NetworkSpec

@@ -8,9 +8,9 @@ import pytest
 
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, write_csv
-from milan_core.core.identity import PACKAGE
 from milan_core.core.no_number import no_number
 from milan_core.core.numbers import number
+from milan_core.core.shipped import PACKAGE
 
 RAW = {"read_json", "load_tensors", "map_tensors"}
 # Functions that make no sentence of what they read, and why.

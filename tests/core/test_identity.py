@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from milan_core.core import identity
+from milan_core.core import definitions, identity
 from milan_core.core.step import all_steps
 
 CACHES = ("file_of", "read", "references", "_content", "step_code", "files_as_they_are")
@@ -18,7 +18,8 @@ def package(tmp_path, monkeypatch):
     )
     (tmp_path / "csrc").mkdir()
     (tmp_path / "csrc" / "scan.cpp").write_text("int f() { return 1; }  // one\n")
-    monkeypatch.setattr(identity, "ROOT", tmp_path)
+    for module in (definitions, identity):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(identity, "shipped_root", lambda: tmp_path)
     monkeypatch.setattr(identity, "PACKAGE", tmp_path / "milan_core")
     forget()
