@@ -38,6 +38,11 @@ def finite(cell: str) -> float:
     return value
 
 
+def mean_or_nan(values: Any) -> float:
+    """The mean of an array; NaN of an empty one."""
+    return float(values.mean()) if len(values) else math.nan
+
+
 def added(values: Iterable[float]) -> float:
     """The sum from left to right, each addition rounded to double precision.
 

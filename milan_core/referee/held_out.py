@@ -23,7 +23,8 @@ from milan_core.images.store import Dataset
 from milan_core.referee import board as boards
 from milan_core.referee.agreement import Agreement, agreement
 from milan_core.referee.alpha import IMAGES, Chosen, choose_alpha, drawn_units, pairs_of
-from milan_core.referee.board import Board, BoardFacts, make_board
+from milan_core.referee.board import Board, BoardFacts
+from milan_core.referee.board_means import make_board
 from milan_core.referee.further import Further
 from milan_core.referee.fuzzing import Marks, fuzz_units
 from milan_core.referee.judge import Judge, JudgedImages, image_vectors

@@ -9,7 +9,8 @@ import numpy as np
 
 from milan_core.core.numbers import number
 from milan_core.core.tables import grouped
-from milan_core.referee.board import Board, pooled
+from milan_core.referee.board import Board
+from milan_core.referee.board_means import pooled
 from milan_core.referee.scored import rounded
 
 EVERY = "all networks"

@@ -11,7 +11,8 @@ from milan_core.core.seeding import generator
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
-from milan_core.referee.board import Board, BoardFacts, make_board
+from milan_core.referee.board import Board, BoardFacts
+from milan_core.referee.board_means import make_board
 from milan_core.referee.further import FURTHER, Further
 from milan_core.referee.judge import (
     Judge,

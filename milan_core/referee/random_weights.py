@@ -16,7 +16,8 @@ import numpy as np
 from milan_core.core.seeding import generator, seed_torch
 from milan_core.exemplars.table import ActivationTable
 from milan_core.networks.zoo import LoadedModel
-from milan_core.referee.board import ALL, Board, BoardFacts, Place, make_board
+from milan_core.referee.board import ALL, Board, BoardFacts, Place
+from milan_core.referee.board_means import make_board
 from milan_core.referee.further import Further
 from milan_core.referee.fuzzing import Marks, fuzz_units
 from milan_core.referee.judge import Judge, JudgedImages, image_vectors, judged

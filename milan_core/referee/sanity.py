@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from milan_core.core.numbers import mean_or_nan
 from milan_core.core.seeding import generator
 from milan_core.referee.metrics import METRICS, Pair, Scorer
 
@@ -76,9 +77,9 @@ def sanity(
         verdicts.append(
             Verdict(
                 metric=name,
-                missing=_mean(passes["missing"]),
-                extra=_mean(passes["extra"]),
-                both=_mean(both),
+                missing=mean_or_nan(passes["missing"]),
+                extra=mean_or_nan(passes["extra"]),
+                both=mean_or_nan(both),
                 units=int(valid.sum()),
             )
         )
@@ -95,7 +96,3 @@ def _after(pairs: Sequence[Pair], scorer: Scorer, test: str, seed: int, draws: i
     defined = np.isfinite(values)
     totals = np.where(defined, values, 0.0).sum(1)
     return np.where(defined.any(1), totals / np.maximum(defined.sum(1), 1), np.nan)
-
-
-def _mean(passes: np.ndarray) -> float:
-    return float(passes.mean()) if len(passes) else float("nan")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from milan_core.core.numbers import mean_or_nan
 from milan_core.core.seeding import generator
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.scorer import (
@@ -17,7 +18,6 @@ from milan_core.scoring.scorer import (
     DIVERSITY,
     FALSE_NAMES,
     Measured,
-    judged_mean,
 )
 
 INTERVALS = ("low", "high", "gain", "gain_low", "gain_high", "gain_p")
@@ -50,7 +50,7 @@ def compared_row(
     gain = bootstrap.paired(
         ours[other], theirs[other], metric, "other half", clusters=clusters[other]
     )
-    halves = (judged_mean(ours[half]), judged_mean(ours[other]), *gain)
+    halves = (mean_or_nan(ours[half]), mean_or_nan(ours[other]), *gain)
     values = measured.means()
     return {
         "judged_by": metric,

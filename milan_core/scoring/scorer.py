@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from milan_core.core.numbers import mean_or_nan
 from milan_core.scoring.bertscore import BertScorer
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.intervals import agreement_intervals
@@ -52,13 +53,8 @@ class Measured:
     def means(self) -> dict[str, float]:
         """Every metric as one number; means over the judged units."""
         return self.corpus | {
-            name: judged_mean(values[~np.isnan(values)]) for name, values in self.units.items()
+            name: mean_or_nan(values[~np.isnan(values)]) for name, values in self.units.items()
         }
-
-
-def judged_mean(values: np.ndarray) -> float:
-    """Mean of `values`; NaN of none."""
-    return float(values.mean()) if len(values) else math.nan
 
 
 class Scorer:

@@ -9,17 +9,8 @@ import pytest
 from milan_core.core.errors import UserError
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
 from milan_core.referee import blocks, score
-from milan_core.referee.board import (
-    ALL,
-    COLUMNS,
-    Mean,
-    Place,
-    load_board,
-    make_board,
-    over_units,
-    pooled,
-    unit_resamples,
-)
+from milan_core.referee.board import ALL, COLUMNS, Mean, Place, load_board
+from milan_core.referee.board_means import make_board, over_units, pooled, unit_resamples
 from milan_core.referee.leaderboard import joined_sanity, long_rows, over_networks
 from milan_core.referee.network import distinct, prepare, score_prepared
 from milan_core.referee.options import ScoringOptions

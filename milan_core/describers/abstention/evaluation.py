@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from milan_core.core.numbers import mean_or_nan
 from milan_core.core.tables import cell
 from milan_core.core.units import UnitKey
 from milan_core.describers.abstention.calibration import Annotated, Calibration, calibrate_run
@@ -143,13 +144,13 @@ def _summary(name: str, parts: Sequence[Decided]) -> dict[str, Any]:
     every = [decision for one in parts for decision in one.decisions]
     shuffled = np.array([decision.answered for one in parts for decision in one.noise], bool)
     shares = {
-        "right_all": _mean(right),
-        "coverage": _mean(answered),
-        "right_answered": _mean(right[answered]),
-        "wrong": _mean(answered & (right == 0)),
+        "right_all": mean_or_nan(right),
+        "coverage": mean_or_nan(answered),
+        "right_answered": mean_or_nan(right[answered]),
+        "wrong": mean_or_nan(answered & (right == 0)),
         "auroc": auroc(confidence, right),
         "ece": calibration_error(confidence, right),
-        "shuffled": _mean(shuffled),
+        "shuffled": mean_or_nan(shuffled),
     }
     return {
         "model": name,
@@ -171,10 +172,6 @@ def _joined(parts: Sequence[Decided]) -> tuple[np.ndarray, np.ndarray, np.ndarra
         np.concatenate([one.measured.right[known] for one, known in pairs] or empty),
         np.concatenate([one.answered[known] for one, known in pairs] or empty).astype(bool),
     )
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else math.nan
 
 
 def curve_rows(decided: Sequence[Decided]) -> list[list[str | float]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_csv, read_json
-from milan_core.core.numbers import number
+from milan_core.core.numbers import mean_or_nan, number
 from milan_core.core.options import parse
 from milan_core.core.tables import Row, cell, grouped
 from milan_core.experiments.baselines.methods import UNITS
@@ -30,7 +30,6 @@ from milan_core.scoring.scorer import (
     FALSE_NAMES,
     LEAD,
     MAIN,
-    judged_mean,
 )
 from milan_core.scoring.tables import Score, read_scores
 from milan_core.scoring.verdicts import holm, over_trials
@@ -176,7 +175,7 @@ def pooled_rows(trials: Sequence[Trial], bootstrap: Bootstrap) -> list[dict[str,
             ours, theirs = values[MAIN][:, place], values[method][:, place]
             kept = theirs[~np.isnan(theirs)]
             low, high = bootstrap.interval(theirs, metric, clusters=clusters)
-            row[metric] = cell(judged_mean(kept))
+            row[metric] = cell(mean_or_nan(kept))
             row.update({f"{name}_low": cell(low), f"{name}_high": cell(high)})
             if method != MAIN:
                 p = bootstrap.p_value(ours, theirs, metric, clusters=clusters)

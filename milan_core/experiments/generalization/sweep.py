@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from milan_core.core.files import write_csv
+from milan_core.core.numbers import mean_or_nan
 from milan_core.core.tables import cell
 from milan_core.scoring.beams import Beams
-from milan_core.scoring.scorer import ACCURACY, AGREEMENT, DIVERSITY, Scorer, judged_mean
+from milan_core.scoring.scorer import ACCURACY, AGREEMENT, DIVERSITY, Scorer
 from milan_core.scoring.units import check_same_units
 
 JUDGED = (ACCURACY, "low", "high", "accuracy_gain", "gain_low", "gain_high", "gain_p")
@@ -52,7 +53,7 @@ def _accuracy(correct: np.ndarray, plain: np.ndarray, scorer: Scorer) -> dict[st
     interval = bootstrap.interval(correct, ACCURACY, clusters=clusters)
     gain = bootstrap.paired(correct, plain, ACCURACY, clusters=clusters)
     p = bootstrap.p_value(correct, plain, ACCURACY, clusters=clusters)
-    values = (judged_mean(judged), *interval, *gain, p)
+    values = (mean_or_nan(judged), *interval, *gain, p)
     return {**dict(zip(JUDGED, values, strict=True)), "n": float(len(judged))}
 
 

@@ -13,7 +13,8 @@ from faults.readers.declare import reader, write
 
 
 def make_board(folder: Path) -> None:
-    from milan_core.referee.board import BoardFacts, make_board
+    from milan_core.referee.board import BoardFacts
+    from milan_core.referee.board_means import make_board
     from milan_core.referee.metrics import HEADLINE
     from milan_core.referee.score import Scores
     from milan_core.referee.scored import Scored
