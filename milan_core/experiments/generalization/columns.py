@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from milan_core.core.section import Column
+from milan_core.core.tables import Row
 
 TABLE3 = (
     Column("experiment", "Experiment"),
@@ -115,3 +116,9 @@ NOTES = (
     "no 4-gram. ROUGE-L F compares sets of words, as the published package does. AUC is the share "
     "of pairs of a right and a wrong description whose BERTScore F is in that order; 0.5 is chance."
 )
+
+
+def trained_on(row: Row) -> str:
+    """Name the training networks of a row in brief: one by name, several by their number."""
+    names = str(row["train"]).split("+")
+    return names[0] if len(names) == 1 else f"{len(names)} networks"

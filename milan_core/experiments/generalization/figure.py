@@ -9,6 +9,7 @@ from typing import Any
 from milan_core.core.drawing import INK, PALETTE, line_styles, render
 from milan_core.core.numbers import added, number
 from milan_core.core.tables import Row, grouped
+from milan_core.experiments.generalization.columns import trained_on
 from milan_core.scoring.scorer import ACCURACY, BERT_F
 
 SWEEP_PANELS = (
@@ -74,11 +75,6 @@ def _legend(figure: Any, axis: Any, styles: Mapping[str, Mapping[str, Any]], *mo
     figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=3)
 
 
-def _trained_on(row: Row) -> str:
-    names = str(row["train"]).split("+")
-    return names[0] if len(names) == 1 else f"{len(names)} networks"
-
-
 def transfer_figure(rows: Sequence[Row]) -> str:
     """SVG: a line per described network, one panel per metric that any row has.
 
@@ -98,9 +94,7 @@ def transfer_figure(rows: Sequence[Row]) -> str:
                 axis.plot(values[3:], [place], marker="|", ms=7, ls="none", color=INK)
             axis.set_title(title)
             axis.set_xlim(0, None)
-        axes[0].set_yticks(
-            range(len(rows)), [f"{_trained_on(row)} → {row['test']}" for row in rows]
-        )
+        axes[0].set_yticks(range(len(rows)), [f"{trained_on(row)} → {row['test']}" for row in rows])
         axes[0].invert_yaxis()
         greedy = axes[0].plot([], [], marker="|", ls="none", color=INK, label="greedy p(d|E)")
         _legend(figure, axes[0], styles, *greedy)

@@ -13,7 +13,7 @@ from milan_core.core.numbers import number, percent
 from milan_core.core.tables import Row, cell
 from milan_core.core.units import UnitKey
 from milan_core.experiments.generalization.options import HELD_OUT, UNMASKED
-from milan_core.experiments.generalization.transfer import correct, cost_figures
+from milan_core.experiments.generalization.paired import correct, cost_figures
 from milan_core.experiments.generalization.trials import Trial
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.tables import Truth

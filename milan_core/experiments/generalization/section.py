@@ -17,6 +17,7 @@ from milan_core.experiments.generalization.columns import (
     OVERLAP_CAPTION,
     TABLE3,
     TRANSFER,
+    trained_on,
 )
 from milan_core.experiments.generalization.masks import masks_sentence
 from milan_core.experiments.generalization.options import HELD_OUT, MATCHED, EncoderFacts
@@ -206,13 +207,8 @@ def _constants(rows: Sequence[Row]) -> list[str]:
     )
     if not near:
         return [text + "Every row's interval lies above it."]
-    names = ", ".join(f"{_short(row)} to {row['test']}" for row in near)
+    names = ", ".join(f"{trained_on(row)} to {row['test']}" for row in near)
     return [text + f"Not above it by the interval: {names}."]
-
-
-def _short(row: Row) -> str:
-    names = str(row["train"]).split("+")
-    return names[0] if len(names) == 1 else f"{len(names)} networks"
 
 
 def _agreement(table: Sequence[Row]) -> str:

@@ -140,13 +140,9 @@ class TrialTables(Step, name="generalization.table"):
         from milan_core.experiments.generalization.masks import mask_rows
         from milan_core.experiments.generalization.overlap import TABLE as OVERLAP
         from milan_core.experiments.generalization.overlap import read_overlaps
+        from milan_core.experiments.generalization.paired import PAIRED
         from milan_core.experiments.generalization.section import transfer_section
-        from milan_core.experiments.generalization.transfer import (
-            LAYERS,
-            PAIRED,
-            transfer,
-            write_known,
-        )
+        from milan_core.experiments.generalization.transfer import LAYERS, transfer, write_known
         from milan_core.experiments.generalization.trials import read_trial
         from milan_core.scoring.bootstrap import Bootstrap
         from milan_core.scoring.tables import read_truth

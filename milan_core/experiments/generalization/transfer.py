@@ -1,7 +1,6 @@
 """Table 3: how well captioners describe units unlike those they were trained on (section 4).
 
-Every trial is scored by itself; here the rows of the table are put together, and captioners are
-compared on the same units: those that the within-network captioner kept for its test.
+Every trial is scored by itself; here the rows of the table are put together.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from milan_core.core.files import write_csv
-from milan_core.core.numbers import number
 from milan_core.core.tables import Row, cell, grouped
 from milan_core.core.units import UnitKey
-from milan_core.experiments.generalization.options import UNMASKED, WITHIN
-from milan_core.experiments.generalization.overlap import Known, overlap_row
+from milan_core.experiments.generalization.overlap import overlap_row
+from milan_core.experiments.generalization.paired import Overlaps, adjust, correct, paired_costs
 from milan_core.experiments.generalization.tables import NAMES
 from milan_core.experiments.generalization.trials import Scores, Trial
 from milan_core.scoring.beside import FEWER, ORACLE
@@ -27,8 +25,7 @@ from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.metrics import BLEU_SHORT, SEQUENCE
 from milan_core.scoring.scorer import ACCURACY, BERT_AUC, BERT_F, FALSE_NAMES, LEAD, MAIN
 from milan_core.scoring.tables import Truth
-from milan_core.scoring.units import rows_of
-from milan_core.scoring.verdicts import holm, over_trials
+from milan_core.scoring.verdicts import over_trials
 
 GREEDY = "greedy"
 # Column: (method, metric, field of the score). Columns that no row has are left out of the file.
@@ -89,10 +86,6 @@ ADJUSTED = {"lead_p": "lead_holm", "bert_lead_p": "bert_lead_holm"}
 KEYS = {column: key[:2] for column, key in FIGURES.items()}
 KEYS |= {adjusted: KEYS[column] for column, adjusted in ADJUSTED.items()}
 KEYS |= {f"{column}_std": key for column, key in MEANS.items()}
-PAIRED = (
-    *NAMES, "trials", "within", "here", "cost", "low", "high", "p", "holm", "units", "concepts",
-    *(f"{name}_apart" for name in ("within", "here", "cost", "low", "high", "units")),
-)  # fmt: skip
 LAYERS = (*NAMES, "trial", "layer", "metric", "value", "low", "high", "units")
 
 
@@ -105,9 +98,6 @@ class Transfer:
     paired: Sequence[Row]
     layers: list[Row]
     overlap: Sequence[Row] = ()
-
-
-Overlaps = Mapping[tuple[str, str], Mapping[UnitKey, Known]]  # by split and described network
 
 
 def transfer(
@@ -131,7 +121,7 @@ def transfer(
         if len(group) > 1 and key[2] in truth:
             row |= _over_seeds(group, truth[key[2]], bootstrap)
     for column, adjusted in ADJUSTED.items():
-        _adjust(rows, column, adjusted)
+        adjust(rows, column, adjusted)
     overlap = [
         overlap_row(key, group, seen, correct(group, group[0].tested, truth[key[2]]))
         for key, group in groups.items()
@@ -150,12 +140,6 @@ def _over_seeds(
     right = correct(group, units, truth)
     _, low, high = bootstrap.crossed(right, None, ACCURACY, clusters=clusters)
     return {"low": cell(low), "high": cell(high)}
-
-
-def _adjust(rows: Sequence[dict[str, Any]], column: str, adjusted: str) -> None:
-    """Fill the column of p values that Holm adjusted over all rows."""
-    for row, p in zip(rows, holm([number(row[column]) for row in rows]), strict=True):
-        row[adjusted] = cell(p)
 
 
 def write_known(path: Path, rows: Sequence[Row]) -> None:
@@ -233,74 +217,3 @@ def _layers(trials: Sequence[Trial]) -> list[Row]:
                 cells = (*trial.key, trial.facts.seed, layer, name, *figures)
                 rows.append(dict(zip(LAYERS, cells, strict=True)))
     return rows
-
-
-def paired_costs(
-    groups: Mapping[tuple[str, str, str], Sequence[Trial]],
-    truth: Mapping[str, Mapping[UnitKey, Truth]],
-    bootstrap: Bootstrap,
-    known: Overlaps,
-) -> list[Row]:
-    """The cost of training elsewhere, on the very units that `within` was tested on.
-
-    One row per group but the within-network ones and those without masks: mean accuracies over
-    trials of both captioners, and the paired difference within - here with its interval over
-    concepts (and over trials where there are several), its p, and that adjusted (Holm). Units
-    without a specific concept are not judged, and no unit of an annotation set is. The columns
-    `_apart` are of the units that have no near-duplicate in the training of the within-network
-    captioner.
-    """
-    inside = {key[2]: group for key, group in groups.items() if key[0] == WITHIN}
-    rows: list[dict[str, Any]] = []
-    for key, group in groups.items():
-        experiment, _, test = key
-        if experiment in (WITHIN, UNMASKED) or test not in inside or test not in truth:
-            continue
-        units = inside[test][0].tested
-        within, here = (correct(side, units, truth[test]) for side in (inside[test], group))
-        figures = cost_figures(within, here, [truth[test][key].concept for key in units], bootstrap)
-        row = dict.fromkeys(PAIRED, "") | dict(zip(NAMES, key, strict=True)) | figures
-        row["trials"] = len(group)
-        seen = known.get((inside[test][0].facts.split, test), {})
-        apart = np.array([unit in seen and not seen[unit].duplicate for unit in units])
-        if apart.any():  # sentences and pages leave fewer than ten units out
-            concepts = [
-                truth[test][k].concept for k, kept in zip(units, apart, strict=True) if kept
-            ]
-            figures = cost_figures(within[:, apart], here[:, apart], concepts, bootstrap)
-            row |= {f"{n}_apart": v for n, v in figures.items() if f"{n}_apart" in PAIRED}
-        rows.append(row)
-    _adjust(rows, "p", "holm")
-    return [{name: row[name] for name in PAIRED} for row in rows]
-
-
-def cost_figures(
-    within: np.ndarray, here: np.ndarray, concepts: Sequence[str], bootstrap: Bootstrap
-) -> dict[str, Any]:
-    """Columns of `PAIRED` from right answers float64 [trials, units] of both captioners."""
-    judged = ~np.isnan(within[0])
-    clusters = np.unique(concepts, return_inverse=True)[1]
-    sides = [side.mean(axis=0) for side in (within, here)]
-    cost = bootstrap.crossed(within, here, "transfer", clusters=clusters)
-    p = bootstrap.crossed_p(within, here, "transfer", clusters=clusters)
-    means = [float(side[judged].mean()) if judged.any() else math.nan for side in sides]
-    names = ("within", "here", "cost", "low", "high", "p")
-    figures: dict[str, Any] = dict(zip(names, map(cell, (*means, *cost, p)), strict=True))
-    return figures | {"units": int(judged.sum()), "concepts": len(np.unique(clusters[judged]))}
-
-
-def correct(
-    group: Sequence[Trial], units: Sequence[UnitKey], truth: Mapping[UnitKey, Truth]
-) -> np.ndarray:
-    """Whether each trial names the concept of each unit, NaN without one: [trials, units]."""
-    rows = []
-    for trial in group:
-        what = f"descriptions of {trial.facts.test!r} by split {trial.facts.split!r}"
-        texts = rows_of(units, trial.descriptions, what, "the compared units")
-        rows.append(
-            [
-                float(truth[key].named_by(text)) if truth[key].specific else math.nan
-                for key, text in zip(units, texts, strict=True)
-            ]
-        )
-    return np.array(rows)

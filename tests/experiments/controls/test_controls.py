@@ -20,8 +20,8 @@ from milan_core.experiments.generalization.figure import lambda_figure
 from milan_core.experiments.generalization.masks import COLUMNS as MASKS
 from milan_core.experiments.generalization.options import HELD_OUT, EncoderFacts, TrialFacts
 from milan_core.experiments.generalization.overlap import encoder_sentence
+from milan_core.experiments.generalization.paired import PAIRED
 from milan_core.experiments.generalization.sweep import write_sweep
-from milan_core.experiments.generalization.transfer import PAIRED
 from milan_core.experiments.generalization.trials import Trial
 from milan_core.scoring.scorer import AGREEMENT, DIVERSITY
 from milan_core.scoring.tables import Score
