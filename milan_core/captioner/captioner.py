@@ -8,7 +8,6 @@ captioner.score(["a dog"] * len(features), features)
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from milan_core.captioner.decoder import Decoder
 from milan_core.captioner.describe import describe_exemplars
 from milan_core.captioner.descriptions import BeamTexts, Descriptions, join_units
+from milan_core.captioner.feature_blocks import check_features, feature_blocks
 from milan_core.captioner.language_model import LanguageModel, counted_lengths
 from milan_core.captioner.options import DecodingOptions
 from milan_core.captioner.requests import BEAM_STRATEGIES, Request, checked, need_language_model
@@ -32,7 +32,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.progress import tracked
 from milan_core.core.seeding import torch_generator
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.networks.feeding import on_way
+from milan_core.networks.trace import eval_mode
 
 _DEFAULT = DecodingOptions()
 Steppers = Callable[[torch.dtype], Stepper]
@@ -108,8 +108,8 @@ class Captioner(nn.Module):
         )
         prior, words = self.language_model is not None, self.tokenizer.vocabulary.size
         request = checked(request, prior=prior, words=words)
-        self._check_features(features)
-        with self._evaluating():
+        check_features(features, self.decoder.feature_size)
+        with eval_mode(self):
             if request.strategy in BEAM_STRATEGIES:
                 return self._decode_beams(features, request)
             return self._decode_paths(features, request)
@@ -142,7 +142,7 @@ class Captioner(nn.Module):
                 means yes on a captioner with a language model, as in `decode`.
             temperature: lambda, the weight of the prior.
         """
-        self._check_features(features)
+        check_features(features, self.decoder.feature_size)
         mi = self.language_model is not None if mi is None else mi
         if mi:
             need_language_model(self.language_model is not None, "mi=True")
@@ -156,7 +156,7 @@ class Captioner(nn.Module):
         if not captions:
             return np.zeros(0, np.float32)
         tokens = torch.from_numpy(self.tokenizer.encode(captions)).to(self._device)
-        with self._evaluating():
+        with eval_mode(self):
             result = self._forced(tokens, features)
             if mi and self.language_model is not None:
                 result = result - temperature * self.language_model.sequence_logp(tokens[:, 1:])
@@ -171,41 +171,11 @@ class Captioner(nn.Module):
     def _device(self) -> torch.device:
         return self.decoder.output.weight.device
 
-    @contextlib.contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode inside the block, every module's former mode after it."""
-        modes = [(module, module.training) for module in self.modules()]
-        self.eval()
-        try:
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
-
-    def _check_features(self, features: Any) -> None:
-        shape, size = tuple(np.shape(features)), self.decoder.feature_size
-        if len(shape) != 3 or shape[1] < 1 or shape[2] != size:
-            message = f"features have shape {shape}; this captioner reads (units, k, {size})"
-            raise UserError(message)
-
-    def _chunks(self, features: Any, rows: int) -> Iterator[Tensor]:
-        """The features as float32 blocks of units on the captioner's device."""
-        for start in range(0, len(features), rows):
-            block = features[start : start + rows]
-            if not isinstance(block, Tensor):
-                block = torch.from_numpy(np.require(block, np.float32, ["C", "W"]))
-            block = block.to(torch.float32)
-            if not torch.isfinite(block).all():  # where they come from, so that no device waits
-                bad = start + int((~torch.isfinite(block)).flatten(1).any(1).nonzero()[0, 0])
-                message = f"the features of unit {bad} are not finite; check its exemplars"
-                raise UserError(message)
-            yield on_way(block, self._device)
-
     def _steppers(self, features: Any, request: Request) -> Iterator[tuple[Steppers, int]]:
         """What makes steppers for each block of units, and its number of units."""
         prior = self.language_model if request.mi else None
         weights = functools.cache(functools.partial(StepWeights, self.decoder))
-        blocks = self._chunks(features, self.unit_batch)
+        blocks = feature_blocks(features, self.unit_batch, self._device)
         for block in tracked(blocks, "describing", "unit", total=len(features), size=len):
 
             def made(dtype: torch.dtype, block: Tensor = block) -> Stepper:
@@ -302,7 +272,7 @@ class Captioner(nn.Module):
     def _forced(self, tokens: Tensor, features: Any) -> Tensor:
         """Sum of log p(w|E) over words and stop of every row of ids (N, T), start first: (N,)."""
         rows, result = 4 * self.unit_batch, []
-        blocks = self._chunks(features, rows)
+        blocks = feature_blocks(features, rows, self._device)
         only = next(blocks) if len(features) == 1 else None
         for chunk in tokens.split(rows):
             block = next(blocks) if only is None else only.expand(len(chunk), -1, -1)
