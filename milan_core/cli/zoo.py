@@ -163,7 +163,8 @@ def _register_labels(verbs: Any) -> None:
 def _labels(arguments: argparse.Namespace) -> None:
     from milan_core.referee.judge import JudgeResources
     from milan_core.referee.judges.mini import Judge, load_folder
-    from milan_core.zoo.several import SeveralOptions, several_block
+    from milan_core.zoo.several import SeveralOptions
+    from milan_core.zoo.several_tables import several_block
 
     page = read_page(arguments.page, "labels") if arguments.page else ""
     judges: dict[str, Judge | None] = {"oracle": None}

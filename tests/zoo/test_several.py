@@ -11,8 +11,8 @@ from milan_core.zoo.several import (
     candidate_texts,
     drawn_units,
     label_units,
-    several_block,
 )
+from milan_core.zoo.several_tables import several_block
 
 pytest.importorskip("torch")
 SMALL = SeveralOptions(images=600, units=(3, 3, 1, 1, 1, 1))
