@@ -37,7 +37,8 @@ from milan_core.images.listing import said
 from milan_core.images.options import PictureOptions
 from milan_core.images.picture import Drawn, Picture, shown
 from milan_core.images.resume import Filling, filled_array
-from milan_core.images.store import Dataset, finish_folder, start_folder
+from milan_core.images.store import Dataset
+from milan_core.images.writing import finish_folder, start_folder
 
 _log = logging.getLogger(__name__)
 

@@ -239,7 +239,7 @@ def folder_dataset(images: Path, network: LoadedModel, out: Path, threads: int =
 def stored(pixels: np.ndarray, out: Path) -> Dataset:
     """Pixels uint8 (N, H, W, 3) as a data set in `out`; raises `UserError` for another form."""
     from milan_core.images.options import KindOptions
-    from milan_core.images.store import finish_folder, new_array, start_folder
+    from milan_core.images.writing import finish_folder, new_array, start_folder
 
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3 or not len(pixels):
         raise UserError(

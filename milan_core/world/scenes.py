@@ -13,7 +13,8 @@ import numpy as np
 
 from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
-from milan_core.images.store import Dataset, Scene, finish_folder, new_array, start_folder
+from milan_core.images.store import Dataset, Scene
+from milan_core.images.writing import finish_folder, new_array, start_folder
 from milan_core.world.bank import Art, Bank, Piece
 from milan_core.world.options import NOTHING, PERSON, SceneOptions
 

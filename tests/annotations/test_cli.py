@@ -14,7 +14,7 @@ from milan_core.core.options import Section
 from milan_core.core.step import PACKAGE
 from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.images.store import finish_folder, new_array
+from milan_core.images.writing import finish_folder, new_array
 
 SIZE = 14
 

@@ -22,7 +22,8 @@ from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.sample import Distribution
 from milan_core.exemplars.store import ExemplarSet
 from milan_core.exemplars.table import ActivationTable, TableFacts
-from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
+from milan_core.images.store import Dataset
+from milan_core.images.writing import finish_folder, new_array, start_folder
 from milan_core.referee.network import SCORES
 
 HOSTILE = (

@@ -21,7 +21,8 @@ from milan_core.core.arrays import write_npy
 from milan_core.core.seeding import generator
 from milan_core.images.kind import DatasetKind
 from milan_core.images.options import KindOptions
-from milan_core.images.store import Dataset, finish_folder, start_folder
+from milan_core.images.store import Dataset
+from milan_core.images.writing import finish_folder, start_folder
 
 
 class NoiseOptions(KindOptions):

@@ -8,7 +8,7 @@ from datasets_made import build_dataset
 
 from milan_core.core.errors import UserError
 from milan_core.images.kinds.shapes import ShapesOptions
-from milan_core.images.store import finish_folder, new_array, start_folder
+from milan_core.images.writing import finish_folder, new_array, start_folder
 from milan_core.world.concepts import ConceptTable
 from milan_core.world.truth import HEADER, judge, truth_row, truth_rows, write_truth
 

@@ -17,7 +17,8 @@ from milan_core.images.kind import DatasetKind
 from milan_core.images.options import KindOptions
 from milan_core.images.picture import MOST_CLASSES
 from milan_core.images.sources import missing_path
-from milan_core.images.store import Dataset, finish_folder, start_folder
+from milan_core.images.store import Dataset
+from milan_core.images.writing import finish_folder, start_folder
 
 
 class ArraysOptions(KindOptions):

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from milan_core.images.kind import DatasetKind
 from milan_core.images.options import KindOptions
-from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
+from milan_core.images.store import Dataset
+from milan_core.images.writing import finish_folder, new_array, start_folder
 from milan_core.world.lexicon import load_lexicon
 from milan_core.world.zoo.drawing import draw, instance_map
 from milan_core.world.zoo.facts import COLORS, MOST, SHAPES, SIDE, Scene, draw_facts

@@ -10,7 +10,8 @@ import torch
 from milan_core.core.arrays import write_npy
 from milan_core.core.errors import UserError
 from milan_core.core.options import Section
-from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
+from milan_core.images.store import Dataset
+from milan_core.images.writing import finish_folder, new_array, start_folder
 from milan_core.networks.calling import forward
 from milan_core.networks.generators.codes import scene_codes
 from milan_core.networks.options import Network

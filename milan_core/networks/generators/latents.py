@@ -15,7 +15,8 @@ from milan_core.core.arrays import write_npy
 from milan_core.core.errors import UserError, first_line
 from milan_core.core.seeding import generator
 from milan_core.images.kinds.latents import Latents
-from milan_core.images.store import Dataset, finish_folder, new_array, start_folder
+from milan_core.images.store import Dataset
+from milan_core.images.writing import finish_folder, new_array, start_folder
 from milan_core.networks.calling import forward
 from milan_core.networks.options import Network
 from milan_core.networks.trace import eval_mode
