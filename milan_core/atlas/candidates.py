@@ -18,7 +18,6 @@ from milan_core.scoring.beams import read_beams
 
 NONE = float("nan")
 MOST = 1.0  # largest lambda of the page's slider
-FITS = ("fit", "score", "wins")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from typing import Any
 
 from milan_core.cli.common import recorded_flags
@@ -23,8 +22,6 @@ from milan_core.referee.judges.verdict import QUESTION, Judge
 from milan_core.referee.submitted import read_submitted
 from milan_core.referee.table import open_with_images, scored_images
 from milan_core.referee.verdicts import COLUMNS, FEWEST, summary, verdicts
-
-LOG = logging.getLogger(__name__)
 
 
 def ask_verdicts(arguments: argparse.Namespace, server: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ No published score of descriptions reports the error of its own judge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,19 +60,3 @@ def calibration_error(given: np.ndarray, truth: np.ndarray, bins: int = BINS) ->
     place = np.minimum((given * bins).astype(np.int64), bins - 1)
     sums = np.bincount(place, given, bins) - np.bincount(place, truth, bins)
     return float(np.abs(sums).sum() / len(given))
-
-
-def rank_agreement(ours: Sequence[float], truth: Sequence[float]) -> float:
-    """Kendall's tau-b of two lists of scores of the same describers; NaN for fewer than two."""
-    from scipy.stats import kendalltau
-
-    return float(kendalltau(ours, truth).statistic) if len(ours) > 1 else float("nan")
-
-
-def by_group(ours: np.ndarray, truth: np.ndarray, groups: Sequence[str]) -> Mapping[str, Agreement]:
-    """Agreement over the texts of each group, such as kinds of concepts."""
-    names = np.array(groups)
-    return {
-        name: agreement(ours[:, names == name], truth[:, names == name])
-        for name in dict.fromkeys(groups)
-    }

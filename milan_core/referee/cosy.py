@@ -19,7 +19,6 @@ from milan_core.referee.metrics import auc, cosy_mad
 CONCEPT, CONTROL = 50, 500  # images
 PRESENT = 0.5  # presence from which an image shows the concept
 FEWEST = 10  # images below which there is no score
-NULL = 200  # texts of other units
 SOURCE = "retrieval"
 
 

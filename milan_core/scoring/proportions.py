@@ -51,14 +51,6 @@ def difference_interval(
     return one - two, low, high
 
 
-def exact_test(first: tuple[int, int], second: tuple[int, int]) -> float:
-    """Two-sided p-value of Fisher's exact test that two shares, each (count, total), are equal."""
-    from scipy.stats import fisher_exact
-
-    table = [[count, total - count] for count, total in (first, second)]
-    return float(fisher_exact(table).pvalue)
-
-
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
     """Mean of independent values and Student's interval; of one value (mean, NaN, NaN)."""
     n = len(values)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from milan_core.core.numbers import percent
 from milan_core.scoring.bootstrap import detectable
 
 ALPHA = 0.05
@@ -99,12 +98,6 @@ def p_text(p: float) -> str:
     if math.isnan(p):
         return "no p"
     return "p < 0.001" if p < 0.001 else f"p {p:.3f}"
-
-
-def share_text(count: int, total: int) -> str:
-    """A share in a sentence: "12 of 40 (30%)", and without a percentage of fewer than ten."""
-    text = f"{count} of {total}"
-    return f"{text} ({percent(count / total)})" if total >= FEWEST else text
 
 
 def against_paper(sides: Sequence[int], papers: int = 1) -> str:

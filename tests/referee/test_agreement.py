@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from milan_core.referee.agreement import agreement, by_group, calibration_error, rank_agreement
+from milan_core.referee.agreement import agreement, calibration_error
 
 TRUTH = np.array([[1, 0, 1, 1], [0, 0, 1, 1], [1, 1, 1, 0], [0, 1, 1, 0]], float)
 
@@ -39,11 +39,3 @@ def test_columns_that_nobody_can_compare_are_left_out():
     ours[0, 1] = np.nan
     assert agreement(ours, TRUTH).texts == 2
     assert np.isnan(agreement(ours[:, 2:3], TRUTH[:, 2:3]).correlation)
-    groups = by_group(TRUTH, TRUTH, ["a", "a", "b", "b"])
-    assert {name: one.texts for name, one in groups.items()} == {"a": 2, "b": 1}
-
-
-def test_ranks_agree_and_disagree():
-    assert rank_agreement([1, 2, 3], [4, 5, 6]) == 1
-    assert rank_agreement([1, 2, 3], [6, 5, 4]) == -1
-    assert np.isnan(rank_agreement([1], [1]))

@@ -14,7 +14,6 @@ from milan_core.scoring.verdicts import (
     over_trials,
     p_text,
     power_text,
-    share_text,
 )
 
 
@@ -37,12 +36,10 @@ def test_a_difference_is_clear_by_its_adjusted_p_alone():
     assert Difference(0.1).side == 0
 
 
-def test_p_values_and_shares_in_sentences():
+def test_p_values_in_sentences():
     assert p_text(0.0) == p_text(0.0009) == "p < 0.001"
     assert p_text(0.0314) == "p 0.031"
     assert p_text(math.nan) == "no p"
-    assert share_text(8, 9) == "8 of 9"
-    assert share_text(12, 40) == "12 of 40 (30%)"
 
 
 def test_several_trials_give_one_p():

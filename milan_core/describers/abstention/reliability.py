@@ -36,8 +36,3 @@ def accuracy_at(confidence: np.ndarray, right: np.ndarray, coverage: float) -> f
     above, equal = values > last, values == last
     share = (wanted - int(above.sum())) / int(equal.sum())
     return float((hits[above].sum() + share * hits[equal].sum()) / wanted)
-
-
-def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
-    """(coverage, share right among the answered) at every coverage of `COVERAGES`."""
-    return [(share, accuracy_at(confidence, right, share)) for share in COVERAGES]

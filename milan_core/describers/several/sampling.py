@@ -26,18 +26,6 @@ def sample_above(values: np.ndarray, level: float, most: int = MOST) -> np.ndarr
     return np.sort(ordered)
 
 
-def firing_level(values: np.ndarray, share: float) -> float:
-    """The value above which at least a share of the images lies; ties at the threshold count.
-
-    A unit that rests at its minimum on more than 1 - `share` of the images gets its minimum.
-    """
-    n = len(values)
-    rank = min(max(int(np.ceil(share * n)), 1), n)
-    threshold = np.partition(values, n - rank)[n - rank]
-    below = values[values < threshold]
-    return float(below.max() if len(below) else values.min())
-
-
 def masked_vectors(cells: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Vectors of the masked part of images, from a judge's vectors of their cells.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from milan_core.describers.several.sampling import firing_level, masked_vectors, sample_above
+from milan_core.describers.several.sampling import masked_vectors, sample_above
 
 
 def test_samples_are_even_over_the_quantiles():
@@ -12,17 +12,6 @@ def test_samples_are_even_over_the_quantiles():
     np.testing.assert_array_equal(found, 500 + np.rint(np.linspace(0, 999, 11)).astype(int))
     np.testing.assert_array_equal(sample_above(values, values[-3]), [1498, 1499])
     assert len(sample_above(values, values.max())) == 0
-
-
-def test_the_level_lets_a_share_of_the_images_through():
-    values = np.arange(100.0)
-    assert (values > firing_level(values, 0.02)).sum() == 2
-    rare = np.zeros(100)
-    rare[7] = 1
-    assert firing_level(rare, 0.02) == 0
-    often = np.ones(100)
-    often[:40] = 0
-    assert (often > firing_level(often, 0.02)).sum() == 60, "ties at the threshold count"
 
 
 def test_vectors_are_those_of_the_masked_cells():

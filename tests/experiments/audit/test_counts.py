@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from scipy.stats import beta, hypergeom
+from scipy.stats import beta
 
 from milan_core.experiments.audit import tables
 from milan_core.experiments.audit.options import Pair
@@ -11,7 +11,6 @@ from milan_core.experiments.audit.section import _compare
 from milan_core.scoring.proportions import (
     difference_interval,
     exact_interval,
-    exact_test,
     mean_interval,
     mean_test,
 )
@@ -31,13 +30,6 @@ def test_difference_interval_reproduces_the_published_example():
     value, low, high = difference_interval((10, 10), (0, 10))
     assert (value, high) == pytest.approx((1.0, 1.0))
     assert low == pytest.approx(0.6075, abs=5e-5)
-
-
-def test_exact_test_is_fishers():
-    # one of 2 x 2 tables with margins 4, 4, 4, 4: 2 * P(4 of 4) = 2 / 70
-    assert exact_test((4, 4), (0, 4)) == pytest.approx(2 / 70)
-    assert exact_test((4, 4), (0, 4)) == pytest.approx(2 * hypergeom(8, 4, 4).pmf(4))
-    assert exact_test((5, 9), (5, 9)) == pytest.approx(1.0)
 
 
 def test_mean_interval_is_students():
