@@ -23,6 +23,7 @@ from milan_core.annotations.records import Annotation, write_annotations
 from milan_core.annotations.unpack import LAYER_FILES, TABLE
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import atomic_path, write_text
+from milan_core.core.numbers import number_lines
 
 IMAGES = ("auto", "include", "leave-out")
 CHUNK = 32  # units whose masks are in memory at once
@@ -92,10 +93,10 @@ def export_set(
             (target / "images.npy").unlink(missing_ok=True)
         else:
             _write_images(target / "images.npy", images, ids, size)
-        write_text(target / "ids.csv", _lines(ids, "{:d}"))
+        write_text(target / "ids.csv", number_lines(ids.tolist(), "{:d}"))
         if extras:
             values = exemplars.activations(layer)
-            write_text(target / "activations.csv", _lines(values, "{:.5e}"))
+            write_text(target / "activations.csv", number_lines(values.tolist(), "{:.5e}"))
     write_annotations(folder / TABLE, rows)
 
 
@@ -111,10 +112,6 @@ def _check(rows: list[Annotation], exemplars: Exemplars) -> None:
         if row.unit >= (count := units[row.layer]):
             msg = f"the annotations name unit {row.unit} of {row.layer!r}, which has {count} units"
             raise UserError(msg)
-
-
-def _lines(values: np.ndarray, form: str) -> str:
-    return "".join(",".join(form.format(v) for v in row) + "\n" for row in values.tolist())
 
 
 def _write_masks(path: Path, exemplars: Exemplars, layer: str, size: int) -> None:

@@ -63,6 +63,11 @@ def varies(mean: Any, deviation: Any) -> Any:
     return deviation > CONSTANT * abs(mean)
 
 
+def number_lines(rows: Iterable[Iterable[float]], form: str) -> str:
+    """Rows of numbers as lines of CSV, each number in the format `form`, such as "{:.5e}"."""
+    return "".join(",".join(form.format(number) for number in row) + "\n" for row in rows)
+
+
 def percent(value: float) -> str:
     """A share as a whole percentage, or a dash for NaN."""
     return DASH if math.isnan(value) else f"{100 * value:.0f}%"

@@ -21,6 +21,7 @@ from milan_core import ops
 from milan_core.core.arrays import map_new, write_npy
 from milan_core.core.files import atomic_path, write_text
 from milan_core.core.names import file_name
+from milan_core.core.numbers import number_lines
 
 
 class WholeSet(Protocol):
@@ -63,14 +64,10 @@ def export_legacy(exemplars: WholeSet, images: Any, folder: Path | str, size: in
         if pixels is not None:
             _write_images(target / "images.npy", pixels, exemplars.ids(name), size)
         ids, activations = exemplars.ids(name), exemplars.activations(name)
-        write_text(target / "ids.csv", _rows(ids, "{:d}"))
-        write_text(target / "activations.csv", _rows(activations, "{:.5e}"))
+        write_text(target / "ids.csv", number_lines(ids.tolist(), "{:d}"))
+        write_text(target / "activations.csv", number_lines(activations.tolist(), "{:.5e}"))
         write_npy(target / "units.npy", np.arange(len(ids)))
         write_npy(target / "levels.npy", exemplars.levels(name))
-
-
-def _rows(values: np.ndarray, form: str) -> str:
-    return "".join(",".join(form.format(v) for v in row) + "\n" for row in values.tolist())
 
 
 def _write_images(path: Path, pixels: np.ndarray, ids: np.ndarray, size: int) -> None:
