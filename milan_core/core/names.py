@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from milan_core.core.errors import UserError
 
+Item = TypeVar("Item")
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]")
 _LONGEST = 120  # letters of a file name; systems allow 255 bytes
 
@@ -75,3 +78,8 @@ def below(folder: Path, name: str, what: str) -> Path:
     if escapes:
         raise UserError(f"{what} {name!r} leaves its folder {folder}; give a plain relative path")
     return path
+
+
+def items_below(items: Mapping[str, Item], prefix: str) -> dict[str, Item]:
+    """The items whose names start with a prefix, by the rest of their names."""
+    return {key.removeprefix(prefix): one for key, one in items.items() if key.startswith(prefix)}

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 
 from milan_core.core.errors import UserError, reading
+from milan_core.core.names import items_below
 from milan_core.core.options import Content, Section, sentences
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.exemplars.checks import damaged
@@ -162,7 +163,7 @@ class MiningState:
             scans = {"scan": meta.scan, "sample": meta.sample}
             states = {
                 kind: {
-                    name: ScanState.from_arrays(_below(arrays, f"{kind}.{i}."), scans[kind][i])
+                    name: ScanState.from_arrays(items_below(arrays, f"{kind}.{i}."), scans[kind][i])
                     for i, name in enumerate(header.layers)
                 }
                 for kind in kinds
@@ -179,7 +180,7 @@ class MiningState:
                 )
                 raise UserError(msg)
         flat = {
-            name: Flat.read(_below(arrays, f"flat.{i}."), states["scan"][name].spec.units)
+            name: Flat.read(items_below(arrays, f"flat.{i}."), states["scan"][name].spec.units)
             for i, name in enumerate(header.layers)
             if states["scan"][name].images
         }
@@ -224,10 +225,6 @@ def _joined(shards: Sequence[dict[str, ScanState]]) -> dict[str, ScanState]:
             merged.merge(other[name])
         layers[name] = merged
     return layers
-
-
-def _below(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def merge_shards(states: Sequence[MiningState]) -> MiningState:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from milan_core.core.errors import UserError, unknown
+from milan_core.core.names import items_below
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +83,7 @@ def plain_state(value: Any, where: str) -> State:
 def without_parallel(state: State) -> State:
     """Names without the `module.` of DataParallel, where all begin with it."""
     whole = all(key.startswith("module.") for key in state)
-    return _below(state, "module.") if whole else state
+    return items_below(state, "module.") if whole else state
 
 
 def contents(value: Any) -> str:
@@ -171,7 +172,7 @@ def _settled(state: State, expected: Mapping[str, Any], where: str) -> State:
         return state
     longest = max(expected, key=len)
     prefixes = {key.removesuffix(longest) for key in state if key.endswith(f".{longest}")}
-    below = {prefix: _below(state, prefix) for prefix in sorted(prefixes)}
+    below = {prefix: items_below(state, prefix) for prefix in sorted(prefixes)}
     fitting = [prefix for prefix, part in below.items() if _fits(part, expected)]
     if len(fitting) > 1 and not _equal([below[prefix] for prefix in fitting]):
         raise UserError(
@@ -180,12 +181,6 @@ def _settled(state: State, expected: Mapping[str, Any], where: str) -> State:
             f"['{fitting[1]}*']}}`"
         )
     return below[fitting[0]] if fitting else state
-
-
-def _below(state: State, prefix: str) -> State:
-    return {
-        key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)
-    }
 
 
 def _without(state: State, wrapper: str) -> State:

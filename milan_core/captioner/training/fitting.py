@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from milan_core.captioner.options import CaptionerSettings
 from milan_core.core.errors import UserError, reading
+from milan_core.core.names import items_below
 from milan_core.core.options import Content
 from milan_core.core.progress import bar
 from milan_core.core.tensors import load_tensors, save_tensors
@@ -102,9 +103,9 @@ class StateFile:
             return
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         for name, rows in meta.finished.items():
-            self._finished[name] = (_under(tensors, f"finished.{name}."), rows)
+            self._finished[name] = (items_below(tensors, f"finished.{name}."), rows)
         if meta.open is not None:
-            self._open = meta.open, _under(tensors, "open.")
+            self._open = meta.open, items_below(tensors, "open.")
 
     def finished(self, task: Task) -> list[Row] | None:
         """Load the weights of a finished fit and return its history; None if it is not finished."""
@@ -120,9 +121,9 @@ class StateFile:
             return Progress()
         meta, tensors = self._open
         self._open = None
-        task.model.load_state_dict(_under(tensors, "model."))
-        _load_optimizer(task.optimizer, _under(tensors, "optimizer."))
-        return Progress(meta.rows, _under(tensors, "best."), meta.best_rank, meta.stale)
+        task.model.load_state_dict(items_below(tensors, "model."))
+        _load_optimizer(task.optimizer, items_below(tensors, "optimizer."))
+        return Progress(meta.rows, items_below(tensors, "best."), meta.best_rank, meta.stale)
 
     def keep(self, task: Task, progress: Progress) -> None:
         """Write the state after an epoch, unless the last write was only moments ago."""
@@ -200,14 +201,6 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {prefix + name: tensor for name, tensor in tensors.items()}
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
