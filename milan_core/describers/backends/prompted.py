@@ -9,7 +9,6 @@ model that does not, such as GIT, reads the whole anew for each word.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from milan_core.captioner.stepping import Scores
 from milan_core.core.errors import UserError
+from milan_core.describers.backends.cached_text import CachedText
 
 SAME = 1e-3  # largest difference of logits that rounding explains, of the largest logit
 _TEXT = ("input_ids", "attention_mask", "token_type_ids")
@@ -113,7 +112,7 @@ class Prompted:
         return {"input_ids": torch.tensor([ids], device=self._device), **rest}
 
 
-class PromptedText:
+class PromptedText(CachedText):
     """Reads tokens of texts about some crops; see `vision_language.TextDecoder`."""
 
     def __init__(
@@ -147,19 +146,6 @@ class PromptedText:
         seen = [self._states[image] for image in self._images.tolist()]
         names = [name for name in seen[0] if name != "input_ids"]
         return {name: torch.cat([state[name] for state in seen]) for name in names}
-
-    def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
-        """See `milan_core.captioner.stepping.NextWords.advance`; crops are the units."""
-        if parents is not None:
-            self._select(parents)
-        return Scores(self.read(tokens.unsqueeze(1))[:, -1].float())
-
-    def copies(self, rows: int) -> PromptedText:
-        """A decoder that goes on with `rows` equal hypotheses of every crop; this one stays."""
-        twin = copy.copy(self)
-        twin._cache = copy.deepcopy(self._cache)
-        twin._select(torch.arange(len(self._images), device=self.device).repeat_interleave(rows))
-        return twin
 
     def _select(self, rows: Tensor) -> None:
         self._images, self._ids = self._images[rows], self._ids[rows]

@@ -8,7 +8,6 @@ tokens, so they are computed once per image and shared by all texts.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from milan_core.captioner.stepping import Scores
 from milan_core.core.errors import UserError
+from milan_core.describers.backends.cached_text import CachedText
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ ARCHITECTURES: dict[str, tuple[str, Callable[[Any], Architecture]]] = {
 """By `model_type`: the class in `transformers`, and where its parts are."""
 
 
-class TextDecoder:
+class TextDecoder(CachedText):
     """Reads tokens of texts about some images; a cache holds what was read before.
 
     It is also the stepper that `milan_core.captioner.search.beam_search` drives, one hypothesis per
@@ -117,12 +116,6 @@ class TextDecoder:
         self._cache = out.past_key_values
         return out.logits
 
-    def advance(self, tokens: Tensor, parents: Tensor | None = None) -> Scores:
-        """See `milan_core.captioner.stepping.NextWords.advance`; images are the units."""
-        if parents is not None:
-            self._select(parents)
-        return Scores(self.read(tokens.unsqueeze(1))[:, -1].float())
-
     def _select(self, rows: Tensor) -> None:
         """Go on with these rows of the last call."""
         images = self._images[rows]
@@ -130,10 +123,3 @@ class TextDecoder:
         if not torch.equal(images, self._images):  # else the image's part is already in place
             self._cache.cross_attention_cache.reorder_cache(rows)
         self._images = images
-
-    def copies(self, rows: int) -> TextDecoder:
-        """A decoder that goes on with `rows` equal hypotheses of every image; this one stays."""
-        twin = copy.copy(self)
-        twin._cache = copy.deepcopy(self._cache)
-        twin._select(torch.arange(len(self._images), device=self.device).repeat_interleave(rows))
-        return twin
