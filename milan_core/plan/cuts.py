@@ -16,7 +16,6 @@ from typing import Any
 
 from milan_core.config import Config
 from milan_core.core.errors import UserError, reading
-from milan_core.core.files import read_json
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
 from milan_core.core.records import Records, read_record
@@ -128,11 +127,11 @@ def parts_to_join(asked: int, whole: Path | str, step: str, made: Made) -> list[
 
 def _in_one_job(record: Path, made: Made) -> bool:
     """Whether one job made the result of a record, from the inputs that are there now."""
-    if not _made_alike(record, made):
+    facts = _record_made_alike(record, made)
+    if facts is None:
         return False
-    records = Records()
+    records, inputs = Records(), facts["inputs"]
     try:
-        inputs = read_record(record)["inputs"]
         now = {path: records.of(Path(path)) for path in inputs if Path(path).is_file()}
     except (UserError, OSError):
         return False
@@ -156,18 +155,18 @@ def _finished(cut: Cut, folder: Path, made: Made) -> bool:
     """Whether all shards of a cut are there, made by the code and with the options of today."""
     for file in cut.files(folder):
         record = Path(file.removesuffix(".safetensors") + ".provenance.json")
-        if not Path(file).is_file() or not _made_alike(record, made):
+        if not Path(file).is_file() or _record_made_alike(record, made) is None:
             return False
     return True
 
 
-def _made_alike(record: Path, made: Made) -> bool:
-    """Whether a job's record is of the code and the options of today; a damaged one is not."""
+def _record_made_alike(path: Path, made: Made) -> dict[str, Any] | None:
+    """A job's record of the code and the options of today; None for another and a damaged one."""
     try:
-        with reading(record, "a record"):
-            facts = read_json(record)
-            options = facts["options"]
+        with reading(path, "a record"):
+            record = read_record(path)
+            options = record["options"]
             alike = all(options.get(name) == value for name, value in made.options.items())
-            return bool(alike and facts["code"] == made.code)
+            return record if alike and record["code"] == made.code else None
     except (UserError, OSError):
-        return False
+        return None
