@@ -145,3 +145,13 @@ def test_light_modules_import_no_torch(module):
         f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_help_imports_no_arrays():
+    """A mistyped flag is answered before NumPy and what stands on it are loaded."""
+    code = (
+        "import sys; from milan_core.cli import COMMANDS, build_parser; build_parser(COMMANDS); "
+        "sys.exit(' '.join({'numpy', 'torch', 'PIL'} & {*sys.modules}) or 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr

@@ -10,7 +10,6 @@ from milan_core.cli.own_network import own_network, require_layers
 from milan_core.core.errors import UserError
 from milan_core.core.files import numbered_rows
 from milan_core.images.listing import check_pictures
-from milan_core.images.store import open_dataset
 
 
 def check_device(arguments: argparse.Namespace) -> None:
@@ -76,6 +75,8 @@ def check_images(images: Path | None, *, stored: bool = False) -> None:
         UserError: where no folder is given, or it is missing or has no picture.
 
     """
+    from milan_core.images.store import open_dataset
+
     if images is None:
         raise UserError("--images: give the folder of images that the network is shown")
     if stored and (images / "manifest.json").is_file():

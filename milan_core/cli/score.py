@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from milan_core.cli.common import add_compute, add_judge, start_torch
 from milan_core.cli.early import check_column, check_device, check_images, check_network
 from milan_core.cli.own_network import MODEL, add_network
 from milan_core.core.errors import UserError
-from milan_core.referee.submitted import Submitted, read_submitted
 from milan_core.scoring.options import ScoreOptions
+
+if TYPE_CHECKING:
+    from milan_core.referee.submitted import Submitted
 
 EXAMPLE = (
     "milan score --model torchvision:resnet18 --layers layer4 --images pictures"
@@ -153,6 +155,8 @@ def _add_references(group: Any) -> None:
 
 def _given(arguments: argparse.Namespace) -> Submitted:
     """The descriptions to score on images, when all that can be checked without torch is right."""
+    from milan_core.referee.submitted import read_submitted
+
     if arguments.images is None:
         raise UserError("--images: give the pictures, or the data set, that descriptions score on")
     if arguments.out is not None and arguments.out.suffix:

@@ -12,7 +12,6 @@ from milan_core.core.digests import digest_table, stage_digests
 from milan_core.core.errors import UserError
 from milan_core.core.records import NAME, Records, Written, read_record, run_folder, verify
 from milan_core.core.stale import stale
-from milan_core.images.store import check_unrecorded
 
 
 def register(subparsers: Any) -> None:
@@ -48,6 +47,8 @@ def register(subparsers: Any) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    from milan_core.images.store import check_unrecorded
+
     total = 0
     problems: list[str] = []
     for folder in arguments.folders:
