@@ -64,11 +64,12 @@ def write_ranking(path: Path, ranking: Mapping[UnitKey, Sequence[Ranked]]) -> No
 def _rows(ranking: Mapping[UnitKey, Sequence[Ranked]]) -> Iterable[list[str | float | int]]:
     for (layer, unit), candidates in ranking.items():
         for rank, one in enumerate(candidates):
-            cells = [_cell(getattr(one, name)) for name in SCORES]
+            cells = [score_cell(getattr(one, name)) for name in SCORES]
             yield [layer, unit, rank, one.text, one.source, *cells]
 
 
-def _cell(value: float) -> float | str:
+def score_cell(value: float) -> float | str:
+    """A score as a table cell: `DIGITS` significant digits, empty for NaN."""
     return "" if value != value else float(f"{value:.{DIGITS}g}")
 
 

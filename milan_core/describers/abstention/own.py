@@ -29,7 +29,7 @@ from milan_core.describers.abstention.tables import (
     read_annotated,
     write_evidence,
 )
-from milan_core.describers.ranking import Ranked
+from milan_core.describers.ranking import Ranked, score_cell
 from milan_core.exemplars.splits import heldout_images
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
@@ -40,7 +40,6 @@ FEWEST = 100  # images that did not choose, from which a status is given
 EVIDENCE, CALIBRATION = "evidence.csv", "calibration.json"
 INTERVAL = ("correlation", "low", "high")
 """Correlation of the text with the unit on held-out images, and its 95 % interval over these."""
-DIGITS = 6
 Cell = str | float | int
 
 
@@ -93,7 +92,7 @@ class Assessed:
         place = {key: unit for unit, key in enumerate(evidence.keys)}
         values = np.column_stack([evidence.features[:, 0], self.low, self.high])
         known = [
-            list(map(_short, values[place[key]])) if key in place else [""] * 3 for key in keys
+            list(map(score_cell, values[place[key]])) if key in place else [""] * 3 for key in keys
         ]
         columns = {name: [row[place] for row in known] for place, name in enumerate(INTERVAL)}
         return columns if self.calibration is None else {**columns, **self._decided(keys, statuses)}
@@ -114,10 +113,6 @@ class Assessed:
             return [EVIDENCE]
         self.calibration.save(out / CALIBRATION)
         return [EVIDENCE, CALIBRATION]
-
-
-def _short(value: float) -> Cell:
-    return "" if value != value else float(f"{value:.{DIGITS}g}")
 
 
 def can_hold_out(images: Dataset) -> bool:
