@@ -6,21 +6,18 @@ Networks are data: this module finds entries and lays a user's keys over them. T
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError, unknown
+from milan_core.core.shipped import shipped_yaml
 
 REGISTRY = Path(__file__).with_name("catalog.yaml")
 
 
-@functools.cache
 def _registry() -> dict[str, dict[str, Any]]:
-    import yaml
-
-    return yaml.safe_load(REGISTRY.read_text(encoding="utf-8"))
+    return shipped_yaml(REGISTRY)
 
 
 def network_names() -> list[str]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
+
+from milan_core.core.shipped import shipped_yaml
 
 REGISTRY = Path(__file__).with_name("catalog.yaml")
 
 
-@functools.cache
 def _registry() -> dict[str, dict[str, dict[str, Any]]]:
-    import yaml
-
-    return yaml.safe_load(REGISTRY.read_text(encoding="utf-8"))
+    return shipped_yaml(REGISTRY)
 
 
 def world_datasets() -> dict[str, dict[str, Any]]:

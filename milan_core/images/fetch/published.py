@@ -6,19 +6,17 @@ the folder of resources and how to get it.
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
+
+from milan_core.core.shipped import shipped_yaml
 
 REGISTRY = Path(__file__).with_name("published.yaml")
 
 
-@functools.cache
 def published() -> dict[str, Any]:
     """The registry as in the file: `host`, `files` and `by_hand`, entries by name."""
-    import yaml
-
-    return yaml.safe_load(REGISTRY.read_text(encoding="utf-8"))
+    return shipped_yaml(REGISTRY)
 
 
 def how_to_get(path: Path) -> str:
