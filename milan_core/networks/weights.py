@@ -181,11 +181,18 @@ def _reader(path: Path) -> Callable[[Path], Any]:
         raise _damaged(path, error) from None
     if head[8:] == b"{" and 8 + int.from_bytes(head[:8], "little") <= path.stat().st_size:
         return _read_safetensors
-    if head[:2] == b"PK" and zipfile.is_zipfile(path):
-        with reading(path, "a file of weights"), zipfile.ZipFile(path) as archive:
-            arrays = all(name.endswith(".npy") for name in archive.namelist())
-        return _read_npz if arrays else _read_torch
+    if head[:2] == b"PK" and (names := _entries(path)) is not None:
+        return _read_npz if all(name.endswith(".npy") for name in names) else _read_torch
     return {".safetensors": _read_safetensors, ".npz": _read_npz}.get(path.suffix, _read_torch)
+
+
+@reads("a file of weights", "fetch or train them again")
+def _entries(path: Path) -> list[str] | None:
+    """The names in a zip archive; None of a file that is none."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
 
 
 def _read_npz(path: Path) -> dict[str, torch.Tensor]:
