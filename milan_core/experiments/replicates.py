@@ -22,7 +22,8 @@ from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT
 from milan_core.experiments.edit.tables import read_result
 from milan_core.scoring.proportions import mean_interval, mean_test
 from milan_core.scoring.scorer import ACCURACY, BERT_F, FALSE_NAMES, MAIN
-from milan_core.scoring.tables import read_scores
+from milan_core.scoring.tables import TEST, read_descriptions, read_scores, read_truth
+from milan_core.scoring.units import rows_of
 from milan_core.scoring.verdicts import Difference, holm
 
 Values = Mapping[int, Sequence[float]]
@@ -34,8 +35,10 @@ METHODS = {
 }
 AHEAD = (("greedy", ACCURACY), ("greedy", BERT_F), ("shuffled_masks", ACCURACY))
 """Methods and metrics that the described method is compared with over seeds."""
-BESIDE = ("within", "matched", "unmasked")
-"""Splits whose accuracy is compared with that of `without` on the same network, over seeds."""
+WITHIN = "within"
+BESIDE = (WITHIN, "matched", "unmasked")
+"""Splits whose accuracy is compared with that of `without` on the same network, over seeds: on the
+units that `within` was tested on, or on all units of the network, which both others describe."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,35 @@ def compare(differences: Mapping[str, Values]) -> list[Compared]:
         )
         for name, values in tested.items()
     ]
+
+
+def within_less_without(network: Path, seed: str) -> float:
+    """Accuracy of the captioner within a network less that of `without`, on the same units.
+
+    Those that `within` was tested on and whose concept is known: a captioner that left the network
+    out describes all of its units, so the means of the two tables of scores are of other units.
+    NaN where a file is missing.
+
+    Args:
+        network: its folder in the results.
+        seed: folder of the trial, such as `seed0`.
+
+    """
+    within, without = (
+        network / "describe" / f"{kind}_{network.name}" / seed / "descriptions.csv"
+        for kind in (WITHIN, "without")
+    )
+    known = network / "annotations/truth.csv"
+    if not all(path.is_file() for path in (within, without, known)):
+        return math.nan
+    ours, truth = read_descriptions(within, TEST), read_truth(known)
+    judged = [key for key in ours if key in truth and truth[key].specific]
+    theirs = rows_of(judged, read_descriptions(without), f"{without}", f"the units of {within}")
+    lead = [
+        float(truth[key].named_by(ours[key])) - float(truth[key].named_by(text))
+        for key, text in zip(judged, theirs, strict=True)
+    ]
+    return float(np.mean(lead)) if lead else math.nan
 
 
 class Gathered:
@@ -151,8 +183,10 @@ class Gathered:
                 self._add("differences", f"{MAIN} less {method}, {metric}", name, run, value)
         for (kind, model, seed), value in accuracy.items():
             if kind in BESIDE:
-                rest = value - accuracy.get(("without", model, seed), math.nan)
                 table = f"{kind} less without, {ACCURACY}"
+                rest = value - accuracy.get(("without", model, seed), math.nan)
+                if kind == WITHIN:
+                    rest = within_less_without(folder / model, seed)
                 self._add("differences", table, model, run, rest)
         return bool(files)
 

@@ -9,7 +9,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
 from milan_core.experiments.audit.tables import CHANGES
 from milan_core.experiments.replicates import Gathered, compare, spread
-from milan_core.scoring.tables import Score, write_scores
+from milan_core.scoring.tables import TRUTH, Score, write_scores
 
 
 def captioner(folder, split, seed, right, greedy=0.5):
@@ -52,13 +52,30 @@ def test_within_and_controls_are_compared_with_the_network_left_out(tmp_path):
     for seed in range(3):
         captioner(tmp_path, "without", seed, 0.6)
         captioner(tmp_path, "unmasked", seed, 0.2 + 0.01 * seed)
-    captioner(tmp_path, "within", 0, 0.9)
     found = Gathered([tmp_path]).compared()
     [row] = found["unmasked less without, concept_accuracy"]
     assert row.difference.value == pytest.approx(-0.39)
     assert row.difference.side == -1
-    [row] = found["within less without, concept_accuracy"]
+
+
+def test_within_and_without_are_compared_on_the_units_that_within_kept(tmp_path):
+    """Within is right on 1 of its 2 tested units, without on none of them and on all others."""
+    concepts = [("l", unit, "dog", "object", 0.9, 12, int(unit < 9), "dog") for unit in range(10)]
+    write_csv(tmp_path / "net/annotations/truth.csv", TRUTH, concepts)
+    texts = {
+        "within": [("l", unit, "dog" if unit else "cat", "test") for unit in (0, 1, 9)],
+        "without": [("l", unit, "cat" if unit < 2 else "dog", "test") for unit in range(10)],
+    }
+    texts["within"] += [("l", unit, "dog", "train") for unit in range(2, 9)]
+    for kind, rows in texts.items():
+        captioner(tmp_path, kind, 0, {"within": 1 / 2, "without": 7 / 9}[kind])
+        path = tmp_path / f"net/describe/{kind}_net/seed0/descriptions.csv"
+        write_csv(path, ("layer", "unit", "description", "side"), rows)
+    [row] = Gathered([tmp_path]).compared()["within less without, concept_accuracy"]
+    assert row.difference.value == pytest.approx(0.5), "not 1/2 - 7/9, which is of other units"
     assert (row.count, row.difference.side) == (1, 0), "one value is no test"
+    path.unlink()
+    assert "within less without, concept_accuracy" not in Gathered([tmp_path]).compared()
 
 
 def test_pairs_of_the_audit_are_replicates(tmp_path):
