@@ -222,14 +222,23 @@ def _random(rows: Sequence[Mapping[str, Any]], random: str) -> list[str]:
 
 def _warnings(sanity: Sequence[Mapping[str, Any]]) -> list[str]:
     """A warning for every headline score that fails on this run's own data."""
-    texts = []
-    for row in sanity:
-        if row["metric"] in HEADLINE and float(row["both"]) < TRUSTED:
-            texts.append(
-                f"Warning: {row['metric']} by {row['judge']} passes both sanity tests on "
-                f"{percent(float(row['both']))} of units only (expected {percent(TRUSTED)}): do "
-                "not rank describers by it on this data."
-            )
+    headline = [row for row in sanity if row["metric"] in HEADLINE]
+    tested = [row for row in headline if not math.isnan(float(row["both"]))]
+    texts = [
+        f"Warning: {row['metric']} by {row['judge']} passes both sanity tests on "
+        f"{100 * float(row['both']):.3g}% of units only (expected {percent(TRUSTED)}): do "
+        "not rank describers by it on this data."
+        for row in tested
+        if float(row["both"]) < TRUSTED
+    ]
+    texts += [
+        f"Warning: no text that {row['judge']} reads correlates with its unit, so nothing says "
+        f"whether {row['metric']} can be trusted on this data."
+        for row in headline
+        if row not in tested
+    ]
+    if not headline:
+        return ["No sanity test was run: nothing says which scores can be trusted on this data."]
     return texts or [
         "Correlation and lift pass both sanity tests on this run's own data (below): they fall "
         "when labels of the right concept are deleted, and when false ones are added."

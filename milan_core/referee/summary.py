@@ -167,7 +167,7 @@ def warnings(result: Summarized) -> list[str]:
         if verdict.metric in HEADLINE and not verdict.trusted:
             notes.append(
                 f"**{TITLES[verdict.metric]} fails its sanity tests here:** it falls under "
-                f"damaged labels for {100 * verdict.both:.0f} % of {verdict.units} units, expected "
+                f"damaged labels for {100 * verdict.both:.3g} % of {verdict.units} units, expected "
                 f"{100 * TRUSTED:.0f} %. Do not rank by it on these images."
             )
     return notes

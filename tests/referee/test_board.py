@@ -193,6 +193,16 @@ def test_the_section_says_what_may_be_believed(heldout):
     failing = [{**row, "both": 0.5} for row in verdicts]
     text = " ".join(referee_section(over, rows, failing, names, "").paragraphs)
     assert "Warning: correlation by fake passes both sanity tests on 50% of units" in text
+    nearly = [{**row, "both": 0.896} for row in verdicts]
+    text = " ".join(referee_section(over, rows, nearly, names, "").paragraphs)
+    assert "on 89.6% of units only (expected 90%)" in text
+    untested = [{**row, "both": float("nan"), "units": 0} for row in verdicts]
+    text = " ".join(referee_section(over, rows, untested, names, "").paragraphs)
+    assert "no text that fake reads correlates with its unit, so nothing says whether corr" in text
+    assert "pass both sanity tests" not in text
+    text = " ".join(referee_section(over, rows, [], names, "").paragraphs)
+    assert "No sanity test was run" in text
+    assert "pass both sanity tests" not in text
     assert long_rows(over)
 
 
