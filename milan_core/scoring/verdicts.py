@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from milan_core.core.numbers import percent
 from milan_core.scoring.bootstrap import detectable
 
 ALPHA = 0.05
@@ -85,12 +86,13 @@ def over_trials(p_values: Sequence[float]) -> float:
     """One p of several trials on the same units: twice their median, at most 1; NaN of none.
 
     Valid whatever the dependence of the trials (Meinshausen, Meier and Buehlmann 2009, JASA 104,
-    equation 2.2 with gamma = 1/2). One trial keeps its own.
+    equation 2.2 with gamma = 1/2). One trial keeps its own. A trial without p, in which no unit
+    differs, counts as 1 beside others: it is no reason to believe the rest more.
     """
-    kept = [p for p in p_values if not math.isnan(p)]
-    if len(kept) < 2:
-        return kept[0] if kept else math.nan
-    return min(1.0, 2 * float(np.median(kept)))
+    if all(map(math.isnan, p_values)):
+        return math.nan
+    p = np.array([1.0 if math.isnan(one) else one for one in p_values])
+    return float(p[0]) if len(p) == 1 else min(1.0, 2 * float(np.median(p)))
 
 
 def p_text(p: float) -> str:
@@ -98,6 +100,11 @@ def p_text(p: float) -> str:
     if math.isnan(p):
         return "no p"
     return "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+
+
+def part_of(share: float, total: int) -> str:
+    """A share of units in a sentence: "87%", and of one to nine units their count: "3"."""
+    return f"{round(share * total, 1):g}" if 0 < total < FEWEST else percent(share)
 
 
 def against_paper(sides: Sequence[int], papers: int = 1) -> str:

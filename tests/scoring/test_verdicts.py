@@ -13,6 +13,7 @@ from milan_core.scoring.verdicts import (
     holm,
     over_trials,
     p_text,
+    part_of,
     power_text,
 )
 
@@ -40,6 +41,7 @@ def test_p_values_in_sentences():
     assert p_text(0.0) == p_text(0.0009) == "p < 0.001"
     assert p_text(0.0314) == "p 0.031"
     assert p_text(math.nan) == "no p"
+    assert [part_of(0.5, n) for n in (0, 8, 9, 10)] == ["50%", "4", "4.5", "50%"]
 
 
 def test_several_trials_give_one_p():
@@ -47,6 +49,14 @@ def test_several_trials_give_one_p():
     assert over_trials([0.01, 0.02, 0.9]) == pytest.approx(0.04)
     assert over_trials([0.8, 0.9]) == 1
     assert math.isnan(over_trials([math.nan]))
+
+
+def test_trials_in_which_nothing_differs_are_no_reason_to_believe_another():
+    """Two of three trials without any difference: not what the third one says alone."""
+    assert over_trials([math.nan, math.nan, 0.01]) == 1
+    assert over_trials([math.nan, 0.01, 0.02]) == pytest.approx(0.04)
+    assert math.isnan(over_trials([math.nan, math.nan]))
+    assert math.isnan(over_trials([]))
 
 
 def test_the_paper_is_confirmed_only_by_every_row():
