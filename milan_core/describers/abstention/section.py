@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from milan_core.core.numbers import number, percent
+from milan_core.core.numbers import DASH, number, percent
 from milan_core.core.section import Column, Section, Table
 from milan_core.core.tables import Row
 from milan_core.describers.abstention.calibration import Calibration
 from milan_core.describers.abstention.evaluation import EVERY
 from milan_core.describers.abstention.reliability import COVERAGES
+from milan_core.scoring.verdicts import FEWEST, part_of
 
 SUMMARY_COLUMNS = (
     Column("model", "network"),
@@ -66,14 +66,22 @@ def abstention_section(rows: Sequence[Row], calibration: Calibration, random: st
 
 
 def _all(row: Row) -> str:
-    answered = int(row["described"]) + int(row["several"])
+    answered, judged = int(row["described"]) + int(row["several"]), int(row["judged"])
+    number_of_all = f" {judged}" if 0 < judged < FEWEST else ""
     return (
         f"Of {row['units']} units of annotated networks {answered} have a reliable description, "
         f"{row['several']} of them several texts, {row['unreliable']} have none, and "
         f"{row['silent']} show nothing to describe. Where the concept is known and specific, "
-        f"{percent(number(row['right_answered']))} of the answered units are right, "
-        f"{percent(number(row['right_all']))} of all."
+        f"{_right(row)} of the answered units are right, "
+        f"{part_of(number(row['right_all']), judged)} of all{number_of_all}."
     )
+
+
+def _right(row: Row) -> str:
+    """The share of the answered units with a known concept whose description is right."""
+    answered = round(int(row["judged"]) * number(row["coverage"])) if int(row["judged"]) else 0
+    text = part_of(number(row["right_answered"]), answered)
+    return f"{text} of {answered}" if 0 < answered < FEWEST else text
 
 
 def _rule(calibration: Calibration) -> str:
@@ -89,8 +97,8 @@ def _rule(calibration: Calibration) -> str:
 
 def _random(row: Row) -> str:
     answered = int(row["described"]) + int(row["several"])
-    right = number(row["right_answered"])
-    known = "" if math.isnan(right) else f", {percent(right)} of those with a known concept rightly"
+    right = _right(row)
+    known = "" if right == DASH else f", {right} of those with a known concept rightly"
     return (
         f"The network with random weights, {row['model']}: {answered} of {row['units']} units are "
         f"answered{known}. A random unit can follow a color or a texture; that a description is "

@@ -184,18 +184,20 @@ def _order_claim(
     models: Mapping[str, Mapping[str, Row]], better: str, worse: str, metric: str
 ) -> str:
     """Whether one method is above another on each network, as in the paper's rows."""
-    compared = [
-        (model, float(methods[better][metric]) > float(methods[worse][metric]))
+    ahead = {
+        model: float(methods[better][metric]) - float(methods[worse][metric])
         for model, methods in models.items()
         if all(methods.get(name, {}).get(metric, "") != "" for name in (better, worse))
-    ]
-    if not compared:
+    }
+    if not ahead:
         return ""
-    against = [model for model, holds in compared if not holds]
     claim = f"The paper's rows also have {TEXTS[better]} above {TEXTS[worse]}"
-    if not against:
-        return f"{claim}: so they are on every network here."
-    return f"{claim}: here it is the other way round on {_listed(against)}."
+    words = {
+        "here it is the other way round on": [model for model, by in ahead.items() if by < 0],
+        "here they are equal on": [model for model, by in ahead.items() if by == 0],
+    }
+    against = [f"{text} {_listed(names)}" for text, names in words.items() if names]
+    return f"{claim}: {'; '.join(against) or 'so they are on every network here'}."
 
 
 def concept_accuracy(rows: Sequence[Row]) -> list[str]:
@@ -204,7 +206,7 @@ def concept_accuracy(rows: Sequence[Row]) -> list[str]:
     for model, methods in _models(rows).items():
         judged = {m: r for m, r in methods.items() if m in TEXTS and r.get(ACCURACY, "") != ""}
         if MAIN in judged and len(judged) > 1:
-            best = max(judged, key=lambda m: float(judged[m][ACCURACY]))
+            best = max(judged, key=lambda m: (float(judged[m][ACCURACY]), m == MAIN))
             ours = _value(judged[MAIN], ACCURACY)
             value = _value(judged[best], ACCURACY)
             parts.append(

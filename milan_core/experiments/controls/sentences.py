@@ -15,7 +15,7 @@ from milan_core.experiments.controls.tables import Figure, Table
 from milan_core.experiments.generalization.options import HELD_OUT, MATCHED, EncoderFacts
 from milan_core.scoring.beside import FEWER, ORACLE
 from milan_core.scoring.scorer import ACCURACY, BERT_AUC, BERT_F, LEAD, MAIN
-from milan_core.scoring.verdicts import Difference, holm, p_text, power_text
+from milan_core.scoring.verdicts import FEWEST, Difference, holm, p_text, part_of, power_text
 
 NO_EVIDENCE = {  # baselines that lack the unit's evidence, and their names in sentences
     "constant": "constant: agrees best in training",
@@ -50,9 +50,9 @@ class Trained:
 
 
 def share(figure: Figure) -> str:
-    """A share with its interval."""
-    if math.isnan(figure.low):
-        return percent(figure.value)
+    """A share with its interval; a count of fewer than ten units."""
+    if math.isnan(figure.low) or 0 < figure.n < FEWEST:
+        return part_of(figure.value, figure.n)
     return f"{percent(figure.value)} [{100 * figure.low:.0f}–{100 * figure.high:.0f}]"
 
 
@@ -104,18 +104,20 @@ def _rival(model: str, best: str, table: Table, lead: Difference) -> str:
         if best == "shuffled_masks"
         else f"The best control that never sees the unit, “{NO_EVIDENCE[best]}”,"
     )
-    return f" {kind} reaches {percent(theirs.value)}, {verdict}{gap}{'; ' * bool(power)}{power}."
+    reached = part_of(theirs.value, theirs.n)
+    return f" {kind} reaches {reached}, {verdict}{gap}{'; ' * bool(power)}{power}."
 
 
 def _oracle(model: str, table: Table) -> str:
     oracle = table.get(model, ORACLE, ACCURACY)
-    return f" For scale: {ORACLE_TEXT}, reaches {percent(oracle.value)}." if oracle.exists else ""
+    reached = part_of(oracle.value, oracle.n)
+    return f" For scale: {ORACLE_TEXT}, reaches {reached}." if oracle.exists else ""
 
 
 def mask_sentence(models: Sequence[str], table: Table) -> str | None:
     """State what the same captioner names of whole images, which it was never trained on."""
     parts = [
-        f"{model} {percent(figure.value)}"
+        f"{model} {part_of(figure.value, figure.n)}"
         for model in models
         if (figure := table.get(model, "whole_image", ACCURACY)).exists
     ]
@@ -157,7 +159,7 @@ def _lambda(split: str, rows: Sweep, chosen: float, gain: Difference) -> str:
     verdict = {1: "a clear gain", -1: "a clear loss", 0: "no clear change"}[gain.side]
     if power := power_text([gain]):
         verdict += f", {power}"
-    best = max(rows, key=lambda row: row[ACCURACY])
+    best = max(rows, key=lambda row: (row[ACCURACY], row is ours))  # of equal ones the run's own
     text = (
         f"{split}: with λ = {chosen:g} instead of 0 the accuracy goes from "
         f"{percent(plain[ACCURACY])} to {percent(ours[ACCURACY])} ({verdict}), distinct "
@@ -243,7 +245,7 @@ def within_sentence(paired: Sequence[Mapping[str, str]]) -> str | None:
     verdicts = {1: "clearly better", -1: "clearly worse", 0: "not told apart"}
     pairs = [
         f"{row['test']}{', as many training units,' * (row['experiment'] == MATCHED)} "
-        f"{percent(number(row['within']))} against {percent(number(row['here']))} of "
+        f"{_part(row, 'within')} against {_part(row, 'here')} of "
         f"{row['units']} units ({verdicts[cost.side]}, {p_text(cost.adjusted)})"
         for row, cost in rows
     ]
@@ -255,6 +257,10 @@ def within_sentence(paired: Sequence[Mapping[str, str]]) -> str | None:
         text += f"; {power}"
     rest = " where nothing else is said" if any(r["experiment"] == MATCHED for r, _ in rows) else ""
     return f"{text}. The latter also learn from several times as many units{rest}."
+
+
+def _part(row: Mapping[str, str], column: str) -> str:
+    return part_of(number(row[column]), int(row["units"]))
 
 
 def probe_sentence(probes: Mapping[str, str]) -> str | None:

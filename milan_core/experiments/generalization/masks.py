@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from milan_core.core.numbers import number, percent
+from milan_core.core.numbers import number
 from milan_core.core.tables import Row, cell
 from milan_core.core.units import UnitKey
 from milan_core.experiments.generalization.options import HELD_OUT, UNMASKED
@@ -17,7 +17,7 @@ from milan_core.experiments.generalization.paired import correct, cost_figures
 from milan_core.experiments.generalization.trials import Trial
 from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.tables import Truth
-from milan_core.scoring.verdicts import Difference, holm, p_text, power_text
+from milan_core.scoring.verdicts import FEWEST, Difference, holm, p_text, part_of, power_text
 
 COLUMNS = (
     "test", "trials", "masks", "whole", "gain", "low", "high", "p", "holm", "units", "concepts",
@@ -61,9 +61,9 @@ def masks_sentence(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     parts = [
-        f"{row['test']} {percent(number(row['masks']))} under masks, "
-        f"{percent(number(row['whole']))} from whole images ({verdicts[gain.side]}, "
-        f"{p_text(gain.adjusted)})"
+        f"{row['test']} {part_of(number(row['masks']), int(row['units']))} under masks, "
+        f"{part_of(number(row['whole']), int(row['units']))} from whole images"
+        f"{_few(int(row['units']))} ({verdicts[gain.side]}, {p_text(gain.adjusted)})"
         for row, gain in zip(rows, gains, strict=True)
     ]
     power = power_text(gains)
@@ -71,3 +71,8 @@ def masks_sentence(rows: Sequence[Row]) -> str:
         "Captioners of the same units, one trained and describing under masks, one trained and "
         f"describing without: {'; '.join(parts)}{'; ' * bool(power)}{power}."
     )
+
+
+def _few(units: int) -> str:
+    """The number of units where counts stand for shares."""
+    return f", of {units} units" if units < FEWEST else ""

@@ -18,6 +18,7 @@ from milan_core.describers.abstention.options import (
     deciders,
     largest_group,
 )
+from milan_core.describers.abstention.section import abstention_section
 from milan_core.describers.abstention.step import AbstentionTable, DecideNetwork
 from milan_core.describers.abstention.tables import Measured, write_evidence
 from tests.describers.abstention.test_evaluation import UNITS, measured
@@ -87,3 +88,25 @@ def test_networks_on_the_same_images_decide() -> None:
     assert deciders("a", {"a": "scenes"}) == []
     assert largest_group(images) == ["a", "b"]
     assert largest_group({}) == []
+
+
+def test_of_few_units_counts_are_given_and_no_percentages() -> None:
+    """Three of four answered units are no 75 %."""
+    row = dict.fromkeys(("units", "described", "several", "unreliable", "silent", "judged"), "40")
+    row |= {"coverage": "0.1", "right_answered": "0.75", "right_all": "0.5"}
+    of = load_calibration()
+    first, _, random = abstention_section(
+        [row | {"model": "all networks"}, row | {"model": "r"}], of, "r"
+    ).paragraphs
+    assert "3 of 4 of the answered units are right, 50% of all." in first
+    assert "answered, 3 of 4 of those with a known concept rightly." in random
+    few = row | {"model": "all networks", "judged": "8", "coverage": "0.5"}
+    assert (
+        "3 of 4 of the answered units are right, 4 of all 8."
+        in abstention_section([few], of, "").paragraphs[0]
+    )
+    nothing = row | {"model": "all networks", "judged": "0", "right_answered": "", "right_all": ""}
+    assert (
+        "– of the answered units are right, – of all."
+        in abstention_section([nothing | {"coverage": ""}], of, "").paragraphs[0]
+    )

@@ -13,7 +13,7 @@ from milan_core.describers import retrieval
 from milan_core.experiments.baselines import methods, plan
 from milan_core.experiments.baselines import tables as table2
 from milan_core.experiments.baselines.options import MethodFacts
-from milan_core.experiments.baselines.section import claims
+from milan_core.experiments.baselines.section import claims, concept_accuracy
 from milan_core.experiments.baselines.step import MethodTable, ScoreMethods
 from milan_core.experiments.generalization.options import HELD_OUT, TrialFacts
 from milan_core.plan.checks import parse_config
@@ -227,6 +227,17 @@ def test_claims_follow_the_adjusted_p():
     assert "agrees with the paper" in " ".join(claims(rows, "bert_score-f", "bert"))
     rows += [row("x", "netdissect", 0.45, 0.01, 0.1), row("y", "netdissect", 0.3, 0.1, 0.3)]
     assert "here it is the other way round on x" in " ".join(claims(rows, "bert_score-f", "bert"))
+    rows[-2] = row("x", "netdissect", 0.4, 0.01, 0.1)
+    text = " ".join(claims(rows, "bert_score-f", "bert"))
+    assert "p(d|E) above NetDissect: here they are equal on x." in text
+    assert "the other way round" not in text
+
+
+def test_the_best_of_equal_methods_is_pmi():
+    rows = [{"model": "x", "method": m, "concept_accuracy": 0.5} for m in ("greedy", "pmi")]
+    assert concept_accuracy(rows) == [
+        "Concepts named correctly, best method. x: PMI is best with 50.0%."
+    ]
 
 
 def configured(root, **change):

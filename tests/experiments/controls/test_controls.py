@@ -80,14 +80,14 @@ def test_the_section_reads_tables_of_both_experiments(tmp_path):
     )
     step.run(Compute())
     section = read_section(step.section)
-    assert section.paragraphs[0].startswith("net_a: 50% [40–60] of 2 units with a specific concept")
+    assert section.paragraphs[0].startswith("net_a: 1 of 2 units with a specific concept")
     assert "clearly below (difference +40 points)" in section.paragraphs[0]
     text = "with λ = 0.2 instead of 0 the accuracy goes from 50% to 50% (no clear change, there"
     assert any(text in paragraph for paragraph in section.paragraphs)
     paths = [item.path for item in section.items]
     assert paths == ["../generalization/lambda.svg", "../generalization/lambda.csv"]
     step.model_copy(update={"baselines": None}).run(Compute())
-    assert not any("net_a: 50%" in text for text in read_section(step.section).paragraphs)
+    assert not any("net_a: 1 of" in text for text in read_section(step.section).paragraphs)
 
 
 def test_a_share_has_its_interval():
@@ -184,6 +184,8 @@ def test_within_and_held_out_are_compared_on_the_same_units():
     clear = sentences.within_sentence([row | {"holm": "0.01"}]) or ""
     assert "clearly better, p 0.010" in clear
     assert sentences.within_sentence([]) is None
+    few = row | {"units": "8", "within": "0.75", "here": "0.5"}
+    assert "m 6 against 4 of 8 units" in (sentences.within_sentence([few]) or "")
 
 
 def test_annotators_are_no_ceiling_and_why(tmp_path):
@@ -211,7 +213,8 @@ def test_no_numbers_no_sentences(tmp_path):
 def test_a_lone_accuracy_is_stated_without_a_rival(tmp_path):
     found = table(tmp_path, ("m", "pmi", "concept_accuracy", 0.5, "", "", 9))
     [text] = sentences.accuracy_sentences(["m"], found, HELD)
-    assert text.startswith("m: 50% of 9 units")
+    assert text.startswith("m: 4.5 of 9 units"), "a mean over trials"
+    assert sentences.share(Figure(0.5, 0.4, 0.6, 10)) == "50% [40–60]"
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,19 @@ def test_lambda_sentence(gain, words):
     ]
     [text] = sentences.lambda_sentences({"s": rows}, 0.2)
     assert words in text
-    assert ("no other λ tried is more accurate" in text) == (gain > 0)
+    assert ("no other λ tried is more accurate" in text) == (gain >= 0)
+
+
+def test_of_equal_lambdas_none_is_the_most_accurate():
+    """The weight of the run is as accurate as a smaller one: no other is more accurate."""
+    rows = [
+        {"lambda": weight, "concept_accuracy": value, "distinct": 9.0, "mean_information": 4.0}
+        for weight, value in ((0.0, 0.5), (0.1, 0.75), (0.2, 0.75))
+    ]
+    [text] = sentences.lambda_sentences({"s": rows}, 0.2)
+    assert text.endswith("no other λ tried is more accurate.")
+    [text] = sentences.lambda_sentences({"s": [*rows, rows[2] | {"lambda": 0.4}]}, 0.0)
+    assert "the most accurate λ tried is 0.1 (75%" in text
 
 
 def test_trials_are_averaged(tmp_path):
