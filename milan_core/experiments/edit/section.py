@@ -115,7 +115,7 @@ def sentences(result: Result) -> list[str]:
     ]  # fmt: skip
     identical = [name for name in orders.CONDITIONS if name in result["identical"]]
     if identical:
-        parts.append(_identical(identical))
+        parts.append(_identical(identical) if text["n"] else _none(identical))
     parts += [
         f"Against {condition}{_number(result, condition)}: "
         f"{_interval(result['text_less'][condition])}"
@@ -137,11 +137,19 @@ def sentences(result: Result) -> list[str]:
 
 
 def _identical(names: Sequence[str]) -> str:
-    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    text = f"The very same units are chosen by {listed}, so these are no comparisons"
+    text = f"The very same units are chosen by {_names(names)}, so these are no comparisons"
     if orders.ALL in names:
         text += ": the ranking alone, which knows no description, finds them"
     return text + "."
+
+
+def _none(names: Sequence[str]) -> str:
+    """Conditions that ablate no unit where text-sorted ablates none."""
+    return f"Nothing is ablated by {_names(names)} either, so these are no comparisons."
+
+
+def _names(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _number(result: Result, condition: str) -> str:

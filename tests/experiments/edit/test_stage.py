@@ -201,6 +201,9 @@ def test_the_number_of_units_may_be_read_off_the_test_curve(files, tmp_path):
     tabulate([files.out], tmp_path / "r")
     section = (tmp_path / "r" / "section.json").read_text()
     assert "read off the test curve, as the paper did" in section
+    assert "no number of units helped" in section
+    assert "Nothing is ablated by all-sorted, sorted, not text, random, layer-matched" in section
+    assert "The very same units are chosen" not in section, "no unit was chosen"
     assert "the test scenes with wrong text, as published" in section
     assert "third set" not in section
 
