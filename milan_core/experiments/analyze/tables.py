@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,11 +74,7 @@ class Analysis:
     groups: dict[str, str]  # criterion -> group, in the order of the files
     scores: dict[str, np.ndarray]  # criterion -> score per unit
     matches: dict[str, np.ndarray]  # criterion -> bool per unit
-
-    @property
-    def accuracy(self) -> float:
-        """Accuracy with nothing ablated, when the fractions begin there."""
-        return float(self.curves[RANDOM, RANDOM][0, 0])
+    accuracy: float  # with nothing ablated
 
     @property
     def random(self) -> np.ndarray:
@@ -88,7 +85,7 @@ class Analysis:
 def read_analysis(model: str, ablation: Path, importance: Path, criteria: Path) -> Analysis:
     """Read the files of one network; refuses files of different units."""
     curves, fractions = _read_curves(ablation)
-    losses = read_csv(importance, ["layer", "unit", "importance"])
+    losses = read_csv(importance, ["layer", "unit", "accuracy", "importance"])
     units = [(row["layer"], row["unit"]) for row in losses]
     rows: dict[str, list[dict[str, str]]] = {}
     for row in read_csv(criteria, ["layer", "unit", "criterion", "score"]):
@@ -108,7 +105,19 @@ def read_analysis(model: str, ablation: Path, importance: Path, criteria: Path) 
         {name: part[0]["group"] for name, part in rows.items()},
         {name: np.array([float(row["score"]) for row in part]) for name, part in rows.items()},
         {name: np.array([row["matches"] == "1" for row in part]) for name, part in rows.items()},
+        _whole(curves, fractions, losses),
     )
+
+
+def _whole(
+    curves: Mapping[tuple[str, str], np.ndarray],
+    fractions: Sequence[float],
+    losses: Sequence[Mapping[str, str]],
+) -> float:
+    """Accuracy with nothing ablated: where curves begin, or else what single units are less."""
+    if fractions[0] == 0:
+        return float(curves[RANDOM, RANDOM][0, 0])
+    return finite(losses[0]["accuracy"]) + finite(losses[0]["importance"]) if losses else math.nan
 
 
 def _read_curves(path: Path) -> tuple[dict[tuple[str, str], np.ndarray], list[float]]:

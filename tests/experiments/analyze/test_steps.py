@@ -228,6 +228,17 @@ def test_tables_refuse_files_of_different_units(analysed, tmp_path):
         tables.read_analysis("known", analysed.ablation, shorter, analysed.criteria)
 
 
+def test_the_accuracy_with_all_units_is_said_where_curves_begin_without_some(analysed, tmp_path):
+    """Fractions from .02 on: the first point of a curve is no accuracy "with all units"."""
+    kept = [row for row in read_csv(analysed.ablation) if row["fraction"] != "0.0"]
+    rows = [row | {"accuracy": "0.7"} if row["criterion"] == "random" else row for row in kept]
+    later = tmp_path / "ablation.csv"
+    write_csv(later, network.ABLATION, [[row[name] for name in network.ABLATION] for row in rows])
+    found = tables.read_analysis("known", later, analysed.importance, analysed.criteria)
+    assert (found.fractions[0], found.random[0, 0]) == (0.02, 0.7)
+    assert found.accuracy == 1.0
+
+
 @pytest.mark.parametrize("of", [1, 2, 4])
 @pytest.mark.parametrize("images", [8, 24])
 def test_an_analysis_in_parts_has_the_bytes_of_one_job(analysed, tmp_path, monkeypatch, of, images):
