@@ -58,7 +58,7 @@ def check_reliability(arguments: argparse.Namespace, describer: Describer) -> No
             "--calibrate"
         )
     if arguments.calibrate is not None:
-        check_answers(arguments.calibrate)
+        check_answers(arguments.calibrate, alpha)
     if arguments.calibration is not None:
         load_calibration(arguments.calibration)
 

@@ -78,6 +78,13 @@ def test_annotations_are_checked_before_the_work(
         check_reliability(parsed("--calibrate", str(mine)), Ranks())  # type: ignore[arg-type]
 
 
+def test_a_bound_is_checked_before_the_work(tmp_path: Path) -> None:
+    """60 units cannot keep an alpha of .01."""
+    flags = ("--calibrate", str(answered(tmp_path / "a.csv", 50, 10)), "--alpha", "0.01")
+    with pytest.raises(UserError, match=r"expected 99 or more for an alpha of 0\.01"):
+        check_reliability(parsed(*flags), Ranks())  # type: ignore[arg-type]
+
+
 class Mined(ExemplarUnits):
     """Units of 300 images, 60 of them held out."""
 

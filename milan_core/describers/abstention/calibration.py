@@ -21,7 +21,7 @@ from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_json, write_json
 from milan_core.core.options import Section, parse
 from milan_core.describers.abstention.confidence import Confidence, fit_confidence, sigmoid
-from milan_core.describers.abstention.conformal import ALPHA, threshold
+from milan_core.describers.abstention.conformal import ALPHA, smallest_sample, threshold
 from milan_core.describers.abstention.evidence import FEATURES
 from milan_core.describers.abstention.options import SHIPPED
 from milan_core.describers.abstention.reliability import auroc
@@ -201,8 +201,8 @@ def recalibrate(
             no higher confidence than wrong ones.
 
     """
-    require_enough(name, len(units.right), int(units.right.sum()))
     alpha = calibration.alpha if alpha is None else alpha
+    require_enough(name, len(units.right), int(units.right.sum()), alpha)
     odds = calibration.fitted.log_odds(units.features)
     tested = units.passed & np.isfinite(odds)
     scale, shift = _line(odds[tested], units.right[tested], name)
@@ -219,19 +219,26 @@ def recalibrate(
     )
 
 
-def require_enough(name: str, count: int, right: int | None) -> None:
-    """Refuse too few annotated units, and too few right or wrong ones of them.
+def require_enough(name: str, count: int, right: int | None, alpha: float | None = None) -> None:
+    """Refuse too few annotated units, also for a small alpha, and too few right or wrong ones.
 
     Args:
         name: of their file.
         count: of units.
         right: units that are right; None: not known, or enough.
+        alpha: share of units answered wrongly; None: not known.
 
     """
     if count < SMALLEST:
         raise UserError(
             f"{name}: {count} annotated units, expected {SMALLEST} or more: with fewer the "
             "threshold says nothing; annotate more units, drawn at random"
+        )
+    if alpha is not None and count < (least := smallest_sample(alpha)):
+        raise UserError(
+            f"{name}: {count} annotated units, expected {least} or more for an alpha of {alpha:g}: "
+            "with fewer no threshold keeps that bound, and no unit would be answered; annotate "
+            "more units, drawn at random, or give a larger --alpha"
         )
     if right is not None and min(right, count - right) < FEWEST_OF_A_KIND:
         raise UserError(

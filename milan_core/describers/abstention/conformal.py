@@ -37,3 +37,8 @@ def threshold(confidence: np.ndarray, right: np.ndarray, alpha: float = ALPHA) -
     if not len(allowed):
         return NOBODY
     return 0.0 if first[allowed[0]] == 0 else float(candidates[allowed[0]])
+
+
+def smallest_sample(alpha: float) -> int:
+    """Units from which some threshold can keep the risk: 1 / (m + 1) <= alpha."""
+    return int(np.ceil(1 / alpha - 1 - 1e-9))

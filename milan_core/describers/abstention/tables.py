@@ -137,8 +137,12 @@ def read_answers(path: Path) -> tuple[str, dict[UnitKey, str]]:
     return column, answers
 
 
-def check_answers(path: Path) -> None:
+def check_answers(path: Path, alpha: float | None = None) -> None:
     """Refuse annotations that cannot calibrate, before the work that they need.
+
+    Args:
+        path: their file.
+        alpha: share of units that may be answered wrongly; None: that of a calibration.
 
     Raises:
         UserError: as `read_answers`, for too few units, and too few right or wrong ones.
@@ -147,7 +151,7 @@ def check_answers(path: Path) -> None:
     column, answers = read_answers(path)
     right = [answer.lower() in YES for answer in answers.values()]
     enough = column == "text" or min(sum(right), len(right) - sum(right)) >= FEWEST_OF_A_KIND
-    require_enough(path.name, len(answers), sum(right) if not enough else None)
+    require_enough(path.name, len(answers), sum(right) if not enough else None, alpha)
 
 
 def read_annotated(path: Path, evidence: Evidence) -> Annotated:

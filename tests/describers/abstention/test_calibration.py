@@ -129,6 +129,18 @@ def test_poor_annotations_are_refused(annotated: Annotated, expected: str) -> No
         recalibrate(fitted(), annotated, "mine.csv", "test")
 
 
+def test_a_bound_that_so_few_units_cannot_keep_is_refused() -> None:
+    """1 / (m + 1) <= alpha: of 60 units no threshold keeps .01, and nothing would be answered."""
+    few = units(60)
+    expected = r"60 annotated units, expected 99 or more for an alpha of 0\.01"
+    with pytest.raises(UserError, match=expected):
+        recalibrate(fitted(), few, "mine.csv", "test", alpha=0.01)
+    strict = fitted().model_copy(update={"alpha": 0.01})
+    with pytest.raises(UserError, match=expected):
+        recalibrate(strict, few, "mine.csv", "test")
+    assert recalibrate(strict, few, "mine.csv", "test", alpha=0.1).alpha == 0.1
+
+
 def test_statuses() -> None:
     """Null test, threshold and stability, each alone."""
     one = evidence()

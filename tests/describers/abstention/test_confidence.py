@@ -92,6 +92,7 @@ def test_the_bound_holds_over_draws() -> None:
 
 def test_too_few_units_answer_nobody() -> None:
     """1 / (m + 1) is already above alpha."""
+    assert conformal.smallest_sample(0.05) == 19
     assert conformal.threshold(np.ones(18), np.ones(18), 0.05) == conformal.NOBODY
     assert conformal.threshold(np.ones(19), np.ones(19), 0.05) == 0
 
