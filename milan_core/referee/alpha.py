@@ -23,7 +23,7 @@ from milan_core.core.units import UnitKey
 from milan_core.exemplars.table import ActivationTable
 from milan_core.images.store import Dataset
 from milan_core.referee.judge import Judge, JudgedImages, judged
-from milan_core.referee.metrics import Pair, auprc_lift, correlation, firing
+from milan_core.referee.metrics import Pair, auprc_lift, correlation, firing, rank_of
 from milan_core.referee.options import ALPHA
 from milan_core.referee.scored import Explanation
 from milan_core.referee.table import dead_units, evenly
@@ -171,7 +171,7 @@ def choose_alpha(
 
     """
     images = min((len(a) for a, _ in pairs), default=0)
-    able = [x for x in ALPHAS if math.ceil(x * min(images, scored)) >= POSITIVES]
+    able = [x for x in ALPHAS if rank_of(x, min(images, scored)) >= POSITIVES]
     lifts = []
     for alpha in able:
         values = [auprc_lift(Pair(a, c, firing(a, alpha))) for a, c in pairs]

@@ -16,6 +16,7 @@ sanity test (`milan_core.referee.sanity`).
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -85,9 +86,17 @@ def firing(a: np.ndarray, alpha: float) -> np.ndarray:
     is the smallest value: a unit that rests at zero in most images fires where it is above zero.
     """
     n = len(a)
-    rank = min(max(int(np.ceil(alpha * n)), 1), n)
+    rank = min(max(rank_of(alpha, n), 1), n)
     threshold = np.partition(a, n - rank, axis=0)[n - rank]
     return np.where(threshold > a.min(axis=0), a >= threshold, a > threshold)
+
+
+def rank_of(share: float, n: int) -> int:
+    """The smallest whole number that is a share of n or more: .07 of 100 are 7.
+
+    In binary fractions .07 times 100 is a little more, of which the next whole number is 8.
+    """
+    return math.ceil(share * n - 1e-9)
 
 
 def correlation(a: np.ndarray, c: np.ndarray) -> np.ndarray:

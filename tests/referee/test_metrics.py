@@ -1,11 +1,15 @@
 """Metrics against exact small cases, slow references and properties."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
+from milan_core.referee.alpha import ALPHAS
 from milan_core.referee.metrics import (
     METRICS,
     Pair,
@@ -16,6 +20,7 @@ from milan_core.referee.metrics import (
     firing,
     lift,
     mid_ranks,
+    rank_of,
 )
 
 
@@ -47,6 +52,16 @@ def test_firing_takes_the_largest_values_and_their_equals():
     assert firing(a, 0.25)[:, 0].tolist() == [False, False, False, True]
     assert firing(a, 0.25)[:, 1].tolist() == [True, True, False, False]
     assert firing(a[:, 0], 0.26).tolist() == [False, False, True, True]
+
+
+def test_a_share_of_round_numbers_is_a_whole_number():
+    """.07 times 100 is 7.000000000000001 in binary fractions: seven images, not eight."""
+    a = np.arange(100.0)
+    assert firing(a, 0.07).sum() == 7
+    assert firing(np.arange(101.0), 0.07).sum() == 8
+    for alpha in ALPHAS:
+        ranks = [rank_of(alpha, n) for n in range(20, 3000)]
+        assert ranks == [math.ceil(Fraction(str(alpha)) * n) for n in range(20, 3000)]
 
 
 def test_a_unit_that_rests_at_zero_fires_where_it_is_above():
