@@ -156,10 +156,23 @@ def score_table(
     scorer = Scorer(references.references(units), training, bootstrap, bert)
     rows = [_renamed(r) for r in score_beside({key: descriptions[key] for key in units}, scorer)]
     notes = _notes(len(descriptions), len(referred), len(units), trained_on is not None)
+    notes += _on_numbers([len(references.texts[key]) for key in units if references.texts])
     if empty := [key for key in units if not tokens(descriptions[key])]:
         rows.append(Score(OURS, EMPTY, len(empty), n=len(units)))
         notes.append(_on_empty(units, empty, references, rows))
     return rows, notes
+
+
+def _on_numbers(counts: Sequence[int]) -> list[str]:
+    """That units have different numbers of annotations, and which scores cannot use them all."""
+    least, most = min(counts, default=0), max(counts, default=0)
+    if least == most:
+        return []
+    lone = "annotators are not scored" if least < 2 else "so do the scores of annotators"
+    return [
+        f"units have {least} to {most} annotations: BLEU compares with the first {least} of each, "
+        f"and {lone}; --count {most} leaves units with fewer out"
+    ]
 
 
 def _on_empty(

@@ -200,3 +200,22 @@ def test_tables_of_spreadsheets(
     assert code == (2 if words else 0), error
     assert words in error
     assert error.count("\n") == bool(words)
+
+
+def test_units_of_different_numbers_of_annotations_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """BLEU reads as many annotations of every unit as all units have: of one unit's first alone."""
+    rows = [("c", 0, "a car"), ("c", 0, "red cars"), ("c", 1, "red cars"), ("c", 2, "red cars")]
+    write_csv(tmp_path / "refs.csv", ("layer", "unit", "summary"), rows)
+    mine = table(tmp_path / "mine.csv", "description", ["red cars"] * 3)
+    code, values = score_table_of(mine, tmp_path / "refs.csv", tmp_path / "scores.csv")
+    assert code == 0
+    said = capsys.readouterr().out
+    assert "units have 1 to 2 annotations: BLEU compares with the first 1 of each, and" in said
+    assert "annotators are not scored; --count 2 leaves units with fewer out" in said
+    assert values["descriptions", "bleu-1"] == pytest.approx(100 * 4 / 6), "not all six words"
+    score_table_of(
+        mine, table(tmp_path / "one.csv", "summary", ["red cars"] * 3), tmp_path / "s.csv"
+    )
+    assert "annotations: BLEU" not in capsys.readouterr().out
