@@ -1,7 +1,7 @@
 """Cells of the crossed tables of docs/results.md (`results_page`).
 
-Each takes the rows of one cell: those of one describer, method or weight on one network. An empty
-text means that nothing was measured.
+Each takes the rows of one cell: those of one describer, method or weight on one network, one a
+trial, of which it gives means. An empty text means that nothing was measured.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from milan_core.core.numbers import number, signed
+from milan_core.core.numbers import added, number, plainly, signed
 from milan_core.experiments.baselines.names import method_texts
 from milan_core.experiments.controls.sentences import NO_EVIDENCE
+from milan_core.experiments.controls.tables import Figure, average
 from milan_core.scoring.beside import FEWER, ORACLE
 from milan_core.scoring.metrics import BLEU_SHORT
 from milan_core.scoring.scorer import ACCURACY, BERT_AUC, BERT_F, FALSE_NAMES
@@ -48,32 +49,25 @@ def correlations(rows: Rows) -> str:
 
 def shares(rows: Rows) -> str:
     """Concept accuracy with its interval."""
-    row = _of(rows, ACCURACY)
-    if row is None:
-        return ""
-    return f"{100 * number(row['value']):.1f}{_interval(number(row['low']), number(row['high']))}"
+    found = _of(rows, ACCURACY)
+    return f"{100 * found.value:.1f}{_interval(found.low, found.high)}" if found.exists else ""
 
 
 def bert(rows: Rows) -> str:
     """BERTScore F, and how well it tells right from wrong."""
     value, power = _of(rows, BERT_F), _of(rows, BERT_AUC)
-    if value is None:
+    if not value.exists:
         return ""
-    text = f"{number(value['value']):.3f}"
-    return text if power is None else f"{text} ({number(power['value']):.2f})"
+    return f"{value.value:.3f} ({power.value:.2f})" if power.exists else f"{value.value:.3f}"
 
 
 def extra(rows: Rows) -> str:
     """Names of other concepts and words of a description, BLEU-2, and BLEU-4 as published."""
     names = (FALSE_NAMES, "mean_words", BLEU_SHORT, "bleu")
     found = [_of(rows, name) for name in names]
-    if all(row is None for row in found):
+    if not any(one.exists for one in found):
         return ""
-    digits = (2, 1, 1, 1)
-    return "; ".join(
-        "–" if row is None else f"{number(row['value']):.{n}f}"
-        for row, n in zip(found, digits, strict=True)
-    )
+    return "; ".join(plainly(one.value, n) for one, n in zip(found, (2, 1, 1, 1), strict=True))
 
 
 def ahead(rows: Rows) -> str:
@@ -89,17 +83,21 @@ def gain(rows: Rows) -> str:
     """Accuracy under a weight, the gain over none, and how many descriptions differ."""
     if not rows:
         return ""
-    row = rows[0]
-    text = f"{100 * number(row[ACCURACY]):.1f}"
-    if number(row["lambda"]):
-        ends = (number(row[name]) for name in ("gain_low", "gain_high"))
-        text += f"; {signed(100 * number(row['accuracy_gain']), 1)}{_interval(*ends)}"
-    return f"{text}; {number(row['distinct']):.0f}"
+    text = f"{100 * _mean(rows, ACCURACY):.1f}"
+    if number(rows[0]["lambda"]):
+        ends = (_mean(rows, name) for name in ("gain_low", "gain_high"))
+        text += f"; {signed(100 * _mean(rows, 'accuracy_gain'), 1)}{_interval(*ends)}"
+    return f"{text}; {_mean(rows, 'distinct'):.0f}"
 
 
-def _of(rows: Rows, metric: str) -> Mapping[str, str] | None:
-    """The row of a metric, if it was measured."""
-    return next((row for row in rows if row["metric"] == metric and row["value"] != ""), None)
+def _mean(rows: Rows, column: str) -> float:
+    """The mean of a column over trials."""
+    return added(number(row[column]) for row in rows) / len(rows)
+
+
+def _of(rows: Rows, metric: str) -> Figure:
+    """A metric, mean over the trials that have it."""
+    return average([row for row in rows if row["metric"] == metric])
 
 
 def _interval(low: float, high: float) -> str:

@@ -34,6 +34,7 @@ from milan_core.referee.judges.oracle import Judge as Oracle
 from milan_core.referee.metrics import correlation
 from milan_core.referee.scored import Explanation
 from milan_core.referee.submitted import read_submitted
+from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.tables import Truth, read_descriptions, read_truth
 
 COVERAGE = {"efficientnet_lite0": "at_70"}  # of the others: at_80
@@ -202,6 +203,8 @@ def figures(trial: Trial, network: str, scorer: Scorer) -> dict[str, float]:
     before, after = scorer.right(milan, keys), scorer.right(pool, keys)
     drawn = generator(0, "trials").integers(0, len(keys), (RESAMPLES, len(keys)))
     low, high = np.percentile((after - before)[drawn].mean(1), [2.5, 97.5])
+    concepts = np.unique([scorer.truth[key].concept for key in keys], return_inverse=True)[1]
+    ends = Bootstrap().paired(after, before, "trials", clusters=concepts)[1:]
     texts = sorted(set(pool.values()))
     constant = max(scorer.right(dict.fromkeys(keys, text), keys).mean() for text in texts)
     shifted = dict(zip(keys, [pool[key] for key in [*keys[1:], keys[0]]], strict=True))
@@ -212,6 +215,8 @@ def figures(trial: Trial, network: str, scorer: Scorer) -> dict[str, float]:
         "gain": 100 * (after - before).mean(),
         "gain low": 100 * float(low),
         "gain high": 100 * float(high),
+        "gain low by concept": 100 * ends[0],
+        "gain high by concept": 100 * ends[1],
         "best constant %": 100 * float(constant),
         "next unit's text %": 100 * scorer.right(shifted, keys).mean(),
     }

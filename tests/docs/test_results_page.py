@@ -6,7 +6,7 @@ import statistics
 import pytest
 from paths import ROOT
 
-from benchmarks import results_page
+from benchmarks import results_cells, results_page
 from milan_core.cli import seeds
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
@@ -93,6 +93,17 @@ def test_crossed_tables_have_every_method_and_a_dash_where_nothing_was_measured(
     assert "| method | n | m |" in text
     assert "| PMI | 75.0 [50.0, 100.0] | – |" in text
     assert "| constant: most often right here | – | 12.5 |" in text
+    rows += [("n", "pmi", 1, "concept_accuracy", 0.25, 0.1, 0.4, 8, "")]
+    write_csv(run / "baselines/table.csv", columns, rows)
+    assert "| PMI | 50.0 [30.0, 70.0] | – |" in results_page.page(run, "r"), "mean over trials"
+
+
+def test_gains_by_lambda_are_means_over_trials():
+    row = {"lambda": "0.2", "concept_accuracy": "0.5", "accuracy_gain": "0.1", "distinct": "9"}
+    row |= {"gain_low": "0.0", "gain_high": "0.2"}
+    other = row | {"concept_accuracy": "0.7", "accuracy_gain": "0.3", "distinct": "12"}
+    assert results_cells.gain([row]) == "50.0; +10.0 [0.0, 20.0]; 9"
+    assert results_cells.gain([row, other]) == "60.0; +20.0 [0.0, 20.0]; 10"
 
 
 def test_what_is_no_run_and_a_page_without_marks_are_refused(tmp_path):
