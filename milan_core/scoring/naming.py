@@ -23,7 +23,11 @@ class FalseNames:
         self._spans: dict[str, dict[str, list[tuple[int, int]]]] = {}
 
     def count(self, text: str, truth: Truth) -> int:
-        """Accepted names of other concepts in `text` that are no part of a name of its own."""
+        """Accepted names of other concepts in `text` that are no part of a name of its own.
+
+        Names are matched in singular and plural, so that a word counts twice where a concept
+        accepts both, as in the default world.
+        """
         spans = self._named(text)
         right = [span for word in truth.accept for span in spans.get(word, ())]
         return sum(
