@@ -26,12 +26,12 @@ from milan_core.images.store import Dataset
 from milan_core.networks.zoo import load_network
 from milan_core.referee.alpha import read_alpha
 from milan_core.referee.fuzzing import Marks
-from milan_core.referee.held_out import HeldOutScores, score_submitted
+from milan_core.referee.held_out import HeldOutScores, ScoredImages, score_submitted
 from milan_core.referee.judge import Judge
 from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.scored import COUNTED
-from milan_core.referee.scoring import SMALLEST, folder_dataset, score_network_on
+from milan_core.referee.scoring import SMALLEST, ScoringRun, folder_dataset, score_network_on
 from milan_core.referee.submitted import Submitted
 from milan_core.referee.submitted_section import SECTION
 from milan_core.referee.table import FEWEST, open_with_images, scored_images
@@ -131,8 +131,9 @@ def _of_network(
     loaded = load_network(network)
     dataset = folder_dataset(arguments.images, loaded, scratch / "dataset", arguments.threads)
     judge = _judge(arguments, dataset, compute)
-    return score_network_on(
-        *(loaded, dataset, judge, given, options, arguments.seed, passing(arguments, network)),
+    how = ScoringRun(
+        seed=arguments.seed,
+        passes=passing(arguments, network),
         heldout=arguments.heldout,
         pool=arguments.pool,
         name=arguments.model,
@@ -141,6 +142,7 @@ def _of_network(
         random_weights=bool(arguments.random_weights),
         tested=not arguments.no_sanity,
     )
+    return score_network_on(loaded, dataset, judge, given, options, how)
 
 
 def _of_table(
@@ -159,9 +161,8 @@ def _of_table(
     judge = _judge(arguments, dataset, compute)
     settled = "alpha" in options.model_fields_set  # asked for, or chosen in the run
     return score_submitted(
-        *(table, positions, dataset, judge, given, options, arguments.seed),
-        heldout=fair,
-        pool=arguments.pool,
+        ScoredImages(table, dataset, positions, arguments.pool, fair),
+        *(judge, given, options, arguments.seed),
         choosing=np.flatnonzero(~table.heldout) if fair and not settled else None,
         marks=_marks(arguments, dataset),
         tested=not arguments.no_sanity,

@@ -1,6 +1,7 @@
 """Scores of one table of descriptions on held-out images, with everything that belongs beside.
 
-result = score_submitted(table, dataset, judge, read_submitted("theirs.csv"), options, seed=0)
+scored = ScoredImages(table, dataset, positions)
+result = score_submitted(scored, judge, read_submitted("theirs.csv"), options, seed=0)
 result.save("scores")        # scores.csv, leaderboard.csv, sanity.csv, summary.md, section.json
 """
 
@@ -106,17 +107,38 @@ class HeldOutScores:
         return ["scores.csv", "leaderboard.csv", "sanity.csv", "summary.md", *section]
 
 
+@dataclass(frozen=True, eq=False)
+class ScoredImages:
+    """Images that descriptions are scored on, with the activations of the network.
+
+    Attributes:
+        table: activations, on these images and maybe on others of the data set.
+        dataset: the images.
+        positions: int64 [n], columns of the table that score.
+        pool: of the table.
+        heldout: whether it is known that no describer has seen the images that score.
+
+    """
+
+    table: ActivationTable
+    dataset: Dataset
+    positions: np.ndarray
+    pool: str = "max"
+    heldout: bool = False
+
+    def judged(self, positions: np.ndarray | None = None) -> JudgedImages:
+        """The images that score, or those of other columns of the table, for a judge."""
+        chosen = self.positions if positions is None else positions
+        return JudgedImages(self.dataset, self.table.ids[chosen])
+
+
 def score_submitted(
-    table: ActivationTable,
-    positions: np.ndarray,
-    dataset: Dataset,
+    scored: ScoredImages,
     judge: Judge,
     given: Submitted,
     options: ScoringOptions,
     seed: int = 0,
     *,
-    heldout: bool = False,
-    pool: str = "max",
     choosing: np.ndarray | None = None,
     marks: Marks | None = None,
     tested: bool = True,
@@ -124,15 +146,11 @@ def score_submitted(
     """Score a table of descriptions; every unit and every row is accounted for.
 
     Args:
-        table: activations of the network.
-        positions: int64 [n], columns of the table that score.
-        dataset: its images.
+        scored: the images, with the activations of the network.
         judge: says what they show.
         given: the descriptions.
         options: how scores are made.
         seed: of resamples, draws and damaged labels.
-        heldout: whether it is known that no describer has seen the images.
-        pool: of the table.
         choosing: int64 [m], columns of images that do not score, by which alpha is chosen; None:
             that of the options.
         marks: where units fire, for fuzzing; None: without.
@@ -142,29 +160,32 @@ def score_submitted(
     judge = Remembered(judge)
     alpha = None
     if choosing is not None and len(choosing):
-        alpha = _chosen_alpha(table, choosing, len(positions), dataset, judge, given, seed, pool)
+        alpha = _chosen_alpha(scored, choosing, judge, given, seed)
         options = options.model_copy(update={"alpha": alpha.alpha})
-    images = JudgedImages(dataset, table.ids[positions])
+    table, positions, pool = scored.table, scored.positions, scored.pool
+    images = scored.judged()
     further = Further(table, positions, seed, image_vectors(judge, images), pool)
     bench = Bench(table, positions, images, judge, options, seed, pool, further)
     explained = _explained(given, bench.keys, seed)
     scores = {name: bench.score(ones) for name, ones in explained.items()}
     trust, fuzzed = _trust(judge, images, given), []
     if marks is not None:
-        scores, sentence = _fuzzed(scores, bench, judge.judge, dataset, explained, marks, seed)
+        scores, sentence = _fuzzed(
+            scores, bench, judge.judge, scored.dataset, explained, marks, seed
+        )
         fuzzed = [sentence]
     ours = [_noticed(row, given) for row in scores[OURS].rows]
     scores[OURS] = Scores(ours, scores[OURS].resampled)
     about = BoardFacts(
         model=table.facts.model,
         **judge_facts(judge),
-        heldout=heldout,
+        heldout=scored.heldout,
         images=len(positions),
         alpha=options.alpha,
     )
     facts = {
         **about.model_dump(exclude={"own"}),
-        "dataset": dataset.name,
+        "dataset": scored.dataset.name,
         "pool": pool,
         "seed": seed,
         "resamples": options.resamples,
@@ -199,21 +220,15 @@ def _verdicts(bench: Bench, best: list[Explanation], seed: int) -> list[Verdict]
 
 
 def _chosen_alpha(
-    table: ActivationTable,
-    choosing: np.ndarray,
-    scored: int,
-    dataset: Dataset,
-    judge: Judge,
-    given: Submitted,
-    seed: int,
-    pool: str,
+    scored: ScoredImages, choosing: np.ndarray, judge: Judge, given: Submitted, seed: int
 ) -> Chosen:
     """Alpha by the given texts of some units, on images that do not score."""
     positions = evenly(choosing, IMAGES)
-    named = [key for key in table.keys if key in given.explanations]
+    named = [key for key in scored.table.keys if key in given.explanations]
     ones = [given.explanations[key] for key in drawn_units(named, seed)]
-    images = JudgedImages(dataset, table.ids[positions])
-    return choose_alpha(pairs_of(table, positions, images, judge, ones, pool), scored, judge.name)
+    images = scored.judged(positions)
+    pairs = pairs_of(scored.table, positions, images, judge, ones, scored.pool)
+    return choose_alpha(pairs, len(scored.positions), judge.name)
 
 
 def _explained(given: Submitted, keys: list[UnitKey], seed: int) -> dict[str, list[Explanation]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,16 +28,16 @@ from milan_core.images.store import Dataset, open_dataset
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec, NetworkSpec
 from milan_core.networks.zoo import LoadedModel, load_network, parse_network
-from milan_core.referee.alpha import evenly
+from milan_core.referee.board import Board
 from milan_core.referee.fuzzing import IMAGES, MINED, Marks
-from milan_core.referee.held_out import HeldOutScores, score_submitted
-from milan_core.referee.judge import Judge, JudgedImages
+from milan_core.referee.held_out import HeldOutScores, ScoredImages, score_submitted
+from milan_core.referee.judge import Judge
 from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.random_weights import RANDOM, best_of_texts, randomized, sentence
 from milan_core.referee.remembered import Remembered
 from milan_core.referee.submitted import Submitted, from_mapping, read_submitted
-from milan_core.referee.table import FEWEST
+from milan_core.referee.table import FEWEST, evenly
 
 Seen = Literal["all", "split"]
 Described = Submitted | Mapping[UnitKey, str | Sequence[str]] | Path | str
@@ -102,13 +103,45 @@ def score(
             if isinstance(judge, str)
             else judge
         )
-        run = MiningRun(batch_size=batch_size, device=device)
-        return score_network_on(
-            *(network, dataset, chosen, given, options, seed, run, heldout, pool, title),
+        how = ScoringRun(
+            seed=seed,
+            passes=MiningRun(batch_size=batch_size, device=device),
+            heldout=heldout,
+            pool=pool,
+            name=title,
             choose_alpha=alpha is None,
             fuzzing=fuzzing,
             random_weights=random_weights,
         )
+        return score_network_on(network, dataset, chosen, given, options, how)
+
+
+@dataclass(frozen=True)
+class ScoringRun:
+    """How `score_network_on` passes images through a network, and what it adds to the scores.
+
+    Attributes:
+        seed: of resamples and draws.
+        passes: of the images through the network.
+        heldout: `split` scores on the fifth of the images that mining holds out.
+        pool: how a unit's map becomes one number.
+        name: of the network, for tables.
+        choose_alpha: on images that do not score, where there are some.
+        fuzzing: look for the units' masks in a second pass, over at most 2,000 images that score.
+        random_weights: as a control, pass the images through the network with random weights too.
+        tested: run the sanity tests.
+
+    """
+
+    seed: int
+    passes: MiningRun
+    heldout: Seen = "all"
+    pool: Pool = "max"
+    name: str = ""
+    choose_alpha: bool = False
+    fuzzing: bool = False
+    random_weights: bool = False
+    tested: bool = True
 
 
 def score_network_on(
@@ -117,66 +150,66 @@ def score_network_on(
     judge: Judge,
     given: Submitted,
     options: ScoringOptions,
-    seed: int,
-    run: MiningRun,
-    heldout: Seen = "all",
-    pool: Pool = "max",
-    name: str = "",
-    *,
-    choose_alpha: bool = False,
-    fuzzing: bool = False,
-    random_weights: bool = False,
-    tested: bool = True,
+    how: ScoringRun,
 ) -> HeldOutScores:
     """Pass images through a network and score descriptions of its units on them.
-
-    `choose_alpha` chooses alpha on images that do not score, where there are some; `fuzzing` looks
-    for the units' masks in a second pass over at most 2,000 of the images that score;
-    `random_weights` passes them through the network with random weights too, as a control;
-    `tested` runs the sanity tests.
 
     Raises:
         UserError: for too few images, before the network runs.
 
     """
-    count = len(dataset)
-    chosen = heldout_images(dataset.fingerprint, count, heldout) | (heldout == "all")
+    count, split = len(dataset), how.heldout == "split"
+    chosen = heldout_images(dataset.fingerprint, count, how.heldout) | (not split)
     positions = np.flatnonzero(chosen)
     if len(positions) < options.fewest:
-        more = f" of the {count} that were given" if heldout == "split" else ""
+        more = f" of the {count} that were given" if split else ""
         allow = "" if options.fewest <= SMALLEST else " (--allow-small: from 20, wide intervals)"
         raise UserError(
             f"{len(positions)} images{more} to score on, expected {options.fewest} or more; give "
             f"more images{allow}"
         )
-    table = pool_dataset(network, dataset, (pool,), run, name=name)
-    apart = np.flatnonzero(~chosen) if choose_alpha else None
-    marks = _marks(network, dataset, positions, run) if fuzzing else None
+    table = pool_dataset(network, dataset, (how.pool,), how.passes, name=how.name)
+    scored = ScoredImages(table, dataset, positions, how.pool, split)
+    marks = _marks(network, dataset, positions, how.passes) if how.fuzzing else None
     result = score_submitted(
-        *(table, positions, dataset, judge, given, options, seed),
-        heldout=heldout == "split",
-        pool=pool,
-        choosing=apart,
+        *(scored, judge, given, options, how.seed),
+        choosing=np.flatnonzero(~chosen) if how.choose_alpha else None,
         marks=marks,
-        tested=tested,
+        tested=how.tested,
     )
-    if random_weights:
-        images = JudgedImages(dataset, table.ids[positions])
-        options = options.model_copy(update={"alpha": result.facts["alpha"]})
-        other, share = randomized(network, seed)
-        drawn = pool_dataset(other, dataset, (pool,), run, name=name)
-        other_marks = _marks(other, dataset, positions, run) if fuzzing else None
-        kept = Remembered(judge)
-        controls = [
-            best_of_texts(
-                *(one, positions, images, kept, given.distinct, options, seed, pool),
-                *(f"{one.facts.model}{suffix}", there),
-            )
-            for one, suffix, there in ((table, "", marks), (drawn, f", {RANDOM}", other_marks))
-        ]
-        result.controls = controls
-        result.notes.append(sentence(controls[0], controls[1], share))
+    if how.random_weights:
+        settled = options.model_copy(update={"alpha": result.facts["alpha"]})
+        result.controls, note = _controls(network, scored, judge, given, settled, how, marks)
+        result.notes.append(note)
     return result
+
+
+def _controls(
+    network: LoadedModel,
+    scored: ScoredImages,
+    judge: Judge,
+    given: Submitted,
+    options: ScoringOptions,
+    how: ScoringRun,
+    marks: Marks | None,
+) -> tuple[list[Board], str]:
+    """The best texts of the table on the network and on it with random weights; a sentence."""
+    positions = scored.positions
+    other, share = randomized(network, how.seed)
+    drawn = pool_dataset(other, scored.dataset, (how.pool,), how.passes, name=how.name)
+    other_marks = _marks(other, scored.dataset, positions, how.passes) if how.fuzzing else None
+    images, kept = scored.judged(), Remembered(judge)
+    boards = [
+        best_of_texts(
+            *(one, positions, images, kept, given.distinct, options, how.seed, how.pool),
+            *(f"{one.facts.model}{suffix}", there),
+        )
+        for one, suffix, there in (
+            (scored.table, "", marks),
+            (drawn, f", {RANDOM}", other_marks),
+        )
+    ]
+    return boards, sentence(boards[0], boards[1], share)
 
 
 def _marks(network: LoadedModel, dataset: Dataset, positions: np.ndarray, run: MiningRun) -> Marks:

@@ -27,7 +27,7 @@ BATCH = 100  # images per forward pass where nothing is learned
 
 
 class Images(Protocol):
-    """The part of `milan_core.images.Dataset` that is needed."""
+    """The part of `milan_core.images.store.Dataset` that is needed."""
 
     name: str
     images: np.ndarray  # uint8 (N, H, W, 3)
