@@ -204,15 +204,19 @@ def mine_source(
         of=of,
         have=(index,),
     )
-    estimated = {
-        layer: sketch.quantile(options.quantile) for layer, sketch in scan.sketches.items()
-    }
-    state = MiningState(header, scan.states, scan.samples, estimated, scan.flat.layers)
-    result = ExemplarSet.from_state(state)
-    refuse_infinite({layer: result.activations(layer) for layer in result.layers})
+    result = _exemplars(scan, header)
     result.images = source.stored
     result.probe = probed.facts()
     result.table = scan.pooled.table(header, heldout)
+    return result
+
+
+def _exemplars(scan: Scan, header: Header) -> ExemplarSet:
+    """The exemplars that a finished scan has found; refuses activations that are infinite."""
+    estimated = {layer: sketch.quantile(header.quantile) for layer, sketch in scan.sketches.items()}
+    state = MiningState(header, scan.states, scan.samples, estimated, scan.flat.layers)
+    result = ExemplarSet.from_state(state)
+    refuse_infinite({layer: result.activations(layer) for layer in result.layers})
     return result
 
 

@@ -71,12 +71,32 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
         if tensor.numel() == expected[key].numel() == 1:
             state[key] = tensor.reshape(expected[key].shape)
     _check_types(state, expected, path)
+    problems = _misfits(state, expected)
+    differences = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
+    if differences:
+        msg = (
+            f"weights {path} do not fit {type(module).__name__}: keys {'; '.join(differences)}; "
+            "check the factory and its kwargs (number of classes, widths), or map the names with "
+            f"`weights: {{keys: {{pattern: replacement}}, drop: [...]}}`{_holds(value)}"
+        )
+        raise UserError(msg)
+    assign = any(tensor.is_meta for tensor in expected.values())  # nothing to copy into
+    module.load_state_dict(state, strict=False, assign=assign)
+
+
+def _misfits(
+    state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+) -> dict[str, list[str]]:
+    """Names that do not fit the tensors of a network, by what is wrong."""
     twins = shared(expected)
-    problems = {
+    return {
         "missing": [
             key
             for key in expected
-            if key not in state and not any(name in state for name in twins.get(key, ()))
+            # BatchNorm counters are absent from old checkpoints and play no part in inference.
+            if not key.endswith(COUNTER)
+            and key not in state
+            and not any(name in state for name in twins.get(key, ()))
         ],
         "different from others that the network shares with them": [
             f"{key} and {name}"
@@ -96,18 +116,6 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
             and state[key].shape != expected[key].shape
         ],
     }
-    # BatchNorm counters are absent from old checkpoints and play no part in inference.
-    problems["missing"] = [k for k in problems["missing"] if not k.endswith(COUNTER)]
-    differences = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
-    if differences:
-        msg = (
-            f"weights {path} do not fit {type(module).__name__}: keys {'; '.join(differences)}; "
-            "check the factory and its kwargs (number of classes, widths), or map the names with "
-            f"`weights: {{keys: {{pattern: replacement}}, drop: [...]}}`{_holds(value)}"
-        )
-        raise UserError(msg)
-    assign = any(tensor.is_meta for tensor in expected.values())  # nothing to copy into
-    module.load_state_dict(state, strict=False, assign=assign)
 
 
 def _check_types(

@@ -63,7 +63,22 @@ def write_submitted(result: Summarized, folder: Path) -> list[str]:
         columns = _compared(sides, (*HEADLINE, *FOR_COMPARISON), folder / CONTROLS)
         items.append(Table(CONTROLS, CONTROL, columns))
         written.append(CONTROLS)
-    items += [
+    items += _unit_tables()
+    counts = "; ".join(f"{STATUSES[status]} ({n})" for status, n in result.counts().items())
+    paragraphs = [
+        html.unescape(opening(result)),  # the page escapes by itself
+        f"{counted(len(result.rows), 'unit')}: {counts}.",
+        " ".join(result.notes),
+        *(text.replace("**", "") for text in warnings(result)),
+    ]
+    section = Section("scores", "Are these descriptions true?", 5, paragraphs, items)
+    write_section(folder / SECTION, section)
+    return [*written, SECTION]
+
+
+def _unit_tables() -> list[Table]:
+    """The tables of every unit and of the sanity tests, folded."""
+    return [
         Table(
             "scores.csv",
             "Every unit",
@@ -87,16 +102,6 @@ def write_submitted(result: Summarized, folder: Path) -> list[str]:
             folded=True,
         ),
     ]
-    counts = "; ".join(f"{STATUSES[status]} ({n})" for status, n in result.counts().items())
-    paragraphs = [
-        html.unescape(opening(result)),  # the page escapes by itself
-        f"{counted(len(result.rows), 'unit')}: {counts}.",
-        " ".join(result.notes),
-        *(text.replace("**", "") for text in warnings(result)),
-    ]
-    section = Section("scores", "Are these descriptions true?", 5, paragraphs, items)
-    write_section(folder / SECTION, section)
-    return [*written, SECTION]
 
 
 def _interval(name: str, title: str) -> Column:
