@@ -5,19 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from torch import nn
 
-import milan_core as milan
-from milan_core.captioner.features.encoder import Encoder
-from milan_core.core.errors import UserError
 from milan_core.networks import version
-from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.options import Architecture, NetworkSpec
 from milan_core.networks.version import portable_source, source_version
-from milan_core.networks.zoo import load_network, model_hash
 
 NET = '''"""A network."""
 import json
@@ -234,122 +226,3 @@ from milan_core.networks.version import source_version as v; print(v(A(factory={
         env={**os.environ, "PYTHONPATH": root},
     )  # fmt: skip
     assert done.stdout.strip() == source_version(model)
-
-
-class Relu(nn.Module):
-    """A network whose twin has the same name and parameters."""
-
-    def __init__(self, power=1):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3)
-        self.power = power
-
-    def forward(self, x):
-        return torch.relu(self.conv(x)) ** self.power
-
-
-def twins(change):
-    """Two networks of equal class name and parameters that compute something else."""
-    torch.manual_seed(0)
-    pair = [Relu(), Relu()]
-    pair[1].load_state_dict(pair[0].state_dict())
-    if change == "an attribute":
-        pair[1].power = 2
-    elif change == "a method of the object":
-        pair[1].forward = lambda x: torch.abs(pair[1].conv(x))
-    elif change == "a module without parameters":
-        pair = [
-            nn.Sequential(one.conv, act)
-            for one, act in ((pair[0], nn.ReLU()), (pair[1], nn.GELU()))
-        ]
-    elif change == "an option of a module":
-        pair = [nn.Sequential(pair[0].conv, nn.LeakyReLU(slope)) for slope in (0.1, 0.2)]
-    elif change == "a class from a prompt":
-        pair = []
-        for name in ("relu", "abs"):
-            space = {"__name__": "nowhere"}
-            exec(FILES.replace("getattr(torch, self._act)", f"torch.{name}"), space)
-            torch.manual_seed(0)
-            pair.append(space["Net"]())
-    return pair
-
-
-CHANGES = [
-    "an attribute",
-    "a method of the object",
-    "a module without parameters",
-    "an option of a module",
-    "a class from a prompt",
-]
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_shards_of_two_networks_with_equal_parameters_do_not_merge(change):
-    images = torch.randn(8, 3, 12, 12, generator=torch.Generator().manual_seed(1))
-    pair = twins(change)
-    assert model_hash(pair[0]) == model_hash(pair[1]), "their parameters cannot tell them apart"
-    layers = [name for name, _ in pair[0].named_children()][-1:]
-
-    def shard(network, part):
-        return milan.mine(network, images, layers, k=2, batch_size=4, shard=(part, 2))
-
-    first = shard(pair[0], 0)
-    assert milan.merge([first, shard(pair[0], 1)]).complete
-    with pytest.raises(UserError, match="do not belong together: model_hash"):
-        milan.merge([first, shard(pair[1], 1)])
-
-
-FILES = """
-import torch
-from torch import nn
-class Net(nn.Module):
-    def __init__(self, act="relu"):
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv, self._act = nn.Conv2d(3, 4, 3), act
-    def forward(self, x):
-        return getattr(torch, self._act)(self.conv(x))
-def other():
-    return Net("abs")
-"""
-
-
-def test_encoders_that_differ_in_source_arguments_or_factory_have_other_digests(tmp_path):
-    (tmp_path / "net.py").write_text(FILES)
-    entry = {"factory": f"{tmp_path}/net.py:Net", "layers": ["conv"], "input": {"size": 12}}
-
-    def digests(**changes):
-        loaded = load_network({**entry, **changes})
-        return model_hash(loaded.module), network_fingerprint(loaded), Encoder(loaded).hash
-
-    plain = digests()
-    assert digests() == plain
-    for changes in ({"kwargs": {"act": "abs"}}, {"factory": f"{tmp_path}/net.py:other"}):
-        assert digests(**changes)[0] == plain[0]
-        assert digests(**changes)[1] != plain[1]
-        assert digests(**changes)[2] != plain[2]
-    edit(tmp_path / "net.py", "getattr(torch, self._act)", "torch.abs")
-    assert digests()[0] == plain[0]
-    assert digests()[1] != plain[1]
-    assert digests()[2] != plain[2]
-
-
-def test_a_released_encoder_keeps_its_digest():
-    """Converted captioners name it."""
-    from milan_core.core.files import canonical_json, text_hash
-    from milan_core.networks.options import InputSpec
-    from milan_core.networks.zoo import LoadedModel
-
-    module = nn.Sequential(nn.Conv2d(3, 4, 3)).eval()
-    loaded = LoadedModel(module, InputSpec(), ["0"], [])
-    facts = [model_hash(module), ["0"], InputSpec().facts(), []]
-    assert Encoder(loaded).hash == text_hash(canonical_json(facts), 16)
-
-
-def test_encoding_does_not_change_the_digest(tmp_path):
-    (tmp_path / "net.py").write_text(FILES.replace("def forward(self, x):",
-        "def forward(self, x):\n        self.calls = getattr(self, 'calls', 0) + 1"))  # fmt: skip
-    entry = {"factory": f"{tmp_path}/net.py:Net", "layers": ["conv"], "input": {"size": 12}}
-    encoder, other = Encoder(load_network(entry)), Encoder(load_network(entry))
-    encoder.encode_maps(np.zeros((2, 12, 12, 3), np.uint8))
-    assert encoder.hash == other.hash

@@ -5,8 +5,8 @@ import pytest
 import torch
 import transformers
 from tiny_checkpoints import save_clip, save_gpt2, save_siglip
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from describers.backends.tiny_clip import PATCH, SIZE, TINY, make_model, make_tokenizer
 from milan_core.captioner.descriptions import Descriptions
 from milan_core.core.errors import UserError
 from milan_core.describers.backends.clip import Clip, Siglip, load_encoder
@@ -16,46 +16,8 @@ from milan_core.describers.backends.clip_rerank import ClipReranker, with_best
 from milan_core.describers.backends.options import ClipOptions
 from milan_core.describers.units import UnitImages
 
-WORDS = ("a", "red", "dog", "cat", "on", "grass")
-IDS = {word: index for index, word in enumerate(("<pad>", "<s>", "<unk>", *WORDS, "</s>"))}
-SIZE, PATCH = 24, 8
 BEAM = ["a red dog", "cat", "grass", "a cat on red grass", "dog"]
-TINY = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
 TINY |= {"num_attention_heads": 2}
-
-
-def make_tokenizer():
-    words = Tokenizer(models.WordLevel(IDS, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    ends = [(name, IDS[name]) for name in ("<s>", "</s>")]
-    words.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=ends)
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words,
-        **{"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
-    )
-
-
-def make_model(attention="sdpa"):
-    torch.manual_seed(0)
-    config = transformers.CLIPConfig(
-        text_config={
-            **TINY,
-            "vocab_size": len(IDS),
-            "max_position_embeddings": 10,
-            "bos_token_id": IDS["<s>"],
-            "eos_token_id": IDS["</s>"],
-            "pad_token_id": IDS["<pad>"],
-        },
-        vision_config={**TINY, "image_size": SIZE, "patch_size": PATCH},
-        projection_dim=12,
-        attn_implementation=attention,
-    )
-    model = transformers.CLIPModel(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            # Sharp attention, so that masking it changes much.
-            parameter.add_(torch.randn_like(parameter) * 0.4)
-    return model
 
 
 @pytest.fixture(scope="module")

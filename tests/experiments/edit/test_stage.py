@@ -5,72 +5,18 @@ import argparse
 import numpy as np
 import pytest
 import torch
-from datasets_made import build_dataset
 
+from experiments.edit.made_network import NETWORK, SPLITS, dataset, mined
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv, read_json, write_csv
 from milan_core.core.step import Compute
-from milan_core.exemplars.layer import LayerExemplars
-from milan_core.exemplars.store import ExemplarSet
 from milan_core.experiments.edit.fine_tune import fine_tuned
 from milan_core.experiments.edit.options import EditOptions, EditTrial, FineTune
-from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT, results
-from milan_core.experiments.edit.section import edit_section
+from milan_core.experiments.edit.results import ADVERSARIAL, CLEAN, CORRECT
 from milan_core.experiments.edit.step import EditNetwork, EditTable
-from milan_core.experiments.edit.tables import summarize
 from milan_core.networks.options import Network
 from milan_core.networks.zoo import load_network
-from milan_core.scoring.bootstrap import Bootstrap
 from milan_core.scoring.options import Query
-
-NETWORK = """
-import torch
-from torch import nn
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 5, 1, bias=False)  # red, green, blue, nothing, nothing
-        self.fc = nn.Linear(5, 2, bias=False)
-        with torch.no_grad():
-            self.conv.weight.copy_(torch.eye(5, 3)[:, :, None, None])
-            self.fc.weight.copy_(torch.tensor([[1., 0, 3, 0, 0], [0, 1, 0, 0, 0]]))
-
-    def forward(self, x):
-        return self.fc(self.conv(x).mean((2, 3)))
-
-def build():
-    return Net()
-"""
-SPLITS = {
-    "ranking": "rank", "validation-clean": "val", "validation-adversarial": "val_wrong",
-    "test-clean": "test", "test-correct": "test_right", "test-adversarial": "test_wrong",
-}  # fmt: skip
-# Class 0 is red, class 1 green; blue is text that says "class 0".
-TEXT = {"clean": (0, 0), "right": (1, 0), "wrong": (0, 1)}
-
-
-def dataset(folder, kind, count=40):
-    labels = np.arange(count) % 2
-    images = np.zeros((count, 4, 4, 3), np.uint8)
-    images[np.arange(count), :, :, labels] = 200
-    for label in (0, 1):
-        images[labels == label, :, :, 2] = 200 * TEXT[kind][label]
-    folder.mkdir(parents=True)
-    np.save(folder / "x.npy", images)
-    np.save(folder / "y.npy", labels)
-    options = {"path": str(folder / "x.npy"), "labels": str(folder / "y.npy")}
-    return build_dataset(folder.name, {"kind": "arrays", "options": options}, {}, folder / "d", 0)
-
-
-def mined(units):
-    """Exemplars of as many units, of which only the number matters here."""
-    layer = LayerExemplars(
-        np.zeros((units, 1), np.int64), np.ones((units, 1), np.float32),
-        np.ones(units, np.float32), np.ones(units, bool),
-        maps=np.ones((units, 1, 4, 4), np.float32),
-    )  # fmt: skip
-    return ExemplarSet({"conv": layer}, {})
 
 
 @pytest.fixture
@@ -273,73 +219,6 @@ def test_only_networks_of_one_group_are_averaged(files, tmp_path):
     assert "as in the paper: `all-sorted`" in text
     assert "have wrong words" not in text
     assert "many, wrong text" in (tmp_path / "r" / "curves.svg").read_text()
-
-
-def test_intervals_of_random_controls_are_over_their_draws_too():
-    right = {
-        "before": dict.fromkeys((CLEAN, CORRECT, ADVERSARIAL), np.full((1, 50), 0.5)),
-        "text-sorted": dict.fromkeys((CLEAN, CORRECT, ADVERSARIAL), np.full((1, 50), 0.7)),
-        # every image alike, so that only the draws differ
-        "random": dict.fromkeys(
-            (CLEAN, CORRECT, ADVERSARIAL), np.repeat([[0.2], [0.4], [0.6], [0.8]], 50, axis=1)
-        ),
-    }
-    found = results(right, {"text-sorted": 2, "random": 2}, Bootstrap(0))
-    lead = found["text_less"]["random"]
-    assert lead["value"] == pytest.approx(0.2)
-    assert lead["low"] < 0 < lead["high"]
-    sure = found["conditions"]["text-sorted"]["gain"][ADVERSARIAL]
-    assert list(sure.values()) == pytest.approx([0.2, 0.2, 0.2])
-
-
-def made_result(gains, prices, less, same=()):
-    """Results of networks with these gains and leads of text-sorted over both key controls."""
-    entry = {"low": None, "high": None}
-    zero = {"value": 0.0, **entry}
-    for gain, price, lead in zip(gains, prices, less, strict=True):
-        changes = {CLEAN: zero, CORRECT: {"value": price, **entry}}
-        changes |= {ADVERSARIAL: {"value": gain, **entry}}
-        condition = {"n": 2, "after": changes, "gain": changes}
-        names = ("text-sorted", "all-sorted", "sorted, not text", "random")
-        yield {
-            "model": "m", "matched": 3, "units": 9, "known": None, "query": "text",
-            "before": dict.fromkeys((CLEAN, CORRECT, ADVERSARIAL), zero), "identical": list(same),
-            "conditions": dict.fromkeys(names, condition),
-            "text_less": {key: {"value": lead, **entry} for key in names[1:]},
-            "rank": {"random": {"rank": 1, "of": 21}}, "fine_tuned": None, "reference": None,
-        }  # fmt: skip
-
-
-def paragraphs(*arguments, **more):
-    summary = summarize(list(made_result(*arguments, **more)))
-    return " ".join(edit_section(summary).paragraphs)
-
-
-def test_one_network_is_a_demonstration():
-    text = paragraphs([0.03], [-0.1], [0.03])
-    assert "(+3.0 points) at the price of -10.0 points on correct text" in text
-    assert "Against random: +3.0 points (place 1 of 21 by accuracy on wrong text)." in text
-    assert "One network is a demonstration" in text
-    assert "clearly" not in text.lower()
-    assert "+3.0 points on wrong text come with -10.0 on correct text" in text
-
-
-def test_identical_choices_are_said_to_be_identical():
-    text = paragraphs([0.03], [-0.1], [0.0], same=["all-sorted"])
-    assert "The very same units are chosen by all-sorted, so these are no comparisons" in text
-    assert "Against all-sorted" not in text
-    assert "Against sorted, not text (chose 2 units): +0.0 points." in text
-
-
-def test_networks_are_the_replicates():
-    clear = paragraphs([0.1] * 5, [-0.2] * 5, [0.1, 0.12, 0.11, 0.09, 0.1])
-    assert "random: +10.0 points [+10.0, +10.0]; text-sorted is clearly ahead" in clear
-    assert "over networks this agrees with the paper" in clear
-    assert "price of -20.0 points" in clear
-    vague = paragraphs([0.1] * 5, [-0.2] * 5, [0.1, -0.12, 0.11, -0.09, 0.1])
-    assert "text-sorted is not told apart" in vague
-    assert "would have been seen" in vague
-    assert "this does not confirm the paper" in vague
 
 
 def test_a_head_learns_to_do_without_the_cue(files, tmp_path):
