@@ -110,10 +110,11 @@ class TrainingSplit(Section):
 
 
 class TrainedOn(Section):
-    """The split and the seed of one training."""
+    """The split and the seed of one training, and which epoch's weights it keeps."""
 
     split: str
     seed: int
+    keep: Literal["best", "last"] = "best"
 
 
 class BeamOptions(Section):

@@ -51,7 +51,7 @@ def counted_like(config: Config, split: str) -> TrainedOn | None:
 def trainings(config: Config) -> list[TrainedOn]:
     """Every captioner that is trained."""
     return [
-        TrainedOn(split=split, seed=seed)
+        TrainedOn(split=split, seed=seed, keep=captioner_settings(config, split).keep)
         for split in splits(config)
         for seed in seeds(config, split)
     ]

@@ -25,10 +25,11 @@ class Fit:
     seed: int
     phase: str
     rows: Sequence[Mapping[str, str]]
+    keep: str = "best"
 
     @property
     def best(self) -> Mapping[str, str]:
-        """The epoch whose weights were kept: the last one that was better than all before it."""
+        """The best epoch, whose weights `keep` best keeps: the last better than all before it."""
         return [row for row in self.rows if row["best"] == "True"][-1]
 
     def series(self, column: str) -> list[float]:
@@ -48,7 +49,7 @@ def read_fits(trainings: Sequence[TrainedOn], histories: Sequence[Path]) -> list
             raise UserError(f"{path} has no epochs; train the captioner again")
         for phase in dict.fromkeys(row["phase"] for row in rows):
             chosen = [row for row in rows if row["phase"] == phase]
-            fits.append(Fit(training.split, training.seed, phase, chosen))
+            fits.append(Fit(training.split, training.seed, phase, chosen, training.keep))
     return fits
 
 

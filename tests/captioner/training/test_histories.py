@@ -6,12 +6,16 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from milan_core.captioner.options import TrainedOn
+from milan_core.captioner.plan import trainings
 from milan_core.captioner.step import CaptionerHistories
 from milan_core.captioner.training.figure import history_figure
 from milan_core.captioner.training.histories import read_fits
+from milan_core.captioner.training.section import training_section
+from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
 from milan_core.core.section import read_section
 from milan_core.core.step import Compute
+from milan_core.plan.checks import parse_config
 
 COLUMNS = "phase,epoch,train_loss,val_loss,bleu,best\n"
 
@@ -33,10 +37,10 @@ def histories(tmp_path):
 
 def test_table_figure_and_section(histories, tmp_path):
     out = tmp_path / "out"
-    trainings = [TrainedOn(split=split, seed=0) for split in ("all", "without_net")]
+    given = [TrainedOn(split=split, seed=0) for split in ("all", "without_net")]
     CaptionerHistories(
         histories=histories,
-        trainings=trainings,
+        trainings=given,
         figure=out / "history.svg",
         table=out / "training.csv",
         section=out / "section.json",
@@ -55,7 +59,31 @@ def test_table_figure_and_section(histories, tmp_path):
     ElementTree.fromstring(svg)
     for word in ("without_net", "language model", "decoder", "epoch"):
         assert word in svg
-    assert history_figure(read_fits(trainings, histories)) == svg
+    assert history_figure(read_fits(given, histories)) == svg
+
+
+def test_captioners_that_keep_their_last_epoch_are_not_said_to_keep_the_best(histories):
+    """As `config/paper_compat.yaml` trains them."""
+    kept = [TrainedOn(split=split, seed=0, keep="last") for split in ("all", "without_net")]
+    section = training_section(read_fits(kept, histories))
+    assert section.paragraphs[0] == (
+        "2 captioners were trained. Each keeps the weights of its last epoch, as the published "
+        "code did. The best on held-out units were epochs 2 to 3 of the decoders; the held-out "
+        "loss of the last epoch is 1.000 nats per word higher (median over the captioners)."
+    )
+    assert "the dot is the best epoch" in section.items[0].caption
+    mixed = [kept[0].model_copy(update={"keep": "best"}), kept[1]]
+    text = training_section(read_fits(mixed, histories)).paragraphs[0]
+    assert "2 captioners were trained, of which 1 keep the weights of their last epoch" in text
+
+
+def test_trainings_know_which_epoch_they_keep(root):
+    default = load([root / "config/config.yaml"])
+    assert {one.keep for one in trainings(parse_config(default))} == {"best"}
+    within = merge(default, {"captioner": {"splits": {"within": {"keep": "last"}}}})
+    kept = {one.split: one.keep for one in trainings(parse_config(within))}
+    assert kept["all"] == "best"
+    assert kept["within_resnet_mini"] == "last"
 
 
 def test_an_empty_history_is_refused(tmp_path):
