@@ -10,6 +10,7 @@ from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
 from milan_core.core.options import plain
 from milan_core.core.recording import write_record
+from milan_core.experiments.controls.plan import controls_options
 from milan_core.plan.checks import parse_config
 from milan_core.plan.trained import _compare, check_trained
 from milan_core.referee.plan import judge_folder, mini_encoder, mini_training
@@ -59,6 +60,19 @@ def test_the_judge_of_the_other_run_is_used_and_compared(root, tmp_path):
     with pytest.raises(UserError, match="judge was trained with another seed"):
         check_trained(judge_config(root, tmp_path, seed=3), [], [])
     check_trained(judge_config(root, tmp_path, referee={"judges": []}), [], [])
+
+
+def test_networks_of_the_other_half_are_not_said_to_share_images_with_their_captioner(
+    root, tmp_path
+):
+    folder = tmp_path / "captioners/without_resnet_mini/seed0"
+    folder.mkdir(parents=True)
+    (folder / "config.json").touch()
+    whole = controls_options(judge_config(root, tmp_path)).probes
+    assert whole["resnet_mini"] == whole["alexnet_mini"]
+    half = controls_options(judge_config(root, tmp_path, exemplars={"half": "second"})).probes
+    assert "resnet_mini" not in half, "its captioner learned from the other half"
+    assert half == {name: data for name, data in whole.items() if name != "resnet_mini"}
 
 
 @pytest.mark.parametrize(

@@ -12,5 +12,8 @@ class ControlsOptions(Section):
     """The weight of p(d) of this run, and which images its networks were shown."""
 
     weight: float = Field(description="Lambda of the published descriptions")
-    probes: dict[str, str] = Field(description="Probe data set of every described network")
+    probes: dict[str, str] = Field(
+        description="Probe data set of every described network but those that are mined from images "
+        "which their captioner never saw (`exemplars.half`)"
+    )
     encoder: EncoderFacts = EncoderFacts()
