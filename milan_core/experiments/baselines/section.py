@@ -58,9 +58,9 @@ CAPTION = (
     "Every method on every held-out network; means over trials. 95% intervals draw concepts where "
     "they are known; with several trials the mean of each trial's ends, so that of one trial. Holm "
     "adjusts p over all networks and rival methods. Concept accuracy is recall, which longer texts "
-    "win: false names and words stand beside. BLEU-4 stands as published only, since most texts "
-    "have no 4-gram. All units are scored, "
-    "those too whose label is below its method's own threshold (NetDissect: IoU 0.04)."
+    "win: false names and words stand beside. BLEU-4 stands as published only, since texts "
+    "of fewer than four words have no 4-gram. All units are scored, those too whose label is below "
+    "its method's own threshold (NetDissect: IoU 0.04)."
 )
 
 

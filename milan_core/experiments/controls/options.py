@@ -13,7 +13,7 @@ class ControlsOptions(Section):
 
     weight: float = Field(description="Lambda of the published descriptions")
     probes: dict[str, str] = Field(
-        description="Probe data set of every described network but those that are mined from images "
-        "which their captioner never saw (`exemplars.half`)"
+        description="Probe data set of every described network but those that are mined from "
+        "images which their captioner never saw (`exemplars.half`)"
     )
     encoder: EncoderFacts = EncoderFacts()

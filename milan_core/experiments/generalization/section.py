@@ -148,8 +148,8 @@ def _costs(paired: Sequence[Row]) -> list[str]:
         "from is easier than crossing to another. On the same units, learning elsewhere "
         f"costs accuracy clearly in {_count(costs, 1)} of {len(paired)} rows and gains it clearly "
         f"in {_count(costs, -1)}{_power(costs)}. Taken together this {verdict}. A within-network "
-        "captioner here learns from a few hundred units, one that learns from all other networks "
-        "from several times as many: a cost is that of transfer less what more units are worth."
+        "captioner learns from a part of the units of one network, one that learns elsewhere from "
+        "all units of its networks: a cost is that of transfer less what more units are worth."
     ]
     if matched := [
         (r, c) for r, c in zip(paired, costs, strict=True) if r["experiment"] == MATCHED
