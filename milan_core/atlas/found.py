@@ -41,7 +41,7 @@ def find_networks(run: Path, images: Sequence[Path] = ()) -> list[NetworkFiles]:
         )
     if not found:
         raise UserError(
-            f"{run} holds no network that is mined and described (descriptions.csv beside "
+            f"{run} holds no mined and described network (descriptions.csv beside "
             "exemplars); give the results of a run or a folder of milan describe"
         )
     return found

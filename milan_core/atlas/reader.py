@@ -37,7 +37,7 @@ class Unit:
         confidence: estimated probability that the description is right.
         concept: its known concept, where it has a specific one.
         verdict: whether the description names it.
-        tendency: what it weakly follows, where a describer that grades found no description.
+        tendency: what it responds to weakly, where a grading describer found no description.
 
     """
 
@@ -109,12 +109,12 @@ class Unit:
 
 
 class Units(Sequence[Unit]):
-    """Some units, a grid in notebooks.
+    """A selection of units, shown as a grid in notebooks.
 
     Attributes:
         title: what they are.
-        total: units that there are, of which a limit may have kept fewer.
-        note: what a search took a word for, or the nearest words where it found nothing.
+        total: number of units found, of which a limit may have kept fewer.
+        note: how a search read a word, or the nearest words where it found nothing.
 
     """
 

@@ -89,13 +89,13 @@ class Captioner(nn.Module):
             beam_size: hypotheses per unit.
             length: longest description in tokens, the stop counted.
             legacy: in rerank, count one language-model token past the stop, as published.
-            targets: int (units, L) ids to be forced, without the start; L takes the place of
+            targets: int (units, L) ids to force, without the start token; L takes the place of
                 `length`.
             clamp_beam: narrow a beam wider than the vocabulary instead of refusing it.
             details: keep scores of all words and attention weights, as forced always does.
             seed: of the draws of "sample"; None is 0.
-            precision: of the decoder's products, "float32" or "bfloat16"; p(d), and the scores of
-                the beams that a search ends with, are float32 always.
+            precision: of the decoder's matrix products, "float32" or "bfloat16"; p(d) and the
+                scores of final beams are always float32.
 
         Raises:
             UserError: the request cannot be met (`requests`), or features or targets do not fit.

@@ -70,12 +70,12 @@ def captioner_folder(files: Sequence[Path]) -> Path:
 
 
 def load_captioner(path: Path | str | Sequence[Path]) -> Captioner:
-    """The captioner of a folder of ours or of a released `milan-*.pth` file, in evaluation mode.
+    """Load the captioner of a run's folder or of a released `milan-*.pth` file, for evaluation.
 
-    The files of a folder may be given instead of it.
+    Paths of the files in a folder may be given instead of the folder.
 
     Raises:
-        UserError: nothing is there, or it is damaged or no captioner. Nothing in it is executed.
+        UserError: there is no file, or it is damaged or not a captioner. Nothing in it is executed.
     """
     if not isinstance(path, Path | str):
         path = path[0] if len(path) == 1 else captioner_folder(path)

@@ -74,4 +74,4 @@ def _pdf(path: Path, svg: bytes) -> bytes:
     try:
         return bytes(cairosvg.svg2pdf(bytestring=svg))  # since 2.7 it opens no file and no address
     except Exception as error:  # what a parser of XML may raise is not listed anywhere
-        raise UserError(f"{path} is no figure of ours: {error}; run its step again") from None
+        raise UserError(f"{path} is not a figure of a run: {error}; run its step again") from None

@@ -104,8 +104,8 @@ def assessed(
     if not isinstance(judge, MiniJudge) and not (arguments.calibrate or arguments.calibration):
         calibration = None
         _log.warning(
-            "no status and no confidence: what is shipped was fitted to trained judges, and %s is "
-            "none; --calibrate fits it to units of yours",
+            "no status and no confidence: the shipped calibration was fitted to trained judges, "
+            "and %s is not one; --calibrate fits it to units of yours",
             judge.name,
         )
     asked = Asked(

@@ -24,10 +24,10 @@ Content = TypeVar("Content")
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave us: says what, where, got, expected and the fix.
+    """A user's mistake; the message says what, where, got, expected and the fix.
 
-    The message is one line, whatever names or texts of files stand in it. One about many things may
-    have a shorter form for people: `head`, and a line for each of `items`.
+    The message is one line, whatever names or texts it contains. A message about many things may
+    also have a shorter form for people: `head`, and a line for each of `items`.
     """
 
     def __init__(self, message: str = "", head: str = "", items: Sequence[str] = ()) -> None:
@@ -176,7 +176,7 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, RecursionError):
-        return "values stand inside each other too deeply"
+        return "values are nested too deeply"
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
     return first_line(error)

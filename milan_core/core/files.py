@@ -287,7 +287,7 @@ def _check_header(path: Path, header: list[str], required: Sequence[str]) -> Non
     if not header:
         raise UserError(f"{path} is empty; expected a CSV table with a header")
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise UserError(f"{path}: column {twice[0]!r} stands twice in the header; rename one")
+        raise UserError(f"{path}: column {twice[0]!r} appears twice in the header; rename one")
     if missing := [name for name in required if name not in header]:
         apart = len(header) == 1 and ";" in header[0]
         fix = "separate columns with commas" if apart else "rename the one that is meant"

@@ -75,7 +75,7 @@ def note_read(wanted: Repository, cache: str | None = None) -> None:
         at = f"commit {found}" if found else "a commit that is not known"
         _log.warning(
             "%s was read at %s, and its name has no commit: the hub may have another one tomorrow, "
-            "and nothing is made anew; name %s@%s",
+            "and nothing is recomputed; name %s@%s",
             *(given, at, wanted.name, found or "COMMIT"),
         )
 

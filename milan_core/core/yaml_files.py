@@ -48,7 +48,7 @@ def load_yaml(path: Path | str) -> Any:
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
-        raise UserError(f"{path}: values stand inside each other too deeply") from None
+        raise UserError(f"{path}: values are nested too deeply") from None
     if root is None:
         return {}
     _Sizes(path).size(root, 0)

@@ -101,7 +101,7 @@ def choose(at_hand: AtHand) -> Choice:
     if captioner is not None and captioner.check.verdict == "unknown":
         return _captioned(at_hand, captioner, f"; words: {at_hand.no_words}")
     raise UserError(
-        f"nothing at hand can describe these images. Photographs: {at_hand.no_words}. Other "
+        f"no available describer fits these images. Photographs: {at_hand.no_words}. Other "
         f"images: {refusal}"
     )
 

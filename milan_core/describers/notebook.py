@@ -51,7 +51,7 @@ class Described:
         describer: its name.
         why: how it was chosen.
         said: the descriptions.
-        assessed: what images that chose nothing say of them; None: not tested.
+        assessed: tests on images that were not used to choose the texts; None: not tested.
 
     """
 
@@ -68,7 +68,7 @@ class Described:
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def save(self, folder: Path | str) -> list[str]:
-        """Write the table and all that stands beside it; returns the names of the files."""
+        """Write the table and the files that belong to it; returns their names."""
         out = Path(folder)
         out.mkdir(parents=True, exist_ok=True)
         written = write_all(out, self.said, self._by.form, self._beside()) + self._by.save(out)
@@ -107,25 +107,25 @@ def describe(
         model: a module, or a network as `milan_core.networks.zoo.load_network` takes it.
         images: a data set or its folder, a folder of pictures, or uint8 (N, H, W, 3).
         layers: names or patterns.
-        describer: `auto` takes the best that is at hand (`describers.choice`); or a name, a
+        describer: `auto` takes the best one available (`describers.choice`); or a name, or the
             `module:Class` or `file.py:Class` of one that reads exemplars or pooled activations.
-        options: of a describer that was named.
-        captioner: folder or published file; `auto` as `milan describe`.
+        options: of the describer, if it is given by name.
+        captioner: folder or published file; `auto` chooses as `milan describe` does.
         judge: folder of a mini judge, folder or hub name of a CLIP or SigLIP; `auto`: that of the
             captioner's run, else `clip`.
-        clip: CLIP or SigLIP that looks for words.
-        force: take a captioner outside its domain too.
+        clip: CLIP or SigLIP that searches for words.
+        force: use a captioner outside its domain as well.
         calibrate: table of 60 or more annotated units (docs/abstention.md).
         alpha: share of units that may be answered wrongly; with `calibrate`.
-        input: how pixels become the input of a module; of a named network it is its own.
-        k: exemplars a unit.
-        quantile: level of the masks.
-        batch_size: images a forward pass.
+        input: how pixels become the input of a module; a named network has its own.
+        k: exemplars per unit.
+        quantile: of a unit's own activations; its masks are above this level.
+        batch_size: images per forward pass.
         device: where network, captioner and judge run.
         name: of the network, for tables.
 
     Raises:
-        UserError: where nothing can describe these images, and for what the describer refuses.
+        UserError: if no describer fits these images, or the describer refuses them.
 
     """
     if describer == AUTO and options:

@@ -19,9 +19,9 @@ from milan_core.exemplars.store import ExemplarSet, load_exemplars
 
 
 def merge(sets: Sequence[ExemplarSet]) -> ExemplarSet:
-    """Join sets that were mined from shards; associative and commutative.
+    """Merge sets that were mined from shards; associative and commutative.
 
-    The result is whole, and byte for byte the one of an unsharded run, once all shards are in.
+    Once all shards are merged, the result is complete and equals that of one run byte for byte.
     """
     if len(sets) == 1:
         return sets[0]

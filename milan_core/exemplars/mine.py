@@ -69,29 +69,30 @@ def mine(
         model: any module; its mode and device are restored afterwards.
         images: see `milan_core.exemplars.sources.open_source`; their order gives the image ids.
         layers: module names or patterns (`milan_core.networks.trace.resolve_layers`).
-        k: exemplars a unit.
-        quantile: the level above which a position belongs to the mask.
-        batch_size: images in each forward; the last batch is filled up. For one batch size the
-            result is the same to the byte for any shards. Another batch size may change the
-            rounding of the network itself (about 1e-6 of an activation, one near-tie in 13,000
+        k: exemplars per unit.
+        quantile: of a unit's own activations; this is its level, and positions above it belong to
+            the mask.
+        batch_size: images per forward pass; the last batch is padded. For a given batch size the
+            result is the same to the byte for any number of shards. Another batch size may change
+            the rounding of the network itself (about 1e-6 of an activation, one near-tie in 13,000
             exemplars of EfficientNet-Lite0), never that of the statistics.
         device: where the network runs; statistics are collected there too when the native core was
             built with CUDA, and on the CPU otherwise, with equal results.
-        shard: (i, n): only images i, i + n, ...; the result then waits for `merge`.
-        block: (i, n): only the i-th of n parts of every layer's units; likewise.
+        shard: (i, n): only images i, i + n, ...; the result is partial until `merge` joins it.
+        block: (i, n): only the i-th of n parts of every layer's units; also partial.
         input: how stored uint8 images are normalized; not used for ready-made tensors.
         post_relu: layers recorded after a ReLU (spec 2.6).
-        layout: how outputs become maps; `load_network` gives it.
-        axes: axes of layers that a probe of the network cannot know or refuses, such as
+        layout: how outputs become maps; `load_network` returns it.
+        axes: axes of layers that the probe of the network cannot determine or refuses, such as
             {"blocks.*": "t b c"} (`milan_core.networks.axes`).
-        seed: of the sketch; nothing else here is random.
-        name: of the model, for the records; default: its class.
+        seed: of the sketch; nothing else is random.
+        name: of the model, for the records; by default its class.
         settings: other fields of `MiningOptions` (mode, levels, sample, bands, band_size) and of
             `MiningRun` (threads, dtype, compile, progress).
 
     Raises:
         UserError: for unknown or impossible settings, images of another form, layers that cannot
-            be mined, activations that are NaN, and networks and images that differ each time
+            be mined, activations that are NaN, and networks or images that change between passes
             (`milan_core.networks.probe`).
 
     """

@@ -36,8 +36,8 @@ COUNTS = ("values", "zeros", "negatives", "nan")
 class ExemplarSet:
     """The exemplars of all mined layers of a model; see `milan_core.exemplars.mine.mine`.
 
-    A set from one shard is partial: it can be saved, loaded and merged, but has no levels and no
-    masks yet, because those need the whole dataset.
+    A set from one shard is partial: it can be saved, loaded and merged, but it has no levels and
+    no masks, because these need the whole data set.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ExemplarSet:
 
     @property
     def k(self) -> int:
-        """Exemplars a unit."""
+        """Exemplars per unit."""
         return next(iter(self._layers.values())).ids.shape[1]
 
     @property

@@ -139,7 +139,7 @@ def _say_left_out(read: State, stored: State, where: str) -> None:
     ]
     if beside:
         _log.warning(
-            "weights %s: left out %s tensors that lie outside of the network (%s)",
+            "weights %s: left out %s tensors that are not in the network (%s)",
             *(where, len(beside), ", ".join(beside[:_SHOWN]) + ", ..." * (len(beside) > _SHOWN)),
         )
 

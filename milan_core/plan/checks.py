@@ -112,8 +112,8 @@ def check_entries(config: Config) -> None:
         for name in getattr(config, section):
             if name in RESERVED:
                 raise UserError(
-                    f"config: {section}.{name}: the results of a step lie in a folder of this "
-                    f"name; call it otherwise, such as {name}_net"
+                    f"config: {section}.{name}: a folder of this name has the results of a "
+                    f"step; choose another name, such as {name}_net"
                 )
 
 

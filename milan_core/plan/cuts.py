@@ -58,7 +58,7 @@ class Cut:
         """From the part of a file name: `4`, or `4x2` with two parts of the units."""
         match = _LABEL.fullmatch(label)
         if match is None:
-            raise UserError(f"{label!r} is no number of shards; expected N, or NxM")
+            raise UserError(f"{label!r} is not a number of shards; expected N, or NxM")
         return cls(int(match["images"]), int(match["units"] or 1))
 
     @property

@@ -48,7 +48,7 @@ def read_said(
         for name, texts in read_methods(path).items():
             known = said.setdefault(name, {})  # a file may lack units that show nothing
             if any(known.get(key, text) != text for key, text in texts.items()):
-                raise UserError(f"{path}: {name!r} says something else of a unit than another file")
+                raise UserError(f"{path}: {name!r} has another text for a unit than another file")
             known.update(texts)
     if said.get("pmi") == said["milan"]:
         del said["pmi"]  # the same descriptions under the name of Table 2

@@ -64,7 +64,7 @@ def score(
     fuzzing: bool = False,
     random_weights: bool = False,
 ) -> HeldOutScores:
-    """Score descriptions of a network's units on images; trivial baselines and intervals beside.
+    """Score descriptions of a network's units on images, with trivial baselines and intervals.
 
     Args:
         model: a module, or a network as `milan_core.networks.zoo.load_network` takes it.
@@ -72,23 +72,23 @@ def score(
         layers: names or patterns.
         descriptions: text or texts by (layer, unit), or a CSV table (`submitted.read_submitted`).
         judge: a judge, or a name (`judges.choice.named_judge`).
-        input: how pixels become the input of a module; of a named network it is its own.
+        input: how pixels become the input of a module; a named network has its own.
         heldout: `split` scores on the fifth of the images that mining holds out.
         allow_small: score on fewer than 500 images, whose intervals are wide.
         pool: how a unit's map becomes one number.
         described_by: folder or name of the model that wrote the descriptions; refused as judge.
         alpha: share of the images on which a unit fires, for AUPRC; None: with `heldout="split"` it
             is chosen on the images that do not score (`alpha.choose_alpha`), else 0.02.
-        batch_size: images a forward pass.
+        batch_size: images per forward pass.
         device: where network and judge run.
         seed: of resamples and draws.
         name: of the network, for tables.
-        fuzzing: ask the judge also whether the marked part of an image is the one that fires.
+        fuzzing: also ask the judge whether the marked part of an image is the one that fires.
         random_weights: compare with the same network with random weights.
 
     Raises:
         UserError: for layers that do not exist, too few images, a table that cannot be read, and a
-            judge that cannot look at these images or wrote the descriptions itself.
+            judge that cannot read these images or that wrote the descriptions itself.
 
     """
     network, title = network_of(model, layers, input, name)

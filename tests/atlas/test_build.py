@@ -141,7 +141,7 @@ def test_a_folder_without_a_network_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["atlas", "build", str(tmp_path), "-o", str(tmp_path / "atlas")]) == 2
-    assert "holds no network that is mined and described" in capsys.readouterr().err
+    assert "holds no mined and described network" in capsys.readouterr().err
     assert not (tmp_path / "atlas").exists()
 
 

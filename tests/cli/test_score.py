@@ -181,7 +181,7 @@ def score_table_of(
         ("long", b"layer,unit,description\nc,0," + b"red " * 40_000, "line 2: a text of 160000"),
         ("words", b"layer,unit,description\nc,0," + b"red " * 2_000, ""),
         ("quote", b'layer,unit,description\nc,0,"red\nc,1,blue\n', "line 3: not a CSV table"),
-        ("twice", b"layer,unit,unit\nc,0,0\n", "stands twice"),
+        ("twice", b"layer,unit,unit\nc,0,0\n", "appears twice"),
         ("nul", b"layer,unit,description\nc,0,r\0ed\n", "a NUL byte"),
         ("nothing", b"", "is empty"),
         ("header", b"layer,unit,description\n", "holds no description"),

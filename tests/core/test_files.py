@@ -121,7 +121,7 @@ def test_tables_of_spreadsheets_are_read(tmp_path):
         (b"layer,unit\na,1\nb\n", r"line 3: expected 2 fields, got 1"),
         (b"layer,unit\na,1,2\n", r"line 2: expected 2 fields, got 3"),
         (b'layer,unit\n"a,1\n', r"not a CSV table"),
-        (b"layer,unit,unit\n", r"'unit' stands twice"),
+        (b"layer,unit,unit\n", r"'unit' appears twice"),
         (b"layer;unit\na;1\n", r"missing column layer, unit.*separate columns with commas"),
         (b"layer,unit\na\0,1\n", r"line 2: a NUL byte"),
         (b"", r"is empty"),

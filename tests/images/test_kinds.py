@@ -80,7 +80,7 @@ def test_broken_shards_are_sentences(shards, tmp_path):
     with pytest.raises(UserError, match="no tar files"):
         build("webdataset", tmp_path / "none*", tmp_path / "out")
     shard(shards / "1.tar", {"x.png": png(0), "x.PNG": png(1)})
-    with pytest.raises(UserError, match=r"x\.PNG is there twice"):
+    with pytest.raises(UserError, match=r"x\.PNG occurs twice"):
         build("webdataset", shards, tmp_path / "out")
 
 

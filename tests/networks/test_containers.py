@@ -61,7 +61,7 @@ def test_what_is_left_out_is_said(tmp_path, caplog):
     torch.save(HELD["with a criterion"], tmp_path / "w.pt")
     with caplog.at_level(logging.WARNING):
         load_weights(net(), tmp_path / "w.pt")
-    assert "left out 1 tensors that lie outside of the network (criterion.weight)" in caplog.text
+    assert "left out 1 tensors that are not in the network (criterion.weight)" in caplog.text
     caplog.clear()
     torch.save(HELD["profiled"], tmp_path / "w.pt")
     load_weights(net(), tmp_path / "w.pt")

@@ -53,7 +53,7 @@ def test_each_part_has_its_place():
     places = [cut.place(part) for part in range(1, 7)]
     assert places == [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2)]
     for wrong in ("0", "3x", "x2", "3x0", "03"):
-        with pytest.raises(UserError, match="is no number of shards"):
+        with pytest.raises(UserError, match="is not a number of shards"):
             Cut.parse(wrong)
 
 

@@ -28,7 +28,7 @@ def pool_pyramid(
 
     Args:
         feature_maps: tensors (B, C, h, w); C, h and w may differ from map to map.
-        masks: (B, 1, H, W), 0/1 of any type or weights; None averages over the whole map. An empty
+        masks: (B, 1, H, W), 0/1 or weights, any dtype; None averages over the whole map. An empty
             mask gives zeros.
         resize: how the mask shrinks to h x w. "area" is the exact share of every map cell under the
             mask, also where H/h is no whole number. "bilinear" reads the mask at four pixels per

@@ -92,7 +92,7 @@ def list_shard(shard: Path, spec: WebDatasetOptions, passed: Counter[str]) -> li
         stem, _, suffix = tail.partition(".")
         parts = samples.setdefault(f"{head}/{stem}" if head else stem, {})
         if suffix.lower() in parts:
-            raise UserError(f"{shard}: {member} is there twice; a sample has each suffix once")
+            raise UserError(f"{shard}: {member} occurs twice; a sample has each suffix once")
         parts[suffix.lower()] = data
     pictures = []
     for key, parts in samples.items():
