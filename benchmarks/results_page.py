@@ -64,7 +64,7 @@ SHOWN: dict[str, Sequence[Listed | Crossed]] = {
     "referee": (
         Listed(
             "summary.csv",
-            ("describer", "correlation", "auprc", "lead", "units", "unscored"),
+            ("describer", "correlation", "auprc", "lead", "units", "abstained", "unscored"),
             lambda row: row["model"] == "all networks" and row["judge"] == "oracle",
         ),
         Crossed(

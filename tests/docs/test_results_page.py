@@ -132,6 +132,14 @@ def test_counts_of_clear_rows_follow_from_the_tables():
     assert [*map(int, found.groups())] == [sum(clear(r["Holm"]) for r in costs), len(costs)]
 
 
+def test_means_over_some_units_say_how_many_have_no_text():
+    """Of 2,728 units the rows "answered only" and "known concept" are means over some."""
+    rows = {row["describer"]: row for row in table_with(BLOCK, "describer", "abstained")}
+    assert int(rows["pool and verify, answered only"]["abstained"]) > 1000
+    assert int(rows["name of the unit's known concept"]["abstained"]) > 1000
+    assert rows["pool and verify"]["abstained"] == "0"
+
+
 def test_one_pair_and_one_network_have_no_p():
     (pair,) = {row["pair"] for row in table_with(BLOCK, "pair", "decided by")}
     assert f"({pair}). One pair of networks is a demonstration, no test." in BLOCK
