@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from milan_core import ops
+from milan_core import _core, ops
 from milan_core.core.errors import UserError
 from milan_core.ops import reference
 
@@ -98,6 +98,20 @@ def test_wrong_arguments_are_refused(change, words):
     }
     with pytest.raises(UserError, match=words):
         ops.beam_topk(**{**arguments, **change})
+
+
+@pytest.mark.parametrize(
+    ("place", "width", "words"),
+    [
+        ([[0, -1]], 6, "width is above"),
+        ([[-1, -1]], 3, "width is above"),
+        ([[0, 1]], 2, "place is"),
+    ],
+)
+def test_the_native_call_checks_what_it_reads(place, width, words):
+    scores, costs = np.zeros((1, 2), F), np.zeros((1, 4), F)
+    with pytest.raises(UserError, match=words):
+        _core.beam_topk(scores, costs, np.array(place), 0, width, False, 1, None)
 
 
 @pytest.mark.parametrize("normalise", [False, True])
