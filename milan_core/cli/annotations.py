@@ -73,10 +73,15 @@ def _register_export(verbs: Any) -> None:
         _export,
     )
     parser.add_argument("--key", required=True, help="<network>/<data set>; decides on images")
-    parser.add_argument("--exemplars", type=Path, required=True)
-    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--exemplars", type=Path, required=True, help="exemplars.safetensors")
+    parser.add_argument("--dataset", type=Path, required=True, help="folder of the probe images")
     _add_texts(parser)
-    parser.add_argument("--images", choices=["auto", "include", "leave-out"], default="auto")
+    parser.add_argument(
+        "--images",
+        choices=["auto", "include", "leave-out"],
+        default="auto",
+        help="auto: leave out those of ImageNet, by --key",
+    )
     parser.add_argument("--size", type=int, default=224, help="side of images and masks")
     parser.add_argument("--extras", action="store_true", help="also write activations.csv")
     parser.add_argument("--out", type=Path, required=True, help="a folder, or a file x.zip")
@@ -93,7 +98,7 @@ def _register_export(verbs: Any) -> None:
     _add_texts(parser, required=False)
     parser.add_argument("--key", default="", help="<network>/<data set>, for data.json")
     parser.add_argument("--base-url", default="", help="address that will serve --out")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder")
 
 
 def _add_texts(parser: argparse.ArgumentParser, required: bool = True) -> None:

@@ -51,7 +51,7 @@ def register(subparsers: Any) -> None:
         _qualification,
     )
     parser.add_argument("--test", type=Path, required=True, help="YAML")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder")
 
 
 def _clean(arguments: argparse.Namespace) -> None:

@@ -94,7 +94,13 @@ def _add_network(group: Any) -> None:
 
 
 def _add_set(group: Any) -> None:
-    group.add_argument("--transform", choices=["crop", "squash"], default="crop")
+    group.add_argument(
+        "--transform",
+        choices=["crop", "squash"],
+        default="crop",
+        help="how its images come to 224 pixels; crop: as the masks were made; squash: as the "
+        "published merge did",
+    )
     group.add_argument(
         "--expect", type=int, default=50_000, help="images that the ids count; 0: any number"
     )

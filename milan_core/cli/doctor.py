@@ -12,9 +12,17 @@ from typing import Any
 
 def register(subparsers: Any) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("doctor", help="versions, native core, devices, caches, gaps")
+    parser = subparsers.add_parser(
+        "doctor",
+        help="versions, native core, devices, caches, gaps",
+        description="Print versions, the native core, devices, data packages and what is missing. "
+        "Exit code 1 where something is.",
+        epilog="example: milan doctor",
+    )
     parser.set_defaults(run=_run)
-    parser.add_argument("--resources", type=Path, default=Path("resources"))
+    parser.add_argument(
+        "--resources", type=Path, default=Path("resources"), help="folder of the data packages"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -40,7 +40,7 @@ def register(subparsers: Any) -> None:
         "--judge", default="auto", help="cheap judge that says which images matter, as milan score"
     )
     parser.add_argument("--draws", type=int, default=180, help="images drawn for a text")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the draws")
     parser.add_argument("--pool", choices=["max", "mean"], default="max", help="of a unit's map")
     parser.add_argument("--out", type=Path, required=True, help="verdicts.csv")
     parser.add_argument("--dry-run", action="store_true", help="print the cost, ask nothing")

@@ -33,7 +33,9 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--factory", required=True, help="as in model_zoo, or the name of a built-in network"
     )
-    parser.add_argument("--kwargs", type=json_value, default={})
+    parser.add_argument(
+        "--kwargs", type=json_value, default={}, help="arguments of the factory: JSON, or @FILE"
+    )
     add_input(parser)
     parser.add_argument(
         "--trust", action="store_true", help="torchscript, export: run the code inside the file"
@@ -48,14 +50,16 @@ def register(subparsers: Any) -> None:
         _dictionary,
     )
     parser.add_argument("--model", metavar="FACTORY", required=True, help=MODEL)
-    add_network(parser)
-    parser.add_argument("--layer", required=True)
+    add_network(parser, layers=False)
+    parser.add_argument("--layer", required=True, help="the layer whose outputs it is trained on")
     parser.add_argument("--dataset", type=Path, required=True, help="folder of a built data set")
     parser.add_argument(
         "--options", type=json_value, default={}, help="JSON: units, sparsity, steps..."
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0, help="of its training")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="safetensors file of the dictionary"
+    )
     add_compute(parser)
 
 

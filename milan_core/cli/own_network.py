@@ -25,12 +25,16 @@ _log = logging.getLogger(__name__)
 MODEL = "network: a factory as in model_zoo, a built-in name, or @FILE: an entry of model_zoo"
 
 
-def add_network(parser: Any) -> None:
-    """Arguments that are laid over the entry of the network that --model names."""
+def add_network(parser: Any, *, layers: bool = True) -> None:
+    """Arguments that are laid over the entry of the network that --model names.
+
+    `layers`: with --layers; a command of one layer has an option of its own for it.
+    """
     parser.add_argument("--weights", help="safetensors or state dict of the network")
-    parser.add_argument(
-        "--layers", nargs="+", metavar="GLOB", help="needed, unless the entry of @FILE has them"
-    )
+    if layers:
+        parser.add_argument(
+            "--layers", nargs="+", metavar="GLOB", help="needed, unless the entry of @FILE has them"
+        )
     parser.add_argument(
         "--trust",
         action="store_true",
@@ -90,8 +94,8 @@ def own_network(arguments: argparse.Namespace, *, say: bool = True) -> NetworkSp
     `say`: warn of what is assumed of its input.
     """
     entry = _entry(arguments.model)
-    if arguments.layers:
-        entry["layers"] = list(arguments.layers)
+    if layers := getattr(arguments, "layers", None):
+        entry["layers"] = list(layers)
     if arguments.trust:
         entry["trust"] = True
     if kwargs := getattr(arguments, "kwargs", None):

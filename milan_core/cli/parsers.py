@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from milan_core.core.addresses import hidden
 from milan_core.core.errors import nearest
@@ -93,9 +93,36 @@ class Parser(argparse.ArgumentParser):
             self._end(message, f"{self.prog} --help lists them")
         super()._check_value(action, value)
 
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        """That of the command, which also says what each option is where it is not given."""
+        kind = type("Formatter", (_WithDefaults, cast(type, self.formatter_class)), {})
+        return cast(argparse.HelpFormatter, kind(prog=self.prog))
+
     def _end(self, message: str, help: str) -> NoReturn:
         line = " ".join(hidden(message).split())
         self.exit(2, f"{self.prog}: error: {line} ({help})\n")
+
+
+class _WithDefaults(argparse.HelpFormatter):
+    """Adds the default to the help of an option that does not speak of it."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = super()._get_help_string(action) or ""
+        shown = default_shown(action)
+        if not shown or "default" in text:
+            return text
+        return f"{text} (default: {shown})"
+
+
+def default_shown(action: argparse.Action) -> str:
+    """What an option is where it is not given, as one would type it; "" where that is nothing."""
+    value = action.default
+    if not action.option_strings or value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    text = str(value)
+    return "" if text in (argparse.SUPPRESS, "{}") else text
 
 
 def _is_option(word: str) -> bool:

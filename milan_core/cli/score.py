@@ -61,7 +61,9 @@ def register(subparsers: Any) -> None:
         "rows a unit",
     )
     parser.add_argument("--column", default="description", help="the column of the text")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of resamples, random texts and sanity tests"
+    )
     parser.add_argument(
         "--out",
         type=Path,

@@ -39,7 +39,7 @@ def _register_make(verbs: Any) -> None:
     parser.add_argument("out", type=Path, metavar="DIR")
     parser.add_argument("--images", type=int, default=2000, help="scenes")
     parser.add_argument("--pairs", type=int, default=200, help="pairs that differ in one attribute")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the scenes")
     parser.add_argument(
         "--shown",
         type=float,
@@ -154,7 +154,8 @@ def _rank(arguments: argparse.Namespace) -> None:
 def _register_labels(verbs: Any) -> None:
     summary = "count the labels that rules give to ORs and to single concepts (milan labels)"
     parser = verbs.add_parser("labels", help=summary, description=summary)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102, 103, 104])
+    default = [100, 101, 102, 103, 104]
+    parser.add_argument("--seeds", type=int, nargs="+", default=default, help="of the scenes")
     parser.add_argument("--judge", type=Path, help="folder of a mini judge beside the oracle")
     parser.add_argument("--page", type=Path, help="Markdown page whose tables are replaced")
     parser.set_defaults(run=_labels)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
-from milan_core.cli import main
+from milan_core.cli import COMMANDS, build_parser, main
+from milan_core.cli.parsers import commands, default_shown
 
 MISTAKES = {
     "describe --modle x": "milan describe: error: unknown option --modle; did you mean --model? "
@@ -49,6 +52,32 @@ def test_help_and_version_are_no_mistakes(words, capsys):
         main(words.split())
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith(("usage: milan describe", "milan "))
+
+
+def test_every_option_has_a_help_that_says_its_default():
+    """Also in the reference of commands, which asks the same formatter."""
+    names = [name for name in COMMANDS if name != "step"]
+    seen = {}
+    for path, parser in commands(build_parser(names)):
+        for action in parser._actions:
+            if action.option_strings and not isinstance(action, argparse._HelpAction):
+                assert action.help, (path, action.option_strings)
+                text = parser._get_formatter()._expand_help(action)
+                seen[(*path, action.option_strings[-1])] = text
+                if shown := default_shown(action):
+                    assert "default" in text or shown in text, (path, action.option_strings)
+    assert seen["describe", "--k"] == "exemplars a unit (default: 15)"
+    assert seen["describe", "--quantile"].endswith("its masks (default: 0.99)")
+    assert seen["zoo", "labels", "--seeds"] == "of the scenes (default: 100 101 102 103 104)"
+    assert seen["describe", "--describer"].count("default") == 1
+    assert "default" not in seen["describe", "--options"]
+
+
+def test_a_command_of_one_layer_has_no_patterns_of_layers(capsys):
+    words = "networks dictionary --model a --layers b --dataset c --out d"
+    with pytest.raises(SystemExit):
+        main(words.split())
+    assert "unknown option --layers; did you mean --layer?" in capsys.readouterr().err
 
 
 def test_steps_are_listed_where_help_is_asked_for(capsys):
