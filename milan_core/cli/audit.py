@@ -13,7 +13,7 @@ from milan_core.core.units import UnitKey
 from milan_core.scoring.options import Query
 
 TABLE = "descriptions.csv"
-UNITS = ("model", "query", "layer", "unit", "description")
+UNITS = ("model", "query", "layer", "unit", "description", "status")
 
 
 def register(subparsers: Any) -> None:
@@ -38,11 +38,12 @@ def register(subparsers: Any) -> None:
 
 def _audit(arguments: argparse.Namespace) -> None:
     from milan_core.core.folders import new_folder
+    from milan_core.describers.abstention.options import UNRELIABLE
     from milan_core.experiments.audit import tables
     from milan_core.scoring.queries import matches
 
     label, query = _query(arguments)
-    described = _read(arguments.sources)
+    described, status = _read(arguments.sources)
     matching = {
         name: [key for key, text in texts.items() if matches(text, query)]
         for name, texts in described.items()
@@ -51,12 +52,19 @@ def _audit(arguments: argparse.Namespace) -> None:
     by_source = {(name, label, tables.DESCRIPTION): keys for name, keys in matching.items()}
     counts = tables.count_rows(by_source, layers)
     units = [
-        (name, label, *key, described[name][key]) for name, keys in matching.items() for key in keys
+        (name, label, *key, described[name][key], status[name].get(key, ""))
+        for name, keys in matching.items()
+        for key in keys
     ]
     for name, _, layer, matched, total, *_ in counts:
         print(f"{name}\t{layer}\t{matched} of {total}")
-    for name, _, layer, unit, text in units:
-        print(f"{name}\t{layer}\t{unit}\t{text}")
+    for name, _, layer, unit, text, said in units:
+        print(f"{name}\t{layer}\t{unit}\t{text}" + (f"\t{said}" if said else ""))
+    if guesses := sum(said == UNRELIABLE for *_, said in units):
+        print(
+            f"{guesses} of the {len(units)} matching texts are guesses of units without a reliable "
+            "description (status unreliable)"
+        )
     if arguments.out:
         with new_folder(arguments.out) as out:
             write_csv(out / "counts.csv", tables.COUNTS, counts)
@@ -76,18 +84,30 @@ def _query(arguments: argparse.Namespace) -> tuple[str, Query]:
     return " ".join(arguments.words), query
 
 
-def _read(sources: list[Path]) -> dict[str, dict[UnitKey, str]]:
-    """Descriptions by the name of each source: that of the folder, or of another table's file."""
-    from milan_core.scoring.tables import read_descriptions
+def _read(
+    sources: list[Path],
+) -> tuple[dict[str, dict[UnitKey, str]], dict[str, dict[UnitKey, str]]]:
+    """Descriptions, and the status of each unit, by the name of each source.
+
+    The name is that of the folder, or of another table's file.
+    """
+    from milan_core.scoring.tables import read_descriptions, read_status
 
     described: dict[str, dict[UnitKey, str]] = {}
+    status: dict[str, dict[UnitKey, str]] = {}
     for source in sources:
         path = source.resolve() / TABLE if source.is_dir() else source.resolve()
+        if source.is_dir() and not path.exists():
+            inside = sorted(str(table.parent) for table in source.glob(f"*/{TABLE}"))
+            found = f"those of networks in it: {', '.join(inside[:10])}"
+            hint = found if inside else "`milan describe` and runs write one a network"
+            raise UserError(f"{source} has no {TABLE}: give a network's folder; {hint}")
         name = path.parent.name if path.name == TABLE else path.stem
         if name in described:
             raise UserError(f"two sources are called {name!r}; rename one of them")
         described[name] = read_descriptions(path)
-    return described
+        status[name] = read_status(path)
+    return described, status
 
 
 def _layers(units: Mapping[UnitKey, str]) -> dict[str, int]:

@@ -100,6 +100,12 @@ def read_descriptions(
     return _unique(rows, path)
 
 
+def read_status(path: Path | str) -> dict[UnitKey, str]:
+    """The status of every unit; none without the column `status`."""
+    rows = read_csv(path, ("layer", "unit"))
+    return {unit_key(row, path): row[STATUS] for row in rows if row.get(STATUS)}
+
+
 def read_silent(path: Path | str, column: str = "description") -> dict[UnitKey, str]:
     """The status of the units that show nothing to describe; none without the column `status`."""
     rows = read_csv(path, ("layer", "unit", column))
