@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from milan_core.captioner.at_hand import AUTO, find_captioner, is_published, judge_beside
@@ -94,12 +95,13 @@ def describe(
     force: bool = False,
     calibrate: Path | str | None = None,
     alpha: float | None = None,
-    input: InputSpec | None = None,
+    input: InputSpec | Mapping[str, Any] | None = None,
     k: int = 15,
     quantile: float = 0.99,
     batch_size: int = 64,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     name: str = "",
+    axes: Mapping[str, str] | None = None,
 ) -> Described:
     """Describe the units of a network on a user's images.
 
@@ -123,6 +125,7 @@ def describe(
         batch_size: images per forward pass.
         device: where network, captioner and judge run.
         name: of the network, for tables.
+        axes: axes of layers of a module, as `milan.mine` takes them.
 
     Raises:
         UserError: if no describer fits these images, or the describer refuses them.
@@ -130,8 +133,11 @@ def describe(
     """
     if describer == AUTO and options:
         raise UserError("options are those of a describer; name it with describer=")
-    network, title = network_of(model, layers, input, name)
-    asked = _Asked(captioner, judge, clip, force, Compute(device=device))
+    for key, value in {"captioner": captioner, "judge": judge}.items():
+        if not isinstance(value, str | Path):
+            raise UserError(f"{key}: got {type(value).__name__}; expected its folder or name")
+    network, title = network_of(model, layers, input, name, axes)
+    asked = _Asked(captioner, judge, clip, force, Compute(device=str(device)))
     with tempfile.TemporaryDirectory() as scratch:
         dataset = dataset_of(images, network, Path(scratch) / "dataset")
         choice = asked.choice(describer, dataset)
@@ -149,7 +155,7 @@ def describe(
         mining = MiningOptions(
             k=k, quantile=quantile, sample=0, table=pools, heldout="split" if apart else "none"
         )
-        run = MiningRun(batch_size=batch_size, device=device)
+        run = MiningRun(batch_size=batch_size, device=str(device))
         exemplars = mine_dataset(network, dataset, mining, run, name=title)
         units = ExemplarUnits(exemplars, dataset.images)
         said = run_describer(by, units)

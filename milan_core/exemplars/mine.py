@@ -110,7 +110,7 @@ def mine(
         input=view or InputSpec(),
         layers=listed(model, layers),
         post_relu=listed(model, post_relu, "post_relu"),
-        layout=_with_axes(layout or Layout(), axes or {}),
+        layout=with_axes(layout or Layout(), axes or {}),
     )
     options, run = narrowed(call, MiningOptions), narrowed(call, MiningRun)
     source = open_source(images, view)
@@ -119,7 +119,8 @@ def mine(
     )
 
 
-def _with_axes(layout: Layout, axes: Mapping[str, str]) -> Layout:
+def with_axes(layout: Layout, axes: Mapping[str, str]) -> Layout:
+    """The layout with the axes of layers, as `mine` takes them; raises `UserError` for others."""
     for layer, text in axes.items():
         Axes.parse(text, f"axes of {layer!r}")
     return replace(layout, axes={**layout.axes, **axes}) if axes else layout

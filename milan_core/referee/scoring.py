@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
+from milan_core.core.options import parse
 from milan_core.core.step import Compute
 from milan_core.core.units import UnitKey
-from milan_core.exemplars.mine import mine_source
+from milan_core.exemplars.mine import mine_source, with_axes
 from milan_core.exemplars.options import MiningOptions, MiningRun, Pool
 from milan_core.exemplars.pooled import pool_dataset
 from milan_core.exemplars.sources import open_source
@@ -27,6 +29,7 @@ from milan_core.exemplars.splits import heldout_images
 from milan_core.images.store import Dataset, open_dataset
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec, NetworkSpec
+from milan_core.networks.trace import listed
 from milan_core.networks.zoo import LoadedModel, load_network, parse_network
 from milan_core.referee.board import Board
 from milan_core.referee.fuzzing import IMAGES, MINED, Marks
@@ -36,11 +39,12 @@ from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.random_weights import RANDOM, best_of_texts, randomized, sentence
 from milan_core.referee.remembered import Remembered
-from milan_core.referee.submitted import Submitted, from_mapping, read_submitted
+from milan_core.referee.submitted import Submitted, from_mapping, from_rows, read_submitted
 from milan_core.referee.table import FEWEST, evenly
 
 Seen = Literal["all", "split"]
-Described = Submitted | Mapping[UnitKey, str | Sequence[str]] | Path | str
+Rows = Sequence[Mapping[str, Any]]
+Described = Submitted | Mapping[UnitKey, str | Sequence[str]] | Rows | Path | str
 SMALLEST = 20  # images below which nothing is scored, whatever is allowed
 
 
@@ -49,20 +53,21 @@ def score(
     images: Dataset | np.ndarray | Path | str,
     layers: str | Sequence[str],
     descriptions: Described,
-    judge: Judge | str = AUTO,
+    judge: Judge | Path | str = AUTO,
     *,
-    input: InputSpec | None = None,
+    input: InputSpec | Mapping[str, Any] | None = None,
     heldout: Seen = "all",
     allow_small: bool = False,
     pool: Pool = "max",
     described_by: str = "",
     alpha: float | None = None,
     batch_size: int = 64,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     seed: int = 0,
     name: str = "",
     fuzzing: bool = False,
     random_weights: bool = False,
+    axes: Mapping[str, str] | None = None,
 ) -> HeldOutScores:
     """Score descriptions of a network's units on images, with trivial baselines and intervals.
 
@@ -70,7 +75,8 @@ def score(
         model: a module, or a network as `milan_core.networks.zoo.load_network` takes it.
         images: a data set or its folder, a folder of pictures, or uint8 (N, H, W, 3).
         layers: names or patterns.
-        descriptions: text or texts by (layer, unit), or a CSV table (`submitted.read_submitted`).
+        descriptions: text or texts by (layer, unit), rows as those of `milan.describe`, or a CSV
+            table (`submitted.read_submitted`).
         judge: a judge, or a name (`judges.choice.named_judge`).
         input: how pixels become the input of a module; a named network has its own.
         heldout: `split` scores on the fifth of the images that mining holds out.
@@ -85,27 +91,28 @@ def score(
         name: of the network, for tables.
         fuzzing: also ask the judge whether the marked part of an image is the one that fires.
         random_weights: compare with the same network with random weights.
+        axes: axes of layers of a module, as `milan.mine` takes them.
 
     Raises:
         UserError: for layers that do not exist, too few images, a table that cannot be read, and a
             judge that cannot read these images or that wrote the descriptions itself.
 
     """
-    network, title = network_of(model, layers, input, name)
+    network, title = network_of(model, layers, input, name, axes)
     given = _given(descriptions)
     settings = {} if alpha is None else {"alpha": alpha}
     options = ScoringOptions(**settings, fewest=SMALLEST if allow_small else FEWEST)
-    compute = Compute(device=device)
+    compute = Compute(device=str(device))
     with tempfile.TemporaryDirectory() as scratch:
         dataset = dataset_of(images, network, Path(scratch) / "dataset")
         chosen = (
-            named_judge(judge, dataset, compute, described_by=described_by)
-            if isinstance(judge, str)
+            named_judge(str(judge), dataset, compute, described_by=described_by)
+            if isinstance(judge, str | Path)
             else judge
         )
         how = ScoringRun(
             seed=seed,
-            passes=MiningRun(batch_size=batch_size, device=device),
+            passes=MiningRun(batch_size=batch_size, device=str(device)),
             heldout=heldout,
             pool=pool,
             name=title,
@@ -163,7 +170,8 @@ def score_network_on(
     positions = np.flatnonzero(chosen)
     if len(positions) < options.fewest:
         more = f" of the {count} that were given" if split else ""
-        allow = "" if options.fewest <= SMALLEST else " (--allow-small: from 20, wide intervals)"
+        flag = " (--allow-small, in Python allow_small=True: from 20, wide intervals)"
+        allow = "" if options.fewest <= SMALLEST else flag
         raise UserError(
             f"{len(positions)} images{more} to score on, expected {options.fewest} or more; give "
             f"more images{allow}"
@@ -227,14 +235,28 @@ def _marks(network: LoadedModel, dataset: Dataset, positions: np.ndarray, run: M
 def network_of(
     model: nn.Module | NetworkSpec | Mapping[str, Any] | str,
     layers: str | Sequence[str],
-    input: InputSpec | None,
+    input: InputSpec | Mapping[str, Any] | None,
     name: str,
+    axes: Mapping[str, str] | None = None,
 ) -> tuple[LoadedModel, str]:
-    """The network of a call from Python with its layers, and its name for tables."""
-    names = [layers] if isinstance(layers, str) else list(layers)
+    """The network of a call from Python with its layers, and its name for tables.
+
+    Raises:
+        UserError: for what is no network, no input, and no names of layers.
+
+    """
+    view = None if input is None else parse(InputSpec, input, "input")
     if isinstance(model, nn.Module):
-        title = name or type(model).__name__
-        return LoadedModel(model, input or InputSpec(), names, [], Layout()), title
+        title, layout = name or type(model).__name__, with_axes(Layout(), axes or {})
+        return LoadedModel(model, view or InputSpec(), listed(model, layers), [], layout), title
+    if not isinstance(model, NetworkSpec | Mapping | str):
+        raise UserError(
+            f"model: got {type(model).__name__}; expected a torch.nn.Module, the name of a network "
+            "or an entry of model_zoo"
+        )
+    if view is not None or axes:
+        raise UserError("input and axes are those of a module; a named network has its own")
+    names = [layers] if isinstance(layers, str) else list(layers)
     spec = model if isinstance(model, NetworkSpec) else parse_network(model, layers=names)
     return load_network(spec.model_copy(update={"layers": names})), name or spec.factory
 
@@ -244,6 +266,8 @@ def _given(descriptions: Described) -> Submitted:
         return descriptions
     if isinstance(descriptions, Mapping):
         return from_mapping(descriptions)
+    if not isinstance(descriptions, str | Path):
+        return from_rows(descriptions)
     return read_submitted(descriptions)
 
 
@@ -255,6 +279,11 @@ def dataset_of(
         return images
     if isinstance(images, np.ndarray):
         return stored(images, out)
+    if not isinstance(images, str | Path):
+        raise UserError(
+            f"images: got {type(images).__name__}; expected an array uint8 (N, H, W, 3), a data "
+            "set or its folder, or a folder of pictures (tensors and torch data sets: milan.mine)"
+        )
     return folder_dataset(Path(images), network, out)
 
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from milan_core.annotations.records import unit_number
 from milan_core.core.errors import UserError, nearest
@@ -118,10 +119,46 @@ def read_submitted(path: Path | str, column: str = "description") -> Submitted:
 def from_mapping(given: Mapping[UnitKey, str | Sequence[str]]) -> Submitted:
     """Texts by (layer, unit): one, or a list of several."""
     lines: list[Line] = []
-    for (layer, unit), texts in given.items():
-        parts = [texts] if isinstance(texts, str) else list(texts) or [""]
-        lines += [((layer, unit), text, None) for text in parts]
+    for key, texts in given.items():
+        if not isinstance(key, tuple) or len(key) != 2:
+            raise UserError(f"descriptions: got the key {key!r}; expected (layer, unit)")
+        where = f"descriptions: {key!r}"
+        several = isinstance(texts, Iterable) and not isinstance(texts, str)
+        parts = list(texts) or [""] if several else [texts]
+        unit = str(key[0]), unit_number(str(key[1]), where)
+        lines += [(unit, _text(text, where), None) for text in parts]
     return submitted(lines, "descriptions")
+
+
+def from_rows(rows: Any) -> Submitted:
+    """Rows as `milan.describe(...).rows` and `captioner.describe` give them.
+
+    Raises:
+        UserError: for what are no rows with layer, unit and description.
+
+    """
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
+        raise UserError(
+            f"descriptions: got {type(rows).__name__}; expected texts by (layer, unit), a table's "
+            "path, or rows: the `rows` of milan.describe, or `frame.to_dict('records')` of pandas"
+        )
+    lines: list[Line] = []
+    for number, row in enumerate(rows):
+        where = f"descriptions: row {number}"
+        if lacking := [name for name in ("layer", "unit", "description") if name not in row]:
+            raise UserError(f"{where} lacks {lacking[0]!r}; it has {', '.join(map(str, row))}")
+        unit = str(row["layer"]).strip(), unit_number(str(row["unit"]), where)
+        weight = _weight(str(row["weight"]) if row.get("weight") is not None else None, where)
+        lines.append((unit, _text(row["description"], where), weight))
+    return submitted(lines, "descriptions")
+
+
+def _text(text: Any, where: str) -> str:
+    if text is None or (isinstance(text, float) and math.isnan(text)):  # an empty cell of pandas
+        return ""
+    if not isinstance(text, str):
+        raise UserError(f"{where}: got {type(text).__name__} {text!r}; expected a text")
+    return text
 
 
 def _weight(cell: str | None, where: str) -> float | None:

@@ -3,7 +3,13 @@
 import pytest
 
 from milan_core.core.errors import UserError
-from milan_core.referee.submitted import from_mapping, plain, read_submitted, unknown_units
+from milan_core.referee.submitted import (
+    from_mapping,
+    from_rows,
+    plain,
+    read_submitted,
+    unknown_units,
+)
 
 
 def read(tmp_path, text, encoding="utf-8", **kwargs):
@@ -20,6 +26,42 @@ def test_plain_table(tmp_path):
     given = read(tmp_path, "layer,unit,description\nconv,0,a dog\nconv,1,cats\n")
     assert texts(given) == {("conv", 0): ("a dog",), ("conv", 1): ("cats",)}
     assert (given.rows, given.texts, given.empty, given.repeated) == (2, 2, 0, 0)
+
+
+def test_rows_of_python_are_read_as_a_table_is():
+    rows = [
+        {"layer": "conv", "unit": 0, "description": "a dog", "score": 0.4},
+        {"layer": "conv", "unit": 1, "description": None},
+        {"layer": "conv", "unit": 2, "description": float("nan")},  # an empty cell of pandas
+        {"layer": "conv", "unit": 3, "description": "cats", "weight": 0.5},
+        {"layer": "conv", "unit": 3, "description": "dogs", "weight": 0.25},
+    ]
+    given = from_rows(rows)
+    assert texts(given) == {
+        **{("conv", 0): ("a dog",), ("conv", 1): (), ("conv", 2): ()},
+        ("conv", 3): ("cats", "dogs"),
+    }
+    assert given.explanations["conv", 3].weights == (0.5, 0.25)
+    assert given.empty == 2
+
+
+@pytest.mark.parametrize(
+    ("read", "given", "words"),
+    [
+        (from_rows, [{"layer": "c", "description": "a"}], "row 0 lacks 'unit'; it has layer, desc"),
+        (from_rows, [{"layer": "c", "unit": "x", "description": "a"}], "descriptions: row 0"),
+        (from_rows, [{"layer": "c", "unit": 0, "description": 7}], "got int 7; expected a text"),
+        (from_rows, ["a dog"], "got list; expected texts by (layer, unit), a table's path"),
+        (from_rows, 3, "`frame.to_dict('records')` of pandas"),
+        (from_mapping, {"conv": "a dog"}, "got the key 'conv'; expected (layer, unit)"),
+        (from_mapping, {("conv", "x"): "a dog"}, "descriptions: ('conv', 'x')"),
+        (from_mapping, {("conv", 0): 7}, "got int 7; expected a text"),
+    ],
+)
+def test_other_descriptions_of_python_are_sentences(read, given, words):
+    with pytest.raises(UserError) as refused:
+        read(given)
+    assert words in str(refused.value)
 
 
 def test_empty_and_repeated_rows_are_counted_and_add_up(tmp_path):
