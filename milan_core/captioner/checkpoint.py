@@ -99,6 +99,11 @@ def _load_release(path: Path) -> Captioner:
 
 @reads("the folder of a captioner", "train or convert it again")
 def _load_folder(folder: Path) -> Captioner:
+    if folder.is_dir() and not (folder / CONFIG).exists():
+        inside = sorted(str(found.parent) for found in folder.glob(f"*/{CONFIG}"))
+        inside = inside or sorted(str(found.parent) for found in folder.glob(f"*/*/{CONFIG}"))
+        hint = f"those in it: {', '.join(inside[:10])}" if inside else "it has none in it"
+        raise UserError(f"{folder} is no folder of a captioner (it has no {CONFIG}); {hint}")
     config = read_json(folder / CONFIG, "captioner configuration")
     if not isinstance(config, dict) or config.get("kind") != KIND:
         message = f"{folder / CONFIG} does not describe a captioner"

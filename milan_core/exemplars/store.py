@@ -92,6 +92,10 @@ class ExemplarSet:
         """Exemplars per unit."""
         return next(iter(self._layers.values())).ids.shape[1]
 
+    def __repr__(self) -> str:
+        layers = ", ".join(f"{name}: {count} units" for name, count in self.units.items())
+        return f"<exemplars of {layers}; {self.meta.get('k')} images a unit>"
+
     @property
     def complete(self) -> bool:
         """False for a shard that still has to be merged with others."""

@@ -78,7 +78,7 @@ def test_a_release_can_be_stored_in_our_format(tmp_path):
 
 
 def test_damaged_folders_are_refused(captioner, tmp_path):
-    folder = tmp_path / "c"
+    folder = tmp_path / "run/c"
     refused(folder, "not found")
     save_captioner(captioner, folder, {})
     config = json.loads((folder / "config.json").read_text())
@@ -90,7 +90,9 @@ def test_damaged_folders_are_refused(captioner, tmp_path):
         (copy / name).write_text(text) if text is not None else (copy / name).unlink()
         return copy
 
-    refused(broken("config.json", None), "configuration not found")
+    refused(broken("config.json", None), "no config.json\\); it has none in it")
+    for above in (folder.parent, tmp_path):
+        refused(above, rf"no config.json\); those in it: .*{folder}")
     refused(broken("config.json", "{"), "not valid JSON")
     refused(broken("config.json", json.dumps(config | {"kind": "x"})), "not describe a captioner")
     refused(broken("config.json", json.dumps(config | {"format": 9})), "format 9, this release")

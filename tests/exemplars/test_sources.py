@@ -23,6 +23,11 @@ def ids(images, **options):
     return mine(network(), images, "0", k=2, batch_size=4, **options).ids("0")
 
 
+def test_exemplars_say_in_a_notebook_what_they_are():
+    mined = mine(network(), IMAGES, ["0", "1"], k=2, batch_size=4)
+    assert repr(mined) == "<exemplars of 0: 4 units, 1: 4 units; 2 images a unit>"
+
+
 class Chosen:
     """Some rows of an array that it calls `images`, as data sets of torch often do."""
 
