@@ -19,6 +19,10 @@ from milan_core.referee.table import FEWEST
 
 SHOWN = 5  # units with the largest and the smallest correlation
 TITLES = {"correlation": "Correlation", "auprc": "AUPRC lift"}
+DIFFERENCE = (
+    "Difference: mean over the units that both have of the row's score less that of the first row, "
+    "below 0 where the first row is better. Means of rows with other units do not compare."
+)
 STATUSES = {
     "scored": "scored",
     "constant": "the text is judged alike in all images: correlation 0",
@@ -79,6 +83,7 @@ def markdown(result: Summarized) -> str:
         f"{len(result.rows)} units in all.",
         "## Scores",
         _headline(result),
+        DIFFERENCE,
         *warnings(result),
         "## Layers",
         _layers(result),
