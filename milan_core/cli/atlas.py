@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milan_core.cli.common import recorded_flags, stage, verb
+from milan_core.core.numbers import counted
 
 if TYPE_CHECKING:
     from milan_core.atlas.files import NetworkFiles
@@ -124,8 +125,8 @@ def _write(arguments: argparse.Namespace, name: str, *, extras: bool) -> None:
         if extras and arguments.sheets:
             write_sheets(out, out)
     print(
-        f"{arguments.out / 'index.html'}: {counts['networks']} networks, {counts['units']} units, "
-        f"{counts['images']} images"
+        f"{arguments.out / 'index.html'}: {counted(counts['networks'], 'network')}, "
+        f"{counted(counts['units'], 'unit')}, {counted(counts['images'], 'image')}"
     )
 
 
@@ -149,7 +150,8 @@ def _open(arguments: argparse.Namespace) -> None:
 
     run = read_chunk(arguments.folder, "run")
     address = (arguments.folder / "index.html").resolve().as_uri()
-    print(f"{run['counts']['units']} units of {len(run['networks'])} networks: {address}")
+    found = counted(run["counts"]["units"], "unit"), counted(len(run["networks"]), "network")
+    print(f"{' of '.join(found)}: {address}")
     if not arguments.print:
         webbrowser.open(address)
 

@@ -39,12 +39,22 @@ def merged_files(files: list[Path], alone: bool) -> list[Path]:
 
 def _run(arguments: argparse.Namespace) -> None:
     from milan_core.core.errors import UserError
+    from milan_core.core.numbers import counted
     from milan_core.plan.checks import read_config
     from milan_core.plan.splits import splits
 
     files = merged_files(arguments.files, arguments.alone)
     if not files:
         raise UserError(f"no configuration: {WORKFLOW_CONFIG} is not here; name a file")
-    config = read_config(load(files))
+    try:
+        config = read_config(load(files))
+    except UserError as error:
+        if arguments.alone or files[0] == WORKFLOW_CONFIG:
+            raise
+        raise UserError(
+            f"{error}; {WORKFLOW_CONFIG} is not in this folder, so only what is named was read: "
+            "check in the folder of the workflow (`milan init FOLDER` makes one)"
+        ) from None
     names = ", ".join(splits(config))
-    print(f"ok: {' + '.join(map(str, files))}: {len(config.models)} networks, splits {names}")
+    networks = counted(len(config.models), "network")
+    print(f"ok: {' + '.join(map(str, files))}: {networks}, splits {names}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from milan_core.core.contents import files_below
 from milan_core.core.errors import UserError
+from milan_core.core.numbers import counted
 
 LARGEST = 16 * 2**20  # bytes of a figure; ours have less than 1 MB
 
@@ -21,8 +22,10 @@ def register(subparsers: Any) -> None:
         "as the SVG that the step drew, or as PDF with the same vectors and text.",
         epilog="example: milan figures results --format pdf --out figures",
     )
-    parser.add_argument("results", type=Path, metavar="RESULTS")
-    parser.add_argument("--format", choices=["svg", "pdf"], default="svg")
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="folder of a run's results")
+    parser.add_argument(
+        "--format", choices=["svg", "pdf"], default="svg", help="pdf needs the extra `pdf`"
+    )
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     parser.set_defaults(run=_figures)
 
@@ -39,7 +42,7 @@ def _figures(arguments: argparse.Namespace) -> None:
             content = svg if kind == "svg" else _pdf(path, svg)
             name = "-".join(path.relative_to(arguments.results).with_suffix("").parts)
             write_bytes(folder / f"{name}.{kind}", content)
-    print(f"{arguments.out}: {len(found)} figures")
+    print(f"{arguments.out}: {counted(len(found), 'figure')}")
 
 
 def _found(results: Path) -> list[Path]:

@@ -99,6 +99,7 @@ def _write(arguments: argparse.Namespace, out: Path) -> str:
     from collections import Counter
 
     from milan_core.core.files import write_csv
+    from milan_core.core.numbers import counted
     from milan_core.core.step import Compute
     from milan_core.describers.several.choosing import CoverRule
     from milan_core.describers.several.table import COLUMNS, label_network, layer_texts
@@ -129,5 +130,6 @@ def _write(arguments: argparse.Namespace, out: Path) -> str:
     units = ", ".join(f"{counts[n]} with {n}" for n in sorted(counts)) or "none with a label"
     return (
         f"{len(table.keys)} units: {units}, {len(table.keys) - len(found)} without; candidates: "
-        f"{sum(len(dict.fromkeys(part)) for part in texts.values())} texts of {len(texts)} layers"
+        f"{counted(sum(len(dict.fromkeys(part)) for part in texts.values()), 'text')} of "
+        f"{counted(len(texts), 'layer')}"
     )

@@ -17,6 +17,7 @@ from milan_core.cli.own_network import (
     require_layers,
 )
 from milan_core.core.errors import UserError
+from milan_core.core.numbers import counted
 from milan_core.exemplars.options import MiningOptions, Pool
 
 if TYPE_CHECKING:
@@ -90,10 +91,10 @@ def add_mining(parser: Any) -> None:
 def _register_export(verbs: Any) -> None:
     summary = "write the published per-layer files: images.npy, masks.npy, ids.csv, ..."
     export = verbs.add_parser("export", help=summary, description=summary)
-    export.add_argument("--exemplars", type=Path, required=True)
+    export.add_argument("--exemplars", type=Path, required=True, help="exemplars.safetensors")
     export.add_argument("--dataset", type=Path, required=True, help="folder of the probe images")
     export.add_argument("--size", type=int, default=224, help="side of images and masks")
-    export.add_argument("--out", type=Path, required=True)
+    export.add_argument("--out", type=Path, required=True, help="folder")
     export.set_defaults(run=_export)
 
 
@@ -253,6 +254,5 @@ def _import(arguments: argparse.Namespace) -> None:
         imported = import_legacy(arguments.folder, arguments.layers)
         imported.save(out / "exemplars.safetensors")
     units = sum(imported.units.values())
-    print(
-        f"{arguments.out / 'exemplars.safetensors'}: {len(imported.layers)} layers, {units} units"
-    )
+    found = counted(len(imported.layers), "layer"), counted(units, "unit")
+    print(f"{arguments.out / 'exemplars.safetensors'}: {', '.join(found)}")

@@ -51,6 +51,17 @@ def test_what_a_run_refuses_is_refused(checkout, capsys, change, words):
     assert words in error
 
 
+def test_without_the_workflows_own_file_the_error_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.yaml").write_text("models: [my_net]")
+    assert main(["check", "my.yaml"]) == 2
+    error = capsys.readouterr().err
+    assert "corpus: field required" in error
+    assert "config/config.yaml is not in this folder" in error
+    assert main(["check", "--alone", "my.yaml"]) == 2
+    assert "is not in this folder" not in capsys.readouterr().err
+
+
 def test_files_that_cannot_be_read(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["check"]) == 2

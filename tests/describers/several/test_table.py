@@ -74,7 +74,7 @@ def test_the_command_writes_a_table_that_can_be_scored(files, capsys):
     for name in ("one", "two"):
         assert main(["labels", *table, *texts, "--out", str(folder / name)]) == 0
     told = capsys.readouterr().out
-    assert "5 units: 2 with 1, 2 with 2, 1 without; candidates: 8 texts of 1 layers" in told
+    assert "5 units: 2 with 1, 2 with 2, 1 without; candidates: 8 texts of 1 layer" in told
     assert (folder / "one/labels.csv").read_bytes() == (folder / "two/labels.csv").read_bytes()
     rows = read_csv(folder / "one/labels.csv", COLUMNS)
     assert [row["rank"] for row in rows if row["unit"] == "4"] == ["1", "2"]
