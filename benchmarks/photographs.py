@@ -25,9 +25,9 @@ from milan_core.describers.options import WordsOptions
 from milan_core.exemplars.options import MiningRun
 from milan_core.exemplars.pooled import pool_dataset
 from milan_core.networks.zoo import LoadedModel, load_network
+from milan_core.referee.call import folder_dataset
 from milan_core.referee.photographs.evidence import Evidence, lite0_weights, photograph_evidence
 from milan_core.referee.photographs.vocabulary import class_names, membership, vocabulary
-from milan_core.referee.scoring import folder_dataset
 
 RESAMPLES = 500
 Activations = dict[str, tuple[np.ndarray, np.ndarray]]

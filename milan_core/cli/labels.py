@@ -105,8 +105,8 @@ def _write(arguments: argparse.Namespace, out: Path) -> str:
     from milan_core.describers.several.table import COLUMNS, label_network, layer_texts
     from milan_core.exemplars.pooled import pool_dataset
     from milan_core.networks.zoo import load_network
+    from milan_core.referee.call import folder_dataset
     from milan_core.referee.judges.choice import named_judge
-    from milan_core.referee.scoring import folder_dataset
     from milan_core.referee.submitted import read_submitted
     from milan_core.referee.table import open_with_images
 

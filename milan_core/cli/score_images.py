@@ -25,13 +25,14 @@ from milan_core.exemplars.store import load_exemplars
 from milan_core.images.store import Dataset
 from milan_core.networks.zoo import load_network
 from milan_core.referee.alpha import read_alpha
+from milan_core.referee.call import folder_dataset
 from milan_core.referee.fuzzing import Marks
 from milan_core.referee.held_out import HeldOutScores, ScoredImages, score_submitted
 from milan_core.referee.judge import Judge
 from milan_core.referee.judges.choice import AUTO, named_judge
 from milan_core.referee.options import ScoringOptions
 from milan_core.referee.scored import COUNTED
-from milan_core.referee.scoring import SMALLEST, ScoringRun, folder_dataset, score_network_on
+from milan_core.referee.scoring import SMALLEST, ScoringRun, score_network_on
 from milan_core.referee.submitted import Submitted
 from milan_core.referee.submitted_section import SECTION
 from milan_core.referee.table import FEWEST, open_with_images, scored_images

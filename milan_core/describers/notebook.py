@@ -40,8 +40,8 @@ from milan_core.exemplars.mine import mine_dataset
 from milan_core.exemplars.options import MiningOptions, MiningRun, Pool
 from milan_core.images.store import Dataset
 from milan_core.networks.options import InputSpec, NetworkSpec
+from milan_core.referee.call import dataset_of, network_of
 from milan_core.referee.judges.mini import Judge as MiniJudge
-from milan_core.referee.scoring import dataset_of, network_of
 
 
 @dataclass(frozen=True, eq=False)

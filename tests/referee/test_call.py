@@ -8,7 +8,7 @@ from torch import nn
 import milan_core as milan
 from milan_core.core.errors import UserError
 from milan_core.networks.options import InputSpec
-from milan_core.referee.scoring import dataset_of, network_of
+from milan_core.referee.call import dataset_of, network_of
 
 
 @pytest.fixture
