@@ -1,6 +1,6 @@
 """Repeat pool and verify with other captioners, judges and choosers, beside a finished run.
 
-    python -m benchmarks.trials RUN OUT --seeds 1 2
+    python -m benchmarks.trials RUN OUT --seeds 1 2 3 4
 
 RUN is the folder of a default run, with its results and resources: trial 0. For every further seed
 the captioners that describe networks they have not seen, the judge and its chooser are trained anew
