@@ -92,13 +92,14 @@ def contents_of(
 def reads_file(annotation: Any) -> ReadsFile | None:
     """The mark of a type that is a path, also of one that may be missing; None for other types."""
     for item in getattr(annotation, "__metadata__", ()):
-        if isinstance(item, ReadsFile):
-            return item
+        for mark in (item, *getattr(item, "metadata", ())):  # of the field of a step
+            if isinstance(mark, ReadsFile):
+                return mark
     if get_origin(annotation) in (dict, list, tuple):
         return None
     for argument in get_args(annotation):
-        if (mark := reads_file(argument)) is not None:
-            return mark
+        if (found := reads_file(argument)) is not None:
+            return found
     return None
 
 

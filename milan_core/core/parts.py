@@ -13,7 +13,8 @@ itself.
             for block in joined(self, work, read): ...
 
 Part (i, n) holds the blocks i - 1, i - 1 + n, ... in a file of kind milan-part. Its key is a digest
-of the inputs, the options and the code that the blocks were made of.
+of the inputs, the options, the content of files that these name, the code and the networks that the
+blocks were made of.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pydantic import Field
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.identity import step_code
+from milan_core.core.inputs import contents_of
 from milan_core.core.options import Content
 from milan_core.core.progress import tracked
 from milan_core.core.records import Records, files_of
@@ -50,12 +52,15 @@ class Work:
     Attributes:
         count: number of blocks; a function of the inputs and the options.
         make: the arrays of a block by its number, from 0; a function of the number alone.
+        network: gives the fingerprint of the network that `make` runs, whose source no input and no
+            option holds; None where it runs none.
         roots: modules that the work finds by name (`core.identity.step_code`).
 
     """
 
     count: int
     make: Callable[[int], Block]
+    network: Callable[[], str] | None
     roots: tuple[str, ...] = ()
 
 
@@ -117,7 +122,10 @@ class PartMeta(Content):
 
 
 def work_key(step: Shared, work: Work) -> str:
-    """Digest of inputs, options and code of the work: equal keys, equal blocks."""
+    """Digest of inputs, options, files that options name, code and network of the work.
+
+    Equal keys, equal blocks.
+    """
     apart = {*Part.model_fields, *Joined.model_fields}
     fields = [field for field in step_fields(type(step)) if field.name not in apart]
     inputs = {
@@ -126,8 +134,15 @@ def work_key(step: Shared, work: Work) -> str:
         if field.role == "input"
     }
     options = {name: value for name, value in step.settings().items() if name not in apart}
+    contents = {
+        field.name: list(contents_of(getattr(step, field.name), field.constrained))
+        for field in fields
+        if field.role == "option"
+    }
     code = step_code(step.part_step, *work.roots)
-    return text_hash(canonical_json([step.part_step, code, options, inputs]), 64)
+    network = work.network() if work.network else ""
+    made_of = [step.part_step, code, network, options, contents, inputs]
+    return text_hash(canonical_json(made_of), 64)
 
 
 def _paths(value: Any) -> Sequence[Path]:

@@ -40,7 +40,7 @@ def describing(milan: Milan, table: FeatureTable, path: Path) -> Work:
             arrays |= {f"{name}/{key}": array for key, array in _packed(said).items()}
         return arrays
 
-    return Work(count, make)
+    return Work(count, make, network=None)
 
 
 def _check_finite(table: FeatureTable, masking: str, path: Path) -> None:

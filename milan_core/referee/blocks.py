@@ -31,7 +31,7 @@ def scoring(bench: Bench, explanations: Sequence[Explanation], *roots: str) -> W
         ]
         return {"places": block.places, "rows": as_array(rows), **block.resampled}
 
-    return Work(len(grid), make, roots)
+    return Work(len(grid), make, network=None, roots=roots)
 
 
 def read_scores(block: Block) -> BlockScores:

@@ -10,10 +10,12 @@ from milan_core.cli.step import execute
 from milan_core.core import parts
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_json
+from milan_core.core.inputs import InputPath
 from milan_core.core.parts import Joined, Part, Shared, Work, as_array, from_array, joined
 from milan_core.core.step import Compute, In, Out
 
 MADE = []  # numbers of blocks, in the order in which they were made
+NETWORK = {0: "relu"}  # fingerprint of what makes them
 
 
 class Squaring(Shared):
@@ -22,6 +24,7 @@ class Squaring(Shared):
     part_step = "toy.square_part"
     source: In
     plus: int = 0
+    judge: InputPath | None = None
 
     def work(self, compute):
         """The squares."""
@@ -35,7 +38,7 @@ class Squaring(Shared):
                 "names": as_array(chosen),
             }
 
-        return Work(-(-len(numbers) // 2), make)
+        return Work(-(-len(numbers) // 2), make, lambda: NETWORK[0])
 
 
 class SquarePart(Squaring, Part, name="toy.square_part"):
@@ -120,6 +123,23 @@ def test_blocks_of_other_work_are_not_taken(source, tmp_path):
     MADE.clear()
     make_parts(source, folder, 5)
     assert sorted(MADE) == list(range(6)), "made of other inputs"
+
+
+def test_blocks_of_an_edited_network_or_another_judge_are_not_taken(source, tmp_path, monkeypatch):
+    judge, folder = tmp_path / "judge", tmp_path / "parts"
+    judge.mkdir()
+    (judge / "weights").write_text("old")
+    old = make_parts(source, folder, 3, only=[1], judge=str(judge))  # the run was killed then
+    monkeypatch.setitem(NETWORK, 0, "abs")
+    MADE.clear()
+    new = make_parts(source, folder, 2, judge=str(judge))
+    assert sorted(MADE) == list(range(6)), "made by the network before its edit"
+    with pytest.raises(UserError, match="is a part of other work"):
+        result(source, [*old, *new], judge=str(judge))
+    (judge / "weights").write_text("new")
+    MADE.clear()
+    make_parts(source, folder, 4, judge=str(judge))
+    assert sorted(MADE) == list(range(6)), "the judge's folder holds another one"
 
 
 def test_an_incomplete_set_is_refused(source, tmp_path):

@@ -139,7 +139,12 @@ def passing(
             found.setdefault(f"features/{masking}", []).append(pooled.astype(np.float16))
         return {name: np.concatenate(parts) for name, parts in found.items()}
 
-    return Work(-(-len(used) // images), make)
+    def network() -> str:
+        from milan_core.networks.fingerprint import network_fingerprint
+
+        return network_fingerprint(encoder.model)
+
+    return Work(-(-len(used) // images), make, network)
 
 
 def read_pooled(block: Block) -> Pooled:

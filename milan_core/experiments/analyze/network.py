@@ -24,6 +24,7 @@ from milan_core.experiments.orders import (
 )
 from milan_core.images.store import Dataset
 from milan_core.networks.ablation import AblationEngine, PreparedImages
+from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.zoo import LoadedModel
 
 _log = logging.getLogger(__name__)
@@ -74,8 +75,8 @@ class Planned:
     steps: list[int]
 
 
-def ablating(engine: AblationEngine, planned: Planned) -> Work:
-    """Counts of images that are right under every ablation, in blocks of images."""
+def ablating(engine: AblationEngine, planned: Planned, network: LoadedModel) -> Work:
+    """Counts of images that are right under every ablation of `network`, in blocks of images."""
     singles: list[tuple[int, ...]] = [(index,) for index in range(len(engine.units))]
     along = engine.states(np.stack([order for *_, order in planned.orders]), planned.steps)
     states: dict[str, list[tuple[int, ...]]] = {"whole": [()], "single": singles, "curves": along}
@@ -84,7 +85,7 @@ def ablating(engine: AblationEngine, planned: Planned) -> Work:
     def make(number: int) -> Block:
         return {name: engine.right(sets, number, IMAGES) for name, sets in states.items()}
 
-    return Work(engine.blocks(IMAGES), make)
+    return Work(engine.blocks(IMAGES), make, lambda: network_fingerprint(network))
 
 
 def read_counts(block: Block) -> dict[str, np.ndarray]:

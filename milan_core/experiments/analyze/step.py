@@ -14,6 +14,7 @@ from milan_core.networks.options import Network
 if TYPE_CHECKING:
     from milan_core.experiments.analyze.criteria import Criterion
     from milan_core.networks.ablation import AblationEngine
+    from milan_core.networks.zoo import LoadedModel
 
 
 class Analyzing(Shared):
@@ -30,8 +31,8 @@ class Analyzing(Shared):
     options: AnalyzeOptions
     seed: int = 0
 
-    def opened(self, compute: Compute) -> tuple[AblationEngine, list[Criterion]]:
-        """The network with its images, and the criteria of its units."""
+    def opened(self, compute: Compute) -> tuple[LoadedModel, AblationEngine, list[Criterion]]:
+        """The network, its engine with the images, and the criteria of its units."""
         from milan_core.experiments.analyze import network
         from milan_core.experiments.analyze.criteria import criteria
         from milan_core.experiments.analyze.grammar import Parser, pipeline_folder
@@ -52,14 +53,15 @@ class Analyzing(Shared):
             WordVectors(encoder_folder(self.vectors)) if self.vectors else None,
             self.options.queries,
         )
-        return engine, scored
+        return loaded, engine, scored
 
     def work(self, compute: Compute) -> Work:
         """Counts of images that are right under every ablation, in blocks of images."""
         from milan_core.experiments.analyze.network import ablating, planned_orders
 
-        engine, scored = self.opened(compute)
-        return ablating(engine, planned_orders(engine, scored, self.options, self.seed))
+        loaded, engine, scored = self.opened(compute)
+        planned = planned_orders(engine, scored, self.options, self.seed)
+        return ablating(engine, planned, loaded)
 
 
 class AnalyzePart(Analyzing, Part, name="analyze.network_part", device=True):
@@ -78,11 +80,11 @@ class AnalyzeNetwork(Analyzing, Joined, name="analyze.network", device=True):
         from milan_core.core.files import write_csv
         from milan_core.experiments.analyze import network
 
-        engine, scored = self.opened(compute)
+        loaded, engine, scored = self.opened(compute)
         planned = network.planned_orders(engine, scored, self.options, self.seed)
         rows = network.criterion_rows(engine.units, scored)
         write_csv(self.criteria, network.CRITERIA, rows)
-        blocks = joined(self, network.ablating(engine, planned), network.read_counts)
+        blocks = joined(self, network.ablating(engine, planned, loaded), network.read_counts)
         measured = network.accuracies(engine, blocks)
         rows = network.importance_rows(engine.units, measured)
         write_csv(self.importance, network.IMPORTANCE, rows)
