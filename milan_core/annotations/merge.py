@@ -84,11 +84,19 @@ def _in_class_folders(root: Path) -> list[Path]:
     classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
     paths = []
     for name in classes:
-        for folder, _, files in sorted(os.walk(root / name, followlinks=True)):
+        for folder, files in sorted(_folders(root / name)):
             paths += [
                 Path(folder, file) for file in sorted(files) if file.lower().endswith(EXTENSIONS)
             ]
     return paths
+
+
+def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each folder below `root` with its files; a link back to a folder above it is not followed."""
+    for folder, inner, files in os.walk(root, followlinks=True):
+        above = {os.path.realpath(path) for path in (folder, *Path(folder).parents)}
+        inner[:] = [one for one in inner if os.path.realpath(Path(folder, one)) not in above]
+        yield folder, files
 
 
 def merge_images(

@@ -30,7 +30,7 @@ from milan_core.core.errors import DAMAGE, UserError
 _MAX_PICKLE_BYTES = 64 << 20
 _MAX_TENSORS = 100_000  # a published captioner has about 600, its encoder included
 _MOST_COPIED = 2  # times the size of the file: bytes of transposed tensors, which are copied
-_ENTRY_NAME = re.compile(r"[\w.+-]+/(\.?[\w.+-]+/)*\.?[\w.+-]+")
+_ENTRY_NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)+")  # one way to match: names are of others
 
 _STORAGES = {
     "FloatStorage": torch.float32,

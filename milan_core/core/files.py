@@ -18,6 +18,7 @@ import re
 import shutil
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,8 @@ def write_csv(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[A
     write_text(path, buffer.getvalue())
 
 
+SHOWN = 20
+"""Columns of a table that a message lists."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
@@ -286,10 +289,11 @@ def _table_text(path: Path) -> str:
 def _check_header(path: Path, header: list[str], required: Sequence[str]) -> None:
     if not header:
         raise UserError(f"{path} is empty; expected a CSV table with a header")
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise UserError(f"{path}: column {twice[0]!r} appears twice in the header; rename one")
+    if twice := sorted(name for name, times in Counter(header).items() if times > 1):
+        raise UserError(f"{path}: column {twice[0]!r:.80} appears twice in the header; rename one")
     if missing := [name for name in required if name not in header]:
         apart = len(header) == 1 and ";" in header[0]
         fix = "separate columns with commas" if apart else "rename the one that is meant"
-        has = ", ".join(header)
+        more = f" and {len(header) - SHOWN} more" if len(header) > SHOWN else ""
+        has = ", ".join(f"{name:.80}" for name in header[:SHOWN]) + more
         raise UserError(f"{path}: missing column {', '.join(missing)}; its columns: {has}; {fix}")

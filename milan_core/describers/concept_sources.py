@@ -21,6 +21,7 @@ from milan_core.core.tables import grouped
 from milan_core.describers.concepts import ConceptMasks, ImageMasks, resized
 from milan_core.describers.label_options import ConceptsOptions
 from milan_core.images.files import UNREADABLE, open_picture
+from milan_core.images.picture import MOST_CLASSES
 from milan_core.world.concepts import ConceptTable
 
 if TYPE_CHECKING:
@@ -130,16 +131,15 @@ def _broden_image(
             continue
         for part in cell.split(";"):
             if is_whole(part):
-                maps = {_whole(part, folder / "index.csv"): np.ones((size, size), bool)}
+                maps = np.full((size, size), _whole(part, folder / "index.csv"))
             else:
                 maps = _label_map(folder / "images" / part.strip())
-            for number, mask in maps.items():
-                if number == 0:  # unlabeled
-                    continue
-                if number not in place:
-                    message = f"{folder}: {part.strip()} holds label {number}, not in label.csv"
-                    raise UserError(message)
-                concept, shown = place[number], resized(mask[None], size)[0]
+            numbers = np.unique(maps).tolist()
+            if unknown := [number for number in numbers if number and number not in place]:
+                message = f"{folder}: {part.strip()} holds label {unknown[0]}, not in label.csv"
+                raise UserError(message)
+            for number in (number for number in numbers if number):  # 0: unlabeled
+                concept, shown = place[number], resized((maps == number)[None], size)[0]
                 by_concept[concept] = (
                     by_concept[concept] | shown if concept in by_concept else shown
                 )
@@ -148,15 +148,14 @@ def _broden_image(
     return which, np.stack(masks) if masks else np.zeros((0, size, size), bool)
 
 
-def _label_map(path: Path) -> dict[int, np.ndarray]:
-    """Masks by label number of one PNG."""
+def _label_map(path: Path) -> np.ndarray:
+    """The label numbers of one PNG, uint16 (h, w); masks of all at once may take any memory."""
     try:
         with open_picture(path) as image:
-            pixels = np.asarray(image.convert("RGB"), dtype=np.int64)
+            pixels = np.asarray(image.convert("RGB"))
     except UNREADABLE as error:
         raise UserError(f"{path}: cannot read this label map: {error}") from None
-    numbers = pixels[..., 0] + 256 * pixels[..., 1]
-    return {int(number): numbers == number for number in np.unique(numbers)}
+    return pixels[..., 0].astype(np.uint16) + (pixels[..., 1].astype(np.uint16) << 8)
 
 
 def segmenter_masks(
@@ -174,7 +173,7 @@ def segmenter_masks(
 
     processor = checkpoint.part(AutoImageProcessor)
     model = checkpoint.model(AutoModelForSemanticSegmentation, device)
-    names = _class_names(model.config.id2label)
+    names = _class_names(model.config.id2label, path)
 
     def images() -> Iterator[ImageMasks]:
         for start in range(0, len(dataset), batch):
@@ -199,7 +198,9 @@ def segmenter_masks(
     )
 
 
-def _class_names(id2label: Mapping[Any, str]) -> Sequence[str]:
+def _class_names(id2label: Mapping[Any, str], path: str) -> Sequence[str]:
     """Names in the order of class numbers; the first of several that are separated by commas."""
     table = {int(key): name for key, name in id2label.items()}
+    if max(table) >= MOST_CLASSES:
+        raise UserError(f"{path}: config.json names class {max(table)}; correct its id2label")
     return [table.get(i, str(i)).split(",")[0].strip() for i in range(max(table) + 1)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milan_core.annotations.records import unit_number
+from milan_core.annotations.records import unit_number, unit_text
 from milan_core.core.errors import UserError, nearest
 from milan_core.core.files import numbered_rows
 from milan_core.core.numbers import counted
@@ -23,7 +23,9 @@ from milan_core.core.units import UnitKey
 from milan_core.referee.scored import Explanation
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
-_CODE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_MARK = re.compile(r"</?[a-zA-Z][^<>]*>")
+_CODE = re.compile(r"<(script|style)\b", re.IGNORECASE)
+_CODE_END = re.compile(r"</(script|style)\s*>", re.IGNORECASE)
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _UNSEEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")  # also turns of direction
 LONG = 300  # letters from which a text is cut in tables for people
@@ -94,8 +96,34 @@ class Submitted:
 
 def plain(text: str) -> str:
     """A text without tags, scripts, entities, characters that nobody sees, superfluous spaces."""
-    without = html.unescape(_TAG.sub(" ", _CODE.sub(" ", text)))
+    without = html.unescape(_without_marks(_without_code(text)))
     return " ".join(_BREAKS.sub(" ", _UNSEEN.sub("", without)).split())
+
+
+def _without_code(text: str) -> str:
+    """A text without scripts and styles; those that do not end stay."""
+    ends = list(_CODE_END.finditer(text))
+    parts, done, after = [], 0, dict.fromkeys(("script", "style"), 0)
+    for begin in _CODE.finditer(text):
+        name, place = begin[1].lower(), begin.start()
+        after[name] = next(
+            (n for n in range(after[name], len(ends)) if _closes(ends[n], name, begin.end())),
+            len(ends),
+        )
+        if place >= done and after[name] < len(ends):
+            parts.append(text[done:place])
+            done = ends[after[name]].end()
+    return " ".join([*parts, text[done:]])
+
+
+def _closes(end: re.Match[str], name: str, place: int) -> bool:
+    return end[1].lower() == name and end.start() >= place
+
+
+def _without_marks(text: str) -> str:
+    """A text without tags and comments; comments that do not end, and are not searched, stay."""
+    end = text.rfind("-->") + len("-->") if "-->" in text else 0
+    return _TAG.sub(" ", text[:end]) + _MARK.sub(" ", text[end:])
 
 
 def read_submitted(path: Path | str, column: str = "description") -> Submitted:
@@ -110,7 +138,8 @@ def read_submitted(path: Path | str, column: str = "description") -> Submitted:
     for line, row in numbered_rows(path, ("layer", "unit", column)):
         where = f"{path}, line {line}"
         unit = unit_number(row["unit"], where)
-        lines.append(((row["layer"].strip(), unit), row[column], _weight(row.get("weight"), where)))
+        text, weight = unit_text(row[column], where), _weight(row.get("weight"), where)
+        lines.append(((row["layer"].strip(), unit), text, weight))
     if not lines:
         raise UserError(f"{path} holds no description; expected a row for each unit")
     return submitted(lines, str(path))
@@ -184,7 +213,7 @@ def submitted(lines: Iterable[Line], where: str) -> Submitted:
     rows = empty = repeated = marked = 0
     for key, raw, weight in lines:
         text = plain(raw)
-        rows, marked = rows + 1, marked + (_TAG.search(raw) is not None)
+        rows, marked = rows + 1, marked + (_without_marks(raw) != raw)
         known = parts.setdefault(key, {})
         empty += not text
         repeated += bool(text) and (text, weight) in known

@@ -6,8 +6,8 @@ the most frequent caption and shuffled predictions stand beside every result.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -26,32 +26,46 @@ def most_frequent(captions: Sequence[str]) -> str:
     return min(counts, key=lambda text: (-counts[text], text))
 
 
-def _word_matrix(texts: Sequence[str]) -> np.ndarray:
-    """Word indicators of each text: float32 [texts, vocabulary]."""
-    split = [set(tokens(text)) for text in texts]
-    column = {word: i for i, word in enumerate(sorted(set().union(*split)))}
-    matrix = np.zeros((len(texts), len(column)), dtype=np.float32)
-    for row, words in enumerate(split):
-        matrix[row, [column[word] for word in words]] = 1.0
-    return matrix
+ROWS = 256  # texts that are compared with all others at once
+
+
+def _shared_words(texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of `ROWS` texts after the other: numbers of words, and of words shared with each text.
+
+    Float32 [rows], and float32 [rows, texts].
+    """
+    split = [frozenset(tokens(text)) for text in texts]
+    holding: dict[str, list[int]] = defaultdict(list)  # texts by the words that they hold
+    for place, words in enumerate(split):
+        for word in words:
+            holding[word].append(place)
+    where = {word: np.array(places) for word, places in holding.items()}
+    for start in range(0, len(split), ROWS):
+        part = split[start : start + ROWS]
+        overlap = np.zeros((len(part), len(split)), np.float32)
+        for row, words in zip(overlap, part, strict=True):
+            for word in words:
+                row[where[word]] += 1
+        yield np.array([len(words) for words in part], np.float32), overlap
 
 
 def agreement_constant(captions: Sequence[str]) -> str:
     """The training caption with the highest mean ROUGE-1 F against all training captions.
 
-    ROUGE-1 compares sets of words, so the mean over all pairs is one matrix product. Ties:
-    alphabetical.
+    Ties: alphabetical. Memory grows with the number of captions and not with its square: the
+    published sets have some 60,000.
     """
     counts = Counter(text for text in map(normalize, captions) if tokens(text))
     if not counts:
         raise ValueError("agreement_constant needs at least one training caption with a word")
     texts = sorted(counts)
-    words = _word_matrix(texts)
-    lengths = words.sum(1)
-    overlap = words @ words.T
-    f_score = 2 * overlap / (lengths[:, None] + lengths[None, :])  # [texts, texts]
+    lengths = np.array([len(set(tokens(text))) for text in texts], np.float32)
     weights = np.array([counts[text] for text in texts], dtype=np.float64)
-    return texts[int(np.argmax(f_score.astype(np.float64) @ weights))]
+    sums = [
+        (2 * overlap / (own[:, None] + lengths[None, :])).astype(np.float64) @ weights
+        for own, overlap in _shared_words(texts)
+    ]
+    return texts[int(np.argmax(np.concatenate(sums)))]
 
 
 def accuracy_constant(captions: Sequence[str], truth: Sequence[Truth]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from milan_core.annotations.records import Annotation, unit_number
+from milan_core.annotations.records import Annotation, unit_number, unit_text
 from milan_core.core.errors import UserError
 from milan_core.core.files import numbered_rows
 from milan_core.core.yaml_files import load_yaml
@@ -116,8 +116,9 @@ def clean(
         if row["RejectionTime"].strip():
             result.rejected += 1
             continue
-        layer, unit = _unit_of(row, f"{path}, line {line}", legacy)
-        raw = " ".join(row["Answer.summary"].lower().split())
+        where = f"{path}, line {line}"
+        layer, unit = _unit_of(row, where, legacy)
+        raw = " ".join(unit_text(row["Answer.summary"], where).lower().split())
         text = rules.apply(_spell(raw, speller, result.corrections) if speller else raw)
         worker = row["WorkerId"]
         cleaned = " ".join(replace_phrases(text, (workers or {}).get(worker, {})).split())

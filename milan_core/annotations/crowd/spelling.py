@@ -26,6 +26,7 @@ class FrequencySpeller:
             msg = "the word list is empty; give one word and its count a line"
             raise UserError(msg)
         self._counts = dict(counts)
+        self._lengths = {len(word) for word in counts}
         self._distance = distance
         self._cached = functools.cache(self._correct)
 
@@ -51,6 +52,8 @@ class FrequencySpeller:
         return self._cached(word)
 
     def _correct(self, word: str) -> str:
+        if not any(abs(len(word) - length) <= self._distance for length in self._lengths):
+            return word  # the texts near it would be 54 for each letter, and 54 for each of theirs
         near = set(_edits(word))
         if found := near & self._counts.keys():
             return self._best(found)

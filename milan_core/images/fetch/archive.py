@@ -21,7 +21,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from milan_core.core.errors import UserError, first_line
+from milan_core.core.errors import UserError, reason_of
 from milan_core.core.files import flush
 
 CHUNK = 1 << 20
@@ -29,6 +29,7 @@ SYNCED = 1000  # files; more are left to the system, as bringing each to the dis
 DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
     EOFError, struct.error, gzip.BadGzipFile, NotImplementedError, RuntimeError, ValueError,
+    MemoryError, OverflowError,
 )  # fmt: skip
 """Exceptions of the readers of archives for damaged, encrypted and unknown ones."""
 
@@ -90,7 +91,7 @@ def open_members(path: Path) -> Iterator[Iterator[Member]]:
     except UserError:
         raise
     except DAMAGED as error:
-        msg = f"{path} is not a readable archive ({first_line(error)}); fetch it again"
+        msg = f"{path} is not a readable archive ({reason_of(error)}); fetch it again"
         raise UserError(msg) from None
     except OSError as error:
         # Of bz2 without a number; EINVAL is a place in the file that cannot be.

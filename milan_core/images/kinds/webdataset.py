@@ -18,10 +18,11 @@ from typing import Literal
 from PIL import Image
 from pydantic import Field
 
-from milan_core.core.errors import UserError
+from milan_core.core.errors import UserError, reason_of
 from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
 from milan_core.core.numbers import is_whole
+from milan_core.images.fetch.archive import DAMAGED
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.listing import EXTENSIONS, said
@@ -113,10 +114,10 @@ def _members(shard: Path) -> Sequence[tuple[str, Slice]]:
     try:
         with tarfile.open(shard, "r:") as tar:
             members = [(m.name, (shard, m.offset_data, m.size)) for m in tar if m.isfile()]
-    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
+    except DAMAGED as error:
         hint = "unpack it first" if shard.suffix in (".gz", ".zst", ".xz") else "get it again"
         raise UserError(
-            f"{shard} is not a whole, uncompressed tar file ({error}); {hint}"
+            f"{shard} is not a whole, uncompressed tar file ({reason_of(error)}); {hint}"
         ) from None
     except OSError as error:
         raise UserError(f"cannot read {shard}: {error}") from None

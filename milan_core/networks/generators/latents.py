@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from milan_core.core.arrays import write_npy
-from milan_core.core.errors import UserError, first_line
+from milan_core.core.errors import UserError
 from milan_core.core.seeding import generator
 from milan_core.images.kinds.latents import Latents
 from milan_core.images.store import Dataset
@@ -20,6 +20,7 @@ from milan_core.images.writing import finish_folder, new_array, start_folder
 from milan_core.networks.calling import forward
 from milan_core.networks.options import Network
 from milan_core.networks.trace import eval_mode
+from milan_core.networks.weights import read_file
 from milan_core.networks.zoo import load_network
 
 BATCH = 32
@@ -69,10 +70,7 @@ def _codes_and_classes(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tensor(path: Path) -> torch.Tensor:
-    try:
-        value = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for a broken file
-        raise UserError(f"{path} is not a readable tensor: {first_line(error)}") from None
+    value = read_file(path)
     if not isinstance(value, torch.Tensor):
         raise UserError(f"{path} holds {type(value).__name__}; expected one tensor")
     return value

@@ -99,7 +99,7 @@ class Reader:
 
     def _noun(self, words: Sequence[str], place: int) -> tuple[int, str] | None:
         """The longest phrase of a concept that begins here: its number of words, and the name."""
-        starts = {words[place], *plurals(words[place])}
+        starts = dict.fromkeys([words[place], *sorted(plurals(words[place]))])
         best: tuple[int, str] | None = None
         for start in starts:
             for phrase, name in self._starts.get(start, ()):

@@ -28,6 +28,7 @@ from milan_core.world.zoo.stored import scene_facts
 
 _COUNT = (r"(?:the )?(?:number|count) of (?:the )?(.+)", r"how many (.+?)(?: there are)?")
 _SIZE = (r"(?:the )?size of (?:the )?(.+)", r"how (?:large|big) (?:the )?(.+?)(?: are| is)?")
+TOKENS = 200  # of a formula; brackets in brackets are read by calls in calls
 _LESS = re.compile(r"\s+(?:rather than|minus|less)\s+")
 _TOKEN = re.compile(
     r"\(|\)|\bAND\b|\bOR\b|\bNOT\b|[^()]+?(?=\s*(?:\(|\)|\bAND\b|\bOR\b|\bNOT\b|$))"
@@ -97,7 +98,10 @@ class ZooOracle:
 
     def _literal(self, text: str) -> np.ndarray | None:
         """The value of a formula with brackets; AND binds no stronger than OR, left to right."""
-        tokens = [token.strip() for token in _TOKEN.findall(text) if token.strip()]
+        found = (token.strip() for token in _TOKEN.findall(" ".join(text.split())))
+        tokens = list(filter(None, found))
+        if len(tokens) > TOKENS:
+            return None
         value = self._terms(tokens)
         return value if not tokens else None
 

@@ -1,8 +1,11 @@
 """Texts as formulas over the concepts of a world."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from milan_core.referee.judges.reading import Joined, Leaf, Reader, leaves_of
+from milan_core.scoring.words import IRREGULAR_PLURALS
 from milan_core.world.lexicon import load_lexicon
 
 
@@ -55,3 +58,14 @@ def test_every_form_of_the_lexicon_reads_as_its_concept(reader):
     }
     # "orange" alone is the color.
     assert not {key: value for key, value in wrong.items() if key not in lexicon.colours}
+
+
+def test_a_word_is_its_own_name_before_another_ones_plural():
+    """The order of a set decided, which is another in every process."""
+    names = [*IRREGULAR_PLURALS, *IRREGULAR_PLURALS.values()]
+    lexicon = SimpleNamespace(
+        colours=(), objects=names, surfaces=(), common=(), groups=(), accepted=lambda name: [name]
+    )
+    reader = Reader(lexicon)
+    read = [reader.read(name).concept for name in IRREGULAR_PLURALS]
+    assert read == list(IRREGULAR_PLURALS)
