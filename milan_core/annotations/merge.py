@@ -94,8 +94,8 @@ def _in_class_folders(root: Path) -> list[Path]:
 def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
     """Each folder below `root` with its files; a link back to a folder above it is not followed."""
     for folder, inner, files in os.walk(root, followlinks=True):
-        above = {os.path.realpath(path) for path in (folder, *Path(folder).parents)}
-        inner[:] = [one for one in inner if os.path.realpath(Path(folder, one)) not in above]
+        above = {path.resolve() for path in (Path(folder), *Path(folder).parents)}
+        inner[:] = [one for one in inner if Path(folder, one).resolve() not in above]
         yield folder, files
 
 

@@ -27,15 +27,21 @@ class TrainNetwork(Step, name="networks.train", device=True, timed=("training.cs
     accuracy: Out
 
     def run(self, compute: Compute) -> dict[str, Any]:
-        """Write the weights, the loss of each epoch and the accuracy on each test set."""
+        """Write the weights, the loss of each epoch and the accuracy on each test set.
+
+        The record says what the network's source was, and how the data set was made, so that a run
+        that reads the weights (`trained`) can tell whether it asks for the same.
+        """
         from milan_core.core.files import write_csv
         from milan_core.core.identity import step_code
         from milan_core.images.store import open_dataset
         from milan_core.networks.training.learn import learn
         from milan_core.networks.training.train import Resume
+        from milan_core.networks.version import portable_source
         from milan_core.networks.weights import save_weights
 
         train, *tests = [open_dataset(path) for path in (self.train, *self.tests)]
+        source = portable_source(self.model)  # as it is loaded
         resume = Resume(self.weights.with_name("checkpoint.pt"), step_code(self.step_name))
         learned = learn(
             self.model,
@@ -53,4 +59,8 @@ class TrainNetwork(Step, name="networks.train", device=True, timed=("training.cs
         write_csv(self.history, ("epoch", "loss", "seconds"), rows)
         write_csv(self.accuracy, ("dataset", "accuracy", "images"), learned.figures)
         resume.path.unlink(missing_ok=True)
-        return {"accuracy": {name: accuracy for name, accuracy, _ in learned.figures}}
+        return {
+            "accuracy": {name: accuracy for name, accuracy, _ in learned.figures},
+            "source": source,
+            "data set": {"seed": train.manifest["seed"], **train.manifest["spec"]},
+        }

@@ -8,7 +8,7 @@ was trained with other options is refused.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from milan_core.annotations.plan import networks
 from milan_core.captioner.options import TrainedOn
@@ -20,15 +20,21 @@ from milan_core.captioner.plan import (
 )
 from milan_core.config import Config
 from milan_core.core.errors import UserError
+from milan_core.core.inputs import reads_file
 from milan_core.core.options import plain
 from milan_core.core.records import NAME, read_record
 from milan_core.exemplars.splits import HALVES
 from milan_core.experiments.audit.plan import audited
 from milan_core.experiments.edit.plan import edited
+from milan_core.images.kinds.generated import Generated
 from milan_core.networks.plan import trained, trained_folder, training_seed
+from milan_core.networks.version import portable_source
 from milan_core.plan.needed import needed_models
 from milan_core.referee.options import MiniOptions
 from milan_core.referee.plan import judge_folder, mini_judge, mini_training
+
+FACTS = ("source", "data set")
+"""Of the record of a training beside its options; records of earlier releases have none."""
 
 
 def captioner_folder(config: Config, training: TrainedOn) -> str:
@@ -78,7 +84,9 @@ def check_trained(config: Config, models: list[str], captioners: list[TrainedOn]
         wanted = {"training": plain(trained(config, name)), "seed": training_seed(config, name)}
         architecture = plain(config.model_zoo[name])
         wanted["model"] = {key: architecture[key] for key in ("factory", "kwargs", "input")}
-        _compare(config, folder, wanted, f"model_zoo.{name}")
+        wanted["source"] = portable_source(config.model_zoo[name])
+        wanted["data set"] = _images(config, trained(config, name).dataset)
+        _compare(config, folder, wanted, f"model_zoo.{name}, its code and its data set")
     for one in captioners:
         wanted = {
             "split": plain(training_split(config, one.split)),
@@ -89,6 +97,19 @@ def check_trained(config: Config, models: list[str], captioners: list[TrainedOn]
         _compare_half(config, one)
     if (judge := mini_judge(config)) is not None:
         _compare(config, judge_folder(config), _judge(config, judge), "referee.judges and seed")
+
+
+def _images(config: Config, name: str) -> dict[str, Any]:
+    """What decides a data set, as records of trainings have it, wherever its files lie."""
+    entry = config.dataset_zoo[name]
+    if isinstance(entry, Generated):
+        return {"kind": entry.kind}
+    kinds = {
+        key: Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+        for key, info in type(entry.options).model_fields.items()
+    }
+    own = {key: value for key, value in plain(entry.options).items() if not reads_file(kinds[key])}
+    return {"seed": entry.seed, "kind": entry.kind, "options": own}
 
 
 def _compare_half(config: Config, training: TrainedOn) -> None:
@@ -140,17 +161,28 @@ def _of_judge(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _facts(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: record[name] for name in FACTS if name in record}
+
+
+def _common(other: Any, value: Any) -> Any:
+    """Of nested values by name those that `value` has."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return {key: _common(other.get(key), item) for key, item in value.items()}
+    return other
+
+
 def _compare(config: Config, folder: str, wanted: dict[str, Any], keys: str) -> None:
     # This run's folder may lie inside the other's: `trained: results`, `results: results/my_net`.
     if Path(folder).is_relative_to(config.pathvars.results):
         return
     record = read_record(Path(folder) / NAME)
     judges = record["step"] == "referee.train_judge"
-    options = _of_judge(record) if judges else record["options"]
+    options = _of_judge(record) if judges else {**_facts(record), **record["options"]}
     for name, value in wanted.items():
-        other = options.get(name)
-        if isinstance(value, dict) and isinstance(other, dict):
-            other = {key: other.get(key) for key in value}
+        if name in FACTS and name not in options:
+            continue  # by an earlier release
+        other = _common(options.get(name), value)
         if other != value:
             raise UserError(
                 f"config: trained: {folder} was trained with another {name} than this "

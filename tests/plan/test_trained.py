@@ -8,9 +8,12 @@ from milan_core.captioner.options import TrainedOn
 from milan_core.captioner.plan import captioner_settings, training_split
 from milan_core.cli.config import load, merge
 from milan_core.core.errors import UserError
+from milan_core.core.files import read_json
 from milan_core.core.options import plain
 from milan_core.core.recording import write_record
 from milan_core.experiments.controls.plan import controls_options
+from milan_core.networks.plan import architecture, trained
+from milan_core.networks.version import portable_source
 from milan_core.plan.checks import parse_config
 from milan_core.plan.trained import _compare, check_trained
 from milan_core.referee.plan import judge_folder, mini_encoder, mini_training
@@ -108,3 +111,43 @@ def test_captioners_that_saw_the_mined_half_are_refused(root, tmp_path, half, he
     else:
         with pytest.raises(UserError, match=rf"half: captioners of .* learned from {learned} of"):
             check_trained(config, [], [one])
+
+
+def network_of(tmp_path, config):
+    """The folder of a network that another run has trained as this configuration asks."""
+    spec, training = config.model_zoo["own"], trained(config, "own")
+    images = config.dataset_zoo[training.dataset]
+    facts = {
+        "source": portable_source(spec),
+        "data set": {"seed": images.seed, "kind": images.kind, "options": plain(images.options)},
+    }
+    options = {"model": plain(architecture(config, "own")), "training": plain(training), "seed": 0}
+    record = tmp_path / "own/target/provenance.json"
+    write_record(record, "networks.train", {}, [], options, "", facts)
+    record.with_name("weights.safetensors").touch()
+    return record
+
+
+def test_a_network_of_edited_code_or_other_images_is_refused(root, tmp_path):
+    code = tmp_path / "net.py"
+    code.write_text("def build():\n    return relu()\n")
+    training = {"source": "train", "dataset": "photos", "tests": [], "epochs": 1}
+    networks = {"own": {"factory": f"{code}:build", "layers": ["a"], "weights": training}}
+    networks["own"]["dataset"] = "photos"
+
+    def config(**options):
+        photos = {"kind": "folder", "options": {"path": "/photos", "count": 90, **options}}
+        zoo = {"dataset_zoo": {"photos": photos}, "model_zoo": networks, "referee": {"judges": []}}
+        return judge_config(root, tmp_path, **zoo)
+
+    record = network_of(tmp_path, config())
+    check_trained(config(), ["own"], [])
+    check_trained(config(path=str(tmp_path)), ["own"], [])  # the pictures have moved
+    with pytest.raises(UserError, match=r"own/target was trained with another data set than this"):
+        check_trained(config(count=9), ["own"], [])
+    code.write_text("def build():\n    return absolute()\n")
+    with pytest.raises(UserError, match=r"own/target was trained with another source than this"):
+        check_trained(config(), ["own"], [])
+    options = read_json(record)["options"]
+    write_record(record, "networks.train", {}, [], options, "", {})  # by an earlier release
+    check_trained(config(), ["own"], [])
