@@ -26,6 +26,7 @@ from milan_core.core.addresses import hidden
 from milan_core.core.errors import UserError, printable
 from milan_core.core.files import cannot_write, writing
 from milan_core.core.progress import shown
+from milan_core.core.reproducible import one_thread
 
 COMMANDS = (
     "describe",
@@ -80,6 +81,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     _open_closed_streams()
+    one_thread()
     terminal: TextIO | None = None
     try:
         try:

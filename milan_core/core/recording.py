@@ -36,9 +36,13 @@ from milan_core.core.step import Compute, Step
 _PACKAGES = (
     "milan-workflow",
     "numpy",
+    "pillow",
     "torch",
     "torchvision",
+    "timm",
+    "tokenizers",
     "transformers",
+    "sacrebleu",
     "snakemake",
     "spacy",
 )

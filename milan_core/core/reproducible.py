@@ -42,6 +42,16 @@ def hold() -> None:
     os.environ.update(KERNELS)
 
 
+def one_thread() -> None:
+    """Let NumPy's products run on one thread, unless the environment says otherwise.
+
+    Their last digits depend on the number of threads, which is that of the cores by itself: a dot
+    product of 200,000 numbers has other bytes on one core than on two. Jobs of the workflow have
+    one thread; a command of a person's is to give the same. Has an effect before NumPy is imported.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 @contextlib.contextmanager
 def plain_recurrence() -> Iterator[None]:
     """Run the block's recurrent layers by torch's own products, where the environment asks for it.

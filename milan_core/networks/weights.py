@@ -15,14 +15,13 @@ from torch import nn
 from milan_core.core.arrays import read_npy_header
 from milan_core.core.errors import DAMAGE, UserError, first_line, reading, reads
 from milan_core.core.tensors import load_tensors, save_tensors
+from milan_core.networks.claims import bytes_of, check_archive, check_claim
 from milan_core.networks.containers import COUNTER, contents, is_lazy, plain_state, shared
 from milan_core.networks.mapping import mapped
 from milan_core.networks.weight_options import StoredWeights
 
 WEIGHTS_KIND = "milan-weights"
 PIECE = 1 << 20  # bytes that are summed at once
-UNPACKED = 1 << 30  # bytes that any file may unpack to
-MOST = 100  # times its size: larger files may unpack to as much
 _SHOWN = 3  # how many keys an error message lists
 
 
@@ -205,38 +204,9 @@ def _entries(path: Path) -> list[str] | None:
         return archive.namelist()
 
 
-def _check_claim(path: Path, claimed: int) -> None:
-    """Refuse a file whose content takes far more memory than the file has bytes."""
-    if claimed > max(UNPACKED, MOST * (size := path.stat().st_size)):
-        raise UserError(
-            f"weights {path} have {size} bytes and take {claimed} in memory, more than weights do; "
-            "fetch them from a trusted place"
-        )
-
-
-def _check_archive(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        _check_claim(path, sum(info.file_size for info in archive.infolist()))
-
-
-def _bytes_of(value: Any) -> int:
-    """Bytes of all tensors in a value, of which a file may hold one number of each."""
-    total, queue, seen = 0, [value], set[int]()
-    while queue:  # lists may hold one another, and themselves
-        item = queue.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, torch.Tensor):
-            total += item.numel() * item.element_size()
-        elif isinstance(item, Mapping | list | tuple):
-            queue += item.values() if isinstance(item, Mapping) else item
-    return total
-
-
 def _read_npz(path: Path) -> dict[str, torch.Tensor]:
     with reading(path, "a file of weights (.npz)", "fetch or train them again"):
-        _check_archive(path)
+        check_archive(path)
         _check_npz(path)
         with np.load(path, allow_pickle=False) as stored:
             return {name: torch.from_numpy(np.array(stored[name])) for name in stored.files}
@@ -270,7 +240,7 @@ def _check_sums(path: Path) -> None:
     """Compare the checksums of a torch file's entries, which torch does not; some have none."""
     if not zipfile.is_zipfile(path):
         return
-    _check_archive(path)
+    check_archive(path)
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.CRC:
@@ -293,7 +263,7 @@ def _read_torch(path: Path) -> Any:
         raise UserError(msg) from None
     except DAMAGE as error:
         raise _damaged(path, error) from None
-    _check_claim(path, _bytes_of(value))
+    check_claim(path, bytes_of(value))
     return value
 
 

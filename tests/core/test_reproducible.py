@@ -99,3 +99,34 @@ def test_recurrent_layers_do_without_onednn(monkeypatch):
         model(torch.zeros(2, 3, dtype=torch.long))
     assert enabled == [True, False]
     assert torch.backends.mkldnn.enabled
+
+
+PRODUCTS = """
+import contextlib, hashlib, sys
+from milan_core import cli
+assert "numpy" not in sys.modules
+with contextlib.suppress(SystemExit):
+    cli.main(["--version"])
+import numpy as np
+draw = np.random.default_rng(0)
+a, b = draw.standard_normal((2, 200_000))
+c = draw.standard_normal((400, 5000))
+print(hashlib.sha256(np.float64(a @ b).tobytes() + (c.T[:300] @ c).tobytes()).hexdigest())
+"""
+
+
+def test_a_command_has_the_same_products_on_any_number_of_cores():
+    """On two cores NumPy's own choice of two threads gives other bytes."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "GOTO_NUM_THREADS")
+    free = {name: value for name, value in os.environ.items() if name not in names}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", PRODUCTS],
+            env={**free, **given},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for given in ({}, {"OPENBLAS_NUM_THREADS": "1"})
+    ]
+    assert said[0] == said[1]

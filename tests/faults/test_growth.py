@@ -21,7 +21,7 @@ from milan_core.core.files import read_csv
 from milan_core.describers import concept_sources
 from milan_core.images.fetch.archive import open_members
 from milan_core.images.kinds.webdataset import WebDatasetOptions, list_shard
-from milan_core.networks import weights
+from milan_core.networks import claims, weights
 from milan_core.networks.generators import latents
 from milan_core.referee.judges.zoo import ZooOracle
 from milan_core.referee.submitted import plain, read_submitted
@@ -164,7 +164,7 @@ def test_weights_that_unpack_to_far_more_than_their_file(make, tmp_path, monkeyp
     path = tmp_path / ("w.npz" if make is zeros else "w.pth")
     make(path)
     assert set(weights.read_file(path)) == {"w"}, "up to a gigabyte may be zeros"
-    monkeypatch.setattr(weights, "UNPACKED", 1 << 16)
+    monkeypatch.setattr(claims, "UNPACKED", 1 << 16)
     with pytest.raises(UserError, match=r"w.* have \d+ bytes and take \d+ in memory"):
         weights.read_file(path)
     with pytest.raises(UserError):
@@ -176,7 +176,7 @@ def test_lists_in_weights_that_hold_one_another(tmp_path):
     for _ in range(60):
         value = [value, value]
     value.append(value)
-    assert weights._bytes_of(value) == 8
+    assert claims.bytes_of(value) == 8
 
 
 def test_links_in_a_circle_are_followed_once(tmp_path):
