@@ -32,7 +32,7 @@ from milan_core.core.errors import UserError
 from milan_core.core.progress import tracked
 from milan_core.core.seeding import torch_generator
 from milan_core.exemplars.store import ExemplarSet
-from milan_core.networks.trace import eval_mode
+from milan_core.networks.kept import eval_mode
 
 _DEFAULT = DecodingOptions()
 Steppers = Callable[[torch.dtype], Stepper]

@@ -24,7 +24,11 @@ _INDEXED: WeakSet[nn.Module] = WeakSet()  # networks that need memory in the ord
 _MINDS_MEMORY = re.compile(r"view size is not compatible|contiguous", re.IGNORECASE)
 
 
-class OtherMemory(UserError):
+class FailedForward(UserError):
+    """A network raised on its input."""
+
+
+class OtherMemory(FailedForward):
     """A network could not read its input in this order of memory; its next call has another."""
 
 
@@ -67,7 +71,7 @@ def forward(model: nn.Module, *inputs: torch.Tensor) -> Any:
         if model not in _INDEXED and _MINDS_MEMORY.search(str(error)):
             _INDEXED.add(model)
             raise OtherMemory(msg) from error
-        raise UserError(msg) from error
+        raise FailedForward(msg) from error
 
 
 def copies(model: nn.Module, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -12,10 +12,11 @@ from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.networks.calling import again, forward
+from milan_core.networks.kept import eval_mode
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec, Tokens
 from milan_core.networks.probe.settle import look_at
-from milan_core.networks.trace import eval_mode, first_tensor, takes_hooks
+from milan_core.networks.trace import first_tensor, takes_hooks
 from milan_core.networks.zoo import LoadedModel
 
 _WITHOUT_UNITS = (

@@ -7,7 +7,7 @@ stops after the last of them, and no hook survives the `with` block, whatever ha
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from milan_core.core.errors import UserError, unknown
 from milan_core.networks.calling import copies, forward, uncompiled
 from milan_core.networks.compiled import CompiledPass
 from milan_core.networks.hooks import HookPoint, name_matches
+from milan_core.networks.kept import Kept, eval_mode
 
 OnOutput = Callable[[str, torch.Tensor], None]
 Receive = Callable[[str, Any], None]
@@ -84,19 +85,30 @@ def first_tensor(output: Any, layer: str) -> torch.Tensor:
     """The first tensor of a module's output: itself, or inside a tuple, list or mapping."""
     if isinstance(output, torch.Tensor):
         return _dense(output, layer)
-    parts: Iterable[Any] = ()
-    if isinstance(output, Mapping):
-        parts = output.values()
-    elif isinstance(output, list | tuple):
-        parts = output
-    for part in parts:
+    for part in _parts(output):
         if isinstance(part, torch.Tensor):
             return first_tensor(part, layer)
+        if _holds_tensors(part):
+            msg = (
+                f"layer {layer!r} gives {type(output).__name__} that starts with a "
+                f"{type(part).__name__} of tensors; choose a layer whose output starts with one"
+            )
+            raise UserError(msg)
     msg = (
         f"layer {layer!r} gives {type(output).__name__}, which holds no tensor; "
         "choose a layer whose output is a tensor, or a tuple or mapping that starts with one"
     )
     raise UserError(msg)
+
+
+def _parts(output: Any) -> Iterable[Any]:
+    if isinstance(output, Mapping):
+        return output.values()
+    return output if isinstance(output, list | tuple) else ()
+
+
+def _holds_tensors(part: Any) -> bool:
+    return any(isinstance(item, torch.Tensor) or _holds_tensors(item) for item in _parts(part))
 
 
 def _dense(output: torch.Tensor, layer: str) -> torch.Tensor:
@@ -111,18 +123,6 @@ def _dense(output: torch.Tensor, layer: str) -> torch.Tensor:
 def takes_hooks(module: nn.Module) -> bool:
     """Whether forward hooks can be put on a module."""
     return not isinstance(module, torch.jit.RecursiveScriptModule)
-
-
-@contextlib.contextmanager
-def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model in eval mode inside a block; each submodule's own mode comes back after it."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 class Trace:
@@ -147,8 +147,9 @@ class Trace:
         compiled: run all forwards but the first through `torch.compile` (a string names its
             backend); the callback then gets copies, after the pass. What lies behind the last
             wanted layer is left out of the compiled program.
-        stop: end each forward after the last wanted layer. The first forward always runs to its
-            end, because only then is it known that no wanted layer runs a second time.
+        stop: end each forward after the last wanted layer; what modules keep is then put back as
+            it was after the last whole one. The first forward always runs to its end, because only
+            then is it known that no wanted layer runs a second time.
 
     """
 
@@ -175,6 +176,8 @@ class Trace:
         self._checked = False  # one forward ran to its end without a layer running twice
         self._seen: set[str] = set()
         self._runs: dict[str, int] = {}
+        self._kept: Kept | None = None  # by the modules, after a whole pass
+        self._ended: BaseException | None = None  # what ended the pass, in case a model catches it
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._cleanup = contextlib.ExitStack()
 
@@ -207,17 +210,27 @@ class Trace:
         if self._backend and self._checked:
             self._run_compiled(inputs)
             return None
+        self._ended = None
         try:
             output = forward(self.model, *inputs)
-        except _StopForward:
+        except (_StopForward, _HookFailed):
+            pass
+        except UserError:
+            if self._ended is None:
+                raise
+        if isinstance(self._ended, _HookFailed):
+            raise self._ended.args[0] from None
+        if self._ended is not None:
+            if self._kept is not None:
+                self._kept.put_back()
             return None
-        except _HookFailed as failure:
-            raise failure.args[0] from None
         self._checked = True
+        self._kept = Kept(self.model) if self._stop else None
         if silent := [name for name in self.layers if name not in self._seen]:
             msg = (
                 f"layer {', '.join(map(repr, silent))} did not run in the forward pass of "
-                f"{type(self.model).__name__}; choose layers that its forward calls"
+                f"{type(self.model).__name__}; choose layers that its forward calls, whatever the "
+                "images (experts and early exits run for some only)"
             )
             raise UserError(msg)
         return output
@@ -260,12 +273,16 @@ class Trace:
 
     def _received(self, name: str, value: Any) -> None:
         """Pass a hooked value on; errors leave the network unchanged by what it might catch."""
+        if self._ended is not None:  # the model caught it, as a bare `except:` does
+            raise self._ended
         try:
             self._receive(name, value)
         except Exception as error:
-            raise _HookFailed(error) from error
+            self._ended = _HookFailed(error)
+            raise self._ended from error
         if self._stop and self._checked and len(self._seen) == len(self.layers):
-            raise _StopForward
+            self._ended = _StopForward()
+            raise self._ended
 
     def _receive(self, name: str, value: Any) -> None:
         self._runs[name] = self._runs.get(name, 0) + 1
@@ -279,5 +296,5 @@ class Trace:
             )
             raise UserError(msg)
         self._seen.add(name)
-        tensor = first_tensor(value, name)
+        tensor = first_tensor(value, name).detach()  # a model may make gradients in its forward
         self._on_output(name, torch.relu(tensor) if name in self.rectified else tensor)

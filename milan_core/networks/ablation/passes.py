@@ -16,10 +16,10 @@ from milan_core.networks.ablation.recording import Plan
 from milan_core.networks.ablation.replacement import Kind, Values, channel_axis
 from milan_core.networks.ablation.replay import Memory
 from milan_core.networks.feeding import on_way
+from milan_core.networks.kept import eval_mode
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
 from milan_core.networks.probe.settle import settle
-from milan_core.networks.trace import eval_mode
 from milan_core.networks.zoo import LoadedModel
 
 _COPIES = 8  # ablations that share a forward pass

@@ -14,8 +14,8 @@ from milan_core.images.store import Dataset
 from milan_core.images.writing import finish_folder, new_array, start_folder
 from milan_core.networks.calling import forward
 from milan_core.networks.generators.codes import scene_codes
+from milan_core.networks.kept import eval_mode
 from milan_core.networks.options import Network
-from milan_core.networks.trace import eval_mode
 from milan_core.networks.weight_options import FileWeights
 from milan_core.networks.weights import read_meta
 from milan_core.networks.zoo import load_network

@@ -18,8 +18,8 @@ from milan_core.images.kinds.latents import Latents
 from milan_core.images.store import Dataset
 from milan_core.images.writing import finish_folder, new_array, start_folder
 from milan_core.networks.calling import forward
+from milan_core.networks.kept import eval_mode
 from milan_core.networks.options import Network
-from milan_core.networks.trace import eval_mode
 from milan_core.networks.weights import read_file
 from milan_core.networks.zoo import load_network
 

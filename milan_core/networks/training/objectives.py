@@ -18,8 +18,9 @@ from milan_core.core.errors import UserError
 from milan_core.networks.calling import forward
 from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.inputs import prepare
+from milan_core.networks.kept import eval_mode
 from milan_core.networks.options import InputSpec
-from milan_core.networks.trace import Trace, eval_mode
+from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import LoadedModel
 
 Figures = list[tuple[str, float, int]]  # (what, value, images)

@@ -1,0 +1,105 @@
+"""What modules keep in their attributes between two forward passes, put back after a pass.
+
+A pass that ends early, or one of copies of a batch with units ablated, leaves what it has set so
+far: counters, queues of skip connections, averages. The next pass would begin with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+_FEW = 2**16  # numbers of a small parameter
+
+
+class Kept:
+    """The attributes of all modules of a network as they are now, with their lists and mappings.
+
+    Tensors count by what an attribute names, not by their numbers: what a network writes into a
+    tensor in place stays.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._named: list[tuple[dict[str, Any], list[int], dict[str, Any]]] = []
+        self._lists: list[tuple[list[Any] | deque[Any], list[Any]]] = []
+        for module in model.modules():
+            attributes = vars(module)
+            self._note(attributes)
+            if isinstance(module._buffers, dict):  # not of TorchScript
+                self._note(module._buffers)
+            for key in attributes.keys() - _OWN:
+                items = attributes[key]
+                if type(items) is dict:
+                    self._note(items)
+                elif isinstance(items, list | deque):
+                    self._lists.append((items, list(items)))
+
+    def _note(self, held: dict[str, Any]) -> None:
+        if held:
+            self._named.append((held, [*map(id, held.values())], dict(held)))
+
+    @contextlib.contextmanager
+    def again(self) -> Iterator[None]:
+        """A block after which the modules keep again what they kept."""
+        try:
+            yield
+        finally:
+            self.put_back()
+
+    def put_back(self) -> None:
+        """Undo what was set, added and removed since."""
+        for held, ids, before in self._named:
+            if [*map(id, held.values())] != ids:
+                held.clear()
+                held.update(before)
+        for items, content in self._lists:
+            if [*map(id, items)] != [*map(id, content)]:
+                items.clear()
+                items.extend(content)
+
+
+_OWN = frozenset(vars(nn.Module()))  # hooks and children are not what a forward pass keeps
+
+
+class SmallParameters:
+    """Copies of the parameters that have few numbers, such as scales and shifts of channels."""
+
+    def __init__(self, model: nn.Module) -> None:
+        found = [p for p in model.parameters() if not is_lazy(p) and p.numel() <= _FEW]
+        self._copies = [(parameter, parameter.detach().clone()) for parameter in found]
+
+    def changed(self) -> bool:
+        """Whether one has other numbers now."""
+        return any(not torch.equal(_bits(now.detach()), _bits(old)) for now, old in self._copies)
+
+    def put_back(self) -> None:
+        """Give all their numbers again."""
+        for parameter, old in self._copies:
+            parameter.data = old.clone()
+
+
+def _bits(values: torch.Tensor) -> torch.Tensor:
+    dense = values.to_dense() if values.layout != torch.strided else values
+    return dense.contiguous().reshape(-1).view(torch.uint8)  # NaN equals itself
+
+
+@contextlib.contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model in eval mode inside a block; each submodule's own mode comes back after it."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():  # parents come first
+            own = type(module).train is not nn.Module.train
+            if own and module.training != training:  # it may unmerge weights that it had merged
+                module.train(training)
+        for module, training in modes.items():
+            module.training = training
