@@ -140,16 +140,30 @@ def changing(name: str, change: Callable[[torch.Tensor], Any]) -> Callable[..., 
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         old = first_tensor(output, name)
         new = change(old)
-        return None if new is None else _with_first(output, old, new)
+        return None if new is None else _with_first(output, new)
 
     return hook
 
 
-def _with_first(output: Any, old: torch.Tensor, new: torch.Tensor) -> Any:
-    """`output` with its tensor `old` exchanged for `new`."""
-    if output is old:
-        return new
+def _with_first(output: Any, new: torch.Tensor) -> Any:
+    """`output` with `new` in place of its first tensor, and stored as that was."""
+    if isinstance(output, torch.Tensor):
+        return _stored_as(output, new)
+    parts = output.values() if isinstance(output, Mapping) else output
+    old = next(part for part in parts if isinstance(part, torch.Tensor))
+    new = _stored_as(old, new)
     if isinstance(output, tuple | list):
-        parts = [new if part is old else part for part in output]
-        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+        changed = [new if part is old else part for part in output]
+        return type(output)(*changed) if hasattr(output, "_fields") else type(output)(changed)
     return type(output)({key: new if part is old else part for key, part in output.items()})
+
+
+def _stored_as(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    """A dense tensor in the storage of the one that it replaces: sparse, or codes of 8 bits."""
+    if old.layout != torch.strided:
+        return new.to_sparse(layout=old.layout)
+    if not old.is_quantized:
+        return new
+    if old.qscheme() not in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        raise UserError("a layer with a scale for each channel cannot be ablated; choose another")
+    return torch.quantize_per_tensor(new, old.q_scale(), old.q_zero_point(), old.dtype)

@@ -12,6 +12,7 @@ from torch import nn
 
 from milan_core.networks.ablation.recording import Call, Plan, hooked
 from milan_core.networks.calling import forward
+from milan_core.networks.kept import Kept
 from milan_core.networks.trace import first_tensor
 
 
@@ -23,12 +24,13 @@ class Memory:
     logits: torch.Tensor  # (b, classes)
     layers: dict[str, torch.Tensor]
     calls: dict[int, torch.Tensor]  # by id of the plan's Call
+    kept: Kept  # by the modules, after the pass
     features: torch.Tensor | None = None  # what the last linear module read, (b, features)
 
     @classmethod
     def of(cls, model: nn.Module, plan: Plan, batch: torch.Tensor, calls: bool = True) -> Memory:
         """Run `batch` and remember what the plan names; without `calls`, layers only."""
-        memory = cls(batch, batch.new_empty(0), {}, {})
+        memory = cls(batch, batch.new_empty(0), {}, {}, Kept(model))
         wanted = plan.remembered() if calls else []
         with contextlib.ExitStack() as stack:
             for module in {id(call.module): call.module for call in wanted}.values():
@@ -41,6 +43,7 @@ class Memory:
                 hooked(model, {name: _keeper(memory, name) for name in plan.layers})
             )
             memory.logits = first_tensor(forward(model, batch), "output")
+        memory.kept = Kept(model)
         return memory
 
 
