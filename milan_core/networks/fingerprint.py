@@ -7,14 +7,19 @@ classes that are the user's, with all that it imports.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import inspect
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import is_dataclass
+from enum import Enum
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from milan_core.core.files import canonical_json, text_hash
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|milan_factory_[0-9a-f]+")
 _PLAIN = (bool, int, float, str, type(None))
+_CHOICES = (BuiltinFunctionType, functools.partial, torch.dtype, Enum, type)
 
 
 def network_fingerprint(network: LoadedModel) -> str:
@@ -71,12 +77,79 @@ def _structure(module: nn.Module) -> Iterator[str]:
             if not key.startswith("_") and key != "training" and _is_plain(value)
         }
         yield f"{name} {cls.__module__}.{cls.__qualname__}({_options(child)})"
-        if not cls.__module__.startswith("torch."):
+        ours = not cls.__module__.startswith("torch.")
+        if ours:
             yield _cleaned(repr(attributes))
             yield from _code_without_file(cls)
         for key, value in sorted(vars(child).items()):
             if isinstance(value, FunctionType | MethodType):
                 yield f"{key} {_bytecode(value.__code__)}"
+            if not key.startswith("_") and (ours or isinstance(value, FunctionType)):
+                yield from _chosen(key, value)
+        for key in sorted(child._non_persistent_buffers_set):
+            if (buffer := child._buffers.get(key)) is not None:
+                yield f"{key} {_fact(buffer)}"
+        for hooks in (child._forward_pre_hooks, child._forward_hooks):
+            yield from (f"hook {_fact(hook)}" for hook in hooks.values() if _is_foreign(hook))
+
+
+def _chosen(key: str, value: Any) -> Iterator[str]:
+    """What an attribute chooses besides numbers and words: operations, types, settings, closures.
+
+    Lists, mappings and tensors do not count: networks keep there what they have computed.
+    """
+    if isinstance(value, FunctionType):
+        if _is_foreign(value) and (bound := _bound(value)):
+            yield f"{key} {bound}"
+    elif isinstance(value, _CHOICES) or is_dataclass(value):
+        yield f"{key} {_fact(value)}"
+
+
+def _bound(function: FunctionType, depth: int = 3) -> list[str]:
+    """What a function brings with it: defaults, and what it refers to around it."""
+    named = (function.__kwdefaults__ or {}).items()
+    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
+    return [
+        *(f"{key} {_fact(value, depth)}" for key, value in sorted(named)),
+        *(_fact(value, depth) for value in (*(function.__defaults__ or ()), *cells)),
+    ]
+
+
+def _is_full(cell: CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:  # of a name that is not set yet
+        return False
+    return True
+
+
+def _is_foreign(hook: Any) -> bool:
+    """Whether code is neither of this package nor of torch, whose options count otherwise."""
+    module = getattr(hook, "__module__", None) or type(hook).__module__
+    return module.partition(".")[0] not in ("torch", "milan_core")
+
+
+def _fact(value: Any, depth: int = 4) -> str:
+    """A value as a text that is the same in another process; of other kinds their class alone."""
+    from milan_core.networks.zoo import raw_bytes
+
+    inner = functools.partial(_fact, depth=depth - 1)
+    if isinstance(value, nn.Module) or depth == 0:
+        return type(value).__qualname__
+    if _is_plain(value) or isinstance(value, torch.dtype | torch.device | Enum):
+        return _cleaned(repr(value))
+    if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_meta:
+        return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(raw_bytes(value)).hexdigest()}"
+    if isinstance(value, functools.partial):
+        named = [f"{key} {inner(item)}" for key, item in sorted(value.keywords.items())]
+        return f"{inner(value.func)}({[*map(inner, value.args), *named]})"
+    if isinstance(value, MethodType):
+        return inner(value.__func__)
+    if isinstance(value, FunctionType):
+        return f"{_bytecode(value.__code__)} {_bound(value, depth - 1)}"
+    if is_dataclass(value) and not isinstance(value, type):
+        return f"{type(value).__qualname__} {[f'{k} {inner(v)}' for k, v in vars(value).items()]}"
+    return str(getattr(value, "__qualname__", type(value).__qualname__))
 
 
 def _options(module: nn.Module) -> str:

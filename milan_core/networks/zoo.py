@@ -174,9 +174,14 @@ def _update(digest: Any, name: str, value: Any) -> None:
         value = value.int_repr()
     elif value.layout != torch.strided:
         value = value.to_dense()
-    raw = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
     digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-    digest.update(raw.numpy().tobytes())
+    digest.update(raw_bytes(value))
+
+
+def raw_bytes(tensor: torch.Tensor) -> bytes:
+    """The bytes of a dense tensor, copied first: what NumPy has seen can be resized no more."""
+    copied = tensor.detach().clone(memory_format=torch.contiguous_format)
+    return copied.cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def _scales(tensor: torch.Tensor) -> list[Any]:

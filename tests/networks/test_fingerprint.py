@@ -1,5 +1,8 @@
 """Fingerprints of loaded networks and encoders: equal parameters do not make equal networks."""
 
+import functools
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from torch import nn
 import milan_core as milan
 from milan_core.captioner.features.encoder import Encoder
 from milan_core.core.errors import UserError
+from milan_core.exemplars.merge import merge
 from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.zoo import load_network, model_hash
 from networks.test_identity import edit
@@ -130,3 +134,82 @@ def test_encoding_does_not_change_the_digest(tmp_path):
     encoder, other = Encoder(load_network(entry)), Encoder(load_network(entry))
     encoder.encode_maps(np.zeros((2, 12, 12, 3), np.uint8))
     assert encoder.hash == other.hash
+
+
+class Choosing(nn.Module):
+    """What it computes stands in attributes that are no numbers or words."""
+
+    def __init__(self, act=torch.relu, mean=0.0):
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(3, 4, 3), act
+        self.register_buffer("mean", torch.tensor(mean), persistent=False)
+
+    def forward(self, x):
+        return self.act(self.conv(x - self.mean))
+
+
+@dataclass(frozen=True)
+class Settings:
+    factor: float = 1.0
+
+
+def scaled(factor):
+    def act(x):
+        return act and x * factor
+
+    return act
+
+
+def hooked(change):
+    model = Choosing()
+    model.conv.register_forward_hook(change)
+    return model
+
+
+def with_settings(factor):
+    model = Choosing()
+    model.settings = Settings(factor)
+    return model
+
+
+STEER = torch.tensor([1.0, 0, 0, 0])
+ALIKE = {  # pairs of networks with equal parameters that differ in what they compute
+    "operations of torch": (Choosing, lambda: Choosing(torch.tanh)),
+    "arguments around a function": (lambda: Choosing(scaled(2)), lambda: Choosing(scaled(3))),
+    "defaults": (
+        lambda: Choosing(lambda x, by=2: x * by),
+        lambda: Choosing(lambda x, by=3: x * by),
+    ),
+    "partial": (
+        lambda: Choosing(functools.partial(nn.functional.leaky_relu, negative_slope=0.1)),
+        lambda: Choosing(functools.partial(nn.functional.leaky_relu, negative_slope=0.2)),
+    ),
+    "buffers that are not saved": (Choosing, lambda: Choosing(mean=0.5)),
+    "settings": (lambda: with_settings(1.0), lambda: with_settings(2.0)),
+    "a hook": (Choosing, lambda: hooked(lambda module, args, out: -out)),
+    "a hook with a vector": (
+        lambda: hooked(lambda module, args, out, by=STEER: out + by[:, None, None]),
+        lambda: hooked(lambda module, args, out, by=2 * STEER: out + by[:, None, None]),
+    ),
+}
+
+
+@pytest.mark.parametrize("differ", ALIKE)
+def test_what_a_network_computes_by_counts(differ):
+    def shard(make, index):
+        torch.manual_seed(0)
+        return milan.mine(make(), images, "conv", k=2, batch_size=2, shard=(index, 2))
+
+    images = torch.rand(4, 3, 8, 8)
+    one, two = ALIKE[differ]
+    assert merge([shard(one, 0), shard(one, 1)]).units == {"conv": 4}
+    with pytest.raises(UserError, match="model"):
+        merge([shard(one, 0), shard(two, 1)])
+
+
+def test_a_digest_leaves_tensors_as_they_are():
+    model = nn.Module()
+    model.register_buffer("low", torch.zeros(0))
+    model_hash(model)
+    model.low.resize_(4)  # as observers of quantization do
+    assert model.low.shape == (4,)
