@@ -64,9 +64,10 @@ def settle_axes(seen: Seen) -> tuple[Axes, str]:
         _refuse(seen, looks, _say(seen, "b c t c", "for heads that are parts of the channels"))
     wide = [axis for axis in rest if shape[axis] > 1]
     if len(wide) <= 1:
-        channels = wide[0] if wide else rest[-1] if len(rest) == 2 else rest[0]
+        usual = wide[0] if wide else rest[-1] if len(rest) == 2 else rest[0]
+        channels, how = _only_wide(seen, images, rest, usual) if wide else (usual, "only axis")
         places = [axis for axis in rest if axis != channels]
-        return _named(len(shape), images, channels, places), "only axis"
+        return _named(len(shape), images, channels, places), how
     channels, how = _channel_axis(seen, images, rest)
     places = [axis for axis in rest if axis != channels]
     if len(places) == 2:
@@ -111,6 +112,22 @@ def _inside_rows(seen: Seen, axis: int, count: int) -> tuple[str, str]:
     if same_rows and side**2 == count and axis == 0 and len(seen.first) == 3:
         return f"(b h={side} w={side}) (y x) c", "for places within patches, as in MobileViT"
     return "(b y x) (h w) c", "for windows in rows and columns"
+
+
+def _only_wide(seen: Seen, images: int, rest: Sequence[int], wide: int) -> tuple[int, str]:
+    """The axis of the channels where one axis alone is longer than 1: that, or one channel.
+
+    A layer that gives each place one number, such as a score of each token, has one unit.
+    """
+    others = [axis for axis in rest if axis != wide]
+    varying = _varying(seen, images, rest)
+    if varying and wide in varying:
+        one = [axis for axis in others if axis not in varying]
+        if one:
+            return next((axis for axis in one if axis == seen.modules), one[0]), "input size"
+    elif varying is None and seen.modules in others:
+        return int(seen.modules or 0), "modules"
+    return wide, "only axis"
 
 
 def _channel_axis(seen: Seen, images: int, rest: Sequence[int]) -> tuple[int, str]:

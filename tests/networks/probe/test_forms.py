@@ -141,6 +141,38 @@ def test_one_entry_mixes_layers(channels_last):
     assert found.layer("up").maps.shape[-2:] == (8, 8)
 
 
+class Scores(nn.Module):
+    """One number for each of 16 tokens: (b, 16, 1), or (b, 1, 16)."""
+
+    def __init__(self, channel_first, fixed):
+        super().__init__()
+        self.patch, self.score = nn.Conv2d(3, 16, 8, 8), nn.Linear(16, 1)
+        self.inner, self.channel_first = nn.Identity(), channel_first
+        self.places = nn.Parameter(torch.randn(16, 16)) if fixed else 0
+
+    def forward(self, x):
+        scores = self.score(self.patch(x).flatten(2).mT + self.places)
+        return self.inner(scores.mT if self.channel_first else scores)
+
+
+@pytest.mark.parametrize(("channel_first", "fixed"), [(False, False), (False, True), (True, False)])
+def test_a_score_of_each_token_is_one_unit(channel_first, fixed):
+    model = seeded(lambda: Scores(channel_first, fixed))
+    found = mined(model, "inner")
+    assert found.units == {"inner": 1}
+    to_units = (lambda o, n: o.mT) if channel_first else (lambda o, n: o)
+    assert right(found.ids("inner"), model, "inner", INPUTS, to_units) == 1
+    assert found.layer("inner").maps.shape[-2:] == (4, 4)
+
+
+def test_one_token_is_no_unit():
+    class Pooled(Scores):
+        def forward(self, x):
+            return self.inner(self.patch(x).flatten(2).mT.mean(1, keepdim=True))
+
+    assert mined(seeded(lambda: Pooled(False, False)), "inner").units == {"inner": 16}
+
+
 def test_a_layer_that_changes_its_form_later_is_refused():
     class Late(nn.Module):
         def __init__(self):
