@@ -233,7 +233,7 @@ def stream(
     import torch
 
     from milan_core.exemplars.forward import as_inputs
-    from milan_core.exemplars.probed import probe
+    from milan_core.exemplars.probed import probe, unchanged
     from milan_core.networks.trace import Trace
 
     current = np.zeros(0, np.int64)
@@ -254,3 +254,4 @@ def stream(
         ):
             current = ids
             trace(as_inputs(batch, device))
+    unchanged(loaded, probed, device)

@@ -18,7 +18,7 @@ from milan_core.exemplars.batches import Batch, ImageSource
 from milan_core.exemplars.blocks import UnitBlock
 from milan_core.exemplars.forward import on_device
 from milan_core.exemplars.options import MiningOptions, MiningRun
-from milan_core.exemplars.probed import probe
+from milan_core.exemplars.probed import probe, unchanged
 from milan_core.exemplars.sample import sampled_images
 from milan_core.exemplars.scanning import Scan
 from milan_core.exemplars.sources import open_source
@@ -181,6 +181,7 @@ def mine_source(
         batches = source.batches((index, of), run.batch_size, heldout, first, run.device)
         with shown(run.progress or is_shown()):
             scan.run(tracked(batches, "mining", "image", total=count, size=_images_of))
+        unchanged(network, probed, run.device)
     header = Header(
         model=name or type(network.module).__name__,
         model_hash=fingerprint,

@@ -18,7 +18,7 @@ from milan_core.core.files import canonical_json
 from milan_core.core.progress import tracked
 from milan_core.exemplars.forward import as_inputs, on_device
 from milan_core.exemplars.options import MiningRun, Pool
-from milan_core.exemplars.probed import probe
+from milan_core.exemplars.probed import probe, unchanged
 from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.state import Header
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
@@ -157,6 +157,7 @@ def pool_dataset(
             ):
                 trace(as_inputs(batch, run.device))
                 pooled.ids.append(ids)
+        unchanged(network, probed, run.device)
     facts = {
         "model": name or type(network.module).__name__,
         "model_hash": weights,

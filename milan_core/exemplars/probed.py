@@ -10,7 +10,7 @@ from milan_core.core.errors import UserError
 from milan_core.exemplars.batches import ImageSource
 from milan_core.exemplars.forward import as_inputs
 from milan_core.networks.probe.passes import random_states
-from milan_core.networks.probe.result import Probe
+from milan_core.networks.probe.result import Probe, ask_again
 from milan_core.networks.probe.settle import settle
 from milan_core.networks.zoo import LoadedModel
 
@@ -41,6 +41,11 @@ def probe(
     if source.in_order and first:  # then the first image of a stream is not the first mined
         settled.sample.clear()
     return settled
+
+
+def unchanged(network: LoadedModel, probed: Probe, device: str) -> None:
+    """Refuse a network that has changed its answers since it was probed; for the end of a pass."""
+    ask_again(network, probed, lambda batch: as_inputs(batch, device))
 
 
 def steady_rows(source: ImageSource, first: int = 0) -> torch.Tensor:

@@ -57,6 +57,7 @@ class Scan:
         self.pooled = PooledValues(options.table, options.mode)
         self._ids = np.zeros(0, np.int64)  # of the batch that is under way
         self._rows = 0  # of that batch, with those that fill it up
+        self._forms: dict[str, tuple[int, ...]] = {}
         self._first = True  # the first batch is under way
 
     def run(self, batches: Iterable[Batch]) -> None:
@@ -77,6 +78,7 @@ class Scan:
         if self._first and len(self._ids):
             self._probed.check_first(layer, maps)
         maps = self._block.units(layer, maps)
+        self._check_size(layer, maps)
         maps = maps[: len(self._ids)]  # the rows that fill up the last batch have no id
         if maps.dtype not in (torch.float32, torch.float16, torch.bfloat16):
             maps = maps.float()
@@ -94,6 +96,17 @@ class Scan:
             self.sketches[layer].update(maps)
         for rows in stretches(self._sampled[self._ids]):
             self.samples[layer].update(maps[rows], self._ids[rows], self._run.threads)
+
+    def _check_size(self, layer: str, maps: torch.Tensor) -> None:
+        """Refuse maps of another form than those of the first batch."""
+        form = tuple(maps.shape[1:])
+        if self._forms.setdefault(layer, form) != form:
+            msg = (
+                f"layer {layer!r} gives maps of (units, height, width) {form} for some images and "
+                f"{self._forms[layer]} for others: its form depends on the images; choose another "
+                "layer"
+            )
+            raise UserError(msg)
 
     def _begin(self, layer: str, maps: torch.Tensor) -> None:
         _, units, height, width = maps.shape

@@ -125,3 +125,8 @@ def random_states() -> tuple[Any, ...]:
         torch.get_rng_state().numpy().tobytes(),
         *(state.numpy().tobytes() for state in devices),
     )
+
+
+def gpus() -> list[int]:
+    """The GPUs whose random numbers a probe keeps, for `fork_rng`."""
+    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []

@@ -9,8 +9,8 @@ import torch
 
 from milan_core.core.errors import UserError
 from milan_core.networks.precision import is_mixed
-from milan_core.networks.probe.passes import FIRST
-from milan_core.networks.probe.refusals import depends_on_batch
+from milan_core.networks.probe.passes import FIRST, Feed, gpus, run
+from milan_core.networks.probe.refusals import depends_on_batch, drifted
 from milan_core.networks.zoo import LoadedModel
 
 #: Largest difference between two answers to one image, in parts of the layer's largest value.
@@ -29,6 +29,8 @@ class Probe:
         tolerance: largest difference that counts as rounding (`tolerance_of`).
         difference: the largest that was seen.
         sample: maps (C, h, w) of the first image.
+        shown: the first pass, whose last image is the first that is mined.
+        answers: as `sample`, for the end.
 
     """
 
@@ -36,6 +38,8 @@ class Probe:
     tolerance: float = 1e-3
     difference: float = 0.0
     sample: dict[str, torch.Tensor] = field(default_factory=dict)
+    shown: torch.Tensor | None = None
+    answers: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """Plain values for a record."""
@@ -61,6 +65,32 @@ class Probe:
         difference = relative(sample.to(maps.device), maps[0])
         if difference > self.tolerance:
             raise depends_on_batch(layer, difference)
+
+
+def ask_again(network: LoadedModel, probe: Probe, feed: Feed) -> None:
+    """Show the first image once more, after all others: one pass of two images.
+
+    Args:
+        network: that was probed.
+        probe: what that gave.
+        feed: as of the probe.
+
+    Raises:
+        UserError: for a network whose answers have changed meanwhile.
+
+    """
+
+    def compare(layer: str, output: torch.Tensor) -> None:
+        maps, _ = network.layout.maps(output, layer)
+        answer = probe.answers[layer]
+        same = maps.shape[1:] == answer.shape
+        difference = relative(answer, maps[-1]) if same else 1.0
+        if difference > probe.tolerance:
+            raise drifted(layer, difference)
+
+    if probe.shown is not None:
+        with torch.random.fork_rng(gpus()):
+            run(network, probe.shown, feed, compare)
 
 
 def relative(one: torch.Tensor, two: torch.Tensor) -> float:

@@ -15,13 +15,30 @@ from dataclasses import replace
 import torch
 
 from milan_core.core.errors import UserError
+from milan_core.networks.calling import FailedForward
 from milan_core.networks.directions import Directions
 from milan_core.networks.hooks import layer_matches
+from milan_core.networks.kept import Kept, SmallParameters
 from milan_core.networks.probe.forms import Seen, settle_axes
 from milan_core.networks.probe.leaves import watched
-from milan_core.networks.probe.passes import FIRST, Feed, Inputs, has_generator, run, try_run
+from milan_core.networks.probe.passes import (
+    FIRST,
+    THIRD,
+    Feed,
+    Inputs,
+    gpus,
+    has_generator,
+    run,
+    try_run,
+)
 from milan_core.networks.probe.places import AGREE, in_place
-from milan_core.networks.probe.refusals import changes_each_time, depends_on_batch, out_of_place
+from milan_core.networks.probe.refusals import (
+    changes_each_time,
+    depends_on_batch,
+    out_of_place,
+    sets_parameters,
+    takes_groups,
+)
 from milan_core.networks.probe.result import Probe, relative, tolerance_of
 from milan_core.networks.probe.tokens import check_class_tokens, check_grid
 from milan_core.networks.trace import resolve_layers
@@ -102,7 +119,7 @@ class _Passes:
         network, self._inputs = self._network, Inputs(rows)
         for layer in resolve_layers(network.module, network.layers):
             network.layout.settled.pop(layer, None)
-        with torch.random.fork_rng(_gpus()):
+        with torch.random.fork_rng(gpus()):
             with watched(network.module) as leaves:
 
                 def keep(layer: str, output: torch.Tensor) -> None:
@@ -118,11 +135,20 @@ class _Passes:
                     self._modules[layer] = leaves.channel_axis(tuple(output.shape))
                     self._tokens[layer] = leaves.token_counts
 
-                drew = run(network, self._inputs.first(), self._feed, keep)
+                self._probe.shown = self._inputs.first()
+                kept, small = Kept(network.module), SmallParameters(network.module)
+                drew = run(network, self._probe.shown, self._feed, keep)
+            if small.changed():
+                small.put_back()
+                kept.put_back()  # such as the flag that says that numbers were taken
+                raise sets_parameters(type(network.module).__name__)
             drew |= has_generator(network.module)
             self._probe.tolerance = tolerance_of(network, next(iter(self._first.values())))
             self._other_size()
-            drew |= run(network, self._inputs.third(), self._feed, self._settle)
+            try:
+                drew |= run(network, self._inputs.third(), self._feed, self._settle)
+            except FailedForward as error:
+                raise takes_groups(error, FIRST, THIRD) from error
             if self._differing or drew:
                 self._refuse_random(*((AGAIN, COPIES) if drew and not self._differing else (1, 1)))
         for layer, difference in self._differing.items():
@@ -188,7 +214,7 @@ class _Passes:
             self._misplaced[layer] = places
         if tokens and checked and after.shape[1] > math.prod(maps.shape[2:]):
             check_class_tokens(layer, after, (maps.shape[2], maps.shape[3]))
-        self._probe.sample[layer] = maps[0].detach().clone()
+        self._probe.sample[layer] = self._probe.answers[layer] = maps[0].detach().clone()
         self._probe.layers[layer] = {"axes": axes.text, "shape": list(shape), "by": how}
         if places is not None:
             self._probe.layers[layer]["in_place"] = round(places, 2)
@@ -211,7 +237,3 @@ class _Passes:
         batch = self._inputs.first().repeat([copies, *[1] * (self._inputs.first().ndim - 1)])
         for _ in range(times):
             run(self._network, batch, self._feed, compare)
-
-
-def _gpus() -> list[int]:
-    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
