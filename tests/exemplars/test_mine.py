@@ -135,8 +135,8 @@ def test_one_forward_a_batch_and_early_stop():
     model.register_forward_pre_hook(lambda *_: forwards.append(1))
     model[5].register_forward_pre_hook(lambda *_: tail.append(1))
     mine(model, IMAGES, ["0", "2"], k=3, batch_size=16)
-    assert len(forwards) == 3 + 4, "three of the probe, then one a batch"
-    assert len(tail) == 3 + 1, "only the first pass runs past the deepest layer"
+    assert len(forwards) == 3 + 4 + 1, "three of the probe, one a batch, one at the end"
+    assert len(tail) == 3 + 1 + 1, "of the batches only the first runs past the deepest layer"
     assert all(m._forward_hooks == {} for m in model.modules())
 
 
