@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import canonical_json, temporary_path, text_hash
+from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.lock import publishing
+from milan_core.core.temporaries import temporary_path
 from milan_core.images.fetch.archive import extract, matches, open_members
 
 MAX_BYTES = 32 << 30  # twice the largest published set

@@ -9,15 +9,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import errno
-import glob
 import hashlib
 import io
 import json
 import os
 import re
-import shutil
 import sys
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -26,7 +23,7 @@ from typing import Any
 from milan_core.core.cells import Row
 from milan_core.core.errors import UserError
 from milan_core.core.lock import publishing
-from milan_core.core.machine import this_machine
+from milan_core.core.temporaries import temporary_path
 
 
 def canonical_json(value: Any) -> str:
@@ -69,8 +66,6 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-_HOST = this_machine()
-_SHOWN = 100  # bytes of a file's name in that of its temporary
 _CANNOT_WRITE = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "your quota of the disk is used up; free some space",
@@ -110,18 +105,6 @@ def _is_at(error: OSError, path: Path) -> bool:
     return error.filename is not None and Path(os.fsdecode(error.filename)) in path.parents
 
 
-def temporary_path(path: Path) -> Path:
-    """A name beside `path` for what will become it; what dead processes left there is removed."""
-    _sweep(path)
-    token = uuid.uuid4().hex[:8]
-    return path.parent / f"{_start(path)}{os.getpid()}.{token}.tmp"
-
-
-def _start(path: Path) -> str:
-    """The start of the names of a file's temporaries on this machine."""
-    return f".{os.fsencode(path.name)[:_SHOWN].decode(errors='ignore')}.{_HOST}."
-
-
 def flush(path: Path) -> None:
     """Bring a file's bytes to the disk, so that a power cut after the rename finds them."""
     handle = os.open(path, os.O_RDONLY)
@@ -129,18 +112,6 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _sweep(path: Path) -> None:
-    """Remove temporaries of `path` whose process on this machine is gone."""
-    start = _start(path)
-    for item in path.parent.glob(f"{glob.escape(start)}*.tmp"):
-        process = item.name.removeprefix(start).split(".")[0]
-        if process.isdigit() and not Path("/proc", process).exists() and Path("/proc").is_dir():
-            if item.is_dir():
-                shutil.rmtree(item, ignore_errors=True)
-            else:
-                item.unlink(missing_ok=True)
 
 
 def reserve(handle: int) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import temporary_path, writing
+from milan_core.core.files import writing
 from milan_core.core.lock import folder_lock, publishing
 from milan_core.core.records import NAME, read_record
+from milan_core.core.temporaries import temporary_path
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from milan_core.core import arrays, files
+from milan_core.core import arrays, files, temporaries
 from milan_core.core.errors import UserError
 
 
@@ -85,13 +85,30 @@ def test_a_map_that_finds_no_room_is_an_error_and_no_signal(tmp_path):
 
 def test_temporaries_of_dead_processes_go_and_others_stay(tmp_path):
     path = tmp_path / "a.csv"
-    dead = tmp_path / f".a.csv.{files._HOST}.999999999.x.tmp"
-    alive = tmp_path / f".a.csv.{files._HOST}.{os.getpid()}.x.tmp"
-    elsewhere = tmp_path / ".a.csv.another-host.999999999.x.tmp"
-    for item in (dead, alive, elsewhere):
+    dead = tmp_path / f".a.csv.{temporaries.HOST}.999999999.0123abcd.tmp"
+    alive = tmp_path / f".a.csv.{temporaries.HOST}.{os.getpid()}.0123abcd.tmp"
+    elsewhere = tmp_path / ".a.csv.another-host.999999999.0123abcd.tmp"
+    not_ours = tmp_path / f".a.csv.{temporaries.HOST}.999999999.tmp"
+    for item in (dead, alive, elsewhere, not_ours):
         item.write_text("half")
     files.write_text(path, "whole")
-    assert sorted(tmp_path.iterdir()) == sorted([path, alive, elsewhere])
+    assert sorted(tmp_path.iterdir()) == sorted([path, alive, elsewhere, not_ours])
+
+
+def test_a_folder_of_many_files_is_listed_for_few_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "flush", lambda path: None)
+    listed, glob = [], Path.glob
+    monkeypatch.setattr(
+        Path, "glob", lambda folder, name: listed.append(name) or glob(folder, name)
+    )
+    for number in range(1000):
+        files.write_text(tmp_path / f"unit{number}.webp", "x")
+    assert len(listed) == 103, "each of the first 100, then the 128th, 256th and 512th"
+    dead = tmp_path / f".unit7.webp.{temporaries.HOST}.999999999.0123abcd.tmp"
+    dead.write_text("half")
+    for number in range(24):
+        files.write_text(tmp_path / f"unit{number}.webp", "x")
+    assert not dead.exists()
 
 
 def test_names_as_long_as_the_system_allows_are_written(tmp_path):

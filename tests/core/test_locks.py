@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import temporary_path, write_text
+from milan_core.core.files import write_text
 from milan_core.core.lock import folder_lock
 from milan_core.core.machine import FIRST, machine_name, this_machine
+from milan_core.core.temporaries import temporary_path
 
 
 def test_a_lock_that_went_while_it_was_waited_for_is_taken_anew(tmp_path, monkeypatch):

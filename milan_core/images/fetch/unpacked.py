@@ -11,8 +11,9 @@ import shutil
 from pathlib import Path
 
 from milan_core.core.errors import UserError, reading
-from milan_core.core.files import file_sha256, read_json, temporary_path, write_json
+from milan_core.core.files import file_sha256, read_json, write_json
 from milan_core.core.lock import file_lock, publishing
+from milan_core.core.temporaries import temporary_path
 from milan_core.images.fetch.archive import extract, open_members
 from milan_core.images.fetch.trust import lock_path
 
