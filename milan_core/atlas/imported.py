@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from milan_core.annotations.records import unit_text
 from milan_core.atlas.chunks import read_chunk, write_chunk
 from milan_core.core.errors import UserError, unknown
 from milan_core.core.files import numbered_rows
@@ -38,7 +39,7 @@ def read_texts(path: Path, network: str = "") -> dict[str, dict[UnitKey, str]]:
         said, key = texts.setdefault(named, {}), unit_key(row, table)
         if key in said:
             raise UserError(f"{table}, line {line}: unit {key[1]} of {key[0]} appears twice")
-        said[key] = row[column]
+        said[key] = unit_text(row[column], f"{table}, line {line}")
     return texts
 
 

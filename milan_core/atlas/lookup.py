@@ -63,7 +63,8 @@ def _spelled(word: str, known: Sequence[str]) -> dict[str, float]:
 def nearest_words(word: str, known: Iterable[str], count: int = NEAREST) -> list[str]:
     """The known words with the fewest wrong letters, at most two of three, by the alphabet."""
     most = 2 * len(word) // 3
-    pairs = ((distance(word, one, most), one) for one in set(known) if one[0].isalpha())
+    near = (one for one in set(known) if one[0].isalpha() and abs(len(one) - len(word)) <= most)
+    pairs = ((distance(word, one, most), one) for one in near)
     return [one for wrong, one in sorted(pairs) if wrong <= most][:count]
 
 

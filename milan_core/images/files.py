@@ -20,6 +20,8 @@ UNREADABLE = (
 )  # fmt: skip
 LARGEST = 1 << 25  # pixels that an image is scaled to before its crop
 ROWS = 256  # of a deep picture, scaled at once
+SCANS = 500  # of a JPEG; encoders make some 10 of a progressive one
+PIECE = 1 << 20  # bytes that are looked through at once
 
 
 class _Plain(io.BufferedReader):
@@ -47,7 +49,8 @@ def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
     """Open a picture of one of `FORMATS`, told by content; nothing else is started or waited for.
 
     Raises:
-        OSError: for another format, and for what is no plain file, such as a pipe.
+        OSError: for another format, for what is no plain file, such as a pipe, and for a JPEG of
+            very many scans: each may have 39 bytes and take as long as the whole picture.
 
     """
     if isinstance(source, Path | str):
@@ -56,9 +59,23 @@ def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
         source = _Plain(source)
     try:
         with damaged_tags():
-            return Image.open(source, formats=FORMATS)
+            image = Image.open(source, formats=FORMATS)
     except Image.UnidentifiedImageError:
         raise OSError(f"its content is none of {', '.join(FORMATS)}") from None
+    if image.format in ("JPEG", "MPO"):
+        _check_scans(source)
+    return image
+
+
+def _check_scans(source: IO[bytes]) -> None:
+    place, count, last = source.tell(), 0, b""
+    source.seek(0)
+    while piece := source.read(PIECE):
+        count += (last + piece).count(b"\xff\xda")
+        last = piece[-1:]
+    source.seek(place)
+    if count > SCANS:
+        raise OSError(f"it has {count} scans, more than {SCANS}")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What others send takes time and memory in proportion to its size, or is refused."""
 
 import gzip
+import io
 import tarfile
 import time
 import tracemalloc
@@ -15,11 +16,14 @@ from PIL import Image
 from milan_core.annotations.crowd.cleaning import clean
 from milan_core.annotations.crowd.spelling import FrequencySpeller
 from milan_core.annotations.merge import list_images
+from milan_core.atlas.imported import read_texts
+from milan_core.atlas.lookup import nearest_words
 from milan_core.captioner.torch_zip import read_checkpoint
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.describers import concept_sources
 from milan_core.images.fetch.archive import open_members
+from milan_core.images.files import open_picture, to_rgb
 from milan_core.images.kinds.webdataset import WebDatasetOptions, list_shard
 from milan_core.networks import claims, weights
 from milan_core.networks.generators import latents
@@ -62,15 +66,37 @@ def spelling(folder):
     ]
 
 
+def long_word_of_a_search(folder):
+    known = [f"word{number}" for number in range(3000)]
+    assert nearest_words("x" * 2000, known) == []
+    assert nearest_words("wrod1", known)[0] == "word1"
+
+
+def scans_of_a_picture(folder):
+    """Each adds 39 bytes, and a pass over all blocks of the picture."""
+    held = io.BytesIO()
+    Image.new("L", (2048, 2048), 200).save(held, "JPEG", progressive=True)
+    data = held.getvalue()
+    again = data[data.rindex(b"\xff\xc4") : -2]
+    assert to_rgb(open_picture(io.BytesIO(data[:-2] + 9 * again + data[-2:]))).size == (2048, 2048)
+    (folder / "a.jpg").write_bytes(data[:-2] + 2000 * again + data[-2:])
+    with pytest.raises(OSError, match="it has 2006 scans"):
+        to_rgb(open_picture(folder / "a.jpg"))
+
+
 def spaces_in_a_formula(folder):
     assert np.isnan(ZooOracle([]).presence(["a AND" + " " * 10_000 + "b"])).all()
 
 
 @pytest.mark.parametrize(
-    "case", [columns, name_in_a_checkpoint, comments, scripts, spelling, spaces_in_a_formula]
+    "case",
+    [
+        *(columns, name_in_a_checkpoint, comments, scripts, spelling, long_word_of_a_search),
+        *(spaces_in_a_formula, scans_of_a_picture),
+    ],
 )
 def test_time_grows_with_the_length(case, tmp_path):
-    """Each took 3 to 8 seconds, with the square of the length or as a power."""
+    """Each took 3 to 10 seconds, with the square of the length or as a power."""
     start = time.process_time()
     case(tmp_path)
     assert time.process_time() - start < 1.5
@@ -196,8 +222,9 @@ def test_links_in_a_circle_are_followed_once(tmp_path):
 def test_long_texts_of_others_are_refused_where_they_are_read(tmp_path):
     text, table = "dog " * 5000, tmp_path / "a.csv"
     table.write_text(f"layer,unit,description\nconv1,0,a dog\nconv1,1,{text}\n")
-    with pytest.raises(UserError, match=r"a.csv, line 3: a text of 20000 letters"):
-        read_submitted(table)
+    for read in (read_submitted, read_texts):
+        with pytest.raises(UserError, match=r"a.csv, line 3: a text of 20000 letters"):
+            read(table)
     table.write_text(
         f"Input.layer,Input.unit,Answer.summary,RejectionTime,WorkerId\nconv1,0,{text},,w\n"
     )
