@@ -96,7 +96,7 @@ def test_a_claim_guards_every_file_of_its_process(tmp_path):
 NAMING = {"rename", "symlink_to", "rmtree", "move"}
 EXEMPT = {
     ("core.folders", "_move"),  # within `publishing`
-    ("core.files", "_sweep"),  # temporaries of dead processes
+    ("core.temporaries", "_sweep"),  # temporaries of dead processes
     ("images.fetch.transfer", "_hub"),  # below the hidden file of a download
 }
 
