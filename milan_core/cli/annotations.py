@@ -171,6 +171,7 @@ def _pictures(arguments: argparse.Namespace) -> None:
     from milan_core.annotations.pictures import write_grids, write_pictures
     from milan_core.annotations.records import read_unit_texts
     from milan_core.annotations.released import open_set
+    from milan_core.core.numbers import counted
 
     annotation_set = open_set(arguments.set, None)
     if arguments.grid or not arguments.texts:
@@ -181,4 +182,4 @@ def _pictures(arguments: argparse.Namespace) -> None:
     first = {unit: of_unit[0] for unit, of_unit in texts.items()}
     key, base_url = arguments.key, arguments.base_url
     count = write_catalog(annotation_set, first, arguments.out, key=key, base_url=base_url)
-    print(f"{arguments.out / 'data.json'}: {count} units")
+    print(f"{arguments.out / 'data.json'}: {counted(count, 'unit')}")

@@ -99,8 +99,8 @@ def _read(
         path = source.resolve() / TABLE if source.is_dir() else source.resolve()
         if source.is_dir() and not path.exists():
             inside = sorted(str(table.parent) for table in source.glob(f"*/{TABLE}"))
-            found = f"those of networks in it: {', '.join(inside[:10])}"
-            hint = found if inside else "`milan describe` and runs write one a network"
+            found = f"folders of networks inside it: {', '.join(inside[:10])}"
+            hint = found if inside else "`milan describe` and runs write one per network"
             raise UserError(f"{source} has no {TABLE}: give a network's folder; {hint}")
         name = path.parent.name if path.name == TABLE else path.stem
         if name in described:

@@ -129,7 +129,8 @@ def _write(arguments: argparse.Namespace, out: Path) -> str:
     counts = Counter(len(unit.texts) for unit in found)
     units = ", ".join(f"{counts[n]} with {n}" for n in sorted(counts)) or "none with a label"
     return (
-        f"{len(table.keys)} units: {units}, {len(table.keys) - len(found)} without; candidates: "
+        f"{counted(len(table.keys), 'unit')}: {units}, {len(table.keys) - len(found)} without; "
+        "candidates: "
         f"{counted(sum(len(dict.fromkeys(part)) for part in texts.values()), 'text')} of "
         f"{counted(len(texts), 'layer')}"
     )

@@ -2,7 +2,7 @@
 
 A run of one's own has its own `<results>`. What it would train with the same options as another
 run is read from there; what that run lacks is trained here. No rule writes in that folder, and what
-was trained with other options is refused.
+was trained with other options, code or data sets is refused.
 """
 
 from __future__ import annotations

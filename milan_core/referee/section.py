@@ -232,8 +232,8 @@ def _warnings(sanity: Sequence[Mapping[str, Any]]) -> list[str]:
         if float(row["both"]) < TRUSTED
     ]
     texts += [
-        f"Warning: no text that {row['judge']} reads correlates with its unit, so nothing says "
-        f"whether {row['metric']} can be trusted on this data."
+        f"Warning: {row['metric']} by {row['judge']} could be tested on no unit, so nothing says "
+        "whether it can be trusted on this data."
         for row in headline
         if row not in tested
     ]

@@ -166,9 +166,12 @@ def from_rows(rows: Any) -> Submitted:
         UserError: for what are no rows with layer, unit and description.
 
     """
-    if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
+    listed = isinstance(rows, list | tuple)
+    odd = next((row for row in rows if not isinstance(row, Mapping)), None) if listed else rows
+    if odd is not None:
+        got = f"a {type(rows).__name__} of {type(odd).__name__}" if listed else type(rows).__name__
         raise UserError(
-            f"descriptions: got {type(rows).__name__}; expected texts by (layer, unit), a table's "
+            f"descriptions: got {got}; expected texts by (layer, unit), a table's "
             "path, or rows: the `rows` of milan.describe, or `frame.to_dict('records')` of pandas"
         )
     lines: list[Line] = []

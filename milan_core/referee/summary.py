@@ -20,8 +20,8 @@ from milan_core.referee.table import FEWEST
 SHOWN = 5  # units with the largest and the smallest correlation
 TITLES = {"correlation": "Correlation", "auprc": "AUPRC lift"}
 DIFFERENCE = (
-    "Difference: mean over the units that both have of the row's score less that of the first row, "
-    "below 0 where the first row is better. Means of rows with other units do not compare."
+    "Difference: the row's score minus the first row's, averaged over the units that both have; "
+    "negative where the first row is better. Means over different units are not comparable."
 )
 STATUSES = {
     "scored": "scored",
@@ -169,7 +169,12 @@ def warnings(result: Summarized) -> list[str]:
             "not the values."
         )
     for verdict in result.verdicts:
-        if verdict.metric in HEADLINE and not verdict.trusted:
+        if verdict.metric in HEADLINE and math.isnan(verdict.both):
+            notes.append(
+                f"**{TITLES[verdict.metric]} could be tested on no unit:** nothing says whether it "
+                "can be trusted on these images."
+            )
+        elif verdict.metric in HEADLINE and not verdict.trusted:
             notes.append(
                 f"**{TITLES[verdict.metric]} fails its sanity tests here:** it falls under "
                 f"damaged labels for {100 * verdict.both:.3g} % of {verdict.units} units, expected "

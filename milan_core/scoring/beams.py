@@ -35,7 +35,7 @@ class Beams:
     def rerank(self, weight: float) -> list[str]:
         """The caption with the highest logp - weight * logp_lm per unit; ties: the earlier beam.
 
-        The same beams serve every weight (`spec/milan.md` 1.1); 0 is plain p(d|E).
+        The same beams serve every weight (paper section 3); 0 is plain p(d|E).
         """
         scores = wpmi(self.logp.astype(np.float64), self.logp_lm.astype(np.float64), weight)
         best = scores.argmax(axis=1)

@@ -1,6 +1,6 @@
 """Agreement of descriptions with references, and their diversity.
 
-BLEU and ROUGE follow `spec/milan.md` 4.7 exactly (packages sacrebleu and rouge, both on texts that
+BLEU and ROUGE are those of the published code (packages sacrebleu and rouge, both on texts that
 were lower-cased and stripped of `.` and spaces). The package compares sets of words, so a repeated
 word counts once; `rouge-l-sequence-f` is ROUGE-L of the words in their order (Lin 2004, section 3).
 Half of the references have one or two words and most descriptions no 4-gram, so corpus BLEU stands

@@ -1,7 +1,7 @@
 """Trivial baselines: descriptions made without looking at the unit.
 
-`spec/milan.md` 6.6: constant strings beat published systems on several text scores, so constants,
-the most frequent caption and shuffled predictions stand beside every result.
+Constant texts beat published systems on several text scores, so constants, the most frequent
+caption and shuffled predictions are reported beside every result.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from milan_core.scoring.references import References
 from milan_core.scoring.tables import Truth
 from milan_core.scoring.words import names_concept, tokens
 
+ROWS = 256  # texts that are compared with all others at once
+
 
 def most_frequent(captions: Sequence[str]) -> str:
     """The most frequent training caption (normalized texts are equal; ties: alphabetical)."""
@@ -24,9 +26,6 @@ def most_frequent(captions: Sequence[str]) -> str:
     if not counts:
         raise ValueError("most_frequent needs at least one non-empty training caption")
     return min(counts, key=lambda text: (-counts[text], text))
-
-
-ROWS = 256  # texts that are compared with all others at once
 
 
 def _shared_words(texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

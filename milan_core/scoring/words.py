@@ -1,7 +1,7 @@
 """Words in descriptions: tokens, plurals, and whether a description names a concept.
 
-Matching is by whole words ("texture" is not "text", "surface" is not "face"), with English plurals,
-which is the fixed behavior of `spec/milan.md` 9.3 (the published code searched substrings).
+Matching is by whole words ("texture" is not "text", "surface" is not "face"), with English plurals;
+the published code searched substrings (`src/milan` of the paper's repository).
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def test_every_unit_has_a_status_and_the_counts_add_up(place, capsys, caplog):
         "no layer 'block.0' (1 unit of the table); did you mean blocks.0",
         "Layer 'blocks.0' has 4 units, numbered from 0; the table names 1 unit beyond, such as 9",
         "**Few images:** 80, fewer than 500",
-        "Difference: mean over the units that both have of the row's score less that of the first",
+        "Difference: the row's score minus the first row's, averaged over the units that both have",
         f"{len(rows)} units in all",
     ):
         assert sentence in shown

@@ -102,11 +102,12 @@ def test_recurrent_layers_do_without_onednn(monkeypatch):
 
 
 PRODUCTS = """
-import contextlib, hashlib, sys
+import contextlib, hashlib, os, sys
 from milan_core import cli
 assert "numpy" not in sys.modules
 with contextlib.suppress(SystemExit):
     cli.main(["--version"])
+assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
 import numpy as np
 draw = np.random.default_rng(0)
 a, b = draw.standard_normal((2, 200_000))

@@ -47,8 +47,8 @@ def test_a_loaded_captioner_in_place_of_its_folder(model):
         milan.describe(model, images, "0", captioner=model)
 
 
-def test_rows_are_scored_and_a_judge_is_named_by_its_path(model, tmp_path):
-    """Rows reach the judge, which is looked for where the path says."""
+def test_rows_are_taken_and_a_judge_is_looked_for_at_its_path(model, tmp_path):
+    """Nothing of the rows is refused; the judge's folder is what is missing."""
     rows = [{"layer": "0", "unit": 0, "description": "a dog"}]
     images = np.random.default_rng(0).integers(0, 255, (30, 8, 8, 3)).astype(np.uint8)
     with pytest.raises(UserError, match="nowhere"):

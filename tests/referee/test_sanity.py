@@ -1,11 +1,14 @@
 """Sanity tests of NeuronEval: what passes in the published table passes here on a known truth."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from milan_core.core.seeding import generator
 from milan_core.referee.metrics import METRICS, Pair, firing
-from milan_core.referee.sanity import damaged, sanity
+from milan_core.referee.sanity import Verdict, damaged, sanity
+from milan_core.referee.summary import warnings
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +54,13 @@ def test_a_metric_without_values_is_not_trusted():
     (verdict,) = sanity(dead, ["correlation"], 0)
     assert verdict.units == 0
     assert not verdict.trusted
+
+
+def test_a_score_that_no_unit_could_test_is_said_to_be_untested():
+    missing = Verdict("correlation", *[float("nan")] * 3, 0)
+    failing = Verdict("auprc", 0.2, 0.2, 0.1, 20)
+    notes = warnings(SimpleNamespace(facts={"images": 1000}, verdicts=[missing, failing]))
+    assert [note.partition(":")[0] for note in notes] == [
+        "**Correlation could be tested on no unit",
+        "**AUPRC lift fails its sanity tests here",
+    ]

@@ -51,7 +51,11 @@ def test_rows_of_python_are_read_as_a_table_is():
         (from_rows, [{"layer": "c", "description": "a"}], "row 0 lacks 'unit'; it has layer, desc"),
         (from_rows, [{"layer": "c", "unit": "x", "description": "a"}], "descriptions: row 0"),
         (from_rows, [{"layer": "c", "unit": 0, "description": 7}], "got int 7; expected a text"),
-        (from_rows, ["a dog"], "got list; expected texts by (layer, unit), a table's path"),
+        (
+            from_rows,
+            ["a dog"],
+            "got a list of str; expected texts by (layer, unit), a table's path",
+        ),
         (from_rows, 3, "`frame.to_dict('records')` of pandas"),
         (from_mapping, {"conv": "a dog"}, "got the key 'conv'; expected (layer, unit)"),
         (from_mapping, {("conv", "x"): "a dog"}, "descriptions: ('conv', 'x')"),

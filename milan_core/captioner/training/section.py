@@ -59,7 +59,7 @@ def _told(decoders: Sequence[Fit]) -> str:
     which = (
         ". Each keeps the weights of its last epoch, as the published code did."
         if last == len(decoders)
-        else f", of which {last} keep the weights of their last epoch, as the published code did."
+        else f". {last} of them kept the weights of the last epoch, as the published code did."
     )
     return (
         f"{start}{which} The best on held-out units were {epochs}; the held-out loss of the last "

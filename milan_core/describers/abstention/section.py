@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from milan_core.core.numbers import DASH, number, percent
+from milan_core.core.numbers import DASH, counted, number, percent
 from milan_core.core.section import Column, Section, Table
 from milan_core.core.tables import Row
 from milan_core.describers.abstention.calibration import Calibration
@@ -67,7 +67,7 @@ def abstention_section(rows: Sequence[Row], calibration: Calibration, random: st
 
 def _all(row: Row) -> str:
     answered, judged = int(row["described"]) + int(row["several"]), int(row["judged"])
-    number_of_all = f" {judged}" if 0 < judged < FEWEST else ""
+    number_of_all = f" {counted(judged, 'unit')}" if 0 < judged < FEWEST else ""
     return (
         f"Of {row['units']} units of annotated networks {answered} have a reliable description, "
         f"{row['several']} of them several texts, {row['unreliable']} have none, and "

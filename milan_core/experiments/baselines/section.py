@@ -193,7 +193,7 @@ def _order_claim(
         return ""
     claim = f"The paper's rows also have {TEXTS[better]} above {TEXTS[worse]}"
     words = {
-        "here it is the other way round on": [model for model, by in ahead.items() if by < 0],
+        "here it is reversed on": [model for model, by in ahead.items() if by < 0],
         "here they are equal on": [model for model, by in ahead.items() if by == 0],
     }
     against = [f"{text} {_listed(names)}" for text, names in words.items() if names]

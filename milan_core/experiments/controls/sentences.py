@@ -256,7 +256,7 @@ def within_sentence(paired: Sequence[Mapping[str, str]]) -> str | None:
     if power := power_text([cost for _, cost in rows]):
         text += f"; {power}"
     rest = " where nothing else is said" if any(r["experiment"] == MATCHED for r, _ in rows) else ""
-    return f"{text}. The latter also learn from another number of units{rest}."
+    return f"{text}. The latter also learn from a different number of units{rest}."
 
 
 def _part(row: Mapping[str, str], column: str) -> str:

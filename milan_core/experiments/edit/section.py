@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from milan_core.core.numbers import added
+from milan_core.core.numbers import added, counted
 from milan_core.core.section import Column, Link, Picture, Section, Table
 from milan_core.experiments.edit import orders
 from milan_core.experiments.edit.figure import NAMES
@@ -155,7 +155,7 @@ def _names(names: Sequence[str]) -> str:
 def _number(result: Result, condition: str) -> str:
     """The number of units of a condition that chose its own on the validation images."""
     count = result["conditions"][condition]["n"]
-    return f" (chose {count} units)" if condition in orders.SORTED else ""
+    return f" (chose {counted(count, 'unit')})" if condition in orders.SORTED else ""
 
 
 def _rank(result: Result, condition: str) -> str:

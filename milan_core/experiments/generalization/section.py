@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from milan_core.core.numbers import number, percent, points, signed
+from milan_core.core.numbers import counted, number, percent, points, signed
 from milan_core.core.section import Column, Picture, Section, Table
 from milan_core.core.tables import Row
 from milan_core.experiments.generalization.columns import (
@@ -132,7 +132,9 @@ def _power(tested: Sequence[Difference], shares: bool = True) -> str:
     rest = _count(tested, 0)
     if not rest:
         return ""
-    return f"; {rest} rows show no clear difference{', and ' * bool(text)}{text}"
+    verb = "shows" if rest == 1 else "show"
+    unclear = f"; {counted(rest, 'row')} {verb} no clear difference"
+    return f"{unclear}, and {text}" if text else unclear
 
 
 def _costs(paired: Sequence[Row]) -> list[str]:
@@ -148,8 +150,9 @@ def _costs(paired: Sequence[Row]) -> list[str]:
         "from is easier than crossing to another. On the same units, learning elsewhere "
         f"costs accuracy clearly in {_count(costs, 1)} of {len(paired)} rows and gains it clearly "
         f"in {_count(costs, -1)}{_power(costs)}. Taken together this {verdict}. A within-network "
-        "captioner learns from a part of the units of one network, one that learns elsewhere from "
-        "all units of its networks: a cost is that of transfer less what more units are worth."
+        "captioner learns from a part of the units of one network, one that learns elsewhere, "
+        "unless matched, from all units of its networks: a cost is that of transfer, less what "
+        "a different number of units is worth."
     ]
     if matched := [
         (r, c) for r, c in zip(paired, costs, strict=True) if r["experiment"] == MATCHED

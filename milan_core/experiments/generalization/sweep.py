@@ -1,6 +1,6 @@
 """Scores of the same beams re-ranked with several lambda.
 
-Re-ranking by log p(d|E) - lambda log p(d) (`spec/milan.md` 1.1) costs nothing, so plain p(d|E)
+Re-ranking by log p(d|E) - lambda log p(d) (paper section 3) costs nothing, so plain p(d|E)
 (lambda 0) and weighted PMI are compared on exactly the same candidates.
 """
 

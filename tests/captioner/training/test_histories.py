@@ -74,7 +74,7 @@ def test_captioners_that_keep_their_last_epoch_are_not_said_to_keep_the_best(his
     assert "the dot is the best epoch" in section.items[0].caption
     mixed = [kept[0].model_copy(update={"keep": "best"}), kept[1]]
     text = training_section(read_fits(mixed, histories)).paragraphs[0]
-    assert "2 captioners were trained, of which 1 keep the weights of their last epoch" in text
+    assert "2 captioners were trained. 1 of them kept the weights of the last epoch" in text
 
 
 def test_trainings_know_which_epoch_they_keep(root):

@@ -102,7 +102,7 @@ def test_of_few_units_counts_are_given_and_no_percentages() -> None:
     assert "answered, 3 of 4 of those with a known concept rightly." in random
     few = row | {"model": "all networks", "judged": "8", "coverage": "0.5"}
     assert (
-        "3 of 4 of the answered units are right, 4 of all 8."
+        "3 of 4 of the answered units are right, 4 of all 8 units."
         in abstention_section([few], of, "").paragraphs[0]
     )
     nothing = row | {"model": "all networks", "judged": "0", "right_answered": "", "right_all": ""}

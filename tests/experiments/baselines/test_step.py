@@ -226,11 +226,11 @@ def test_claims_follow_the_adjusted_p():
     rows[-1] = row("y", "greedy", 0.4, 0.05, 0.2)
     assert "agrees with the paper" in " ".join(claims(rows, "bert_score-f", "bert"))
     rows += [row("x", "netdissect", 0.45, 0.01, 0.1), row("y", "netdissect", 0.3, 0.1, 0.3)]
-    assert "here it is the other way round on x" in " ".join(claims(rows, "bert_score-f", "bert"))
+    assert "here it is reversed on x" in " ".join(claims(rows, "bert_score-f", "bert"))
     rows[-2] = row("x", "netdissect", 0.4, 0.01, 0.1)
     text = " ".join(claims(rows, "bert_score-f", "bert"))
     assert "p(d|E) above NetDissect: here they are equal on x." in text
-    assert "the other way round" not in text
+    assert "reversed" not in text
 
 
 def test_the_best_of_equal_methods_is_pmi():

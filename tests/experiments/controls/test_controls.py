@@ -184,7 +184,7 @@ def test_within_and_held_out_are_compared_on_the_same_units():
     clear = sentences.within_sentence([row | {"holm": "0.01"}]) or ""
     assert "clearly better, p 0.010" in clear
     assert sentences.within_sentence([]) is None
-    assert text.endswith("The latter also learn from another number of units.")
+    assert text.endswith("The latter also learn from a different number of units.")
     few = row | {"units": "8", "within": "0.75", "here": "0.5"}
     assert "m 6 against 4 of 8 units" in (sentences.within_sentence([few]) or "")
 
