@@ -13,7 +13,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType
@@ -148,7 +148,8 @@ def _fact(value: Any, depth: int = 4) -> str:
     if isinstance(value, FunctionType):
         return f"{_bytecode(value.__code__)} {_bound(value, depth - 1)}"
     if is_dataclass(value) and not isinstance(value, type):
-        return f"{type(value).__qualname__} {[f'{k} {inner(v)}' for k, v in vars(value).items()]}"
+        named = [f"{f.name} {inner(getattr(value, f.name, None))}" for f in fields(value)]
+        return f"{type(value).__qualname__} {named}"
     return str(getattr(value, "__qualname__", type(value).__qualname__))
 
 

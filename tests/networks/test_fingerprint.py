@@ -166,9 +166,14 @@ def hooked(change):
     return model
 
 
-def with_settings(factor):
+@dataclass(slots=True)
+class Slots:
+    factor: float = 1.0
+
+
+def with_settings(settings):
     model = Choosing()
-    model.settings = Settings(factor)
+    model.settings = settings
     return model
 
 
@@ -185,7 +190,8 @@ ALIKE = {  # pairs of networks with equal parameters that differ in what they co
         lambda: Choosing(functools.partial(nn.functional.leaky_relu, negative_slope=0.2)),
     ),
     "buffers that are not saved": (Choosing, lambda: Choosing(mean=0.5)),
-    "settings": (lambda: with_settings(1.0), lambda: with_settings(2.0)),
+    "settings": (lambda: with_settings(Settings(1.0)), lambda: with_settings(Settings(2.0))),
+    "settings in slots": (lambda: with_settings(Slots(1.0)), lambda: with_settings(Slots(2.0))),
     "a hook": (Choosing, lambda: hooked(lambda module, args, out: -out)),
     "a hook with a vector": (
         lambda: hooked(lambda module, args, out, by=STEER: out + by[:, None, None]),
