@@ -136,7 +136,7 @@ def _fact(value: Any, depth: int = 4) -> str:
     inner = functools.partial(_fact, depth=depth - 1)
     if isinstance(value, nn.Module) or depth == 0:
         return type(value).__qualname__
-    if _is_plain(value) or isinstance(value, torch.dtype | torch.device | Enum):
+    if _is_plain(value) or isinstance(value, torch.dtype | Enum):
         return _cleaned(repr(value))
     if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_meta:
         return f"{value.dtype} {tuple(value.shape)} {hashlib.sha256(raw_bytes(value)).hexdigest()}"
@@ -148,9 +148,15 @@ def _fact(value: Any, depth: int = 4) -> str:
     if isinstance(value, FunctionType):
         return f"{_bytecode(value.__code__)} {_bound(value, depth - 1)}"
     if is_dataclass(value) and not isinstance(value, type):
-        named = [f"{f.name} {inner(getattr(value, f.name, None))}" for f in fields(value)]
+        held = {f.name: getattr(value, f.name, None) for f in fields(value)}
+        named = [f"{key} {inner(item)}" for key, item in held.items() if _is_chosen(key, item)]
         return f"{type(value).__qualname__} {named}"
     return str(getattr(value, "__qualname__", type(value).__qualname__))
+
+
+def _is_chosen(field: str, value: Any) -> bool:
+    """Whether a field of a dataclass is set: no place, nor what a network computes or will."""
+    return not field.startswith("_") and not isinstance(value, torch.Tensor | None)
 
 
 def _options(module: nn.Module) -> str:

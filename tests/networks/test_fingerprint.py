@@ -13,7 +13,8 @@ from milan_core.captioner.features.encoder import Encoder
 from milan_core.core.errors import UserError
 from milan_core.exemplars.merge import merge
 from milan_core.networks.fingerprint import network_fingerprint
-from milan_core.networks.zoo import load_network, model_hash
+from milan_core.networks.options import InputSpec
+from milan_core.networks.zoo import LoadedModel, load_network, model_hash
 from networks.test_identity import edit
 
 
@@ -118,8 +119,6 @@ def test_encoders_that_differ_in_source_arguments_or_factory_have_other_digests(
 def test_a_released_encoder_keeps_its_digest():
     """Converted captioners name it."""
     from milan_core.core.files import canonical_json, text_hash
-    from milan_core.networks.options import InputSpec
-    from milan_core.networks.zoo import LoadedModel
 
     module = nn.Sequential(nn.Conv2d(3, 4, 3)).eval()
     loaded = LoadedModel(module, InputSpec(), ["0"], [])
@@ -211,6 +210,43 @@ def test_what_a_network_computes_by_counts(differ):
     assert merge([shard(one, 0), shard(one, 1)]).units == {"conv": 4}
     with pytest.raises(UserError, match="model"):
         merge([shard(one, 0), shard(two, 1)])
+
+
+@dataclass
+class Loaded:
+    """Settings as transformers keeps them, and a state."""
+
+    factor: float = 1.0
+    _name_or_path: str = ""
+    state: torch.Tensor | None = None
+
+
+def on(device):
+    return functools.partial(scaled, device=torch.device(device))
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (
+            lambda: with_settings(Loaded(1.0, "/a/net")),
+            lambda: with_settings(Loaded(1.0, "/b/net")),
+        ),
+        (
+            lambda: with_settings(Loaded()),
+            lambda: with_settings(Loaded(state=torch.ones(2))),
+        ),
+        (lambda: Choosing(on("cpu")), lambda: Choosing(on("cuda"))),
+    ],
+    ids=["folder", "state", "device"],
+)
+def test_places_and_what_was_computed_do_not_count(one, two):
+    assert fingerprint(one) == fingerprint(two)
+
+
+def fingerprint(make):
+    torch.manual_seed(0)
+    return network_fingerprint(LoadedModel(make(), InputSpec(), ["conv"], []))
 
 
 def test_a_digest_leaves_tensors_as_they_are():
