@@ -191,8 +191,12 @@ def _code_without_file(cls: type) -> Iterator[str]:
 
 def _bytecode(code: CodeType) -> str:
     """A digest of compiled code: instructions, names and constants, inner functions included."""
-    constants = [
-        _bytecode(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts
-    ]
+    constants = map(_constant, code.co_consts)
     names = [*code.co_names, *code.co_freevars]
     return text_hash(canonical_json([code.co_code.hex(), names, list(map(_cleaned, constants))]))
+
+
+def _constant(item: Any) -> str:
+    if isinstance(item, frozenset):  # of `x in {...}`; its order differs between processes
+        return f"frozenset {sorted(map(repr, item))}"
+    return _bytecode(item) if isinstance(item, CodeType) else repr(item)
