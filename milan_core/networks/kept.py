@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -68,11 +68,13 @@ _OWN = frozenset(vars(nn.Module()))  # hooks and children are not what a forward
 
 
 class SmallParameters:
-    """Copies of the parameters that have few numbers, such as scales and shifts of channels."""
+    """Copies of the parameters that have few numbers, such as scales and shifts of channels.
+
+    Buffers come back with them: one may be the flag that says that a parameter was set.
+    """
 
     def __init__(self, model: nn.Module) -> None:
-        found = [p for p in model.parameters() if not is_lazy(p) and p.numel() <= _FEW]
-        self._copies = [(parameter, parameter.detach().clone()) for parameter in found]
+        self._copies, self._buffers = _copies(model.parameters()), _copies(model.buffers())
 
     def changed(self) -> bool:
         """Whether one has other numbers now."""
@@ -80,8 +82,13 @@ class SmallParameters:
 
     def put_back(self) -> None:
         """Give all their numbers again."""
-        for parameter, old in self._copies:
-            parameter.data = old.clone()
+        for tensor, old in (*self._copies, *self._buffers):
+            tensor.data = old.clone()
+
+
+def _copies(tensors: Iterable[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    few = [tensor for tensor in tensors if not is_lazy(tensor) and tensor.numel() <= _FEW]
+    return [(tensor, tensor.detach().clone()) for tensor in few]
 
 
 def _bits(values: torch.Tensor) -> torch.Tensor:
