@@ -76,9 +76,9 @@ class SmallParameters:
     def __init__(self, model: nn.Module) -> None:
         self._copies, self._buffers = _copies(model.parameters()), _copies(model.buffers())
 
-    def changed(self) -> bool:
-        """Whether one has other numbers now."""
-        return any(not torch.equal(_bits(now.detach()), _bits(old)) for now, old in self._copies)
+    def changed(self, share: float = 0.0) -> bool:
+        """Whether a parameter has other numbers now, by more than a share of its largest."""
+        return any(_differ(now.detach(), old, share) for now, old in self._copies)
 
     def put_back(self) -> None:
         """Give all their numbers again."""
@@ -91,9 +91,21 @@ def _copies(tensors: Iterable[torch.Tensor]) -> list[tuple[torch.Tensor, torch.T
     return [(tensor, tensor.detach().clone()) for tensor in few]
 
 
+def _differ(now: torch.Tensor, old: torch.Tensor, share: float) -> bool:
+    now, old = _dense(now), _dense(old)
+    if torch.equal(_bits(now), _bits(old)):
+        return False
+    if not share or now.shape != old.shape:
+        return True
+    return not bool((now - old).abs().max() <= share * old.abs().max())
+
+
+def _dense(values: torch.Tensor) -> torch.Tensor:
+    return values.to_dense() if values.layout != torch.strided else values
+
+
 def _bits(values: torch.Tensor) -> torch.Tensor:
-    dense = values.to_dense() if values.layout != torch.strided else values
-    return dense.contiguous().reshape(-1).view(torch.uint8)  # NaN equals itself
+    return values.contiguous().reshape(-1).view(torch.uint8)  # NaN equals itself
 
 
 @contextlib.contextmanager

@@ -1,11 +1,12 @@
 """What passes set in a network comes back: flags, weights that merge, where its tensors are."""
 
+import numpy as np
 import pytest
 import torch
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
-from networks.test_keeping import IMAGES, FromImages, seeded
+from networks.test_keeping import IMAGES, FromImages, Net, largest, seeded
 
 
 class Flagged(FromImages):
@@ -31,3 +32,27 @@ def test_a_flag_that_is_set_in_place_comes_back():
             mine(model, IMAGES, "b", k=4)
     assert not model.ready
     assert bool((model.scale == 1).all())
+
+
+class Bounded(Net):
+    """Bounds the norm of its weights, as EEGNet does."""
+
+    def forward(self, x):
+        self.b.weight.data = torch.renorm(self.b.weight.data, 2, 0, 0.3)
+        return super().forward(x)
+
+
+class Adding(Net):
+    def forward(self, x):
+        self.a.bias.data += 0.01
+        return super().forward(x)
+
+
+def test_bounds_on_weights_are_taken_and_sums_are_not():
+    model = seeded(Bounded)
+    norm = model.b.weight.flatten(1).norm(dim=1).max()
+    found = mine(model, IMAGES, "b", k=4, batch_size=8)
+    assert np.allclose(found.activations("b"), largest(Bounded, "b"), atol=1e-5)
+    assert model.b.weight.flatten(1).norm(dim=1).max() < 0.9 * norm
+    with pytest.raises(UserError, match="Adding changes its own parameters"):
+        mine(seeded(Adding), IMAGES, "b", k=4)

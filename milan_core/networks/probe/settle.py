@@ -45,6 +45,7 @@ from milan_core.networks.trace import resolve_layers
 from milan_core.networks.zoo import LoadedModel
 
 AGAIN = 4  # further passes of a network that draws random numbers
+ROUNDED = 1e-5  # of a parameter's largest number, where it is set twice
 COPIES = 16  # of the first two images in each of them
 Refusals = dict[str, UserError]  # by layer
 
@@ -139,9 +140,7 @@ class _Passes:
                 kept, small = Kept(network.module), SmallParameters(network.module)
                 drew = run(network, self._probe.shown, self._feed, keep)
             if small.changed():
-                small.put_back()
-                kept.put_back()  # such as the flag that says that numbers were taken
-                raise sets_parameters(type(network.module).__name__)
+                self._refuse_taken(kept, small)
             drew |= has_generator(network.module)
             self._probe.tolerance = tolerance_of(network, next(iter(self._first.values())))
             self._other_size()
@@ -161,6 +160,24 @@ class _Passes:
         if self._refusals is None:
             raise error
         self._refusals.setdefault(layer, error)
+
+    def _refuse_taken(self, kept: Kept, small: SmallParameters) -> None:
+        """Refuse parameters that the first pass has set, unless other images set them alike.
+
+        So do bounds on the norms of weights; from the second pass on they change nothing.
+        """
+        module, found = self._network.module, SmallParameters(self._network.module)
+        other = self._inputs.third()[-FIRST:]
+        small.put_back()
+        kept.put_back()  # such as the flag that says that numbers were taken
+        if not torch.equal(other, self._inputs.first()):
+            for _ in range(2):
+                run(self._network, other, self._feed, lambda *_: None)
+            if not found.changed(ROUNDED):
+                return
+            small.put_back()
+            kept.put_back()
+        raise sets_parameters(type(module).__name__)
 
     def _other_size(self) -> None:
         for batch in self._inputs.other_sizes():
