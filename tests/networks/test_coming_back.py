@@ -56,3 +56,24 @@ def test_bounds_on_weights_are_taken_and_sums_are_not():
     assert model.b.weight.flatten(1).norm(dim=1).max() < 0.9 * norm
     with pytest.raises(UserError, match="Adding changes its own parameters"):
         mine(seeded(Adding), IMAGES, "b", k=4)
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        lambda: torch.empty(2**55),
+        lambda: np.empty(2**58),
+    ],
+    ids=["gpu", "torch", "numpy"],
+)
+def test_passes_that_run_out_of_memory_say_nothing_of_pairs(fail):
+    class Large(Net):
+        def forward(self, x):
+            if len(x) == 5 and isinstance(error := fail(), Exception):
+                raise error
+            return super().forward(x)
+
+    with pytest.raises(UserError, match=r"cannot run on input of shape \(5, 3, 8, 8\)") as caught:
+        mine(seeded(Large), IMAGES, "b", k=4)
+    assert "pairs" not in str(caught.value)

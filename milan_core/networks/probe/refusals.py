@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from milan_core.core.errors import UserError
 
 
@@ -51,6 +53,12 @@ def sets_parameters(model: str) -> UserError:
         "numbers from the images (ActNorm): its results would depend on the images that come "
         "first; run it once in the factory, or load weights and say there that they are set"
     )
+
+
+def ran_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error says that there is no more memory, of a GPU or of the host."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "DefaultCPUAllocator" in str(error)
 
 
 def takes_groups(error: UserError, first: int, then: int) -> UserError:

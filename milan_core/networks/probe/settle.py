@@ -36,6 +36,7 @@ from milan_core.networks.probe.refusals import (
     changes_each_time,
     depends_on_batch,
     out_of_place,
+    ran_out_of_memory,
     sets_parameters,
     takes_groups,
 )
@@ -147,6 +148,8 @@ class _Passes:
             try:
                 drew |= run(network, self._inputs.third(), self._feed, self._settle)
             except FailedForward as error:
+                if ran_out_of_memory(error.__cause__):
+                    raise
                 raise takes_groups(error, FIRST, THIRD) from error
             if self._differing or drew:
                 self._refuse_random(*((AGAIN, COPIES) if drew and not self._differing else (1, 1)))
