@@ -39,7 +39,7 @@ def plain(
             name: partial(_replace, values=values[name], mask=mask[copy])
             for name, mask in masks.items()
         }
-        with memory.kept.again(), hooked(model, hooks):
+        with memory.again(), hooked(model, hooks):
             logits.append(first_tensor(forward(model, memory.batch), "output"))
     return torch.stack(logits)
 
@@ -87,7 +87,7 @@ def _in_copies(
 
 
 def _replay(model: nn.Module, plan: Plan, memory: Memory, first: str, hooks: Hooks) -> torch.Tensor:
-    with memory.kept.again(), replayed(plan, first, memory), hooked(model, hooks):
+    with memory.again(), replayed(plan, first, memory), hooked(model, hooks):
         return first_tensor(forward(model, memory.batch), "output")
 
 

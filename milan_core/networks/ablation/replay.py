@@ -24,13 +24,13 @@ class Memory:
     logits: torch.Tensor  # (b, classes)
     layers: dict[str, torch.Tensor]
     calls: dict[int, torch.Tensor]  # by id of the plan's Call
-    kept: Kept  # by the modules, after the pass
     features: torch.Tensor | None = None  # what the last linear module read, (b, features)
+    kept: Kept | None = None  # by the modules, after the pass
 
     @classmethod
     def of(cls, model: nn.Module, plan: Plan, batch: torch.Tensor, calls: bool = True) -> Memory:
         """Run `batch` and remember what the plan names; without `calls`, layers only."""
-        memory = cls(batch, batch.new_empty(0), {}, {}, Kept(model))
+        memory = cls(batch, batch.new_empty(0), {}, {})
         wanted = plan.remembered() if calls else []
         with contextlib.ExitStack() as stack:
             for module in {id(call.module): call.module for call in wanted}.values():
@@ -45,6 +45,11 @@ class Memory:
             memory.logits = first_tensor(forward(model, batch), "output")
         memory.kept = Kept(model)
         return memory
+
+    def again(self) -> contextlib.AbstractContextManager[None]:
+        """A block after which the modules keep again what they kept after the pass."""
+        assert self.kept is not None
+        return self.kept.again()
 
 
 def _keeper(memory: Memory, name: str) -> Any:

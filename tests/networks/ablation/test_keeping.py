@@ -1,11 +1,15 @@
 """Ablations of networks whose parts keep a map, or store it sparse or in 8 bits."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from milan_core.networks.ablation.engine import AblationEngine
+from milan_core.networks.ablation.recording import Plan
+from milan_core.networks.ablation.replay import Memory
 
 IMAGES = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
 
@@ -111,3 +115,21 @@ def without(model, layer, unit):
         batches = [model(part.clone()).argmax(1) for part in IMAGES.split(4)]
     handle.remove()
     return torch.cat(batches).numpy()
+
+
+def test_a_pass_lets_go_of_what_the_last_one_left():
+    given, alive = [], []
+
+    class Watched(Encoder):
+        def forward(self, x):
+            x = super().forward(x)
+            alive.append(any(tensor() is not None for tensor in given))
+            given.append(weakref.ref(self.skip))
+            return x
+
+    model = Watched().eval()
+    with torch.no_grad():
+        plan = Plan.of(model, ["b"], IMAGES)
+        for _ in range(2):
+            Memory.of(model, plan, IMAGES)
+    assert alive == [False, False, False]
