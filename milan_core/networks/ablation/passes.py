@@ -111,7 +111,7 @@ class AblatedPasses:
 
     def _predict(self, rows: np.ndarray, states: Sequence[State]) -> np.ndarray:
         memory = Memory.of(self.model, self._plan, self._batch(rows))
-        values = self._values(rows)
+        values = self._values(rows, memory)
         differing = [values[name].differs(output) for name, output in memory.layers.items()]
         ends = np.cumsum([len(units) for units in differing])[:-1]
         parts = np.split(torch.cat(differing).cpu().numpy(), ends)
@@ -160,12 +160,13 @@ class AblatedPasses:
     def _batch(self, rows: np.ndarray) -> torch.Tensor:
         return self._inputs[rows].to(self._device)
 
-    def _values(self, rows: np.ndarray) -> dict[str, Values]:
+    def _values(self, rows: np.ndarray, memory: Memory) -> dict[str, Values]:
         """The replacement values of each layer's ablated units for the images `rows`."""
         of = self._means
         if self._kind == "resample":
             others = self._batch(self._sources[rows])
-            of = Memory.of(self.model, self._plan, others, calls=False).layers
+            with memory.again():
+                of = Memory.of(self.model, self._plan, others, calls=False).layers
         return {name: Values(self._axes[name], of.get(name)) for name in self.layers}
 
     def _mean_activations(self) -> dict[str, torch.Tensor]:

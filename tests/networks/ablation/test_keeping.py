@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from milan_core.networks.ablation.engine import AblationEngine
+from milan_core.networks.ablation.images import other_images
 from milan_core.networks.ablation.recording import Plan
 from milan_core.networks.ablation.replay import Memory
 
@@ -115,6 +116,37 @@ def without(model, layer, unit):
         batches = [model(part.clone()).argmax(1) for part in IMAGES.split(4)]
     handle.remove()
     return torch.cat(batches).numpy()
+
+
+def test_resampled_ablations_read_what_the_clean_pass_left():
+    torch.manual_seed(1)
+    model = ByAttribute().eval()
+    with torch.no_grad():
+        model.head.bias -= model(IMAGES).mean(0)
+    engine = AblationEngine(
+        model, "mid", IMAGES, np.zeros(40, np.int64), 32, replacement="resample"
+    )
+    found = engine.predictions_each([[unit] for unit in engine.units])
+    for _, unit in engine.units:
+        expected = [replaced(model, rows, unit) for rows in np.arange(40).reshape(-1, 4)]
+        assert found[unit].tolist() == np.concatenate(expected).tolist()
+    assert len(np.unique(found)) > 2
+
+
+def replaced(model, rows, unit):
+    """Classes of images, with a unit of `mid` as it is for others; by a hook of its own."""
+    with torch.no_grad():
+        other = model.mid(model.encoder(IMAGES[other_images(40, 0)[rows]]))
+
+        def hook(module, args, out):
+            out = out.clone()
+            out[:, unit] = other[:, unit]
+            return out
+
+        handle = model.mid.register_forward_hook(hook)
+        classes = model(IMAGES[rows]).argmax(1).numpy()
+        handle.remove()
+    return classes
 
 
 def test_a_pass_lets_go_of_what_the_last_one_left():
