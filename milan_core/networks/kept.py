@@ -28,6 +28,7 @@ class Kept:
     def __init__(self, model: nn.Module) -> None:
         self._named: list[tuple[dict[str, Any], list[int], dict[str, Any]]] = []
         self._lists: list[tuple[list[Any] | deque[Any], list[Any]]] = []
+        self._place = _place(model)
         for module in model.modules():
             attributes = vars(module)
             self._note(attributes)
@@ -43,6 +44,10 @@ class Kept:
     def _note(self, held: dict[str, Any]) -> None:
         if held:
             self._named.append((held, [*map(id, held.values())], dict(held)))
+
+    def is_of(self, model: nn.Module) -> bool:
+        """Whether a model is where it was, in the type that it had."""
+        return self._place == _place(model)
 
     @contextlib.contextmanager
     def again(self) -> Iterator[None]:
@@ -65,6 +70,10 @@ class Kept:
 
 
 _OWN = frozenset(vars(nn.Module()))  # hooks and children are not what a forward pass keeps
+
+
+def _place(model: nn.Module) -> tuple[torch.device, torch.dtype] | None:
+    return next(((p.device, p.dtype) for p in model.parameters()), None)
 
 
 class SmallParameters:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -148,8 +147,10 @@ class Trace:
             backend); the callback then gets copies, after the pass. What lies behind the last
             wanted layer is left out of the compiled program.
         stop: end each forward after the last wanted layer; what modules keep is then put back as
-            it was after the last whole one. The first forward always runs to its end, because only
-            then is it known that no wanted layer runs a second time.
+            it was after the last whole one, which the trace holds as long as it lives, with the
+            tensors among it. The first forward, and the first after the model has moved to another
+            device or type, always runs to its end, because only then is it known that no wanted
+            layer runs a second time.
 
     """
 
@@ -185,6 +186,8 @@ class Trace:
         with contextlib.ExitStack() as stack:
             stack.enter_context(eval_mode(self.model))
             stack.callback(self._handles.clear)
+            if self._kept is not None and not self._kept.is_of(self.model):
+                self._kept, self._checked = None, False
             for name in self.layers:
                 handle = self._register(name, self._received)
                 stack.callback(handle.remove)
@@ -192,12 +195,7 @@ class Trace:
             self._cleanup = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._cleanup.close()
 
     def __call__(self, *inputs: torch.Tensor) -> Any:

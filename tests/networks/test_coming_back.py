@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from milan_core.core.errors import UserError
 from milan_core.exemplars.mine import mine
+from milan_core.networks.trace import Trace
 from networks.test_keeping import IMAGES, FromImages, Net, largest, seeded
 
 
@@ -77,3 +79,14 @@ def test_passes_that_run_out_of_memory_say_nothing_of_pairs(fail):
     with pytest.raises(UserError, match=r"cannot run on input of shape \(5, 3, 8, 8\)") as caught:
         mine(seeded(Large), IMAGES, "b", k=4)
     assert "pairs" not in str(caught.value)
+
+
+def test_a_network_that_has_moved_is_left_where_it_is():
+    model = nn.Sequential(nn.Conv2d(3, 6, 1), nn.BatchNorm2d(6), nn.Conv2d(6, 2, 1)).eval()
+    trace = Trace(model, "1", lambda *_: None)
+    for dtype in (torch.float32, torch.float64):
+        model.to(dtype)
+        for _ in range(2):
+            with torch.no_grad(), trace:
+                trace(IMAGES)
+        assert model[1].running_mean.dtype == dtype
