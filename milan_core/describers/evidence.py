@@ -234,6 +234,7 @@ def stream(
 
     from milan_core.exemplars.forward import as_inputs
     from milan_core.exemplars.probed import probe, unchanged
+    from milan_core.networks.kept import eval_mode
     from milan_core.networks.trace import Trace
 
     current = np.zeros(0, np.int64)
@@ -245,13 +246,14 @@ def stream(
         receive(layer, maps[: len(current)], current)
 
     loaded.module.to(device)
-    probed = probe(loaded, source, device)
     trace = Trace(loaded.module, loaded.layers, on_output, post_relu=loaded.post_relu)
-    with torch.no_grad(), trace:
-        batches = source.batches((0, 1), batch_size, device=device)
-        for batch, ids in tracked(
-            batches, "activations", "image", total=source.total, size=lambda one: len(one[1])
-        ):
-            current = ids
-            trace(as_inputs(batch, device))
-    unchanged(loaded, probed, device)
+    with eval_mode(loaded.module):
+        probed = probe(loaded, source, device)
+        with torch.no_grad(), trace:
+            batches = source.batches((0, 1), batch_size, device=device)
+            for batch, ids in tracked(
+                batches, "activations", "image", total=source.total, size=lambda one: len(one[1])
+            ):
+                current = ids
+                trace(as_inputs(batch, device))
+        unchanged(loaded, probed, device)

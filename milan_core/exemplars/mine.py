@@ -29,6 +29,7 @@ from milan_core.exemplars.store import ExemplarSet
 from milan_core.images.store import Dataset
 from milan_core.networks.axes import Axes
 from milan_core.networks.fingerprint import network_fingerprint
+from milan_core.networks.kept import eval_mode
 from milan_core.networks.layouts import Layout
 from milan_core.networks.options import InputSpec
 from milan_core.networks.precision import in_precision
@@ -166,6 +167,7 @@ def mine_source(
         raise UserError(msg)
     fingerprint = network_fingerprint(network)
     with (
+        eval_mode(network.module),
         part.of(network.module),
         on_device(network.module, run.device),
         in_precision(run.dtype, run.device),

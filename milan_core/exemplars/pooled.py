@@ -23,6 +23,7 @@ from milan_core.exemplars.sources import open_source
 from milan_core.exemplars.state import Header
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
 from milan_core.images.store import Dataset
+from milan_core.networks.kept import eval_mode
 from milan_core.networks.precision import in_precision
 from milan_core.networks.trace import Trace
 from milan_core.networks.zoo import LoadedModel, model_hash
@@ -146,6 +147,7 @@ def pool_dataset(
     )
     weights = model_hash(network.module)
     with (
+        eval_mode(network.module),
         on_device(network.module, run.device),
         in_precision(run.dtype, run.device),
     ):

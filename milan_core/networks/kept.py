@@ -119,15 +119,32 @@ def _bits(values: torch.Tensor) -> torch.Tensor:
 
 @contextlib.contextmanager
 def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model in eval mode inside a block; each submodule's own mode comes back after it."""
+    """Put a model in eval mode inside a block; each submodule's own mode comes back after it.
+
+    Modules with a `train` of their own may merge weights for evaluation; those come back as they
+    were, to the bit. Around many passes one such block saves merging for each.
+    """
     modes = {module: module.training for module in model.modules()}
+    changing = [m for m, training in modes.items() if training and _has_own_train(m)]
+    weights = [
+        (p, p.detach().clone())
+        for m in changing
+        for p in m.parameters(recurse=False)
+        if not is_lazy(p)
+    ]
     model.eval()
     try:
         yield
     finally:
         for module, training in modes.items():  # parents come first
-            own = type(module).train is not nn.Module.train
-            if own and module.training != training:  # it may unmerge weights that it had merged
-                module.train(training)
+            if module.training != training and _has_own_train(module):
+                module.train(training)  # it may unmerge weights that it had merged
         for module, training in modes.items():
             module.training = training
+        for parameter, before in weights:
+            if parameter.shape == before.shape:
+                parameter.data.copy_(before)
+
+
+def _has_own_train(module: nn.Module) -> bool:
+    return type(module).train is not nn.Module.train

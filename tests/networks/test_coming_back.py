@@ -6,9 +6,17 @@ import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
+from milan_core.describers.evidence import stream
+from milan_core.exemplars.merge import merge
 from milan_core.exemplars.mine import mine
+from milan_core.exemplars.options import MiningRun
+from milan_core.exemplars.pooled import pool_dataset
+from milan_core.exemplars.sources import open_source
+from milan_core.networks.ablation.engine import AblationEngine
+from milan_core.networks.options import InputSpec
 from milan_core.networks.trace import Trace
-from networks.test_keeping import IMAGES, FromImages, Net, largest, seeded
+from milan_core.networks.zoo import LoadedModel
+from networks.test_keeping import IMAGES, FromImages, Merging, Net, largest, seeded
 
 
 class Flagged(FromImages):
@@ -79,6 +87,45 @@ def test_passes_that_run_out_of_memory_say_nothing_of_pairs(fail):
     with pytest.raises(UserError, match=r"cannot run on input of shape \(5, 3, 8, 8\)") as caught:
         mine(seeded(Large), IMAGES, "b", k=4)
     assert "pairs" not in str(caught.value)
+
+
+def test_weights_are_merged_once_and_come_back_to_the_bit():
+    merged = []
+
+    class Lora(Merging):
+        def train(self, mode=True):
+            if self.merged == mode:
+                merged.append(not mode)
+            return super().train(mode)
+
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Flatten(), Lora(192, 6)).train()
+    nn.init.normal_(model[1].update)
+    weight = model[1].weight.detach().clone()
+    everything = IMAGES.flatten(1) @ (weight + model[1].update.detach()).T + model[1].bias.detach()
+
+    def once(run):
+        merged.clear()
+        found = run()
+        assert merged == [True, False]
+        assert torch.equal(model[1].weight, weight)
+        assert model.training
+        return found
+
+    halves = [
+        once(lambda index=index: mine(model, IMAGES, "1", k=4, batch_size=4, shard=(index, 2)))
+        for index in (0, 1)
+    ]
+    found, expected = merge(halves).activations("1"), everything.topk(4, 0).values.T
+    assert np.allclose(found, expected, rtol=1e-4)
+    loaded = LoadedModel(model, InputSpec(), ["1"], [])
+    source = open_source(IMAGES, None)
+    once(lambda: pool_dataset(loaded, IMAGES, ("max",), MiningRun(batch_size=8)))
+    once(lambda: stream(loaded, source, lambda *_: None, 8, "cpu"))
+    labels = everything.argmax(1).numpy()
+    engine = once(lambda: AblationEngine(model, "1", IMAGES, labels, 32, replacement="mean"))
+    assert once(engine.accuracy) == 1
+    once(lambda: engine.right([()], 0, 16))
 
 
 def test_a_network_that_has_moved_is_left_where_it_is():

@@ -13,6 +13,7 @@ from milan_core.networks.ablation.choice import State
 from milan_core.networks.ablation.images import Inputs, checked_labels, resident
 from milan_core.networks.ablation.passes import AblatedPasses
 from milan_core.networks.ablation.replacement import KINDS, Kind
+from milan_core.networks.kept import eval_mode
 from milan_core.networks.layouts import Layout
 from milan_core.networks.trace import resolve_layers
 
@@ -184,8 +185,9 @@ class AblationEngine:
         distinct = {key: row for row, key in enumerate(dict.fromkeys(map(frozenset, states)))}
         repeated = [distinct[frozenset(state)] for state in states]
         by_layer = [self._by_layer(sorted(key)) for key in distinct]
-        for rows in batches:
-            yield rows, self._passes.predict(rows, by_layer)[repeated]
+        with eval_mode(self._passes.model):
+            for rows in batches:
+                yield rows, self._passes.predict(rows, by_layer)[repeated]
 
     def _by_layer(self, state: Sequence[int]) -> State:
         """Units of a state per layer, in the order in which the layers run."""

@@ -67,12 +67,13 @@ class AblatedPasses:
         self._inputs, self._device, self._batch_size = inputs, device, batch_size
         self._kind, self._sources = replacement, other_images(len(inputs), seed)
         self._choices: dict[tuple[str, bool], Choice] = {}
-        self._observe(list(names), labels, layout)
-        self._means = self._mean_activations() if replacement == "mean" else {}
+        with eval_mode(self.model):
+            self._observe(list(names), labels, layout)
+            self._means = self._mean_activations() if replacement == "mean" else {}
 
     def _observe(self, names: list[str], labels: np.ndarray, layout: Layout) -> None:
         """Learn the order of the layers and their units from the first batch."""
-        with eval_mode(self.model), torch.no_grad():
+        with torch.no_grad():
             batch = self._batch(np.arange(self.batch_images))
             self._plan = Plan.of(self.model, names, batch)
             memory = Memory.of(self.model, self._plan, batch, calls=False)
@@ -173,7 +174,7 @@ class AblatedPasses:
         """Mean of every unit over images and positions, (C,) per layer in the layer's own type."""
         sums: dict[str, torch.Tensor] = {}
         kinds: dict[str, torch.dtype] = {}
-        with eval_mode(self.model), torch.no_grad():
+        with torch.no_grad():
             for rows in self.batches():
                 memory = Memory.of(self.model, self._plan, self._batch(rows), calls=False)
                 for name, output in memory.layers.items():

@@ -18,7 +18,7 @@ from milan_core.core.errors import UserError
 from milan_core.networks.calling import FailedForward
 from milan_core.networks.directions import Directions
 from milan_core.networks.hooks import layer_matches
-from milan_core.networks.kept import Kept, SmallParameters
+from milan_core.networks.kept import Kept, SmallParameters, eval_mode
 from milan_core.networks.probe.forms import Seen, settle_axes
 from milan_core.networks.probe.leaves import watched
 from milan_core.networks.probe.passes import (
@@ -121,7 +121,7 @@ class _Passes:
         network, self._inputs = self._network, Inputs(rows)
         for layer in resolve_layers(network.module, network.layers):
             network.layout.settled.pop(layer, None)
-        with torch.random.fork_rng(gpus()):
+        with eval_mode(network.module), torch.random.fork_rng(gpus()):
             with watched(network.module) as leaves:
 
                 def keep(layer: str, output: torch.Tensor) -> None:
