@@ -111,7 +111,7 @@ class _WithDefaults(argparse.HelpFormatter):
         shown = default_shown(action)
         if not shown or "default" in text:
             return text
-        return f"{text} (default: {shown})"
+        return f"{text} (default: {shown.replace('%', '%%')})"  # argparse formats it
 
 
 def default_shown(action: argparse.Action) -> str:

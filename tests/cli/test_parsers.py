@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from milan_core.cli import COMMANDS, build_parser, main
-from milan_core.cli.parsers import commands, default_shown
+from milan_core.cli.parsers import Parser, commands, default_shown
 
 MISTAKES = {
     "describe --modle x": "milan describe: error: unknown option --modle; did you mean --model? "
@@ -109,3 +109,9 @@ def test_the_home_folder_behind_an_option(tmp_path, monkeypatch, capsys):
     (tmp_path / "~nobody-here").mkdir()
     assert main(["verify", "~nobody-here"]) == 1
     assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["~nobody-here"]
+
+
+def test_a_percent_sign_in_a_default_is_shown():
+    parser = Parser()
+    parser.add_argument("--share", default="50%", help="of 100%% of the images")
+    assert "of 100% of the images (default: 50%)" in parser.format_help()
