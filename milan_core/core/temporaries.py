@@ -26,17 +26,28 @@ def temporary_path(path: Path) -> Path:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove temporaries in `folder` whose process on this machine is gone.
+    """Remove temporaries of ours in `folder` whose process on this machine is gone.
 
-    Not for each of many files: their lists would take time with the square of their number.
+    Those of other users stay: `/proc` may hide their processes (hidepid). Not for each of many
+    files: their lists would take time with the square of their number.
     """
     _asked[folder] += 1
     if (count := _asked[folder]) > OFTEN and count & (count - 1):
         return
     for item in folder.glob(f".*.{HOST}.*.tmp"):
-        name = _OURS.fullmatch(item.name)
-        if name and not Path("/proc", name[1]).exists() and Path("/proc").is_dir():
+        if _is_left(item):
             if item.is_dir():
                 shutil.rmtree(item, ignore_errors=True)
             else:
                 item.unlink(missing_ok=True)
+
+
+def _is_left(item: Path) -> bool:
+    """Whether the process that wrote a temporary ran here as this user, and is gone."""
+    name = _OURS.fullmatch(item.name)
+    if not name or not Path("/proc").is_dir() or Path("/proc", name[1]).exists():
+        return False
+    try:
+        return item.lstat().st_uid == os.getuid()
+    except FileNotFoundError:  # it has become what it was written for
+        return False

@@ -95,6 +95,19 @@ def test_temporaries_of_dead_processes_go_and_others_stay(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([path, alive, elsewhere, not_ours])
 
 
+def test_temporaries_of_other_users_stay(tmp_path, monkeypatch):
+    """Where /proc is mounted with hidepid=2, all their processes look dead."""
+    left = tmp_path / f".a.csv.{temporaries.HOST}.999999999.0123abcd.tmp"
+    left.write_text("half")
+    user = os.getuid()
+    monkeypatch.setattr(temporaries.os, "getuid", lambda: user + 1)
+    files.write_text(tmp_path / "a.csv", "whole")
+    assert left.exists()
+    monkeypatch.undo()
+    files.write_text(tmp_path / "a.csv", "whole")
+    assert not left.exists()
+
+
 def test_a_folder_of_many_files_is_listed_for_few_of_them(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "flush", lambda path: None)
     listed, glob = [], Path.glob
