@@ -15,7 +15,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -81,13 +81,32 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
 @contextmanager
 def open_members(path: Path) -> Iterator[Iterator[Member]]:
     """The members of a .whl, .zip or .tar.gz; raises `UserError` where it is damaged."""
+    with ExitStack() as stack:
+        with _reading(path):
+            if path.name.endswith(".tar.gz"):
+                members = _tar_members(stack.enter_context(tarfile.open(path, "r:gz")))
+            else:
+                members = _zip_members(stack.enter_context(zipfile.ZipFile(path)))
+        yield _each(path, members)
+
+
+def _each(path: Path, members: Iterator[Member]) -> Iterator[Member]:
+    while True:
+        with _reading(path):
+            member = next(members, None)
+        if member is None:
+            return
+        yield member
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what a damaged archive makes its reader raise into `UserError`.
+
+    Around reads alone: what is done with their bytes may run out of memory too.
+    """
     try:
-        if path.name.endswith(".tar.gz"):
-            with tarfile.open(path, "r:gz") as tar:
-                yield _tar_members(tar)
-        else:
-            with zipfile.ZipFile(path) as archive:
-                yield _zip_members(archive)
+        yield
     except UserError:
         raise
     except DAMAGED as error:
@@ -109,10 +128,15 @@ def _safe_target(out: Path, name: str, archive: Path) -> Path:
     return out.joinpath(*relative.parts)
 
 
+def _read(source: IO[bytes], archive: Path) -> bytes:
+    with _reading(archive):
+        return source.read(CHUNK)
+
+
 def _copy(source: IO[bytes], target: Path, room: int, archive: Path) -> int:
     written = 0
     with target.open("xb") as sink:
-        while block := source.read(CHUNK):
+        while block := _read(source, archive):
             written += len(block)
             if written > room:
                 msg = f"{archive}: refused, unpacks to more than the allowed size"
@@ -152,7 +176,9 @@ def extract(
             unused -= {pattern for pattern in unused if matches(member.name, pattern)}
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with member.open() as source:
+                with _reading(archive):
+                    source = member.open()
+                with source:
                     total += _copy(source, target, max_bytes - total, archive)
             except OSError as error:
                 if error.errno not in _NAMES:

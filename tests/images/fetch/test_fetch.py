@@ -233,3 +233,16 @@ def test_star_stays_inside_one_folder():
     assert not archive.matches("x/a/b.png", "a/*.png")
     assert archive.wanted("a/b.png", ["a/*"], [])
     assert not archive.wanted("a/b.png", ["a/*"], ["*/b.*"])
+
+
+def test_lack_of_memory_of_another_is_no_damage_of_the_archive(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
+        made.writestr("a", b"x")
+
+    def use():
+        with archive.open_members(tmp_path / "a.zip") as members:
+            assert next(members).name == "a"
+            raise MemoryError("for something else")
+
+    with pytest.raises(MemoryError, match="for something else"):
+        use()
