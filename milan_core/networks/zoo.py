@@ -178,10 +178,10 @@ def _update(digest: Any, name: str, value: Any) -> None:
     digest.update(raw_bytes(value))
 
 
-def raw_bytes(tensor: torch.Tensor) -> bytes:
-    """The bytes of a dense tensor, copied first: what NumPy has seen can be resized no more."""
-    copied = tensor.detach().clone(memory_format=torch.contiguous_format)
-    return copied.cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+def raw_bytes(tensor: torch.Tensor) -> memoryview:
+    """The bytes of a dense tensor, copied once: what NumPy has seen can be resized no more."""
+    copied = tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+    return copied.reshape(-1).view(torch.uint8).numpy().data
 
 
 def _scales(tensor: torch.Tensor) -> list[Any]:

@@ -1,5 +1,7 @@
 """Specs, factories and weight files, right and wrong."""
 
+import tracemalloc
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -9,7 +11,7 @@ from milan_core.core.errors import UserError
 from milan_core.networks.factories import resolve_factory
 from milan_core.networks.weight_options import DownloadWeights
 from milan_core.networks.weights import load_weights, save_weights
-from milan_core.networks.zoo import load_network, model_hash
+from milan_core.networks.zoo import load_network, model_hash, raw_bytes
 
 MINI = {
     "factory": "milan_core.networks.minis.cnn:resnet_mini",
@@ -147,3 +149,31 @@ def test_files_without_a_state_dictionary(tmp_path, value):
     torch.save(value, path)
     with pytest.raises(UserError, match="expected a state"):
         load_weights(trained(), path)
+
+
+TENSORS = {
+    "strided": torch.arange(24.0).reshape(4, 6)[:, ::2].t(),
+    "expanded": torch.ones(1).expand(3, 4),
+    "channels last": torch.arange(120.0).reshape(2, 3, 4, 5).to(memory_format=torch.channels_last),
+    "of one number": torch.tensor(3, dtype=torch.int64),
+    "empty": torch.zeros(0, 3),
+    "half": torch.arange(5).to(torch.bfloat16),
+    "truth values": torch.tensor([True, False]),
+    "conjugate": torch.complex(torch.ones(3), torch.arange(3.0)).conj(),
+}
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_bytes_of_a_tensor_are_those_of_its_elements_in_order(name):
+    tensor = TENSORS[name]
+    plain = tensor.clone(memory_format=torch.contiguous_format).reshape(-1)
+    assert bytes(raw_bytes(tensor)) == plain.view(torch.uint8).numpy().tobytes()
+
+
+def test_the_hash_of_a_network_takes_one_copy_of_a_tensor():
+    module = torch.nn.Linear(1024, 1024)
+    tracemalloc.start()  # of Python and NumPy
+    model_hash(module)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20, "the weights have 4 MiB, and torch holds their copy"
