@@ -24,7 +24,6 @@ from milan_core.experiments.orders import (
 )
 from milan_core.images.store import Dataset
 from milan_core.networks.ablation import AblationEngine, PreparedImages
-from milan_core.networks.fingerprint import network_fingerprint
 from milan_core.networks.zoo import LoadedModel
 
 _log = logging.getLogger(__name__)
@@ -75,8 +74,15 @@ class Planned:
     steps: list[int]
 
 
-def ablating(engine: AblationEngine, planned: Planned, network: LoadedModel) -> Work:
-    """Counts of images that are right under every ablation of `network`, in blocks of images."""
+def ablating(engine: AblationEngine, planned: Planned, identity: str) -> Work:
+    """Counts of images that are right under every ablation, in blocks of images.
+
+    Args:
+        engine: of the network.
+        planned: the ablations.
+        identity: fingerprint of the network before any pass, which may leave something in it.
+
+    """
     singles: list[tuple[int, ...]] = [(index,) for index in range(len(engine.units))]
     along = engine.states(np.stack([order for *_, order in planned.orders]), planned.steps)
     states: dict[str, list[tuple[int, ...]]] = {"whole": [()], "single": singles, "curves": along}
@@ -85,7 +91,7 @@ def ablating(engine: AblationEngine, planned: Planned, network: LoadedModel) -> 
     def make(number: int) -> Block:
         return {name: engine.right(sets, number, IMAGES) for name, sets in states.items()}
 
-    return Work(engine.blocks(IMAGES), make, lambda: network_fingerprint(network))
+    return Work(engine.blocks(IMAGES), make, lambda: identity)
 
 
 def read_counts(block: Block) -> dict[str, np.ndarray]:

@@ -14,7 +14,6 @@ from milan_core.networks.options import Network
 if TYPE_CHECKING:
     from milan_core.experiments.analyze.criteria import Criterion
     from milan_core.networks.ablation import AblationEngine
-    from milan_core.networks.zoo import LoadedModel
 
 
 class Analyzing(Shared):
@@ -31,18 +30,20 @@ class Analyzing(Shared):
     options: AnalyzeOptions
     seed: int = 0
 
-    def opened(self, compute: Compute) -> tuple[LoadedModel, AblationEngine, list[Criterion]]:
-        """The network, its engine with the images, and the criteria of its units."""
+    def opened(self, compute: Compute) -> tuple[str, AblationEngine, list[Criterion]]:
+        """The network's fingerprint, its engine with the images, and the criteria of its units."""
         from milan_core.experiments.analyze import network
         from milan_core.experiments.analyze.criteria import criteria
         from milan_core.experiments.analyze.grammar import Parser, pipeline_folder
         from milan_core.images.store import open_dataset
+        from milan_core.networks.fingerprint import network_fingerprint
         from milan_core.networks.zoo import load_network
         from milan_core.scoring.tables import read_descriptions
         from milan_core.scoring.units import check_same_units
         from milan_core.scoring.vectors import WordVectors, encoder_folder
 
         loaded, dataset = load_network(self.model), open_dataset(self.dataset)
+        identity = network_fingerprint(loaded)
         engine = network.open_engine(loaded, dataset, self.options, self.seed, compute.device)
         texts = read_descriptions(self.descriptions)
         layers = f"the layers of {self.model.name}"
@@ -53,15 +54,15 @@ class Analyzing(Shared):
             WordVectors(encoder_folder(self.vectors)) if self.vectors else None,
             self.options.queries,
         )
-        return loaded, engine, scored
+        return identity, engine, scored
 
     def work(self, compute: Compute) -> Work:
         """Counts of images that are right under every ablation, in blocks of images."""
         from milan_core.experiments.analyze.network import ablating, planned_orders
 
-        loaded, engine, scored = self.opened(compute)
+        identity, engine, scored = self.opened(compute)
         planned = planned_orders(engine, scored, self.options, self.seed)
-        return ablating(engine, planned, loaded)
+        return ablating(engine, planned, identity)
 
 
 class AnalyzePart(Analyzing, Part, name="analyze.network_part", device=True):
@@ -80,11 +81,11 @@ class AnalyzeNetwork(Analyzing, Joined, name="analyze.network", device=True):
         from milan_core.core.files import write_csv
         from milan_core.experiments.analyze import network
 
-        loaded, engine, scored = self.opened(compute)
+        identity, engine, scored = self.opened(compute)
         planned = network.planned_orders(engine, scored, self.options, self.seed)
         rows = network.criterion_rows(engine.units, scored)
         write_csv(self.criteria, network.CRITERIA, rows)
-        blocks = joined(self, network.ablating(engine, planned, loaded), network.read_counts)
+        blocks = joined(self, network.ablating(engine, planned, identity), network.read_counts)
         measured = network.accuracies(engine, blocks)
         rows = network.importance_rows(engine.units, measured)
         write_csv(self.importance, network.IMPORTANCE, rows)

@@ -256,3 +256,19 @@ def test_an_analysis_in_parts_has_the_bytes_of_one_job(analysed, tmp_path, monke
     if of > 1:
         with pytest.raises(UserError, match="are in none of the"):
             step.model_copy(update={"parts": files[1:]}).run(Compute())
+
+
+def test_the_identity_of_the_network_is_that_before_its_passes(analysed, tmp_path, monkeypatch):
+    given = {
+        name: getattr(analysed, name) for name in ("model", "dataset", "descriptions", "options")
+    }
+    step = AnalyzePart(**given, part=1, of=1, done=tmp_path / "1-of-1.safetensors")
+    before = step.work(Compute()).network()
+    opened = network.open_engine
+
+    def passes(loaded, *arguments):
+        loaded.module.left = "by a pass"
+        return opened(loaded, *arguments)
+
+    monkeypatch.setattr(network, "open_engine", passes)
+    assert step.work(Compute()).network() == before
