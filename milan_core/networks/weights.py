@@ -261,6 +261,8 @@ def _read_torch(path: Path) -> Any:
             "save the state dictionary alone: torch.save(model.state_dict(), path)"
         )
         raise UserError(msg) from None
+    except UserError:
+        raise
     except DAMAGE as error:
         raise _damaged(path, error) from None
     check_claim(path, bytes_of(value))
