@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import stat
 import struct
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ LARGEST = 1 << 25  # pixels that an image is scaled to before its crop
 ROWS = 256  # of a deep picture, scaled at once
 SCANS = 500  # of a JPEG; encoders make some 10 of a progressive one
 PIECE = 1 << 20  # bytes that are looked through at once
+_MARKER = re.compile(rb"\xff(?:\xd9|([^\x00\x01\xd0-\xd9\xff])(..))", re.DOTALL)
+"""The end of a JPEG, or a marker and the length of what it begins (ITU-T T.81, B.1.1)."""
 
 
 class _Plain(io.BufferedReader):
@@ -68,14 +71,27 @@ def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
 
 
 def _check_scans(source: IO[bytes]) -> None:
-    place, count, last = source.tell(), 0, b""
-    source.seek(0)
-    while piece := source.read(PIECE):
-        count += (last + piece).count(b"\xff\xda")
-        last = piece[-1:]
+    place = source.tell()
+    count = _scans(source)
     source.seek(place)
     if count > SCANS:
         raise OSError(f"it has {count} scans, more than {SCANS}")
+
+
+def _scans(source: IO[bytes]) -> int:
+    """Scans of a JPEG, found as the decoder finds them: before its end, in no other segment."""
+    place, count = 0, 0
+    while True:
+        source.seek(place)
+        piece, at = source.read(PIECE), 0
+        while found := _MARKER.search(piece, at):
+            if found[1] is None:
+                return count
+            count += found[1] == b"\xda"
+            at = found.end(1) + max(int.from_bytes(found[2]), 2)
+        if len(piece) < PIECE:
+            return count
+        place += max(at, len(piece) - 3)  # a marker may be cut
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from milan_core.captioner.torch_zip import read_checkpoint
 from milan_core.core.errors import UserError
 from milan_core.core.files import read_csv
 from milan_core.describers import concept_sources
+from milan_core.images import files
 from milan_core.images.fetch.archive import open_members
 from milan_core.images.files import open_picture, to_rgb
 from milan_core.images.kinds.webdataset import WebDatasetOptions, list_shard
@@ -100,6 +101,27 @@ def test_time_grows_with_the_length(case, tmp_path):
     start = time.process_time()
     case(tmp_path)
     assert time.process_time() - start < 1.5
+
+
+@pytest.mark.parametrize("piece", [8, 64, 1 << 20])
+@pytest.mark.parametrize("kind", ["L", "RGB"])
+def test_scans_of_a_jpeg_are_counted_as_they_are_decoded(kind, piece, tmp_path, monkeypatch):
+    """Neither behind its end, where telephones keep a film, nor in segments, nor twice."""
+    held = io.BytesIO()
+    draw = np.random.default_rng(0)
+    picture = Image.fromarray(draw.integers(256, size=(40, 48, 3), dtype=np.uint8)).convert(kind)
+    picture.save(held, "JPEG", progressive=True, comment=b"\xff\xda" * 600)
+    data = held.getvalue()
+    real = 6 if kind == "L" else 10
+    monkeypatch.setattr(files, "PIECE", piece)
+    monkeypatch.setattr(files, "SCANS", real)
+    for source in (data, data + b"\xff\xda" * 600, data[:-2]):
+        assert files._scans(io.BytesIO(source)) == real
+        assert open_picture(io.BytesIO(source)).size == (48, 40)
+    monkeypatch.setattr(files, "SCANS", real - 1)
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(OSError, match=f"it has {real} scans, more than {real - 1}"):
+        open_picture(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("text", ["(" * 2000 + "a OR b", "NOT " * 2000 + "a"])
