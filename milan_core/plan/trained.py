@@ -103,12 +103,17 @@ def _images(config: Config, name: str) -> dict[str, Any]:
     """What decides a data set, as records of trainings have it, wherever its files lie."""
     entry = config.dataset_zoo[name]
     if isinstance(entry, Generated):
-        return {"kind": entry.kind}
+        return {"kind": entry.kind, "options": {}}
     kinds = {
         key: Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
         for key, info in type(entry.options).model_fields.items()
     }
-    own = {key: value for key, value in plain(entry.options).items() if not reads_file(kinds[key])}
+    given = plain(entry.options)
+    own = {
+        key: given.get(key)  # some are left out where they are null
+        for key, kind in kinds.items()
+        if not reads_file(kind)
+    }
     return {"seed": entry.seed, "kind": entry.kind, "options": own}
 
 
@@ -166,9 +171,9 @@ def _facts(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _common(other: Any, value: Any) -> Any:
-    """Of nested values by name those that `value` has."""
+    """Of values by name those that `value` has; what is in them counts as a whole."""
     if isinstance(value, dict) and isinstance(other, dict):
-        return {key: _common(other.get(key), item) for key, item in value.items()}
+        return {key: other.get(key) for key in value}
     return other
 
 
@@ -183,6 +188,8 @@ def _compare(config: Config, folder: str, wanted: dict[str, Any], keys: str) -> 
         if name in FACTS and name not in options:
             continue  # by an earlier release
         other = _common(options.get(name), value)
+        if name == "data set" and isinstance(other, dict):  # records hold places of files too
+            other["options"] = _common(other["options"], value["options"])
         if other != value:
             raise UserError(
                 f"config: trained: {folder} was trained with another {name} than this "

@@ -113,41 +113,83 @@ def test_captioners_that_saw_the_mined_half_are_refused(root, tmp_path, half, he
             check_trained(config, [], [one])
 
 
-def network_of(tmp_path, config):
-    """The folder of a network that another run has trained as this configuration asks."""
-    spec, training = config.model_zoo["own"], trained(config, "own")
-    images = config.dataset_zoo[training.dataset]
-    facts = {
-        "source": portable_source(spec),
-        "data set": {"seed": images.seed, "kind": images.kind, "options": plain(images.options)},
+def own(root, tmp_path, images, **more):
+    """A configuration whose network `own` learns from the data set `photos`."""
+    weights = {"source": "train", "dataset": "photos", "tests": [], "epochs": 1}
+    network = {"factory": f"{tmp_path}/net.py:build", "layers": ["a"], "dataset": "photos"}
+    zoo = merge({"photos": images}, more.pop("dataset_zoo", {}))
+    network |= {"weights": weights, **more}
+    sections = {"dataset_zoo": zoo, "model_zoo": {"own": network}, "referee": {"judges": []}}
+    return judge_config(root, tmp_path, **sections)
+
+
+def folder(**options):
+    return {"kind": "folder", "options": {"path": "/photos", "count": 90, **options}}
+
+
+def network_of(tmp_path, config, **facts):
+    """The record of a network that another run has trained as this configuration asks."""
+    options = {
+        "model": plain(architecture(config, "own")),
+        "training": plain(trained(config, "own")),
+        "seed": 0,
     }
-    options = {"model": plain(architecture(config, "own")), "training": plain(training), "seed": 0}
     record = tmp_path / "own/target/provenance.json"
     write_record(record, "networks.train", {}, [], options, "", facts)
     record.with_name("weights.safetensors").touch()
     return record
 
 
+def facts_of(config):
+    """What the step of a training records of the network and its data set."""
+    images = config.dataset_zoo["photos"]
+    spec = {"kind": images.kind, "options": plain(images.options)}
+    source = portable_source(config.model_zoo["own"])
+    return {"source": source, "data set": {"seed": images.seed, **spec}}
+
+
 def test_a_network_of_edited_code_or_other_images_is_refused(root, tmp_path):
     code = tmp_path / "net.py"
     code.write_text("def build():\n    return relu()\n")
-    training = {"source": "train", "dataset": "photos", "tests": [], "epochs": 1}
-    networks = {"own": {"factory": f"{code}:build", "layers": ["a"], "weights": training}}
-    networks["own"]["dataset"] = "photos"
 
     def config(**options):
-        photos = {"kind": "folder", "options": {"path": "/photos", "count": 90, **options}}
-        zoo = {"dataset_zoo": {"photos": photos}, "model_zoo": networks, "referee": {"judges": []}}
-        return judge_config(root, tmp_path, **zoo)
+        return own(root, tmp_path, folder(**options))
 
-    record = network_of(tmp_path, config())
+    record = network_of(tmp_path, config(), **facts_of(config()))
     check_trained(config(), ["own"], [])
     check_trained(config(path=str(tmp_path)), ["own"], [])  # the pictures have moved
+    for change in ({"count": 9}, {"range": [0, 200]}):
+        with pytest.raises(UserError, match=r"own/target was trained with another data set than"):
+            check_trained(config(**change), ["own"], [])
+    network_of(tmp_path, config(), **facts_of(config(range=[0, 200])))
     with pytest.raises(UserError, match=r"own/target was trained with another data set than this"):
-        check_trained(config(count=9), ["own"], [])
+        check_trained(config(), ["own"], [])
+    network_of(tmp_path, config(), **facts_of(config()))
     code.write_text("def build():\n    return absolute()\n")
     with pytest.raises(UserError, match=r"own/target was trained with another source than this"):
         check_trained(config(), ["own"], [])
     options = read_json(record)["options"]
     write_record(record, "networks.train", {}, [], options, "", {})  # by an earlier release
     check_trained(config(), ["own"], [])
+
+
+def test_arguments_that_the_configuration_no_longer_has_are_noticed(root, tmp_path):
+    (tmp_path / "net.py").write_text("def build(width=1):\n    return width\n")
+    network_of(tmp_path, own(root, tmp_path, folder(), kwargs={"width": 2}))
+    check_trained(own(root, tmp_path, folder(), kwargs={"width": 2}), ["own"], [])
+    with pytest.raises(UserError, match=r"own/target was trained with another model than this"):
+        check_trained(own(root, tmp_path, folder()), ["own"], [])
+
+
+def test_scenes_of_the_zoo_are_compared_without_their_world(root, tmp_path):
+    (tmp_path / "net.py").touch()
+
+    def config(**options):
+        return own(root, tmp_path, {"kind": "zoo", "seed": 77, "options": options})
+
+    facts = facts_of(config())
+    facts["data set"]["options"]["world"] = "shapes"
+    network_of(tmp_path, config(), **facts)
+    check_trained(config(), ["own"], [])
+    with pytest.raises(UserError, match="another data set"):
+        check_trained(config(things=1), ["own"], [])
