@@ -35,6 +35,8 @@ from milan_core.referee.plan import judge_folder, mini_judge, mini_training
 
 FACTS = ("source", "data set")
 """Of the record of a training beside its options; records of earlier releases have none."""
+HARMLESS = ("on_error", "expect")
+"""Options of data sets that end a build or do not, and change no image of one that was made."""
 
 
 def captioner_folder(config: Config, training: TrainedOn) -> str:
@@ -112,7 +114,7 @@ def _images(config: Config, name: str) -> dict[str, Any]:
     own = {
         key: given.get(key)  # some are left out where they are null
         for key, kind in kinds.items()
-        if not reads_file(kind)
+        if key not in HARMLESS and not reads_file(kind)
     }
     return {"seed": entry.seed, "kind": entry.kind, "options": own}
 

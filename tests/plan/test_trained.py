@@ -158,6 +158,7 @@ def test_a_network_of_edited_code_or_other_images_is_refused(root, tmp_path):
     record = network_of(tmp_path, config(), **facts_of(config()))
     check_trained(config(), ["own"], [])
     check_trained(config(path=str(tmp_path)), ["own"], [])  # the pictures have moved
+    check_trained(config(on_error="skip"), ["own"], [])  # all of them could be read
     for change in ({"count": 9}, {"range": [0, 200]}):
         with pytest.raises(UserError, match=r"own/target was trained with another data set than"):
             check_trained(config(**change), ["own"], [])
@@ -179,6 +180,19 @@ def test_arguments_that_the_configuration_no_longer_has_are_noticed(root, tmp_pa
     check_trained(own(root, tmp_path, folder(), kwargs={"width": 2}), ["own"], [])
     with pytest.raises(UserError, match=r"own/target was trained with another model than this"):
         check_trained(own(root, tmp_path, folder()), ["own"], [])
+
+
+def test_the_number_of_expected_images_changes_none(root, tmp_path):
+    (tmp_path / "net.py").touch()
+
+    def config(**options):
+        images = {"kind": "imagenet", "options": {"path": "/photos", **options}}
+        return own(root, tmp_path, images)
+
+    network_of(tmp_path, config(), **facts_of(config(expect=50_000)))
+    check_trained(config(), ["own"], [])
+    with pytest.raises(UserError, match="another data set"):
+        check_trained(config(split="train"), ["own"], [])
 
 
 def test_scenes_of_the_zoo_are_compared_without_their_world(root, tmp_path):
