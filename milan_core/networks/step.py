@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -62,5 +63,15 @@ class TrainNetwork(Step, name="networks.train", device=True, timed=("training.cs
         return {
             "accuracy": {name: accuracy for name, accuracy, _ in learned.figures},
             "source": source,
-            "data set": {"seed": train.manifest["seed"], **train.manifest["spec"]},
+            "data set": {"seed": train.manifest["seed"], **train.manifest["spec"]}
+            | _generator(self.train),
         }
+
+
+def _generator(folder: Path) -> dict[str, str]:
+    """The network that drew a data set, of its record: a manifest does not name it."""
+    from milan_core.core.records import NAME, read_record
+
+    record = folder / NAME
+    model = read_record(record)["options"].get("model") if record.is_file() else None
+    return {"model": model["name"]} if model else {}

@@ -104,8 +104,11 @@ def check_trained(config: Config, models: list[str], captioners: list[TrainedOn]
 def _images(config: Config, name: str) -> dict[str, Any]:
     """What decides a data set, as records of trainings have it, wherever its files lie."""
     entry = config.dataset_zoo[name]
+    drawn = {"model": entry.generator} if entry.generator else {}
     if isinstance(entry, Generated):
-        return {"kind": entry.kind, "options": {}}
+        scenes = plain(config.dataset_zoo[entry.scenes])
+        seed = {"seed": scenes["seed"]} if "seed" in scenes else {}
+        return {"kind": entry.kind, "options": {"scenes": entry.scenes}, **seed, **drawn}
     kinds = {
         key: Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
         for key, info in type(entry.options).model_fields.items()
@@ -116,7 +119,7 @@ def _images(config: Config, name: str) -> dict[str, Any]:
         for key, kind in kinds.items()
         if key not in HARMLESS and not reads_file(kind)
     }
-    return {"seed": entry.seed, "kind": entry.kind, "options": own}
+    return {"seed": entry.seed, "kind": entry.kind, "options": own, **drawn}
 
 
 def _compare_half(config: Config, training: TrainedOn) -> None:

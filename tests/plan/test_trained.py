@@ -13,6 +13,7 @@ from milan_core.core.options import plain
 from milan_core.core.recording import write_record
 from milan_core.experiments.controls.plan import controls_options
 from milan_core.networks.plan import architecture, trained
+from milan_core.networks.step import _generator
 from milan_core.networks.version import portable_source
 from milan_core.plan.checks import parse_config
 from milan_core.plan.trained import _compare, check_trained
@@ -207,3 +208,28 @@ def test_scenes_of_the_zoo_are_compared_without_their_world(root, tmp_path):
     check_trained(config(), ["own"], [])
     with pytest.raises(UserError, match="another data set"):
         check_trained(config(things=1), ["own"], [])
+
+
+def test_a_network_that_learned_from_other_drawn_scenes_is_refused(root, tmp_path):
+    (tmp_path / "net.py").touch()
+    drawn = {"kind": "generated", "model": "generator_mini", "scenes": "drawing_scenes"}
+    config = own(root, tmp_path, drawn)
+    seed = config.dataset_zoo["drawing_scenes"].seed
+    made = {"kind": "generated", "options": {"scenes": "drawing_scenes", "world": "stickers"}}
+    images = {"seed": seed, **made, "model": "generator_mini"}
+    source = portable_source(config.model_zoo["own"])
+    network_of(tmp_path, config, **{"source": source, "data set": images})
+    check_trained(config, ["own"], [])
+    for change in ({"scenes": "stickers_train"}, {"model": "own"}):
+        with pytest.raises(UserError, match="own/target was trained with another data set"):
+            check_trained(own(root, tmp_path, {**drawn, **change}), ["own"], [])
+    others = own(root, tmp_path, drawn, dataset_zoo={"drawing_scenes": {"seed": 99}})
+    with pytest.raises(UserError, match="own/target was trained with another data set"):
+        check_trained(others, ["own"], [])
+
+
+def test_the_record_of_a_training_names_the_network_that_drew_its_images(tmp_path):
+    assert _generator(tmp_path) == {}
+    options = {"model": {"name": "generator_mini"}}
+    write_record(tmp_path / "provenance.json", "generators.draw", {}, [], options, "", {})
+    assert _generator(tmp_path) == {"model": "generator_mini"}
