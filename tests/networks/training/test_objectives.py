@@ -25,6 +25,7 @@ from milan_core.networks.options import Architecture, InputSpec, Network
 from milan_core.networks.step import TrainNetwork
 from milan_core.networks.training.learn import learn
 from milan_core.networks.training.objectives import explained
+from milan_core.networks.version import portable_source
 from milan_core.networks.weight_options import Training
 from milan_core.networks.weights import save_weights
 from milan_core.networks.zoo import load_network
@@ -207,7 +208,10 @@ def test_the_step_writes_weights_history_and_accuracy(world, tmp_path):
     facts = step.run(Compute())
     (row,) = read_csv(step.accuracy, ["dataset", "accuracy", "images"])
     assert (row["dataset"], row["images"]) == ("w2", "150")
-    assert facts == {"accuracy": {"w2": float(row["accuracy"])}}
+    assert facts["accuracy"] == {"w2": float(row["accuracy"])}
+    assert facts["source"] == portable_source(step.model)
+    made = world[0].manifest
+    assert facts["data set"] == {"seed": made["seed"], **made["spec"]}, "no network drew it"
     assert [row["epoch"] for row in read_csv(step.history)] == ["1", "2"]
     assert {path.name for path in tmp_path.iterdir()} == {
         *("weights.safetensors", "training.csv", "accuracy.csv")
