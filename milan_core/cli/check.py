@@ -49,7 +49,8 @@ def _run(arguments: argparse.Namespace) -> None:
     try:
         config = read_config(load(files))
     except UserError as error:
-        if arguments.alone or files[0] == WORKFLOW_CONFIG:
+        complete = arguments.alone or files[0] == WORKFLOW_CONFIG
+        if complete or "field required" not in str(error):
             raise
         raise UserError(
             f"{error}; {WORKFLOW_CONFIG} is not in this folder, so only what is named was read: "

@@ -70,7 +70,7 @@ def test_another_definition_of_the_same_file_changes_nothing(package):
 def test_an_error_of_the_user_is_code_and_its_docstring_is_not(package):
     """A docstring in errors.py re-ran every job of 0.1.0."""
     before = code("exemplars.store:load_exemplars")
-    edit(package / "core/errors.py", "A mistake in what the user gave us", "A user's mistake")
+    edit(package / "core/errors.py", "A user's mistake; the", "A mistake in what a user gave; the")
     assert code("exemplars.store:load_exemplars") == before
 
 
@@ -79,7 +79,7 @@ def test_an_edited_docstring_plans_no_step_again(package):
     names = sorted(all_steps())
     before = [identity.step_code(name) for name in names]
     errors = package / "core/errors.py"
-    edit(errors, "A mistake in what the user gave us", "A user's mistake")
+    edit(errors, "A user's mistake; the", "A mistake in what a user gave; the")
     edit(errors, "    names = sorted(names)", "    # The known names.\n    names = sorted(names)")
     forget()
     assert [identity.step_code(name) for name in names] == before

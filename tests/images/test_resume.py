@@ -14,7 +14,7 @@ from paths import TESTS
 from PIL import Image
 
 from milan_core.core.errors import UserError
-from milan_core.images import pictures, store
+from milan_core.images import pictures, writing
 from milan_core.images.resume import Filling, filled_array
 
 COUNT, EVERY = 23, 4
@@ -216,9 +216,9 @@ def test_pixels_are_hashed_while_they_are_written(folder, tmp_path, monkeypatch,
     if not bad:
         for name in ("a/02.png", "b/15.png"):
             save(folder / name, 99)
-    hashed, real = [], store.file_sha256
+    hashed, real = [], writing.file_sha256
     monkeypatch.setattr(
-        store, "file_sha256", lambda path: (hashed.append(path.name), real(path))[1]
+        writing, "file_sha256", lambda path: (hashed.append(path.name), real(path))[1]
     )
     real_take, left = Filling.take, [9]
 
