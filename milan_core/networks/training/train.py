@@ -28,6 +28,7 @@ from milan_core.core.seeding import generator, seed_torch
 from milan_core.networks.calling import forward
 from milan_core.networks.factories import build
 from milan_core.networks.options import Architecture, InputSpec
+from milan_core.networks.training.layouts import train_plainly
 from milan_core.networks.training.objectives import Classify, Objective
 from milan_core.networks.version import source_version
 from milan_core.networks.weight_options import TrainSettings
@@ -144,6 +145,7 @@ class _Run:
         self.device = device
         self.module = module.to(device)
         self.module.to(memory_format=torch.channels_last)
+        train_plainly(self.module)
         self.optimizer = adamw(
             self.module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
