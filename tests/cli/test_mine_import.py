@@ -42,7 +42,7 @@ def bring(folder, *words):
 
 def test_exemplars_come_back(exported, capsys):
     assert bring(exported) == 0
-    assert "1 layers, 4 units" in capsys.readouterr().out
+    assert "1 layer, 4 units" in capsys.readouterr().out
     old, new = (
         load_exemplars(exported / name / "exemplars.safetensors") for name in ("mined", "new")
     )

@@ -107,7 +107,7 @@ def test_no_network_shares_the_folder_of_a_step(default, root):
     assert folders <= RESERVED
     for name in ("encoder", "report"):
         change = {"model_zoo": {name: {"extends": "resnet_mini"}}}
-        with pytest.raises(UserError, match=f"model_zoo.{name}: the results of a step"):
+        with pytest.raises(UserError, match=f"model_zoo.{name}: a folder of this name has"):
             parse_config(merge(default, change))
 
 
