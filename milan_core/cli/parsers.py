@@ -94,7 +94,7 @@ class Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
     def _get_formatter(self) -> argparse.HelpFormatter:
-        """That of the command, which also says what each option is where it is not given."""
+        """Return the command's formatter, extended to show the default of each option."""
         kind = type("Formatter", (_WithDefaults, cast(type, self.formatter_class)), {})
         return cast(argparse.HelpFormatter, kind(prog=self.prog))
 
@@ -115,7 +115,7 @@ class _WithDefaults(argparse.HelpFormatter):
 
 
 def default_shown(action: argparse.Action) -> str:
-    """What an option is where it is not given, as one would type it; "" where that is nothing."""
+    """Return an option's default as it would be typed; "" for none."""
     value = action.default
     if not action.option_strings or value is None or isinstance(value, bool):
         return ""

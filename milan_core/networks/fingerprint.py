@@ -94,7 +94,7 @@ def _structure(module: nn.Module) -> Iterator[str]:
 
 
 def _chosen(key: str, value: Any) -> Iterator[str]:
-    """What an attribute chooses besides numbers and words: operations, types, settings, closures.
+    """Yield facts on an attribute that is an operation, a type, settings or a closure.
 
     Lists, mappings and tensors do not count: networks keep there what they have computed.
     """
@@ -106,7 +106,7 @@ def _chosen(key: str, value: Any) -> Iterator[str]:
 
 
 def _bound(function: FunctionType, depth: int = 3) -> list[str]:
-    """What a function brings with it: defaults, and what it refers to around it."""
+    """List facts on a function's default values and closure variables."""
     named = (function.__kwdefaults__ or {}).items()
     cells = [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
     return [

@@ -92,7 +92,7 @@ def wrong_command(line):
 
 
 def below(nodes, key):
-    """What a key leads to, by the schema of configurations; free names lead to any entry."""
+    """Resolve a key in the schema of configurations; free names match any entry."""
     nodes = list(nodes)
     for node in nodes:  # grows
         refers = [node] if "$ref" in node else node.get("anyOf", []) + node.get("oneOf", [])
@@ -129,7 +129,7 @@ def wrong_name(code):
 
 
 def wrong(text):
-    """What a page names and nobody has."""
+    """List the names on a page that do not exist."""
     blocks = "\n".join(map("".join, FENCE.findall(text)))
     lines = re.sub(r"\\\n\s*", " ", blocks).splitlines()
     codes = CODE.findall(re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
