@@ -23,18 +23,20 @@ class FalseNames:
         self._spans: dict[str, dict[str, list[tuple[int, int]]]] = {}
 
     def count(self, text: str, truth: Truth) -> int:
-        """Accepted names of other concepts in `text` that are no part of a name of its own.
+        """Accepted names of other concepts in `text`.
 
-        Names are matched in singular and plural, so that a word counts twice where a concept
-        accepts both, as in the default world.
+        A name inside a longer one is part of it ("brick" in "brick wall"), also inside a name of
+        the unit's own concept. Singular and plural are one name.
         """
         spans = self._named(text)
-        right = [span for word in truth.accept for span in spans.get(word, ())]
-        return sum(
-            any(not any(a <= start and end <= b for a, b in right) for start, end in places)
+        every = {span for places in spans.values() for span in places}
+        right = {span for word in truth.accept for span in spans.get(word, ())}
+        others = (
+            tuple(span for span in places if span not in right and not _inside(span, every))
             for word, places in spans.items()
             if word not in truth.accept
         )
+        return len({places for places in others if places})
 
     def counts(self, texts: Sequence[str], truth: Sequence[Truth]) -> np.ndarray:
         """`count` of every unit, NaN for unspecific ones: float64 [units]."""
@@ -51,6 +53,11 @@ class FalseNames:
             found = {phrase: phrase_spans(words, phrase) for phrase in self._phrases}
             self._spans[text] = {phrase: places for phrase, places in found.items() if places}
         return self._spans[text]
+
+
+def _inside(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bool:
+    """True where a longer one of `spans` covers `span`."""
+    return any(a <= span[0] and span[1] <= b and (a, b) != span for a, b in spans)
 
 
 def separation(values: np.ndarray, correct: np.ndarray) -> float:

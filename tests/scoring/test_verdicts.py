@@ -86,7 +86,10 @@ def test_names_of_other_concepts_are_counted_once_each():
     assert counted.count("dogs and cats, a cat", dog) == 1
     assert counted.count("an animal", dog) == 0, "a name that the unit's concept shares"
     assert counted.count("a brick wall", wall) == 0, "brick is part of its own name"
-    assert counted.count("a brick wall", dog) == 3  # brick, wall, brick wall
+    assert counted.count("a brick wall", dog) == 1, "brick and wall are parts of one name"
+    assert counted.count("a brick and a brick wall", dog) == 2
+    forms = FalseNames([dog, wall, truth("cat", "cat", "cats")])
+    assert forms.count("a cat, two cats", dog) == 1, "singular and plural are one name"
     unknown = Truth("blur", "none", 0.1, 1, False, ())
     counts = counted.counts(["cat", "cat"], [dog, unknown])
     assert counts[0] == 1

@@ -111,11 +111,10 @@ OVERLAP_CAPTION = (
 )
 NOTES = (
     "The best fixed word is chosen on the tested units themselves: no captioner could know it. "
-    "False names are names of other concepts in a description, the price of longer ones; a word "
-    "that is accepted in the singular and in the plural counts twice. BLEU-4 stands as published "
-    "only: texts of fewer than four words have no 4-gram. ROUGE-L F compares sets of words, as "
-    "the published package does. AUC is the share of pairs of a right and a wrong description "
-    "whose BERTScore F is in that order; 0.5 is chance."
+    "False names are names of other concepts in a description, the price of longer ones. BLEU-4 "
+    "stands as published only: texts of fewer than four words have no 4-gram. ROUGE-L F compares "
+    "sets of words, as the published package does. AUC is the share of pairs of a right and a "
+    "wrong description whose BERTScore F is in that order; 0.5 is chance."
 )
 
 
