@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from milan_core.core.archives import open_zip
 from milan_core.core.errors import UserError
 from milan_core.core.files import canonical_json, text_hash
 from milan_core.core.lock import publishing
@@ -110,7 +111,7 @@ def _patterns(top: str, names: list[str]) -> list[str]:
 
 def _check_size(archive: Path, max_bytes: int) -> None:
     """A first look, before anything is written; `extract` counts, because headers may lie."""
-    with zipfile.ZipFile(archive) as opened:
+    with open_zip(archive) as opened:
         declared = sum(info.file_size for info in opened.infolist())
     if declared > max_bytes:
         msg = f"{archive}: refused, unpacks to {declared} bytes, more than the allowed {max_bytes}"
@@ -120,7 +121,7 @@ def _check_size(archive: Path, max_bytes: int) -> None:
 def _members(archive: Path, top: str, names: list[str]) -> dict[str, zipfile.ZipInfo]:
     """Read the archive's entries of the files to unpack; keys are their places in a set."""
     patterns = _patterns(top, names)
-    with zipfile.ZipFile(archive) as opened:
+    with open_zip(archive) as opened:
         wanted = [m for m in opened.infolist() if any(matches(m.filename, p) for p in patterns)]
     return {info.filename.removeprefix(top): info for info in wanted}
 
@@ -134,7 +135,7 @@ def _check_same(archive: Path, top: str, names: list[str], folder: Path) -> None
     """Refuse a folder of another table, or of another archive: by its mark, else by sizes."""
     members, mark, table = _members(archive, top, names), folder / MARK, folder / TABLE
     stored = table.read_bytes() if table.is_file() else b""
-    with zipfile.ZipFile(archive) as opened, opened.open(top + TABLE) as handle:
+    with open_zip(archive) as opened, opened.open(top + TABLE) as handle:
         same = handle.read(len(stored) + 1) == stored
     if mark.is_file():
         same = same and mark.read_text(errors="replace") == _content(members)

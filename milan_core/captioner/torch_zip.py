@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from milan_core.core.archives import open_zip
 from milan_core.core.errors import DAMAGE, UserError
 
 _MAX_PICKLE_BYTES = 64 << 20
@@ -112,7 +113,7 @@ def read_checkpoint(path: Path | str) -> Any:
     """
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             root = _check_entries(archive, path)
             program = _read_program(archive, f"{root}/data.pkl")
             return _Reader(archive, root, program, path.stat().st_size).load()

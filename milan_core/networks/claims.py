@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from milan_core.core.archives import open_zip
 from milan_core.core.errors import UserError
 
 UNPACKED = 1 << 30  # bytes that any file may take in memory
@@ -31,7 +31,7 @@ def check_claim(path: Path, claimed: int) -> None:
 
 def check_archive(path: Path) -> None:
     """Refuse a zip archive whose entries unpack to far more than it has; see `check_claim`."""
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         check_claim(path, sum(info.file_size for info in archive.infolist()))
 
 

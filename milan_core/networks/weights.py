@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from milan_core.core.archives import open_zip
 from milan_core.core.arrays import read_npy_header
 from milan_core.core.errors import DAMAGE, UserError, first_line, reading, reads
 from milan_core.core.tensors import load_tensors, save_tensors
@@ -200,7 +201,7 @@ def _entries(path: Path) -> list[str] | None:
     """The names in a zip archive; None of a file that is none."""
     if not zipfile.is_zipfile(path):
         return None
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         return archive.namelist()
 
 
@@ -214,7 +215,7 @@ def _read_npz(path: Path) -> dict[str, torch.Tensor]:
 
 def _check_npz(path: Path) -> None:
     """Refuse arrays that take more memory than their entries have bytes."""
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         for info in archive.infolist():
             with archive.open(info) as handle:
                 read_npy_header(handle, info.file_size)
@@ -241,7 +242,7 @@ def _check_sums(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         return
     check_archive(path)
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         for info in archive.infolist():
             if info.CRC:
                 with archive.open(info) as handle:

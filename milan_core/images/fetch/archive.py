@@ -21,6 +21,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from milan_core.core.archives import TarMember, open_tar, open_zip
 from milan_core.core.errors import UserError, reason_of
 from milan_core.core.files import flush
 
@@ -63,19 +64,10 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
         yield Member(info.filename, regular, lambda info=info: archive.open(info))  # type: ignore[misc]
 
 
-def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
-    def opener(info: tarfile.TarInfo) -> Callable[[], IO[bytes]]:
-        def start() -> IO[bytes]:
-            handle = archive.extractfile(info)
-            if handle is None:
-                raise tarfile.ExtractError(info.name)
-            return handle
-
-        return start
-
-    for info in archive:
+def _tar_members(archive: Iterator[TarMember]) -> Iterator[Member]:
+    for info, opener in archive:
         if not info.isdir():
-            yield Member(info.name, info.isreg(), opener(info))
+            yield Member(info.name, info.isreg(), opener)
 
 
 @contextmanager
@@ -84,9 +76,9 @@ def open_members(path: Path) -> Iterator[Iterator[Member]]:
     with ExitStack() as stack:
         with _reading(path):
             if path.name.endswith(".tar.gz"):
-                members = _tar_members(stack.enter_context(tarfile.open(path, "r:gz")))
+                members = _tar_members(stack.enter_context(open_tar(path, packed=True)))
             else:
-                members = _zip_members(stack.enter_context(zipfile.ZipFile(path)))
+                members = _zip_members(stack.enter_context(open_zip(path)))
         yield _each(path, members)
 
 

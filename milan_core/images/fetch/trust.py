@@ -6,10 +6,10 @@ gives no digest, every later copy is compared with that record (trust on first u
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
+from milan_core.core.archives import open_zip
 from milan_core.core.errors import UserError, first_line, reading
 from milan_core.core.files import file_sha256, read_json, write_json
 from milan_core.images.fetch.archive import DAMAGED
@@ -107,7 +107,7 @@ def _is_page(head: bytes) -> bool:
 
 def _zip_problem(path: Path, ending: str, thorough: bool) -> str:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             # torch may leave checksums out of .pth files
             bad = archive.testzip() if thorough and ending in (".zip", ".npz") else None
     except (OSError, *DAMAGED) as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import io
-import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Literal
 from PIL import Image
 from pydantic import Field
 
+from milan_core.core.archives import open_tar
 from milan_core.core.errors import UserError, reason_of
 from milan_core.core.inputs import InputPath
 from milan_core.core.missing import Missing
@@ -112,8 +112,8 @@ def list_shard(shard: Path, spec: WebDatasetOptions, passed: Counter[str]) -> li
 
 def _members(shard: Path) -> Sequence[tuple[str, Slice]]:
     try:
-        with tarfile.open(shard, "r:") as tar:
-            members = [(m.name, (shard, m.offset_data, m.size)) for m in tar if m.isfile()]
+        with open_tar(shard, packed=False) as tar:
+            members = [(m.name, (shard, m.offset_data, m.size)) for m, _ in tar if m.isreg()]
     except DAMAGED as error:
         hint = "unpack it first" if shard.suffix in (".gz", ".zst", ".xz") else "get it again"
         raise UserError(
