@@ -11,6 +11,7 @@ from PIL import Image
 from released import BIGGAN
 
 from milan_core.core.errors import UserError
+from milan_core.images.kinds import webdataset
 from milan_core.images.kinds.latents import Latents, LatentsOptions
 from milan_core.networks.generators import latents
 from milan_core.networks.generators.latents import build_latents, latent_codes
@@ -51,6 +52,15 @@ def shards(tmp_path):
         files = {"a/x.png": png(first), "a/x.cls": b"1", "a/x.json": b"{}"}
         shard(folder / f"{number}.tar", {**files, "y.jpg": png(second), "y.cls": b"0\n"})
     return folder
+
+
+def test_members_of_a_shard_that_are_too_large_to_read(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(webdataset, "PICTURE", len(png(1)) - 1)
+    with pytest.raises(UserError, match=r"it has \d+ bytes, more than \d+"):
+        build("webdataset", shards, tmp_path / "one", labels="")
+    monkeypatch.setattr(webdataset, "LABEL", 1)
+    with pytest.raises(UserError, match="the label of y has 2 bytes; a class has a few"):
+        build("webdataset", shards, tmp_path / "two")
 
 
 def test_tar_shards(shards, tmp_path):

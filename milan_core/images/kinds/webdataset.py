@@ -33,6 +33,7 @@ from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset
 
 Slice = tuple[Path, int, int]  # file, offset, bytes
+PICTURE, LABEL = 1 << 29, 1 << 16  # bytes that are read at most
 
 
 class WebDatasetOptions(PictureOptions):
@@ -128,7 +129,12 @@ def _members(shard: Path) -> Sequence[tuple[str, Slice]]:
 
 
 def _opener(data: Slice) -> Callable[[], Image.Image]:
-    return lambda: open_picture(io.BytesIO(_bytes(data)))
+    def opened() -> Image.Image:
+        if data[2] > PICTURE:
+            raise OSError(f"it has {data[2]} bytes, more than {PICTURE}")
+        return open_picture(io.BytesIO(_bytes(data)))
+
+    return opened
 
 
 def _bytes(data: Slice) -> bytes:
@@ -144,6 +150,8 @@ def _label(shard: Path, key: str, data: Slice | None, spec: WebDatasetOptions) -
     if data is None:
         msg = f"{shard}: sample {key} has no .{spec.labels} file; set `labels` to its suffix, or ''"
         raise UserError(msg)
+    if data[2] > LABEL:
+        raise UserError(f"{shard}: the label of {key} has {data[2]} bytes; a class has a few")
     text = _bytes(data).decode("utf-8", "replace").strip()
     if not is_whole(text):
         return text
