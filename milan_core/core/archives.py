@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 DIRECTORY = 128 << 20  # bytes of the table of contents of a zip: about a million files
+ZIP_MARK, ZIP_END = b"PK\5\6", 22 + (1 << 16)  # how the end of a zip begins, and its most bytes
 HEADERS = 32 << 10  # bytes of all headers of one member of a tar; writers need some thousand
 DIGITS = 200  # of a number in headers; Python before 3.11.10 takes the square of them in time
 SHARED = 1000  # fields that a tar may give for all its members
@@ -31,15 +32,30 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip archive for reading.
 
     Raises:
-        zipfile.BadZipFile: for a table of contents of more than `DIRECTORY` bytes, and whatever
-            `zipfile` raises for a damaged archive.
+        zipfile.BadZipFile: for a table of contents of more than `DIRECTORY` bytes, a name that
+            occurs twice, an archive before this one, of both of which readers take one or the
+            other, and whatever `zipfile` raises for a damaged archive.
 
     """
     with path.open("rb") as file:
         bounded = _Bounded(file, DIRECTORY)
         with zipfile.ZipFile(cast("IO[bytes]", bounded)) as archive:
             bounded.room = None
+            _check_single(archive, file)
             yield archive
+
+
+def _check_single(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
+    seen: set[str] = set()
+    for info in archive.infolist():
+        if info.filename in seen and not info.is_dir():
+            raise zipfile.BadZipFile(f"its member {info.filename!r:.80} occurs twice")
+        seen.add(info.filename)
+    first = min((info.header_offset for info in archive.infolist()), default=0)
+    start = max(first - ZIP_END, 0)
+    file.seek(start)
+    if ZIP_MARK in file.read(first - start):
+        raise zipfile.BadZipFile("another archive precedes it; keep them in two files")
 
 
 @contextmanager

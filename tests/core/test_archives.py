@@ -5,6 +5,7 @@ import io
 import re
 import tarfile
 import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -156,6 +157,33 @@ def test_the_table_of_contents_of_a_zip_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "DIRECTORY", 1000)
     with pytest.raises(zipfile.BadZipFile, match="its table of contents"), open_zip(path):
         pass
+
+
+def zipped(path, *members):
+    with zipfile.ZipFile(path, "w") as out, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "Duplicate name"
+        for name, data in members:
+            out.writestr(name, data)
+    return path
+
+
+def test_a_zip_behind_another_and_a_name_that_occurs_twice_are_refused(tmp_path):
+    """Python takes the last of both, torch the first: the checksums are those of the other one."""
+    one = zipped(tmp_path / "1.zip", ("w", b"1"), ("only here", b"1")).read_bytes()
+    two = zipped(tmp_path / "2.zip", ("w", b"2")).read_bytes()
+    path = tmp_path / "a.zip"
+    path.write_bytes(one + two)
+    with pytest.raises(zipfile.BadZipFile, match="another archive precedes it"), open_zip(path):
+        pass
+    path.write_bytes(b"MZ a program that unpacks itself" * 3000 + two)
+    with open_zip(path) as archive:
+        assert archive.read("w") == b"2"
+    zipped(path, ("w", b"1"), ("w", b"2"))
+    with pytest.raises(zipfile.BadZipFile, match="its member 'w' occurs twice"), open_zip(path):
+        pass
+    zipped(path, ("folder/", b""), ("folder/", b""))
+    with open_zip(path) as archive:
+        assert archive.namelist() == ["folder/", "folder/"]
 
 
 def test_archives_are_opened_here_alone():
