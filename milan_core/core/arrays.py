@@ -33,8 +33,8 @@ def npy_header(path: Path | str) -> NpyHeader:
     """The header of a .npy file.
 
     Raises:
-        UserError: the file is missing, is no .npy file, holds Python objects, or is shorter than
-            its header says.
+        UserError: the file is missing, is no .npy file, holds Python objects, or is shorter or
+            longer than its header says.
 
     """
     path = Path(path)
@@ -64,6 +64,11 @@ def read_npy_header(handle: IO[bytes], size: int) -> NpyHeader:
     needed = handle.tell() + dtype.itemsize * math.prod(shape)
     if size < needed:
         raise ValueError(f"{dtype} {shape} needs {needed} bytes, it has {size}: it is cut short")
+    if size > needed:
+        raise ValueError(
+            f"{size - needed} bytes follow its {dtype} {shape}, such as a second array that was "
+            "saved behind it: keep each in a file of its own"
+        )
     return NpyHeader(dtype, shape, bool(fortran), handle.tell())
 
 

@@ -45,3 +45,12 @@ def test_whole_arrays_are_read(tmp_path):
     for array in (np.arange(6.0).reshape(2, 3), np.zeros((0, 3), np.uint8), np.array(3)):
         np.save(tmp_path / "x.npy", array)
         assert (read_npy(tmp_path / "x.npy") == array).all()
+
+
+def test_an_array_that_was_saved_behind_another_is_noticed(tmp_path):
+    """NumPy reads the first, and leaves out the rest in silence."""
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.save(file, np.arange(3))
+        np.save(file, np.arange(4))
+    with pytest.raises(UserError, match=r"160 bytes follow its int64 \(3,\), such as a second"):
+        read_npy(tmp_path / "x.npy")
