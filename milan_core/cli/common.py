@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from milan_core.core.devices import start_device
+from milan_core.core.files import json_of, read_text
 
 Run = Callable[[argparse.Namespace], int | None]
 
@@ -66,8 +66,8 @@ def recorded_flags(arguments: argparse.Namespace, *left_out: str) -> dict[str, A
 def json_value(text: str) -> Any:
     """An argument that is JSON, or `@file` with JSON in it."""
     try:
-        return json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
-    except (OSError, ValueError, RecursionError) as error:
+        return json_of(read_text(text[1:]) if text.startswith("@") else text)
+    except (ValueError, RecursionError) as error:
         message = f"not valid JSON: {error}"
         raise argparse.ArgumentTypeError(message) from None
 

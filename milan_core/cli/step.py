@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from milan_core.cli.parsers import Parser
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_text
+from milan_core.core.files import RepeatedKeyError, json_of, read_text
 from milan_core.core.identity import step_code
 from milan_core.core.options import sentences
 from milan_core.core.recording import recorded
@@ -95,6 +95,16 @@ def _metavar(annotation: Any) -> str:
     return {str: "TEXT", int: "N", float: "X", bool: "true|false"}.get(annotation, "JSON|@FILE")
 
 
+def _check_keys(field: StepField, text: str) -> None:
+    """Refuse a key that occurs twice; whatever else is wrong with a text, pydantic says."""
+    try:
+        json_of(text)
+    except RepeatedKeyError as error:
+        raise UserError(f"{field.flag}: {error}") from None
+    except (ValueError, RecursionError):
+        return
+
+
 def _value(field: StepField, given: Any) -> Any:
     """A flag's value in the type of its field; None where the flag was left out."""
     if given is None or field.role != "option":
@@ -104,6 +114,7 @@ def _value(field: StepField, given: Any) -> Any:
     try:
         if _metavar(field.annotation) != "JSON|@FILE":
             return adapter.validate_strings(text)
+        _check_keys(field, text)
         return adapter.validate_json(text)
     except ValidationError as error:
         raise UserError(sentences(error, field.constrained, field.flag)) from None

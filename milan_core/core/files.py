@@ -143,11 +143,30 @@ def read_json(path: Path | str, what: str = "file") -> Any:
     """Read a JSON file, or say in one sentence why it cannot be read."""
     text = read_text(path, what)
     try:
-        return json.loads(text)
+        return json_of(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{what} {path} is not valid JSON: {error}") from None
+    except RepeatedKeyError as error:
+        raise UserError(f"{what} {path}: {error}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits; thousands of brackets
         raise UserError(f"{what} {path}: a number is too long, or values nest too deeply") from None
+
+
+class RepeatedKeyError(ValueError):
+    """A key that occurs twice."""
+
+
+def json_of(text: str) -> Any:
+    """The value of a text of JSON; raises `ValueError` also for a key that an object has twice."""
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        name = next(name for name, times in Counter(k for k, _ in pairs).items() if times > 1)
+        raise RepeatedKeyError(f"the key {name!r:.80} occurs twice in one object; keep one")
+    return found
 
 
 def read_text(path: Path | str, what: str = "file") -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from milan_core.core.files import json_of
 from milan_core.endpoint.question import Question
 
 MOST_TEXT = 20_000  # characters
@@ -111,7 +112,7 @@ def usage(body: str) -> Usage:
 
 def _parsed(body: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(body)
+        value = json_of(body)
     except (ValueError, RecursionError):
         raise MalformedReply("the reply is no JSON") from None
     if not isinstance(value, dict):
@@ -122,7 +123,7 @@ def _parsed(body: str) -> Mapping[str, Any]:
 def _check_fields(text: str, question: Question, reason: str) -> None:
     """Refuse a text that is no object with the required fields of the schema."""
     try:
-        value = json.loads(text)
+        value = json_of(text)
     except (ValueError, RecursionError):
         cut = " (it was cut at max_tokens)" if reason == "length" else ""
         raise MalformedReply(f"the answer is no JSON{cut}") from None

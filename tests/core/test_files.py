@@ -1,5 +1,6 @@
 """Files: a full, closed or read-only disk, what killed processes leave, and strict tables."""
 
+import argparse
 import csv
 import errno
 import os
@@ -10,8 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from milan_core.cli.common import json_value
 from milan_core.core import arrays, files, temporaries
 from milan_core.core.errors import UserError
+from milan_core.core.files import read_json
+from milan_core.endpoint.answer import MalformedReply, read_answer
+from milan_core.endpoint.question import Question
 
 
 @pytest.mark.parametrize(
@@ -222,3 +227,16 @@ def test_names_that_are_not_utf8_are_written_and_read_back(tmp_path):
     files.write_csv(tmp_path / "x.csv", ["path"], [[name]])
     assert files.read_csv(tmp_path / "x.csv") == [{"path": "caf\\udce9/x.png"}]
     assert files.text_hash(name) != files.text_hash("caf/x.png")
+
+
+def test_a_key_of_json_that_occurs_twice_is_refused(tmp_path):
+    """Python keeps the last of both."""
+    (tmp_path / "a.json").write_text('{"b": [{"rate": 1, "c": 2, "rate": 2}]}')
+    with pytest.raises(UserError, match=r"settings .*a\.json: the key 'rate' occurs twice"):
+        read_json(tmp_path / "a.json", "settings")
+    with pytest.raises(argparse.ArgumentTypeError, match="'k' occurs twice"):
+        json_value('{"k": 1, "k": 2}')
+    with pytest.raises(argparse.ArgumentTypeError, match="'rate' occurs twice"):
+        json_value(f"@{tmp_path / 'a.json'}")
+    with pytest.raises(MalformedReply, match="no JSON"):
+        read_answer('{"choices": [], "choices": []}', Question("?"))

@@ -88,6 +88,7 @@ def test_names_of_steps_have_a_nearest_one():
         ('{"stepps": [0]}', "--options: stepps: unknown key; did you mean steps"),
         ('{"choose_on": "validaton"}', "did you mean validation?"),
         ("{", "invalid JSON"),
+        ('{"batch": 1, "batch": 2}', "--options: the key 'batch' occurs twice in one object"),
     ],
 )
 def test_options_are_refused_in_one_line(options, sentence, capsys, tmp_path):
