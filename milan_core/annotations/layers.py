@@ -12,6 +12,7 @@ from milan_core.annotations.mapped import MappedArray, Residency, npy_pieces
 from milan_core.annotations.packing import MASKS, PACKED, RECORD, is_valid, write_packing
 from milan_core.core.arrays import read_npy
 from milan_core.core.errors import UserError, reading
+from milan_core.core.number_tables import read_number_table
 from milan_core.core.units import UnitKey
 from milan_core.exemplars.status import ACTIVE, UnitStatus, shown_status
 
@@ -173,7 +174,4 @@ def read_numbers(path: Path, kind: type) -> np.ndarray:
         msg = f"{path} not found; a layer's folder holds ids.csv and masks.npy"
         raise UserError(msg)
     with reading(path, "a table of numbers", "get it again"):
-        lines = [line for line in path.read_text(encoding="ascii").splitlines() if line.strip()]
-        if not lines:
-            raise ValueError("the file is empty")
-        return np.loadtxt(lines, delimiter=",", dtype=kind, ndmin=2, comments=None)
+        return read_number_table(path, kind)

@@ -9,6 +9,7 @@ import numpy as np
 from milan_core import ops
 from milan_core.core.arrays import read_npy
 from milan_core.core.errors import UserError, reading
+from milan_core.core.number_tables import read_number_table
 from milan_core.exemplars.layer import LayerExemplars
 from milan_core.exemplars.store import ExemplarSet
 
@@ -80,4 +81,4 @@ def _table(path: Path, kind: type) -> np.ndarray:
         msg = f"{path} not found; a layer's folder holds ids.csv, activations.csv and masks.npy"
         raise UserError(msg)
     with reading(path, "a table of numbers"):
-        return np.loadtxt(path, delimiter=",", dtype=kind, ndmin=2, comments=None)
+        return read_number_table(path, kind)

@@ -187,6 +187,7 @@ def test_mistakes_are_named(folder):
     [
         ("ids.csv", b"", "ids.csv is damaged or not a table of numbers .the file is empty"),
         ("ids.csv", b"1,2\n3\n", "not a table of numbers"),
+        ("ids.csv", b"1,2\n3,4", "its last line has no end, so it may have been cut"),
         ("ids.csv", b"1,2,3\n", r"masks.npy: expected uint8 \(1, 3, 1, S, S\), got"),
         ("masks.npy", b"nothing", "not a readable .npy array"),
         ("units.npy", np.arange(3), "expected 4 different unit numbers"),
