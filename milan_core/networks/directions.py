@@ -190,6 +190,8 @@ def _named_encoder(
 def _npy(path: Path) -> dict[str, torch.Tensor]:
     array = read_npy(path)
     with reading(path, "an array of numbers (.npy)"):
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"it holds {array.dtype}, directions are real numbers")
         return {"matrix": torch.from_numpy(np.ascontiguousarray(array, np.float32))}
 
 
@@ -199,12 +201,15 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
 
     refuse_pickle(path)
     try:
-        return {key: tensor.float() for key, tensor in load_file(path).items()}
+        tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         msg = (
             f"{path} is not a safetensors file ({error}); write directions as .safetensors or .npy"
         )
         raise UserError(msg) from None
+    if unreal := [key for key, tensor in tensors.items() if tensor.is_complex()]:
+        raise UserError(f"{path}: {unreal[0]} is complex; directions are real numbers")
+    return {key: tensor.float() for key, tensor in tensors.items()}
 
 
 def _pick(

@@ -102,6 +102,12 @@ def test_directions_of_another_layer(file):
     with pytest.raises(UserError, match="part of the network already"):
         load_network(SPEC, directions={"fc": {"layer": "blocks.4", "path": str(file)}})
     file.write_bytes(b"broken")
+    np.save(file.with_suffix(".npy"), ARRAYS["w"] * 1j)
+    with pytest.raises(UserError, match="it holds complex64, directions are real numbers"):
+        network(path=str(file.with_suffix(".npy")))
+    save_file({"w": ARRAYS["w"] * 1j}, file.with_name("c.safetensors"))
+    with pytest.raises(UserError, match="w is complex; directions are real numbers"):
+        network(path=str(file.with_name("c.safetensors")))
     with pytest.raises(UserError, match="not a safetensors file"):
         network(path=str(file))
 
