@@ -19,7 +19,9 @@ EXTENSIONS = (
     ".pgm",
 )  # fmt: skip
 _OTHER = """heic heif avif jxl jp2 j2k jpx svg eps pdf psd xcf ico tga exr hdr dcm dicom nii czi nd2
-lif raw dng cr2 cr3 nef arw orf rw2 raf pbm pnm pcx fits mat npy"""
+lif raw dng cr2 cr3 nef arw orf rw2 raf pbm pnm pcx fits mat npy tar tgz gz zip 7z rar parquet arrow
+tfrecord part partial crdownload download"""  # the last ones: archives, unfinished downloads
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 SYSTEM = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
 """Folders that systems make beside pictures: thumbnails, deleted files."""
 OTHER_PICTURES = frozenset(f".{ending}" for ending in _OTHER.split())
@@ -37,9 +39,10 @@ class Listing:
 def list_images(folder: Path) -> Listing:
     """The images below `folder`; links to folders are followed once, hidden names are left out.
 
-    Counted as passed over: pictures of other formats by their ending, closed folders, folders of
-    the system, names with an ending of ours that are no plain files (pipes, broken links). Files
-    with other endings, such as texts, are not counted.
+    Counted as passed over: pictures of other formats, archives and unfinished downloads by their
+    ending, pictures without one by their first bytes, closed folders, folders of the system, names
+    with an ending of ours that are no plain files (pipes, broken links). Files with other endings,
+    such as texts, are not counted.
 
     Raises:
         UserError: where the folder is missing or closed, or holds no image.
@@ -97,6 +100,18 @@ def _walk(folder: str, prefix: str, seen: set[str], counts: Counter[str]) -> Ite
                 yield f"{prefix}{entry.name}"
             else:
                 counts["names that are no plain files"] += 1
+        elif not ending and _is_picture(entry):
+            counts["pictures without an ending in their name"] += 1
+
+
+def _is_picture(entry: os.DirEntry[str]) -> bool:
+    try:
+        if not entry.is_file():
+            return False
+        with Path(entry.path).open("rb") as file:
+            return file.read(4).startswith(_STARTS)
+    except OSError:
+        return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -20,11 +20,13 @@ from milan_core.core.packages import optional
 from milan_core.images.files import open_picture
 from milan_core.images.kind import PictureKind
 from milan_core.images.options import PictureOptions
-from milan_core.images.picture import Picture, drawn, numbered_classes
+from milan_core.images.picture import Gathered, Picture, drawn, numbered_classes
 from milan_core.images.pictures import store_pictures
+from milan_core.images.shards import absent
 from milan_core.images.store import Dataset
 
 _COMMIT = re.compile("[0-9a-f]{40}")
+_ARROW_END = b"\xff\xff\xff\xff" + bytes(4)
 
 
 class HuggingFaceOptions(PictureOptions):
@@ -61,7 +63,10 @@ class HuggingFace(PictureKind):
     def build(self, name: str, out: Path, assets: Mapping[str, Path], threads: int) -> Dataset:
         """Read one split, in its own order, into the data set folder `out`."""
         rows = open_rows(self.options)
-        everything, classes = list_rows(self.options, rows)
+        for entry in rows.cache_files:
+            check_rows(Path(entry["filename"]))
+        listed, classes = list_rows(self.options, rows)
+        everything = Gathered(listed, missing_parts(self.options))
         pictures = drawn(everything, self.options.count, self.seed, name)
         return store_pictures(self, name, pictures, classes, out, 1)
 
@@ -85,6 +90,29 @@ def list_rows(spec: HuggingFaceOptions, rows: Any) -> tuple[list[Picture], list[
         for number in range(len(rows))
     ]
     return pictures, classes
+
+
+def check_rows(path: Path) -> None:
+    """Refuse a file of rows that its writer did not end; its readers take what comes before.
+
+    Raises:
+        UserError: for a file that was cut between two blocks of rows, or ends in zeros.
+
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+        file.seek(max(path.stat().st_size - 8, 0))
+        ended = file.read() == _ARROW_END
+    if head[:4] == _ARROW_END[:4] and not ended:
+        raise UserError(f"{path} was cut or not written to its end: rows are missing; get it again")
+
+
+def missing_parts(spec: HuggingFaceOptions) -> dict[str, int]:
+    """Files of the split in a folder of the user's that are not there, by their names."""
+    folder, split = Path(spec.path).expanduser(), spec.split.partition("[")[0]
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*-of-*")]
+    missing = absent(name for name in names if split in name)
+    return {"files of the data set that are not there, by their names": missing} if missing else {}
 
 
 def _label(value: Any, names: list[str] | None) -> str:

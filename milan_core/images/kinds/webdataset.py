@@ -29,6 +29,7 @@ from milan_core.images.listing import EXTENSIONS, said
 from milan_core.images.options import PictureOptions
 from milan_core.images.picture import Gathered, Picture, drawn, numbered_classes
 from milan_core.images.pictures import store_pictures
+from milan_core.images.shards import absent
 from milan_core.images.sources import missing_path
 from milan_core.images.store import Dataset
 
@@ -63,6 +64,8 @@ class WebDataset(PictureKind):
         options = self.options
         passed: Counter[str] = Counter()
         shards = find_shards(options.path)
+        if missing := absent(shard.name for shard in shards):
+            passed["shards that are not there, by the numbers in their names"] = missing
         found = [picture for shard in shards for picture in list_shard(shard, options, passed)]
         everything = Gathered(found, passed)
         if not everything:
