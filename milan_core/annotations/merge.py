@@ -21,6 +21,7 @@ from milan_core.annotations.mapped import npy_pieces
 from milan_core.annotations.released import AnnotationSet
 from milan_core.core.errors import UserError, reading
 from milan_core.core.files import read_json, write_json
+from milan_core.images.damage import strictly
 from milan_core.images.files import UNREADABLE, open_picture, resize_crop
 from milan_core.images.kinds.published import PublishedOptions, published_files
 from milan_core.images.layouts import IMAGENET, split_folder
@@ -206,7 +207,7 @@ def _load(paths: list[Path], form: Transform, size: int, threads: int) -> Iterat
 def read_image(path: Path, form: Transform, size: int) -> np.ndarray:
     """One image uint8 (S, S, 3), transformed."""
     try:
-        with open_picture(path) as image:
+        with strictly(), open_picture(path) as image:
             # Stored orientation tags are ignored, as they were when the masks were made.
             return form(image.convert("RGB"), size)
     except UNREADABLE as error:

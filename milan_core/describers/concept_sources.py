@@ -8,6 +8,7 @@ a cell of a category column is empty, a number (a concept of the whole image), o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from milan_core.core.numbers import is_whole
 from milan_core.core.tables import grouped
 from milan_core.describers.concepts import ConceptMasks, ImageMasks, resized
 from milan_core.describers.label_options import ConceptsOptions
+from milan_core.images.damage import strictly
 from milan_core.images.files import UNREADABLE, open_picture
 from milan_core.images.picture import MOST_CLASSES
 from milan_core.world.concepts import ConceptTable
@@ -74,6 +76,8 @@ def broden_masks(dataset: Dataset, folder: Path, size: int) -> ConceptMasks:
     place = {number: i for i, number in enumerate(numbers)}
     rows = read_csv(folder / "index.csv", ("image",))
     index = {row["image"]: row for row in rows}
+    _check_once(folder / "label.csv", "number", numbers)
+    _check_once(folder / "index.csv", "image", [row["image"] for row in rows])
     by_name = grouped(rows, lambda row: Path(row["image"]).name)
     found = [_rows_of(index, by_name, name) for name in dataset.names]
     if missing := [name for name, of in zip(dataset.names, found, strict=True) if not of]:
@@ -101,6 +105,15 @@ def broden_masks(dataset: Dataset, folder: Path, size: int) -> ConceptMasks:
     return ConceptMasks.collect(
         names, categories, images(), size, dataset=dataset.fingerprint, source=f"folder {folder}"
     )
+
+
+def _check_once(path: Path, column: str, cells: Sequence[Any]) -> None:
+    """Refuse two rows of one key, of which one would count."""
+    if twice := [cell for cell, times in Counter(cells).items() if times > 1]:
+        raise UserError(
+            f"{path}: {column} {twice[0]!r:.80} has several rows, {len(twice)} such in all; keep "
+            "one of each"
+        )
 
 
 def _rows_of(
@@ -151,7 +164,7 @@ def _broden_image(
 def _label_map(path: Path) -> np.ndarray:
     """The label numbers of one PNG, uint16 (h, w); masks of all at once may take any memory."""
     try:
-        with open_picture(path) as image:
+        with strictly(), open_picture(path) as image:
             pixels = np.asarray(image.convert("RGB"))
     except UNREADABLE as error:
         raise UserError(f"{path}: cannot read this label map: {error}") from None

@@ -8,12 +8,14 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
+
+from milan_core.images.damage import PIECE, check_content
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 UNREADABLE = (
@@ -21,8 +23,9 @@ UNREADABLE = (
 )  # fmt: skip
 LARGEST = 1 << 25  # pixels that an image is scaled to before its crop
 ROWS = 256  # of a deep picture, scaled at once
+MORE = b"*" * 4096  # bytes of pixels, whatever they mean
+_FILL = {127, 128}  # gray of the decoder of JPEG, where it has no data
 SCANS = 500  # of a JPEG; encoders make some 10 of a progressive one
-PIECE = 1 << 20  # bytes that are looked through at once
 _MARKER = re.compile(rb"\xff(?:\xd9|([^\x00\x01\xd0-\xd9\xff])(..))", re.DOTALL)
 """The end of a JPEG, or a marker and the length of what it begins (ITU-T T.81, B.1.1)."""
 
@@ -52,8 +55,9 @@ def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
     """Open a picture of one of `FORMATS`, told by content; nothing else is started or waited for.
 
     Raises:
-        OSError: for another format, for what is no plain file, such as a pipe, and for a JPEG of
-            very many scans: each may have 39 bytes and take as long as the whole picture.
+        OSError: for another format, for what is no plain file, such as a pipe, for damage that the
+            decoder would not notice (`check_content`), and for a JPEG of very many scans: each may
+            have 39 bytes and take as long as the whole picture.
 
     """
     if isinstance(source, Path | str):
@@ -67,30 +71,66 @@ def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
         raise OSError(f"its content is none of {', '.join(FORMATS)}") from None
     if image.format in ("JPEG", "MPO"):
         _check_scans(source)
+    check_content(image, source)
     return image
 
 
 def _check_scans(source: IO[bytes]) -> None:
     place = source.tell()
-    count = _scans(source)
+    count, _ = _scans(source)
     source.seek(place)
     if count > SCANS:
         raise OSError(f"it has {count} scans, more than {SCANS}")
 
 
-def _scans(source: IO[bytes]) -> int:
-    """Scans of a JPEG, found as the decoder finds them: before its end, in no other segment."""
+def check_end(image: Image.Image, again: Callable[[], Image.Image]) -> None:
+    """Refuse a decoded JPEG whose data end early; the decoder fills the rest with gray.
+
+    Pillow does not pass on its warnings.
+    Where its last pixel has the decoder's gray, it is decoded a second time with more data before
+    its end: those of a whole picture change nothing.
+
+    Args:
+        image: after its pixels were decoded.
+        again: opens the same picture.
+
+    Raises:
+        OSError: where data are missing.
+
+    """
+    if image.format not in ("JPEG", "MPO"):
+        return
+    last = image.getpixel((image.width - 1, image.height - 1))
+    if set(last if isinstance(last, tuple) else (last,)) - _FILL:
+        return
+    with again() as other, open_picture(_longer_jpeg(other, MORE)) as longer:
+        if not np.array_equal(np.asarray(image), np.asarray(longer)):
+            raise OSError("its data end early, the rest of it would be gray")
+
+
+def _longer_jpeg(image: Image.Image, more: bytes) -> io.BytesIO:
+    """The file of an open JPEG with `more` bytes of pixels before its end."""
+    assert isinstance(image, ImageFile.ImageFile)
+    assert image.fp is not None
+    image.fp.seek(0)
+    data = image.fp.read()
+    _, end = _scans(io.BytesIO(data))
+    return io.BytesIO(data[:end] + more + data[end:])
+
+
+def _scans(source: IO[bytes]) -> tuple[int, int]:
+    """Scans of a JPEG before its end, and where that is, found as the decoder finds them."""
     place, count = 0, 0
     while True:
         source.seek(place)
         piece, at = source.read(PIECE), 0
         while found := _MARKER.search(piece, at):
             if found[1] is None:
-                return count
+                return count, place + found.start()
             count += found[1] == b"\xda"
             at = found.end(1) + max(int.from_bytes(found[2]), 2)
         if len(piece) < PIECE:
-            return count
+            return count, place + len(piece)
         place += max(at, len(piece) - 3)  # a marker may be cut
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,8 +25,10 @@ from milan_core.core.files import canonical_json
 from milan_core.core.identity import step_code
 from milan_core.core.options import canonical
 from milan_core.core.progress import tracked
+from milan_core.images.damage import strictly
 from milan_core.images.files import (
     UNREADABLE,
+    check_end,
     eight_bits,
     peak,
     resize_crop,
@@ -60,11 +63,13 @@ def read_picture(picture: Picture, spec: PictureOptions) -> Read:
     """A picture at the stored size; raises `UserError` for one that cannot be read."""
     try:
         with contextlib.ExitStack() as stack:
+            stack.enter_context(strictly())
             image = stack.enter_context(picture.open())
             if image.width * image.height > _LARGE:
                 stack.enter_context(_one_large)
             most = peak(image)
             if spec.upright:
+                check_end(image, picture.open)
                 rgb = to_rgb(image, spec.range)
             else:
                 rgb = eight_bits(image, spec.range).convert("RGB")
@@ -152,6 +157,7 @@ def store_pictures(
     if passed := getattr(pictures, "passed_over", {}):
         notes["passed_over"] = passed
     _say(name, len(good), len(skipped), passed)
+    _say_alike(name, classes)
     for write in (tables or {}).values():
         write()
     number = {label: i for i, label in enumerate(classes)}
@@ -238,6 +244,19 @@ def _check_depth(name: str, filling: Filling, spec: PictureOptions) -> None:
             f"[0, {2**bits - 1}]` (colored ones: convert them to 8 bits first), or `range: "
             "[0, 65535]` to take them as they are"
         )
+
+
+def _say_alike(name: str, classes: Sequence[str]) -> None:
+    """Warn of classes whose names differ in capitals or in the form of their accents alone."""
+    first: dict[str, str] = {}
+    for label in classes:
+        other = first.setdefault(unicodedata.normalize("NFC", label).casefold(), label)
+        if other != label:
+            _log.warning(
+                "dataset %s: %s and %s are two classes, whose names differ in capitals or in how "
+                "accents are stored alone; give them one name if they are one",
+                *(name, ascii(other), ascii(label)),
+            )
 
 
 def _say(name: str, count: int, skipped: int, passed: Mapping[str, int]) -> None:

@@ -39,6 +39,19 @@ def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
         presence("a/2.jpg", "b/2.jpg")
 
 
+@pytest.mark.parametrize("table", ["index.csv", "label.csv"])
+def test_a_broden_table_with_two_rows_of_one_key_is_refused(table, tmp_path):
+    """Tables of two parts, one behind the other: the last row of an image counted."""
+    labels, images = [(1, "dog", ""), (2, "cat", "")], [("1.jpg", 1), ("2.jpg", 2)]
+    labels += [(1, "bus", "")] * (table == "label.csv")
+    images += [("1.jpg", 2)] * (table == "index.csv")
+    write_csv(tmp_path / "label.csv", ("number", "name", "category"), labels)
+    write_csv(tmp_path / "index.csv", ("image", "object"), images)
+    pictures = SimpleNamespace(names=["1.jpg", "2.jpg"], name="n", fingerprint="f")
+    with pytest.raises(UserError, match=rf"{table}: \w+ '?1(.jpg)?'? has several rows, 1 such"):
+        concept_masks(pictures, folder(tmp_path))
+
+
 def test_published_labels_join(tmp_path):
     write_csv(
         tmp_path / "tally_units.csv", ("unit", "label"), [(u, "(a OR b-c)") for u in range(4)]

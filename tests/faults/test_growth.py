@@ -116,7 +116,7 @@ def test_scans_of_a_jpeg_are_counted_as_they_are_decoded(kind, piece, tmp_path, 
     monkeypatch.setattr(files, "PIECE", piece)
     monkeypatch.setattr(files, "SCANS", real)
     for source in (data, data + b"\xff\xda" * 600, data[:-2]):
-        assert files._scans(io.BytesIO(source)) == real
+        assert files._scans(io.BytesIO(source)) == (real, len(data) - 2)
         assert open_picture(io.BytesIO(source)).size == (48, 40)
     monkeypatch.setattr(files, "SCANS", real - 1)
     (tmp_path / "a.jpg").write_bytes(data)
