@@ -4,7 +4,8 @@ A difference is *clear* where its p, adjusted by Holm within its family of tests
 table that answer one question), is below 0.05. The run *agrees with the paper* where every row of a
 claim is clear and lies on the paper's side, *disagrees* where some row is clear and lies on the
 other, and otherwise *does not confirm* it, which is no evidence against it: the smallest difference
-that could have been seen stands beside.
+that a test of the row alone, before adjustment, could have seen stands beside. What is clear after
+adjustment has to be larger, the more so the more rows and the fewer values there are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ FEWEST = 10
 """Of fewer units a share is given as a count, and a layer or tier has none."""
 CLEARLY = (
     "“Clearly” means p below 0.05 after Holm's adjustment over all rows of one table that answer "
-    "one question."
+    "one question. What “would have been seen before adjustment” is found by a test of one row "
+    "alone in 80 % of such samples; to be clear among several rows it has to be larger."
 )
 
 
@@ -46,7 +48,10 @@ class Difference:
 
     @property
     def seen(self) -> float:
-        """The smallest difference that could have been seen, NaN without an interval."""
+        """The smallest difference that a test of this row alone could have seen.
+
+        That is before adjustment; NaN without an interval.
+        """
         return detectable(self.low, self.high)
 
 
@@ -117,10 +122,16 @@ def against_paper(sides: Sequence[int], papers: int = 1) -> str:
 
 
 def power_text(differences: Sequence[Difference], scale: float = 100, unit: str = "points") -> str:
-    """The smallest differences that could have been seen in rows without a clear one."""
+    """The smallest differences that could have been seen in rows without a clear one.
+
+    By a test of one row alone: `Difference.seen` knows no family.
+    """
     seen = [one.seen for one in differences if one.side == 0 and not math.isnan(one.seen)]
     if not seen:
         return ""
     digits = 0 if scale == 100 else 3
     ends = list(dict.fromkeys(f"{scale * value:.{digits}f}" for value in (min(seen), max(seen))))
-    return f"there only a difference of {' to '.join(ends)} {unit} or more would have been seen"
+    return (
+        f"there only a difference of {' to '.join(ends)} {unit} or more would have been seen "
+        "before adjustment"
+    )

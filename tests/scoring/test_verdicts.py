@@ -8,6 +8,7 @@ import pytest
 from milan_core.scoring.naming import FalseNames, separation
 from milan_core.scoring.tables import Truth
 from milan_core.scoring.verdicts import (
+    CLEARLY,
     Difference,
     against_paper,
     holm,
@@ -69,8 +70,15 @@ def test_the_paper_is_confirmed_only_by_every_row():
 def test_no_difference_states_what_could_have_been_seen():
     """(1.96 + 0.84) / 1.96 of half the interval."""
     open_rows = [Difference(0.01, -0.06, 0.08, 0.5, 1), Difference(0.01, -0.13, 0.15, 0.5, 1)]
-    text = "there only a difference of 10 to 20 points or more would have been seen"
+    text = (
+        "there only a difference of 10 to 20 points or more would have been seen before adjustment"
+    )
     assert power_text(open_rows) == text
+    beyond = Difference(0.025, 0.013, 0.036, 0.004, 0.071)  # of 18 rows: not clear
+    assert beyond.side == 0
+    assert beyond.seen < beyond.value
+    assert power_text([beyond]).endswith("before adjustment")
+    assert "before adjustment" in CLEARLY
     assert power_text([Difference(0.3, 0.2, 0.4, 0.001, 0.001)]) == ""
     assert power_text([Difference(0.0, 0.0, 0.0, 1.0, 1.0)]) == "", "no spread tells no power"
 

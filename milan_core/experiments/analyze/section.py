@@ -62,8 +62,9 @@ def _summary_table() -> Table:
         "summary.csv",
         "Areas under the accuracy curve, differences with 95% intervals of Student's t (random: "
         "two samples; layer-matched: paired by order). Outlier p: the criterion's mean area as one "
-        "more random order, and the smallest difference that this test mostly would see (80 %); "
-        "Holm adjusts over all criteria and networks. Worse: random orders that cost more.",
+        "more random order, and the smallest difference that this test mostly would see (80 %, "
+        "before adjustment); Holm adjusts over all criteria and networks. Worse: random orders "
+        "that cost more.",
         [
             Column("model", "network"),
             Column("criterion", "criterion"),
