@@ -10,6 +10,11 @@ from typing import Any
 
 from milan_core.core.errors import UserError
 
+ONE_RUN = (
+    "Captioners of one run (1 in the column runs) describe the same units: p is over their "
+    "training alone, and what it calls clear holds for these units and their concepts. "
+    "`generalization/paired.csv` of the run draws concepts as well."
+)
 BEGIN, END = "<!-- milan seeds: begin -->", "<!-- milan seeds: end -->"
 
 
@@ -67,7 +72,7 @@ def _tables(gathered: Any) -> Iterator[str]:
         for one in rows:
             spread = "" if math.isnan(one.deviation) else f"{one.deviation:.3f}"
             yield f"| {one.name} | {one.runs} | {one.count} | {one.mean:.3f} | {spread} |"
-    yield f"\nDifferences over seeds. {CLEARLY} p needs three independent values.\n"
+    yield (f"\nDifferences over seeds. {CLEARLY} p needs three independent values. {ONE_RUN}\n")
     for table, compared in gathered.compared().items():
         yield f"\n**{table}**\n"
         yield "| what | runs | values | difference | p, Holm | verdict |"
@@ -100,4 +105,4 @@ def _verdict(found: Any) -> str:
         return "clearly above" if found.side > 0 else "clearly below"
     if math.isnan(found.seen):
         return "not told apart"
-    return f"not told apart; {found.seen:.3f} would have been seen"
+    return f"not told apart; {found.seen:.3f} would have been seen before adjustment"

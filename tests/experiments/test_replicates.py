@@ -113,6 +113,8 @@ def test_the_command_replaces_its_part_of_a_page(tmp_path, capsys):
     assert "before this" not in text
     assert "| without → net, pmi | 1 | 3 | 0.700 | 0.100 |" in text
     assert "| without → net | 1 | 3 | +0.200 [-0.048, +0.448] | 0.074 | not told apart; " in text
+    assert " would have been seen before adjustment |" in text
+    assert "p is over their training alone" in text, "what captioners of one run can tell"
     page.write_text("nothing")
     assert main(["seeds", str(tmp_path / "r"), "--into", str(page)]) == 2
     assert "add both lines where tables go" in capsys.readouterr().err
