@@ -56,11 +56,12 @@ COLUMNS = (
 
 CAPTION = (
     "Every method on every held-out network; means over trials. 95% intervals draw concepts where "
-    "they are known; with several trials the mean of each trial's ends, so that of one trial. Holm "
-    "adjusts p over all networks and rival methods. Concept accuracy is recall, which longer texts "
-    "win: false names and words stand beside. BLEU-4 stands as published only, since texts "
-    "of fewer than four words have no 4-gram. All units are scored, those too whose label is below "
-    "its method's own threshold (NetDissect: IoU 0.04)."
+    "units have a specific one, groups of units elsewhere; with several trials the mean of each "
+    "trial's ends, so that of one trial. Holm adjusts p over all networks and rival methods. "
+    "Concept accuracy is recall, which longer texts win: false names and words stand beside. "
+    "BLEU-4 stands as published only, since texts of fewer than four words have no 4-gram. All "
+    "units are scored, those too whose label is below its method's own threshold (NetDissect: IoU "
+    "0.04)."
 )
 
 
@@ -104,6 +105,21 @@ def _models(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
     return models
 
 
+def compared(rows: Sequence[Row]) -> list[str]:
+    """The methods whose p is adjusted: rivals, and what describes the same units by another way."""
+    columns = [f"{short}_lead_holm" for _, short in METRICS]
+    return list(
+        dict.fromkeys(
+            str(row["method"]) for row in rows if any(row.get(name, "") != "" for name in columns)
+        )
+    )
+
+
+def _named(rows: Sequence[Row]) -> dict[str, str]:
+    """Names in sentences of the methods that describe units; variants go by their own."""
+    return {name: name for name in compared(rows)} | TEXTS
+
+
 def _value(row: Row, metric: str) -> str:
     value = float(row[metric])
     if metric == ACCURACY:
@@ -117,15 +133,15 @@ def _listed(names: Sequence[str]) -> str:
 
 def headline(rows: Sequence[Row], metric: str) -> str:
     """The values of the methods: over all networks where they are pooled, else on each."""
-    models = _models(rows)
+    models, named = _models(rows), _named(rows)
     pooled = any(row.get(metric, "") != "" for row in models.get(ALL, {}).values())
     chosen = {ALL: models[ALL]} if pooled else models
     parts = []
     for model, methods in chosen.items():
         values = [
-            f"{TEXTS[method]} {_value(row, metric)}"
+            f"{named[method]} {_value(row, metric)}"
             for method, row in methods.items()
-            if method in TEXTS and row.get(metric, "") != ""
+            if method in named and row.get(metric, "") != ""
         ]
         if values:
             parts.append(f"{model}: {', '.join(values)}")
@@ -135,7 +151,12 @@ def headline(rows: Sequence[Row], metric: str) -> str:
 def claims(rows: Sequence[Row], metric: str, short: str) -> list[str]:
     """Statements of the paper's Table 2, compared with this run."""
     models = {name: methods for name, methods in _models(rows).items() if name != ALL}
-    texts = [_lead_claim(models, method, short, metric) for method in rivals()]
+    named = _named(rows)
+    others = (*rivals(), *compared(rows))
+    texts = [
+        _lead_claim(models, named.get(method, method), method, short, metric)
+        for method in dict.fromkeys(others)
+    ]
     texts += [
         _order_claim(models, "greedy", "netdissect", metric),
         _order_claim(models, "netdissect", "compexp", metric),
@@ -146,9 +167,9 @@ def claims(rows: Sequence[Row], metric: str, short: str) -> list[str]:
 
 
 def _lead_claim(
-    models: Mapping[str, Mapping[str, Row]], method: str, short: str, metric: str
+    models: Mapping[str, Mapping[str, Row]], name: str, method: str, short: str, metric: str
 ) -> str:
-    """PMI compared with one method, by the paired interval on each network."""
+    """PMI compared with one method, called `name`, by the paired interval on each network."""
     sides: dict[int, list[str]] = {1: [], -1: [], 0: []}
     differences = []
     for model, methods in models.items():
@@ -173,7 +194,7 @@ def _lead_claim(
     verdicts = "; ".join(
         f"{words[side]} {_listed(names)}" for side, names in sides.items() if names
     )
-    text = f"PMI against {TEXTS[method]} (paired by concept): PMI {verdicts}{words_of_power}."
+    text = f"PMI against {name} (paired by unit): PMI {verdicts}{words_of_power}."
     if method.removesuffix("_published") in ("greedy", "netdissect", "compexp"):
         verdict = against_paper([one.side for one in differences])
         text += f" The paper's Table 2 has PMI ahead in every row; this {verdict}."
@@ -202,9 +223,10 @@ def _order_claim(
 
 def concept_accuracy(rows: Sequence[Row]) -> list[str]:
     """The best method by named concepts on each network."""
-    parts = []
+    parts: list[str] = []
+    named = _named(rows)
     for model, methods in _models(rows).items():
-        judged = {m: r for m, r in methods.items() if m in TEXTS and r.get(ACCURACY, "") != ""}
+        judged = {m: r for m, r in methods.items() if m in named and r.get(ACCURACY, "") != ""}
         if MAIN in judged and len(judged) > 1:
             best = max(judged, key=lambda m: (float(judged[m][ACCURACY]), m == MAIN))
             ours = _value(judged[MAIN], ACCURACY)
@@ -212,7 +234,7 @@ def concept_accuracy(rows: Sequence[Row]) -> list[str]:
             parts.append(
                 f"{model}: PMI is best with {ours}"
                 if best == MAIN
-                else f"{model}: {TEXTS[best]} {value}, PMI {ours}"
+                else f"{model}: {named[best]} {value}, PMI {ours}"
             )
     return [f"Concepts named correctly, best method. {'; '.join(parts)}."] if parts else []
 

@@ -56,9 +56,9 @@ def transfer_section(
         ),
         Table(
             "transfer.csv",
-            "Every described network; means over trials. 95% intervals draw concepts where they "
-            "are known, units elsewhere; that of the accuracy of several trials draws trials too, "
-            "others are means of each trial's ends. " + NOTES,
+            "Every described network; means over trials. 95% intervals draw concepts where units "
+            "have a specific one, groups of units elsewhere; that of the accuracy of several "
+            "trials draws trials too, others are means of each trial's ends. " + NOTES,
             _known(TRANSFER, rows),
             folded=True,
         ),

@@ -13,7 +13,7 @@ from milan_core.describers import retrieval
 from milan_core.experiments.baselines import methods, plan
 from milan_core.experiments.baselines import tables as table2
 from milan_core.experiments.baselines.options import MethodFacts
-from milan_core.experiments.baselines.section import claims, concept_accuracy
+from milan_core.experiments.baselines.section import claims, concept_accuracy, headline
 from milan_core.experiments.baselines.step import MethodTable, ScoreMethods
 from milan_core.experiments.generalization.options import HELD_OUT, TrialFacts
 from milan_core.plan.checks import parse_config
@@ -231,6 +231,30 @@ def test_claims_follow_the_adjusted_p():
     text = " ".join(claims(rows, "bert_score-f", "bert"))
     assert "p(d|E) above NetDissect: here they are equal on x." in text
     assert "reversed" not in text
+
+
+def test_variants_and_the_pool_are_compared_too():
+    """A method whose p is adjusted can be the best, and can be one that PMI is ahead of."""
+
+    def row(method, bert, accuracy, holm):
+        ends = {"bert_lead": 0.05, "bert_lead_low": 0.01, "bert_lead_high": 0.09}
+        ends |= {"bert_lead_p": holm, "bert_lead_holm": holm}
+        return {
+            "model": "x",
+            "method": method,
+            "bert_score-f": bert,
+            "concept_accuracy": accuracy,
+        } | (ends if holm else {})
+
+    rows = [row("pmi", 0.7, 0.6, 0), row("pool", 0.65, 0.8, 0.01), row("reader", 0.65, 0.9, 0.2)]
+    rows += [row("constant_oracle", 0.3, 0.95, 0), row("shuffled_masks", 0.3, 0.97, 0)]
+    text = " ".join(claims(rows, "bert_score-f", "bert"))
+    assert "PMI against pool and verify (paired by unit): PMI is clearly ahead on x." in text
+    assert "PMI against reader (paired by unit): PMI shows no clear difference on x" in text
+    assert "constant" not in text
+    assert headline(rows, "bert_score-f").endswith("pool and verify 0.650, reader 0.650.")
+    [best] = concept_accuracy(rows)
+    assert best.endswith("x: reader 90.0%, PMI 60.0%.")
 
 
 def test_the_best_of_equal_methods_is_pmi():
