@@ -10,6 +10,7 @@ import numpy as np
 from milan_core.core.numbers import number
 from milan_core.experiments.analyze.curves import area
 from milan_core.experiments.analyze.tables import CRITERION, MATCHED, RANDOM, Analysis
+from milan_core.scoring.proportions import difference_interval
 from milan_core.scoring.verdicts import FEWEST, Difference, against_paper, p_text
 
 _ALPHA = 0.05
@@ -62,7 +63,8 @@ def _overview(analyses: Sequence[Analysis], rows: Sequence[Mapping[str, Any]], i
     seen = [number(row[f"{MATCHED}_seen"]) for row in tested if row[f"{MATCHED}_seen"] != ""]
     power = (
         f" Single orders that differ from these by less than {min(seen):.2f} to {max(seen):.2f} of "
-        "accuracy would mostly not be seen, so what does not stand out is not shown to be absent."
+        "accuracy would mostly not be seen even before adjustment, so what does not stand out is "
+        "not shown to be absent."
         if seen
         else ""
     )
@@ -118,7 +120,7 @@ def _claim(row: Mapping[str, Any]) -> str:
     measured = f"{difference:+.3f} against random orders, {p_text(p)}"
     seen = number(row[f"{RANDOM}_seen"])
     if side == 0 and seen == seen:
-        measured += f"; from {seen:.2f} on it would have been seen"
+        measured += f"; from {seen:.2f} on it would have been seen before adjustment"
     if side == sign and not number(row["matched_p_holm"]) < _ALPHA:
         verdict += ", but no longer when layers are matched"
     return f"{str(row['criterion']).capitalize()}: this {verdict} ({measured})."
@@ -143,8 +145,30 @@ def _positions(analysis: Analysis) -> str:
         best = int(np.argmax(shares))
         third = ("early", "middle", "late")[min(2, 3 * best // len(layers))]
         verdict = "as" if third == expected else "unlike"
+        near = _not_apart(analysis, name, layers, best)
         parts.append(
             f"{name} are most frequent in {layers[best]} ({100 * shares[best]:.0f}% of its units, "
-            f"{third}, {verdict} the paper's {expected})"
+            f"{third}, {verdict} the paper's {expected}{near})"
         )
     return f"{analysis.model}: {'; '.join(parts)}." if parts else ""
+
+
+def _not_apart(analysis: Analysis, name: str, layers: Sequence[str], best: int) -> str:
+    """The other layers whose share of matching units is not told apart from the largest.
+
+    By Newcombe's interval of 95 % over units, one layer at a time: it is too narrow where units
+    hang together, so that more layers may belong here.
+    """
+    counts = [
+        (int(inside.sum()), len(inside))
+        for layer in layers
+        for inside in [analysis.matches[name][analysis.layers == layer]]
+    ]
+    near = [
+        layer
+        for place, layer in enumerate(layers)
+        if place != best
+        and counts[place][1] >= FEWEST
+        and difference_interval(counts[best], counts[place])[1] <= 0
+    ]
+    return f"; not told apart from {', '.join(near)}" if near else ""

@@ -220,6 +220,28 @@ def test_claims_of_the_paper_are_judged():
     assert claim("nouns", 0.1, 0.01) == ""
 
 
+def test_layers_that_have_as_many_stand_beside_the_first():
+    """29 of 48 units are no more than 77 of 128, and clearly more than 2 of 96; 4 have no share."""
+    matching = {"a": (29, 48), "b": (77, 128), "c": (2, 96), "d": (1, 4)}
+    layers = [layer for layer, (_, count) in matching.items() for _ in range(count)]
+    matches = np.concatenate([np.arange(count) < hits for hits, count in matching.values()])
+    found = tables.Analysis(
+        "m",
+        {},
+        [0.0],
+        np.array(layers),
+        np.zeros(len(layers)),
+        {},
+        {},
+        {"adjectives": matches},
+        1.0,
+    )
+    text = sentences._positions(found)
+    assert "in a (60% of its units, early, as the paper's early; not told apart from b)" in text
+    matches[: 48 + 128] = np.arange(48 + 128) < 48
+    assert sentences._positions(found).endswith("as the paper's early).")
+
+
 def test_tables_refuse_files_of_different_units(analysed, tmp_path):
     lines = analysed.importance.read_text().splitlines()
     shorter = tmp_path / "importance.csv"
