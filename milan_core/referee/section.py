@@ -10,6 +10,7 @@ import numpy as np
 
 from milan_core.core.numbers import percent, plainly, signed
 from milan_core.core.section import Column, Section, Table
+from milan_core.describers.abstention.options import ANSWERED
 from milan_core.referee.board import ALL, Board, Mean, Place
 from milan_core.referee.metrics import HEADLINE
 from milan_core.referee.said import CONSTANT, FREQUENT, OTHER, TRIVIAL, TRUTH, WORD
@@ -41,11 +42,16 @@ CAPTION = (
     "same for the {alpha} of images on which the unit is strongest; 0 is chance, 1 perfect. "
     "Intervals: bootstrap over images. Lead: mean paired difference of the correlation to the "
     "first row. Unscored: the unit is dead, the judge cannot read the text, or the describer reads "
-    "the judge itself."
+    "the judge itself. A text of which the judge sees as much in every image predicts nothing: it "
+    "counts as 0, so a lead is also one in texts that predict anything."
 )
 APPROXIMATE = (
     "Here a question is one judge's: does a describer differ from the first in correlation? p "
     "takes the resamples of the images for normally distributed."
+)
+SELECTED = (
+    "Of {name}, a test on these very images chose the units, so its figures are too high "
+    "(docs/abstention.md says by how much)."
 )
 SANITY_CAPTION = (
     "Share of units on which a score falls when half of the concept's labels are deleted "
@@ -91,6 +97,8 @@ def referee_section(
     for board in boards:
         paragraphs += _standing(board, names)
     paragraphs.append(f"{CLEARLY} {APPROXIMATE}")
+    if any(ANSWERED in board.describers for board in boards):
+        paragraphs.append(SELECTED.format(name=names.get(ANSWERED, ANSWERED)))
     paragraphs += _random(rows, random)
     paragraphs += _warnings(sanity)
     facts = boards[0].facts

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from milan_core.core.errors import UserError
+from milan_core.describers.abstention.options import ANSWERED
 from milan_core.exemplars.table import ActivationTable, TableFacts, merge_tables
 from milan_core.referee import blocks, score
 from milan_core.referee.board import ALL, COLUMNS, Mean, Place, load_board
@@ -187,6 +188,15 @@ def test_the_section_says_what_may_be_believed(heldout):
     section = referee_section(over, rows, verdicts, names, "")
     text = " ".join(section.paragraphs)
     assert "Clearly better: Better" in text
+    assert "chose the units" not in text
+    assert "predicts nothing: it counts as 0" in section.items[0].caption
+    answered = [replace(b, means=dict(b.means), counts=dict(b.counts)) for b in over]
+    for board in answered:
+        board.counts[ANSWERED, ALL] = board.counts["better", ALL]
+        for name in ("correlation", "auprc"):
+            board.means[Place(ANSWERED, ALL, name)] = board.means[Place("better", ALL, name)]
+    chosen = " ".join(referee_section(answered, rows, verdicts, names, "").paragraphs)
+    assert "a test on these very images chose the units" in chosen
     assert "after Holm's adjustment" in text
     assert "shown to no describer" in text if heldout else "too good" in text
     assert "pass both sanity tests" in text
