@@ -218,8 +218,15 @@ def of_section(results: Path, path: Path, section: Section) -> Iterator[str]:
                 yield shown.caption
                 yield crossed(read_csv(results / shown.file), shown)
         elif (item := items.get(shown.file)) is not None:
-            yield item.caption
-            yield listed(file_of(path, item), item, shown)
+            file = file_of(path, item)
+            yield f"{item.caption}{left_out(read_csv(file), shown)}"
+            yield listed(file, item, shown)
+
+
+def left_out(rows: Sequence[Row], shown: Listed) -> str:
+    """How many rows of a table are shown, where some are not."""
+    kept = sum(map(shown.keep, rows))
+    return f" {kept} of {len(rows)} rows are shown." if kept < len(rows) else ""
 
 
 def listed(file: Path, item: Table, shown: Listed) -> str:

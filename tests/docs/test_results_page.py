@@ -77,6 +77,7 @@ def test_the_page_has_titles_sentences_and_chosen_rows(run):
     assert text.count("- Of both.") == 1, "a sentence is said once"
     assert "| a\\|b | all | 8.0 [-1.2, 9.0] | < 0.001 |" in text
     assert "| a\\|b | l |" not in text
+    assert "Twins. 1 of 2 rows are shown.\n" in text
     assert "| net | d | 50.0% | 20 |" in text
 
 
