@@ -84,7 +84,8 @@ CONTROLS = (
 )
 RANKING = {
     "wrong": "The ranking images have wrong words: this tells the control `all-sorted` which units "
-    "of any kind hurt. The paper ranked on images with mostly correct text, which does not.",
+    "of any kind hurt. The paper ranked on images whose text, where they have any, is correct; "
+    "that does not.",
     "as_learnt": "The ranking images have text as in training, as in the paper: `all-sorted` then "
     "cannot know which units hurt when words are wrong.",
 }
@@ -163,7 +164,7 @@ def _rank(result: Result, condition: str) -> str:
     if condition not in result["rank"]:
         return ""
     place, count = (result["rank"][condition][key] for key in ("rank", "of"))
-    share = f", an exact p of {place / count:.3f}" if condition == orders.LAYER else ""
+    share = f", an exact one-sided p of {place / count:.3f}" if condition == orders.LAYER else ""
     return f" (place {place} of {count} by accuracy on wrong text{share})"
 
 
