@@ -30,6 +30,10 @@ TRANSFER = (
     Column("accuracy", "Concept accuracy", "percent", low="low", high="high"),
     Column("accuracy_constant", "of the best constant in training", "percent"),
     Column("accuracy_oracle", "of the best fixed word here", "percent"),
+    Column(
+        "oracle_lead", "ahead of it by", "percent", low="oracle_lead_low", high="oracle_lead_high"
+    ),
+    Column("oracle_lead_holm", "p, Holm", "p"),
     Column("accuracy_greedy", "the same by p(d|E)", "percent"),
     Column("lead_of_pmi", "PMI ahead by", "percent", low="lead_low", high="lead_high"),
     Column("lead_holm", "p, Holm", "p"),

@@ -116,7 +116,7 @@ def sentences(
             )
     texts += _constants(rows)
     texts[1:1] = [*_apart(paired), *overlap_sentences(overlap)]
-    families = ("holm", "lead_holm", "bert_lead_holm")
+    families = ("holm", "lead_holm", "bert_lead_holm", "oracle_lead_holm")
     if any(row.get(key, "") != "" for row in [*paired, *rows] for key in families):
         texts.append(CLEARLY)
     return texts or ["Without known concepts and without BERTScore only BLEU and ROUGE are left."]
@@ -198,20 +198,31 @@ def _apart(paired: Sequence[Row]) -> list[str]:
 
 
 def _constants(rows: Sequence[Row]) -> list[str]:
-    """Which rows hardly beat one word that is right on the tested network."""
-    judged = [row for row in rows if row.get("accuracy_oracle", "") != "" and row["low"] != ""]
-    near = [row for row in judged if number(row["low"]) <= number(row["accuracy_oracle"])]
-    if not judged:
+    """Which rows are not clearly ahead of one word that is right on the tested network."""
+    words = [number(row["accuracy_oracle"]) for row in rows if row.get("accuracy_oracle", "") != ""]
+    tested = [row for row in rows if row.get("oracle_lead", "") != ""]
+    leads = [
+        Difference(
+            *(number(row[f"oracle_lead{end}"]) for end in ("", "_low", "_high", "_p", "_holm"))
+        )
+        for row in tested
+    ]
+    if not words:
         return []
     text = (
-        "The best fixed word on the tested units names "
-        f"{percent(min(number(row['accuracy_oracle']) for row in judged))} to "
-        f"{percent(max(number(row['accuracy_oracle']) for row in judged))} of their concepts. "
+        f"The best fixed word on the tested units names {percent(min(words))} to "
+        f"{percent(max(words))} of their concepts."
     )
+    near = [row for row, lead in zip(tested, leads, strict=True) if lead.side < 1]
+    if not tested:
+        return [text]
     if not near:
-        return [text + "Every row's interval lies above it."]
+        return [f"{text} Every row is clearly ahead of it."]
     names = ", ".join(f"{trained_on(row)} to {row['test']}" for row in near)
-    return [text + f"Not above it by the interval: {names}."]
+    power = power_text(leads)
+    return [
+        f"{text} Not clearly ahead of it on the same units: {names}{'; ' * bool(power)}{power}."
+    ]
 
 
 def _agreement(table: Sequence[Row]) -> str:

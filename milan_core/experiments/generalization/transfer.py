@@ -40,6 +40,10 @@ FIGURES = {
     "lead_p": (GREEDY, ACCURACY + LEAD, "p"),
     "accuracy_constant": ("constant_concept", ACCURACY, "value"),
     "accuracy_oracle": (ORACLE, ACCURACY, "value"),
+    "oracle_lead": (ORACLE, ACCURACY + LEAD, "value"),
+    "oracle_lead_low": (ORACLE, ACCURACY + LEAD, "low"),
+    "oracle_lead_high": (ORACLE, ACCURACY + LEAD, "high"),
+    "oracle_lead_p": (ORACLE, ACCURACY + LEAD, "p"),
     "false_names": (MAIN, FALSE_NAMES, "value"),
     "false_names_greedy": (GREEDY, FALSE_NAMES, "value"),
     "judged": (MAIN, ACCURACY, "n"),
@@ -80,8 +84,12 @@ MEANS = {
     "accuracy": (MAIN, ACCURACY),
     "accuracy_greedy": (GREEDY, ACCURACY),
 }
-ADJUSTED = {"lead_p": "lead_holm", "bert_lead_p": "bert_lead_holm"}
-"""p and its Holm adjustment over all rows: whether PMI is ahead of greedy p(d|E)."""
+ADJUSTED = {
+    "lead_p": "lead_holm",
+    "bert_lead_p": "bert_lead_holm",
+    "oracle_lead_p": "oracle_lead_holm",
+}
+"""p and its Holm adjustment over all rows: is PMI ahead of greedy p(d|E), or of a fixed word?"""
 # Columns that are there together: a value, its interval, its deviation over trials.
 KEYS = {column: key[:2] for column, key in FIGURES.items()}
 KEYS |= {adjusted: KEYS[column] for column, adjusted in ADJUSTED.items()}

@@ -25,6 +25,7 @@ def trial(experiment, train, seed, right, tested=40, greedy=0.25, p=0.001):
         Score("greedy", "concept_accuracy", greedy, n=tested),
         Score("greedy", "concept_accuracy:lead-of-pmi", value - greedy, 0.01, 0.9, tested, 20, p),
         Score("constant_oracle", "concept_accuracy", 0.1, n=tested),
+        Score("constant_oracle", "concept_accuracy:lead-of-pmi", value - 0.1, 0.01, 0.9, 40, 20, p),
         Score("pmi", "concept_accuracy:layer=c", value, n=tested),
     ]
     facts = {"experiment": experiment, "split": "s", "train": train, "test": "net", "seed": seed}
@@ -59,7 +60,7 @@ def test_known_costs():
     assert "does not confirm the paper" in text
     assert "ahead of greedy p(d|E) in concept accuracy in 2 of 3 rows" in text
     assert "“Clearly” means p below 0.05 after Holm's adjustment" in text
-    assert "names 10% to 10% of their concepts. Every row's interval lies above it." in text
+    assert "names 10% to 10% of their concepts. Every row is clearly ahead of it." in text
     for svg in (transfer_figure(results.rows), layers_figure(results.layers)):
         assert svg.startswith("<?xml")
 
@@ -93,8 +94,16 @@ def test_two_seeds_that_differ_are_little_evidence():
 
 
 def test_a_row_near_the_best_fixed_word_is_named():
-    results = transfer([trial(HELD_OUT, ["a"], 0, right=6)], TRUTH, Bootstrap(0, 200))
-    assert "Not above it by the interval: a to net." in transfer_section(results).paragraphs[1]
+    """Paired on the same units: an interval of one above the share of the other is no test."""
+    near = trial(HELD_OUT, ["a"], 0, right=20, p=0.04)  # 50 % [40, 60] and a word with 10 %
+    far = trial(HELD_OUT, ["a", "b"], 0, right=40, p=0.001)
+    results = transfer(
+        [near, far, trial("z", ["c"], 0, right=20, p=0.02)], TRUTH, Bootstrap(0, 200)
+    )
+    assert [row["oracle_lead_holm"] for row in results.rows] == pytest.approx([0.04, 0.003, 0.04])
+    results = transfer([near, far, trial("z", ["c"], 0, right=20, p=0.3)], TRUTH, Bootstrap(0, 200))
+    text = " ".join(transfer_section(results).paragraphs)
+    assert "Not clearly ahead of it on the same units: a to net, c to net; there only a" in text
 
 
 def test_costs_without_near_duplicates_stand_beside():
