@@ -10,14 +10,36 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from milan_core.core.errors import UserError
 
 _log = logging.getLogger(__name__)
 _COMMIT = re.compile("[0-9a-f]{40}")
 _read: dict[str, str] = {}  # name as it was given -> commit, of this process
+_UNREAD = ("pooler", "mask_token", "num_batches_tracked")
+"""Parts of names of weights that are never read, and that published checkpoints often lack."""
+
+
+def lacking(facts: Mapping[str, Any], below: str = "") -> str:
+    """What weights a checkpoint lacks, as a sentence's part; empty where it has all that count.
+
+    `transformers` fills them with random numbers.
+
+    Args:
+        facts: what `from_pretrained` gives with `output_loading_info`.
+        below: prefix of the names that count.
+
+    """
+    names = [*facts["missing_keys"], *(key for key, *_ in facts.get("mismatched_keys", ()))]
+    missing = sorted(
+        name
+        for name in set(names)
+        if name.startswith(below) and not any(part in name for part in _UNREAD)
+    )
+    return f"it lacks {len(missing)} weights, the first being {missing[0]}" if missing else ""
 
 
 class Repository(NamedTuple):

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from milan_core.core.errors import UserError
-from milan_core.core.hub import note_read, repository
-
-# Weights that this package never reads, and that published checkpoints often lack.
-_UNREAD = ("pooler",)
+from milan_core.core.hub import lacking, note_read, repository
 
 
 @dataclass(frozen=True)
@@ -66,13 +63,8 @@ class Checkpoint:
         The library itself would fill missing weights with random numbers.
         """
         model, facts = self.part(loader, output_loading_info=True, **options)
-        missing = [
-            name
-            for name in sorted(facts["missing_keys"])
-            if not any(part in name for part in _UNREAD)
-        ]
-        if missing:
-            raise self.refusal(f"it lacks {len(missing)} weights, the first being {missing[0]}")
+        if reason := lacking(facts):
+            raise self.refusal(reason)
         # Weights read from GGUF are unpacked to float32 already, and refuse to be cast.
         if not getattr(model, "is_quantized", False):
             model = model.float()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from milan_core.core.errors import reading
+from milan_core.core.hub import lacking
 
 if TYPE_CHECKING:
     import torch
@@ -205,11 +206,16 @@ class _Transformers:
         logging.disable_progress_bar()
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+            model, facts = AutoModel.from_pretrained(
+                folder, local_files_only=True, output_loading_info=True
+            )
         finally:
             logging.set_verbosity(verbosity)
             if bars:
                 logging.enable_progress_bar()
+        if reason := lacking(facts):
+            raise ValueError(reason)
+        self._model: Any = model.eval()
         self.layers = int(self._model.config.num_hidden_layers)
         self.width = int(self._model.config.hidden_size)
         self.longest = int(min(self._tokenizer.model_max_length, _ENDLESS))

@@ -7,8 +7,10 @@ from urllib.error import URLError
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from milan_core.core.errors import UserError
+from milan_core.networks.adapters.huggingface import hub_model
 from milan_core.networks.inspect_entry import describe_layers
 from milan_core.networks.minis.cnn import resnet_mini
 from milan_core.networks.weights import read_state_dict
@@ -191,3 +193,26 @@ def test_files_without_checksums_are_read(tmp_path, monkeypatch):
     torch.save({"weight": torch.ones(3)}, tmp_path / "w.pth")
     torch.serialization.set_crc32_options(before)
     assert read_state_dict(tmp_path / "w.pth")["weight"].tolist() == [1, 1, 1]
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path, caplog):
+    """transformers fills what is missing with random numbers; names of another program are all."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    tiny = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    source = ViTForImageClassification(
+        ViTConfig(**tiny, intermediate_size=16, image_size=32, patch_size=16)
+    )
+    source.save_pretrained(tmp_path)
+    first, second = (hub_model(str(tmp_path)).state_dict() for _ in range(2))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not first["pooler.dense.weight"].any()
+    assert "has no weights of pooler.dense.bias, pooler.dense.weight; they are zero" in caplog.text
+    whole = load_file(tmp_path / "model.safetensors")
+    for state in (
+        {key: tensor for key, tensor in whole.items() if "layer.1." not in key},
+        {f"backbone.{key}": tensor for key, tensor in whole.items()},
+    ):
+        save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
+        with pytest.raises(UserError, match=r"it lacks \d+ weights, the first being"):
+            hub_model(str(tmp_path))

@@ -75,6 +75,16 @@ def test_what_it_cannot_read_goes_to_transformers(
     assert load_text_encoder(tmp_path, "test") == ("transformers", tmp_path)
 
 
+def test_an_encoder_that_lacks_a_layer_is_refused(folder: Path, tmp_path: Path) -> None:
+    """transformers fills it with random numbers, which are others in each process."""
+    for item in folder.iterdir():
+        (tmp_path / item.name).write_bytes(item.read_bytes())
+    given = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**given, "num_hidden_layers": 3}))
+    with pytest.raises(UserError, match=r"it lacks 16 weights, the first being encoder\.layer\.2"):
+        load_text_encoder(tmp_path, "test")
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not an encoder of texts for test"):
         load_text_encoder(tmp_path, "test")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from milan_core.core.errors import UserError
-from milan_core.core.hub import note_read, repository
+from milan_core.core.hub import lacking, note_read, repository
 from milan_core.networks.adapters.reach import is_unreached, unreached
+
+_log = logging.getLogger(__name__)
 
 
 def vision_model(architecture: str, config: Mapping[str, Any]) -> nn.Module:
@@ -32,6 +36,10 @@ def hub_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.Module:
 
     Only safetensors are read, and no code of the repository is run. The commit that was read is
     noted for the record (`core.hub`).
+
+    Raises:
+        UserError: where it cannot be read, or lacks weights, which would be random.
+
     """
     from transformers import AutoConfig, AutoModel
 
@@ -42,10 +50,15 @@ def hub_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.Module:
     try:
         if pretrained:
             kwargs.setdefault("use_safetensors", True)
-            model = AutoModel.from_pretrained(name, trust_remote_code=False, **kwargs)
+            model, facts = AutoModel.from_pretrained(
+                name, trust_remote_code=False, output_loading_info=True, **kwargs
+            )
+            _check_weights(name, model, facts)
         else:
             config = AutoConfig.from_pretrained(name, trust_remote_code=False, **kwargs)
             model = AutoModel.from_config(config)
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         if wanted and is_unreached(error):
@@ -54,3 +67,23 @@ def hub_model(name: str, pretrained: bool = True, **kwargs: Any) -> nn.Module:
     if wanted:
         note_read(wanted, kwargs.get("cache_dir"))
     return getattr(model, "vision_model", model)
+
+
+def _check_weights(name: str, model: nn.Module, facts: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that lacks weights of the images' part; a pooler that it lacks is zero.
+
+    Classifiers are published without the pooler, which would have other numbers in each process.
+    """
+    vision = "vision_model." if hasattr(model, "vision_model") else ""
+    if reason := lacking(facts, vision):
+        raise UserError(
+            f"hf:{name}: {reason}, of {len(model.state_dict())}; the library would fill them with "
+            "random numbers: give the whole checkpoint, in the names of its architecture"
+        )
+    tensors = model.state_dict()
+    poolers = sorted(key for key in facts["missing_keys"] if key.startswith(vision))
+    for key in poolers:
+        with torch.no_grad():
+            tensors[key].zero_()
+    if poolers:
+        _log.warning("hf:%s has no weights of %s; they are zero", name, ", ".join(poolers))
