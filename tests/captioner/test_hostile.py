@@ -99,10 +99,15 @@ def test_zip_bombs_are_refused(tmp_path):
 def test_entries_that_share_bytes_are_refused(tmp_path):
     path = archive(tmp_path / "x.pth", b"N.", [("archive/data/0", bytes(1000))])
     directory = path.read_bytes()
-    # A second directory record for the same bytes, and the count and size of the directory.
+    # Records of other names for the same bytes, and the count and size of the directory.
     end = directory.rindex(b"PK\x05\x06")
     start = directory.index(b"PK\x01\x02")
-    records = directory[start:end] * 3
+    block = directory[start:end]
+    copies = [
+        block.replace(b"data/0", b"data/%d" % copy).replace(b"data.pkl", b"data/p%d." % copy)
+        for copy in (1, 2)
+    ]
+    records = block + b"".join(copies)
     tail = bytearray(directory[end:])
     tail[8:12] = (6).to_bytes(2, "little") * 2
     tail[12:16] = len(records).to_bytes(4, "little")

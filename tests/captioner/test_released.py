@@ -190,7 +190,9 @@ def released_set(tmp_path_factory):
         contents[f"{name}/images.npy"] = coarse.repeat(32, 3).repeat(32, 4)
         contents[f"{name}/masks.npy"] = masks.astype(np.uint8)
         ids = np.arange(6).reshape(2, 3) + 10 * place
-        contents[f"{name}/ids.csv"] = "\n".join(",".join(map(str, row)) for row in ids.tolist())
+        contents[f"{name}/ids.csv"] = "".join(
+            ",".join(map(str, row)) + "\n" for row in ids.tolist()
+        )
         rows += [f"{name},{unit},{text}" for unit in range(2) for text in SAID]
     rows.remove("4,0,the sky")  # a unit of two texts
     contents["annotations.csv"] = "\n".join(rows) + "\n"
