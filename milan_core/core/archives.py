@@ -78,7 +78,7 @@ def open_tar(path: Path, *, packed: bool) -> Iterator[Iterator[TarMember]]:
 
 
 TarMember = tuple[tarfile.TarInfo, Callable[[], IO[bytes]]]
-"""What a header says, and a function that opens the content of a plain file."""
+"""A member's header, and a function that opens the content of a plain file."""
 
 
 def _members(archive: tarfile.TarFile, source: _Headers, most: int | None) -> Iterator[TarMember]:
