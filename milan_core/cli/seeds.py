@@ -23,9 +23,9 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "seeds",
         help="means and deviations over the seeds of several runs",
-        description="Gather targets, captioners, audit pairs and edited networks of runs with "
-        "different seeds: means, standard deviations over seeds, and paired differences with "
-        "Student's intervals and p by Holm. What was not run has no row.",
+        description="Gather targets, captioners, baselines, analyses, audit pairs and edited "
+        "networks of runs with different seeds: means, standard deviations over seeds, and paired "
+        "differences with Student's intervals and p by Holm. What was not run has no row.",
         epilog="example: milan seeds results/seeds/* --into docs/results.md",
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="RESULTS")
@@ -39,7 +39,7 @@ def register(subparsers: Any) -> None:
 
 def _seeds(arguments: argparse.Namespace) -> None:
     from milan_core.core.files import write_text
-    from milan_core.experiments.replicates import Gathered
+    from milan_core.experiments.replicates.gathered import Gathered
 
     text = "\n".join(_tables(Gathered(arguments.folders)))
     if arguments.into is not None:
@@ -67,11 +67,14 @@ def _tables(gathered: Any) -> Iterator[str]:
 
     for table, rows in gathered.spreads().items():
         yield f"\n**{table}**: mean ± standard deviation over seeds\n"
-        yield "| what | runs | values | mean | deviation |"
-        yield "|---|---|---|---|---|"
-        for one in rows:
-            spread = "" if math.isnan(one.deviation) else f"{one.deviation:.3f}"
-            yield f"| {one.name} | {one.runs} | {one.count} | {one.mean:.3f} | {spread} |"
+        columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+        yield f"| what | runs | values | {' | '.join(columns)} |"
+        yield "|---" * (3 + len(columns)) + "|"
+        for name, row in rows.items():
+            runs = max(one.runs for one in row.values())
+            count = max(one.count for one in row.values())
+            cells = (_spread(row[column]) if column in row else "" for column in columns)
+            yield f"| {name} | {runs} | {count} | {' | '.join(cells)} |"
     yield (f"\nDifferences over seeds. {CLEARLY} p needs three independent values. {ONE_RUN}\n")
     for table, compared in gathered.compared().items():
         yield f"\n**{table}**\n"
@@ -83,6 +86,12 @@ def _tables(gathered: Any) -> Iterator[str]:
                 f"| {one.name} | {one.runs} | {one.count} | {_interval(found)} | "
                 f"{_p(found.adjusted)} | {_verdict(found)} |"
             )
+
+
+def _spread(one: Any) -> str:
+    """Mean and deviation; the mean alone of a single value."""
+    deviation = "" if math.isnan(one.deviation) else f" ± {one.deviation:.3f}"
+    return f"{one.mean:.3f}{deviation}"
 
 
 def _interval(found: Any) -> str:

@@ -8,7 +8,8 @@ from milan_core.cli.seeds import BEGIN, END
 from milan_core.core.errors import UserError
 from milan_core.core.files import write_csv
 from milan_core.experiments.audit.tables import CHANGES
-from milan_core.experiments.replicates import Gathered, compare, spread
+from milan_core.experiments.replicates.gathered import Gathered
+from milan_core.experiments.replicates.spreads import compare, spread
 from milan_core.scoring.tables import TRUTH, Score, write_scores
 
 
@@ -24,8 +25,7 @@ def test_captioners_of_one_run_are_its_replicates(tmp_path):
     for seed, right in enumerate((0.6, 0.7, 0.8)):
         captioner(tmp_path, "without", seed, right)
     gathered = Gathered([tmp_path])
-    rows = {row.name: row for row in gathered.spreads()["concept_accuracy"]}
-    ours = rows["without → net, pmi"]
+    ours = gathered.spreads()["concept_accuracy"]["without → net"]["pmi"]
     assert (ours.runs, ours.count) == (1, 3)
     assert ours.mean == pytest.approx(0.7)
     assert ours.deviation == pytest.approx(0.1)
@@ -39,11 +39,8 @@ def test_runs_are_the_replicates_where_there_are_several(tmp_path):
     for run, base in enumerate((0.5, 0.9)):
         for seed in range(5):
             captioner(tmp_path / str(run), "without", seed, base + 0.01 * seed)
-    [row] = [
-        row
-        for row in Gathered([tmp_path / "0", tmp_path / "1"]).spreads()["concept_accuracy"]
-        if row.name.endswith("pmi")
-    ]
+    found = Gathered([tmp_path / "0", tmp_path / "1"]).spreads()["concept_accuracy"]
+    row = found["without → net"]["pmi"]
     assert (row.runs, row.count) == (2, 10)
     assert row.deviation == pytest.approx(np.std([0.52, 0.92], ddof=1))
 
@@ -71,11 +68,74 @@ def test_within_and_without_are_compared_on_the_units_that_within_kept(tmp_path)
         captioner(tmp_path, kind, 0, {"within": 1 / 2, "without": 7 / 9}[kind])
         path = tmp_path / f"net/describe/{kind}_net/seed0/descriptions.csv"
         write_csv(path, ("layer", "unit", "description", "side"), rows)
-    [row] = Gathered([tmp_path]).compared()["within less without, concept_accuracy"]
+    [row] = Gathered([tmp_path]).compared()["within less others, concept_accuracy"]
+    assert row.name == "without → net"
     assert row.difference.value == pytest.approx(0.5), "not 1/2 - 7/9, which is of other units"
     assert (row.count, row.difference.side) == (1, 0), "one value is no test"
     path.unlink()
-    assert "within less without, concept_accuracy" not in Gathered([tmp_path]).compared()
+    assert "within less others, concept_accuracy" not in Gathered([tmp_path]).compared()
+
+
+def test_methods_of_table_2_are_compared_over_runs(tmp_path):
+    """Leads are paired by unit in the run; here they are averaged over networks, then tested."""
+    table = ("model", "method", "trial", "metric", "value")
+    for run, lead in enumerate((0.1, 0.2, 0.3)):
+        folder = tmp_path / str(run) / "baselines"
+        shown = [("a", "pmi", "", ""), ("a", "greedy", 0.4, ""), ("a", "constant", "", "")]
+        names = ("model", "method", "accuracy_lead_holm", "bert_lead_holm")
+        write_csv(folder / "table2.csv", names, shown)
+        rows = [
+            (model, "greedy", 0, "concept_accuracy:lead-of-pmi", lead + more)
+            for model, more in (("a", -0.05), ("b", 0.05))
+        ]
+        rows += [
+            ("a", "pmi", 0, "concept_accuracy", 0.5 + lead),
+            ("a", "constant", 0, "concept_accuracy", 0.25),
+            ("a", "constant", 0, "concept_accuracy:lead-of-pmi", 0.25 + lead),
+            ("a", "annotators", 0, "concept_accuracy", 0.9),
+            ("a", "pmi", 0, "bleu", 30.0),
+        ]
+        write_csv(folder / "table.csv", table, rows)
+    gathered = Gathered([tmp_path / str(run) for run in range(3)])
+    columns = gathered.spreads()["Table 2, concept_accuracy"]["a"]
+    assert {name: round(one.mean, 9) for name, one in columns.items()} == {
+        "pmi": 0.7,
+        "constant": 0.25,
+    }
+    tables = gathered.compared()
+    assert list(tables) == ["Table 2, pmi less others, mean over networks, concept_accuracy"]
+    [row] = next(iter(tables.values()))
+    assert (row.name, row.runs, row.count) == ("greedy", 3, 3), "a constant is not compared"
+    assert row.difference.value == pytest.approx(0.2)
+    assert row.difference.p == pytest.approx(0.0742, abs=1e-4), "Student's t of 0.1, 0.2, 0.3"
+
+
+def test_areas_of_the_analysis_are_compared_over_runs(tmp_path):
+    names = ("model", "criterion", "area", "random_difference", "layer_matched_difference")
+    for run, area in enumerate((0.4, 0.5, 0.6)):
+        rows = [("net", "nouns", area, area - 0.5, "")]
+        write_csv(tmp_path / str(run) / "analyze/summary.csv", names, rows)
+    gathered = Gathered([tmp_path / str(run) for run in range(3)])
+    area = gathered.spreads()["analysis, area"]["nouns, net"]["area"]
+    assert (area.runs, area.mean, area.deviation) == (3, pytest.approx(0.5), pytest.approx(0.1))
+    assert list(gathered.compared()) == ["analysis, area less random orders"]
+    [row] = gathered.compared()["analysis, area less random orders"]
+    assert row.difference.value == pytest.approx(0)
+    assert row.difference.side == 0
+
+
+def test_captioners_of_one_size_are_compared_on_the_units_that_within_kept(tmp_path):
+    concepts = [("l", unit, "dog", "object", 0.9, 12, 1, "dog") for unit in range(2)]
+    write_csv(tmp_path / "net/annotations/truth.csv", TRUTH, concepts)
+    for kind, words in {"within": "dog dog", "matched": "dog cat", "unmasked": "cat cat"}.items():
+        captioner(tmp_path, kind, 0, 0.5)
+        path = tmp_path / f"net/describe/{kind}_net/seed0/descriptions.csv"
+        rows = [("l", unit, text, "test") for unit, text in enumerate(words.split())]
+        write_csv(path, ("layer", "unit", "description", "side"), rows)
+    compared = Gathered([tmp_path]).compared()
+    [row] = compared["within less matched, concept_accuracy"]
+    assert (row.name, row.difference.value) == ("matched → net", pytest.approx(0.5))
+    assert not any(name.startswith("within less others") for name in compared)
 
 
 def test_pairs_of_the_audit_are_replicates(tmp_path):
@@ -89,8 +149,8 @@ def test_pairs_of_the_audit_are_replicates(tmp_path):
     [row] = gathered.compared()["audit, fewer units"]
     assert (row.count, row.difference.value) == (3, 10.0)
     assert row.difference.side == 1
-    names = [row.name for row in gathered.spreads()["audit"]]
-    assert names == ["faces by description, original", "faces by description, changed"]
+    units = gathered.spreads()["audit, units"]["faces by description"]
+    assert (units["original"].mean, units["changed"].mean) == (10.0, 0.0)
 
 
 def test_equal_or_few_values_are_no_test():
@@ -98,7 +158,7 @@ def test_equal_or_few_values_are_no_test():
     assert np.isnan(same.difference.p)
     assert np.isnan(two.difference.p)
     assert same.difference.side == two.difference.side == 0
-    assert np.isnan(spread("x", {0: [1.0]}).deviation)
+    assert np.isnan(spread({0: [1.0]}).deviation)
 
 
 def test_the_command_replaces_its_part_of_a_page(tmp_path, capsys):
@@ -111,7 +171,7 @@ def test_the_command_replaces_its_part_of_a_page(tmp_path, capsys):
     assert text.startswith("above\n")
     assert text.endswith("below\n")
     assert "before this" not in text
-    assert "| without → net, pmi | 1 | 3 | 0.700 | 0.100 |" in text
+    assert "| without → net | 1 | 3 | 0.700 ± 0.100 | 0.500 ± 0.000 |" in text
     assert "| without → net | 1 | 3 | +0.200 [-0.048, +0.448] | 0.074 | not told apart; " in text
     assert " would have been seen before adjustment |" in text
     assert "p is over their training alone" in text, "what captioners of one run can tell"

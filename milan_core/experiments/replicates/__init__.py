@@ -1,0 +1,1 @@
+"""Results of several runs and seeds side by side, for `milan seeds`."""
