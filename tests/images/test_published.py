@@ -191,3 +191,17 @@ def test_a_list_of_another_layout_is_refused(flat, tmp_path):
     rows = [f"{folder}/{file_name(n)} n0{folder}" for n in range(len(LABELS)) for folder in "12"]
     (flat / "val.txt").write_text("\n".join(rows))
     assert f"lists {file_name(0)} twice, as n01 and n02" in refused(flat, tmp_path)
+
+
+def test_a_class_number_with_two_names_is_refused(flat, tmp_path):
+    numbered(flat)
+    (flat / "synset_words.txt").write_text("n01 0\nn02 1\nn03 1\n")
+    assert "has class number 1 twice, as n02 and n03" in refused(flat, tmp_path)
+    for beside in ("val.txt", "synset_words.txt", "meta.mat"):
+        (flat / beside).unlink()
+    devkit(flat)
+    place = flat / "ILSVRC2012_devkit_t12/data/meta.mat"
+    twice = np.concatenate([devkit_table(), devkit_table()[:1]])
+    twice["WNID"][-1] = "n99"
+    savemat(place, {"synsets": twice})
+    assert " twice, as " in refused(flat, tmp_path)

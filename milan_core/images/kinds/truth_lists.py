@@ -90,7 +90,7 @@ def _table(path: Path) -> dict[int, str]:
     """`/a/airfield 0` by its number; other first words by their line, counted from 0."""
     rows = _rows(path)
     if rows and all(len(row) == 2 and is_whole(row[1]) for row in rows):
-        return {int(row[1]): row[0] for row in rows}
+        return _unique([(int(row[1]), row[0]) for row in rows], path)
     return {number: row[0] for number, row in enumerate(rows)}
 
 
@@ -101,6 +101,19 @@ def _devkit(path: Path) -> dict[int, str]:
 
     try:
         entries: Any = loadmat(path, squeeze_me=True)["synsets"]
-        return {int(item["ILSVRC2012_ID"]): str(item["WNID"]) for item in entries}
+        numbered = [(int(item["ILSVRC2012_ID"]), str(item["WNID"])) for item in entries]
     except (MatReadError, OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise UserError(f"{path} is not meta.mat of the development kit: {error}") from None
+    return _unique(numbered, path)
+
+
+def _unique(numbered: Sequence[tuple[int, str]], path: Path) -> dict[int, str]:
+    """Names of classes by number; a number with two names would take one of them in silence."""
+    table: dict[int, str] = {}
+    for number, name in numbered:
+        if table.setdefault(number, name) != name:
+            raise UserError(
+                f"{path} has class number {number} twice, as {table[number]} and {name}; get the "
+                "published table"
+            )
+    return table
