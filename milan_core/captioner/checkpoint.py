@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from milan_core.captioner.captioner import Captioner
@@ -118,6 +119,12 @@ def _load_folder(folder: Path) -> Captioner:
     arrays, header = load_tensors(folder / WEIGHTS, KIND, WeightsMeta, (FORMAT,))
     if header.vocabulary != _words_hash(words):
         message = f"{folder}: {VOCABULARY} and {WEIGHTS} belong to different captioners"
+        raise UserError(message)
+    if wrong := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+        message = (
+            f"{folder / WEIGHTS}: numbers of {wrong[0]} are NaN or infinite; train or convert it "
+            "again"
+        )
         raise UserError(message)
     try:
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):

@@ -135,6 +135,9 @@ def language_model_from_release(release: Release) -> LanguageModel:
 def _explained(release: Release) -> Iterator[None]:
     """Turn whatever a container with missing or wrong parts runs into into one sentence."""
     try:
+        for name, tensor in release.state.items():
+            if not torch.isfinite(tensor).all():
+                raise ValueError(f"numbers of {name} are NaN or infinite")
         yield
     except UserError:
         raise

@@ -101,6 +101,19 @@ def test_damaged_folders_are_refused(captioner, tmp_path):
     refused(broken("weights.safetensors", "junk"), "damaged")
 
 
+def test_weights_without_a_value_are_refused(captioner, tmp_path):
+    """They would describe every unit alike, with right checksums."""
+    release = read_release(GOLDEN / "decoder.pth")
+    state = plain(release.state)
+    state["lstm.bias_ih"] = state["lstm.bias_ih"] * torch.nan
+    torch.save({"properties": plain(release.properties), "state_dict": state}, tmp_path / "x.pth")
+    refused(tmp_path / "x.pth", "numbers of lstm.bias_ih are NaN or infinite")
+    with torch.no_grad():
+        captioner.decoder.output.bias[0] = torch.inf
+    save_captioner(captioner, tmp_path / "c", {})
+    refused(tmp_path / "c", "numbers of decoder.output.bias are NaN or infinite")
+
+
 def test_plain_checkpoints_are_read_but_are_no_captioner(tmp_path):
     stored = {"a": torch.arange(6.0).view(2, 3).t(), "b": [1, "x", None], "c": torch.zeros(0)}
     torch.save(stored, tmp_path / "x.pth")

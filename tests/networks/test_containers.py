@@ -157,3 +157,29 @@ def test_codes_are_no_weights(kind, tmp_path):
     torch.save({"weight": held[kind], "bias": torch.zeros(4)}, tmp_path / "w.pt")
     with pytest.raises(UserError, match=rf"weight is {kind} and the network's float32.*convert"):
         load_weights(nn.Linear(4, 4), tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_without_a_value_are_refused(value, tmp_path):
+    """The accuracy of a network reads no activation: it would be that of one class."""
+    state = {key: tensor.clone() for key, tensor in OWN.items()}
+    state["3.bias"][1] = value
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"w\.pt: 1 of 2 numbers of 3\.bias are NaN or infinite"):
+        load_weights(net(), tmp_path / "w.pt")
+
+
+def test_buffers_may_hold_infinity(tmp_path):
+    """Masks of attention do; NaN is no mask."""
+
+    class Masked(nn.Linear):
+        def __init__(self):
+            super().__init__(2, 2)
+            self.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+
+    state = Masked().state_dict()
+    torch.save(state, tmp_path / "w.pt")
+    load_weights(Masked(), tmp_path / "w.pt")
+    torch.save(state | {"mask": torch.full((2,), torch.nan)}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match="2 of 2 numbers of mask are NaN"):
+        load_weights(Masked(), tmp_path / "w.pt")
