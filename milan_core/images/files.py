@@ -65,14 +65,18 @@ def open_picture(source: Path | str | IO[bytes]) -> Image.Image:
             raise OSError("it is no plain file")
         source = _Plain(source)
     try:
-        with damaged_tags():
-            image = Image.open(source, formats=FORMATS)
+        image = _opened(source)
     except Image.UnidentifiedImageError:
         raise OSError(f"its content is none of {', '.join(FORMATS)}") from None
     if image.format in ("JPEG", "MPO"):
         _check_scans(source)
-    check_content(image, source)
+    check_content(image, source, _opened)
     return image
+
+
+def _opened(source: IO[bytes]) -> Image.Image:
+    with damaged_tags():
+        return Image.open(source, formats=FORMATS)
 
 
 def _check_scans(source: IO[bytes]) -> None:

@@ -67,16 +67,33 @@ def test_a_png_whose_blocks_were_never_written(tmp_path):
 
 def test_a_webp_whose_blocks_were_never_written():
     noise = Image.fromarray(DRAW.integers(256, size=(160, 200, 3), dtype=np.uint8))
-    for lossless in (False, True):
-        data = stored(noise, "WEBP", lossless=lossless, exif=Image.Exif().tobytes() + bytes(9000))
+    for lossless, image in ((False, noise), (True, PHOTO)):
+        data = stored(image, "WEBP", lossless=lossless, exif=Image.Exif().tobytes() + bytes(9000))
         pixels(data)  # zeros behind its pixels are no damage
-        data = stored(noise, "WEBP", lossless=lossless)
+        data = stored(image, "WEBP", lossless=lossless)
         for missing in (UNWRITTEN + 1, len(data) // 2):
             with pytest.raises(OSError, match="it ends in zeros"):
                 pixels(data[:-missing] + bytes(missing))
     flat = Image.new("RGB", (4000, 3000))
     for lossless in (False, True):
         assert not pixels(stored(flat, "WEBP", lossless=lossless)).any()
+
+
+@pytest.mark.parametrize("options", [{}, {"save_all": True}, {"lossless": True, "quality": 50}])
+def test_a_webp_that_its_encoder_ended_with_zeros(options):
+    """The fast ones do, of a plain part below a photograph."""
+    half = np.zeros((1200, 600, 3), np.uint8)
+    half[:300] = DRAW.integers(256, size=(300, 600, 3))
+    image = Image.fromarray(half)
+    if "save_all" in options:
+        options = options | {"append_images": [image.rotate(180)]}
+    data = stored(image, "WEBP", method=0, **options)
+    end = data.find(b"ANMF", data.find(b"ANMF") + 4) if "save_all" in options else len(data)
+    assert not data[end - UNWRITTEN : end].strip(b"\0"), "else this shows nothing"
+    assert pixels(data).shape == half.shape
+    written = end * 3 // 5
+    with pytest.raises(OSError, match="it ends in zeros"):
+        pixels(data[:written] + bytes(end - written) + data[end:])
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
