@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from milan_core.core.errors import DAMAGE, UserError, first_line, reading, reads
 from milan_core.core.tensors import load_tensors, save_tensors
 from milan_core.networks.claims import bytes_of, check_archive, check_claim
 from milan_core.networks.containers import COUNTER, contents, is_lazy, plain_state, shared
+from milan_core.networks.finite import check_numbers, densely
 from milan_core.networks.mapping import mapped
 from milan_core.networks.weight_options import StoredWeights
 
@@ -82,9 +83,10 @@ def load_weights(module: nn.Module, path: Path | str, reading: StoredWeights | N
             f"`weights: {{keys: {{pattern: replacement}}, drop: [...]}}`{_holds(value)}"
         )
         raise UserError(msg)
-    _check_numbers(state, {name for name, _ in module.named_parameters()}, path)
+    dense = {key: densely(tensor, expected[key]) for key, tensor in state.items()}
+    check_numbers(dense, module, path)
     assign = any(tensor.is_meta for tensor in expected.values())  # nothing to copy into
-    module.load_state_dict(state, strict=False, assign=assign)
+    module.load_state_dict(dense, strict=False, assign=assign)
 
 
 def _misfits(
@@ -135,25 +137,6 @@ def _check_types(
                 f"weights {path}: {key} is {kind} and the network's {wanted}; codes of quantized "
                 "numbers mean nothing without their scales: make numbers of them with `weights: "
                 "{convert: package.module:callable}`"
-            )
-
-
-def _check_numbers(
-    state: Mapping[str, torch.Tensor], parameters: Container[str], path: Path | str
-) -> None:
-    """Refuse NaN, and infinity in parameters: what reads no activations would pass over them.
-
-    Buffers may hold infinity, as masks of attention do.
-    """
-    for key, tensor in state.items():
-        if not tensor.is_floating_point() or tensor.layout != torch.strided:
-            continue
-        numbers = tensor.float() if tensor.element_size() == 1 else tensor
-        wrong = ~torch.isfinite(numbers) if key in parameters else torch.isnan(numbers)
-        if count := int(wrong.sum()):
-            raise UserError(
-                f"weights {path}: {count} of {tensor.numel()} numbers of {key} are NaN or "
-                "infinite; training diverged, or half precision overflowed: give other weights"
             )
 
 

@@ -5,8 +5,10 @@ import logging
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from milan_core.core.errors import UserError
+from milan_core.networks.finite import PIECE, check_numbers
 from milan_core.networks.weight_options import StoredWeights
 from milan_core.networks.weights import load_weights, read_file, read_state_dict
 from milan_core.networks.zoo import load_network
@@ -167,6 +169,59 @@ def test_weights_without_a_value_are_refused(value, tmp_path):
     torch.save(state, tmp_path / "w.pt")
     with pytest.raises(UserError, match=r"w\.pt: 1 of 2 numbers of 3\.bias are NaN or infinite"):
         load_weights(net(), tmp_path / "w.pt")
+
+
+def test_what_a_network_sets_itself_is_no_damage(tmp_path, monkeypatch):
+    """A mask that is a parameter, and NaN for a threshold that is not known yet."""
+    monkeypatch.setattr("milan_core.networks.finite.PIECE", 5)
+
+    class Masked(nn.Linear):
+        def __init__(self):
+            super().__init__(4, 4)
+            mask = torch.full((4, 4), -torch.inf).triu(1)
+            self.mask = nn.Parameter(mask, requires_grad=False)
+            self.register_buffer("threshold", torch.tensor(torch.nan))
+
+    state = Masked().state_dict()
+    torch.save(state, tmp_path / "w.pt")
+    load_weights(Masked(), tmp_path / "w.pt")
+    for value in (torch.inf, torch.nan):
+        torch.save(state | {"mask": torch.full((4, 4), value).triu(1)}, tmp_path / "w.pt")
+        with pytest.raises(UserError, match="6 of 16 numbers of mask are NaN or infinite"):
+            load_weights(Masked(), tmp_path / "w.pt")
+
+
+def test_numbers_are_looked_at_in_pieces():
+    """All at once took more than twice the bytes of the tensor."""
+    held = torch.ones(4 * PIECE, dtype=torch.float16)
+    made = []
+
+    class Noted(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            result = func(*args, **(kwargs or {}))
+            made.append(result)
+            return result
+
+    with Noted():
+        check_numbers({"weight": held}, nn.Linear(1, 1), "w.pt")
+    own = held.untyped_storage().data_ptr()
+    stores = [one.untyped_storage() for one in made if isinstance(one, torch.Tensor)]
+    assert 0 < max(one.nbytes() for one in stores if one.data_ptr() != own) <= 2 * PIECE
+
+
+@pytest.mark.filterwarnings("ignore:.*[Ss]parse")
+def test_sparse_weights_fill_dense_ones(tmp_path):
+    state = nn.Linear(4, 4).state_dict()
+    kept = state["weight"] * (state["weight"] > 0)
+    module = nn.Linear(4, 4)
+    for stored in (kept.to_sparse(), kept.to_sparse_csr()):
+        torch.save(state | {"weight": stored}, tmp_path / "w.pt")
+        load_weights(module, tmp_path / "w.pt")
+        assert torch.equal(module.weight.detach(), kept)
+    kept[0, 0] = torch.nan
+    torch.save(state | {"weight": kept.to_sparse()}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match="1 of 16 numbers of weight are NaN"):
+        load_weights(module, tmp_path / "w.pt")
 
 
 def test_buffers_may_hold_infinity(tmp_path):
