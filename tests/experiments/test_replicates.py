@@ -185,3 +185,16 @@ def test_folders_without_results_are_refused(tmp_path):
         Gathered([tmp_path])
     with pytest.raises(UserError, match="is not a folder"):
         Gathered([tmp_path / "none"])
+
+
+def test_one_run_under_two_names_is_refused(tmp_path):
+    """It would be two seeds: three copies of two runs make a test of what two runs cannot show."""
+    for run, right in enumerate((0.6, 0.7)):
+        captioner(tmp_path / str(run), "without", 0, right)
+    (tmp_path / "link").symlink_to(tmp_path / "0")
+    with pytest.raises(UserError, match=r"link is the run that .*0 is; give every run once"):
+        Gathered([tmp_path / "0", tmp_path / "1", tmp_path / "link"])
+    captioner(tmp_path / "copy", "without", 0, 0.6)
+    captioner(tmp_path / "copy", "without", 1, 0.5)
+    with pytest.raises(UserError, match=r"have the very same generalization/without_net/net/seed0"):
+        Gathered([tmp_path / "0", tmp_path / "1", tmp_path / "copy"])

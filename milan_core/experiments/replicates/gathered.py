@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from milan_core.core.errors import UserError
-from milan_core.core.files import read_csv
+from milan_core.core.files import file_sha256, read_csv
 from milan_core.core.numbers import number
 from milan_core.experiments.analyze.tables import MATCHED as LAYER_MATCHED
 from milan_core.experiments.analyze.tables import RANDOM
@@ -30,9 +30,28 @@ METHODS = {
 AHEAD = (("greedy", ACCURACY), ("greedy", BERT_F), ("shuffled_masks", ACCURACY))
 """Methods and metrics that the described method is compared with over seeds."""
 WITHIN, WITHOUT, MATCHED, UNMASKED = "within", "without", "matched", "unmasked"
+MEASURED = ("generalization/*/*/seed*/scores.csv", "baselines/table.csv", "analyze/summary.csv")
+"""Tables of so many measured numbers that two seeds never have the same ones."""
 TABLE2 = (ACCURACY, BERT_F)
 ADJUSTED = ("accuracy_lead_holm", "bert_lead_holm")
 """Columns of Table 2 that are empty for methods that PMI is not compared with."""
+
+
+def _check_runs(folders: Sequence[Path]) -> None:
+    """Refuse a run that is given twice, under whatever name: it would count as two."""
+    seen: dict[Path, Path] = {}
+    digests: dict[tuple[str, str], Path] = {}
+    for folder in folders:
+        if (other := seen.setdefault(folder.resolve(), folder)) is not folder:
+            raise UserError(f"{folder} is the run that {other} is; give every run once")
+        for path in sorted(found for pattern in MEASURED for found in folder.glob(pattern)):
+            place = path.relative_to(folder).as_posix()
+            other = digests.setdefault((place, file_sha256(path)), folder)
+            if other is not folder:
+                raise UserError(
+                    f"{folder} and {other} have the very same {place}, so they are one seed, which "
+                    "would count as two; leave one out"
+                )
 
 
 class Gathered:
@@ -41,6 +60,7 @@ class Gathered:
     def __init__(self, folders: Sequence[Path]) -> None:
         self.figures: dict[str, dict[str, dict[str, ByRun]]] = {}
         self.differences: dict[str, dict[str, ByRun]] = {}
+        _check_runs(folders)
         for run, folder in enumerate(folders):
             if not folder.is_dir():
                 raise UserError(f"{folder} is not a folder; give the results of runs")
