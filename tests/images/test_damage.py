@@ -170,6 +170,10 @@ def test_missing_files_of_a_numbered_set():
     for whole in (["a.tar"], ["20240101.tar", "20250101.tar"], ["x-1.tar", "x-9.tar"]):
         assert absent(whole) == 0
     assert absent(["a-00000-of-999999999.tar"]) == 0
+    even = [f"shard-{n:06d}.tar" for n in (0, 2, 4, 6, 8)]
+    assert absent(even) == 4
+    assert absent(even, [f"shard-{n:06d}.tar" for n in (1, 3, 7, 9)]) == 1, "those that are there"
+    assert absent(["a-00000-of-00003.tar"], ["a-00001-of-00003.tar", "b-00002-of-00003.tar"]) == 1
 
 
 def test_missing_shards_are_said(tmp_path):
@@ -184,6 +188,37 @@ def test_missing_shards_are_said(tmp_path):
     found = build_dataset("mine", spec, {}, tmp_path / "out", 0)
     missing = {"shards that are not there, by the numbers in their names": 1}
     assert found.manifest["passed_over"] == missing
+    spec["options"] = options | {"path": f"{tmp_path}/s-0000[013].tar"}
+    (tmp_path / "s-00002.tar").write_bytes((tmp_path / "s-00000.tar").read_bytes())
+    found = build_dataset("mine", spec, {}, tmp_path / "chosen", 0)
+    assert "passed_over" not in found.manifest, "the user left one out"
+
+
+def test_pictures_whose_zeros_are_left_out(tmp_path):
+    """`tar --sparse` leaves out blocks of zeros: the next member was the rest of the picture."""
+    black = stored(Image.new("RGB", (200, 200)), "BMP")
+    info = tarfile.TarInfo("a.bmp")
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, 512
+    head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    head[386:434] = b"%011o\0%011o\0" % (0, 512) + b"%011o\0%011o\0" % (len(black), 0)
+    head[483:495] = b"%011o\0" % len(black)
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name in ("a.bmp", "b.bmp"):
+            PHOTO.resize((300, 300)).save(tmp_path / name)
+            tar.add(tmp_path / name, name)
+    whole = path.read_bytes()
+    options = {"path": str(path), "size": 16, "labels": ""}
+    spec = {"kind": "webdataset", "options": options}
+    assert len(build_dataset("mine", spec, {}, tmp_path / "out", 0)) == 2
+    second = whole.index(b"b.bmp\0")
+    path.write_bytes(head + black[:512] + whole[second:])
+    with tarfile.open(path) as tar:
+        assert tar.extractfile("a.bmp").read() == black
+    with pytest.raises(UserError, match=r"holds a\.bmp without its runs of zeros.*--sparse"):
+        build_dataset("mine", spec, {}, tmp_path / "other", 0)
 
 
 def test_rows_of_a_hub_that_were_cut(tmp_path, monkeypatch):

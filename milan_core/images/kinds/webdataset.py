@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import glob
 import io
+import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from PIL import Image
 from pydantic import Field
@@ -64,7 +65,9 @@ class WebDataset(PictureKind):
         options = self.options
         passed: Counter[str] = Counter()
         shards = find_shards(options.path)
-        if missing := absent(shard.name for shard in shards):
+        folders = {shard.parent for shard in shards}
+        there = (file.name for folder in folders for file in folder.glob("*.tar"))
+        if missing := absent((shard.name for shard in shards), there):
             passed["shards that are not there, by the numbers in their names"] = missing
         found = [picture for shard in shards for picture in list_shard(shard, options, passed)]
         everything = Gathered(found, passed)
@@ -117,7 +120,7 @@ def list_shard(shard: Path, spec: WebDatasetOptions, passed: Counter[str]) -> li
 def _members(shard: Path) -> Sequence[tuple[str, Slice]]:
     try:
         with open_tar(shard, packed=False) as tar:
-            members = [(m.name, (shard, m.offset_data, m.size)) for m, _ in tar if m.isreg()]
+            files = [member for member, _ in tar if member.isreg()]
     except DAMAGED as error:
         hint = "unpack it first" if shard.suffix in (".gz", ".zst", ".xz") else "get it again"
         raise UserError(
@@ -125,10 +128,22 @@ def _members(shard: Path) -> Sequence[tuple[str, Slice]]:
         ) from None
     except OSError as error:
         raise UserError(f"cannot read {shard}: {error}") from None
+    if holes := next((file.name for file in files if _has_holes(file)), None):
+        raise UserError(
+            f"{shard} holds {holes} without its runs of zeros, as `tar --sparse` writes it; write "
+            "the archive without that option"
+        )
+    members = [(file.name, (shard, file.offset_data, file.size)) for file in files]
     size = shard.stat().st_size
     if cut := next((name for name, (_, start, length) in members if start + length > size), None):
         raise UserError(f"{shard} is cut short within {cut}; get it again")
     return members
+
+
+def _has_holes(file: tarfile.TarInfo) -> bool:
+    """Whether a file's zeros are left out, so that its bytes do not stand one behind the other."""
+    kept = cast("Sequence[tuple[int, int]] | None", file.sparse)  # offset and bytes
+    return kept is not None and sum(size for _, size in kept) != file.size
 
 
 def _opener(data: Slice) -> Callable[[], Image.Image]:
