@@ -90,6 +90,7 @@ def test_methods_of_table_2_are_compared_over_runs(tmp_path):
         ]
         rows += [
             ("a", "pmi", 0, "concept_accuracy", 0.5 + lead),
+            ("b", "pmi", 0, "concept_accuracy", 0.3 + lead),
             ("a", "constant", 0, "concept_accuracy", 0.25),
             ("a", "constant", 0, "concept_accuracy:lead-of-pmi", 0.25 + lead),
             ("a", "annotators", 0, "concept_accuracy", 0.9),
@@ -97,11 +98,14 @@ def test_methods_of_table_2_are_compared_over_runs(tmp_path):
         ]
         write_csv(folder / "table.csv", table, rows)
     gathered = Gathered([tmp_path / str(run) for run in range(3)])
-    columns = gathered.spreads()["Table 2, concept_accuracy"]["a"]
-    assert {name: round(one.mean, 9) for name, one in columns.items()} == {
+    rows = gathered.spreads()["Table 2, concept_accuracy"]
+    assert {name: round(one.mean, 9) for name, one in rows["a"].items()} == {
         "pmi": 0.7,
         "constant": 0.25,
     }
+    assert list(rows["mean over networks"]) == ["pmi"], "the constant is known of one network"
+    assert rows["mean over networks"]["pmi"].mean == pytest.approx(0.6)
+    assert rows["mean over networks"]["pmi"].deviation == pytest.approx(0.1), "over runs"
     tables = gathered.compared()
     assert list(tables) == ["Table 2, pmi less others, mean over networks, concept_accuracy"]
     [row] = next(iter(tables.values()))

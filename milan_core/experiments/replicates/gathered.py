@@ -33,6 +33,7 @@ WITHIN, WITHOUT, MATCHED, UNMASKED = "within", "without", "matched", "unmasked"
 MEASURED = ("generalization/*/*/seed*/scores.csv", "baselines/table.csv", "analyze/summary.csv")
 """Tables of so many measured numbers that two seeds never have the same ones."""
 TABLE2 = (ACCURACY, BERT_F)
+AVERAGED = "mean over networks"
 ADJUSTED = ("accuracy_lead_holm", "bert_lead_holm")
 """Columns of Table 2 that are empty for methods that PMI is not compared with."""
 
@@ -135,17 +136,24 @@ class Gathered:
         shown = read_csv(folder / "baselines/table2.csv", ("method", *ADJUSTED))
         methods = {row["method"] for row in shown}
         compared = {row["method"] for row in shown if any(row[name] for name in ADJUSTED)}
-        leads = defaultdict(list)
-        for row in read_csv(path, ("model", "method", "trial", "metric", "value")):
+        means, leads = defaultdict(list), defaultdict(list)
+        rows = read_csv(path, ("model", "method", "trial", "metric", "value"))
+        networks = len({row["model"] for row in rows})
+        for row in rows:
             method, value = row["method"], number(row["value"])
             if row["metric"] in TABLE2 and method in methods:
                 self._figure(f"Table 2, {row['metric']}", row["model"], method, run, value)
+                means[row["metric"], method, row["trial"]].append(value)
             metric = row["metric"].removesuffix(LEAD)
             if metric != row["metric"] and metric in TABLE2 and method in compared:
                 leads[metric, method, row["trial"]].append(value)
+        for (metric, method, _), values in means.items():
+            average = fmean(values) if len(values) == networks else math.nan
+            self._figure(f"Table 2, {metric}", AVERAGED, method, run, average)
         for (metric, method, _), values in leads.items():
-            table = f"Table 2, {MAIN} less others, mean over networks, {metric}"
-            self._difference(table, method, run, fmean(values))
+            average = fmean(values) if len(values) == networks else math.nan
+            table = f"Table 2, {MAIN} less others, {AVERAGED}, {metric}"
+            self._difference(table, method, run, average)
         return True
 
     def _analysis(self, run: int, folder: Path) -> bool:
