@@ -115,17 +115,23 @@ def test_methods_of_table_2_are_compared_over_runs(tmp_path):
 
 
 def test_areas_of_the_analysis_are_compared_over_runs(tmp_path):
+    """A criterion that no unit of one network meets has no mean over networks."""
     names = ("model", "criterion", "area", "random_difference", "layer_matched_difference")
-    for run, area in enumerate((0.4, 0.5, 0.6)):
-        rows = [("net", "nouns", area, area - 0.5, "")]
+    for run, lead in enumerate((0.1, 0.2, 0.3)):
+        rows = [
+            ("a", "nouns", 0.4 + lead, lead - 0.05, ""),
+            ("b", "nouns", 0.6, lead + 0.05, 0.1),
+            ("a", "verbs", 0.6, 0.1, 0.1),
+        ]
         write_csv(tmp_path / str(run) / "analyze/summary.csv", names, rows)
     gathered = Gathered([tmp_path / str(run) for run in range(3)])
-    area = gathered.spreads()["analysis, area"]["nouns, net"]["area"]
-    assert (area.runs, area.mean, area.deviation) == (3, pytest.approx(0.5), pytest.approx(0.1))
-    assert list(gathered.compared()) == ["analysis, area less random orders"]
-    [row] = gathered.compared()["analysis, area less random orders"]
-    assert row.difference.value == pytest.approx(0)
-    assert row.difference.side == 0
+    area = gathered.spreads()["analysis, area"]["a"]["nouns"]
+    assert (area.runs, area.mean, area.deviation) == (3, pytest.approx(0.6), pytest.approx(0.1))
+    tables = gathered.compared()
+    assert list(tables) == ["analysis, area less random orders, mean over networks"]
+    [row] = next(iter(tables.values()))
+    assert (row.name, row.difference.value) == ("nouns", pytest.approx(0.2))
+    assert row.difference.p == pytest.approx(0.0742, abs=1e-4), "Student's t of 0.1, 0.2, 0.3"
 
 
 def test_captioners_of_one_size_are_compared_on_the_units_that_within_kept(tmp_path):

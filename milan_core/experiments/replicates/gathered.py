@@ -148,12 +148,10 @@ class Gathered:
             if metric != row["metric"] and metric in TABLE2 and method in compared:
                 leads[metric, method, row["trial"]].append(value)
         for (metric, method, _), values in means.items():
-            average = fmean(values) if len(values) == networks else math.nan
-            self._figure(f"Table 2, {metric}", AVERAGED, method, run, average)
+            self._figure(f"Table 2, {metric}", AVERAGED, method, run, _average(values, networks))
         for (metric, method, _), values in leads.items():
-            average = fmean(values) if len(values) == networks else math.nan
             table = f"Table 2, {MAIN} less others, {AVERAGED}, {metric}"
-            self._difference(table, method, run, average)
+            self._difference(table, method, run, _average(values, networks))
         return True
 
     def _analysis(self, run: int, folder: Path) -> bool:
@@ -162,12 +160,16 @@ class Gathered:
         if not path.is_file():
             return False
         controls = {name: f"{name}_difference" for name in (RANDOM, LAYER_MATCHED)}
-        for row in read_csv(path, ("model", "criterion", "area", *controls.values())):
-            name = f"{row['criterion']}, {row['model']}"
-            self._figure("analysis, area", name, "area", run, number(row["area"]))
+        rows = read_csv(path, ("model", "criterion", "area", *controls.values()))
+        leads = defaultdict(list)
+        for row in rows:
+            self._figure("analysis, area", row["model"], row["criterion"], run, number(row["area"]))
             for control, column in controls.items():
-                table = f"analysis, area less {control.replace('_', '-')} orders"
-                self._difference(table, name, run, number(row[column]))
+                leads[control, row["criterion"]].append(number(row[column]))
+        for (control, criterion), values in leads.items():
+            average = _average(values, len({row["model"] for row in rows}))
+            table = f"analysis, area less {control.replace('_', '-')} orders, {AVERAGED}"
+            self._difference(table, criterion, run, average)
         return True
 
     def _audit(self, run: int, folder: Path) -> bool:
@@ -213,3 +215,8 @@ class Gathered:
     def compared(self) -> dict[str, list[Compared]]:
         """Differences by table, each table one family of tests."""
         return {table: compare(rows) for table, rows in self.differences.items()}
+
+
+def _average(values: Sequence[float], networks: int) -> float:
+    """Mean over all networks of a run; NaN where one of them has no value."""
+    return fmean(values) if len(values) == networks else math.nan
