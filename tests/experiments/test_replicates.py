@@ -53,6 +53,8 @@ def test_within_and_controls_are_compared_with_the_network_left_out(tmp_path):
     [row] = found["unmasked less without, concept_accuracy"]
     assert row.difference.value == pytest.approx(-0.39)
     assert row.difference.side == -1
+    [mean] = found["captioners compared, mean over networks, concept_accuracy"]
+    assert (mean.name, mean.difference) == ("unmasked less without", row.difference)
 
 
 def test_within_and_without_are_compared_on_the_units_that_within_kept(tmp_path):
@@ -146,6 +148,8 @@ def test_captioners_of_one_size_are_compared_on_the_units_that_within_kept(tmp_p
     [row] = compared["within less matched, concept_accuracy"]
     assert (row.name, row.difference.value) == ("matched → net", pytest.approx(0.5))
     assert not any(name.startswith("within less others") for name in compared)
+    [mean] = compared["captioners compared, mean over networks, concept_accuracy"]
+    assert (mean.name, mean.difference.value) == ("within less matched", pytest.approx(0.5))
 
 
 def test_pairs_of_the_audit_are_replicates(tmp_path):

@@ -32,6 +32,16 @@ AHEAD = (("greedy", ACCURACY), ("greedy", BERT_F), ("shuffled_masks", ACCURACY))
 WITHIN, WITHOUT, MATCHED, UNMASKED = "within", "without", "matched", "unmasked"
 MEASURED = ("generalization/*/*/seed*/scores.csv", "baselines/table.csv", "analyze/summary.csv")
 """Tables of so many measured numbers that two seeds never have the same ones."""
+COMPARED = tuple(
+    f"{one} less {other}"
+    for one, other in (
+        (WITHIN, WITHOUT),
+        (WITHIN, MATCHED),
+        (MATCHED, WITHOUT),
+        (UNMASKED, WITHOUT),
+    )
+)
+"""Captioners that are compared in the mean over the networks that a captioner leaves out."""
 TABLE2 = (ACCURACY, BERT_F)
 AVERAGED = "mean over networks"
 ADJUSTED = ("accuracy_lead_holm", "bert_lead_holm")
@@ -102,6 +112,7 @@ class Gathered:
         """Scores of every captioner, and what it has over others on the same network."""
         files = sorted(folder.glob("generalization/*/*/seed*/scores.csv"))
         accuracy: dict[tuple[str, str, str], float] = {}
+        averaged = defaultdict(list)
         for path in files:
             one = Captioner(folder, *path.parts[-4:-1])
             scores = {(row.method, row.metric): row.value for row in read_scores(path)}
@@ -114,19 +125,25 @@ class Gathered:
                 ours = scores.get((MAIN, metric), math.nan)
                 lead = ours - scores.get((method, metric), math.nan)
                 self._difference(f"{MAIN} less {method}, {metric}", one.name, run, lead)
-            self._from_within(run, one)
+            if one.kind not in (WITHIN, UNMASKED):
+                averaged[f"{WITHIN} less {one.kind}", one.seed].append(self._from_within(run, one))
         for (kind, network, seed), value in accuracy.items():
             if kind in (MATCHED, UNMASKED):
                 rest = value - accuracy.get((WITHOUT, network, seed), math.nan)
                 self._difference(f"{kind} less {WITHOUT}, {ACCURACY}", network, run, rest)
+                averaged[f"{kind} less {WITHOUT}", seed].append(rest)
+        for (row, _), leads in averaged.items():
+            if row in COMPARED:
+                table = f"captioners compared, {AVERAGED}, {ACCURACY}"
+                self._difference(table, row, run, fmean(leads))
         return bool(files)
 
-    def _from_within(self, run: int, one: Captioner) -> None:
+    def _from_within(self, run: int, one: Captioner) -> float:
         """What a captioner of the same network has over this one, on its tested units."""
-        if one.kind in (WITHIN, UNMASKED):
-            return
         others = f"{WITHIN} less {one.kind if one.kind == MATCHED else 'others'}, {ACCURACY}"
-        self._difference(others, one.name, run, within_less(one))
+        lead = within_less(one)
+        self._difference(others, one.name, run, lead)
+        return lead
 
     def _baselines(self, run: int, folder: Path) -> bool:
         """Table 2 by network, and what PMI has over every method in the mean over networks."""
