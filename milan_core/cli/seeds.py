@@ -13,7 +13,8 @@ from milan_core.core.errors import UserError
 ONE_RUN = (
     "Captioners of one run (1 in the column runs) describe the same units: p is over their "
     "training alone, and what it calls clear holds for these units and their concepts. "
-    "`generalization/paired.csv` of the run draws concepts as well."
+    "`generalization/paired.csv` of the run draws concepts as well. Pairs of the audit and edited "
+    "networks of one run are different networks, each with its own value."
 )
 BEGIN, END = "<!-- milan seeds: begin -->", "<!-- milan seeds: end -->"
 
