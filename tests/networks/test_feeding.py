@@ -69,12 +69,13 @@ class Gpu:
 
     def copy(self, buffer, device):
         assert self.current.device == device, "the thread has a current device of its own"
-        there, made = torch.full_like(buffer, 77), []
+        there, made, once = torch.full_like(buffer, 77), [], threading.Lock()
 
         def make():
-            if not made:
-                there.copy_(buffer)
-                made.append(1)
+            with once:  # two threads may wait for one copy
+                if not made:
+                    there.copy_(buffer)
+                    made.append(1)
 
         self.current.stream.copies.append(make)
         self.sent.append(device)
