@@ -120,6 +120,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         if terminal:
             traceback.print_exc(file=terminal)
         raise
+    finally:
+        _drop_unwritten()
+
+
+def _drop_unwritten() -> None:
+    """Leave nothing to write when Python ends: on a full disk it would exit with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _command(arguments: argparse.Namespace) -> int:

@@ -14,10 +14,13 @@ from milan_core.cli import main
 FULL = "/dev/full"
 
 
-def test_a_log_that_cannot_be_written_hides_no_message():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_log_that_cannot_be_written_hides_no_message(unbuffered):
+    """What Python still holds for the log when it ends must not change the exit code."""
     done = subprocess.run(
         [sys.executable, "-m", "milan_core", "--log", FULL, "step", "edit.netwrok"],
         cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
         capture_output=True,
         text=True,
         check=False,
