@@ -36,24 +36,26 @@ class Overlap(NamedTuple):
 def overlaps(
     model: str,
     tested: Sequence[UnitKey],
-    ids: Mapping[str, Ids],
+    own: Ids,
+    learned: Mapping[str, Ids],
     training: Sequence[Trained],
 ) -> dict[UnitKey, Overlap]:
     """Overlap of each of `tested` units of `model` with the training units.
 
-    `ids` are of `model` and of the networks of `training` that were probed with the same images;
-    training units of other networks share nothing. Ties: the earlier training unit.
+    `own` are the exemplars that are described, `learned` those that the captioner learned from, of
+    the networks that were probed with the same images; a captioner of another run may know `model`
+    by other exemplars. Training units of other networks share nothing. Ties: the earlier one.
     """
-    known = [unit for unit in training if unit[0] in ids]
+    known = [unit for unit in training if unit[0] in learned]
     where: dict[int, list[int]] = defaultdict(list)
     for place, (name, (layer, unit)) in enumerate(known):
-        for image in set(ids[name][layer][unit].tolist()) - {-1}:
+        for image in set(learned[name][layer][unit].tolist()) - {-1}:
             where[image].append(place)
-    groups = unit_groups(ids[model])
+    groups = unit_groups(own)
     trained_groups = {groups[key] for name, key in known if name == model}
     found = {}
     for key in tested:
-        images = set(ids[model][key[0]][key[1]].tolist()) - {-1}
+        images = set(own[key[0]][key[1]].tolist()) - {-1}
         times = Counter(place for image in images for place in where.get(image, ()))
         best, most = min(times.items(), key=lambda item: (-item[1], item[0]), default=(-1, 0))
         count = max(1, len(images))

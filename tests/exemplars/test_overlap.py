@@ -12,7 +12,7 @@ IDS = {
 
 def test_seen_exemplars_and_the_nearest_training_unit():
     training = [("other", ("x", 0)), ("other", ("x", 1)), ("elsewhere", ("y", 5))]
-    found = overlaps("net", [("a", 0), ("a", 1), ("a", 2)], IDS, training)
+    found = overlaps("net", [("a", 0), ("a", 1), ("a", 2)], IDS["net"], IDS, training)
     one = found["a", 0]
     assert (one.seen, one.nearest, one.unit) == (4 / 6, 3 / 6, ("other", ("x", 0)))
     assert one.related
@@ -23,17 +23,27 @@ def test_seen_exemplars_and_the_nearest_training_unit():
 
 
 def test_two_thirds_are_a_near_duplicate():
-    ids = {"net": IDS["net"], "other": {"x": np.array([[0, 1, 2, 3, 40, 41]])}}
-    assert overlaps("net", [("a", 0)], ids, [("other", ("x", 0))])["a", 0].duplicate
+    learned = {"other": {"x": np.array([[0, 1, 2, 3, 40, 41]])}}
+    found = overlaps("net", [("a", 0)], IDS["net"], learned, [("other", ("x", 0))])
+    assert found["a", 0].duplicate
 
 
 def test_the_same_channel_of_a_stream_is_a_relative():
     one = np.arange(120).reshape(20, 6)
     two = 200 + np.arange(120).reshape(20, 6)
     two[:19, 0] = one[:19, 0]  # a sixth of the exemplars: less than a third
-    found = overlaps(
-        "net", [("b", 3), ("b", 4)], {"net": {"a": one, "b": two}}, [("net", ("a", 3))]
-    )
+    own = {"a": one, "b": two}
+    found = overlaps("net", [("b", 3), ("b", 4)], own, {"net": own}, [("net", ("a", 3))])
     assert found["b", 3].related
     assert found["b", 3].nearest == 1 / 6
     assert not found["b", 4].related
+
+
+def test_a_captioner_of_another_run_may_know_the_network_by_other_exemplars():
+    """With `exemplars.half` no tested exemplar was seen, also within a network."""
+    own = {"a": np.array([[0, 1, 2], [1, 2, 3]])}
+    other = {"net": {"a": np.array([[10, 11, 12], [11, 12, 13]])}}
+    training = [("net", ("a", 1))]
+    apart = overlaps("net", [("a", 0)], own, other, training)["a", 0]
+    assert (apart.seen, apart.nearest, apart.unit) == (0, 0, None)
+    assert overlaps("net", [("a", 0)], own, {"net": own}, training)["a", 0].seen == 2 / 3

@@ -83,15 +83,13 @@ class TrialOverlap(Step, name="generalization.overlap"):
         own = load_exemplars(self.exemplars)
         mined = dict(zip(self.names, map(load_exemplars, self.train_exemplars), strict=True))
         mined = {n: one for n, one in mined.items() if one.meta["dataset"] == own.meta["dataset"]}
-        ids = {
-            name: {layer: one.ids(layer) for layer in one.layers}
-            for name, one in {**mined, self.model: own}.items()
-        }
+        learned = {n: {layer: one.ids(layer) for layer in one.layers} for n, one in mined.items()}
         units = read_units(self.captioner_units)
         training = [(unit.model, unit.key) for unit in units if unit.side != TEST]
-        ids = {name: table for name, table in ids.items() if name == self.model or name in mined}
         tested = list(read_descriptions(self.descriptions, TEST))
-        write_overlaps(self.overlap, overlaps(self.model, tested, ids, training))
+        ids = {layer: own.ids(layer) for layer in own.layers}
+        found = overlaps(self.model, tested, ids, learned, training)
+        write_overlaps(self.overlap, found)
 
 
 class TrialTables(Step, name="generalization.table"):
