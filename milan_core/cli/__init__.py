@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = f"no permission for {error.filename}; change its mode, or give another path"
         return _fail([message], terminal)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout.fileno())
         return 0
     except OSError as error:
         if reason := cannot_write(error):
@@ -129,7 +129,12 @@ def _drop_unwritten() -> None:
     try:
         sys.stderr.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        _discard(2)
+
+
+def _discard(descriptor: int) -> None:
+    """Send what is still written to a standard stream to the null device."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def _command(arguments: argparse.Namespace) -> int:
