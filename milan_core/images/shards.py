@@ -13,7 +13,7 @@ MOST = 1_000_000  # files that a name may say there are
 
 
 class _Set(NamedTuple):
-    """What the names of one set share: the texts around the number, and its digits or the count."""
+    """Common part of the names of a set: texts around the number, its digits or the count."""
 
     before: str
     behind: str

@@ -1,4 +1,4 @@
-"""Numbers of weights that are none: NaN, and infinity where training diverged."""
+"""Check weights for NaN, and parameters for infinity."""
 
 from __future__ import annotations
 
@@ -65,5 +65,5 @@ def _count(tensor: torch.Tensor, own: torch.Tensor | None, parameter: bool) -> i
 
 
 def _plain(numbers: torch.Tensor) -> torch.Tensor:
-    """Numbers of one byte as floats: torch does not look at those."""
+    """Return the numbers, those of one byte as float32, which `torch.isfinite` needs."""
     return numbers.float() if numbers.element_size() == 1 else numbers

@@ -1,4 +1,4 @@
-"""What is said over seeds by hand follows from the tables that `milan seeds` printed."""
+"""Compare the figures over seeds on the page and in the README with the printed tables."""
 
 import re
 

@@ -88,8 +88,7 @@ class TrialOverlap(Step, name="generalization.overlap"):
         training = [(unit.model, unit.key) for unit in units if unit.side != TEST]
         tested = list(read_descriptions(self.descriptions, TEST))
         ids = {layer: own.ids(layer) for layer in own.layers}
-        found = overlaps(self.model, tested, ids, learned, training)
-        write_overlaps(self.overlap, found)
+        write_overlaps(self.overlap, overlaps(self.model, tested, ids, learned, training))
 
 
 class TrialTables(Step, name="generalization.table"):

@@ -139,7 +139,7 @@ class Gathered:
         return bool(files)
 
     def _from_within(self, run: int, one: Captioner) -> float:
-        """What a captioner of the same network has over this one, on its tested units."""
+        """Add the lead of the captioner within the network over this one, and return it."""
         others = f"{WITHIN} less {one.kind if one.kind == MATCHED else 'others'}, {ACCURACY}"
         lead = within_less(one)
         self._difference(others, one.name, run, lead)
